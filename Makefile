@@ -1,0 +1,49 @@
+# Needs Python >= 3.11 and make; everything else is installed into .venv by the targets that need it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test check fix bench spec build docs clean
+
+demo: $(STAMP)  ## set up, then run actions end to end against the offline sandbox, or the configured server if a key is set
+	@$(BIN)/python tools/demo.py
+
+test: $(STAMP)  ## the test suite
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal
+
+check: $(STAMP)  ## format, lint, types, import contracts, generated files; CI runs the tests first
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m tools.docs --check
+
+fix: $(STAMP)  ## write what can be fixed by machine
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/python -m tools.docs
+
+bench: $(VENV)/.bench  ## the promises about speed, peers in the same run
+	@$(BIN)/python -m benchmarks
+
+spec: $(STAMP)  ## openapi.json from a description: make spec FROM=path/to/openapi.json
+	@test -n "$(FROM)" || { echo "Say which description: make spec FROM=path/to/openapi.json"; exit 2; }
+	@$(BIN)/python -m tools.spec --from "$(FROM)"
+	@$(BIN)/python -m tools.docs
+
+build: $(STAMP)  ## wheel and sdist in dist/
+	@$(BIN)/python -m build --outdir dist .
+
+clean:  ## remove what the targets made
+	rm -rf $(VENV) dist build out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	@touch $@
+
+$(VENV)/.bench: $(STAMP) benchmarks/requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	@touch $@

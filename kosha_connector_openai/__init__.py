@@ -1,0 +1,66 @@
+"""Kosha connector for the OpenAI REST API. Importing this package does no I/O; the public names load when they are first used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kosha_connector_openai.core.connection.connection import Connection, Options
+    from kosha_connector_openai.core.connection.secret import Secret
+    from kosha_connector_openai.core.connector import Connector, Preview
+    from kosha_connector_openai.core.errors import ConnectorError, Fault
+    from kosha_connector_openai.core.plan import CallOptions
+    from kosha_connector_openai.core.plugins import create_plugin_manager, load_connectors
+    from kosha_connector_openai.core.result.result import Result
+    from kosha_connector_openai.core.result.stream import Event
+
+_HOMES = {
+    "CallOptions": "core.plan",
+    "Connection": "core.connection.connection",
+    "Connector": "core.connector",
+    "ConnectorError": "core.errors",
+    "Event": "core.result.stream",
+    "Fault": "core.errors",
+    "Options": "core.connection.connection",
+    "Preview": "core.connector",
+    "Result": "core.result.result",
+    "Secret": "core.connection.secret",
+    "create_plugin_manager": "core.plugins",
+    "load_connectors": "core.plugins",
+}
+
+__all__ = [
+    "CallOptions",
+    "Connection",
+    "Connector",
+    "ConnectorError",
+    "Event",
+    "Fault",
+    "Options",
+    "Preview",
+    "Result",
+    "Secret",
+    "__version__",
+    "create_plugin_manager",
+    "load_connectors",
+    "open_connector",
+]
+
+
+def open_connector() -> Connector:
+    """The OpenAI connector, ready to run actions; close it, or use it as a context manager."""
+    from kosha_connector_openai.core.connector import Connector  # noqa: PLC0415 - importing the package stays cheap
+    from kosha_connector_openai.plugin import folder  # noqa: PLC0415
+
+    return Connector(folder())
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version  # noqa: PLC0415
+
+        return version("kosha-connector-openai")
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,143 @@
+"""An operation as a workflow author meets it: a title, a group, one flat input schema, an output schema and hints."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+from kosha_connector_openai.core.actions.inputs import Checked, Inputs
+from kosha_connector_openai.core.spec.dialect import to_json_schema
+from kosha_connector_openai.core.spec.document import Document
+from kosha_connector_openai.core.spec.manifest import ActionOverlay, Group
+from kosha_connector_openai.core.spec.operation import MediaType, Operation
+
+EVENT_STREAM = "text/event-stream"
+RETIRED = "x-kosha-retired"
+_READS = frozenset({"GET", "HEAD"})
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What a builder shows beside an action, and what a host asks about before it runs one."""
+
+    paid: bool
+    read_only: bool
+    destructive: bool
+    idempotent: bool
+    long_running: bool
+    streams: bool
+    file_in: bool
+    file_out: bool
+    deprecated: bool
+    replacement: str | None = None
+    """The action to use instead of a deprecated one."""
+
+
+class Action:
+    """One action of a connector. Everything costly is made when it is first asked for."""
+
+    def __init__(self, operation: Operation, document: Document, overlay: ActionOverlay, group: Group) -> None:
+        self.operation = operation
+        self.overlay = overlay
+        self.group = group
+        self._document = document
+        self.inputs = Inputs(document, operation)
+
+    def __repr__(self) -> str:
+        return f"<Action {self.id}: {self.operation.method} {self.operation.path}>"
+
+    @property
+    def id(self) -> str:
+        """The operation's id, verbatim: generated clients depend on it."""
+        return self.operation.id
+
+    @property
+    def title(self) -> str:
+        """A short name in words."""
+        return self.overlay.title or self.operation.summary.strip() or _words(self.id)
+
+    @property
+    def summary(self) -> str:
+        """One line: what one gets."""
+        text = self.overlay.summary or self.operation.description or self.title
+        return text.strip().splitlines()[0]
+
+    @cached_property
+    def hints(self) -> Hints:
+        """The hints: from the manifest where it speaks, else from the method and the media types."""
+        overlay, method = self.overlay, self.operation.method
+        reads = overlay.read_only if overlay.read_only is not None else method in _READS
+        paid = overlay.paid if overlay.paid is not None else self.group.paid and method == "POST" and not self._retired
+        return Hints(
+            paid=paid,
+            read_only=reads,
+            destructive=overlay.destructive if overlay.destructive is not None else method == "DELETE",
+            idempotent=overlay.idempotent if overlay.idempotent is not None else method in _READS,
+            long_running=overlay.long_running,
+            streams=EVENT_STREAM in self._success_content,
+            file_in=any(form.file_fields for form in self.inputs.bodies),
+            file_out=any(_is_binary(media_type) for media_type in self._success_content.values()),
+            deprecated=self.operation.deprecated,
+            replacement=overlay.replacement or self._retired.get("successor"),
+        )
+
+    @property
+    def _retired(self) -> Mapping[str, Any]:
+        value = self.operation.extensions.get(RETIRED)
+        return value if isinstance(value, Mapping) else {}
+
+    @property
+    def _success_content(self) -> Mapping[str, MediaType]:
+        return self.operation.success.content if self.operation.success else {}
+
+    @property
+    def input_schema(self) -> Mapping[str, Any]:
+        """One flat JSON Schema 2020-12 over all inputs."""
+        return self.inputs.schema
+
+    @cached_property
+    def output_schema(self) -> Mapping[str, Any] | None:
+        """The JSON Schema 2020-12 of a successful JSON answer; None where the answer is text, bytes or empty."""
+        media_type = next((m for name, m in self._success_content.items() if name.endswith("json")), None)
+        if media_type is None or media_type.schema is None:
+            return None
+        schema = to_json_schema(self._document.root, media_type.schema, version=self._document.version, request=False)
+        return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema
+
+    @property
+    def output_types(self) -> tuple[str, ...]:
+        """The media types of a successful answer."""
+        return tuple(self._success_content)
+
+    def check(self, inputs: Mapping[str, Any]) -> Checked:
+        """The inputs split and checked; raises InputError with every fault."""
+        return self.inputs.check(inputs)
+
+    def describe(self) -> dict[str, Any]:
+        """The action as JSON-ready values, without its schemas."""
+        return {
+            "id": self.id,
+            "title": self.title,
+            "summary": self.summary,
+            "group": self.group.id,
+            "method": self.operation.method,
+            "path": self.operation.path,
+            "featured": self.overlay.featured,
+            "hints": asdict(self.hints),
+            "output_types": list(self.output_types),
+        }
+
+
+def _is_binary(media_type: MediaType) -> bool:
+    schema = media_type.schema
+    declared = isinstance(schema, Mapping) and schema.get("format") == "binary"
+    return declared or media_type.name.startswith(("audio/", "image/", "video/", "application/octet-stream", "application/zip"))
+
+
+def _words(identifier: str) -> str:
+    """``createChatCompletion`` and ``list-chat-completions`` as words."""
+    spaced = re.sub(r"[-_/.]+", " ", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", identifier)).strip()
+    return spaced[:1].upper() + spaced[1:].lower()

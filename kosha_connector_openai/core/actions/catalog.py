@@ -1,0 +1,97 @@
+"""Manifest + Document -> Catalog, an ordered read-only mapping from action id to Action, each built when it is first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+
+from kosha_connector_openai.core.actions.action import Action
+from kosha_connector_openai.core.errors import DocumentError, Fault, UnknownActionError
+from kosha_connector_openai.core.nearest import nearest
+from kosha_connector_openai.core.spec.document import Document
+from kosha_connector_openai.core.spec.manifest import ActionOverlay, Group, Manifest
+
+_PLAIN = ActionOverlay()
+
+
+class Catalog(Mapping[str, Action]):
+    """What a connector offers, in the order of the manifest's groups. Hidden actions are not listed but can be asked for."""
+
+    def __init__(self, manifest: Manifest, document: Document) -> None:
+        self.manifest = manifest
+        self.document = document
+        self._groups = {group.id: group for group in manifest.groups}
+        self._actions: dict[str, Action] = {}
+
+    def __getitem__(self, key: str) -> Action:
+        """The action with this id. Raises UnknownActionError (a KeyError too), or DocumentError where its description is faulty."""
+        if key not in self._actions:
+            if key not in self.document:
+                raise _Unknown(key, self)
+            self._actions[key] = self._build(key)
+        return self._actions[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.document
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._order)
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    @cached_property
+    def _order(self) -> tuple[str, ...]:
+        ranks = {group: rank for rank, group in enumerate(self._groups)}
+        ids = [key for key in self.document if self._usable(key) and not self._overlay(key).hidden]
+        return tuple(sorted(ids, key=lambda key: ranks.get(self[key].group.id, len(ranks))))
+
+    def _usable(self, key: str) -> bool:
+        try:
+            self.document[key]
+        except DocumentError:
+            return False
+        return True
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """The groups that have actions, in order; a tag that the manifest does not name is a group of its own, at the end."""
+        used = {self[key].group.id: self[key].group for key in self}
+        return tuple(used.values())
+
+    def faults(self) -> tuple[Fault, ...]:
+        """The faults of the description and of overlays that name no operation."""
+        lost = [key for key in self.manifest.actions if key not in self.document]
+        unknown = [Fault(f"/actions/{key}", "unknown", "No operation has this id.") for key in lost]
+        return (*self.document.faults(), *unknown)
+
+    def search(self, words: str) -> tuple[Action, ...]:
+        """The actions that have every word in their id, title, summary or group; those with a hit in id or title first."""
+        terms = words.lower().split()
+        found = [action for action in self.values() if all(term in _text(action) for term in terms)]
+        return tuple(sorted(found, key=lambda action: not any(term in f"{action.id} {action.title}".lower() for term in terms)))
+
+    def _overlay(self, key: str) -> ActionOverlay:
+        return self.manifest.actions.get(key, _PLAIN)
+
+    def _build(self, key: str) -> Action:
+        operation = self.document[key]
+        overlay = self._overlay(key)
+        name = overlay.group or (operation.tags[0] if operation.tags else self.manifest.title)
+        group = self._groups.get(name) or Group(id=name, title=name)
+        return Action(operation, self.document, overlay, group)
+
+
+class _Unknown(UnknownActionError, KeyError):
+    """Both: a mapping raises KeyError, and a user needs the nearest name."""
+
+    def __init__(self, key: str, catalog: Catalog) -> None:
+        near = nearest(key, catalog.document)
+        hint = f"Did you mean `{near}`?" if near else "List the actions to see their ids."
+        super().__init__("No action has this id.", hint=hint)
+
+    __str__ = UnknownActionError.__str__
+
+
+def _text(action: Action) -> str:
+    return f"{action.id} {action.title} {action.summary} {action.group.title}".lower()

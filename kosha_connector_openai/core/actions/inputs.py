@@ -1,0 +1,276 @@
+"""An action's flat inputs: one object of path, query, header and body fields together, split, checked and ready to be written.
+
+Two names are ours: ``body`` holds a body that is not an object, and ``extra_body`` holds fields that go into the body as they are.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from kosha_connector_openai.core.actions.validation import Report, SchemaValidator
+from kosha_connector_openai.core.errors import DocumentError, Fault, InputError
+from kosha_connector_openai.core.spec.dialect import to_json_schema
+from kosha_connector_openai.core.spec.document import Document
+from kosha_connector_openai.core.spec.fields import flatten_properties
+from kosha_connector_openai.core.spec.operation import MediaType, Operation, Parameter, Schema
+
+BODY = "body"
+EXTRA_BODY = "extra_body"
+MULTIPART = "multipart/form-data"
+_PLACEHOLDER = "file"
+_FILE_KEYS = frozenset({"path", "base64", "bytes", "text"})
+
+
+class _Absent:
+    """No body at all, which is not the same as a body of null."""
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT = _Absent()
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Inputs that passed: values by parameter name, the body and its media type, and what was let through with a warning."""
+
+    parameters: Mapping[str, Any]
+    body: Any
+    media_type: MediaType | None
+    file_fields: frozenset[str] = frozenset()
+    extra_query: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[Fault, ...] = ()
+
+
+class BodyForm:
+    """One media type of a request body: its fields, which of them are files, and its validator."""
+
+    def __init__(self, document: Document, media_type: MediaType) -> None:
+        self._document = document
+        self.media_type = media_type
+        self.schema: Schema = {} if media_type.schema is None else media_type.schema
+
+    @cached_property
+    def _flat(self) -> tuple[Mapping[str, Schema], tuple[str, ...]] | None:
+        form = self.media_type.name.partition(";")[0].strip()
+        if not (form.endswith("json") or form in (MULTIPART, "application/x-www-form-urlencoded")):
+            return None
+        flat = flatten_properties(self._document.root, self.schema, self._document.version)
+        return None if flat is None else (flat[0], flat[1])
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether the body is an object whose fields stand among the inputs."""
+        return self._flat is not None
+
+    @property
+    def properties(self) -> Mapping[str, Schema]:
+        """Field name -> schema; for a body that is not an object, the one field ``body``."""
+        return self._flat[0] if self._flat else {BODY: self.schema}
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The fields that must be given."""
+        return self._flat[1] if self._flat else (BODY,)
+
+    @cached_property
+    def file_fields(self) -> frozenset[str]:
+        """The fields of a multipart body that take files."""
+        if not self.media_type.name.startswith("multipart/"):
+            return frozenset()
+        return frozenset(name for name, schema in self.properties.items() if self._takes_file(schema, 0))
+
+    def _takes_file(self, schema: Any, depth: int) -> bool:
+        schema = self._document.resolve(schema, "") if isinstance(schema, Mapping) else {}
+        if depth > 4:  # noqa: PLR2004 - deeper unions are not files
+            return False
+        if schema.get("format") == "binary" or schema.get("contentMediaType") == "application/octet-stream":
+            return True
+        parts = [*schema.get("anyOf", ()), *schema.get("oneOf", ()), *schema.get("allOf", ()), schema.get("items")]
+        return any(self._takes_file(part, depth + 1) for part in parts if part)
+
+    @cached_property
+    def validator(self) -> SchemaValidator:
+        """Checks the body without the fields that stand beside it."""
+        schema = to_json_schema(self._document.root, self.schema, version=self._document.version, request=True)
+        return SchemaValidator(schema, known=frozenset(self.properties) if self.is_flat else None)
+
+    def check(self, body: Any) -> Report:
+        """The faults and warnings of a body; files are checked when they are read."""
+        if self.file_fields and isinstance(body, Mapping):
+            body = {name: _stand_in(value) if name in self.file_fields else value for name, value in body.items()}
+        return self.validator.check(body)
+
+
+class Inputs:
+    """The input side of one operation, built when it is first needed."""
+
+    def __init__(self, document: Document, operation: Operation) -> None:
+        self._document = document
+        self.operation = operation
+        self.parameters: Mapping[str, Parameter] = {
+            parameter.name: parameter for parameter in operation.parameters if parameter.location != "cookie"
+        }
+        content = operation.request_body.content if operation.request_body else {}
+        self.bodies = tuple(BodyForm(document, media_type) for media_type in content.values())
+
+    @cached_property
+    def fields(self) -> Mapping[str, Schema]:
+        """Every input's name and schema, in order: parameters first. Raises DocumentError where a name has two meanings."""
+        found: dict[str, Schema] = {name: parameter.schema for name, parameter in self.parameters.items()}
+        for form in self.bodies:
+            clash = sorted(set(form.properties) & set(self.parameters))
+            if clash:
+                pointer = self.operation.pointer
+                message = f"{clash[0]!r} is both a parameter and a field of the body."
+                raise DocumentError(message, [Fault(pointer, "name", message)], pointer=pointer)
+            for name, schema in form.properties.items():
+                found.setdefault(name, schema)
+        return found
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The inputs that every call needs."""
+        names = [name for name, parameter in self.parameters.items() if parameter.required]
+        body = self.operation.request_body
+        if body and body.required and self.bodies:
+            shared = set.intersection(*(set(form.required) for form in self.bodies))
+            names += [name for name in self.bodies[0].required if name in shared]
+        return tuple(names)
+
+    @cached_property
+    def schema(self) -> Mapping[str, Any]:
+        """The flat input schema, JSON Schema 2020-12, self-contained."""
+        properties = {name: self._described(name, schema) for name, schema in self.fields.items()}
+        raw = {"type": "object", "properties": properties, "required": list(self.required)}
+        schema = to_json_schema(self._document.root, raw, version=self._document.version, request=True)
+        return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema
+
+    def _described(self, name: str, schema: Schema) -> Schema:
+        parameter = self.parameters.get(name)
+        if not parameter or not parameter.description or not isinstance(schema, Mapping):
+            return schema
+        return {**schema, "description": parameter.description}
+
+    @cached_property
+    def _parameter_validator(self) -> SchemaValidator:
+        properties = {name: parameter.schema for name, parameter in self.parameters.items()}
+        required = [name for name, parameter in self.parameters.items() if parameter.required]
+        raw = {"type": "object", "properties": properties, "required": required}
+        schema = to_json_schema(self._document.root, raw, version=self._document.version, request=True)
+        return SchemaValidator(schema, known=None)
+
+    def check(self, inputs: Mapping[str, Any]) -> Checked:
+        """The inputs split and checked; raises InputError with every fault of every part. Nothing is read or sent."""
+        if not isinstance(inputs, Mapping) or any(not isinstance(name, str) for name in inputs):
+            raise InputError("The inputs are not an object.", [Fault("", "type", "must be an object with text keys.")])
+        form = self._choose(inputs)
+        values = {name: inputs[name] for name in inputs if name in self.parameters}
+        rest = {name: inputs[name] for name in inputs if name not in self.parameters}
+        extra = rest.pop(EXTRA_BODY, None) if EXTRA_BODY not in (form.properties if form else ()) else None
+        reports = [self._parameter_validator.check(values)] if self.parameters else []
+        body, extra_query, warnings = self._body(form, rest, reports)
+        faults = [fault for report in reports for fault in report.faults]
+        faults += _extra_faults(extra, form, inputs)
+        if faults:
+            raise InputError(f"The inputs of {self.operation.id} have {_count(len(faults))}.", faults)
+        if extra:
+            body = {**(body if isinstance(body, Mapping) else {}), **extra}
+        return Checked(
+            parameters=values,
+            body=body,
+            media_type=form.media_type if form and body is not ABSENT else None,
+            file_fields=form.file_fields if form else frozenset(),
+            extra_query=extra_query,
+            warnings=tuple(warnings) + tuple(warning for report in reports for warning in report.warnings),
+        )
+
+    def _body(
+        self, form: BodyForm | None, rest: dict[str, Any], reports: list[Report]
+    ) -> tuple[Any, Mapping[str, Any], list[Fault]]:
+        """The body, the query that unknown fields become where there is none, and warnings; adds to ``reports``."""
+        if form is None:
+            unknown, warnings = self._unknown(rest)
+            reports.append(Report(tuple(unknown), ()))
+            return ABSENT, rest, warnings
+        if form.is_flat:
+            required = self.operation.request_body is not None and self.operation.request_body.required
+            if not rest and not required and not form.required:
+                return ABSENT, {}, []
+            reports.append(form.check(rest))
+            return rest, {}, []
+        unknown, warnings = self._unknown({name: value for name, value in rest.items() if name != BODY})
+        reports.append(Report(tuple(unknown), ()))
+        if BODY not in rest:
+            if self.operation.request_body and self.operation.request_body.required:
+                reports.append(Report((Fault(f"/{BODY}", "required", "is missing.", f"Add `{BODY}`."),), ()))
+            return ABSENT, {}, warnings
+        if form.media_type.name.endswith("json"):
+            report = form.check(rest[BODY])
+            reports.append(Report(tuple(_below(report.faults)), tuple(_below(report.warnings))))
+        return rest[BODY], {}, warnings
+
+    def _unknown(self, names: Mapping[str, Any]) -> tuple[list[Fault], list[Fault]]:
+        """Faults for near misses of a known name, warnings for the other unknown ones."""
+        validator = SchemaValidator({"type": "object"}, known=frozenset(self.fields))
+        report = validator.check(dict.fromkeys(names, ""))
+        return list(report.faults), list(report.warnings)
+
+    def _choose(self, inputs: Mapping[str, Any]) -> BodyForm | None:
+        """The body form that the inputs mean: a file means multipart, ``body`` means the one that is not an object."""
+        if len(self.bodies) < 2:  # noqa: PLR2004 - nothing to choose
+            return self.bodies[0] if self.bodies else None
+        flat = [form for form in self.bodies if form.is_flat]
+        if BODY in inputs and len(flat) < len(self.bodies) and BODY not in self.fields.keys() - {BODY}:
+            return next(form for form in self.bodies if not form.is_flat)
+        plain = [form for form in flat if not form.file_fields]
+        for form in flat:
+            others = {name for other in plain for name in other.properties}
+            if any(name in inputs and (name not in others or is_file(inputs[name])) for name in form.file_fields):
+                return form
+        known = plain or flat or list(self.bodies)
+        return max(known, key=lambda form: sum(name in inputs for name in form.properties))
+
+
+def is_file(value: Any) -> bool:
+    """Whether a value is a file in one of the accepted forms, or a list with one."""
+    if isinstance(value, (bytes, bytearray, memoryview, os.PathLike)) or hasattr(value, "read") or hasattr(value, "open"):
+        return True
+    if isinstance(value, str):
+        return value.startswith("data:")
+    if isinstance(value, Mapping):
+        return bool(_FILE_KEYS & value.keys())
+    if isinstance(value, tuple):
+        return len(value) > 1
+    return isinstance(value, list) and any(is_file(item) for item in value)
+
+
+def _stand_in(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_stand_in(item) for item in value]
+    return None if value is None else _PLACEHOLDER
+
+
+def _below(faults: Iterable[Fault]) -> Iterator[Fault]:
+    for fault in faults:
+        yield Fault(f"/{BODY}{fault.pointer}", fault.rule, fault.message, fault.fix, fault.allowed)
+
+
+def _extra_faults(extra: Any, form: BodyForm | None, inputs: Mapping[str, Any]) -> list[Fault]:
+    if extra is None:
+        return []
+    pointer = f"/{EXTRA_BODY}"
+    if not isinstance(extra, Mapping):
+        return [Fault(pointer, "type", "must be an object.", "Give the extra fields as an object.")]
+    if form is None or not form.is_flat:
+        return [Fault(pointer, "body", "has no place: this action has no body with fields.", "Leave it out.")]
+    return [Fault(f"{pointer}/{name}", "twice", "is given twice.", "Give it once.") for name in extra if name in inputs]
+
+
+def _count(number: int) -> str:
+    return "1 fault:" if number == 1 else f"{number} faults:"

@@ -1,0 +1,124 @@
+"""The compiled engine, jsonschema-rs: patterns in linear time; those that cannot be, on short texts with few steps back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jsonschema_rs
+
+from kosha_connector_openai.core.actions.engines import Path, RawFault, not_a_schema, unsafe_pattern
+
+_SIZE = 1 << 16
+"""Bytes of a compiled pattern; it keeps the linear engine's worst case near one microsecond a character."""
+_LINEAR = jsonschema_rs.RegexOptions(size_limit=_SIZE)
+_BACKTRACKING = jsonschema_rs.FancyRegexOptions(backtrack_limit=10_000, size_limit=_SIZE)
+_SHORT = 256
+"""Characters that a pattern with look-around or back references may see: its time grows with a power of them."""
+_DATA = frozenset({"const", "default", "enum"})
+_PARAMS = {
+    "types": "value",
+    "options": "value",
+    "expected_value": "value",
+    "limit": "value",
+    "multiple_of": "value",
+    "pattern": "value",
+    "property": "name",
+    "unexpected": "names",
+}
+_KINDS = jsonschema_rs.ValidationErrorKind
+_SLOW = (_KINDS.BacktrackLimitExceeded, _KINDS.RegexEngineFailure)
+
+
+class RustEngine:
+    """Compiles schemas with jsonschema-rs, offline."""
+
+    def compile(self, schema: Mapping[str, Any]) -> RustCompiled:
+        """The schema, ready for use; raises DocumentError."""
+        try:
+            return RustCompiled(_validator(schema, _LINEAR))
+        except jsonschema_rs.ValidationError as error:
+            kind, place = error.kind.name, tuple(error.instance_path)
+        if kind != "format":
+            raise not_a_schema(place)
+        try:
+            return RustCompiled(_validator(_guarded(schema, ()), _BACKTRACKING))
+        except jsonschema_rs.ValidationError as error:
+            place = tuple(error.instance_path)
+        raise unsafe_pattern(place)
+
+
+class RustCompiled:
+    """A compiled schema."""
+
+    def __init__(self, validator: jsonschema_rs.Draft202012Validator) -> None:
+        self._validator = validator
+        self.is_valid = validator.is_valid
+
+    def errors(self, value: Any) -> Iterator[RawFault]:
+        """Every violated keyword."""
+        return map(_raw, self._validator.iter_errors(value))
+
+    def first_error(self, value: Any) -> RawFault | None:
+        """One violated keyword."""
+        try:
+            self._validator.validate(value)
+        except jsonschema_rs.ValidationError as error:
+            return _raw(error)
+        return None
+
+
+def _validator(
+    schema: Any, patterns: jsonschema_rs.RegexOptions | jsonschema_rs.FancyRegexOptions
+) -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator(schema, offline=True, mask="(value)", pattern_options=patterns)
+
+
+def _guarded(schema: Any, place: Path) -> Any:
+    """The schema with each pattern that is not linear put behind a bound on the length of the text."""
+    if isinstance(schema, list):
+        return [_guarded(part, (*place, index)) for index, part in enumerate(schema)]
+    if not isinstance(schema, Mapping):
+        return schema
+    names = schema.get("patternProperties")
+    for name in names if isinstance(names, Mapping) else ():
+        if not _is_linear(name):
+            raise unsafe_pattern((*place, "patternProperties", name))
+    out = {key: part if key in _DATA else _guarded(part, (*place, key)) for key, part in schema.items()}
+    if isinstance(out.get("pattern"), str) and not _is_linear(out["pattern"]):
+        bound = {"maxLength": _SHORT}
+        guard = {"if": bound, "then": {"pattern": out.pop("pattern")}, "else": bound}
+        out["allOf"] = [*out.get("allOf", ()), guard]
+    return out
+
+
+def _is_linear(pattern: str) -> bool:
+    try:
+        _validator({"pattern": pattern}, _LINEAR)
+    except jsonschema_rs.ValidationError:
+        return False
+    return True
+
+
+def _raw(error: jsonschema_rs.ValidationError) -> RawFault:
+    kind = error.kind
+    path = tuple(error.instance_path)
+    if isinstance(kind, _KINDS.PropertyNames):
+        path = (*path, kind.error.instance)
+    return RawFault(
+        keyword=kind.name,
+        instance_path=path,
+        schema_path=tuple(error.evaluation_path),
+        params=_params(kind),
+        branches=_branches(getattr(kind, "context", ())),
+    )
+
+
+def _params(kind: jsonschema_rs.ValidationErrorKind) -> Mapping[str, Any]:
+    if isinstance(kind, _SLOW):
+        return {"slow": True}
+    return {_PARAMS[name]: getattr(kind, name) for name in kind.__match_args__ if name in _PARAMS}
+
+
+def _branches(context: list[list[jsonschema_rs.ValidationError]]) -> tuple[tuple[RawFault, ...], ...]:
+    return tuple(tuple(map(_raw, branch)) for branch in context) if all(context) else ()

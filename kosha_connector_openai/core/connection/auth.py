@@ -1,0 +1,213 @@
+"""What a credential adds to one request: here alone is a secret revealed, and only for its own origins."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final, Protocol
+from urllib.parse import quote, quote_plus
+
+from kosha_connector_openai.core.connection.origin import Origin, allowed
+from kosha_connector_openai.core.connection.secret import Secret, SecretReference
+from kosha_connector_openai.core.errors import OriginError, SetupError
+from kosha_connector_openai.core.nearest import nearest
+
+Headers = list[tuple[str, str]]
+
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}")
+_PREFIX: Final = re.compile(r"[!-~]{0,200}")
+_USERNAME: Final = re.compile(r"[^\x00-\x1f\x7f:]{1,1024}")
+_NOT_OURS: Final = frozenset(
+    {
+        "host",
+        "content-length",
+        "content-type",
+        "transfer-encoding",
+        "connection",
+        "te",
+        "trailer",
+        "upgrade",
+        "cookie",
+    }
+)
+
+
+class AuthScheme(Protocol):
+    """One way of writing a credential into a request: its parts, and the headers that they become."""
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names of its secrets; a credential gives a reference for each."""
+
+    def check(self, settings: Mapping[str, str]) -> None:
+        """Raises SetupError for settings that it cannot use, before any secret is read."""
+
+    def headers(self, secrets: Mapping[str, Secret], settings: Mapping[str, str]) -> Headers:
+        """The headers, secrets and all."""
+
+
+class Bearer:
+    """``Authorization: Bearer ...`` (RFC 6750, section 2.1)."""
+
+    parts = ("token",)
+
+    def check(self, settings: Mapping[str, str]) -> None:
+        """Takes no settings."""
+
+    def headers(self, secrets: Mapping[str, Secret], settings: Mapping[str, str]) -> Headers:
+        """The one header."""
+        return [("Authorization", f"Bearer {secrets['token'].reveal()}")]
+
+
+class ApiKey:
+    """A key in the header that the setting ``header`` names, after the word in ``prefix`` if set."""
+
+    parts = ("token",)
+
+    def check(self, settings: Mapping[str, str]) -> None:
+        """Needs a header's name (RFC 9110, section 5.6.2) that does not belong to the message itself."""
+        name, prefix = settings.get("header", ""), settings.get("prefix", "")
+        if not _TOKEN.fullmatch(name) or name.lower() in _NOT_OURS:
+            raise SetupError("The key needs the name of the header that carries it.", pointer="/header")
+        if not _PREFIX.fullmatch(prefix):
+            raise SetupError("The word before the key has blanks or characters outside ASCII.", pointer="/prefix")
+
+    def headers(self, secrets: Mapping[str, Secret], settings: Mapping[str, str]) -> Headers:
+        """The one header."""
+        return [(settings["header"], f"{settings.get('prefix', '')} {secrets['token'].reveal()}".lstrip())]
+
+
+class Basic:
+    """``Authorization: Basic ...`` (RFC 7617) of the setting ``username`` and a password, in UTF-8."""
+
+    parts = ("password",)
+
+    def check(self, settings: Mapping[str, str]) -> None:
+        """Needs a user name without colon and control characters."""
+        if not _USERNAME.fullmatch(settings.get("username", "")):
+            raise SetupError("The user name is missing, or has a colon or a control character.", pointer="/username")
+
+    def headers(self, secrets: Mapping[str, Secret], settings: Mapping[str, str]) -> Headers:
+        """The one header."""
+        return [("Authorization", f"Basic {_base64(settings['username'], secrets['password'])}")]
+
+
+class NoAuth:
+    """Nothing is added."""
+
+    parts = ()
+
+    def check(self, settings: Mapping[str, str]) -> None:
+        """Takes no settings."""
+
+    def headers(self, secrets: Mapping[str, Secret], settings: Mapping[str, str]) -> Headers:
+        """None."""
+        return []
+
+
+SCHEMES: Final[Mapping[str, AuthScheme]] = MappingProxyType(
+    {"bearer": Bearer(), "api_key": ApiKey(), "basic": Basic(), "none": NoAuth()}
+)
+AUTH_TYPES: Final[Mapping[str, str]] = MappingProxyType(
+    {"BEARER_TOKEN": "bearer", "API_KEY": "api_key", "BASIC_AUTH": "basic", "NONE": "none"}
+)
+
+
+def auth_type(text: str) -> str:
+    """The scheme that a value of AUTH_TYPE names, in any case, with blank, ``%20`` or ``-`` for ``_``.
+
+    Raises SetupError for anything else: a mistyped value must not mean "no credential".
+    """
+    name = re.sub(r"%20|[ -]", "_", text.strip()).upper()
+    if name in AUTH_TYPES:
+        return AUTH_TYPES[name]
+    near = nearest(name, AUTH_TYPES)
+    hint = f"Did you mean {near}?" if near else f"Write one of {', '.join(AUTH_TYPES)}."
+    raise SetupError("AUTH_TYPE has no known value.", hint=hint, pointer="/auth_type")
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """The right to call some origins: how it is written, and where its secrets are kept. Holds no secret.
+
+    Raises SetupError when the scheme is unknown, a reference missing or superfluous, or a setting unfit.
+    """
+
+    scheme: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    references: Mapping[str, SecretReference] = field(default_factory=dict)
+    allowed_origins: frozenset[Origin] = frozenset()
+
+    def __post_init__(self) -> None:
+        if self.scheme not in SCHEMES:
+            known = ", ".join(SCHEMES)
+            raise SetupError("The credential's scheme is unknown.", hint=f"Known: {known}.", pointer="/auth_type")
+        wanted = SCHEMES[self.scheme].parts
+        if set(self.references) != set(wanted):
+            hint = f"It takes: {', '.join(wanted) or 'none'}."
+            raise SetupError(f"The {self.scheme} credential lacks a secret, or has too many.", hint=hint)
+        SCHEMES[self.scheme].check(self.settings)
+        # Frozen, so that what was checked is what will be used.
+        object.__setattr__(self, "settings", MappingProxyType(dict(self.settings)))
+        object.__setattr__(self, "references", MappingProxyType(dict(self.references)))
+
+
+def authorize(credential: Credential, origin: Origin, resolve: Callable[[SecretReference], Secret]) -> Headers:
+    """The headers that the credential adds to a request to this origin.
+
+    Raises OriginError for any other origin, before a secret is read; then whatever ``resolve`` raises.
+    """
+    if not allowed(origin, credential.allowed_origins):
+        names = ", ".join(sorted(map(str, credential.allowed_origins))) or "none"
+        hint = f"It is for: {names}. Give this server a credential of its own."
+        raise OriginError("The credential may not be sent to this server.", hint=hint, pointer="/server")
+    secrets = {part: resolve(reference) for part, reference in credential.references.items()}
+    return SCHEMES[credential.scheme].headers(secrets, credential.settings)
+
+
+_SCRUBBABLE: Final = 8
+"""Characters; replacing anything shorter would spoil the text and show what was replaced."""
+
+
+def scrub(text: str, secrets: Iterable[Secret]) -> str:
+    """The text with every secret in it, plain, base64, URL- or JSON-escaped, replaced by ``***``.
+
+    The second net, for what an upstream echoes; the first is that no message of ours holds a secret.
+    """
+    forms = {form for secret in secrets for form in _forms(secret) if len(form) >= _SCRUBBABLE}
+    # Not one regular expression: the module that compiles them would remember it.
+    for form in sorted(forms, key=len, reverse=True):
+        text = text.replace(form, "***")
+    return text
+
+
+def _forms(secret: Secret) -> Iterator[str]:
+    if len(secret.reveal()) < _SCRUBBABLE:
+        return
+    escaped = json.dumps(secret.reveal())[1:-1]
+    yield from (secret.reveal(), escaped, escaped.replace("/", "\\/"))
+    for write in (quote, quote_plus):
+        url = write(secret.reveal(), safe="")
+        yield from (url, re.sub(r"%..", lambda match: match[0].lower(), url))
+    for shift, start in enumerate((0, 2, 3)):
+        # Base64 writes three bytes as four characters: in a longer text a secret has one of three shifts.
+        plain = bytes(shift) + secret.reveal().encode()
+        written = base64.b64encode(plain).decode().rstrip("=")
+        core = written[start : -1 if len(plain) % 3 else None]
+        yield from (core, core.translate(str.maketrans("+/", "-_")))
+
+
+def _base64(username: str, password: Secret) -> str:
+    return base64.b64encode(f"{username}:{password.reveal()}".encode()).decode("ascii")
+
+
+def masked(credential: Credential) -> Headers:
+    """The headers that the credential would add, their secrets masked and none read: for previews."""
+    if credential.scheme == "basic":
+        return [("Authorization", "Basic ********")]
+    stand_ins = {part: Secret("********") for part in credential.references}
+    return SCHEMES[credential.scheme].headers(stand_ins, credential.settings)

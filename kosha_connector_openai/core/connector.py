@@ -1,0 +1,263 @@
+"""Connector: the facade. A folder with ``connector.yaml`` and a description becomes actions that can be checked, previewed and run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from kosha_connector_openai.core.actions.action import Action
+from kosha_connector_openai.core.actions.catalog import Catalog
+from kosha_connector_openai.core.connection.auth import masked
+from kosha_connector_openai.core.connection.connection import (
+    Connection,
+    Options,
+    form_schema,
+    make_connection,
+    read_options,
+    values_from_environment,
+)
+from kosha_connector_openai.core.connection.resolver import SecretResolver
+from kosha_connector_openai.core.connection.store import SecretCache, SecretContext, SecretStore, SecretStores
+from kosha_connector_openai.core.connection.stores import default_stores
+from kosha_connector_openai.core.errors import ApiError, ConnectorError, Fault, SetupError
+from kosha_connector_openai.core.executor import AsyncExecutor, AsyncStream, SyncExecutor, SyncStream
+from kosha_connector_openai.core.plan import Call, CallOptions
+from kosha_connector_openai.core.record import Record, log
+from kosha_connector_openai.core.request.files import FilePolicy
+from kosha_connector_openai.core.request.request import Request, build_request
+from kosha_connector_openai.core.result.result import Result
+from kosha_connector_openai.core.spec.document import read_document
+from kosha_connector_openai.core.spec.manifest import read_manifest
+from kosha_connector_openai.core.transport.client import Clients, url
+from kosha_connector_openai.core.transport.retry import RetryBudget
+
+MANIFEST = "connector.yaml"
+RecordSink = Callable[[Record], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The request that an action would send: the method, the whole URL, the headers (the credential's values masked), the body."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    request: Request
+
+    def body(self) -> bytes:
+        """The body's bytes, read into memory."""
+        return b"".join(self.request.body.chunks()) if self.request.body else b""
+
+
+class Connector:
+    """One connector: its manifest and its actions. Safe to share between threads and event loops; close it at the end."""
+
+    def __init__(self, folder: Path, *, stores: Iterable[SecretStore] | None = None, record: RecordSink = log) -> None:
+        """``folder`` holds the manifest; ``stores`` replace the built-in secret stores. Raises ManifestError."""
+        self.folder = folder
+        self.manifest = read_manifest(folder / MANIFEST)
+        self._stores = SecretStores(default_stores(self._secret_names()) if stores is None else stores)
+        self._cache = SecretCache()
+        self._clients = Clients(f"kosha-connector-{self.manifest.id}/{self.manifest.version}")
+        self._budgets: dict[object, RetryBudget] = {}
+        self._record = record
+
+    def _secret_names(self) -> list[str]:
+        return [name for entry in self.manifest.connection.fields if entry.secret for name in entry.env]
+
+    def __repr__(self) -> str:
+        return f"<Connector {self.id} {self.manifest.version}>"
+
+    def __enter__(self) -> Connector:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Connector:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.aclose()
+
+    @property
+    def id(self) -> str:
+        """The manifest's id."""
+        return self.manifest.id
+
+    @property
+    def stores(self) -> SecretStores:
+        """The secret stores by scheme."""
+        return self._stores
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The actions by id. Raises DocumentError where the description as a whole cannot be read."""
+        spec = self.manifest.spec
+        return Catalog(self.manifest, read_document(self.folder / spec.file, sha256=spec.sha256))
+
+    @property
+    def form(self) -> dict[str, Any]:
+        """The connection form as JSON Schema 2020-12."""
+        return form_schema(self.manifest.connection)
+
+    def icon(self) -> bytes | None:
+        """The logo's bytes, or None where the manifest names none."""
+        icon = self.manifest.icon
+        return (self.folder / icon.light).read_bytes() if icon else None
+
+    def connection(
+        self,
+        values: Mapping[str, str] | None = None,
+        *,
+        environ: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> Connection:
+        """A checked connection: the form's ``values``, and for fields not among them the environment; raises SetupError.
+
+        A secret field takes a reference such as ``env:NAME`` or ``file:/run/secrets/name``. ``options`` are those of Options and
+        belong to the operator. No secret is read here.
+        """
+        given = values_from_environment(self.manifest.connection, os.environ if environ is None else environ)
+        return make_connection(self.manifest, {**given, **(values or {})}, read_options(options))
+
+    def check(self, action: str, inputs: Mapping[str, Any]) -> tuple[Fault, ...]:
+        """The warnings about these inputs; raises InputError with every fault. Nothing is read or sent."""
+        return self.catalog[action].check(inputs).warnings
+
+    def preview(self, action: str, inputs: Mapping[str, Any], connection: Connection) -> Preview:
+        """The exact request, without sending it and without reading a secret; raises InputError."""
+        chosen = self.catalog[action]
+        request = build_request(chosen, inputs, _files(connection))
+        credential = connection.credential(chosen.operation.security)
+        hidden = [] if credential is None else masked(credential)
+        headers = (*request.headers, *connection.headers, *hidden)
+        return Preview(request.method, url(connection.server, request), headers, request)
+
+    def run(self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions = CallOptions()) -> Result:
+        """The whole result of one call; an event stream is collected. Raises ConnectorError, each kind saying what to do next."""
+        with self.stream(action, inputs, connection, options) as stream:
+            for _ in stream:
+                pass
+        assert stream.result is not None
+        return stream.result
+
+    @contextmanager
+    def stream(
+        self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions = CallOptions()
+    ) -> Iterator[SyncStream]:
+        """One call whose events can be read as they arrive; leaving the block closes the upstream connection."""
+        call, resolver = self._call(action, inputs, connection, options)
+        stream: SyncStream | None = None
+        error: ConnectorError | None = None
+        try:
+            stream = SyncStream(SyncExecutor(call, self._clients, resolver))
+            with stream:
+                yield stream
+        except ConnectorError as raised:
+            error = raised
+            raise
+        finally:
+            self._note(call, stream.result if stream else None, error)
+
+    async def arun(
+        self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions = CallOptions()
+    ) -> Result:
+        """``run`` for asyncio; cancelling it closes the upstream connection."""
+        async with self.astream(action, inputs, connection, options) as stream:
+            async for _ in stream:
+                pass
+        assert stream.result is not None
+        return stream.result
+
+    def astream(
+        self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions = CallOptions()
+    ) -> AbstractAsyncContextManager[AsyncStream]:
+        """``stream`` for asyncio."""
+        return self._astream(action, inputs, connection, options)
+
+    @asynccontextmanager
+    async def _astream(
+        self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions
+    ) -> AsyncIterator[AsyncStream]:
+        call, resolver = self._call(action, inputs, connection, options)
+        stream: AsyncStream | None = None
+        error: ConnectorError | None = None
+        try:
+            executor = AsyncExecutor(call, self._clients, resolver)
+            stream = AsyncStream(executor, await executor.start())
+            async with stream:
+                yield stream
+        except ConnectorError as raised:
+            error = raised
+            raise
+        finally:
+            self._note(call, stream.result if stream else None, error)
+
+    def test(self, connection: Connection) -> str:
+        """Says in a sentence that the connection works; raises ConnectorError, its hint fitted to the connection form."""
+        test = self.manifest.connection.test
+        if test is None:
+            raise SetupError("This connector has no connection test.")
+        try:
+            result = self.run(test.action, test.inputs, connection)
+        except ApiError as error:
+            error.hint = test.advice.get(error.category, error.hint)
+            raise
+        return f"{self.manifest.title} answered {result.status} in {result.duration:.2f} s."
+
+    def close(self) -> None:
+        """Closes the connections of threads and forgets cached secrets."""
+        self._clients.close()
+        self._cache.clear()
+
+    async def aclose(self) -> None:
+        """The same, and those of the running event loop."""
+        await self._clients.close_async()
+        self._cache.clear()
+
+    def _call(
+        self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions
+    ) -> tuple[Call, SecretResolver]:
+        chosen = self.catalog[action]
+        request = build_request(chosen, inputs, _files(connection))
+        credential = connection.credential(chosen.operation.security)
+        context = SecretContext(connection.options.tenant, str(connection.server.origin), self.id)
+        resolver = SecretResolver(self._stores, self._cache, context, credential.references if credential else {})
+        budget = self._budgets.setdefault(connection.pool_key, RetryBudget())
+        return Call(chosen, request, connection, credential, self.manifest, options, budget), resolver
+
+    def _note(self, call: Call, result: Result | None, error: ConnectorError | None) -> None:
+        source: Any = result or error
+        outcome = error.code if error else "incomplete" if result is None or result.incomplete else "ok"
+        references = call.credential.references.values() if call.credential else ()
+        self._record(
+            Record(
+                connector=self.id,
+                action=call.action.id,
+                method=call.action.operation.method,
+                path=call.action.operation.path,
+                origin=str(call.connection.server.origin),
+                tenant=call.connection.options.tenant,
+                credential=", ".join(map(str, references)),
+                outcome=outcome,
+                status=getattr(source, "status", None),
+                request_id=getattr(source, "request_id", None),
+                attempts=call.attempts,
+                duration=round(call.clock() - call.started, 6),
+                spec_digest=self.catalog.document.digest,
+            )
+        )
+
+
+def _files(connection: Connection) -> FilePolicy:
+    options = connection.options
+    return FilePolicy(options.roots, options.any_path, connection.limits.upload)
+
+
+__all__ = ["Action", "CallOptions", "Connection", "Connector", "Options", "Preview", "Result"]

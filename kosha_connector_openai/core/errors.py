@@ -1,0 +1,311 @@
+"""Everything this package raises on purpose, grouped by what the caller does next.
+
+ConnectorError
+├── DescriptionError            fix connector.yaml, openapi.json or a plugin
+│   ├── ManifestError
+│   ├── DocumentError
+│   └── PluginError
+├── InputError                  fix the input; nothing was sent
+│   └── UnknownActionError
+├── SetupError                  fix the connection; nothing was sent
+│   ├── OriginError
+│   └── SecretError
+│       ├── SecretMissingError
+│       ├── SecretRefusedError
+│       └── SecretStoreError
+├── TransportError              no whole reply arrived
+│   ├── NotSentError            it surely did not run: try again
+│   └── OutcomeUnknownError     it may have run: look before trying again
+├── ReplyError                  a reply arrived that cannot be trusted; the call may have run
+│   ├── MalformedReplyError
+│   ├── TruncatedReplyError
+│   ├── ReplyTooLargeError
+│   └── RedirectRefusedError
+└── ApiError                    the upstream answered with an error
+    ├── RejectedError           fix the input (400, 404, 409, 422, content policy)
+    ├── AccessError             fix the connection (401, 403, quota)
+    └── UnavailableError        try again later (429, 5xx)
+
+Errors hold values; their text is made when shown. No error holds an input value, a secret, a request or a cause that does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with one place: where, which rule, why, and what to do. Never the value itself.
+
+    ``pointer`` is an RFC 6901 JSON Pointer; ``rule`` is a JSON Schema keyword or one of our own words (``unknown``, ``control``,
+    ``dot-segment``, ...); ``allowed`` holds the bound or the permitted values where the rule has them.
+    """
+
+    pointer: str
+    rule: str
+    message: str
+    fix: str = ""
+    allowed: Any = None
+
+    def __str__(self) -> str:
+        where = self.pointer or "/"
+        return f"{where}: {self.message}" + (f" {self.fix}" if self.fix else "")
+
+
+class ConnectorError(Exception):
+    """The root. ``code`` is stable and documented; ``hint`` says what to do next."""
+
+    code: ClassVar[str] = "connector_error"
+    retryable: bool | None = False
+    """True: trying again is safe and may help. False: it will not help. None: nobody can know; look first."""
+
+    def __init__(self, message: str, *, hint: str = "", pointer: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.pointer = pointer
+
+    def __str__(self) -> str:
+        where = f"{self.pointer}: " if self.pointer else ""
+        return f"{where}{self.message}" + (f" {self.hint}" if self.hint else "")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The error as JSON-ready values, as printed by ``--json`` and returned to hosts."""
+        values: dict[str, Any] = {"code": self.code, "message": self.message, "retryable": self.retryable}
+        if self.hint:
+            values["hint"] = self.hint
+        if self.pointer:
+            values["pointer"] = self.pointer
+        return values
+
+
+class _Faulty(ConnectorError):
+    """An error that lists faults, all of them, the most telling first."""
+
+    def __init__(self, message: str, faults: Sequence[Fault] = (), *, hint: str = "", pointer: str = "") -> None:
+        super().__init__(message, hint=hint, pointer=pointer)
+        self.faults = tuple(faults)
+
+    def __str__(self) -> str:
+        return "\n".join([super().__str__(), *(f"  {fault}" for fault in self.faults)])
+
+    def to_dict(self) -> dict[str, Any]:
+        return super().to_dict() | {"faults": [asdict(fault) for fault in self.faults]}
+
+
+class DescriptionError(_Faulty):
+    """The connector's own files are wrong; no action of it, or not this one, can run."""
+
+    code = "description"
+
+
+class ManifestError(DescriptionError):
+    """``connector.yaml`` cannot be read or breaks its schema."""
+
+    code = "manifest"
+
+
+class DocumentError(DescriptionError):
+    """The OpenAPI description cannot be read, or the operation asked for is faulty."""
+
+    code = "document"
+
+
+class PluginError(DescriptionError):
+    """A plugin failed to load, or returned something that the hook specification does not allow."""
+
+    code = "plugin"
+
+
+class InputError(_Faulty):
+    """The inputs break the action's schema. Nothing was sent and no secret was read."""
+
+    code = "input"
+
+
+class UnknownActionError(InputError):
+    """No action has this id."""
+
+    code = "unknown_action"
+
+
+class SetupError(_Faulty):
+    """The connection is incomplete or wrong. Nothing was sent."""
+
+    code = "setup"
+
+
+class OriginError(SetupError):
+    """The credential may not be sent to this origin. The secret was not read."""
+
+    code = "origin"
+
+
+class SecretError(SetupError):
+    """The secret could not be had. Its value is in no message."""
+
+    code = "secret"
+
+
+class SecretMissingError(SecretError):
+    """The store answered, and has no such secret."""
+
+    code = "secret_missing"
+
+
+class SecretRefusedError(SecretError):
+    """The reference or the secret breaks a rule: a forbidden name, a loose file, a control character, a length."""
+
+    code = "secret_refused"
+
+
+class SecretStoreError(SecretError):
+    """The store did not answer, or not in time."""
+
+    code = "secret_store"
+    retryable = True
+
+
+class TransportError(ConnectorError):
+    """No whole reply arrived. ``phase`` names where it stopped: pool, connect, write, read or deadline."""
+
+    code = "transport"
+
+    def __init__(self, message: str, *, phase: str, hint: str = "", attempts: int = 1) -> None:
+        super().__init__(message, hint=hint)
+        self.phase = phase
+        self.attempts = attempts
+
+    def to_dict(self) -> dict[str, Any]:
+        return super().to_dict() | {"phase": self.phase, "attempts": self.attempts}
+
+
+class NotSentError(TransportError):
+    """No byte of the request left, so it surely did not run."""
+
+    code = "not_sent"
+    retryable = True
+
+
+class OutcomeUnknownError(TransportError):
+    """The request, or part of it, was sent and no reply came: it may have run, and may have been paid for."""
+
+    code = "outcome_unknown"
+    retryable = None
+
+
+class ReplyError(ConnectorError):
+    """A reply arrived that cannot be used. ``status`` and ``request_id`` are what was read before that was clear."""
+
+    code = "reply"
+    retryable = None
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        request_id: str | None = None,
+        excerpt: str = "",
+        hint: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.request_id = request_id
+        self.excerpt = excerpt
+
+    def to_dict(self) -> dict[str, Any]:
+        return super().to_dict() | {"status": self.status, "request_id": self.request_id}
+
+
+class MalformedReplyError(ReplyError):
+    """The body is not what its Content-Type says: invalid JSON, empty, too deep, not text, an unknown encoding."""
+
+    code = "malformed_reply"
+
+
+class TruncatedReplyError(ReplyError):
+    """The body ended before its declared end."""
+
+    code = "truncated_reply"
+
+
+class ReplyTooLargeError(ReplyError):
+    """The body, a header, a line or an event passed its limit; the connection was closed."""
+
+    code = "reply_too_large"
+
+
+class RedirectRefusedError(ReplyError):
+    """The upstream redirected; a credential never follows."""
+
+    code = "redirect_refused"
+
+
+class ApiError(ConnectorError):
+    """The upstream answered with an error.
+
+    ``category`` comes from the manifest's error table; ``api_code``, ``param`` and ``type`` are the upstream's own words, scrubbed of
+    secrets; ``retry_after`` is in seconds.
+    """
+
+    code = "api"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        category: str,
+        retryable: bool | None = False,
+        hint: str = "",
+        api_code: str | None = None,
+        type: str | None = None,
+        param: str | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        attempts: int = 1,
+        body: Any = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.category = category
+        self.retryable = retryable
+        self.api_code = api_code
+        self.type = type
+        self.param = param
+        self.request_id = request_id
+        self.retry_after = retry_after
+        self.headers = dict(headers or {})
+        self.attempts = attempts
+        self.body = body
+        """The upstream's error body after scrubbing: JSON values, or at most 200 safe characters of text."""
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.category}: {super().__str__()}"
+
+    def to_dict(self) -> dict[str, Any]:
+        names = ("status", "category", "api_code", "type", "param", "request_id", "retry_after", "attempts")
+        return super().to_dict() | {name: getattr(self, name) for name in names}
+
+
+class RejectedError(ApiError):
+    """The upstream refuses this input; the same input will be refused again."""
+
+    code = "rejected"
+
+
+class AccessError(ApiError):
+    """The upstream refuses this credential, project or balance."""
+
+    code = "access"
+
+
+class UnavailableError(ApiError):
+    """The upstream is busy or broken; the same call may work later."""
+
+    code = "unavailable"

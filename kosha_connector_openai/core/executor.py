@@ -1,0 +1,317 @@
+"""Drives the plan of a call: from a thread or on an event loop, to a whole Result or event by event."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from kosha_connector_openai.core.connection.resolver import SecretResolver
+from kosha_connector_openai.core.errors import ConnectorError, ReplyTooLargeError
+from kosha_connector_openai.core.plan import (
+    Call,
+    Drop,
+    Head,
+    LiveStream,
+    Open,
+    Plan,
+    Read,
+    Step,
+    Wait,
+    make_result,
+    plan,
+    stream_error,
+)
+from kosha_connector_openai.core.result.result import Result
+from kosha_connector_openai.core.result.saving import FileSink
+from kosha_connector_openai.core.result.stream import Event
+from kosha_connector_openai.core.transport.client import Clients
+from kosha_connector_openai.core.transport.wire import AsyncReply, SyncReply, WireError
+
+
+class _Body:
+    """Collects a reply body under a limit, in memory or in a sink."""
+
+    def __init__(self, step: Read, head: Head) -> None:
+        self._step = step
+        self._head = head
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def add(self, chunk: bytes) -> None:
+        self._size += len(chunk)
+        if self._size > self._step.limit:
+            raise ReplyTooLargeError(
+                f"The reply is larger than {self._step.limit} bytes.",
+                status=self._head.status,
+                hint="Raise the limit of the connection, or ask for less.",
+            )
+        if self._step.sink:
+            self._step.sink.write(chunk)
+        else:
+            self._parts.append(chunk)
+
+    def done(self) -> bytes:
+        return b"".join(self._parts)
+
+    def discard(self) -> None:
+        if self._step.sink:
+            self._step.sink.discard()
+
+
+class _Executor:
+    """What both drivers share: the call, its clients and its secrets."""
+
+    def __init__(self, call: Call, clients: Clients, resolver: SecretResolver) -> None:
+        self._call = call
+        self._clients = clients
+        self._resolver = resolver
+        call.secrets = resolver.used
+        call.refresh = resolver.refresh
+        self._head = Head(0, ())
+
+    def stream_result(self, live: LiveStream) -> Result:
+        """The envelope of a stream: its events so far, and whether it was cut."""
+        result = make_result(self._call, live.head, live.facts, "events", live.events, "text/event-stream")
+        result.model, result.usage = live.reader.model, live.reader.usage
+        result.incomplete = live.reader.incomplete
+        return result
+
+    def _late(self) -> bool:
+        return time.monotonic() >= self._call.deadline
+
+    def _cut(self, live: LiveStream, fault: WireError) -> None:
+        live.reader.end("the total time of the call was over" if self._late() else f"the connection broke ({fault.kind})")
+
+
+class SyncExecutor(_Executor):
+    """Runs a call in the calling thread."""
+
+    def __init__(self, call: Call, clients: Clients, resolver: SecretResolver) -> None:
+        super().__init__(call, clients, resolver)
+        self._reply: SyncReply | None = None
+        self.outcome: Result | LiveStream = self._drive(plan(call))
+
+    def events(self, live: LiveStream) -> Iterator[Event]:
+        """Reads the stream; a cut stream ends without an exception and is marked incomplete."""
+        assert self._reply is not None
+        try:
+            for chunk in self._reply.chunks(self._call.connection.timeouts.stream_idle, self._call.deadline):
+                yield from live.take(chunk)
+                if live.reader.finished:
+                    break
+            live.reader.end()
+        except WireError as fault:
+            self._cut(live, fault)
+        if live.reader.failure is not None:
+            raise stream_error(self._call, live)
+
+    def drop(self) -> None:
+        """Closes the reply, if one is open."""
+        if self._reply is not None:
+            self._reply.close()
+            self._reply = None
+
+    def _drive(self, steps: Plan) -> Result | LiveStream:
+        try:
+            step = next(steps)
+            while True:
+                failure: Exception | None = None
+                value: Any = None
+                try:
+                    value = self._perform(step)
+                except (WireError, ConnectorError) as error:
+                    failure = error
+                step = steps.send(value) if failure is None else steps.throw(failure)
+        except StopIteration as done:
+            outcome: Result | LiveStream = done.value
+            return outcome
+        except BaseException:
+            self.drop()
+            raise
+
+    def _perform(self, step: Step) -> Any:
+        if isinstance(step, Open):
+            call = self._call
+            self._reply = self._clients.open(call.request, call.connection, call.credential, self._resolver, call.deadline)
+            self._head = Head(self._reply.status, tuple(self._reply.headers))
+            return self._head
+        if isinstance(step, Read):
+            return self._read(step)
+        if isinstance(step, Wait):
+            time.sleep(step.seconds)
+        self.drop()
+        return None
+
+    def _read(self, step: Read) -> bytes:
+        body = _Body(step, self._head)
+        try:
+            assert self._reply is not None
+            for chunk in self._reply.chunks(self._call.connection.timeouts.read, self._call.deadline):
+                body.add(chunk)
+            return body.done()
+        except BaseException:
+            body.discard()
+            raise
+        finally:
+            self.drop()
+
+
+class AsyncExecutor(_Executor):
+    """Runs a call on the event loop; cancelling it closes the upstream connection."""
+
+    def __init__(self, call: Call, clients: Clients, resolver: SecretResolver) -> None:
+        super().__init__(call, clients, resolver)
+        self._reply: AsyncReply | None = None
+
+    async def start(self) -> Result | LiveStream:
+        """The whole result, or a stream whose events have not been read."""
+        steps = plan(self._call)
+        try:
+            step = next(steps)
+            while True:
+                failure: Exception | None = None
+                value: Any = None
+                try:
+                    value = await self._perform(step)
+                except (WireError, ConnectorError) as error:
+                    failure = error
+                step = steps.send(value) if failure is None else steps.throw(failure)
+        except StopIteration as done:
+            outcome: Result | LiveStream = done.value
+            return outcome
+        except BaseException:
+            await self.drop()
+            raise
+
+    async def events(self, live: LiveStream) -> AsyncIterator[Event]:
+        """Reads the stream; a cut stream ends without an exception and is marked incomplete."""
+        try:
+            async for chunk in self._chunks(self._call.connection.timeouts.stream_idle):
+                for event in live.take(chunk):
+                    yield event
+                if live.reader.finished:
+                    break
+            live.reader.end()
+        except WireError as fault:
+            self._cut(live, fault)
+        if live.reader.failure is not None:
+            raise stream_error(self._call, live)
+
+    async def drop(self) -> None:
+        """Closes the reply, if one is open."""
+        reply, self._reply = self._reply, None
+        if reply is not None:
+            await reply.close()
+
+    async def _perform(self, step: Step) -> Any:
+        if isinstance(step, Open):
+            return await self._open()
+        if isinstance(step, Read):
+            return await self._read(step)
+        if isinstance(step, Wait):
+            await asyncio.sleep(step.seconds)
+        await self.drop()
+        return None
+
+    async def _open(self) -> Head:
+        call = self._call
+        try:
+            async with asyncio.timeout(call.deadline - time.monotonic()):
+                self._reply = await self._clients.open_async(
+                    call.request, call.connection, call.credential, self._resolver, call.deadline
+                )
+        except TimeoutError:
+            raise WireError("read", "deadline") from None
+        self._head = Head(self._reply.status, tuple(self._reply.headers))
+        return self._head
+
+    async def _read(self, step: Read) -> bytes:
+        body = _Body(step, self._head)
+        try:
+            async for chunk in self._chunks(self._call.connection.timeouts.read):
+                body.add(chunk)
+            return body.done()
+        except BaseException:
+            body.discard()
+            raise
+        finally:
+            await self.drop()
+
+    async def _chunks(self, idle: float) -> AsyncIterator[bytes]:
+        """The body as it arrives: each piece within ``idle`` seconds, all of them before the call's end."""
+        assert self._reply is not None
+        source = self._reply.chunks()
+        while True:
+            try:
+                async with asyncio.timeout(min(idle, self._call.deadline - time.monotonic())):
+                    chunk = await anext(source, None)
+            except TimeoutError:
+                raise WireError("read", "idle") from None
+            if chunk is None:
+                return
+            yield chunk
+
+
+class SyncStream:
+    """A call whose events are read one by one: iterate over it, then look at ``result``. A context manager; leaving it early closes
+    the upstream connection. Where the answer is no event stream there are no events, and ``result`` holds it at once."""
+
+    def __init__(self, executor: SyncExecutor) -> None:
+        self._executor = executor
+        outcome = executor.outcome
+        self._live = outcome if isinstance(outcome, LiveStream) else None
+        self.result: Result | None = None if isinstance(outcome, LiveStream) else outcome
+
+    def __enter__(self) -> SyncStream:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[Event]:
+        """The events as they arrive; raises ApiError where the upstream reports an error in the stream."""
+        if self._live is None:
+            return
+        try:
+            yield from self._executor.events(self._live)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Closes the connection where the stream was not read to its end, and fixes ``result``."""
+        self._executor.drop()
+        if self._live is not None and self.result is None:
+            self.result = self._executor.stream_result(self._live)
+
+
+class AsyncStream:
+    """The same for asyncio: ``async with`` it, ``async for`` over it, then look at ``result``."""
+
+    def __init__(self, executor: AsyncExecutor, outcome: Result | LiveStream) -> None:
+        self._executor = executor
+        self._live = outcome if isinstance(outcome, LiveStream) else None
+        self.result: Result | None = None if isinstance(outcome, LiveStream) else outcome
+
+    async def __aenter__(self) -> AsyncStream:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.close()
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        """The events as they arrive; raises ApiError where the upstream reports an error in the stream."""
+        if self._live is None:
+            return
+        try:
+            async for event in self._executor.events(self._live):
+                yield event
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """Closes the connection where the stream was not read to its end, and fixes ``result``."""
+        await self._executor.drop()
+        if self._live is not None and self.result is None:
+            self.result = self._executor.stream_result(self._live)

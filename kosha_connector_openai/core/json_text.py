@@ -1,0 +1,291 @@
+"""JSON text (RFC 8259) in and out: strict about what people write, exact about numbers, bounded."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from gc import get_referents
+from itertools import accumulate, islice
+from typing import Any, Final
+
+import orjson
+
+from kosha_connector_openai.core.errors import Fault, InputError
+
+MIB: Final = 1024 * 1024
+_WHOLE: Final = 2.0**63
+"""From this magnitude on, orjson may have turned an integer into a float."""
+_SCALARS: Final = (str, int, float, type(None))
+_ARRAYS: Final = (list, tuple)
+_CONTAINERS: Final = frozenset({dict, list})
+_PLAIN: Final = _CONTAINERS | {str, int, float, bool, type(None)}
+_MOST_FAULTS: Final = 20
+_STRUCTURE: Final = b'[]{},"'
+_NOT_STRUCTURE: Final = bytes(byte for byte in range(256) if byte not in _STRUCTURE)
+_STEP: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1, ord(","): 0}
+
+
+@dataclass(frozen=True, slots=True)
+class JsonLimits:
+    """Bytes of text, nested arrays and objects, values in all, bytes of one string, digits of one integer."""
+
+    bytes: int = 16 * MIB
+    depth: int = 64
+    nodes: int = 100_000
+    string: int = 8 * MIB
+    digits: int = 400
+
+
+DEFAULT_LIMITS: Final = JsonLimits()
+
+
+class JsonTextError(ValueError):
+    """A reply is not the JSON that it should be. The text says what and where, and quotes nothing."""
+
+
+def loads_strict(data: bytes | str, limits: JsonLimits = DEFAULT_LIMITS, *, what: str = "JSON") -> Any:
+    """The value of a JSON text that somebody wrote for us; integers are exact, one BOM is accepted.
+
+    Refused, as :class:`InputError` with JSON Pointers (RFC 6901): duplicate keys (RFC 8259 section 4 calls
+    them unpredictable), NaN and Infinity, numbers beyond a double, lone surrogates, invalid UTF-8, and
+    everything over ``limits``. Size, depth and count are checked before a parser sees the text.
+    """
+    raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
+    _check_text(raw, limits, what)
+    try:
+        text = data if isinstance(data, str) else data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _refusal(what, Fault("", "utf-8", f"is not UTF-8 at byte {error.start}.")) from None
+    value = _parse(text.removeprefix("\ufeff"), limits, what)
+    try:
+        encode(value, limits)
+    except InputError as error:
+        raise _refusal(what, *error.faults) from None
+    return value
+
+
+def check_value(value: Any, limits: JsonLimits = DEFAULT_LIMITS, pointer: str = "") -> None:
+    """Raise :class:`InputError` unless ``value`` is JSON within ``limits``; faults point below ``pointer``.
+
+    JSON is dict with str keys, list or tuple, str, int, finite float, bool and None, and their subclasses.
+    """
+    encode(value, limits, pointer)
+
+
+def encode(value: Any, limits: JsonLimits = DEFAULT_LIMITS, pointer: str = "") -> bytes:
+    """``value`` as compact UTF-8 JSON: keys in their order, integers of any size exact, no NaN.
+
+    It is also the check of its value: what JSON lacks and what passes ``limits`` is an :class:`InputError`.
+    """
+    if not _is_plain(value, limits):
+        _check_closely(value, limits, pointer)
+    try:
+        text = orjson.dumps(value)
+    except TypeError:  # a lone surrogate, or an integer beyond 64 bits, which is fine
+        _check_closely(value, limits, pointer)
+        text = json.dumps(value, ensure_ascii=False, check_circular=False, separators=(",", ":")).encode()
+    if len(text) > min(limits.bytes, limits.string):
+        _check_closely(value, limits, pointer, size=len(text))
+    return text
+
+
+def decode(data: bytes, limits: JsonLimits = DEFAULT_LIMITS) -> Any:
+    """The value of a reply's JSON text; integers are exact, one BOM is accepted, the last of equal keys wins.
+
+    Of ``limits`` the bytes, the depth and, for integers beyond 64 bits, the digits count. Raises
+    :class:`JsonTextError`.
+    """
+    if len(data) > limits.bytes:
+        raise JsonTextError(f"is larger than {limits.bytes} bytes")
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        return _decode_slowly(data, limits, f"is not JSON at line {error.lineno}, column {error.colno}")
+    floats = False
+    for depth, (level, kinds) in enumerate(_levels(value)):
+        if depth >= limits.depth and kinds & _CONTAINERS:
+            raise JsonTextError(f"is nested deeper than {limits.depth}")
+        floats = floats or (float in kinds and not _within(_floats(level, kinds)))
+    return _decode_slowly(data, limits, "has a number that cannot be read") if floats else value
+
+
+def escape(key: str) -> str:
+    """``key`` as one token of a JSON Pointer (RFC 6901 section 3)."""
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def walk(value: Any, pointer: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value with its pointer, parents first, no recursion; lazy, so that a caller can stop a cycle."""
+    waiting = [(pointer, value)]
+    while waiting:
+        here, node = waiting.pop()
+        yield here, node
+        if isinstance(node, dict):
+            waiting += [(f"{here}/{escape(str(key))}", child) for key, child in reversed(node.items())]
+        elif isinstance(node, _ARRAYS):
+            waiting += [(f"{here}/{index}", node[index]) for index in range(len(node) - 1, -1, -1)]
+
+
+def _refusal(what: str, *faults: Fault) -> InputError:
+    return InputError(f"The {what} cannot be read.", faults)
+
+
+def _check_text(raw: bytes, limits: JsonLimits, what: str) -> None:
+    """Bound the work of the parser: bytes first, then depth and count from the text's structure alone."""
+    if len(raw) > limits.bytes:
+        raise _refusal(what, _too_large(limits))
+    # Without escapes every second piece between quotes lies outside strings; no loop over characters.
+    unescaped = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
+    structure = b"".join(unescaped.translate(None, _NOT_STRUCTURE).split(b'"')[::2])
+    if max(accumulate(map(_STEP.__getitem__, structure)), default=0) > limits.depth:
+        raise _refusal(what, Fault("", "depth", f"is nested deeper than {limits.depth}.", allowed=limits.depth))
+    if max(structure.count(b",") + 1, structure.count(b"[") + structure.count(b"{")) > limits.nodes:
+        raise _refusal(what, Fault("", "nodes", f"holds more than {limits.nodes} values.", allowed=limits.nodes))
+
+
+def _parse(text: str, limits: JsonLimits, what: str) -> Any:
+    doubled: dict[int, tuple[Any, str]] = {}  # holds the objects too, so that their ids stay theirs
+
+    def collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            doubled[id(found)] = found, Counter(name for name, _ in pairs).most_common(1)[0][0]
+        return found
+
+    def integer(digits: str) -> int:
+        return int(digits) if len(digits) <= limits.digits else 10**limits.digits
+
+    try:
+        try:
+            value = json.loads(text, object_pairs_hook=collect)
+        except json.JSONDecodeError:
+            raise
+        except ValueError:  # more digits than Python reads: put a number there that the check will name
+            value = json.loads(text, object_pairs_hook=collect, parse_int=integer)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise _refusal(what, Fault("", "json", f"is not valid JSON at {where}: {error.msg}.")) from None
+    if doubled:
+        twice = [f"{pointer}/{escape(doubled[id(node)][1])}" for pointer, node in walk(value) if id(node) in doubled]
+        faults = [Fault(pointer, "duplicate", "occurs twice in one object.", "Keep one.") for pointer in twice]
+        raise _refusal(what, *faults[:_MOST_FAULTS])
+    return value
+
+
+def _levels(value: Any) -> Iterator[tuple[list[Any], set[type]]]:
+    """The values nested 0, 1, 2, ... deep and their types, as far as dicts and lists reach.
+
+    ``get_referents`` gives the members of many dicts and lists in one step in C; a loop in Python costs
+    several times what orjson does. It shows no str keys; other keys may appear, and orjson refuses those.
+    """
+    level, kinds = [value], {type(value)}
+    yield level, kinds
+    while kinds & _CONTAINERS and (level := get_referents(*level)):
+        kinds = set(map(type, level))
+        yield level, kinds
+
+
+def _floats(level: list[Any], kinds: set[type]) -> list[float]:
+    return level if len(kinds) == 1 else [item for item in level if type(item) is float]
+
+
+def _within(numbers: list[float]) -> bool:
+    return min(numbers) > -_WHOLE and max(numbers) < _WHOLE
+
+
+def _is_plain(value: Any, limits: JsonLimits) -> bool:
+    nodes = size = 0
+    for depth, (level, kinds) in enumerate(_levels(value)):
+        nodes += len(level)
+        if nodes > limits.nodes or not kinds <= _PLAIN or (depth >= limits.depth and kinds & _CONTAINERS):
+            return False
+        # orjson writes NaN as null. A sum is finite only if every part is; an overflow gets the closer look.
+        if float in kinds and not math.isfinite(sum(_floats(level, kinds))):
+            return False
+        if str in kinds:
+            size += sum(map(len, level if len(kinds) == 1 else [item for item in level if type(item) is str]))
+            if size > limits.bytes:  # one long string that is shared many times
+                return False
+    return True
+
+
+def _check_closely(value: Any, limits: JsonLimits, pointer: str, size: int = 0) -> None:
+    """Raise with the faults that :func:`_is_plain` only suspects; ``size`` is that of the text, if known."""
+    faults = list(islice(_faults(value, limits, pointer), _MOST_FAULTS))
+    if size > limits.bytes and not faults:
+        faults = [_too_large(limits, pointer)]
+    if faults:
+        raise InputError("The value cannot be written as JSON.", faults)
+
+
+def _too_large(limits: JsonLimits, pointer: str = "") -> Fault:
+    return Fault(pointer, "size", f"is larger than {limits.bytes} bytes.", allowed=limits.bytes)
+
+
+def _faults(value: Any, limits: JsonLimits, pointer: str) -> Iterator[Fault]:
+    """Every fault, in the order of the text. A cycle ends at the depth limit, sharing at count or size."""
+    size = 0
+    base = pointer.count("/")
+    for nodes, (here, node) in enumerate(walk(value, pointer), 1):
+        if nodes > limits.nodes:
+            yield Fault(pointer, "nodes", f"holds more than {limits.nodes} values.", allowed=limits.nodes)
+            return
+        if isinstance(node, (dict, *_ARRAYS)):
+            if here.count("/") - base >= limits.depth:
+                yield Fault(here, "depth", f"is nested deeper than {limits.depth}.", allowed=limits.depth)
+                return
+            if isinstance(node, dict):
+                yield from _key_faults(node, here)
+            continue
+        yield from _scalar_faults(node, here, limits)
+        size += len(node) if isinstance(node, str) else 1
+        if size > limits.bytes:
+            yield _too_large(limits, pointer)
+            return
+
+
+def _key_faults(node: dict[Any, Any], here: str) -> Iterator[Fault]:
+    for key in node:
+        if not isinstance(key, str):
+            yield Fault(here, "type", "has a key that is not text.", "Use strings as keys.")
+        elif _is_torn(key):
+            yield Fault(here, "surrogate", "has a key with half of a surrogate pair.", "Send whole characters.")
+
+
+def _scalar_faults(node: Any, here: str, limits: JsonLimits) -> Iterator[Fault]:
+    if not isinstance(node, _SCALARS):
+        yield Fault(here, "type", f"is a {type(node).__name__}, which JSON lacks.")
+    elif isinstance(node, float) and not math.isfinite(node):
+        yield Fault(here, "finite", "is not a finite number.", "Leave it out, or use null.")
+    elif isinstance(node, int) and abs(node) >= 10**limits.digits:
+        yield Fault(here, "digits", f"has more than {limits.digits} digits.", allowed=limits.digits)
+    elif isinstance(node, str):
+        if _is_torn(node):
+            yield Fault(here, "surrogate", "has half of a surrogate pair.", "Send whole characters.")
+        elif len(node.encode()) > limits.string:
+            yield Fault(here, "string", f"is longer than {limits.string} bytes.", allowed=limits.string)
+
+
+def _is_torn(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _decode_slowly(data: bytes, limits: JsonLimits, reason: str) -> Any:
+    """What orjson cannot say: integers beyond 64 bits. The rest of what it refuses stays refused."""
+    try:
+        _check_text(data, JsonLimits(limits.bytes, limits.depth, limits.bytes), "reply")
+        value = json.loads(data.decode("utf-8"))
+    except (ValueError, InputError):
+        raise JsonTextError(reason) from None
+    roomy = JsonLimits(limits.bytes, limits.depth, limits.bytes, limits.bytes, limits.digits)
+    if next(_faults(value, roomy, ""), None) is not None:
+        raise JsonTextError(reason)
+    return value

@@ -1,0 +1,51 @@
+"""The nearest known name to a misspelt one: what "did you mean" hints are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+_MAX_LENGTH = 64
+_EDITS_BY_LENGTH = ((9, 2), (5, 1))
+"""From this many letters on, so many edits still count as a slip. Short names differ by design (``top_p``, ``top_k``)."""
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The one of ``names`` that ``name`` was most likely meant to be; None where nothing is near.
+
+    Case and punctuation do not count: ``maxTokens`` is ``max_tokens``. Longer names may differ by one or two edits, where swapping
+    two neighbours is one edit. Equal candidates are decided by their spelling, so the answer never depends on the order.
+    """
+    word = _letters(name)
+    if not word or len(name) > _MAX_LENGTH:
+        return None
+    found = ((_edits(word, _letters(other)), other) for other in names if other != name)
+    return min(((edits, other) for edits, other in found if edits is not None), default=(0, None))[1]
+
+
+def _letters(name: str) -> str:
+    return "".join(character for character in name.casefold() if character.isalnum())
+
+
+def _edits(word: str, other: str) -> int | None:
+    """The edits between two words; None where they are too many for a slip."""
+    longest = max(len(word), len(other))
+    limit = next((edits for length, edits in _EDITS_BY_LENGTH if longest >= length), 0)
+    if abs(len(word) - len(other)) > limit:
+        return None
+    edits = _distance(word, other) if limit else int(word != other)
+    return edits if edits <= limit else None
+
+
+def _distance(word: str, other: str) -> int:
+    """Optimal string alignment distance: insert, delete, replace, or swap two neighbours."""
+    before: list[int] = []
+    above = list(range(len(other) + 1))
+    for row, letter in enumerate(word, 1):
+        current = [row]
+        for column, candidate in enumerate(other, 1):
+            cost = min(above[column] + 1, current[-1] + 1, above[column - 1] + (letter != candidate))
+            if row > 1 and column > 1 and letter == other[column - 2] and word[row - 2] == candidate:
+                cost = min(cost, before[column - 2] + 1)
+            current.append(cost)
+        before, above = above, current
+    return above[-1]

@@ -1,0 +1,321 @@
+"""The plan of one call, Request -> attempts -> Result, as one generator without I/O; the executor drives it."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kosha_connector_openai.core.actions.action import EVENT_STREAM, Action
+from kosha_connector_openai.core.connection.auth import Credential, scrub
+from kosha_connector_openai.core.connection.connection import Connection
+from kosha_connector_openai.core.connection.secret import Secret
+from kosha_connector_openai.core.errors import (
+    ApiError,
+    ConnectorError,
+    MalformedReplyError,
+    NotSentError,
+    OutcomeUnknownError,
+    RedirectRefusedError,
+    TruncatedReplyError,
+)
+from kosha_connector_openai.core.request.request import Request
+from kosha_connector_openai.core.result.decode import decode_body
+from kosha_connector_openai.core.result.events import EventLimits
+from kosha_connector_openai.core.result.failure import api_error
+from kosha_connector_openai.core.result.result import Facts, Result, body_facts, merge, read_facts
+from kosha_connector_openai.core.result.saving import FileSink
+from kosha_connector_openai.core.result.stream import Event, StreamReader
+from kosha_connector_openai.core.spec.manifest import Manifest
+from kosha_connector_openai.core.transport.retry import Failure, RetryBudget, RetryPolicy, decide, parse_retry_after
+from kosha_connector_openai.core.transport.wire import NOT_SENT, Phase, WireError
+
+
+@dataclass(frozen=True, slots=True)
+class CallOptions:
+    """What one call may set for itself. ``timeout`` is the total in seconds; ``out`` is where a reply body is saved."""
+
+    out: Path | None = None
+    overwrite: bool = False
+    timeout: float | None = None
+    attempts: int | None = None
+    unsafe_retries: bool | None = None
+    """Send a POST again even where it may have run, and may be paid for twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Step: send the request, wait for the headers of the reply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Step: read the body whole, at most ``limit`` bytes, or into ``sink``; then close the reply."""
+
+    limit: int
+    sink: FileSink | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Step: close the reply without reading its body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Step: wait, in seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A reply whose body has not been read."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+
+
+Step = Open | Read | Drop | Wait
+
+
+@dataclass
+class Call:
+    """One call and all that its plan needs to know; mutable, since attempts are counted and secrets noted while it runs."""
+
+    action: Action
+    request: Request
+    connection: Connection
+    credential: Credential | None
+    manifest: Manifest
+    options: CallOptions
+    budget: RetryBudget
+    refresh: Callable[[], bool] = lambda: False
+    """Forgets the cached secret after a 401; True where asking again may give another one."""
+    clock: Callable[[], float] = time.monotonic
+    rand: Callable[[], float] = random.random
+    secrets: list[Secret] = field(default_factory=list)
+    attempts: int = 0
+    started: float = 0.0
+    deadline: float = 0.0
+    refreshed: bool = False
+
+    def __post_init__(self) -> None:
+        self.started = self.clock()
+        total = self.options.timeout or self.action.overlay.timeout or self.connection.timeouts.total
+        self.deadline = self.started + total
+
+    def scrub(self, text: str) -> str:
+        """``text`` without any secret that this call has used."""
+        return scrub(text, self.secrets)
+
+
+@dataclass(slots=True)
+class LiveStream:
+    """An event stream, and the events that have been read of it."""
+
+    reader: StreamReader
+    head: Head
+    facts: Facts
+    events: list[Event] = field(default_factory=list)
+
+    def take(self, chunk: bytes) -> Iterator[Event]:
+        """The events that a piece of the body completes."""
+        for event in self.reader.feed(chunk):
+            self.events.append(event)
+            yield event
+
+
+Plan = Generator[Step, Any, Result | LiveStream]
+
+
+def plan(call: Call) -> Plan:
+    """The steps of a call. Yields steps, is sent their results or thrown their errors, returns what came of it."""
+    sink = FileSink(call.options.out, overwrite=call.options.overwrite) if call.options.out else None
+    if sink:
+        sink.check()
+    while True:
+        call.attempts += 1
+        try:
+            head = yield Open()
+            done = yield from _answer(call, head, sink)
+            call.budget.succeeded()
+            return done
+        except WireError as fault:
+            error, failure = _transport_error(call, fault)
+        except ApiError as refusal:
+            if refusal.status == 401 and not call.refreshed and call.refresh():  # noqa: PLR2004 - not executed
+                call.refreshed = True
+                continue
+            error, failure = refusal, _status_failure(refusal)
+        wait = _wait(call, failure)
+        if wait is None:
+            raise error
+        yield Wait(wait)
+
+
+def _answer(call: Call, head: Head, sink: FileSink | None) -> Generator[Step, Any, Result | LiveStream]:
+    facts = read_facts(head.headers, call.manifest.result)
+    headers = merge(head.headers)
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        yield Drop()
+        raise MalformedReplyError(
+            "The reply is compressed, although that was not asked for.", status=head.status, request_id=facts.request_id
+        )
+    if 300 <= head.status < 400:  # noqa: PLR2004
+        yield Drop()
+        raise _redirect(head.status, headers, facts)
+    if head.status >= 400:  # noqa: PLR2004
+        body = yield from _error_body(call)
+        raise _refusal(call, head, facts, body)
+    if headers.get("content-type", "").partition(";")[0].strip().lower() == EVENT_STREAM:
+        total = call.options.timeout or call.connection.timeouts.stream_total
+        call.deadline = max(call.deadline, call.started + total)
+        limits = call.connection.limits
+        caps = EventLimits(line=limits.stream_event, event=limits.stream_event, stream=limits.stream)
+        return LiveStream(StreamReader(call.manifest.streams, call.manifest.result, caps), head, facts)
+    return (yield from _whole(call, head, facts, headers.get("content-type", ""), sink))
+
+
+def _error_body(call: Call) -> Generator[Step, Any, bytes]:
+    """What there is of an error's body: the status alone says enough, so a cut or oversized body is no second error."""
+    try:
+        body: bytes = yield Read(call.connection.limits.reply_error)
+        return body
+    except (WireError, ConnectorError):
+        return b""
+
+
+def _whole(call: Call, head: Head, facts: Facts, content_type: str, sink: FileSink | None) -> Generator[Step, Any, Result]:
+    limits = call.connection.limits
+    binary = sink is not None or not content_type.partition(";")[0].strip().lower().endswith("json")
+    read = yield Read(limits.download if binary else limits.reply_json, sink)
+    if sink is not None:
+        return make_result(call, head, facts, "file", sink.commit(content_type), content_type)
+    decoded = decode_body(content_type or None, read, status=head.status, scrub=call.scrub)
+    result = make_result(call, head, facts, decoded.kind, decoded.value, content_type)
+    if decoded.kind == "json":
+        result.model, result.usage = body_facts(decoded.value, call.manifest.result)
+    result.raw = read if decoded.kind in ("json", "text") else None
+    return result
+
+
+def make_result(call: Call, head: Head, facts: Facts, kind: Any, value: Any, content_type: str) -> Result:
+    """The envelope around a value."""
+    return Result(
+        action=call.action.id,
+        status=head.status,
+        kind=kind,
+        value=value,
+        content_type=content_type,
+        headers=facts.headers,
+        request_id=facts.request_id,
+        rate_limit=facts.rate_limit,
+        attempts=call.attempts,
+        duration=call.clock() - call.started,
+        warnings=call.request.warnings,
+    )
+
+
+def stream_error(call: Call, live: LiveStream) -> ApiError:
+    """The upstream's error that an event carried, after a 200."""
+    import orjson  # noqa: PLC0415 - only here
+
+    body = orjson.dumps({"error": live.reader.failure})
+    return _refusal(call, live.head, live.facts, body)
+
+
+def _refusal(call: Call, head: Head, facts: Facts, body: bytes) -> ApiError:
+    return api_error(
+        head.status,
+        body,
+        facts=facts,
+        rules=call.manifest.errors,
+        scrub=call.scrub,
+        retry_after=parse_retry_after(merge(head.headers), time.time()),
+        attempts=call.attempts,
+    )
+
+
+def _redirect(status: int, headers: Mapping[str, str], facts: Facts) -> RedirectRefusedError:
+    from urllib.parse import urlsplit  # noqa: PLC0415 - only here
+
+    host = urlsplit(headers.get("location", "")).hostname or "the same host"
+    return RedirectRefusedError(
+        f"The server redirects to {host[:100]!a}, and a credential never follows.",
+        status=status,
+        request_id=facts.request_id,
+        hint="Set the server URL of the connection to the final address.",
+    )
+
+
+def _status_failure(error: ApiError) -> Failure:
+    return Failure(
+        kind="status",
+        nothing_sent=False,
+        status=error.status,
+        category_retryable=error.retryable,
+        headers=error.headers,
+    )
+
+
+def _transport_error(call: Call, fault: WireError) -> tuple[ConnectorError, Failure]:
+    late = call.clock() >= call.deadline
+    phase: Phase = "deadline" if late else fault.phase
+    nothing_sent = fault.phase in NOT_SENT
+    failure = Failure(kind=phase, nothing_sent=nothing_sent)
+    if nothing_sent:
+        hint = "Check the server URL and the network."
+        return NotSentError(_MESSAGES[phase], phase=phase, hint=hint, attempts=call.attempts), failure
+    if fault.phase == "truncated" and not late:
+        return TruncatedReplyError(_MESSAGES["truncated"], hint=_LOOK), failure
+    if fault.phase == "protocol" and not late:
+        return MalformedReplyError(_MESSAGES["protocol"], hint=_LOOK), failure
+    unknown = OutcomeUnknownError(_MESSAGES[phase], phase=phase, attempts=call.attempts)
+    if call.action.hints.idempotent:
+        unknown.retryable, unknown.hint = True, "Nothing is changed by asking again."
+    else:
+        unknown.hint = _LOOK
+    return unknown, failure
+
+
+_LOOK = "It may have run, and may have been charged: look before you run it again."
+_MESSAGES = {
+    "pool": "No connection became free in time.",
+    "connect": "The server could not be reached.",
+    "tls": "No secure connection could be made.",
+    "write": "The connection broke while the request was sent.",
+    "read": "The server did not answer, or not in time.",
+    "truncated": "The reply ended before its end.",
+    "protocol": "The server's reply is not valid HTTP.",
+    "deadline": "The call did not end within its total time.",
+}
+
+
+def _wait(call: Call, failure: Failure) -> float | None:
+    """Seconds until the next attempt; None where there is none."""
+    retries, options = call.connection.retries, call.options
+    if not call.request.replayable:
+        return None
+    policy = RetryPolicy(
+        attempts=options.attempts or retries.attempts,
+        base=retries.base,
+        cap=retries.cap,
+        retry_after_cap=retries.retry_after_cap,
+        unsafe=retries.unsafe if options.unsafe_retries is None else options.unsafe_retries,
+    )
+    decision = decide(
+        policy,
+        failure,
+        method=call.action.operation.method,
+        idempotent=call.action.hints.idempotent,
+        attempt=call.attempts,
+        now=time.time(),
+        remaining=call.deadline - call.clock(),
+        rand=call.rand,
+    )
+    return decision.wait if decision.action == "retry" and call.budget.spend() else None

@@ -1,0 +1,267 @@
+"""A table: media type -> how a body is written. A value goes in, a body that knows its length comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from kosha_connector_openai.core.errors import Fault, InputError
+from kosha_connector_openai.core.json_text import encode, escape
+from kosha_connector_openai.core.request.file_names import OCTETS
+from kosha_connector_openai.core.request.files import FileInput, FilePolicy, is_file_value, read_file_input
+from kosha_connector_openai.core.request.multipart import MultipartBody, Part
+from kosha_connector_openai.core.request.parameters import write_query
+from kosha_connector_openai.core.request.values import flatten, scalar_text
+from kosha_connector_openai.core.spec.operation import Encoding, MediaType, Parameter
+
+BODY: Final = "/body"
+"""Where a body stands among the inputs when it is not an object."""
+IsFile = Callable[[str], bool]
+"""Whether the property of this name takes files."""
+
+
+class Body(Protocol):
+    """What is sent: its Content-Type, its bytes anew at each call of ``chunks``, their number where known."""
+
+    @property
+    def content_type(self) -> str | None: ...  # noqa: D102 - said above
+
+    @property
+    def length(self) -> int | None: ...  # noqa: D102
+
+    @property
+    def replayable(self) -> bool: ...  # noqa: D102
+
+    def chunks(self) -> Iterator[bytes]: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class BytesBody:
+    """A body that is in memory."""
+
+    content: bytes
+    content_type: str | None
+
+    @property
+    def length(self) -> int:
+        """Bytes in all."""
+        return len(self.content)
+
+    @property
+    def replayable(self) -> bool:
+        """Always."""
+        return True
+
+    def chunks(self) -> Iterator[bytes]:
+        """The content in one piece."""
+        yield self.content
+
+
+@dataclass(frozen=True, slots=True)
+class FileBody:
+    """A body that is one file, read while it is sent."""
+
+    file: FileInput
+    content_type: str | None
+
+    @property
+    def length(self) -> int | None:
+        """Bytes in all; None where the file cannot tell."""
+        return self.file.size
+
+    @property
+    def replayable(self) -> bool:
+        """Whether the file can be read again."""
+        return self.file.replayable
+
+    def chunks(self) -> Iterator[bytes]:
+        """The file's bytes, at most 64 KiB at a time."""
+        return self.file.chunks()
+
+
+Writer = Callable[[Any, MediaType, FilePolicy, IsFile], Body]
+
+
+def write_body(
+    media_type: MediaType,
+    value: Any,
+    policy: FilePolicy,
+    writers: Mapping[str, Writer] | None = None,
+    *,
+    is_file: IsFile | None = None,
+) -> Body:
+    """``value`` written in ``media_type``; :class:`InputError` where it cannot be.
+
+    ``is_file`` tells which properties take files; without it the media type's own schema does, as far as it
+    holds no references.
+    """
+    table = WRITERS if writers is None else writers
+    name = _essence(media_type.name)
+    kind = name.partition("/")[0]
+    keys = (name, "application/*+json" if name.endswith("+json") else name, f"{kind}/*", "*/*")
+    write = next((table[key] for key in keys if key in table), _write_octets)
+    return write(value, media_type, policy, is_file or _by_schema(media_type))
+
+
+def choose_media_type(content: Mapping[str, MediaType], has_file: bool) -> MediaType:
+    """The body type for the inputs: with a file multipart, or any but JSON; else JSON; else the first."""
+    fits: tuple[Callable[[str], bool], ...] = (_is_json, lambda name: True)
+    if has_file:
+        fits = (
+            lambda name: name.startswith("multipart/"),
+            lambda name: not _is_json(name),
+            lambda name: True,
+        )
+    return next(content[name] for fit in fits for name in content if fit(_essence(name)))
+
+
+def _essence(name: str) -> str:
+    return name.partition(";")[0].strip().lower()
+
+
+def _is_json(name: str) -> bool:
+    return name == "application/json" or name.endswith("+json")
+
+
+def _sent_type(media_type: MediaType, otherwise: str) -> str:
+    """The name of the media type, unless it is a range such as ``image/*``."""
+    return otherwise if "*" in media_type.name else media_type.name
+
+
+def _by_schema(media_type: MediaType) -> IsFile:
+    schema = media_type.schema
+    found = schema.get("properties", {}) if isinstance(schema, Mapping) else {}
+    return lambda name: _is_binary(found.get(name))
+
+
+def _is_binary(schema: Any) -> bool:
+    if not isinstance(schema, Mapping):
+        return False
+    if schema.get("format") == "binary" or schema.get("contentMediaType") == OCTETS:
+        return True
+    nested = [
+        *schema.get("anyOf", ()),
+        *schema.get("oneOf", ()),
+        *schema.get("allOf", ()),
+        schema.get("items"),
+    ]
+    return any(_is_binary(part) for part in nested)
+
+
+def _refuse(pointer: str, rule: str, message: str, fix: str = "") -> InputError:
+    return InputError("The body cannot be written.", [Fault(pointer, rule, message, fix)])
+
+
+def _fields(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise _refuse(BODY, "type", "is not an object, which a form needs.")
+    return value
+
+
+def _write_json(value: Any, media_type: MediaType, _: FilePolicy, __: IsFile) -> Body:
+    return BytesBody(encode(value), _sent_type(media_type, "application/json"))
+
+
+def _write_text(value: Any, media_type: MediaType, policy: FilePolicy, is_file: IsFile) -> Body:
+    if not isinstance(value, str):
+        return _write_octets(value, media_type, policy, is_file)
+    plain = _sent_type(media_type, "text/plain")
+    # Without a charset a text type may be read as ASCII (RFC 6657); application types define their own.
+    named = plain if "charset" in plain.lower() or not plain.startswith("text/") else f"{plain}; charset=utf-8"
+    try:
+        return BytesBody(value.encode(), named)
+    except UnicodeEncodeError:
+        raise _refuse(BODY, "surrogate", "has half of a surrogate pair.", "Send whole characters.") from None
+
+
+def _write_lines(value: Any, media_type: MediaType, policy: FilePolicy, is_file: IsFile) -> Body:
+    """Each value of an array on a line of its own; text and files as they are."""
+    if isinstance(value, (list, tuple)):
+        return BytesBody(b"".join(encode(item) + b"\n" for item in value), media_type.name)
+    return _write_text(value, media_type, policy, is_file)
+
+
+def _write_octets(value: Any, media_type: MediaType, policy: FilePolicy, _: IsFile) -> Body:
+    file = read_file_input(value, BODY, policy)
+    return FileBody(file, _sent_type(media_type, file.content_type))
+
+
+def _write_form(value: Any, media_type: MediaType, _: FilePolicy, __: IsFile) -> Body:
+    """WHATWG URL section 5.2; nested names in brackets, or in the style that ``encoding`` gives."""
+    pairs = [
+        pair
+        for name, item in _fields(value).items()
+        if (pair := _form_pairs(name, item, media_type.encoding.get(name, Encoding())))
+    ]
+    return BytesBody("&".join(pairs).encode(), media_type.name)
+
+
+def _form_pairs(name: str, value: Any, encoding: Encoding) -> str:
+    """The pairs of one property, joined."""
+    if value is None:
+        return ""
+    if encoding.style is not None or _is_json(_essence(encoding.content_type or "")):
+        style = encoding.style or "form"
+        parameter = Parameter(
+            name=name,
+            location="query",
+            schema={},
+            style=style,
+            explode=style == "form" if encoding.explode is None else encoding.explode,
+            allow_reserved=encoding.allow_reserved,
+            media_type=None if encoding.style else encoding.content_type,
+        )
+        return write_query([parameter], {name: value}, max_bytes=None)
+    leaves = [(key, scalar_text(leaf, where)) for key, leaf, where in flatten(name, value, f"/{escape(name)}")]
+    parameters = [Parameter(key, "query", {}, style="form") for key, _ in leaves]
+    return "&".join(
+        write_query([parameter], {parameter.name: text}, max_bytes=None)
+        for parameter, (_, text) in zip(parameters, leaves, strict=True)
+    )
+
+
+def _write_multipart(value: Any, media_type: MediaType, policy: FilePolicy, is_file: IsFile) -> Body:
+    """RFC 7578; None is left out, arrays repeat ``name[]``, objects are ``name[key]`` or declared JSON."""
+    parts: list[Part] = []
+    for name, item in _fields(value).items():
+        encoding = media_type.encoding.get(name, Encoding())
+        parts += _parts(name, item, encoding, policy, files=is_file(name))
+    return MultipartBody(parts)
+
+
+def _parts(name: str, value: Any, encoding: Encoding, policy: FilePolicy, *, files: bool) -> Iterator[Part]:
+    pointer = f"/{escape(name)}"
+    if value is None:
+        return
+    if _is_json(_essence(encoding.content_type or "")):
+        yield Part(name, encode(value), content_type=encoding.content_type)
+    elif files and isinstance(value, list):
+        key = name if name.endswith("[]") else f"{name}[]"
+        for index, item in enumerate(value):
+            yield Part(key, read_file_input(item, f"{pointer}/{index}", policy))
+    elif files or is_file_value(value):
+        yield Part(name, read_file_input(value, pointer, policy))
+    else:
+        for key, leaf, where in flatten(name, value, pointer):
+            yield _leaf_part(key, leaf, where, encoding, policy)
+
+
+def _leaf_part(name: str, value: Any, pointer: str, encoding: Encoding, policy: FilePolicy) -> Part:
+    if is_file_value(value):
+        return Part(name, read_file_input(value, pointer, policy))
+    return Part(name, scalar_text(value, pointer).encode(), content_type=encoding.content_type)
+
+
+WRITERS: Final[Mapping[str, Writer]] = {
+    "application/json": _write_json,
+    "application/*+json": _write_json,
+    "multipart/form-data": _write_multipart,
+    "application/x-www-form-urlencoded": _write_form,
+    "application/jsonl": _write_lines,
+    "application/x-ndjson": _write_lines,
+    "application/sdp": _write_text,
+    "text/*": _write_text,
+    OCTETS: _write_octets,
+    "*/*": _write_octets,
+}

@@ -1,0 +1,82 @@
+"""Action + inputs -> Request: everything that will be written, without the credential, without the server, without any I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from kosha_connector_openai.core.actions.action import Action
+from kosha_connector_openai.core.actions.inputs import ABSENT, Checked
+from kosha_connector_openai.core.errors import Fault, InputError
+from kosha_connector_openai.core.request.files import FilePolicy
+from kosha_connector_openai.core.request.media_types import Body, write_body
+from kosha_connector_openai.core.request.parameters import write_headers, write_path, write_query
+from kosha_connector_openai.core.spec.operation import Parameter
+
+MAX_TARGET = 8 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request, relative to a server. ``target`` is path and query, encoded; ``template`` is the path as described."""
+
+    method: str
+    template: str
+    target: str
+    headers: tuple[tuple[str, str], ...]
+    body: Body | None
+    warnings: tuple[Fault, ...] = ()
+
+    @property
+    def replayable(self) -> bool:
+        """Whether the same bytes can be sent again."""
+        return self.body is None or self.body.replayable
+
+
+def build_request(action: Action, inputs: Mapping[str, Any], files: FilePolicy) -> Request:
+    """The request for an action's inputs; raises InputError with every fault. File inputs are opened only when they are sent."""
+    return write_request(action, action.check(inputs), files)
+
+
+def write_request(action: Action, checked: Checked, files: FilePolicy) -> Request:
+    """The request for inputs that passed the check."""
+    operation = action.operation
+    target = write_path(operation.path, _at(action, "path"), checked.parameters)
+    query = _query(action, checked)
+    if query:
+        target += f"?{query}"
+    if len(target) > MAX_TARGET:
+        message = f"The path and query are longer than {MAX_TARGET} characters."
+        raise InputError(message, [Fault("", "maxLength", message, "Ask for less at once.", MAX_TARGET)])
+    body = _body(checked, files)
+    headers = [("Accept", _accept(action))]
+    if body is not None and body.content_type:
+        headers.append(("Content-Type", body.content_type))
+    headers += write_headers(_at(action, "header"), checked.parameters)
+    return Request(operation.method, operation.path, target, tuple(headers), body, checked.warnings)
+
+
+def _at(action: Action, location: str) -> list[Parameter]:
+    return [parameter for parameter in action.operation.parameters if parameter.location == location]
+
+
+def _query(action: Action, checked: Checked) -> str:
+    """The path key's own query, then the parameters, then unknown names that were let through."""
+    own = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in action.operation.query)
+    extra = [Parameter(name=name, location="query", schema={}, style="form", explode=True) for name in checked.extra_query]
+    values = {**checked.parameters, **checked.extra_query}
+    written = write_query([*_at(action, "query"), *extra], values)
+    return "&".join(part for part in (own, written) if part)
+
+
+def _body(checked: Checked, files: FilePolicy) -> Body | None:
+    if checked.media_type is None or checked.body is ABSENT:
+        return None
+    return write_body(checked.media_type, checked.body, files, is_file=checked.file_fields.__contains__)
+
+
+def _accept(action: Action) -> str:
+    """The media types that the description promises; JSON too, since errors come as JSON."""
+    return ", ".join(dict.fromkeys([*action.output_types, "application/json"]))

@@ -1,0 +1,118 @@
+"""What comes back from a call: one envelope around JSON, text, bytes, a saved file or an event stream."""
+
+from __future__ import annotations
+
+import base64
+import fnmatch
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from kosha_connector_openai.core.errors import Fault
+from kosha_connector_openai.core.result.saving import SavedFile
+from kosha_connector_openai.core.result.stream import Event, first
+from kosha_connector_openai.core.spec.manifest import ResultRules
+
+Kind = Literal["json", "text", "bytes", "file", "events", "empty"]
+
+
+@dataclass(slots=True)
+class Result:
+    """One finished call.
+
+    ``value`` is JSON values (objects keep their key order, integers are exact), a str, bytes, a SavedFile, a list of Event, or None for
+    an empty answer; ``kind`` says which. ``duration`` is in seconds and counts all attempts and waits. ``incomplete`` gives the reason
+    where a stream was cut; what came before is in ``value``.
+    """
+
+    action: str
+    status: int
+    kind: Kind
+    value: Any
+    content_type: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    request_id: str | None = None
+    model: str | None = None
+    usage: Mapping[str, Any] | None = None
+    rate_limit: Mapping[str, str] = field(default_factory=dict)
+    attempts: int = 1
+    duration: float = 0.0
+    warnings: tuple[Fault, ...] = ()
+    incomplete: str | None = None
+    raw: bytes | None = field(default=None, repr=False)
+    """The body's bytes as they arrived, for JSON and text."""
+
+    @property
+    def text(self) -> str:
+        """The answer as text: a text body, or the text that a stream's events add up to; "" for other kinds."""
+        if self.kind == "events":
+            return "".join(event.text for event in self.value)
+        return self.value if self.kind == "text" else ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The envelope as JSON-ready values; bytes become base64."""
+        return {
+            "action": self.action,
+            "status": self.status,
+            "kind": self.kind,
+            "value": _plain(self.value),
+            "content_type": self.content_type,
+            "headers": dict(self.headers),
+            "request_id": self.request_id,
+            "model": self.model,
+            "usage": self.usage,
+            "rate_limit": dict(self.rate_limit),
+            "attempts": self.attempts,
+            "duration": round(self.duration, 6),
+            "warnings": [{"pointer": w.pointer, "rule": w.rule, "message": w.message, "fix": w.fix} for w in self.warnings],
+            "incomplete": self.incomplete,
+        }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return {"base64": base64.b64encode(value).decode(), "size": len(value)}
+    if isinstance(value, SavedFile):
+        return {
+            "path": str(value.path),
+            "size": value.size,
+            "sha256": value.sha256,
+            "content_type": value.content_type,
+        }
+    if isinstance(value, list) and value and isinstance(value[0], Event):
+        return [{"type": event.type, "data": event.data} for event in value]
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the headers of a reply say, read by the manifest's rules."""
+
+    headers: Mapping[str, str]
+    request_id: str | None
+    rate_limit: Mapping[str, str]
+
+
+def read_facts(headers: Sequence[tuple[str, str]], rules: ResultRules) -> Facts:
+    """The headers to keep, the request id and the rate-limit state."""
+    given = merge(headers)
+    kept = {name: value for name, value in given.items() if any(fnmatch.fnmatchcase(name, rule) for rule in rules.headers)}
+    return Facts(
+        headers=kept,
+        request_id=next((given[name] for name in rules.request_id if name in given), None),
+        rate_limit={name: given[header] for name, header in rules.rate_limit.items() if header in given},
+    )
+
+
+def merge(headers: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Headers by lower-case name; several of one name are joined with a comma (RFC 9110, section 5.3)."""
+    found: dict[str, str] = {}
+    for name, value in headers:
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
+
+
+def body_facts(value: Any, rules: ResultRules) -> tuple[str | None, Mapping[str, Any] | None]:
+    """The model and the usage that a JSON answer names."""
+    model, usage = first(value, rules.model), first(value, rules.usage)
+    return (model if isinstance(model, str) else None), (usage if isinstance(usage, Mapping) else None)

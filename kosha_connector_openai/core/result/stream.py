@@ -1,0 +1,106 @@
+"""An event stream as typed events: which event is final, which is an error, which text it adds, by the manifest's rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kosha_connector_openai.core.json_text import JsonTextError, decode
+from kosha_connector_openai.core.result.events import EventDecoder, EventLimits, ServerSentEvent
+from kosha_connector_openai.core.spec.manifest import ResultRules, StreamRules
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event: its type, its data as JSON values (or as text where it is not JSON), and its id where it has one."""
+
+    type: str
+    data: Any
+    text: str = ""
+    """The text that this event adds to the answer; "" where it adds none."""
+    id: str | None = None
+
+
+class StreamReader:
+    """Bytes in, events out, no I/O. After ``end``, ``incomplete`` says whether the stream was cut, and why."""
+
+    def __init__(self, rules: StreamRules, facts: ResultRules, limits: EventLimits = EventLimits()) -> None:
+        self._rules = rules
+        self._facts = facts
+        self._decoder = EventDecoder(limits)
+        self._finished = False
+        self.model: str | None = None
+        self.usage: Mapping[str, Any] | None = None
+        self.failure: Any = None
+        """The upstream's error where an event carried one."""
+        self.incomplete: str | None = "the stream has not ended"
+
+    @property
+    def finished(self) -> bool:
+        """Whether the event that closes the stream has come; what follows is not read."""
+        return self._finished
+
+    def feed(self, chunk: bytes) -> Iterator[Event]:
+        """The events that ``chunk`` completes."""
+        for raw in self._decoder.feed(chunk):
+            if self._finished:
+                return
+            event = self._event(raw)
+            if event is not None:
+                yield event
+
+    def end(self, cut: str | None = None) -> None:
+        """Says that no more bytes come; ``cut`` names the reason where the connection broke."""
+        if self._finished or self.incomplete is None:
+            return
+        if self.failure is not None:
+            self.incomplete = "the upstream reported an error in the stream"
+        else:
+            self.incomplete = cut or "the stream ended without its final event"
+
+    def _event(self, raw: ServerSentEvent) -> Event | None:
+        if self._rules.done is not None and raw.data.startswith(self._rules.done):
+            self._finished, self.incomplete = True, None
+            return None
+        try:
+            data = decode(raw.data.encode())
+        except JsonTextError:
+            return Event(raw.event, raw.data, id=raw.id)
+        named = at(data, self._rules.type) if self._rules.type else None
+        kind = named if isinstance(named, str) else raw.event
+        self._note(kind, data)
+        return Event(kind, data, self._text(kind, data), raw.id)
+
+    def _note(self, kind: str, data: Any) -> None:
+        self.model = first(data, self._facts.model) or self.model
+        self.usage = first(data, self._facts.usage) or self.usage
+        error = at(data, self._rules.error) if self._rules.error else None
+        if error or kind in self._rules.failed:
+            self.failure = error or data
+        elif kind in self._rules.final:
+            self.incomplete = None
+
+    def _text(self, kind: str, data: Any) -> str:
+        for rule in self._rules.text:
+            if rule.type in (None, kind) and isinstance(found := at(data, rule.pointer), str):
+                return found
+        return ""
+
+
+def at(value: Any, pointer: str) -> Any:
+    """The value at a JSON Pointer, or None where nothing is there."""
+    for token in pointer.split("/")[1:]:
+        key = token.replace("~1", "/").replace("~0", "~")
+        if isinstance(value, Mapping):
+            value = value.get(key)
+        elif isinstance(value, list) and key.isdigit() and int(key) < len(value):
+            value = value[int(key)]
+        else:
+            return None
+    return value
+
+
+def first(value: Any, pointers: Sequence[str]) -> Any:
+    """The first value that one of the pointers finds."""
+    return next((found for pointer in pointers if (found := at(value, pointer)) is not None), None)

@@ -1,0 +1,286 @@
+"""``connector.yaml`` -> Manifest: who the connector is, how one connects, and what its operations mean beyond their description.
+
+Everything that a provider does in its own way is data here; unknown keys are refused with the nearest known name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from kosha_connector_openai.core.errors import DocumentError, Fault, ManifestError
+from kosha_connector_openai.core.nearest import nearest
+from kosha_connector_openai.core.spec.yaml_text import YamlLimits, load_yaml
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Line = Annotated[str, Field(min_length=1, max_length=2_000)]
+
+
+class Part(BaseModel):
+    """The base of all parts: frozen, and closed to unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Publisher(Part):
+    """Who publishes and supports the connector."""
+
+    name: Name
+    url: str | None = None
+
+
+class Icon(Part):
+    """Files of the logo, relative to the manifest."""
+
+    light: str
+    dark: str | None = None
+
+
+class Spec(Part):
+    """The OpenAPI description beside the manifest; with ``sha256`` it must be exactly that file."""
+
+    file: str = "openapi.json"
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+
+
+class Servers(Part):
+    """Where the API lives: an https origin with an optional path prefix, joined with the description's paths."""
+
+    default: str | None = None
+    override: bool = Field(default=True, description="Whether a connection may name another server.")
+
+
+class AuthRule(Part):
+    """How one security scheme of the description is met: the scheme, and which connection field holds which part of it."""
+
+    scheme: Name
+    fields: Mapping[str, Name] = Field(default_factory=dict, description="Part of the scheme -> connection field.")
+    settings: Mapping[str, str] = Field(default_factory=dict, description="Fixed settings, such as a header's name.")
+
+
+class ConnectionField(Part):
+    """One field of the connection form."""
+
+    name: Name
+    label: Line
+    help: str = ""
+    placeholder: str = ""
+    secret: bool = Field(default=False, description="The field takes a secret reference, never the secret itself.")
+    required: bool = False
+    default: str | None = None
+    env: tuple[str, ...] = Field(default=(), description="Environment variables that fill the field, the first set one wins.")
+    header: str | None = Field(default=None, description="Request header that carries the value.")
+    role: Literal["server", "auth_type"] | None = None
+
+
+class ConnectionTest(Part):
+    """The action that shows whether a connection works, and what its failures mean: category -> advice."""
+
+    action: Name
+    inputs: Mapping[str, Any] = Field(default_factory=dict)
+    advice: Mapping[str, Line] = Field(default_factory=dict)
+
+
+class ConnectionForm(Part):
+    """The fields that a user fills in, and the test of what they entered."""
+
+    fields: tuple[ConnectionField, ...] = ()
+    test: ConnectionTest | None = None
+
+
+class Timeouts(Part):
+    """Seconds. ``total`` ends a call whatever happens; the stream pair replaces read and total for event streams."""
+
+    connect: Seconds = 5
+    read: Seconds = 60
+    write: Seconds = 30
+    pool: Seconds = 5
+    total: Seconds = 120
+    stream_idle: Seconds = 60
+    stream_total: Seconds = 1_800
+
+
+class Retries(Part):
+    """How a call is tried again; seconds."""
+
+    attempts: int = Field(default=3, ge=1, le=10)
+    base: Seconds = 0.5
+    cap: Seconds = 20
+    retry_after_cap: Seconds = 120
+    unsafe: bool = Field(default=False, description="Send a paid POST again even where it may already have run.")
+
+
+class Limits(Part):
+    """Bytes and counts; whatever can grow has one."""
+
+    request_json: int = 16 * 1024 * 1024
+    upload: int = 512 * 1024 * 1024
+    reply_json: int = 64 * 1024 * 1024
+    reply_error: int = 64 * 1024
+    reply_headers: int = 64 * 1024
+    download: int = 2 * 1024 * 1024 * 1024
+    stream: int = 256 * 1024 * 1024
+    stream_event: int = Field(default=32 * 1024 * 1024, description="A picture comes as one event of one line.")
+    connections: int = Field(default=100, ge=1)
+    keepalive: float = Field(default=30, ge=0, le=300, description="Seconds that an idle connection is kept.")
+
+
+class Defaults(Part):
+    """What a connection starts from."""
+
+    timeouts: Timeouts = Timeouts()
+    retries: Retries = Retries()
+    limits: Limits = Limits()
+
+
+class ErrorRule(Part):
+    """The first rule that fits an error answer gives its meaning; what is left out fits all."""
+
+    status: int | Literal["4XX", "5XX"] | None = None
+    code: str | None = Field(default=None, description="The upstream's own code or type.")
+    category: Name
+    retryable: bool = False
+    advice: Line
+
+
+class ResultRules(Part):
+    """Where a reply holds what every result shows. Pointers are JSON Pointers into the body."""
+
+    request_id: tuple[str, ...] = ("x-request-id",)
+    model: tuple[str, ...] = ()
+    usage: tuple[str, ...] = ()
+    headers: tuple[str, ...] = Field(default=(), description="Headers to keep; a final * stands for the rest.")
+    rate_limit: Mapping[str, str] = Field(default_factory=dict, description="Name -> header.")
+
+
+class StreamText(Part):
+    """Where an event's data holds the text that it adds; with ``type``, only in events of that type."""
+
+    pointer: str
+    type: str | None = None
+
+
+class StreamRules(Part):
+    """How an event stream of this provider ends and fails."""
+
+    done: str | None = Field(default=None, description="The data of the event that closes a stream.")
+    final: tuple[str, ...] = Field(default=(), description="Event types after which a stream may end.")
+    failed: tuple[str, ...] = Field(default=(), description="Event types that are errors.")
+    type: str = Field(default="", description="Pointer to the event's type inside its data.")
+    error: str = Field(default="", description="Pointer to an error inside an event's data.")
+    text: tuple[StreamText, ...] = ()
+
+
+class Group(Part):
+    """A drawer of the palette; its order here is the order shown."""
+
+    id: Name
+    title: Name
+    help: str = ""
+    paid: bool = Field(default=False, description="Its POST actions cost money.")
+
+
+class FieldOverlay(Part):
+    """What people see of an input field, where the description's own words are not enough."""
+
+    label: str | None = None
+    help: str | None = None
+    example: Any = None
+
+
+class ActionOverlay(Part):
+    """What the description of an operation cannot say, or says badly."""
+
+    title: Name | None = None
+    summary: Line | None = None
+    group: Name | None = None
+    featured: bool = False
+    hidden: bool = False
+    paid: bool | None = None
+    read_only: bool | None = None
+    destructive: bool | None = None
+    idempotent: bool | None = None
+    long_running: bool = False
+    replacement: Name | None = None
+    timeout: Seconds | None = Field(default=None, description="Total seconds, where the default is too short.")
+    fields: Mapping[str, FieldOverlay] = Field(default_factory=dict)
+
+
+class Manifest(Part):
+    """A whole ``connector.yaml``."""
+
+    schema_version: Literal[1] = 1
+    id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+    title: Name
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+")]
+    tagline: Line
+    description: str = ""
+    publisher: Publisher
+    license: Name
+    icon: Icon | None = None
+    maturity: Literal["alpha", "beta", "stable", "deprecated"] = "stable"
+    categories: tuple[Name, ...] = ()
+    keywords: tuple[Name, ...] = ()
+    links: Mapping[str, str] = Field(default_factory=dict)
+    spec: Spec = Spec()
+    servers: Servers = Servers()
+    auth: Mapping[str, AuthRule] = Field(default_factory=dict, description="Security scheme of the description -> rule.")
+    connection: ConnectionForm = ConnectionForm()
+    defaults: Defaults = Defaults()
+    errors: tuple[ErrorRule, ...] = ()
+    result: ResultRules = ResultRules()
+    streams: StreamRules = StreamRules()
+    groups: tuple[Group, ...] = ()
+    actions: Mapping[str, ActionOverlay] = Field(default_factory=dict, description="Operation id -> overlay.")
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest in a YAML file; raises ManifestError with every fault and its JSON Pointer."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ManifestError(f"{path.name} cannot be read: {error.strerror}.") from None
+    return parse_manifest(data, name=path.name)
+
+
+def parse_manifest(data: bytes, *, name: str = "connector.yaml") -> Manifest:
+    """The manifest in YAML text; raises ManifestError."""
+    try:
+        raw = load_yaml(data, YamlLimits(bytes=4 * 1024 * 1024), what=name)
+    except DocumentError as error:
+        raise ManifestError(error.message, error.faults) from None
+    try:
+        return Manifest.model_validate(raw)
+    except ValidationError as error:
+        faults = [_fault(entry["loc"], entry["type"], entry["msg"]) for entry in error.errors(include_input=False)]
+        raise ManifestError(f"{name} breaks the manifest's schema.", faults) from None
+
+
+def _fault(location: tuple[int | str, ...], rule: str, message: str) -> Fault:
+    pointer = "".join("/" + str(token).replace("~", "~0").replace("/", "~1") for token in location)
+    if rule != "extra_forbidden":
+        return Fault(pointer, rule, f"{message}.")
+    names = sorted(_names(Manifest, location[:-1]))
+    near = nearest(str(location[-1]), names)
+    fix = f"Did you mean `{near}`?" if near else f"Known here: {', '.join(names)}."
+    return Fault(pointer, "unknown", "No such key.", fix, allowed=names)
+
+
+def _names(model: Any, location: Iterable[int | str]) -> set[str]:
+    """The keys known at a place, found by following the models' annotations."""
+    for token in location:
+        for part in _parts(model):
+            if isinstance(token, str) and isinstance(part, type) and issubclass(part, BaseModel):
+                model = part.model_fields[token].annotation if token in part.model_fields else None
+            elif get_origin(part) is not None:
+                model = get_args(part)[-1] if get_args(part)[-1] is not Ellipsis else get_args(part)[0]
+    return {name for part in _parts(model) if isinstance(part, type) for name in getattr(part, "model_fields", ())}
+
+
+def _parts(annotation: Any) -> tuple[Any, ...]:
+    return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)

@@ -1,0 +1,180 @@
+"""Clients: which engine sends, over which sockets, and the one place where a credential joins a request.
+
+A pool is shared by calls with the same tenant, origin and settings, and by no others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import threading
+from collections.abc import Sequence
+from importlib.util import find_spec
+from ipaddress import ip_address, ip_network
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+from kosha_connector_openai.core.connection.auth import Credential, authorize
+from kosha_connector_openai.core.connection.connection import Connection
+from kosha_connector_openai.core.connection.origin import EgressPolicy, Server, check_addresses, join
+from kosha_connector_openai.core.connection.secret import Secret, SecretReference
+from kosha_connector_openai.core.errors import SetupError
+from kosha_connector_openai.core.request.media_types import BytesBody
+from kosha_connector_openai.core.request.request import Request
+from kosha_connector_openai.core.transport.wire import (
+    AsyncEngine,
+    AsyncReply,
+    EngineSettings,
+    HeaderList,
+    SyncEngine,
+    SyncReply,
+    WireRequest,
+    WireTimeouts,
+)
+
+
+class ResolveSecret(Protocol):
+    """Gives the secret behind a reference; ``immediate`` says that it never waits."""
+
+    @property
+    def immediate(self) -> bool: ...
+
+    def __call__(self, reference: SecretReference) -> Secret: ...
+
+
+class Clients:
+    """The engines of one connector, made when they are first needed and closed together."""
+
+    def __init__(self, user_agent: str) -> None:
+        self._user_agent = user_agent
+        self._lock = threading.Lock()
+        self._sync: dict[tuple[object, ...], SyncEngine] = {}
+        self._async: WeakKeyDictionary[Any, dict[tuple[object, ...], AsyncEngine]] = WeakKeyDictionary()
+
+    def open(
+        self, request: Request, connection: Connection, credential: Credential | None, resolve: ResolveSecret, deadline: float
+    ) -> SyncReply:
+        """The reply once its headers are here; raises WireError, SetupError, or what the secret store raises."""
+        with self._lock:
+            engine = self._sync.get(connection.pool_key) or _sync_engine(connection)
+            self._sync[connection.pool_key] = engine
+        # The credential is in no variable of this frame: only the wire request, whose text form hides it, holds it.
+        return engine.open(self._write(request, connection, _authorize(connection, credential, resolve), deadline))
+
+    async def open_async(
+        self, request: Request, connection: Connection, credential: Credential | None, resolve: ResolveSecret, deadline: float
+    ) -> AsyncReply:
+        """The same for asyncio; a secret store that may wait is asked in a thread."""
+        engines = self._async.setdefault(asyncio.get_running_loop(), {})
+        engine = engines.get(connection.pool_key) or _async_engine(connection)
+        engines[connection.pool_key] = engine
+        if credential is None or resolve.immediate:
+            wire = self._write(request, connection, _authorize(connection, credential, resolve), deadline)
+        else:
+            wire = self._write(
+                request, connection, await asyncio.to_thread(_authorize, connection, credential, resolve), deadline
+            )
+        return await engine.open(wire)
+
+    def close(self) -> None:
+        """Closes the engines of threads; those of an event loop are closed by ``close_async`` on that loop."""
+        with self._lock:
+            engines, self._sync = list(self._sync.values()), {}
+        for engine in engines:
+            engine.close()
+
+    async def close_async(self) -> None:
+        """Closes all engines of the running loop, and those of threads."""
+        for engine in self._async.pop(asyncio.get_running_loop(), {}).values():
+            await engine.close()
+        self.close()
+
+    def _write(self, request: Request, connection: Connection, auth: HeaderList, deadline: float) -> WireRequest:
+        timeouts = connection.timeouts
+        body = request.body
+        return WireRequest(
+            method=request.method,
+            url=url(connection.server, request),
+            headers=(
+                ("User-Agent", self._user_agent),
+                ("Accept-Encoding", "identity"),
+                *request.headers,
+                *connection.headers,
+                *auth,
+            ),
+            body=body.content if isinstance(body, BytesBody) else body,
+            timeouts=WireTimeouts(timeouts.connect, timeouts.write, timeouts.pool),
+            deadline=deadline,
+        )
+
+
+def url(server: Server, request: Request) -> str:
+    """The absolute URL: segments in which the server's prefix ends and the described path begins are written once."""
+    shared = len(server.prefix) + len(request.template) - len(join(server.prefix, request.template))
+    return f"{server}{request.target[shared:]}"
+
+
+def _authorize(connection: Connection, credential: Credential | None, resolve: ResolveSecret) -> HeaderList:
+    return () if credential is None else authorize(credential, connection.server.origin, resolve)
+
+
+def _sync_engine(connection: Connection) -> SyncEngine:
+    from kosha_connector_openai.core.transport.engines.httpx_engine import SyncHttpx  # noqa: PLC0415 - slow to import
+
+    name = connection.options.engine
+    return SyncHttpx(name if name == "httpx2" else "httpx", _settings(connection))
+
+
+def _async_engine(connection: Connection) -> AsyncEngine:
+    name = connection.options.engine
+    if name == "aiohttp" or (name == "auto" and find_spec("aiohttp")):
+        from kosha_connector_openai.core.transport.engines.aiohttp_engine import AsyncAiohttp  # noqa: PLC0415
+
+        return AsyncAiohttp(_settings(connection))
+    from kosha_connector_openai.core.transport.engines.httpx_engine import AsyncHttpx  # noqa: PLC0415
+
+    return AsyncHttpx("httpx" if name == "auto" else name, _settings(connection))
+
+
+def _settings(connection: Connection) -> EngineSettings:
+    options, origin = connection.options, connection.server.origin
+
+    policy = EgressPolicy(tuple(ip_network(str(network)) for network in options.networks))
+
+    def check(host: str, addresses: Sequence[str]) -> Sequence[str]:
+        return [str(address) for address in check_addresses(host, addresses, policy)]
+
+    if _is_address(origin.host):  # a numeric host is never looked up, so the engine would not ask
+        check(origin.host, [origin.host])
+    return EngineSettings(
+        connections=connection.limits.connections,
+        keepalive=connection.limits.keepalive,
+        header_bytes=connection.limits.reply_headers,
+        check_addresses=check,
+        tls=_tls(connection) if origin.scheme == "https" else None,
+        proxy=options.proxy,
+    )
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _tls(connection: Connection) -> ssl.SSLContext:
+    """TLS 1.2 or newer, verified against the operator's CA file or the bundled list; nothing from the environment."""
+    ca_file = connection.options.ca_file
+    try:
+        if ca_file is not None:
+            context = ssl.create_default_context(cafile=str(ca_file))
+        else:
+            import certifi  # noqa: PLC0415 - only calls that speak TLS need the list
+
+            context = ssl.create_default_context(cafile=certifi.where())
+    except OSError as error:
+        raise SetupError("The CA file cannot be loaded.", hint=f"Check it: {error.strerror}.", pointer="/ca_file") from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context

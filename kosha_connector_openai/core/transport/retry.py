@@ -1,0 +1,181 @@
+"""May it be sent again, and when? A pure decision: no clock, no sleep, no random source of its own."""
+
+from __future__ import annotations
+
+import math
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Final, Literal
+
+Kind = Literal["pool", "connect", "tls", "write", "read", "truncated", "protocol", "deadline", "status"]
+
+_SAFE: Final = frozenset({"GET", "HEAD"})
+_TOO_MANY: Final = 429
+_UNAVAILABLE: Final = 503
+_SAFE_STATUSES: Final = frozenset({408, 409, _TOO_MANY, *range(500, 600)}) - {501, 505}
+_FINAL_KINDS: Final[frozenset[Kind]] = frozenset({"deadline", "tls"})
+_NUMBER: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+")
+_DATE: Final = re.compile(r"[A-Za-z]{3,9},? [0-9A-Za-z :,+-]+")
+_ABSURD: Final = 1e9
+"""Seconds, 31 years: a longer wait is no answer but a mistake."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and how patiently; waits in seconds.
+
+    ``attempts`` counts all. The first wait is ``base`` on average and at most twice that, each next one
+    ``factor`` times longer, none over ``cap``; a server that asks for more than ``retry_after_cap`` is not
+    waited for. ``unsafe``: the user accepts that a request which may have run, and may have been paid for, is
+    sent again.
+    """
+
+    attempts: int = 3
+    base: float = 0.5
+    factor: float = 2.0
+    cap: float = 20.0
+    retry_after_cap: float = 120.0
+    unsafe: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How an attempt ended: where it stopped, whether no byte had left, what the upstream said, if anything.
+
+    ``category_retryable`` comes from the manifest's error table: False for an empty balance, True for a rate
+    limit that turns calls away before they run, None where the table is silent.
+    """
+
+    kind: Kind
+    nothing_sent: bool = False
+    status: int | None = None
+    category_retryable: bool | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do. ``wait`` is in seconds; ``reason`` is a sentence for the log and the error."""
+
+    action: Literal["retry", "stop"]
+    wait: float
+    reason: str
+
+
+def decide(
+    policy: RetryPolicy,
+    failure: Failure,
+    *,
+    method: str,
+    idempotent: bool,
+    attempt: int,
+    now: float,
+    remaining: float,
+    rand: Callable[[], float],
+) -> Decision:
+    """Whether attempt number ``attempt`` (the first is 1) is followed by another.
+
+    ``idempotent``: the operation is declared to have no effect when repeated, as a GET has none; PUT and
+    DELETE are not taken for that by their method alone. ``now`` is seconds since the epoch, ``remaining``
+    seconds to the deadline, ``rand`` gives 0 <= x < 1. A wait is drawn evenly from zero to its ceiling (full
+    jitter), and added to what the server asked for.
+    """
+    repeatable = policy.unsafe or idempotent or method.upper() in _SAFE
+    asked = parse_retry_after(failure.headers, now)
+    if refusal := _refusal(policy, failure, repeatable=repeatable, attempt=attempt, asked=asked):
+        return Decision("stop", 0.0, refusal)
+    if asked is not None and asked > policy.retry_after_cap:
+        return Decision("stop", asked, f"The upstream asks to wait {asked:g} s, more than {policy.retry_after_cap:g} s.")
+    ceiling = min(policy.cap, 2 * policy.base * policy.factor ** (attempt - 1))
+    wait = (asked or 0.0) + rand() * ceiling
+    if wait >= remaining:
+        return Decision("stop", wait, f"The next attempt is {wait:.3g} s away, past the deadline in {remaining:.3g} s.")
+    return Decision("retry", wait, "Nothing was sent." if failure.nothing_sent else "It is safe to send again.")
+
+
+def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds by ``retry-after-ms`` or ``Retry-After`` (RFC 9110 section 10.2.3); None if unusable."""
+    given = {name.lower(): value.strip() for name, value in headers.items()}
+    milliseconds = _number(given.get("retry-after-ms", ""))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    text = given.get("retry-after", "")
+    seconds = _number(text)
+    return seconds if seconds is not None else _seconds_until(text, now)
+
+
+class RetryBudget:
+    """How many retries the calls of one connection may spend together, so that an outage is not made worse.
+
+    A retry takes one of ``capacity`` tokens; a success gives ``refill`` of one back. Safe to share between
+    threads.
+    """
+
+    def __init__(self, capacity: float = 10.0, refill: float = 0.1) -> None:
+        self._capacity = capacity
+        self._refill = refill
+        self._tokens = capacity
+        self._lock = threading.Lock()
+
+    def spend(self) -> bool:
+        """Take a token for a retry; False where none is left and the call should end with its failure."""
+        with self._lock:
+            if self._tokens < 1:
+                return False
+            self._tokens -= 1
+            return True
+
+    def succeeded(self) -> None:
+        """Note that a call got through."""
+        with self._lock:
+            self._tokens = min(self._capacity, self._tokens + self._refill)
+
+
+def _refusal(policy: RetryPolicy, failure: Failure, *, repeatable: bool, attempt: int, asked: float | None) -> str | None:
+    """Why not, in the order in which the reasons count; None where nothing speaks against it."""
+    hint = failure.headers and {name.lower(): value for name, value in failure.headers.items()}.get("x-should-retry")
+    rules = (
+        (failure.kind in _FINAL_KINDS, "Another attempt would end the same way."),
+        (failure.category_retryable is False, "The upstream's error says that trying again does not help."),
+        (hint == "false", "The upstream asks not to try again."),
+        (
+            not _may_repeat(failure, repeatable, hint == "true", asked),
+            "It may have run, or would fail again.",
+        ),
+        (attempt >= policy.attempts, f"That was attempt {attempt} of {policy.attempts}."),
+    )
+    return next((reason for applies, reason in rules if applies), None)
+
+
+def _may_repeat(failure: Failure, repeatable: bool, asked_to: bool, asked: float | None) -> bool:
+    """Whether the request is undone, or may run twice while the failure may pass."""
+    if failure.nothing_sent:
+        return True
+    if failure.kind != "status":
+        return repeatable
+    if failure.status == _TOO_MANY and failure.category_retryable:
+        return True
+    if failure.status == _UNAVAILABLE and asked is not None:
+        return True
+    return repeatable and (asked_to or failure.status in _SAFE_STATUSES)
+
+
+def _number(text: str) -> float | None:
+    value = float(text) if _NUMBER.fullmatch(text) else math.inf
+    return value if value < _ABSURD else None
+
+
+def _seconds_until(text: str, now: float) -> float | None:
+    if not _DATE.fullmatch(text):
+        return None
+    try:
+        date = parsedate_to_datetime(text)
+        # The asctime form of an HTTP date has no zone and means UTC.
+        moment = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return max(0.0, moment - now)

@@ -1,0 +1,241 @@
+"""openapi.json as it is committed: what everyone who builds on it may rely on."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jsonschema
+import pytest
+from openapi_spec_validator import validate
+
+Node = dict[str, Any]
+Faults = Callable[[Node, str, Any], list[str]]
+GROUPS = (
+    *("Completions", "Chat", "Responses", "Images", "Fine tunes", "Fine tuning", "Models", "Moderation"),
+    *("Audio", "Embeddings", "Files", "Batches", "Uploads", "Vector stores", "Edits", "Search"),
+)
+ORIGINAL = (
+    *("createCompletion", "createChatCompletion", "createEdit", "createImage", "createImageEdit"),
+    *("createImageVariation", "createEmbedding", "createTranscription", "createTranslation", "createSearch"),
+    *("listFiles", "createFile", "deleteFile", "retrieveFile", "downloadFile", "createFineTune"),
+    *("listFineTunes", "retrieveFineTune", "cancelFineTune", "listFineTuneEvents"),
+    *("listModels", "retrieveModel", "deleteModel", "createModeration"),
+)
+STREAMS = {
+    "createCompletion": "CreateCompletionResponse",
+    "createChatCompletion": "CreateChatCompletionStreamResponse",
+    "createResponse": "ResponseStreamEvent",
+    "getResponse": "ResponseStreamEvent",
+    "createImage": "ImageGenStreamEvent",
+    "createImageEdit": "ImageEditStreamEvent",
+    "createSpeech": "CreateSpeechResponseStreamEvent",
+    "createTranscription": "CreateTranscriptionResponseStreamEvent",
+    "listFineTuneEvents": "FineTuneEvent",
+}
+RETIRED = {
+    "createEdit": "2024-01-04",
+    "createSearch": None,
+    "createFineTune": "2024-01-04",
+    "listFineTunes": "2024-01-04",
+    "retrieveFineTune": "2024-01-04",
+    "cancelFineTune": "2024-01-04",
+    "listFineTuneEvents": "2024-01-04",
+}
+SUBTITLES = {"application/json", "text/plain", "text/vtt", "application/x-subrip"}
+SOUNDS = {"audio/mpeg", "audio/opus", "audio/aac", "audio/flac", "audio/wav", "application/octet-stream"}
+
+
+def _nodes(node: Any, key: str = "") -> Iterator[tuple[str, Node]]:
+    """Every object below `node` with the key it stands under."""
+    if isinstance(node, dict):
+        yield key, node
+        for name, value in node.items():
+            yield from _nodes(value, name)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _nodes(value, key)
+
+
+def _success(operation: Node) -> Node:
+    content: Node = operation["responses"]["200"].get("content", {})
+    return content
+
+
+def test_is_valid_openapi(openapi: Node) -> None:
+    """By the reference validator, which knows 3.1."""
+    assert openapi["openapi"] == "3.1.0"
+    validate(openapi)
+
+
+def test_every_schema_is_json_schema_2020_12(openapi: Node) -> None:
+    """By the meta-schema, in the reference engine."""
+    for schema in openapi["components"]["schemas"].values():
+        jsonschema.Draft202012Validator.check_schema(schema)
+
+
+def test_head(openapi: Node) -> None:
+    """Our name, a relative server, both key schemes, and where the facts come from."""
+    assert openapi["info"]["title"] == "OpenAI REST API (Kosha connector)"
+    assert openapi["info"]["version"] == openapi["x-kosha-source"]["version"]
+    assert re.fullmatch(r"[0-9a-f]{64}", openapi["x-kosha-source"]["sha256"])
+    assert openapi["servers"] == [{"url": "/"}]
+    assert openapi["security"] == [{"ApiKeyAuth": []}]
+    assert set(openapi["components"]["securitySchemes"]) == {"ApiKeyAuth", "AdminApiKeyAuth"}
+
+
+def test_groups_in_order_with_one_tag_each(openapi: Node, operations: Node) -> None:
+    """A group is the single tag of its operations; paths follow the groups."""
+    order = [operation["tags"] for operation in operations.values()]
+    assert [tag["name"] for tag in openapi["tags"]] == list(GROUPS)
+    assert all(len(tags) == 1 for tags in order)
+    assert list(dict.fromkeys(tags[0] for tags in order)) == list(GROUPS)
+
+
+def test_operations_of_the_first_connector_are_all_here(openapi: Node, operations: Node) -> None:
+    """Under their ids, and every path with its version."""
+    assert set(ORIGINAL) <= set(operations)
+    assert all(path.startswith("/v1/") for path in openapi["paths"])
+
+
+def test_components_are_all_in_use_and_sorted(openapi: Node) -> None:
+    """No dangling reference, no orphan."""
+    schemas = openapi["components"]["schemas"]
+    used = {
+        node["$ref"].rsplit("/", 1)[1] for _, node in _nodes(openapi) if isinstance(node.get("$ref"), str)
+    }
+    assert set(schemas) <= used
+    assert used <= {name for kind in openapi["components"].values() for name in kind}
+    assert list(schemas) == sorted(schemas)
+
+
+def test_nothing_of_openapi_30_and_nobodys_extensions(openapi: Node) -> None:
+    """Clean 3.1: no nullable, no boolean bounds, no examples, no address of anybody."""
+    for key, node in _nodes(openapi):
+        if key not in ("properties", "schemas", "headers", "content"):
+            assert not {"nullable", "example", "examples", "externalDocs"} & set(node)
+            assert not any(
+                isinstance(node.get(bound), bool) for bound in ("exclusiveMinimum", "exclusiveMaximum")
+            )
+            assert not [name for name in node if name.startswith("x-") and not name.startswith("x-kosha-")]
+    assert not re.search(r"https?://|[\w.]+@\w+\.\w+", json.dumps(openapi))
+
+
+def test_every_operation_has_a_title_and_a_line(operations: Node) -> None:
+    """Short enough for a palette."""
+    for operation_id, operation in operations.items():
+        assert 0 < len(operation["summary"]) <= 48, operation_id
+        assert operation["description"].endswith("."), operation_id
+
+
+def test_every_input_field_has_help(openapi: Node, operations: Node) -> None:
+    """Parameters, and properties of everything a request body can hold."""
+    schemas = openapi["components"]["schemas"]
+    waiting = [operation.get("requestBody", {}) for operation in operations.values()]
+    seen: set[str] = set()
+    bare = [
+        p["name"] for o in operations.values() for p in o.get("parameters", []) if not p.get("description")
+    ]
+    while waiting:
+        for key, node in _nodes(waiting.pop()):
+            if key == "properties":
+                bare += [name for name, field in node.items() if not field.get("description")]
+            name = str(node.get("$ref", "")).removeprefix("#/components/schemas/")
+            if name in schemas and name not in seen:
+                seen.add(name)
+                waiting.append(schemas[name])
+    assert bare == []
+    assert len(seen) > 300
+
+
+def test_request_bodies_are_open(openapi: Node, operations: Node) -> None:
+    """An unknown field is the validator's matter, which can suggest a name."""
+    for operation in operations.values():
+        for content in operation.get("requestBody", {}).get("content", {}).values():
+            schema = openapi["components"]["schemas"][content["schema"]["$ref"].rsplit("/", 1)[1]]
+            assert schema.get("additionalProperties") is not False
+
+
+@pytest.mark.parametrize(("operation_id", "event"), STREAMS.items())
+def test_streams_are_declared(operation_id: str, event: str, operations: Node) -> None:
+    """Whatever can stream says so, with the schema of its events."""
+    schema = _success(operations[operation_id])["text/event-stream"]["schema"]
+    assert schema == {"$ref": f"#/components/schemas/{event}"}
+
+
+def test_nothing_else_streams(operations: Node) -> None:
+    """And only that."""
+    assert {name for name, o in operations.items() if "text/event-stream" in _success(o)} == set(STREAMS)
+
+
+@pytest.mark.parametrize(
+    ("operation_id", "media_types"),
+    [
+        ("createSpeech", SOUNDS | {"text/event-stream"}),
+        ("createTranscription", SUBTITLES | {"text/event-stream"}),
+        ("createTranslation", SUBTITLES),
+        ("downloadFile", {"application/octet-stream", "application/jsonl"}),
+        ("deleteResponse", set()),
+    ],
+)
+def test_replies_have_their_true_media_types(
+    operation_id: str, media_types: set[str], operations: Node
+) -> None:
+    """Sound, subtitles and bytes are not JSON."""
+    assert set(_success(operations[operation_id])) == media_types
+
+
+def test_bytes_are_binary(operations: Node) -> None:
+    """Sound and file content, whatever their media type."""
+    for operation_id in ("createSpeech", "downloadFile"):
+        for media_type, content in _success(operations[operation_id]).items():
+            if media_type != "text/event-stream":
+                assert content["schema"] == {"type": "string", "format": "binary"}
+
+
+def test_errors_are_declared_everywhere(openapi: Node, operations: Node) -> None:
+    """One shape of error, with the headers that say when to try again."""
+    responses, schemas = openapi["components"]["responses"], openapi["components"]["schemas"]
+    for operation in operations.values():
+        assert {"4XX", "429", "5XX"} <= set(operation["responses"])
+    for response in responses.values():
+        assert response["content"]["application/json"]["schema"] == {
+            "$ref": "#/components/schemas/ErrorResponse"
+        }
+    assert {"Retry-After", "x-ratelimit-remaining-tokens", "x-request-id"} <= set(
+        responses["TooManyRequests"]["headers"]
+    )
+    assert set(schemas["Error"]["properties"]) == {"message", "type", "param", "code"}
+
+
+@pytest.mark.parametrize(("operation_id", "since"), RETIRED.items())
+def test_retired_operations_name_a_living_successor(
+    operation_id: str, since: str | None, operations: Node
+) -> None:
+    """So that a call can be answered with what to use instead."""
+    operation = operations[operation_id]
+    assert operation["deprecated"] is True
+    assert operation["x-kosha-retired"].get("since") == since
+    assert "x-kosha-retired" not in operations[operation["x-kosha-retired"]["successor"]]
+
+
+def test_image_variation_is_deprecated(operations: Node) -> None:
+    """Its only model is withdrawn."""
+    assert operations["createImageVariation"]["deprecated"] is True
+    assert "withdrawn" in operations["createImageVariation"]["description"]
+
+
+def test_misleading_defaults_are_gone(openapi: Node, operations: Node) -> None:
+    """What corrections.yaml takes out or mends without changing what is accepted."""
+    schemas = openapi["components"]["schemas"]
+    texts = [
+        *schemas["CreateEmbeddingRequest"]["properties"]["input"]["anyOf"],
+        *schemas["CreateModerationRequest"]["properties"]["input"]["anyOf"],
+        *schemas["StopConfiguration"]["oneOf"],
+    ]
+    assert not any("default" in part or "default" in part.get("items", {}) for part in texts)
+    assert operations["Compactconversation"]["requestBody"]["required"] is True
+    seed = schemas["CreateChatCompletionRequest"]["allOf"][1]["properties"]["seed"]
+    assert (seed["minimum"], seed["maximum"]) == (-(2**63), 2**63 - 1)

@@ -1,0 +1,1 @@
+"""Tools of the maintainers; none of this is shipped."""

@@ -1,0 +1,1 @@
+"""In: a published OpenAPI description and our reviewed YAML. Out: `openapi.json`."""

@@ -1,0 +1,51 @@
+"""Components: the schemas that a set of operations needs, and which of them are inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from tools.spec.node import SCHEMA_PREFIX, Node, references
+
+
+def reachable(roots: Iterable[Any], schemas: dict[str, Node]) -> list[str]:
+    """Names of all schemas that `roots` refer to, directly or through others, sorted."""
+    found: set[str] = set()
+    waiting = list(roots)
+    while waiting:
+        for target in references(waiting.pop()):
+            name = target.removeprefix(SCHEMA_PREFIX)
+            if target.startswith(SCHEMA_PREFIX) and name not in found:
+                found.add(name)
+                waiting.append(schemas[name])
+    return sorted(found)
+
+
+def inputs_of(operation: Node) -> list[Any]:
+    """What a caller fills in: parameters and request body."""
+    return [operation.get("parameters", []), operation.get("requestBody", {})]
+
+
+def body_schemas(operation: Node) -> list[Node]:
+    """The schemas of an operation's request body, one a media type."""
+    return [given["schema"] for given in operation.get("requestBody", {}).get("content", {}).values()]
+
+
+def open_bodies(operations: Iterable[Node], schemas: dict[str, Node]) -> None:
+    """Drop `additionalProperties: false` at the top of every request body, in place.
+
+    Unknown fields of a body are the validator's matter: it can say which field and suggest a name.
+    """
+    for operation in operations:
+        for body in body_schemas(operation):
+            pass
+
+
+def _open(schema: Node, schemas: dict[str, Node]) -> None:
+    if "$ref" in schema:
+        _open(schemas[schema["$ref"].removeprefix(SCHEMA_PREFIX)], schemas)
+    if schema.get("additionalProperties") is False:
+        del schema["additionalProperties"]
+    for keyword in ("allOf", "anyOf", "oneOf"):
+        for part in schema.get(keyword, []):
+            _open(part, schemas)
