@@ -16,5 +16,5 @@ def folder() -> Path:
 
 @hookimpl
 def kosha_connectors() -> Sequence[Path]:
-    """This connector's folder."""
+    """The folder of the OpenAI connector."""
     return [folder()]

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from kosha_connector_openai.core.actions.action import Action
 from kosha_connector_openai.core.actions.catalog import Catalog
@@ -73,13 +73,13 @@ class Connector:
     def __repr__(self) -> str:
         return f"<Connector {self.id} {self.manifest.version}>"
 
-    def __enter__(self) -> Connector:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    async def __aenter__(self) -> Connector:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *exception: object) -> None:
@@ -165,9 +165,7 @@ class Connector:
         finally:
             self._note(call, stream.result if stream else None, error)
 
-    async def arun(
-        self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions = CallOptions()
-    ) -> Result:
+    async def arun(self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions = CallOptions()) -> Result:
         """``run`` for asyncio; cancelling it closes the upstream connection."""
         async with self.astream(action, inputs, connection, options) as stream:
             async for _ in stream:
@@ -221,9 +219,7 @@ class Connector:
         await self._clients.close_async()
         self._cache.clear()
 
-    def _call(
-        self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions
-    ) -> tuple[Call, SecretResolver]:
+    def _call(self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions) -> tuple[Call, SecretResolver]:
         chosen = self.catalog[action]
         request = build_request(chosen, inputs, _files(connection))
         credential = connection.credential(chosen.operation.security)

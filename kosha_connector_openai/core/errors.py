@@ -166,7 +166,7 @@ class SecretStoreError(SecretError):
     """The store did not answer, or not in time."""
 
     code = "secret_store"
-    retryable = True
+    retryable: bool | None = True
 
 
 class TransportError(ConnectorError):
@@ -187,21 +187,21 @@ class NotSentError(TransportError):
     """No byte of the request left, so it surely did not run."""
 
     code = "not_sent"
-    retryable = True
+    retryable: bool | None = True
 
 
 class OutcomeUnknownError(TransportError):
     """The request, or part of it, was sent and no reply came: it may have run, and may have been paid for."""
 
     code = "outcome_unknown"
-    retryable = None
+    retryable: bool | None = None
 
 
 class ReplyError(ConnectorError):
     """A reply arrived that cannot be used. ``status`` and ``request_id`` are what was read before that was clear."""
 
     code = "reply"
-    retryable = None
+    retryable: bool | None = None
 
     def __init__(
         self,
@@ -263,7 +263,7 @@ class ApiError(ConnectorError):
         retryable: bool | None = False,
         hint: str = "",
         api_code: str | None = None,
-        type: str | None = None,
+        type: str | None = None,  # noqa: A002 - the upstream's own word
         param: str | None = None,
         request_id: str | None = None,
         retry_after: float | None = None,

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Any, Self
 
 from kosha_connector_openai.core.connection.resolver import SecretResolver
 from kosha_connector_openai.core.errors import ConnectorError, ReplyTooLargeError
 from kosha_connector_openai.core.plan import (
     Call,
-    Drop,
     Head,
     LiveStream,
     Open,
@@ -24,7 +23,6 @@ from kosha_connector_openai.core.plan import (
     stream_error,
 )
 from kosha_connector_openai.core.result.result import Result
-from kosha_connector_openai.core.result.saving import FileSink
 from kosha_connector_openai.core.result.stream import Event
 from kosha_connector_openai.core.transport.client import Clients
 from kosha_connector_openai.core.transport.wire import AsyncReply, SyncReply, WireError
@@ -219,9 +217,7 @@ class AsyncExecutor(_Executor):
         call = self._call
         try:
             async with asyncio.timeout(call.deadline - time.monotonic()):
-                self._reply = await self._clients.open_async(
-                    call.request, call.connection, call.credential, self._resolver, call.deadline
-                )
+                self._reply = await self._clients.open_async(call.request, call.connection, call.credential, self._resolver, call.deadline)
         except TimeoutError:
             raise WireError("read", "deadline") from None
         self._head = Head(self._reply.status, tuple(self._reply.headers))
@@ -264,7 +260,7 @@ class SyncStream:
         self._live = outcome if isinstance(outcome, LiveStream) else None
         self.result: Result | None = None if isinstance(outcome, LiveStream) else outcome
 
-    def __enter__(self) -> SyncStream:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -294,7 +290,7 @@ class AsyncStream:
         self._live = outcome if isinstance(outcome, LiveStream) else None
         self.result: Result | None = None if isinstance(outcome, LiveStream) else outcome
 
-    async def __aenter__(self) -> AsyncStream:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *exception: object) -> None:

@@ -31,9 +31,7 @@ class Record:
     def to_json(self) -> str:
         """One line; control characters are escaped, so that no value can start a second one."""
         text = orjson.dumps(asdict(self), option=orjson.OPT_SORT_KEYS).decode()
-        return (
-            text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").replace("\x7f", "\\u007f").replace("\x85", "\\u0085")
-        )
+        return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").replace("\x7f", "\\u007f").replace("\x85", "\\u0085")
 
 
 def log(record: Record) -> None:

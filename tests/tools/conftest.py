@@ -32,11 +32,7 @@ def openapi() -> Node:
 @pytest.fixture(scope="session")
 def operations(openapi: Node) -> dict[str, Node]:
     """Its operations by id."""
-    return {
-        operation["operationId"]: operation
-        for item in openapi["paths"].values()
-        for operation in item.values()
-    }
+    return {operation["operationId"]: operation for item in openapi["paths"].values() for operation in item.values()}
 
 
 @pytest.fixture(scope="session")

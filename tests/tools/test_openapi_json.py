@@ -103,9 +103,7 @@ def test_operations_of_the_first_connector_are_all_here(openapi: Node, operation
 def test_components_are_all_in_use_and_sorted(openapi: Node) -> None:
     """No dangling reference, no orphan."""
     schemas = openapi["components"]["schemas"]
-    used = {
-        node["$ref"].rsplit("/", 1)[1] for _, node in _nodes(openapi) if isinstance(node.get("$ref"), str)
-    }
+    used = {node["$ref"].rsplit("/", 1)[1] for _, node in _nodes(openapi) if isinstance(node.get("$ref"), str)}
     assert set(schemas) <= used
     assert used <= {name for kind in openapi["components"].values() for name in kind}
     assert list(schemas) == sorted(schemas)
@@ -116,9 +114,7 @@ def test_nothing_of_openapi_30_and_nobodys_extensions(openapi: Node) -> None:
     for key, node in _nodes(openapi):
         if key not in ("properties", "schemas", "headers", "content"):
             assert not {"nullable", "example", "examples", "externalDocs"} & set(node)
-            assert not any(
-                isinstance(node.get(bound), bool) for bound in ("exclusiveMinimum", "exclusiveMaximum")
-            )
+            assert not any(isinstance(node.get(bound), bool) for bound in ("exclusiveMinimum", "exclusiveMaximum"))
             assert not [name for name in node if name.startswith("x-") and not name.startswith("x-kosha-")]
     assert not re.search(r"https?://|[\w.]+@\w+\.\w+", json.dumps(openapi))
 
@@ -135,9 +131,7 @@ def test_every_input_field_has_help(openapi: Node, operations: Node) -> None:
     schemas = openapi["components"]["schemas"]
     waiting = [operation.get("requestBody", {}) for operation in operations.values()]
     seen: set[str] = set()
-    bare = [
-        p["name"] for o in operations.values() for p in o.get("parameters", []) if not p.get("description")
-    ]
+    bare = [p["name"] for o in operations.values() for p in o.get("parameters", []) if not p.get("description")]
     while waiting:
         for key, node in _nodes(waiting.pop()):
             if key == "properties":
@@ -180,9 +174,7 @@ def test_nothing_else_streams(operations: Node) -> None:
         ("deleteResponse", set()),
     ],
 )
-def test_replies_have_their_true_media_types(
-    operation_id: str, media_types: set[str], operations: Node
-) -> None:
+def test_replies_have_their_true_media_types(operation_id: str, media_types: set[str], operations: Node) -> None:
     """Sound, subtitles and bytes are not JSON."""
     assert set(_success(operations[operation_id])) == media_types
 
@@ -201,19 +193,13 @@ def test_errors_are_declared_everywhere(openapi: Node, operations: Node) -> None
     for operation in operations.values():
         assert {"4XX", "429", "5XX"} <= set(operation["responses"])
     for response in responses.values():
-        assert response["content"]["application/json"]["schema"] == {
-            "$ref": "#/components/schemas/ErrorResponse"
-        }
-    assert {"Retry-After", "x-ratelimit-remaining-tokens", "x-request-id"} <= set(
-        responses["TooManyRequests"]["headers"]
-    )
+        assert response["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/ErrorResponse"}
+    assert {"Retry-After", "x-ratelimit-remaining-tokens", "x-request-id"} <= set(responses["TooManyRequests"]["headers"])
     assert set(schemas["Error"]["properties"]) == {"message", "type", "param", "code"}
 
 
 @pytest.mark.parametrize(("operation_id", "since"), RETIRED.items())
-def test_retired_operations_name_a_living_successor(
-    operation_id: str, since: str | None, operations: Node
-) -> None:
+def test_retired_operations_name_a_living_successor(operation_id: str, since: str | None, operations: Node) -> None:
     """So that a call can be answered with what to use instead."""
     operation = operations[operation_id]
     assert operation["deprecated"] is True

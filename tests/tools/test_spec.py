@@ -88,9 +88,7 @@ def test_habits_of_openapi_30_become_json_schema(given: Any, expected: Any) -> N
 
 def test_default_that_its_own_schema_refuses_is_dropped() -> None:
     """The first connector's `inf` on an integer is such a one; a valid default stays."""
-    schema = {
-        "properties": {"a": {"type": "integer", "default": "inf"}, "b": {"type": "integer", "default": 1}}
-    }
+    schema = {"properties": {"a": {"type": "integer", "default": "inf"}, "b": {"type": "integer", "default": 1}}}
     cleaned = drop_bad_defaults(schema, {"schemas": {}})
     assert cleaned == {"properties": {"a": {"type": "integer"}, "b": {"type": "integer", "default": 1}}}
 
@@ -138,9 +136,7 @@ def test_correction_changes_what_it_points_at(change: Any, expected: Any) -> Non
     assert corrected == {"schemas": {"A": expected, "B": {}}}
 
 
-@pytest.mark.parametrize(
-    "correction", [{"at": "/schemas/B", "drop": ["x"]}, {"at": "/schemas/A", "merge": {}}]
-)
+@pytest.mark.parametrize("correction", [{"at": "/schemas/B", "drop": ["x"]}, {"at": "/schemas/A", "merge": {}}])
 def test_correction_without_effect_is_refused(correction: Any) -> None:
     """A correction that points at nothing, or changes nothing, has done its time."""
     with pytest.raises(ValueError, match=r"correction at /schemas/."):
@@ -155,9 +151,7 @@ def test_only_components_in_use_are_reachable() -> None:
 
 def test_request_bodies_are_open_at_the_top_only() -> None:
     """Unknown fields are the validator's matter; closed objects inside stay closed."""
-    schemas: dict[str, Any] = {
-        "A": {"additionalProperties": False, "properties": {"b": {"additionalProperties": False}}}
-    }
+    schemas: dict[str, Any] = {"A": {"additionalProperties": False, "properties": {"b": {"additionalProperties": False}}}}
     open_bodies([{"requestBody": {"content": {"application/json": {"schema": REF_A}}}}], schemas)
     assert schemas["A"] == {"properties": {"b": {"additionalProperties": False}}}
 
@@ -215,9 +209,7 @@ def test_text_is_looked_up_at_the_field_first() -> None:
 
 def test_missing_and_stale_texts_are_named() -> None:
     """Both lists stop the generator."""
-    texts = Texts(
-        operations={"getIt": {"title": "Get", "parameters": {"gone": "x"}}}, schemas={"A": {"gone": "x"}}
-    )
+    texts = Texts(operations={"getIt": {"title": "Get", "parameters": {"gone": "x"}}}, schemas={"A": {"gone": "x"}})
     operation = {"operationId": "getIt", "parameters": [{"name": "id", "in": "path", "schema": {}}]}
     described = describe_operation(operation, texts)
     assert described["summary"] == "Get"
@@ -228,9 +220,7 @@ def test_missing_and_stale_texts_are_named() -> None:
 def test_two_files_about_one_thing_are_refused(tmp_path: Path) -> None:
     """A text is written once."""
     for name in ("a", "b"):
-        (tmp_path / f"{name}.yaml").write_text(
-            yaml.safe_dump({"group": name, "line": "x", "schemas": {"A": {"b": "y"}}})
-        )
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump({"group": name, "line": "x", "schemas": {"A": {"b": "y"}}}))
     with pytest.raises(ValueError, match=r"b\.yaml repeats"):
         read_texts(tmp_path)
 

@@ -95,9 +95,7 @@ def _forms(operation: Node) -> Iterator[set[str]]:
 
 
 @pytest.mark.parametrize("correction", [c for c in CORRECTIONS if "accepts" in c], ids=lambda c: c["at"])
-def test_correction_lets_a_good_value_in(
-    correction: Node, everything: Node, uncorrected: Node, faults: Faults
-) -> None:
+def test_correction_lets_a_good_value_in(correction: Node, everything: Node, uncorrected: Node, faults: Faults) -> None:
     """Refused before, accepted after."""
     where = "#" + correction.get("schema", correction["at"].split("/")[2])
     assert faults(uncorrected, where, correction["accepts"])
@@ -105,9 +103,7 @@ def test_correction_lets_a_good_value_in(
 
 
 @pytest.mark.parametrize("correction", [c for c in CORRECTIONS if "refuses" in c], ids=lambda c: c["at"])
-def test_correction_keeps_a_bad_value_out(
-    correction: Node, everything: Node, uncorrected: Node, faults: Faults
-) -> None:
+def test_correction_keeps_a_bad_value_out(correction: Node, everything: Node, uncorrected: Node, faults: Faults) -> None:
     """Accepted before, refused after."""
     where = "#" + correction.get("schema", correction["at"].split("/")[2])
     assert faults(uncorrected, where, correction["refuses"]) == []
@@ -121,9 +117,7 @@ def test_no_text_is_missing_or_stale(source: Source) -> None:
 
 def test_no_sentence_is_the_vendors(source: Source, reference: Path, openapi: Node) -> None:
     """Facts carry over, sentences do not."""
-    vendors = {
-        sentence for text in _texts(json.loads(reference.read_text("utf-8"))) for sentence in _split(text)
-    }
+    vendors = {sentence for text in _texts(json.loads(reference.read_text("utf-8"))) for sentence in _split(text)}
     ours = {sentence for text in _texts(openapi) for sentence in _split(text)}
     assert {text for text in ours & vendors if len(text.split()) > SENTENCE_WORDS} == set()
 

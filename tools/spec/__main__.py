@@ -15,13 +15,9 @@ from tools.spec.source import read_source
 def main(arguments: list[str] | None = None) -> int:
     """Write the document; 1 and a list on stderr, nothing written, when texts are missing or stale."""
     parser = argparse.ArgumentParser(prog="python -m tools.spec", description=__doc__)
-    parser.add_argument(
-        "--from", dest="source", type=Path, required=True, help="the vendor's description (JSON)"
-    )
+    parser.add_argument("--from", dest="source", type=Path, required=True, help="the vendor's description (JSON)")
     parser.add_argument("--out", type=Path, default=Path("openapi.json"))
-    parser.add_argument(
-        "--all", action="store_true", help="every operation of the source, not the core set only"
-    )
+    parser.add_argument("--all", action="store_true", help="every operation of the source, not the core set only")
     parser.add_argument("--draft", action="store_true", help="write even though texts are missing or stale")
     given = parser.parse_args(arguments)
     built = build(read_source(given.source), everything=given.all)

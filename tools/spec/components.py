@@ -38,7 +38,7 @@ def open_bodies(operations: Iterable[Node], schemas: dict[str, Node]) -> None:
     """
     for operation in operations:
         for body in body_schemas(operation):
-            pass
+            _open(body, schemas)
 
 
 def _open(schema: Node, schemas: dict[str, Node]) -> None:

@@ -124,9 +124,7 @@ def _describe(tree: Node, selection: Selection, texts: Texts) -> None:
         tree["operations"][operation_id] = describe_operation(operation, texts)
 
 
-def _assemble(
-    source: Source, selection: Selection, available: dict[str, Operation], tree: Node, texts: Texts
-) -> Node:
+def _assemble(source: Source, selection: Selection, available: dict[str, Operation], tree: Node, texts: Texts) -> Node:
     """The parts in their published order."""
     info, replies = load("info.yaml"), load("replies.yaml")
     paths: Node = {}

@@ -86,18 +86,14 @@ def describe_operation(operation: Node, texts: Texts) -> Node:
         **operation,
     }
     if "parameters" in out:
-        out["parameters"] = [
-            _describe_parameter(parameter, key, text, texts) for parameter in out["parameters"]
-        ]
+        out["parameters"] = [_describe_parameter(parameter, key, text, texts) for parameter in out["parameters"]]
     return {name: value for name, value in out.items() if value is not None}
 
 
 def _describe_parameter(parameter: Node, key: str, text: Node, texts: Texts) -> Node:
     name = parameter["name"]
     own = f"{key}.parameters.{name}"
-    found = texts.pick(
-        own, (own, text.get("parameters", {}).get(name)), (f"parameters.{name}", texts.parameters.get(name))
-    )
+    found = texts.pick(own, (own, text.get("parameters", {}).get(name)), (f"parameters.{name}", texts.parameters.get(name)))
     return {"name": name, "in": parameter["in"], "description": found, **parameter} if found else parameter
 
 

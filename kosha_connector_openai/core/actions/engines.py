@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any, Protocol
 
+from kosha_connector_openai.core.errors import DocumentError, Fault
+from kosha_connector_openai.core.spec.references import to_pointer
+
 Path = tuple[str | int, ...]
+DATA = frozenset({"const", "default", "enum"})
+"""Keywords that hold values, not schemas."""
 NOT_JSON = (ValueError, OverflowError, RecursionError)
 """What engines raise on values that JSON does not have, or that are too deep."""
 
@@ -61,3 +66,33 @@ def default_engine() -> Engine:
     from kosha_connector_openai.core.actions.rust_engine import RustEngine  # noqa: PLC0415 - not on every platform
 
     return RustEngine()
+
+
+def not_a_schema(place: Path) -> DocumentError:
+    """The error for a schema that is not JSON Schema at this place."""
+    return _refused(place, "This is not a JSON Schema.")
+
+
+def unsafe_pattern(place: Path) -> DocumentError:
+    """The error for a pattern that may not run: it could take too long, or is not a regular expression."""
+    return _refused(place, "This pattern is not a regular expression that can be run in bounded time.")
+
+
+def _refused(place: Path, message: str) -> DocumentError:
+    pointer = to_pointer(tuple(str(token) for token in place))
+    return DocumentError(message, [Fault(pointer, "schema", message)], pointer=pointer)
+
+
+def patterns(schema: Any, place: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Every regular expression in a schema, with its place."""
+    if isinstance(schema, list):
+        for index, part in enumerate(schema):
+            yield from patterns(part, (*place, index))
+    elif isinstance(schema, Mapping):
+        if isinstance(text := schema.get("pattern"), str):
+            yield (*place, "pattern"), text
+        if isinstance(names := schema.get("patternProperties"), Mapping):
+            yield from (((*place, "patternProperties", name), name) for name in names)
+        for key, part in schema.items():
+            if key not in DATA:
+                yield from patterns(part, (*place, key))

@@ -190,9 +190,7 @@ class Inputs:
             warnings=tuple(warnings) + tuple(warning for report in reports for warning in report.warnings),
         )
 
-    def _body(
-        self, form: BodyForm | None, rest: dict[str, Any], reports: list[Report]
-    ) -> tuple[Any, Mapping[str, Any], list[Fault]]:
+    def _body(self, form: BodyForm | None, rest: dict[str, Any], reports: list[Report]) -> tuple[Any, Mapping[str, Any], list[Fault]]:
         """The body, the query that unknown fields become where there is none, and warnings; adds to ``reports``."""
         if form is None:
             unknown, warnings = self._unknown(rest)

@@ -7,7 +7,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from kosha_connector_openai.core.actions.engines import Path, RawFault, not_a_schema, unsafe_pattern
+from kosha_connector_openai.core.actions.engines import DATA, RawFault, not_a_schema, patterns, unsafe_pattern
 
 _SIZE = 1 << 16
 """Bytes of a compiled pattern; it keeps the linear engine's worst case near one microsecond a character."""
@@ -15,7 +15,6 @@ _LINEAR = jsonschema_rs.RegexOptions(size_limit=_SIZE)
 _BACKTRACKING = jsonschema_rs.FancyRegexOptions(backtrack_limit=10_000, size_limit=_SIZE)
 _SHORT = 256
 """Characters that a pattern with look-around or back references may see: its time grows with a power of them."""
-_DATA = frozenset({"const", "default", "enum"})
 _PARAMS = {
     "types": "value",
     "options": "value",
@@ -41,8 +40,12 @@ class RustEngine:
             kind, place = error.kind.name, tuple(error.instance_path)
         if kind != "format":
             raise not_a_schema(place)
+        risky = {place: pattern for place, pattern in patterns(schema) if not _is_linear(pattern)}
+        for place in risky:
+            if place[-2:-1] == ("patternProperties",):
+                raise unsafe_pattern(place)
         try:
-            return RustCompiled(_validator(_guarded(schema, ()), _BACKTRACKING))
+            return RustCompiled(_validator(_guarded(schema, frozenset(risky.values())), _BACKTRACKING))
         except jsonschema_rs.ValidationError as error:
             place = tuple(error.instance_path)
         raise unsafe_pattern(place)
@@ -74,18 +77,15 @@ def _validator(
     return jsonschema_rs.Draft202012Validator(schema, offline=True, mask="(value)", pattern_options=patterns)
 
 
-def _guarded(schema: Any, place: Path) -> Any:
-    """The schema with each pattern that is not linear put behind a bound on the length of the text."""
+def _guarded(schema: Any, risky: frozenset[str]) -> Any:
+    """The schema with each risky pattern behind a bound on the length of the text."""
     if isinstance(schema, list):
-        return [_guarded(part, (*place, index)) for index, part in enumerate(schema)]
+        return [_guarded(part, risky) for part in schema]
     if not isinstance(schema, Mapping):
         return schema
-    names = schema.get("patternProperties")
-    for name in names if isinstance(names, Mapping) else ():
-        if not _is_linear(name):
-            raise unsafe_pattern((*place, "patternProperties", name))
-    out = {key: part if key in _DATA else _guarded(part, (*place, key)) for key, part in schema.items()}
-    if isinstance(out.get("pattern"), str) and not _is_linear(out["pattern"]):
+    out = {key: part if key in DATA else _guarded(part, risky) for key, part in schema.items()}
+    pattern = out.get("pattern")
+    if isinstance(pattern, str) and pattern in risky:
         bound = {"maxLength": _SHORT}
         guard = {"if": bound, "then": {"pattern": out.pop("pattern")}, "else": bound}
         out["allOf"] = [*out.get("allOf", ()), guard]

@@ -169,9 +169,7 @@ def _known(form: ConnectionForm, values: Mapping[str, str], faults: list[Fault])
         faults.append(Fault(f"/{name}", "unknown", "The connection has no such field.", fix))
     given = {entry.name: entry.default for entry in form.fields if entry.default is not None}
     given |= {name: text.strip() for name, text in values.items() if name in names and text and text.strip()}
-    no_credential = {
-        entry.name for entry in form.fields if entry.role == "auth_type" and given.get(entry.name, "").upper() == "NONE"
-    }
+    no_credential = {entry.name for entry in form.fields if entry.role == "auth_type" and given.get(entry.name, "").upper() == "NONE"}
     for entry in form.fields:
         if entry.required and entry.name not in given and not (entry.secret and no_credential):
             sources = f" or set {' or '.join(entry.env)}" if entry.env else ""
@@ -229,9 +227,7 @@ def _credentials(
     return found
 
 
-def _headers(
-    form: ConnectionForm, given: Mapping[str, str], options: Options, faults: list[Fault]
-) -> tuple[tuple[str, str], ...]:
+def _headers(form: ConnectionForm, given: Mapping[str, str], options: Options, faults: list[Fault]) -> tuple[tuple[str, str], ...]:
     pairs = [(entry.header, given[entry.name], f"/{entry.name}") for entry in form.fields if entry.header and entry.name in given]
     pairs += [(name, value, f"/headers/{name}") for name, value in options.headers.items()]
     for name, value, pointer in pairs:

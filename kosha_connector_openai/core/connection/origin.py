@@ -180,17 +180,10 @@ _GLOBAL_IPV6: Final = ip_network("2000::/3")
 _NOT_PUBLIC: Final = tuple(map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20")))
 """Special-purpose blocks (IANA registries) that older versions of ``ipaddress`` count as global."""
 _METADATA: Final = frozenset(
-    map(
-        ip_address,
-        (
-            "169.254.169.254",
-            "169.254.170.2",
-            "100.100.100.200",
-            "168.63.129.16",
-            "192.0.0.192",
-            "fd00:ec2::254",
-            "fd20:ce::254",
-        ),
+    ip_address(address)
+    for address in (
+        *("169.254.169.254", "169.254.170.2", "100.100.100.200", "168.63.129.16", "192.0.0.192"),
+        *("fd00:ec2::254", "fd20:ce::254"),
     )
 )
 """Where clouds give a machine its own credentials: out of reach even in a listed network."""

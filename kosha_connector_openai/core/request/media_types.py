@@ -12,7 +12,7 @@ from kosha_connector_openai.core.request.file_names import OCTETS
 from kosha_connector_openai.core.request.files import FileInput, FilePolicy, is_file_value, read_file_input
 from kosha_connector_openai.core.request.multipart import MultipartBody, Part
 from kosha_connector_openai.core.request.parameters import write_query
-from kosha_connector_openai.core.request.values import flatten, scalar_text
+from kosha_connector_openai.core.request.values import field_name, flatten, scalar_text
 from kosha_connector_openai.core.spec.operation import Encoding, MediaType, Parameter
 
 BODY: Final = "/body"
@@ -156,7 +156,7 @@ def _refuse(pointer: str, rule: str, message: str, fix: str = "") -> InputError:
 def _fields(value: Any) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise _refuse(BODY, "type", "is not an object, which a form needs.")
-    return value
+    return {field_name(name, ""): item for name, item in value.items()}
 
 
 def _write_json(value: Any, media_type: MediaType, _: FilePolicy, __: IsFile) -> Body:

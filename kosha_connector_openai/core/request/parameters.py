@@ -8,7 +8,7 @@ endpoint is refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from unicodedata import normalize
 from urllib.parse import quote, unquote
@@ -40,7 +40,9 @@ _VARIABLE: Final = re.compile(r"\{([^{}]+)\}")
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _LATIN_1: Final = re.compile(r"[\x00-\xff]*")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_SLASH: Final = re.compile("/")
 _BREAKS: Final = re.compile(r"[/\\;?#]")
+"""Where a server may cut a segment once it has decoded it."""
 _RESERVED_IN_PATH: Final = ":@!$&'()*+,;=[]"
 _RESERVED_IN_QUERY: Final = "/?:@!$'()*,;="
 """What allowReserved lets through: not what would end the query or start another pair there."""
@@ -71,7 +73,7 @@ def write_path(template: str, parameters: Sequence[Parameter], values: Mapping[s
             return ""
 
     path = _VARIABLE.sub(fill, template)
-    if not faults and _moves(path, segments=True):
+    if not faults and _moves(path, _SLASH):
         faults = [_fault(name, *_DOTS) for name in _VARIABLE.findall(template)[:1]]
     _raise(faults, "path")
     return path
@@ -155,7 +157,10 @@ def _path_text(parameter: Parameter, value: Any) -> str:
     extra = _RESERVED_IN_PATH if parameter.allow_reserved else ""
     if parameter.media_type is not None:
         return _encode(_path_scalar(encode(value).decode(), pointer, {"type": "string"}), extra)
-    pieces = [(key, _path_scalar(item, pointer, parameter.schema)) for key, item in items(value, pointer)]
+    pieces = [
+        (key and _path_scalar(key, pointer, {}), _path_scalar(item, pointer, parameter.schema))
+        for key, item in items(value, pointer)
+    ]
     if not pieces:
         refuse(pointer, "empty", "is empty.", "Give it a value.")
     if parameter.style not in _EXPLODED:
@@ -179,22 +184,24 @@ def _path_scalar(value: Any, pointer: str, schema: Any) -> str:
     text = scalar_text(value, pointer)
     if not text.strip():
         refuse(pointer, "empty", "is blank.", "Give it a value.")
-    forms = [text, unquote(text), unquote(unquote(text))]
-    if any(_CONTROL.search(form) for form in forms):
+    if any(_CONTROL.search(form) for form in _decodings(text)):
         refuse(pointer, "control", "has a control character.", "Remove it.")
-    if _moves(text):
+    if _moves(text, _BREAKS):
         refuse(pointer, *_DOTS)
     return text
 
 
-def _moves(text: str, *, segments: bool = False) -> bool:
-    """Whether a piece of ``text`` is a dot segment, now or after up to three decodings, wide dots included.
-
-    A server may cut at a backslash, semicolon, ``?`` or ``#`` too once it has decoded them.
-    """
-    forms = (normalize("NFKC", form) for form in (text, unquote(text), unquote(unquote(text)), unquote(unquote(unquote(text)))))
-    cut = re.compile(r"/") if segments else _BREAKS
+def _moves(text: str, cut: re.Pattern[str]) -> bool:
+    """Whether a piece of ``text`` is a dot segment in any of its decodings, wide dots included."""
+    forms = (normalize("NFKC", form) for form in _decodings(text))
     return any(piece.strip() in {".", ".."} for form in forms for piece in cut.split(form))
+
+
+def _decodings(text: str) -> Iterator[str]:
+    """``text`` as it is and decoded one to three times: by a proxy, by a server, and by a careless application."""
+    for _ in range(4):
+        yield text
+        text = unquote(text)
 
 
 def _takes_boolean(schema: Any) -> bool:

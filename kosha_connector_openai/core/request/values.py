@@ -20,8 +20,8 @@ def flatten(name: str, value: Any, pointer: str, depth: int = 0) -> Iterator[tup
         refuse(pointer, "depth", f"is nested deeper than {MAX_DEPTH}.")
     if isinstance(value, Mapping):
         for key, child in value.items():
-            if not isinstance(key, str) or set(key) & set("[]"):
-                refuse(pointer, "key", "has a key that is not text without brackets.")
+            if set(field_name(key, pointer)) & set("[]"):
+                refuse(pointer, "key", "has a key with a bracket.")
             yield from flatten(f"{name}[{key}]", child, f"{pointer}/{escape(key)}", depth + 1)
     elif isinstance(value, (list, tuple)):
         inner = name if name.endswith("[]") else f"{name}[]"
@@ -29,6 +29,14 @@ def flatten(name: str, value: Any, pointer: str, depth: int = 0) -> Iterator[tup
             yield from flatten(inner, child, f"{pointer}/{index}", depth + 1)
     elif value is not None:
         yield name, value, pointer
+
+
+def field_name(name: Any, pointer: str) -> str:
+    """``name`` if it is text that UTF-8 can write."""
+    if not isinstance(name, str):
+        refuse(pointer, "type", "has a key that is not text.")
+    check_value(name, pointer=pointer)
+    return name
 
 
 def scalar_text(value: Any, pointer: str) -> str:
@@ -49,7 +57,7 @@ def items(value: Any, pointer: str) -> Iterator[tuple[str | None, Any]]:
     """A scalar as itself, the items of an array, the members of an object; each with its key or None."""
     if isinstance(value, Mapping):
         for key, item in value.items():
-            yield scalar_text(key, pointer), item
+            yield field_name(key, pointer), item
     elif isinstance(value, (list, tuple)):
         for item in value:
             yield None, item

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl, unquote
 
 import orjson
@@ -215,13 +215,14 @@ class Document(Mapping[str, Operation]):
         name, location = raw.get("name"), raw.get("in")
         if not isinstance(name, str) or not name or location not in _DEFAULT_STYLE:
             raise _refused(pointer, "parameter", "a parameter needs a name and a known location")
-        style = raw.get("style") or _DEFAULT_STYLE[location]
+        place = cast("Location", location)
+        style = raw.get("style") or _DEFAULT_STYLE[place]
         content = raw.get("content") or {}
         media_type = next(iter(content), None)
         schema = content[media_type].get("schema", {}) if media_type else raw.get("schema", {})
         return Parameter(
             name=name,
-            location=location,
+            location=place,
             schema=schema,
             required=raw.get("required") is True or location == "path",
             style=style,

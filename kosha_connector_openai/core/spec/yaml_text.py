@@ -111,7 +111,7 @@ class _Builder:
             self._fail(event, f"has the anchor {_safe(event.anchor)} inside itself")
         if event.anchor not in self._anchors:
             self._fail(event, f"has an alias to {_safe(event.anchor)}, which is not defined")
-        value, weight = self._anchors[event.anchor]
+        value, weight = self._anchors[str(event.anchor)]
         self._place(value, weight, event, None)
 
     def _place(self, value: Any, weight: int, event: yaml.Event, anchor: str | None) -> None:
@@ -142,19 +142,24 @@ class _Builder:
         return text
 
     def _fail(self, event: yaml.Event, problem: str) -> Any:
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + 1 if event.start_mark else 0
         raise DocumentError(f"{self._what} {problem} (line {line}).", [Fault("", "yaml", f"Line {line} {problem}.")])
 
 
 def _scalar(event: yaml.ScalarEvent, fail: Callable[[yaml.Event, str], Any]) -> Any:
     if event.tag not in (None, "!"):
-        try:
-            return _STANDARD_TAGS[event.tag](event.value)
-        except (KeyError, ValueError):
-            return fail(event, f"has the tag {_safe(event.tag)}, and tags are not allowed")
-    if not event.implicit[0]:
-        return event.value
-    text: str = event.value
+        return _tagged(event, fail)
+    return _plain(event.value) if event.implicit[0] else event.value
+
+
+def _tagged(event: yaml.ScalarEvent, fail: Callable[[yaml.Event, str], Any]) -> Any:
+    try:
+        return _STANDARD_TAGS[event.tag](event.value)
+    except (KeyError, ValueError):
+        return fail(event, f"has the tag {_safe(event.tag)}, and tags are not allowed")
+
+
+def _plain(text: str) -> Any:
     if text in _BOOLEANS:
         return _BOOLEANS[text]
     if _NULL.match(text):
@@ -164,5 +169,6 @@ def _scalar(event: yaml.ScalarEvent, fail: Callable[[yaml.Event, str], Any]) -> 
     return float(text) if _FLOAT.match(text) else text
 
 
-def _safe(text: str) -> str:
+def _safe(text: str | None) -> str:
+    text = text or ""
     return "".join(char if char.isprintable() else "?" for char in text[:60])

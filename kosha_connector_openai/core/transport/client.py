@@ -71,9 +71,7 @@ class Clients:
         if credential is None or resolve.immediate:
             wire = self._write(request, connection, _authorize(connection, credential, resolve), deadline)
         else:
-            wire = self._write(
-                request, connection, await asyncio.to_thread(_authorize, connection, credential, resolve), deadline
-            )
+            wire = self._write(request, connection, await asyncio.to_thread(_authorize, connection, credential, resolve), deadline)
         return await engine.open(wire)
 
     def close(self) -> None:

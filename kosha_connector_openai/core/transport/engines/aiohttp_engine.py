@@ -90,9 +90,7 @@ class AsyncAiohttpReply:
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self.status = response.status
-        self.headers: HeaderList = [
-            (name.decode("ascii").lower(), value.decode("latin-1")) for name, value in response.raw_headers
-        ]
+        self.headers: HeaderList = [(name.decode("ascii").lower(), value.decode("latin-1")) for name, value in response.raw_headers]
         self._response = response
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -171,5 +169,5 @@ def _translate(error: Exception) -> WireError | ConnectorError:
         if isinstance(link, ConnectorError):
             return link
         link = link.__cause__
-    phase = next((phase for known, phase in _PHASES if isinstance(error, known)), "read")
-    return WireError(phase, type(error).__name__)
+    fitting: list[Phase] = [phase for known, phase in _PHASES if isinstance(error, known)]
+    return WireError(fitting[0] if fitting else "read", type(error).__name__)

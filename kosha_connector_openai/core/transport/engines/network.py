@@ -46,7 +46,7 @@ class DeadlineStream:
         """At most ``max_bytes``; b"" at the end."""
         left = self._deadline.left(timeout)
         if left <= 0:
-            raise self._core.ReadTimeout()
+            raise self._core.ReadTimeout
         data: bytes = self._stream.read(max_bytes, left)
         return data
 
@@ -56,20 +56,18 @@ class DeadlineStream:
         for start in range(0, len(view), 65_536):
             left = self._deadline.left(timeout)
             if left <= 0:
-                raise self._core.WriteTimeout()
+                raise self._core.WriteTimeout
             self._stream.write(bytes(view[start : start + 65_536]), left)
 
     def close(self) -> None:
         """Closes the socket."""
         self._stream.close()
 
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> DeadlineStream:
+    def start_tls(self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None) -> DeadlineStream:
         """The same stream, encrypted."""
         left = self._deadline.left(timeout)
         if left <= 0:
-            raise self._core.ConnectTimeout()
+            raise self._core.ConnectTimeout
         stream = self._stream.start_tls(ssl_context, server_hostname, left)
         return DeadlineStream(self._core, stream, self._deadline)
 
@@ -105,7 +103,7 @@ class DeadlineBackend:
         for address in self._check(host, addresses):
             left = self._deadline.left(timeout)
             if left <= 0:
-                raise self._core.ConnectTimeout()
+                raise self._core.ConnectTimeout
             try:
                 stream = self._inner.connect_tcp(address, port, left, local_address, socket_options)
                 return DeadlineStream(self._core, stream, self._deadline)

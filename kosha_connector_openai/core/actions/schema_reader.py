@@ -1,0 +1,96 @@
+"""Questions to a self-contained JSON Schema: what stands at a place, which properties it names, how its branches differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from kosha_connector_openai.core.actions.engines import Path
+
+_DEFINITIONS = "#/$defs/"
+_SURE = ("allOf",)
+_MAYBE = ("anyOf", "oneOf", "then", "else")
+Node = Mapping[str, Any]
+Tags = Mapping[str, tuple[str, ...]]
+
+
+class SchemaReader:
+    """Reads one schema whose references all lead into its own ``$defs``; what cannot be read counts as saying nothing."""
+
+    def __init__(self, root: Node) -> None:
+        self._root = root
+
+    def at(self, path: Iterable[str | int]) -> Any:
+        """The schema at the end of a way of evaluation, its ``$ref`` steps left out or not; empty where the way is lost."""
+        value: Any = self._root
+        for step in path:
+            value = self._step(value, step)
+        return value
+
+    def _step(self, value: Any, step: str | int) -> Any:
+        if isinstance(value, list):
+            return value[step] if isinstance(step, int) and step < len(value) else {}
+        if not isinstance(value, Mapping):
+            return {}
+        if step == "$ref":
+            return self._referred(value)
+        if step in value or "$ref" not in value:
+            return value.get(str(step), {})
+        return self._step(self._referred(value), step)
+
+    def parts(self, schema: Any, keywords: tuple[str, ...] = _SURE) -> Iterator[Node]:
+        """The schema and those that it applies to the same value: by ``$ref`` and these keywords."""
+        waiting, seen = [schema], set()
+        while waiting:
+            part = waiting.pop()
+            if not isinstance(part, Mapping) or id(part) in seen:
+                continue
+            seen.add(id(part))
+            yield part
+            if "$ref" in part:
+                waiting.append(self._referred(part))
+            for keyword in keywords:
+                value = part.get(keyword, ())
+                waiting.extend(value if isinstance(value, (list, tuple)) else [value])
+
+    def names(self, schema: Any) -> frozenset[str]:
+        """Every property that an object may have by name, in any branch."""
+        parts = self.parts(schema, _SURE + _MAYBE)
+        return frozenset(name for part in parts for name in part.get("properties", ()))
+
+    def required(self, schema: Any) -> frozenset[str]:
+        """The properties that the schema surely requires."""
+        return frozenset(name for part in self.parts(schema) for name in part.get("required", ()))
+
+    def types(self, schema: Any) -> tuple[str, ...]:
+        """The JSON types that the schema says it accepts; empty where it does not say."""
+        for part in self.parts(schema):
+            if "type" in part:
+                given = part["type"]
+                return (given,) if isinstance(given, str) else tuple(given)
+        return ()
+
+    def property(self, schema: Any, name: str) -> Any:
+        """The schema of a property; an empty one where there is none."""
+        return next((part["properties"][name] for part in self.parts(schema) if name in part.get("properties", ())), {})
+
+    def tags(self, schema: Any) -> Tags:
+        """The properties that accept only listed texts, such as ``role`` or ``type``, with these texts."""
+        found: dict[str, tuple[str, ...]] = {}
+        for part in self.parts(schema):
+            for name, value in part.get("properties", {}).items():
+                if texts := self._texts(value):
+                    found[name] = texts
+        return found
+
+    def _texts(self, schema: Any) -> tuple[str, ...]:
+        for part in self.parts(schema):
+            values = [part["const"]] if "const" in part else part.get("enum", ())
+            texts = tuple(value for value in values if isinstance(value, str))
+            if texts and len(texts) >= len(values) - (None in values):
+                return texts
+        return ()
+
+    def _referred(self, schema: Node) -> Any:
+        name = str(schema.get("$ref", "")).removeprefix(_DEFINITIONS)
+        return self._root.get("$defs", {}).get(name, {})

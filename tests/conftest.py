@@ -1,0 +1,52 @@
+"""Fixtures that many tests share; each is named after the situation it sets up."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kosha_connector_openai import Connector, open_connector
+
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "NETRC")
+_OURS = ("OPENAI_", "KOSHA_", "BEARER_TOKEN", "API_KEY", "SERVER_URL", "AUTH_TYPE")
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees the keys, servers or proxies of whoever runs it."""
+    for name in list(os.environ):
+        if name.upper() in _PROXIES or name.startswith(_OURS):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The project's top folder."""
+    return Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def specs(root: Path) -> Path:
+    """The published descriptions, where they are at hand."""
+    folder = root.parent / "shared" / "specs"
+    if not folder.is_dir():
+        pytest.skip("the published descriptions are not here")
+    return folder
+
+
+@pytest.fixture
+def connector() -> Iterator[Connector]:
+    """The OpenAI connector with its built-in secret stores."""
+    with open_connector() as opened:
+        yield opened
+
+
+@pytest.fixture
+def key(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A key in the environment, where the connection's default reference looks for it."""
+    value = "test-key-0123456789abcdef"
+    monkeypatch.setenv("OPENAI_API_KEY", value)
+    return value
