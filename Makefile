@@ -30,6 +30,7 @@ bench: $(VENV)/.bench  ## the promises about speed, peers in the same run
 spec: $(STAMP)  ## openapi.json from a description: make spec FROM=path/to/openapi.json
 	@test -n "$(FROM)" || { echo "Say which description: make spec FROM=path/to/openapi.json"; exit 2; }
 	@$(BIN)/python -m tools.spec --from "$(FROM)"
+	@$(BIN)/python -m tools.pin
 	@$(BIN)/python -m tools.docs
 
 build: $(STAMP)  ## wheel and sdist in dist/

@@ -15,7 +15,6 @@ from traceback import TracebackException
 from urllib.parse import quote
 
 _SLICE = 8
-_TESTS = str(Path(__file__).parent)
 
 
 class Canary:
@@ -134,6 +133,6 @@ def _pickled(error: BaseException, where: str) -> Iterator[tuple[str, str]]:
 def _frames(error: BaseException, where: str) -> Iterator[tuple[str, str]]:
     report = TracebackException.from_exception(error, capture_locals=True)
     for frame in report.stack:
-        if not frame.filename.startswith(_TESTS):
+        if "tests" not in Path(frame.filename).parts:
             for name, shown in (frame.locals or {}).items():
                 yield f"{where}, variable {name} of {frame.name}", shown

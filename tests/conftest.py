@@ -6,9 +6,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from kosha_connector_openai import Connector, open_connector
+if TYPE_CHECKING:
+    from kosha_connector_openai import Connector
 
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "NETRC")
 _OURS = ("OPENAI_", "KOSHA_", "BEARER_TOKEN", "API_KEY", "SERVER_URL", "AUTH_TYPE")
@@ -40,6 +43,8 @@ def specs(root: Path) -> Path:
 @pytest.fixture
 def connector() -> Iterator[Connector]:
     """The OpenAI connector with its built-in secret stores."""
+    from kosha_connector_openai import open_connector
+
     with open_connector() as opened:
         yield opened
 

@@ -72,6 +72,9 @@ class ConnectorError(Exception):
         where = f"{self.pointer}: " if self.pointer else ""
         return f"{where}{self.message}" + (f" {self.hint}" if self.hint else "")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _revive, (type(self), self.__dict__.copy())
+
     def to_dict(self) -> dict[str, Any]:
         """The error as JSON-ready values, as printed by ``--json`` and returned to hosts."""
         values: dict[str, Any] = {"code": self.code, "message": self.message, "retryable": self.retryable}
@@ -80,6 +83,13 @@ class ConnectorError(Exception):
         if self.pointer:
             values["pointer"] = self.pointer
         return values
+
+
+def _revive(kind: type[ConnectorError], values: dict[str, Any]) -> ConnectorError:
+    """An error that another process had; its values, and neither its cause nor its frames."""
+    error = kind.__new__(kind, values["message"])
+    error.__dict__.update(values)
+    return error
 
 
 class _Faulty(ConnectorError):

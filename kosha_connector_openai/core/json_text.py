@@ -30,7 +30,7 @@ _STEP: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1, ord(","): 
 
 @dataclass(frozen=True, slots=True)
 class JsonLimits:
-    """Bytes of text, nested arrays and objects, values in all, bytes of one string, digits of one integer."""
+    """Bytes of text, nested arrays and objects, values, bytes of one string, digits of an integer beyond 64 bits."""
 
     bytes: int = 16 * MIB
     depth: int = 64

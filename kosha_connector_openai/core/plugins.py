@@ -17,7 +17,6 @@ from kosha_connector_openai.core.connector import Connector
 from kosha_connector_openai.core.errors import ConnectorError, Fault, PluginError
 
 GROUP = "kosha.connectors"
-OURS = "openai"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""`python -m tools.spec --from FILE [--out openapi.json] [--all] [--draft]`: make openapi.json."""
+"""`python -m tools.spec --from FILE [--out openapi.json] [--draft]`: make openapi.json."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.spec", description=__doc__)
     parser.add_argument("--from", dest="source", type=Path, required=True, help="the vendor's description (JSON)")
     parser.add_argument("--out", type=Path, default=Path("openapi.json"))
-    parser.add_argument("--all", action="store_true", help="every operation of the source, not the core set only")
     parser.add_argument("--draft", action="store_true", help="write even though texts are missing or stale")
     given = parser.parse_args(arguments)
-    built = build(read_source(given.source), everything=given.all)
+    built = build(read_source(given.source))
     problems = built.problems()
     for problem in problems:
         print(problem, file=sys.stderr)

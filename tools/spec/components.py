@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from tools.spec.node import SCHEMA_PREFIX, Node, references
+import jsonschema_rs
+
+from tools.spec.node import SCHEMA_PREFIX, UNIONS, Node, references
 
 
 def reachable(roots: Iterable[Any], schemas: dict[str, Node]) -> list[str]:
@@ -31,6 +33,21 @@ def body_schemas(operation: Node) -> list[Node]:
     return [given["schema"] for given in operation.get("requestBody", {}).get("content", {}).values()]
 
 
+def require_bodies(operations: Iterable[Node], schemas: dict[str, Node]) -> None:
+    """Mark each request body as required whose schema refuses an empty object, in place.
+
+    The source often leaves the mark out; a call without a body cannot work where a field of it is required.
+    """
+    for operation in operations:
+        given = body_schemas(operation)
+        if given and not operation["requestBody"]["required"]:
+            operation["requestBody"]["required"] = not any(_takes_nothing(schema, schemas) for schema in given)
+
+
+def _takes_nothing(schema: Node, schemas: dict[str, Node]) -> bool:
+    return jsonschema_rs.Draft202012Validator({**schema, "components": {"schemas": schemas}}).is_valid({})
+
+
 def open_bodies(operations: Iterable[Node], schemas: dict[str, Node]) -> None:
     """Drop `additionalProperties: false` at the top of every request body, in place.
 
@@ -46,6 +63,6 @@ def _open(schema: Node, schemas: dict[str, Node]) -> None:
         _open(schemas[schema["$ref"].removeprefix(SCHEMA_PREFIX)], schemas)
     if schema.get("additionalProperties") is False:
         del schema["additionalProperties"]
-    for keyword in ("allOf", "anyOf", "oneOf"):
+    for keyword in ("allOf", *UNIONS):
         for part in schema.get(keyword, []):
             _open(part, schemas)

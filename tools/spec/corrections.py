@@ -12,20 +12,26 @@ from tools.spec.node import Node
 def correct(tree: Node, corrections: list[Node]) -> Node:
     """`tree` with each correction applied in order; one that finds nothing to change is an error.
 
-    A correction has `at` (a JSON Pointer into the tree), `reason`, and one or more of: `optional` (names that
-    leave `required`), `required` (names that join it), `drop` (keywords or properties that go), `merge`
-    (a JSON merge patch, RFC 7396), `value` (a whole new value).
+    A correction has `at` (a JSON Pointer into the tree, or a list of them), `reason`, and one or more of: `optional`
+    (names that leave `required`), `required` (names that join it), `drop` (keywords or properties that go), `merge`
+    (a JSON merge patch, RFC 7396), `parameters` (what an operation takes besides), `value` (a whole new value).
     """
     tree = copy.deepcopy(tree)
     for correction in corrections:
-        holder, key = _locate(tree, correction["at"])
-        before = copy.deepcopy(holder[key])
-        for name, change in CHANGES.items():
-            if name in correction:
-                holder[key] = change(holder[key], correction[name])
-        if holder[key] == before:
-            raise ValueError(f"correction at {correction['at']} changes nothing; it can go")
+        places = correction["at"]
+        for pointer in [places] if isinstance(places, str) else places:
+            _correct(tree, pointer, correction)
     return tree
+
+
+def _correct(tree: Node, pointer: str, correction: Node) -> None:
+    holder, key = _locate(tree, pointer)
+    before = copy.deepcopy(holder[key])
+    for name, change in CHANGES.items():
+        if name in correction:
+            holder[key] = change(holder[key], correction[name])
+    if holder[key] == before:
+        raise ValueError(f"correction at {pointer} changes nothing; it can go")
 
 
 def _locate(tree: Any, pointer: str) -> tuple[Any, Any]:
@@ -70,10 +76,15 @@ def _merge(target: Any, patch: Any) -> Any:
     return out
 
 
+def _parameters(operation: Node, given: list[Node]) -> Node:
+    return {**operation, "parameters": [*operation.get("parameters", []), *copy.deepcopy(given)]}
+
+
 CHANGES: dict[str, Callable[[Any, Any], Any]] = {
     "optional": _optional,
     "required": _required,
     "drop": _drop,
     "merge": _merge,
+    "parameters": _parameters,
     "value": lambda _, value: value,
 }

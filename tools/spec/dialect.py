@@ -20,6 +20,14 @@ def clean(schema: Any) -> Any:
     return schema
 
 
+def _null_beside(schema: Node) -> Node:
+    """`allOf: [X, {nullable: true}]`, which allows null in no dialect, as a nullable X."""
+    parts = schema.get("allOf", [])
+    if {"nullable": True} not in parts:
+        return schema
+    return {**schema, "allOf": [part for part in parts if part != {"nullable": True}], "nullable": True}
+
+
 def _null_type(schema: Node) -> Node:
     """`nullable: true` as a null type, a null branch, or a union with null."""
     if "nullable" not in schema:
@@ -70,7 +78,7 @@ def _required_once(schema: Node) -> Node:
     return schema
 
 
-STEPS: tuple[Callable[[Node], Node], ...] = (_null_type, _numeric_bounds, _required_once)
+STEPS: tuple[Callable[[Node], Node], ...] = (_null_beside, _null_type, _numeric_bounds, _required_once)
 
 
 def drop_bad_defaults(schema: Any, components: Node) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from tools.spec.components import inputs_of, open_bodies, reachable
+from tools.spec.components import inputs_of, open_bodies, reachable, require_bodies
 from tools.spec.corrections import correct
 from tools.spec.dialect import clean, drop_bad_defaults
 from tools.spec.facts import operation_facts, schema_facts
@@ -38,14 +38,16 @@ OPERATION_ORDER = (
 
 @dataclass(frozen=True)
 class Build:
-    """The document, and the texts with their account of what is missing or stale."""
+    """The document, the texts with their account of what is missing or stale, and the operations in no group."""
 
     document: Node
     texts: Texts
+    left_out: list[str]
 
     def problems(self) -> list[str]:
         """Why the document must not be published yet; empty when all is well."""
-        missing = [f"no text for {name}" for name in self.texts.missing]
+        missing = [f"no group for {operation_id}" for operation_id in self.left_out]
+        missing += [f"no text for {name}" for name in self.texts.missing]
         return missing + [f"text for nothing: {name}" for name in self.texts.unused()]
 
 
@@ -54,15 +56,15 @@ def load(name: str) -> Any:
     return yaml.safe_load((HERE / name).read_text(encoding="utf-8"))
 
 
-def build(source: Source, *, everything: bool = False, corrected: bool = True) -> Build:
-    """The description made from `source`, with all of its operations when `everything` is set."""
+def build(source: Source, *, corrected: bool = True) -> Build:
+    """The description made from `source`; without corrections.yaml where that is asked for."""
     available = _joined(source.operations, operations_by_id(load("retired.yaml")["paths"]))
-    selection = select(load("selection.yaml"), available, everything=everything)
+    selection = select(load("selection.yaml"), available)
     chosen = [available[operation_id] for group in selection.groups.values() for operation_id in group]
     tree = _facts(source, chosen, load("corrections.yaml") if corrected else [])
     texts = read_texts(HERE / "texts")
-    _describe(tree, selection, texts)
-    return Build(_assemble(source, selection, available, tree, texts), texts)
+    _describe(tree, texts)
+    return Build(_assemble(source, selection, available, tree, texts), texts, selection.left_out)
 
 
 def _facts(source: Source, operations: list[Operation], corrections: list[Node]) -> Node:
@@ -78,6 +80,7 @@ def _facts(source: Source, operations: list[Operation], corrections: list[Node])
     tree = _relaxed({**tree, "schemas": {name: tree["schemas"][name] for name in needed}})
     components = {"schemas": tree["schemas"]}
     tree = _with_schemas(tree, lambda schema: drop_bad_defaults(schema, components))
+    require_bodies(tree["operations"].values(), tree["schemas"])
     open_bodies(tree["operations"].values(), tree["schemas"])
     return tree
 
@@ -115,13 +118,12 @@ def _change_schemas(operation: Node, change: Callable[[Any], Any]) -> None:
         holder["schema"] = change(holder["schema"])
 
 
-def _describe(tree: Node, selection: Selection, texts: Texts) -> None:
-    """Put our texts onto the core set, in place."""
-    core = {operation_id: tree["operations"][operation_id] for operation_id in sorted(selection.core)}
-    for name in reachable([inputs_of(operation) for operation in core.values()], tree["schemas"]):
-        describe_schema(name, tree["schemas"][name], texts)
-    for operation_id, operation in core.items():
-        tree["operations"][operation_id] = describe_operation(operation, texts)
+def _describe(tree: Node, texts: Texts) -> None:
+    """Put our texts onto all operations and everything that a caller can fill in, in place."""
+    operations, schemas = tree["operations"], tree["schemas"]
+    for name in reachable([inputs_of(operation) for operation in operations.values()], schemas):
+        describe_schema(name, schemas[name], texts)
+    tree["operations"] = {name: describe_operation(operation, texts) for name, operation in operations.items()}
 
 
 def _assemble(source: Source, selection: Selection, available: dict[str, Operation], tree: Node, texts: Texts) -> Node:

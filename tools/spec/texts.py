@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from tools.spec.components import body_schemas
 from tools.spec.node import LISTS_OF_SCHEMAS, Node
 
+Candidates = list[tuple[str, str | None]]
 COMMON = "common.yaml"
 SINGLE = ("items", "additionalProperties")
 
@@ -25,6 +27,7 @@ class Texts:
     parameters: dict[str, str] = field(default_factory=dict)
     fields: dict[str, str] = field(default_factory=dict)
     constant: str = ""
+    twins: tuple[str, ...] = ()
     used: set[str] = field(default_factory=set)
     missing: list[str] = field(default_factory=list)
     placed: int = 0
@@ -36,7 +39,8 @@ class Texts:
     def _keys(self) -> Iterator[str]:
         for operation_id, text in self.operations.items():
             yield f"operations.{operation_id}"
-            yield from (f"operations.{operation_id}.parameters.{name}" for name in text.get("parameters", {}))
+            for kind in ("parameters", "fields"):
+                yield from (f"operations.{operation_id}.{kind}.{name}" for name in text.get(kind, {}))
         for schema, texts in self.schemas.items():
             yield from (f"schemas.{schema}.{path}" for path in texts)
         yield from (f"parameters.{name}" for name in self.parameters)
@@ -52,6 +56,10 @@ class Texts:
         self.missing.append(wanted)
         return None
 
+    def originals(self, name: str) -> list[str]:
+        """`name`, and the name it has without a prefix of twins: what is said of the one holds for the other."""
+        return [name, *(name.removeprefix(prefix) for prefix in self.twins if name.startswith(prefix))]
+
 
 def read_texts(folder: Path) -> Texts:
     """All texts of a folder; raises `ValueError` when two files write about the same thing."""
@@ -60,7 +68,7 @@ def read_texts(folder: Path) -> Texts:
         data = yaml.safe_load(file.read_text(encoding="utf-8"))
         if file.name == COMMON:
             texts.parameters, texts.fields = data["parameters"], data["fields"]
-            texts.constant = data["constant"]
+            texts.constant, texts.twins = data["constant"], tuple(data["twins"])
             continue
         _add(texts.groups, {data["group"]: data["line"]}, file)
         _add(texts.operations, data.get("operations", {}), file)
@@ -76,7 +84,7 @@ def _add(known: dict[str, Any], new: dict[str, Any], file: Path) -> None:
 
 
 def describe_operation(operation: Node, texts: Texts) -> Node:
-    """`operation` with title, line and parameter help."""
+    """`operation` with title, line and help for its parameters and for the fields of a body that is no component."""
     operation_id = operation["operationId"]
     key = f"operations.{operation_id}"
     text = texts.operations.get(operation_id, {})
@@ -86,25 +94,42 @@ def describe_operation(operation: Node, texts: Texts) -> Node:
         **operation,
     }
     if "parameters" in out:
-        out["parameters"] = [_describe_parameter(parameter, key, text, texts) for parameter in out["parameters"]]
+        out["parameters"] = [_describe_parameter(parameter, operation_id, texts) for parameter in out["parameters"]]
+    for schema in body_schemas(out):
+        _describe_fields(schema, texts, lambda path: _of_operation(operation_id, "fields", path, texts))
     return {name: value for name, value in out.items() if value is not None}
 
 
-def _describe_parameter(parameter: Node, key: str, text: Node, texts: Texts) -> Node:
+def _describe_parameter(parameter: Node, operation_id: str, texts: Texts) -> Node:
     name = parameter["name"]
-    own = f"{key}.parameters.{name}"
-    found = texts.pick(own, (own, text.get("parameters", {}).get(name)), (f"parameters.{name}", texts.parameters.get(name)))
+    own = _of_operation(operation_id, "parameters", name, texts)
+    found = texts.pick(own[0][0], *own, (f"parameters.{name}", texts.parameters.get(name)))
     return {"name": name, "in": parameter["in"], "description": found, **parameter} if found else parameter
+
+
+def _of_operation(operation_id: str, kind: str, name: str, texts: Texts) -> Candidates:
+    """What the operation, or the one it is a twin of, says about one of its parameters or fields."""
+    return [
+        (f"operations.{operation}.{kind}.{name}", texts.operations.get(operation, {}).get(kind, {}).get(name))
+        for operation in texts.originals(operation_id)
+    ]
 
 
 def describe_schema(name: str, schema: Node, texts: Texts) -> None:
     """Put help texts on every property inside the component `name`, in place."""
+
+    def own(path: str) -> Candidates:
+        return [(f"schemas.{schema}.{path}", texts.schemas.get(schema, {}).get(path)) for schema in texts.originals(name)]
+
+    _describe_fields(schema, texts, own)
+
+
+def _describe_fields(schema: Node, texts: Texts, own: Callable[[str], Candidates]) -> None:
     for path, holder, leaf in _properties(schema, ""):
-        own = f"schemas.{name}.{path}"
-        prop = holder[leaf]
+        prop, candidates = holder[leaf], own(path)
         found = texts.pick(
-            f"{name}.{path}",
-            (own, texts.schemas.get(name, {}).get(path)),
+            candidates[0][0],
+            *candidates,
             ("constant", _constant(prop, texts)),
             (f"fields.{leaf}", texts.fields.get(leaf)),
         )

@@ -109,9 +109,7 @@ class NoAuth:
         return []
 
 
-SCHEMES: Final[Mapping[str, AuthScheme]] = MappingProxyType(
-    {"bearer": Bearer(), "api_key": ApiKey(), "basic": Basic(), "none": NoAuth()}
-)
+SCHEMES: Final[Mapping[str, AuthScheme]] = MappingProxyType({"bearer": Bearer(), "api_key": ApiKey(), "basic": Basic(), "none": NoAuth()})
 AUTH_TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {"BEARER_TOKEN": "bearer", "API_KEY": "api_key", "BASIC_AUTH": "basic", "NONE": "none"}
 )

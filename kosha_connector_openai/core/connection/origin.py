@@ -152,8 +152,10 @@ def _port(text: str | None, scheme: str, pointer: str) -> int:
 
 def _host(text: str, pointer: str) -> str:
     labels = text.split(".")
-    if text.startswith("[") or _NUMBER.fullmatch(labels[-1]):
-        return _address(text.strip("[]"), pointer)
+    if text.startswith("["):
+        return _address(IPv6Address, text[1:-1], pointer)
+    if _NUMBER.fullmatch(labels[-1]):
+        return _address(IPv4Address, text, pointer)
     if len(text) > _LONGEST_HOST or not all(map(_LABEL.fullmatch, labels)):
         raise SetupError(
             "The server's host is not a name (RFC 1123, section 2.1).",
@@ -163,10 +165,10 @@ def _host(text: str, pointer: str) -> str:
     return text
 
 
-def _address(text: str, pointer: str) -> str:
+def _address(kind: type[Address], text: str, pointer: str) -> str:
     """The canonical text of an address; other ways of writing one are how a private address is disguised."""
     try:
-        address = ip_address(text)
+        address = kind(text)
     except ValueError:
         address = None
     if address is None or _inner(address) != address:

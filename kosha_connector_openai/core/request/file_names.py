@@ -12,9 +12,7 @@ from typing import Final
 OCTETS: Final = "application/octet-stream"
 _NAME_LENGTH: Final = 200
 _WORD: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_CONTENT_TYPE: Final = re.compile(
-    rf'{_WORD}/{_WORD}(?:[ \t]*;[ \t]*{_WORD}=(?:{_WORD}|"(?:[^"\\\x00-\x1f\x7f-\U0010ffff]|\\[ -~])*"))*'
-)
+_CONTENT_TYPE: Final = re.compile(rf'{_WORD}/{_WORD}(?:[ \t]*;[ \t]*{_WORD}=(?:{_WORD}|"(?:[^"\\\x00-\x1f\x7f-\U0010ffff]|\\[ -~])*"))*')
 """RFC 9110 section 8.3.1, ASCII only."""
 _TYPES: Final[Mapping[str, str]] = {
     ".flac": "audio/flac", ".gif": "image/gif", ".jpg": "image/jpeg", ".jsonl": "application/jsonl",

@@ -25,15 +25,15 @@ class Body(Protocol):
     """What is sent: its Content-Type, its bytes anew at each call of ``chunks``, their number where known."""
 
     @property
-    def content_type(self) -> str | None: ...  # noqa: D102 - said above
+    def content_type(self) -> str | None: ...
 
     @property
-    def length(self) -> int | None: ...  # noqa: D102
+    def length(self) -> int | None: ...
 
     @property
-    def replayable(self) -> bool: ...  # noqa: D102
+    def replayable(self) -> bool: ...
 
-    def chunks(self) -> Iterator[bytes]: ...  # noqa: D102
+    def chunks(self) -> Iterator[bytes]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,11 +189,7 @@ def _write_octets(value: Any, media_type: MediaType, policy: FilePolicy, _: IsFi
 
 def _write_form(value: Any, media_type: MediaType, _: FilePolicy, __: IsFile) -> Body:
     """WHATWG URL section 5.2; nested names in brackets, or in the style that ``encoding`` gives."""
-    pairs = [
-        pair
-        for name, item in _fields(value).items()
-        if (pair := _form_pairs(name, item, media_type.encoding.get(name, Encoding())))
-    ]
+    pairs = [pair for name, item in _fields(value).items() if (pair := _form_pairs(name, item, media_type.encoding.get(name, Encoding())))]
     return BytesBody("&".join(pairs).encode(), media_type.name)
 
 
@@ -216,8 +212,7 @@ def _form_pairs(name: str, value: Any, encoding: Encoding) -> str:
     leaves = [(key, scalar_text(leaf, where)) for key, leaf, where in flatten(name, value, f"/{escape(name)}")]
     parameters = [Parameter(key, "query", {}, style="form") for key, _ in leaves]
     return "&".join(
-        write_query([parameter], {parameter.name: text}, max_bytes=None)
-        for parameter, (_, text) in zip(parameters, leaves, strict=True)
+        write_query([parameter], {parameter.name: text}, max_bytes=None) for parameter, (_, text) in zip(parameters, leaves, strict=True)
     )
 
 

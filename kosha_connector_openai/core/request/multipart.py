@@ -9,8 +9,8 @@ from typing import Final
 
 from kosha_connector_openai.core.request.files import FileInput
 
-_ESCAPES: Final = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A"})
-"""As browsers write names (RFC 7578 section 2, WHATWG HTML "multipart/form-data encoding algorithm")."""
+_ESCAPES: Final = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A", "\\": "%5C"})
+"""As browsers write names (WHATWG HTML, "multipart form data"), and the backslash, which some parsers take for an escape."""
 
 
 @dataclass(frozen=True, slots=True)

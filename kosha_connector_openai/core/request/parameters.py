@@ -158,8 +158,7 @@ def _path_text(parameter: Parameter, value: Any) -> str:
     if parameter.media_type is not None:
         return _encode(_path_scalar(encode(value).decode(), pointer, {"type": "string"}), extra)
     pieces = [
-        (key and _path_scalar(key, pointer, {}), _path_scalar(item, pointer, parameter.schema))
-        for key, item in items(value, pointer)
+        (key and _path_scalar(key, pointer, {}), _path_scalar(item, pointer, parameter.schema)) for key, item in items(value, pointer)
     ]
     if not pieces:
         refuse(pointer, "empty", "is empty.", "Give it a value.")
@@ -236,8 +235,7 @@ def _query_pairs(parameter: Parameter, value: Any) -> list[str]:
         leaves = flatten(parameter.name, value, pointer)
         return [f"{_encode(key)}={_encode(scalar_text(leaf, where), extra)}" for key, leaf, where in leaves]
     texts = [
-        (None if key is None else _encode(key, extra), _encode(scalar_text(item, pointer), extra))
-        for key, item in items(value, pointer)
+        (None if key is None else _encode(key, extra), _encode(scalar_text(item, pointer), extra)) for key, item in items(value, pointer)
     ]
     if not texts:
         return []

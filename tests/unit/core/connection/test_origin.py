@@ -121,8 +121,11 @@ def test_all_else_is_refused_for_its_own_reason(url: str, what: str) -> None:
 
 @pytest.mark.parametrize(
     "host",
-    ["2130706433", "0x7f.1", "0x7f000001", "127.1", "0177.0.0.1", "127.0.0.01", "127.0.0.0x1", "1.2.3.4.5", "256.1.1.1"]
-    + ["[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[::1", "[1::2::3]", "[127.0.0.1", "a.0x"],
+    [
+        *("2130706433", "0x7f.1", "0x7f000001", "127.1", "0177.0.0.1", "127.0.0.01", "127.0.0.0x1", "1.2.3.4.5", "256.1.1.1"),
+        *("[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[::1", "[1::2::3]", "[127.0.0.1"),
+        *("a.0x", "[127.0.0.1]", "[]"),
+    ],
 )
 def test_numbers_in_disguise_are_refused(host: str) -> None:
     """An address has one spelling; decimal, octal, hexadecimal, short and wrapped forms are refused on both schemes."""
@@ -156,7 +159,13 @@ def test_an_origin_has_no_path() -> None:
 
 _HOSTS = st.from_regex(r"\A[a-zA-Z0-9.\[\]:@%x-]{1,24}\Z")
 _URLS = st.one_of(
-    st.builds("{}://{}{}{}".format, st.sampled_from(["https", "HTTPS", "http"]), _HOSTS, st.sampled_from(["", ":1", ":443", ":080"]), st.sampled_from(["", "/", "/v1/"])),
+    st.builds(
+        "{}://{}{}{}".format,
+        st.sampled_from(["https", "HTTPS", "http"]),
+        _HOSTS,
+        st.sampled_from(["", ":1", ":443", ":080"]),
+        st.sampled_from(["", "/", "/v1/"]),
+    ),
     st.text(st.sampled_from("htps:/@\\?#%[].0123xaA-\t"), max_size=30).map("https://{}".format),
     st.ip_addresses(v=6).map("https://[{}]:8443/v1".format),
     st.ip_addresses(v=4).map("https://{}".format),
@@ -199,7 +208,10 @@ def _loose(seen: tuple[str | None, int | None]) -> tuple[str | None, int | None]
     return (parse_server(f"https://[{host}]").origin.host if host and ":" in host else host), port
 
 
-@given(prefix=st.lists(st.sampled_from(["v1", "a", "b"]), max_size=3), path=st.lists(st.sampled_from(["v1", "a", "models"]), min_size=1, max_size=3))
+@given(
+    prefix=st.lists(st.sampled_from(["v1", "a", "b"]), max_size=3),
+    path=st.lists(st.sampled_from(["v1", "a", "models"]), min_size=1, max_size=3),
+)
 @settings(max_examples=200, deadline=None)
 def test_join_loses_no_segment(prefix: list[str], path: list[str]) -> None:
     """The joined path begins with the prefix, ends with the path, and is no longer than both."""

@@ -1,0 +1,116 @@
+"""The commands that read the catalog: list, search and show actions, and print their schemas."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Annotated, Any, Final
+
+import typer
+
+from kosha_connector_openai.cli import options as opt
+from kosha_connector_openai.cli.fields import Field, read_fields
+from kosha_connector_openai.cli.session import Session
+from kosha_connector_openai.cli.terminal import clean, note, say_json, say_table
+from kosha_connector_openai.core.actions.action import Action
+from kosha_connector_openai.core.errors import InputError
+from kosha_connector_openai.core.nearest import nearest
+
+_WORDS: Final = {
+    "paid": "paid",
+    "streams": "streams",
+    "file_in": "file in",
+    "file_out": "file out",
+    "long_running": "long",
+    "destructive": "deletes",
+    "deprecated": "retired",
+}
+
+
+def hint_words(action: Action) -> str:
+    """The hints that people look for, in a few words."""
+    hints = asdict(action.hints)
+    return ", ".join(word for name, word in _WORDS.items() if hints[name])
+
+
+def list_(
+    ctx: typer.Context,
+    group: Annotated[str | None, typer.Option(help="Only this group.", show_default=False)] = None,
+    featured: Annotated[bool, typer.Option("--featured", help="Only the actions that most people need.")] = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """Lists the actions by group."""
+    catalog = _session(ctx).connector.catalog
+    groups = {found.id: found.title for found in catalog.groups}
+    wanted = {key for key, title in groups.items() if group and group.lower() in (key.lower(), title.lower())}
+    if group and not wanted:
+        near = nearest(group, groups)
+        raise InputError("No group has this name.", hint=f"Did you mean `{near}`?" if near else f"Groups: {', '.join(groups)}.")
+    found = [action for action in catalog.values() if not group or action.group.id in wanted]
+    _say([action for action in found if action.overlay.featured or not featured], as_json)
+
+
+def search(
+    ctx: typer.Context, words: Annotated[list[str], typer.Argument(help="Words that must all occur.")], as_json: opt.AsJson = False
+) -> None:
+    """Finds actions by words in their id, title, summary or group."""
+    found = _session(ctx).connector.catalog.search(" ".join(words))
+    _say(found, as_json)
+    if not found and not as_json:
+        note("No action has all of these words. Try fewer, or `actions list`.")
+
+
+def show(ctx: typer.Context, action: opt.ActionId, as_json: opt.AsJson = False) -> None:
+    """Shows one action: what it does, its inputs, its answer and an example."""
+    session = _session(ctx)
+    chosen = session.connector.catalog[action]
+    fields = read_fields(chosen)
+    if as_json:
+        say_json(chosen.describe() | {"inputs": [_described(field) for field in fields.values()]})
+        return
+    hints, operation = chosen.hints, chosen.operation
+    facts = [chosen.id, chosen.group.title, f"{operation.method} {operation.path}", hint_words(chosen)]
+    typer.echo(clean(f"{chosen.title}\n{chosen.summary}\n{' - '.join(fact for fact in facts if fact)}"))
+    if hints.deprecated:
+        typer.echo(clean(f"Retired{f': use {hints.replacement}' if hints.replacement else ''}."))
+    typer.echo(clean(f"Answers with: {', '.join(chosen.output_types) or 'nothing'}\n"))
+    say_table(
+        ("Input", "Takes", "Needed", "What it is"),
+        [(field.name, field.words, "yes" if field.required else "", field.help) for field in fields.values()],
+    )
+    typer.echo(clean(f"kosha-openai run {shlex.join([chosen.id, *_example(fields.values())])}"))
+
+
+def schema(
+    ctx: typer.Context,
+    action: opt.ActionId,
+    output: Annotated[bool, typer.Option("--output", help="The schema of the answer in place of the inputs'.")] = False,
+) -> None:
+    """Prints the JSON Schema of an action's inputs, or of its answer."""
+    chosen = _session(ctx).connector.catalog[action]
+    found = chosen.output_schema if output else chosen.input_schema
+    if found is None:
+        raise InputError("The answer of this action is no JSON.", hint=f"It is: {', '.join(chosen.output_types) or 'empty'}.")
+    say_json(found)
+
+
+def _session(ctx: typer.Context) -> Session:
+    session: Session = ctx.obj
+    return session
+
+
+def _say(found: Iterable[Action], as_json: bool) -> None:
+    if as_json:
+        say_json([action.describe() for action in found])
+    else:
+        say_table(("Action", "Title", "Group", "Hints"), [(a.id, a.title, a.group.title, hint_words(a)) for a in found])
+
+
+def _described(field: Field) -> dict[str, Any]:
+    return {"name": field.name, "kinds": list(field.kinds), "required": field.required, "help": field.help}
+
+
+def _example(fields: Iterable[Field]) -> list[str]:
+    """An argument for each input that is needed."""
+    return [f"{field.name}=@PATH" if field.takes_file else f"{field.name}=..." for field in fields if field.required]

@@ -1,0 +1,69 @@
+"""The command line, put together: which commands there are, and the options that stand before them."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from kosha_connector_openai.cli import actions, calls
+from kosha_connector_openai.cli.command import Command
+from kosha_connector_openai.cli.doctor import doctor
+from kosha_connector_openai.cli.manifest import manifest
+from kosha_connector_openai.cli.sandbox import sandbox
+from kosha_connector_openai.cli.session import Session
+
+_HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
+_COMMANDS = {
+    "run": calls.run,
+    "validate": calls.validate,
+    "dry-run": calls.dry_run,
+    "test": calls.test,
+    "doctor": doctor,
+    "manifest": manifest,
+    "sandbox": sandbox,
+}
+_ACTIONS = {"list": actions.list_, "show": actions.show, "search": actions.search, "schema": actions.schema}
+
+
+def make_app() -> typer.Typer:
+    """The command line, ready to be called."""
+    app = typer.Typer(pretty_exceptions_enable=False, no_args_is_help=True, context_settings=_HELP)
+    app.callback()(root)
+    group = typer.Typer(pretty_exceptions_enable=False, no_args_is_help=True, context_settings=_HELP)
+    for name, command in _ACTIONS.items():
+        group.command(name, cls=Command)(command)
+    app.add_typer(group, name="actions", help="Finds actions and shows what they take and give.")
+    for name, command in _COMMANDS.items():
+        app.command(name, cls=Command)(command)
+    return app
+
+
+def root(
+    ctx: typer.Context,
+    plugin: Annotated[
+        list[str] | None, typer.Option(envvar="KOSHA_PLUGINS", metavar="NAME", help="Load this installed plugin too.", show_default=False)
+    ] = None,
+    connector: Annotated[
+        str | None,
+        typer.Option(envvar="KOSHA_CONNECTOR", metavar="ID|FOLDER", help="The connector to use, or a folder with one.", show_default=False),
+    ] = None,
+    version: Annotated[bool, typer.Option("--version", callback=lambda wanted: _version(wanted), is_eager=True, help="Show the version.")] = False,
+) -> None:
+    """Runs the actions of the OpenAI API, or of another connector: each call is checked before it is sent."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    names = [name.strip() for text in plugin or () for name in text.split(",")]
+    ctx.obj = Session([name for name in names if name], connector)
+    ctx.call_on_close(ctx.obj.close)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from kosha_connector_openai import __version__  # noqa: PLC0415 - reads the installed metadata
+
+        typer.echo(__version__)
+        raise typer.Exit

@@ -1,0 +1,152 @@
+"""The commands that use an action: run it, check its inputs, show its request, test the connection."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kosha_connector_openai import CallOptions, Connection, Preview
+from kosha_connector_openai.cli import options as opt
+from kosha_connector_openai.cli.connection import Choices, connect
+from kosha_connector_openai.cli.curl import to_curl
+from kosha_connector_openai.cli.exit_codes import ExitCode
+from kosha_connector_openai.cli.inputs import Given, read_inputs
+from kosha_connector_openai.cli.output import EventWriter, Output, show, show_warnings
+from kosha_connector_openai.cli.session import Session
+from kosha_connector_openai.cli.terminal import clean, is_terminal, note, one_line, say_json, to_json
+from kosha_connector_openai.core.actions.action import Action
+from kosha_connector_openai.core.json_text import decode
+from kosha_connector_openai.core.request.media_types import FileBody
+from kosha_connector_openai.core.request.multipart import MultipartBody, Part
+
+
+def run(
+    ctx: typer.Context,
+    action: opt.ActionId,
+    inputs: opt.Inputs = None,
+    input_file: opt.InputFile = None,
+    input_json: opt.InputJson = None,
+    as_json: opt.AsJson = False,
+    raw: Annotated[bool, typer.Option("--raw", help="The body alone, as it came.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="PATH", help="Save the body in a file.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Let --out replace a file.")] = False,
+    quiet: opt.Quiet = False,
+    values: opt.Values = None,
+    connection_file: opt.ConnectionFile = None,
+    timeout: opt.Timeout = None,
+    attempts: opt.Attempts = None,
+    engine: opt.Engine = None,
+) -> None:
+    """Runs an action: checks the inputs, sends one request, shows the answer."""
+    session: Session = ctx.obj
+    if as_json and raw:
+        raise typer.BadParameter("Choose one of --json and --raw.")
+    chosen = session.connector.catalog[action]
+    if chosen.hints.file_out and is_terminal() and not (out or as_json):
+        raise typer.BadParameter("This action answers with a file. Add --out PATH, or send the output somewhere.")
+    given = read_inputs(chosen, Given(inputs or (), input_file, input_json))
+    connector, connection = connect(session, Choices(values or (), connection_file, timeout, attempts, engine))
+    output = Output(as_json, raw, quiet, out, force)
+    call = CallOptions(out=out, overwrite=force, timeout=timeout, attempts=attempts)
+    with EventWriter(output) as writer, connector.stream(action, given, connection, call) as stream:
+        for event in stream:
+            writer.add(event)
+    result = stream.result
+    assert result is not None
+    show(result, output, writer.save(result))
+    if result.incomplete:
+        note(f"Warning: the answer is incomplete: {one_line(result.incomplete)}.")
+        raise typer.Exit(ExitCode.REPLY)
+
+
+def validate(
+    ctx: typer.Context,
+    action: opt.ActionId,
+    inputs: opt.Inputs = None,
+    input_file: opt.InputFile = None,
+    input_json: opt.InputJson = None,
+    as_json: opt.AsJson = False,
+) -> None:
+    """Checks inputs against the action's schema; nothing is sent and no secret is read."""
+    session: Session = ctx.obj
+    given = read_inputs(session.connector.catalog[action], Given(inputs or (), input_file, input_json))
+    warnings = session.connector.check(action, given)
+    if as_json:
+        say_json({"valid": True, "warnings": [{"pointer": w.pointer, "rule": w.rule, "message": w.message} for w in warnings]})
+        return
+    show_warnings(warnings)
+    typer.echo("The inputs are valid.")
+
+
+def dry_run(
+    ctx: typer.Context,
+    action: opt.ActionId,
+    inputs: opt.Inputs = None,
+    input_file: opt.InputFile = None,
+    input_json: opt.InputJson = None,
+    as_json: opt.AsJson = False,
+    values: opt.Values = None,
+    connection_file: opt.ConnectionFile = None,
+) -> None:
+    """Shows the exact request, the credential masked, and the same as a curl command; nothing is sent."""
+    session: Session = ctx.obj
+    chosen = session.connector.catalog[action]
+    given = read_inputs(chosen, Given(inputs or (), input_file, input_json))
+    connector, connection = connect(session, Choices(values or (), connection_file), preview=True)
+    preview = connector.preview(action, given, connection)
+    curl = to_curl(preview, _credential(connection, chosen), given)
+    if as_json:
+        headers = [list(pair) for pair in preview.headers]
+        say_json({"method": preview.method, "url": preview.url, "headers": headers, "body": _body(preview), "curl": curl})
+        return
+    lines = [f"{preview.method} {preview.url}", *(f"{name}: {value}" for name, value in preview.headers)]
+    typer.echo(clean("\n".join(lines)))
+    if preview.request.body is not None:
+        typer.echo(f"\n{to_json(_body(preview))}")
+    typer.echo(f"\n{clean(curl)}")
+    show_warnings(preview.request.warnings)
+
+
+def test(
+    ctx: typer.Context,
+    as_json: opt.AsJson = False,
+    values: opt.Values = None,
+    connection_file: opt.ConnectionFile = None,
+    timeout: opt.Timeout = None,
+    attempts: opt.Attempts = None,
+    engine: opt.Engine = None,
+) -> None:
+    """Tests the connection with one harmless call."""
+    connector, connection = connect(ctx.obj, Choices(values or (), connection_file, timeout, attempts, engine))
+    answer = connector.test(connection)
+    if as_json:
+        say_json({"works": True, "message": answer})
+    else:
+        typer.echo(clean(answer))
+
+
+def _credential(connection: Connection, action: Action) -> Any:
+    return connection.credential(action.operation.security)
+
+
+def _body(preview: Preview) -> Any:
+    """The body as JSON-ready values: a JSON body itself, the parts of a multipart one, else the media type and the size."""
+    body = preview.request.body
+    if body is None:
+        return None
+    if isinstance(body, MultipartBody):
+        return {"parts": [_part(part) for part in body.parts]}
+    if isinstance(body, FileBody):
+        return {"file": body.file.name, "content_type": body.content_type, "size": body.length}
+    content = preview.body()
+    return decode(content) if (body.content_type or "").endswith("json") else content.decode("utf-8", "replace")
+
+
+def _part(part: Part) -> dict[str, Any]:
+    if isinstance(part.value, bytes):
+        value = {"name": part.name, "value": part.value.decode("utf-8", "replace")}
+        return value | ({"content_type": part.content_type} if part.content_type else {})
+    file = part.value
+    return {"name": part.name, "file": file.name, "content_type": file.content_type, "size": file.size}

@@ -1,0 +1,127 @@
+"""Options, a connection file and the environment -> a Connection. Keys are given by reference; a key itself is refused."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import typer
+
+from kosha_connector_openai import Connection, Connector
+from kosha_connector_openai.cli.session import Session
+from kosha_connector_openai.core.connection.secret import SecretReference
+from kosha_connector_openai.core.connection.stores import default_stores
+from kosha_connector_openai.core.errors import DescriptionError, Fault, SetupError
+from kosha_connector_openai.core.spec.yaml_text import YamlLimits, load_yaml
+
+_PASTED: Final = re.compile(r"(?:\A|[:/#@\s])(?:[spr]k[-_]|eyJ)[\w-]{14}")
+_LIMITS: Final = YamlLimits(bytes=1024 * 1024, depth=16, nodes=10_000)
+_PARTS: Final = frozenset({"values", "options"})
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the command line says about the connection; it goes before the file, the file before the environment."""
+
+    values: Sequence[str] = ()
+    file: Path | None = None
+    timeout: float | None = None
+    attempts: int | None = None
+    engine: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Values of the form and options, and for each value where it came from."""
+
+    values: dict[str, str] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    origins: dict[str, str] = field(default_factory=dict)
+
+
+def connect(session: Session, choices: Choices, *, preview: bool = False) -> tuple[Connector, Connection]:
+    """The connector and the connection; raises SetupError with every fault. For a ``preview`` no secret needs to be set."""
+    connector = session.connector
+    given = read_sources(connector, choices)
+    values = {**_stand_ins(connector), **given.values} if preview else given.values
+    connection = connector.connection(values, **_tuned(connector, given.options, choices), any_path=True)
+    secret_fields = {entry.name for entry in connector.manifest.connection.fields if entry.secret}
+    if secret_fields & given.values.keys():
+        connector = session.keep(_widened(connector, connection))
+    return connector, connection
+
+
+def read_sources(connector: Connector, choices: Choices) -> Sources:
+    """What the options and the file say; raises SetupError."""
+    found = _read_file(choices.file) if choices.file else Sources()
+    for text in choices.values:
+        name, sign, value = text.partition("=")
+        if not sign or not name:
+            raise typer.BadParameter("A field of the connection is written FIELD=VALUE.", param_hint="--set")
+        found.values[name] = value
+        found.origins[name] = "--set"
+    _refuse_pasted(found.values)
+    return found
+
+
+def _refuse_pasted(values: Mapping[str, str]) -> None:
+    pasted = [name for name, value in values.items() if _PASTED.search(value)]
+    if pasted:
+        fix = "Put the key into a variable or a file, and write `env:NAME` or `file:/path`: other users can read a command line."
+        faults = [Fault(f"/{name}", "secret", "looks like a secret.", fix) for name in pasted]
+        raise SetupError("A secret was written where only a reference to one may stand.", faults)
+
+
+def _read_file(path: Path) -> Sources:
+    try:
+        raw = load_yaml(path.expanduser().read_bytes(), _LIMITS, what=path.name)
+    except OSError as error:
+        raise SetupError(f"The connection file cannot be read: {error.strerror}.", hint="Name a file that you may read.") from None
+    except DescriptionError as error:
+        raise SetupError(error.message, error.faults) from None
+    values, options = (raw.get("values") or {}, raw.get("options") or {}) if isinstance(raw, Mapping) else (None, None)
+    shaped = isinstance(values, Mapping) and isinstance(options, Mapping) and set(raw) <= _PARTS
+    if not shaped or not all(isinstance(value, str) for value in values.values()):
+        fix = "Write `values:` with one text for each field of the connection, and `options:`."
+        raise SetupError("The connection file has another form.", [Fault("", "type", "is no connection.", fix)])
+    return Sources(dict(values), dict(options), dict.fromkeys(values, f"file {path.name}"))
+
+
+def _tuned(connector: Connector, options: Mapping[str, Any], choices: Choices) -> dict[str, Any]:
+    """The options, with what the command line sets in place of theirs or of the manifest's."""
+    found, defaults = dict(options), connector.manifest.defaults
+    if choices.timeout is not None:
+        timeouts = found.get("timeouts") or defaults.timeouts.model_dump()
+        found["timeouts"] = {**timeouts, "total": choices.timeout, "stream_total": choices.timeout}
+    if choices.attempts is not None:
+        found["retries"] = {**(found.get("retries") or defaults.retries.model_dump()), "attempts": choices.attempts}
+    if choices.engine is not None:
+        found["engine"] = choices.engine
+    return found
+
+
+def _stand_ins(connector: Connector) -> dict[str, str]:
+    """References for required secrets that are not set, so that a request can be shown without one."""
+    entries = connector.manifest.connection.fields
+    missing = [entry for entry in entries if entry.secret and entry.required and not any(map(os.environ.get, entry.env))]
+    return {entry.name: f"env:{entry.env[0] if entry.env else entry.name.upper()}" for entry in missing}
+
+
+def _widened(connector: Connector, connection: Connection) -> Connector:
+    """The connector with stores that read the variables and files named here: who sits at the terminal may read them anyway."""
+    references = [part for credential in connection.credentials.values() for part in credential.references.values()]
+    variables = [reference.locator for reference in references if reference.scheme == "env"]
+    folders = [_folder(reference) for reference in references if reference.scheme == "file"]
+    own = {store.scheme: store for store in default_stores(variables, folders) if store.scheme in ("env", "file")}
+    return Connector(connector.folder, stores={**connector.stores, **own}.values())
+
+
+def _folder(reference: SecretReference) -> Path:
+    path = Path(reference.locator)
+    if not path.is_absolute():
+        raise SetupError("A secret file is named by its absolute path.", hint="Write `file:/...`.")
+    return path.parent

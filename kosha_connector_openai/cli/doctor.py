@@ -1,0 +1,117 @@
+"""The command that looks at an installation and a connection, and says what is broken; names only, never a value."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final, Literal
+
+import typer
+
+from kosha_connector_openai import Connection, Connector
+from kosha_connector_openai.cli import options as opt
+from kosha_connector_openai.cli.connection import Choices, Sources, connect, read_sources
+from kosha_connector_openai.cli.exit_codes import ExitCode, exit_code
+from kosha_connector_openai.cli.session import OURS, Session
+from kosha_connector_openai.cli.terminal import one_line, say_json, say_table
+from kosha_connector_openai.core.connection.store import SecretContext
+from kosha_connector_openai.core.errors import ConnectorError
+from kosha_connector_openai.core.plugins import installed_plugins
+from kosha_connector_openai.core.spec.manifest import ConnectionField
+
+_PACKAGES: Final = ("kosha-connector-openai", "httpx", "httpx2", "aiohttp", "jsonschema-rs", "jsonschema", "orjson", "pluggy", "pydantic")
+_NEEDED: Final = frozenset({"kosha-connector-openai", "httpx", "jsonschema", "orjson", "pluggy", "pydantic"})
+_PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+State = Literal["ok", "note", "broken"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    state: State
+    part: str
+    text: str
+    code: ExitCode = ExitCode.OK
+
+
+def doctor(ctx: typer.Context, as_json: opt.AsJson = False, values: opt.Values = None, connection_file: opt.ConnectionFile = None) -> None:
+    """Looks at versions, plugins, descriptions, the connection and its secrets; nothing is sent."""
+    findings = list(_findings(ctx.obj, Choices(values or (), connection_file)))
+    if as_json:
+        say_json([{**asdict(finding), "code": int(finding.code)} for finding in findings])
+    else:
+        say_table(("State", "Part", "What was found"), [(f.state, f.part, f.text) for f in findings])
+    broken = next((finding.code for finding in findings if finding.state == "broken"), ExitCode.OK)
+    raise typer.Exit(broken)
+
+
+def _findings(session: Session, choices: Choices) -> Iterator[Finding]:
+    yield Finding("ok", "python", platform.python_version())
+    yield from map(_package, _PACKAGES)
+    yield from _plugins(session)
+    yield from _proxies()
+    try:
+        connector = session.connector
+        yield from _description(connector)
+        yield from _fields(connector, read_sources(connector, choices))
+        yield from _secrets(*connect(session, choices))
+    except ConnectorError as error:
+        yield Finding("broken", error.code.replace("_", " "), one_line(str(error), 2_000), exit_code(error))
+
+
+def _package(name: str) -> Finding:
+    try:
+        return Finding("ok", name, version(name))
+    except PackageNotFoundError:
+        needed = name in _NEEDED
+        return Finding("broken" if needed else "note", name, "not installed", ExitCode.DESCRIPTION if needed else ExitCode.OK)
+
+
+def _plugins(session: Session) -> Iterator[Finding]:
+    listed = {OURS, *session.plugins}
+    for found in installed_plugins(listed):
+        state = "loaded" if found.listed else "installed, not listed: not loaded"
+        yield Finding("ok" if found.listed else "note", f"plugin {found.name}", f"{state} ({found.distribution or 'no distribution'})")
+
+
+def _proxies() -> Iterator[Finding]:
+    names = [name for name in _PROXIES if os.environ.get(name)]
+    if names:
+        advice = "set, and ignored: name a proxy under `options` of a connection file to use one."
+        yield Finding("note", "proxy", f"{', '.join(names)}: {advice}")
+
+
+def _description(connector: Connector) -> Iterator[Finding]:
+    catalog, pinned = connector.catalog, connector.manifest.spec.sha256
+    yield Finding("ok", f"connector {connector.id}", f"{connector.manifest.version}, {len(catalog)} actions")
+    for fault in catalog.faults():
+        yield Finding("broken", "description", one_line(str(fault), 1_000), ExitCode.DESCRIPTION)
+    digest = f"SHA-256 {catalog.document.digest}"
+    yield Finding("ok", "digest", f"{digest}, as pinned") if pinned else Finding("note", "digest", f"{digest}, not pinned")
+
+
+def _fields(connector: Connector, given: Sources) -> Iterator[Finding]:
+    for entry in connector.manifest.connection.fields:
+        yield Finding("ok" if _origin(entry, given.origins) else "note", f"field {entry.name}", _origin(entry, given.origins) or "not set")
+
+
+def _origin(entry: ConnectionField, origins: Mapping[str, str]) -> str:
+    variable = next((f"variable {name}" for name in entry.env if os.environ.get(name)), "")
+    default = "default" if entry.default is not None else ""
+    return f"from {source}" if (source := origins.get(entry.name) or variable or default) else ""
+
+
+def _secrets(connector: Connector, connection: Connection) -> Iterator[Finding]:
+    """Reads each secret, which checks variables, file modes and characters; the value goes nowhere."""
+    context = SecretContext(connection.options.tenant, str(connection.server.origin), connector.id)
+    references = {str(ref): ref for credential in connection.credentials.values() for ref in credential.references.values()}
+    for text, reference in references.items():
+        try:
+            notes = connector.stores.resolve(reference, context).notes
+            yield Finding("note" if notes else "ok", f"secret {text}", " ".join(["can be read.", *notes]))
+        except ConnectorError as error:
+            yield Finding("broken", f"secret {text}", one_line(str(error), 1_000), exit_code(error))

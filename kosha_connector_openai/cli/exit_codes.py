@@ -1,0 +1,77 @@
+"""What the process ends with: one number for each thing that a caller does next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum
+from types import MappingProxyType
+from typing import Final
+
+from kosha_connector_openai.core.errors import (
+    AccessError,
+    ApiError,
+    ConnectorError,
+    DescriptionError,
+    InputError,
+    NotSentError,
+    ReplyError,
+    SetupError,
+    TransportError,
+    UnavailableError,
+)
+
+
+class ExitCode(IntEnum):
+    """The exit codes; scripts may depend on them."""
+
+    OK = 0
+    BUG = 1
+    USAGE = 2
+    INPUT = 3
+    SETUP = 4
+    REJECTED = 5
+    ACCESS = 6
+    UNAVAILABLE = 7
+    UNKNOWN = 8
+    REPLY = 9
+    DESCRIPTION = 10
+    INTERRUPTED = 130
+
+
+MEANINGS: Final[Mapping[ExitCode, tuple[str, str]]] = MappingProxyType(
+    {
+        ExitCode.OK: ("It worked.", "Nothing."),
+        ExitCode.BUG: ("This program failed.", "Report it; `KOSHA_DEBUG=1` shows where."),
+        ExitCode.USAGE: ("The command line is wrong.", "Read the message, or add `--help`."),
+        ExitCode.INPUT: ("The inputs were refused here; nothing was sent.", "Fix each fault that is listed."),
+        ExitCode.SETUP: ("The connection or its secret is not usable; nothing was sent.", "Run `kosha-openai doctor`."),
+        ExitCode.REJECTED: ("The API refused the input.", "Change it; the same input will be refused again."),
+        ExitCode.ACCESS: ("The API refused the key, its permissions or its balance.", "Fix the connection or the account."),
+        ExitCode.UNAVAILABLE: ("It surely did not run, or the API is busy or broken.", "Try again later."),
+        ExitCode.UNKNOWN: ("It was sent and no answer came: it may have run.", "Look before you run it again."),
+        ExitCode.REPLY: ("The answer is not usable, or a stream was cut.", "Look before you run it again."),
+        ExitCode.DESCRIPTION: ("A manifest, a description or a plugin is wrong.", "Fix the file or plugin that is named."),
+        ExitCode.INTERRUPTED: ("Ctrl-C; the upstream connection was closed.", "Nothing."),
+    }
+)
+"""What each code says, and what to do."""
+
+_BY_KIND: Final[Mapping[type[BaseException], ExitCode]] = MappingProxyType(
+    {
+        DescriptionError: ExitCode.DESCRIPTION,
+        InputError: ExitCode.INPUT,
+        SetupError: ExitCode.SETUP,
+        NotSentError: ExitCode.UNAVAILABLE,
+        TransportError: ExitCode.UNKNOWN,
+        ReplyError: ExitCode.REPLY,
+        AccessError: ExitCode.ACCESS,
+        UnavailableError: ExitCode.UNAVAILABLE,
+        ApiError: ExitCode.REJECTED,
+        ConnectorError: ExitCode.BUG,
+    }
+)
+
+
+def exit_code(error: ConnectorError) -> ExitCode:
+    """The code for an error: that of its nearest class in the error tree."""
+    return next(_BY_KIND[kind] for kind in type(error).__mro__ if kind in _BY_KIND)

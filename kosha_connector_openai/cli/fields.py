@@ -1,0 +1,94 @@
+"""The inputs of an action as people type and read them: which JSON types a field takes, in words, and whether it takes a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from kosha_connector_openai.cli.terminal import one_line
+from kosha_connector_openai.core.actions.action import Action
+
+FILE: Final = "file"
+_DEPTH: Final = 8
+"""How far unions and references are followed; deeper ones do not change how a field is typed."""
+_SHOWN: Final = 8
+_TYPES: Final = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object", type(None): "null"}
+_WORDS: Final = {"string": "text", "array": "list", "boolean": "true or false", "null": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One input. ``kinds`` are JSON Schema types, and ``file``; none where anything goes."""
+
+    name: str
+    kinds: tuple[str, ...]
+    choices: tuple[Any, ...]
+    required: bool
+    help: str
+
+    @property
+    def takes_text(self) -> bool:
+        """Whether a value that was typed is the value itself, and not JSON."""
+        return not self.kinds or "string" in self.kinds
+
+    @property
+    def takes_file(self) -> bool:
+        """Whether the field takes a file."""
+        return FILE in self.kinds
+
+    @property
+    def words(self) -> str:
+        """The types, or the choices where there are few."""
+        types = [_WORDS.get(kind, kind) for kind in self.kinds]
+        if self.choices and set(self.kinds) <= {"string", "null"}:
+            more = " ..." if len(self.choices) > _SHOWN else ""
+            return " | ".join(str(choice) for choice in self.choices[:_SHOWN] if choice is not None) + more
+        return " or ".join(word for word in types if word) or "anything"
+
+
+def read_fields(action: Action) -> dict[str, Field]:
+    """The action's inputs by name: those that every call needs first, else in the description's order."""
+    schema = action.input_schema
+    required = set(schema.get("required", ()))
+    found = {name: _field(name, part, schema, action, required) for name, part in schema.get("properties", {}).items()}
+    return dict(sorted(found.items(), key=lambda pair: not pair[1].required))
+
+
+def _field(name: str, part: Any, schema: Mapping[str, Any], action: Action, required: set[str]) -> Field:
+    parts = list(_parts(part, schema.get("$defs", {}), _DEPTH))
+    kinds = dict.fromkeys(kind for entry in parts for kind in _kinds(entry, schema.get("$defs", {})))
+    choices = dict.fromkeys(
+        value for entry in parts for value in entry.get("enum", [entry["const"]] if "const" in entry else ()) if _is_plain(value)
+    )
+    overlay = action.overlay.fields.get(name)
+    described = next((entry["description"] for entry in parts if entry.get("description")), "")
+    text = (overlay and overlay.help) or described
+    return Field(name, tuple(kinds), tuple(choices), name in required, one_line(text.partition("\n")[0]))
+
+
+def _parts(schema: Any, definitions: Mapping[str, Any], depth: int) -> Iterator[Mapping[str, Any]]:
+    """The schema and the branches that apply to the same value, references followed."""
+    if not isinstance(schema, Mapping) or depth == 0:
+        return
+    yield schema
+    if "$ref" in schema:
+        yield from _parts(definitions.get(str(schema["$ref"]).removeprefix("#/$defs/")), definitions, depth - 1)
+    for keyword in ("anyOf", "oneOf", "allOf"):
+        for branch in schema.get(keyword, ()):
+            yield from _parts(branch, definitions, depth - 1)
+
+
+def _kinds(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> list[str]:
+    if schema.get("format") == "binary":
+        return [FILE]
+    given = schema.get("type")
+    if given is None:
+        return [_TYPES[type(value)] for value in schema.get("enum", [schema["const"]] if "const" in schema else ())]
+    items = _parts(schema.get("items"), definitions, 2)
+    files = [FILE] if any(item.get("format") == "binary" for item in items) else []
+    return [*([given] if isinstance(given, str) else given), *files]
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, (str, int, float)) or value is None

@@ -1,0 +1,149 @@
+"""What is typed on the command line -> the inputs of an action: text where the schema takes text, JSON where it does not."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import typer
+
+from kosha_connector_openai.cli.fields import Field, read_fields
+from kosha_connector_openai.core.actions.action import Action
+from kosha_connector_openai.core.errors import Fault, InputError
+from kosha_connector_openai.core.json_text import DEFAULT_LIMITS, escape, loads_strict
+
+STDIN: Final = "-"
+_ARGUMENT: Final = re.compile(r"([^=]+?)(:?=)(.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The inputs as they were given: ``NAME=VALUE`` arguments, a file of JSON (``-`` for standard input) and inline JSON."""
+
+    arguments: Sequence[str] = ()
+    file: str | None = None
+    inline: str | None = None
+
+
+def read_inputs(action: Action, given: Given) -> dict[str, Any]:
+    """The inputs by name; raises InputError with every fault, and BadParameter for what is no ``NAME=VALUE``."""
+    faults: list[Fault] = []
+    found: dict[str, Any] = {}
+    reader = _Reader()
+    sources: list[tuple[str, Callable[[], Any]]] = []
+    if given.file is not None:
+        sources += _whole(reader.bytes(given.file, "/"), f"file {Path(given.file).name}")
+    if given.inline is not None:
+        sources += _whole(given.inline, "JSON of --json-input")
+    fields = read_fields(action) if given.arguments else {}
+    sources += [_one(argument, fields, reader) for argument in given.arguments]
+    for name, make in sources:
+        if name in found:
+            faults.append(Fault(f"/{escape(name)}", "twice", "is given twice.", "Give it once."))
+            continue
+        found[name] = _collect(name, make, faults)
+    if faults:
+        raise InputError("The inputs cannot be read.", faults)
+    return found
+
+
+class _Reader:
+    """Reads files, and standard input at most once."""
+
+    def __init__(self) -> None:
+        self._used = False
+
+    def bytes(self, name: str, pointer: str) -> bytes:
+        """At most 16 MiB; raises InputError."""
+        limit = DEFAULT_LIMITS.bytes
+        try:
+            data = self._stdin(pointer, limit + 1) if name == STDIN else _read(Path(name).expanduser(), limit + 1)
+        except OSError as error:
+            raise _refused(pointer, "file", f"cannot be read: {error.strerror}.", "Name a file that you may read.") from None
+        if len(data) > limit:
+            raise _refused(pointer, "size", f"is larger than {limit} bytes.")
+        return data
+
+    def text(self, name: str, pointer: str) -> str:
+        """UTF-8; raises InputError."""
+        try:
+            return self.bytes(name, pointer).decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            position = error.start
+        raise _refused(pointer, "utf-8", f"is not UTF-8 at byte {position}.", "Save the file as UTF-8.")
+
+    def _stdin(self, pointer: str, limit: int) -> bytes:
+        if self._used:
+            raise _refused(pointer, "twice", "asks for standard input, which was read already.", "Use a file.")
+        self._used = True
+        return sys.stdin.buffer.read(limit)
+
+
+def _read(path: Path, limit: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(limit)
+
+
+def _whole(text: str | bytes, what: str) -> list[tuple[str, Callable[[], Any]]]:
+    value = loads_strict(text, what=what)
+    if not isinstance(value, Mapping):
+        raise InputError(f"The {what} is not an object.", [Fault("", "type", "must be an object of inputs by name.")])
+    return [(name, lambda item=item: item) for name, item in value.items()]  # type: ignore[misc]
+
+
+def _one(argument: str, fields: Mapping[str, Field], reader: _Reader) -> tuple[str, Callable[[], Any]]:
+    match = _ARGUMENT.fullmatch(argument)
+    if match is None:
+        raise typer.BadParameter("An input is written NAME=VALUE, NAME:=JSON or NAME=@FILE.")
+    name, sign, text = match.groups()
+    pointer = f"/{escape(name)}"
+    field = fields.get(name) or Field(name, (), (), required=False, help="")
+    if text.startswith("@") and field.takes_file and sign == "=":
+        return name, lambda: _file(text[1:], pointer, reader)
+    given = (lambda: reader.text(text[1:], pointer)) if text.startswith("@") else (lambda: text)
+    if sign == ":=":
+        return name, lambda: _json(given(), pointer, "Write JSON after `:=`.")
+    return name, lambda: _typed(given(), field, pointer)
+
+
+def _typed(text: str, field: Field, pointer: str) -> Any:
+    if set(field.kinds) == {"file"} and not text.startswith("data:"):
+        raise _refused(pointer, "file", "takes a file.", f"Write `{field.name}=@PATH`.")
+    if field.takes_text or field.takes_file:
+        return text
+    return _json(text, pointer, f"It takes {field.words}; lists and objects are written as JSON.")
+
+
+def _json(text: str, pointer: str, fix: str) -> Any:
+    try:
+        return loads_strict(text)
+    except InputError as error:
+        faults = [Fault(f"{pointer}{fault.pointer}", fault.rule, fault.message, fault.fix or fix) for fault in error.faults]
+    raise InputError("The value cannot be read.", faults)
+
+
+def _file(name: str, pointer: str, reader: _Reader) -> dict[str, Any]:
+    if name == STDIN:
+        return {"bytes": reader.bytes(name, pointer)}
+    return {"path": str(Path(name).expanduser())}
+
+
+def _collect(name: str, make: Callable[[], Any], faults: list[Fault]) -> Any:
+    try:
+        return make()
+    except InputError as error:
+        faults += error.faults or [Fault(f"/{escape(name)}", "value", error.message)]
+        return None
+
+
+def _refused(pointer: str, rule: str, message: str, fix: str = "") -> InputError:
+    return InputError("The input cannot be read.", [Fault(pointer, rule, message, fix)])
+
+
+def names(given: Iterable[str]) -> set[str]:
+    """The names in ``NAME=VALUE`` arguments, for shell completion."""
+    return {match[1] for argument in given if (match := _ARGUMENT.fullmatch(argument))}

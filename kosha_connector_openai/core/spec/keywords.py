@@ -1,0 +1,43 @@
+"""Where JSON Schema 2020-12 keeps schemas inside schemas, as tables, and the two walks that follow from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+ONE = frozenset(
+    "additionalProperties contains else if items not propertyNames then unevaluatedItems unevaluatedProperties".split()
+)
+"""Keywords whose value is a schema."""
+LIST = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
+"""Keywords whose value is a list of schemas."""
+MAP = frozenset({"$defs", "dependentSchemas", "patternProperties", "properties"})
+"""Keywords whose value has a schema under each name."""
+SAME_VALUE = frozenset({"allOf", "anyOf", "dependentSchemas", "else", "if", "not", "oneOf", "then"})
+"""The keywords, beside ``$ref``, that apply their schemas to the very value that they stand for, not to a part of it."""
+
+Place = tuple[str | int, ...]
+
+
+def children(schema: Any) -> Iterator[tuple[Place, Any]]:
+    """Each schema directly inside a schema, with its place there."""
+    for keyword, value in schema.items() if isinstance(schema, Mapping) else ():
+        if keyword in ONE:
+            yield (keyword,), value
+        elif keyword in LIST and isinstance(value, (list, tuple)):
+            yield from (((keyword, index), part) for index, part in enumerate(value))
+        elif keyword in MAP and isinstance(value, Mapping):
+            yield from (((keyword, name), part) for name, part in value.items())
+
+
+def with_children(schema: Mapping[str, Any], change: Callable[[Any], Any]) -> dict[str, Any]:
+    """A copy of a schema with ``change`` made to each schema directly inside it."""
+    out = dict(schema)
+    for keyword, value in schema.items():
+        if keyword in ONE:
+            out[keyword] = change(value)
+        elif keyword in LIST and isinstance(value, (list, tuple)):
+            out[keyword] = [change(part) for part in value]
+        elif keyword in MAP and isinstance(value, Mapping):
+            out[keyword] = {name: change(part) for name, part in value.items()}
+    return out

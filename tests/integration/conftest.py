@@ -1,0 +1,70 @@
+"""One call the same way over each engine, from a thread and from an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from kosha_connector_openai import CallOptions, Connection, Connector, Event, Result, open_connector
+
+WAYS = ("httpx", "httpx2", "httpx-async", "httpx2-async", "aiohttp-async")
+Run = Callable[..., Result]
+
+
+@dataclass
+class Way:
+    """An engine and how it is driven."""
+
+    connector: Connector
+    engine: str
+    is_async: bool
+
+    def connection(self, url: str, **options: Any) -> Connection:
+        return self.connector.connection({"server_url": url}, engine=self.engine, **options)
+
+    def run(self, connection: Connection, action: str, inputs: Mapping[str, Any], **options: Any) -> Result:
+        if not self.is_async:
+            return self.connector.run(action, inputs, connection, CallOptions(**options))
+        return asyncio.run(self._arun(connection, action, inputs, CallOptions(**options)))
+
+    def events(self, connection: Connection, action: str, inputs: Mapping[str, Any], take: int | None = None) -> tuple[list[Event], Result | None]:
+        """The events of a stream, at most ``take`` of them, and its result."""
+        if self.is_async:
+            return asyncio.run(self._aevents(connection, action, inputs, take))
+        seen: list[Event] = []
+        with self.connector.stream(action, inputs, connection) as stream:
+            for event in stream:
+                seen.append(event)
+                if len(seen) == take:
+                    break
+        return seen, stream.result
+
+    async def _arun(self, connection: Connection, action: str, inputs: Mapping[str, Any], options: CallOptions) -> Result:
+        try:
+            return await self.connector.arun(action, inputs, connection, options)
+        finally:
+            await self.connector.aclose()
+
+    async def _aevents(self, connection: Connection, action: str, inputs: Mapping[str, Any], take: int | None) -> tuple[list[Event], Result | None]:
+        seen: list[Event] = []
+        try:
+            async with self.connector.astream(action, inputs, connection) as stream:
+                async for event in stream:
+                    seen.append(event)
+                    if len(seen) == take:
+                        break
+            return seen, stream.result
+        finally:
+            await self.connector.aclose()
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest, key: str) -> Iterator[Way]:
+    """Each engine in turn, with a key in the environment."""
+    engine, _, mode = request.param.partition("-")
+    with open_connector() as connector:
+        yield Way(connector, engine, mode == "async")

@@ -1,0 +1,256 @@
+"""Bodies by media type."""
+
+import io
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+import pytest
+
+from kosha_connector_openai.core.errors import InputError
+from kosha_connector_openai.core.request.files import FilePolicy, read_file_input
+from kosha_connector_openai.core.request.media_types import WRITERS, BytesBody, choose_media_type, write_body
+from kosha_connector_openai.core.request.multipart import MultipartBody
+from kosha_connector_openai.core.spec.operation import Encoding, MediaType
+
+POLICY = FilePolicy()
+FORM = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
+
+
+def write(name, value, schema=None, encoding=None, **more):
+    return write_body(MediaType(name, schema, encoding or {}), value, POLICY, **more)
+
+
+def sent(body):
+    return b"".join(body.chunks())
+
+
+def parts(value, **more):
+    """(name, file name, content type, bytes) of each part as it stands in the body."""
+    body = write(MULTIPART, value, **more)
+    assert isinstance(body, MultipartBody)
+    return [
+        (part.name, part.value if isinstance(part.value, bytes) else (part.value.name, b"".join(part.value.chunks())), part.content_type)
+        for part in body.parts
+    ]
+
+
+def refused(name, value, **more):
+    with pytest.raises(InputError) as error:
+        write(name, value, **more)
+    return [(fault.pointer, fault.rule) for fault in error.value.faults]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "content_type", "content"),
+    [
+        ("application/json", {"b": 1, "a": "é"}, "application/json", '{"b":1,"a":"é"}'.encode()),
+        ("application/json; charset=utf-8", [2**70], "application/json; charset=utf-8", b"[1180591620717411303424]"),
+        ("application/merge-patch+json", None, "application/merge-patch+json", b"null"),
+        ("Application/JSON", 1, "Application/JSON", b"1"),
+        ("text/plain", "é", "text/plain; charset=utf-8", "é".encode()),
+        ("text/csv; charset=ascii", "a", "text/csv; charset=ascii", b"a"),
+        ("text/*", "a", "text/plain; charset=utf-8", b"a"),
+        ("application/sdp", "v=0\r\n", "application/sdp", b"v=0\r\n"),
+        ("application/sdp", b"v=0\r\n", "application/sdp", b"v=0\r\n"),
+        ("application/octet-stream", b"\0\xff", "application/octet-stream", b"\0\xff"),
+        ("application/octet-stream", {"base64": "AP8="}, "application/octet-stream", b"\0\xff"),
+        ("audio/mpeg", b"ID3", "audio/mpeg", b"ID3"),
+        ("image/*", b"\xff\xd8\xff", "image/jpeg", b"\xff\xd8\xff"),
+        ("*/*", ("a.gif", io.BytesIO(b"x")), "image/gif", b"x"),
+        ("application/jsonl", [{"a": 1}, "é"], "application/jsonl", '{"a":1}\n"é"\n'.encode()),
+        ("application/jsonl", "{}\n", "application/jsonl", b"{}\n"),
+        ("application/x-ndjson", b"{}\n", "application/x-ndjson", b"{}\n"),
+    ],
+)
+def test_each_media_type_has_its_bytes(name, value, content_type, content):
+    """JSON, text, SDP, octets, lines of JSON and files, with type and length told."""
+    body = write(name, value)
+    assert (body.content_type, sent(body), body.length, body.replayable) == (content_type, content, len(content), True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fault"),
+    [
+        ("application/json", {"a": float("nan")}, ("/a", "finite")),
+        ("text/plain", "\ud800", ("/body", "surrogate")),
+        ("text/plain", 7, ("/body", "file")),
+        ("application/octet-stream", "text", ("/body", "file")),
+        ("application/xml", {"a": 1}, ("/body", "file")),
+        ("audio/mpeg", Path("/etc/hostname"), ("/body", "path")),
+        (FORM, [1], ("/body", "type")),
+        (FORM, "a=1", ("/body", "type")),
+        (MULTIPART, None, ("/body", "type")),
+        (MULTIPART, {1: 2}, ("", "type")),
+        (MULTIPART, {"\ud800": 2}, ("", "surrogate")),
+        (MULTIPART, {"a": {"b]": 2}}, ("/a", "key")),
+        (MULTIPART, {"a": ["\ud800"]}, ("/a/0", "surrogate")),
+        (MULTIPART, {"a": object()}, ("/a", "type")),
+        (FORM, {"a": {"b": float("inf")}}, ("/a/b", "finite")),
+        (FORM, {"a": b"bytes"}, ("/a", "type")),
+    ],
+)
+def test_values_that_a_media_type_cannot_carry(name, value, fault):
+    """The fault stands at the value, and nothing is written."""
+    assert refused(name, value) == [fault]
+
+
+def test_nesting_without_end_is_refused():
+    """A list that holds itself meets the depth limit of forms."""
+    cycle = []
+    cycle.append(cycle)
+    assert [rule for _, rule in refused(FORM, {"a": cycle})] == ["depth"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"a": 1, "b": "x y&z", "c": True, "d": None}, "a=1&b=x%20y%26z&c=true"),
+        ({"a": {"b": {"c": 1}}}, "a%5Bb%5D%5Bc%5D=1"),
+        ({"a": [1, 2], "b[]": [3]}, "a%5B%5D=1&a%5B%5D=2&b%5B%5D=3"),
+        ({"a": [{"b": 1}, {"b": 2}]}, "a%5B%5D%5Bb%5D=1&a%5B%5D%5Bb%5D=2"),
+        ({}, ""),
+        ({"a": []}, ""),
+    ],
+)
+def test_form_bodies(value, text):
+    """Brackets for nesting, repeated names for arrays, null left out."""
+    body = write(FORM, value)
+    assert (body.content_type, sent(body).decode()) == (FORM, text)
+
+
+def test_form_bodies_follow_their_encoding():
+    """A property with a style is written in it; one of JSON content as JSON."""
+    encoding = {
+        "a": Encoding(style="form", explode=False),
+        "b": Encoding(style="form"),
+        "c": Encoding(content_type="application/json"),
+        "d": Encoding(style="deepObject"),
+    }
+    body = write(FORM, {"a": [1, 2], "b": [1, 2], "c": {"x": [1]}, "d": {"k": 1}}, encoding=encoding)
+    assert sent(body) == b"a=1,2&b=1&b=2&c=%7B%22x%22%3A%5B1%5D%7D&d%5Bk%5D=1"
+    assert parse_qsl(sent(body).decode())[3] == ("c", '{"x":[1]}')
+
+
+def test_multipart_fields():
+    """Scalars as text, arrays as name[], objects with bracketed keys, null left out, order kept."""
+    value = {"m": "é", "n": 2**70, "t": True, "z": None, "f": 0.5, "a": ["x", "y"], "b[]": [1], "o": {"k": {"l": 1}, "e": [2]}}
+    assert parts(value) == [
+        ("m", "é".encode(), None),
+        ("n", b"1180591620717411303424", None),
+        ("t", b"true", None),
+        ("f", b"0.5", None),
+        ("a[]", b"x", None),
+        ("a[]", b"y", None),
+        ("b[]", b"1", None),
+        ("o[k][l]", b"1", None),
+        ("o[e][]", b"2", None),
+    ]
+
+
+def test_multipart_encodings():
+    """A property whose encoding says JSON is one JSON part; another content type is written on its part."""
+    encoding = {"o": Encoding(content_type="application/json"), "t": Encoding(content_type="text/csv")}
+    assert parts({"o": {"a": [1]}, "t": "x"}, encoding=encoding) == [
+        ("o", b'{"a":[1]}', "application/json"),
+        ("t", b"x", "text/csv"),
+    ]
+
+
+BINARY = {"type": "string", "format": "binary"}
+SCHEMA = {
+    "properties": {
+        "file": BINARY,
+        "image": {"anyOf": [BINARY, {"type": "array", "items": BINARY}]},
+        "mask": {"type": "string", "contentMediaType": "application/octet-stream"},
+        "note": {"type": "string"},
+    }
+}
+
+
+def test_multipart_files_by_schema():
+    """Binary properties take every file form; arrays of them repeat name[]; other properties keep their text."""
+    value = {"file": {"text": "abc"}, "image": [b"1", ("b.png", b"2")], "mask": "data:,3", "note": "data:,4"}
+    assert parts(value, schema=SCHEMA) == [
+        ("file", ("file.txt", b"abc"), None),
+        ("image[]", ("file.bin", b"1"), None),
+        ("image[]", ("b.png", b"2"), None),
+        ("mask", ("file.txt", b"3"), None),
+        ("note", b"data:,4", None),
+    ]
+    assert parts({"image": b"1"}, schema=SCHEMA) == [("image", ("file.bin", b"1"), None)]
+
+
+def test_multipart_files_by_callable():
+    """The caller's word on what is a file wins over the schema, which may hold references."""
+    assert parts({"x": "data:,1", "file": "plain"}, schema=SCHEMA, is_file={"x"}.__contains__) == [
+        ("x", ("file.txt", b"1"), None),
+        ("file", b"plain", None),
+    ]
+
+
+def test_multipart_files_by_value():
+    """Bytes, readers and read files are files wherever they stand."""
+    file = read_file_input(("a.txt", b"1"), "/a", POLICY)
+    assert parts({"a": file, "b": io.BytesIO(b"2"), "c": [b"3"], "d": {"e": b"4"}}) == [
+        ("a", ("a.txt", b"1"), None),
+        ("b", ("file.bin", b"2"), None),
+        ("c[]", ("file.bin", b"3"), None),
+        ("d[e]", ("file.bin", b"4"), None),
+    ]
+
+
+def test_a_string_is_not_a_file():
+    """A file property given a path as text is refused at its place, also inside an array."""
+    assert refused(MULTIPART, {"file": "/etc/hostname"}, schema=SCHEMA) == [("/file", "file")]
+    assert refused(MULTIPART, {"image": [b"1", "/etc/hostname"]}, schema=SCHEMA) == [("/image/1", "file")]
+
+
+def test_another_table_of_writers():
+    """A media type is one more row: the table is an argument, and the fallback takes only files."""
+    table = {"application/cbor": lambda value, media_type, policy, is_file: BytesBody(b"\xa0", media_type.name)}
+    assert sent(write("application/cbor", {}, writers=table)) == b"\xa0"
+    assert sent(write("image/png", b"x", writers=table)) == b"x"
+
+
+def test_the_table_is_the_whole_list():
+    """Media types are written by this table and by nothing else."""
+    assert list(WRITERS) == [
+        "application/json",
+        "application/*+json",
+        "multipart/form-data",
+        "application/x-www-form-urlencoded",
+        "application/jsonl",
+        "application/x-ndjson",
+        "application/sdp",
+        "text/*",
+        "application/octet-stream",
+        "*/*",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "has_file", "chosen"),
+    [
+        (["application/json"], False, "application/json"),
+        (["application/json"], True, "application/json"),
+        ([MULTIPART, "application/json"], False, "application/json"),
+        ([MULTIPART, "application/json"], True, MULTIPART),
+        (["application/json", "application/octet-stream"], True, "application/octet-stream"),
+        ([FORM, "text/plain"], False, FORM),
+        (["text/plain", "application/vnd.x+json"], False, "application/vnd.x+json"),
+        (["application/json; charset=utf-8", MULTIPART], False, "application/json; charset=utf-8"),
+    ],
+)
+def test_the_body_type_fits_the_inputs(names, has_file, chosen):
+    """A file means multipart, no file means JSON, and where neither is offered the first is taken."""
+    content = {name: MediaType(name) for name in names}
+    assert choose_media_type(content, has_file) is content[chosen]
+
+
+def test_a_body_from_a_pipe_says_so():
+    """A file that cannot seek has no length and cannot be replayed."""
+    pipe = io.BufferedReader(io.BytesIO(b"x"))
+    pipe.seekable = lambda: False
+    body = write("application/octet-stream", pipe)
+    assert (body.length, body.replayable, sent(body)) == (None, False, b"x")

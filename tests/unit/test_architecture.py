@@ -1,0 +1,69 @@
+"""The house rules that a machine can see."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "kosha_connector_openai"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+PROVIDERS = re.compile(r"openai|gpt|whisper|dall.?e|sora|azure|anthropic|ollama", re.IGNORECASE)
+LIMIT = 330
+"""Lines: about 300, and room for a docstring that had to be longer."""
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "core").rglob("*.py")), ids=lambda path: path.name)
+def test_core_names_no_provider(path: Path) -> None:
+    """No provider's name occurs in core; only our own package's name does."""
+    text = path.read_text(encoding="utf-8").replace("kosha_connector_openai", "")
+    assert PROVIDERS.findall(text) == []
+
+
+def test_no_module_is_longer_than_its_noun() -> None:
+    """No module passes about 300 lines."""
+    long = {path.name: lines for path in MODULES if (lines := len(path.read_text(encoding="utf-8").splitlines())) > LIMIT}
+    assert long == {}
+
+
+def test_the_only_python_of_our_own_provider_is_small() -> None:
+    """What is OpenAI's alone in Python fits on a page: the plugin."""
+    assert len((PACKAGE / "plugin.py").read_text(encoding="utf-8").splitlines()) <= 60
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+def test_modules_say_what_they_are(path: Path) -> None:
+    """Each module begins with a docstring, if it has anything to say."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree) or not tree.body
+
+
+def test_importing_does_nothing() -> None:
+    """X6: importing the whole package opens no file but Python's own, connects nowhere and reads no environment of ours."""
+    code = """
+import sys, os
+bad = []
+def hook(event, args):
+    if event in ("socket.connect", "socket.getaddrinfo", "subprocess.Popen", "os.system"):
+        bad.append((event, str(args)[:100]))
+    if event == "open" and isinstance(args[0], str) and not args[0].endswith((".py", ".pyc", ".so", ".json", ".toml", ".pem", ".cfg", ".txt")):
+        if "site-packages" not in args[0] and "/lib" not in args[0] and "METADATA" not in args[0] and "/etc/" not in args[0] and "/usr/" not in args[0]:
+            bad.append((event, args[0]))
+sys.addaudithook(hook)
+import kosha_connector_openai, kosha_connector_openai.plugin
+import kosha_connector_openai.core.connector, kosha_connector_openai.core.plugins
+print(bad)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
+    assert done.stdout.strip() == "[]"
+
+
+def test_importing_the_package_is_light() -> None:
+    """The package itself loads no HTTP client, validator or model library until something is used."""
+    code = "import sys, kosha_connector_openai as k; print([m for m in ('httpx', 'aiohttp', 'pydantic', 'jsonschema', 'yaml', 'typer') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
