@@ -70,16 +70,15 @@ def show(ctx: typer.Context, action: opt.ActionId, as_json: opt.AsJson = False) 
         say_json(chosen.describe() | {"inputs": [_described(field) for field in fields.values()]})
         return
     hints, operation = chosen.hints, chosen.operation
-    facts = [chosen.id, chosen.group.title, f"{operation.method} {operation.path}", hint_words(chosen)]
-    typer.echo(clean(f"{chosen.title}\n{chosen.summary}\n{' - '.join(fact for fact in facts if fact)}"))
-    if hints.deprecated:
-        typer.echo(clean(f"Retired{f': use {hints.replacement}' if hints.replacement else ''}."))
-    typer.echo(clean(f"Answers with: {', '.join(chosen.output_types) or 'nothing'}\n"))
+    facts = [operation.method, operation.path, f"({hint_words(chosen)})" if hint_words(chosen) else ""]
+    lines = [f"{chosen.id}: {chosen.title}", chosen.summary, " ".join(facts)]
+    lines += [f"Retired{f': use {hints.replacement}' if hints.replacement else ''}."] if hints.deprecated else []
+    typer.echo(clean("\n".join([*lines, f"Answers with {', '.join(chosen.output_types) or 'nothing'}", ""])))
     say_table(
         ("Input", "Takes", "Needed", "What it is"),
         [(field.name, field.words, "yes" if field.required else "", field.help) for field in fields.values()],
     )
-    typer.echo(clean(f"kosha-openai run {shlex.join([chosen.id, *_example(fields.values())])}"))
+    typer.echo(clean(f"\nkosha-openai run {shlex.join([chosen.id, *_example(fields.values())])}"))
 
 
 def schema(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -15,17 +16,22 @@ from kosha_connector_openai.cli.manifest import manifest
 from kosha_connector_openai.cli.sandbox import sandbox
 from kosha_connector_openai.cli.session import Session
 
-_HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
-_COMMANDS = {
+_HELP: Final[dict[str, Any]] = {"help_option_names": ["-h", "--help"]}
+_COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "run": calls.run,
     "validate": calls.validate,
     "dry-run": calls.dry_run,
-    "test": calls.test,
+    "test": calls.try_connection,
     "doctor": doctor,
     "manifest": manifest,
     "sandbox": sandbox,
 }
-_ACTIONS = {"list": actions.list_, "show": actions.show, "search": actions.search, "schema": actions.schema}
+_ACTIONS: Final[dict[str, Callable[..., None]]] = {
+    "list": actions.list_,
+    "show": actions.show,
+    "search": actions.search,
+    "schema": actions.schema,
+}
 
 
 def make_app() -> typer.Typer:
@@ -50,7 +56,7 @@ def root(
         str | None,
         typer.Option(envvar="KOSHA_CONNECTOR", metavar="ID|FOLDER", help="The connector to use, or a folder with one.", show_default=False),
     ] = None,
-    version: Annotated[bool, typer.Option("--version", callback=lambda wanted: _version(wanted), is_eager=True, help="Show the version.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
 ) -> None:
     """Runs the actions of the OpenAI API, or of another connector: each call is checked before it is sent."""
     for stream in (sys.stdout, sys.stderr):

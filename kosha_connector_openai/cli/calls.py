@@ -109,7 +109,7 @@ def dry_run(
     show_warnings(preview.request.warnings)
 
 
-def test(
+def try_connection(
     ctx: typer.Context,
     as_json: opt.AsJson = False,
     values: opt.Values = None,

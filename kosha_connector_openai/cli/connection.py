@@ -83,12 +83,24 @@ def _read_file(path: Path) -> Sources:
         raise SetupError(f"The connection file cannot be read: {error.strerror}.", hint="Name a file that you may read.") from None
     except DescriptionError as error:
         raise SetupError(error.message, error.faults) from None
-    values, options = (raw.get("values") or {}, raw.get("options") or {}) if isinstance(raw, Mapping) else (None, None)
-    shaped = isinstance(values, Mapping) and isinstance(options, Mapping) and set(raw) <= _PARTS
-    if not shaped or not all(isinstance(value, str) for value in values.values()):
-        fix = "Write `values:` with one text for each field of the connection, and `options:`."
-        raise SetupError("The connection file has another form.", [Fault("", "type", "is no connection.", fix)])
+    values, options = _parts(raw)
+    if not all(isinstance(value, str) for value in values.values()):
+        raise _misshapen()
     return Sources(dict(values), dict(options), dict.fromkeys(values, f"file {path.name}"))
+
+
+def _parts(raw: Any) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    if not isinstance(raw, Mapping) or not raw.keys() <= _PARTS:
+        raise _misshapen()
+    values, options = raw.get("values") or {}, raw.get("options") or {}
+    if not isinstance(values, Mapping) or not isinstance(options, Mapping):
+        raise _misshapen()
+    return values, options
+
+
+def _misshapen() -> SetupError:
+    fix = "Write `values:` with one text for each field of the connection, and `options:`."
+    return SetupError("The connection file has another form.", [Fault("", "type", "is no connection.", fix)])
 
 
 def _tuned(connector: Connector, options: Mapping[str, Any], choices: Choices) -> dict[str, Any]:

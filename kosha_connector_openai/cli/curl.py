@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from kosha_connector_openai import Preview
 from kosha_connector_openai.core.connection.auth import Credential
-from kosha_connector_openai.core.connection.secret import SecretReference
 from kosha_connector_openai.core.request.files import FileInput
 from kosha_connector_openai.core.request.media_types import FileBody
 from kosha_connector_openai.core.request.multipart import MultipartBody, Part
 
 MASK: Final = "********"
-_EXPRESSIONS: Final[Mapping[str, Callable[[SecretReference], str]]] = {
-    "env": lambda reference: f"${reference.locator}",
-    "file": lambda reference: f"$(cat {shlex.quote(reference.locator)})",
-}
+_EXPRESSIONS: Final[Mapping[str, str]] = {"env": "${}", "file": "$(cat {})"}
 """Store -> what a shell replaces by the secret; of other stores only a variable can be named."""
 
 
@@ -44,7 +40,7 @@ def _header(name: str, value: str, credential: Credential | None) -> str:
 
 def _expression(credential: Credential) -> str:
     reference = next(iter(credential.references.values()))
-    return _EXPRESSIONS.get(reference.scheme, lambda _: "$SECRET")(reference)
+    return _EXPRESSIONS.get(reference.scheme, "$SECRET").format(shlex.quote(reference.locator))
 
 
 def _escaped(text: str) -> str:
@@ -55,17 +51,18 @@ def _escaped(text: str) -> str:
 def _body(preview: Preview, inputs: Mapping[str, Any]) -> Iterator[str]:
     body = preview.request.body
     if isinstance(body, MultipartBody):
-        yield from (_part(part, inputs) for part in body.parts)
+        given = {name: iter(value if isinstance(value, list) else [value]) for name, value in inputs.items()}
+        yield from (_part(part, given.get(part.name.removesuffix("[]"), iter(()))) for part in body.parts)
     elif isinstance(body, FileBody):
         yield f"--data-binary {shlex.quote('@' + _path(body.file, inputs.get('body')))}"
     elif body is not None:
         yield f"--data-raw {shlex.quote(preview.body().decode('utf-8', 'replace'))}"
 
 
-def _part(part: Part, inputs: Mapping[str, Any]) -> str:
+def _part(part: Part, given: Iterator[Any]) -> str:
+    """One field; ``given`` are the inputs of its name that are still to be written."""
     if isinstance(part.value, FileInput):
-        value = inputs.get(part.name, inputs.get(part.name.removesuffix("[]")))
-        file = f"{part.name}=@{_quoted(_path(part.value, value))}"
+        file = f"{part.name}=@{_quoted(_path(part.value, next(given, None)))}"
         return f"-F {shlex.quote(f'{file};type={part.value.content_type};filename={_quoted(part.value.name)}')}"
     text = part.value.decode("utf-8", "replace")
     if part.content_type:
@@ -74,12 +71,10 @@ def _part(part: Part, inputs: Mapping[str, Any]) -> str:
 
 
 def _path(file: FileInput, value: Any) -> str:
-    candidates = value if isinstance(value, list) else [value]
-    paths = [str(item["path"]) for item in candidates if isinstance(item, Mapping) and "path" in item]
-    return next((path for path in paths if path.endswith(file.name)), file.name)
+    return str(value["path"]) if isinstance(value, Mapping) and "path" in value else file.name
 
 
 def _quoted(text: str) -> str:
-    """curl's own quotes, inside the argument of ``-F``."""
+    """In the quotes that curl itself knows, inside the argument of ``-F``."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

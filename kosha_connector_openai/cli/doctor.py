@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final, Literal
@@ -20,7 +20,6 @@ from kosha_connector_openai.cli.terminal import one_line, say_json, say_table
 from kosha_connector_openai.core.connection.store import SecretContext
 from kosha_connector_openai.core.errors import ConnectorError
 from kosha_connector_openai.core.plugins import installed_plugins
-from kosha_connector_openai.core.spec.manifest import ConnectionField
 
 _PACKAGES: Final = ("kosha-connector-openai", "httpx", "httpx2", "aiohttp", "jsonschema-rs", "jsonschema", "orjson", "pluggy", "pydantic")
 _NEEDED: Final = frozenset({"kosha-connector-openai", "httpx", "jsonschema", "orjson", "pluggy", "pydantic"})
@@ -95,14 +94,12 @@ def _description(connector: Connector) -> Iterator[Finding]:
 
 
 def _fields(connector: Connector, given: Sources) -> Iterator[Finding]:
-    for entry in connector.manifest.connection.fields:
-        yield Finding("ok" if _origin(entry, given.origins) else "note", f"field {entry.name}", _origin(entry, given.origins) or "not set")
-
-
-def _origin(entry: ConnectionField, origins: Mapping[str, str]) -> str:
-    variable = next((f"variable {name}" for name in entry.env if os.environ.get(name)), "")
-    default = "default" if entry.default is not None else ""
-    return f"from {source}" if (source := origins.get(entry.name) or variable or default) else ""
+    manifest = connector.manifest
+    for entry in manifest.connection.fields:
+        default = entry.default or (entry.role == "server" and manifest.servers.default)
+        variable = next((f"variable {name}" for name in entry.env if os.environ.get(name)), "")
+        origin = given.origins.get(entry.name) or variable or ("manifest" if default else "")
+        yield Finding("ok" if origin else "note", f"field {entry.name}", f"from {origin}" if origin else "not set")
 
 
 def _secrets(connector: Connector, connection: Connection) -> Iterator[Finding]:

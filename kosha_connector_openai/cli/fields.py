@@ -14,16 +14,25 @@ _DEPTH: Final = 8
 """How far unions and references are followed; deeper ones do not change how a field is typed."""
 _SHOWN: Final = 8
 _TYPES: Final = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object", type(None): "null"}
-_WORDS: Final = {"string": "text", "array": "list", "boolean": "true or false", "null": ""}
+_WORDS: Final = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "file": "a file",
+    "null": "",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One input. ``kinds`` are JSON Schema types, and ``file``; none where anything goes."""
+    """One input. ``kinds`` are JSON Schema types, and ``file``; none where anything goes. ``choices`` are all texts that it takes."""
 
     name: str
     kinds: tuple[str, ...]
-    choices: tuple[Any, ...]
+    choices: tuple[str, ...]
     required: bool
     help: str
 
@@ -39,12 +48,12 @@ class Field:
 
     @property
     def words(self) -> str:
-        """The types, or the choices where there are few."""
-        types = [_WORDS.get(kind, kind) for kind in self.kinds]
-        if self.choices and set(self.kinds) <= {"string", "null"}:
+        """The choices where nothing else is taken, else the types."""
+        if self.choices:
             more = " ..." if len(self.choices) > _SHOWN else ""
-            return " | ".join(str(choice) for choice in self.choices[:_SHOWN] if choice is not None) + more
-        return " or ".join(word for word in types if word) or "anything"
+            return " | ".join(str(choice) for choice in self.choices[:_SHOWN]) + more
+        words = [_WORDS[kind] for kind in self.kinds]
+        return " or ".join(word for word in words if word) or "anything"
 
 
 def read_fields(action: Action) -> dict[str, Field]:
@@ -58,13 +67,12 @@ def read_fields(action: Action) -> dict[str, Field]:
 def _field(name: str, part: Any, schema: Mapping[str, Any], action: Action, required: set[str]) -> Field:
     parts = list(_parts(part, schema.get("$defs", {}), _DEPTH))
     kinds = dict.fromkeys(kind for entry in parts for kind in _kinds(entry, schema.get("$defs", {})))
-    choices = dict.fromkeys(
-        value for entry in parts for value in entry.get("enum", [entry["const"]] if "const" in entry else ()) if _is_plain(value)
-    )
+    choices = dict.fromkeys(value for entry in parts for value in _choices(entry) if isinstance(value, str))
+    closed = set(kinds) <= {"string", "null"} and not any(_is_open(entry) for entry in parts)
     overlay = action.overlay.fields.get(name)
     described = next((entry["description"] for entry in parts if entry.get("description")), "")
     text = (overlay and overlay.help) or described
-    return Field(name, tuple(kinds), tuple(choices), name in required, one_line(text.partition("\n")[0]))
+    return Field(name, tuple(kinds), tuple(choices) if closed else (), name in required, one_line(text.partition("\n")[0]))
 
 
 def _parts(schema: Any, definitions: Mapping[str, Any], depth: int) -> Iterator[Mapping[str, Any]]:
@@ -84,11 +92,16 @@ def _kinds(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> list[st
         return [FILE]
     given = schema.get("type")
     if given is None:
-        return [_TYPES[type(value)] for value in schema.get("enum", [schema["const"]] if "const" in schema else ())]
+        return [_TYPES[type(value)] for value in _choices(schema)]
     items = _parts(schema.get("items"), definitions, 2)
     files = [FILE] if any(item.get("format") == "binary" for item in items) else []
     return [*([given] if isinstance(given, str) else given), *files]
 
 
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, (str, int, float)) or value is None
+def _choices(schema: Mapping[str, Any]) -> list[Any]:
+    return list(schema.get("enum", [schema["const"]] if "const" in schema else ()))
+
+
+def _is_open(schema: Mapping[str, Any]) -> bool:
+    """Whether any text will do, so that an ``enum`` beside it lists examples."""
+    return "string" in schema.get("type", ()) and not _choices(schema)

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from kosha_connector_openai.core.errors import Fault, InputError
 from kosha_connector_openai.core.json_text import DEFAULT_LIMITS, escape, loads_strict
 
 STDIN: Final = "-"
-_ARGUMENT: Final = re.compile(r"([^=]+?)(:?=)(.*)", re.DOTALL)
+_ARGUMENT: Final = re.compile(r"([^=:][^=]*?)(:?=)(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ def read_inputs(action: Action, given: Given) -> dict[str, Any]:
     reader = _Reader()
     sources: list[tuple[str, Callable[[], Any]]] = []
     if given.file is not None:
-        sources += _whole(reader.bytes(given.file, "/"), f"file {Path(given.file).name}")
+        sources += _whole(reader.data(given.file, "/"), f"file {Path(given.file).name}")
     if given.inline is not None:
         sources += _whole(given.inline, "JSON of --json-input")
     fields = read_fields(action) if given.arguments else {}
@@ -57,7 +58,7 @@ class _Reader:
     def __init__(self) -> None:
         self._used = False
 
-    def bytes(self, name: str, pointer: str) -> bytes:
+    def data(self, name: str, pointer: str) -> bytes:
         """At most 16 MiB; raises InputError."""
         limit = DEFAULT_LIMITS.bytes
         try:
@@ -71,7 +72,7 @@ class _Reader:
     def text(self, name: str, pointer: str) -> str:
         """UTF-8; raises InputError."""
         try:
-            return self.bytes(name, pointer).decode("utf-8-sig")
+            return self.data(name, pointer).decode("utf-8-sig")
         except UnicodeDecodeError as error:
             position = error.start
         raise _refused(pointer, "utf-8", f"is not UTF-8 at byte {position}.", "Save the file as UTF-8.")
@@ -104,7 +105,7 @@ def _one(argument: str, fields: Mapping[str, Field], reader: _Reader) -> tuple[s
     field = fields.get(name) or Field(name, (), (), required=False, help="")
     if text.startswith("@") and field.takes_file and sign == "=":
         return name, lambda: _file(text[1:], pointer, reader)
-    given = (lambda: reader.text(text[1:], pointer)) if text.startswith("@") else (lambda: text)
+    given: Callable[[], str] = partial(reader.text, text[1:], pointer) if text.startswith("@") else partial(str, text)
     if sign == ":=":
         return name, lambda: _json(given(), pointer, "Write JSON after `:=`.")
     return name, lambda: _typed(given(), field, pointer)
@@ -115,7 +116,12 @@ def _typed(text: str, field: Field, pointer: str) -> Any:
         raise _refused(pointer, "file", "takes a file.", f"Write `{field.name}=@PATH`.")
     if field.takes_text or field.takes_file:
         return text
-    return _json(text, pointer, f"It takes {field.words}; lists and objects are written as JSON.")
+    if {"array", "object"} & set(field.kinds):
+        return _json(text, pointer, f"It takes {field.words}, written as JSON.")
+    try:
+        return loads_strict(text)
+    except InputError:
+        raise _refused(pointer, "type", f"takes {field.words}.") from None
 
 
 def _json(text: str, pointer: str, fix: str) -> Any:
@@ -128,7 +134,7 @@ def _json(text: str, pointer: str, fix: str) -> Any:
 
 def _file(name: str, pointer: str, reader: _Reader) -> dict[str, Any]:
     if name == STDIN:
-        return {"bytes": reader.bytes(name, pointer)}
+        return {"bytes": reader.data(name, pointer)}
     return {"path": str(Path(name).expanduser())}
 
 

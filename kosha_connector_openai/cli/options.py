@@ -42,19 +42,17 @@ def complete_input(ctx: typer.Context, incomplete: str) -> Iterator[tuple[str, s
             yield f"{name}=", field.words
 
 
-ActionId = Annotated[str, typer.Argument(help="The action's id.", autocompletion=complete_action, show_default=False)]
+ActionId = Annotated[str, typer.Argument(metavar="ACTION", help="The action's id.", autocompletion=complete_action, show_default=False)]
 Inputs = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[NAME=VALUE]...",
+        metavar="NAME=VALUE",
         help="An input: NAME=VALUE, NAME:=JSON, or NAME=@FILE for a file or a text in a file.",
         autocompletion=complete_input,
         show_default=False,
     ),
 ]
-InputFile = Annotated[
-    str | None, typer.Option("--input", metavar="FILE", help="Inputs as a JSON object in a file; - is standard input.")
-]
+InputFile = Annotated[str | None, typer.Option("--input", metavar="FILE", help="Inputs as a JSON object in a file; - is standard input.")]
 InputJson = Annotated[str | None, typer.Option("--json-input", metavar="JSON", help="Inputs as a JSON object.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs: one JSON value on standard output, errors too.")]
 Values = Annotated[

@@ -17,6 +17,7 @@ from kosha_connector_openai.core.connection.connection import (
     Connection,
     Options,
     form_schema,
+    home_of_environment,
     make_connection,
     read_options,
     values_from_environment,
@@ -120,11 +121,15 @@ class Connector:
     ) -> Connection:
         """A checked connection: the form's ``values``, and for fields not among them the environment; raises SetupError.
 
-        A secret field takes a reference such as ``env:NAME`` or ``file:/run/secrets/name``. ``options`` are those of Options and
-        belong to the operator. No secret is read here.
+        A secret field takes a reference such as ``env:NAME`` or ``file:/run/secrets/name``. A secret of the environment is for the
+        environment's server, or the default one: whoever names another server names its credential too. ``options`` are those of
+        Options and belong to the operator. No secret is read here.
         """
-        given = values_from_environment(self.manifest.connection, os.environ if environ is None else environ)
-        return make_connection(self.manifest, {**given, **(values or {})}, read_options(options))
+        found = values_from_environment(self.manifest.connection, os.environ if environ is None else environ)
+        named = dict(values or {})
+        if "allowed_origins" not in options and (home := home_of_environment(self.manifest, found, named)):
+            options["allowed_origins"] = (home,)
+        return make_connection(self.manifest, {**found, **named}, read_options(options))
 
     def check(self, action: str, inputs: Mapping[str, Any]) -> tuple[Fault, ...]:
         """The warnings about these inputs; raises InputError with every fault. Nothing is read or sent."""

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 _MAX_LENGTH = 64
-_EDITS_BY_LENGTH = ((9, 2), (5, 1))
-"""From this many letters on, so many edits still count as a slip. Short names differ by design (``top_p``, ``top_k``)."""
+_TWO_EDITS = 9
+"""From this many letters on, two edits still count as a slip."""
 
 
-def nearest(name: str, names: Iterable[str]) -> str | None:
+def nearest(name: str, names: Iterable[str], *, shortest: int = 5) -> str | None:
     """The one of ``names`` that ``name`` was most likely meant to be; None where nothing is near.
 
-    Case and punctuation do not count: ``maxTokens`` is ``max_tokens``. Longer names may differ by one or two edits, where swapping
-    two neighbours is one edit. Equal candidates are decided by their spelling, so the answer never depends on the order.
+    Case and punctuation do not count: ``maxTokens`` is ``max_tokens``. Words from ``shortest`` letters on may
+    differ by one edit, long ones by two; swapping two neighbours is one edit. Shorter names differ by design
+    (``top_p``, ``top_k``). Equal candidates are decided by their spelling, so the answer never depends on the
+    order.
     """
     word = _letters(name)
     if not word or len(name) > _MAX_LENGTH:
         return None
-    found = ((_edits(word, _letters(other)), other) for other in names if other != name)
+    found = ((_edits(word, _letters(other), shortest), other) for other in names if other != name)
     return min(((edits, other) for edits, other in found if edits is not None), default=(0, None))[1]
 
 
@@ -26,10 +28,10 @@ def _letters(name: str) -> str:
     return "".join(character for character in name.casefold() if character.isalnum())
 
 
-def _edits(word: str, other: str) -> int | None:
+def _edits(word: str, other: str, shortest: int) -> int | None:
     """The edits between two words; None where they are too many for a slip."""
     longest = max(len(word), len(other))
-    limit = next((edits for length, edits in _EDITS_BY_LENGTH if longest >= length), 0)
+    limit = (longest >= shortest) + (longest >= _TWO_EDITS)
     if abs(len(word) - len(other)) > limit:
         return None
     edits = _distance(word, other) if limit else int(word != other)

@@ -196,7 +196,7 @@ def _whole(call: Call, head: Head, facts: Facts, content_type: str, sink: FileSi
     read = yield Read(limits.download if binary else limits.reply_json, sink)
     if sink is not None:
         return make_result(call, head, facts, "file", sink.commit(content_type), content_type)
-    decoded = decode_body(content_type or None, read, status=head.status, scrub=call.scrub)
+    decoded = decode_body(content_type or None, read, status=head.status, request_id=facts.request_id, scrub=call.scrub)
     result = make_result(call, head, facts, decoded.kind, decoded.value, content_type)
     if decoded.kind == "json":
         result.model, result.usage = body_facts(decoded.value, call.manifest.result)

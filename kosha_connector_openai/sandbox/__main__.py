@@ -9,6 +9,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from kosha_connector_openai.core.errors import ConnectorError
 from kosha_connector_openai.plugin import folder
 from kosha_connector_openai.sandbox.app import App
 from kosha_connector_openai.sandbox.process import DEFAULT_KEY
@@ -23,7 +24,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--connector", type=Path, default=None, help="folder with connector.yaml; default: the bundled one")
     parser.add_argument("--retired", action="store_true", help="answer operations that the vendor has shut down")
     given = parser.parse_args(arguments)
-    app = App(given.connector or folder(), key=given.key, retired=given.retired)
+    try:
+        app = App(given.connector or folder(), key=given.key, retired=given.retired)
+    except ConnectorError as error:
+        parser.error(str(error))
     with Server(app, given.port) as server:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())

@@ -111,6 +111,8 @@ def check_target(action: Action, inputs: dict, sent: Received) -> None:
     names = [name for name, _ in parse_qsl(query, keep_blank_values=True)]
     own = [name for name, _ in action.operation.query]
     given = {p.name for p in action.operation.parameters if p.location == "query" and p.name in inputs}
+    # An exploded form object stands under the names of its own properties (OpenAPI 3.1, section 4.8.12.2).
+    given |= {key for name in given if isinstance(inputs[name], dict) for key in inputs[name]}
     assert names[: len(own)] == own
     assert {name.partition("[")[0] for name in names[len(own) :]} <= {name.partition("[")[0] for name in given}
 

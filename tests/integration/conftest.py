@@ -24,12 +24,24 @@ class Way:
     is_async: bool
 
     def connection(self, url: str, **options: Any) -> Connection:
-        return self.connector.connection({"server_url": url}, engine=self.engine, **options)
+        return self.connector.connection({"server_url": url, "api_key": "env:OPENAI_API_KEY"}, engine=self.engine, **options)
 
     def run(self, connection: Connection, action: str, inputs: Mapping[str, Any], **options: Any) -> Result:
         if not self.is_async:
             return self.connector.run(action, inputs, connection, CallOptions(**options))
         return asyncio.run(self._arun(connection, action, inputs, CallOptions(**options)))
+
+    def run_all(self, connection: Connection, *calls: tuple[str, Mapping[str, Any]]) -> list[Result]:
+        """Several calls, one after the other, over the same sockets."""
+        if not self.is_async:
+            return [self.connector.run(action, inputs, connection) for action, inputs in calls]
+        return asyncio.run(self._arun_all(connection, calls))
+
+    async def _arun_all(self, connection: Connection, calls: tuple[tuple[str, Mapping[str, Any]], ...]) -> list[Result]:
+        try:
+            return [await self.connector.arun(action, inputs, connection) for action, inputs in calls]
+        finally:
+            await self.connector.aclose()
 
     def events(self, connection: Connection, action: str, inputs: Mapping[str, Any], take: int | None = None) -> tuple[list[Event], Result | None]:
         """The events of a stream, at most ``take`` of them, and its result."""

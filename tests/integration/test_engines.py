@@ -346,17 +346,21 @@ def test_nobody_listening_means_not_sent(way: Way) -> None:
     assert "127.0.0.1" not in str(caught.value)
 
 
+def test_a_connection_is_used_again(way: Way) -> None:
+    """Calls one after the other share a socket."""
+    with Recorder() as upstream:
+        way.run_all(way.connection(upstream.url), *[("listModels", {})] * 3)
+    assert upstream.connections == 1
+
+
 def test_extra_bytes_after_a_reply_do_not_reach_the_next_call(way: Way) -> None:
     """U15: a poisoned connection is dropped."""
     poison = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n{"a":1}HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"evil":1'
 
     def script(connection, _) -> bool:  # noqa: ANN001
         connection.sendall(poison)
-        time.sleep(0.2)
-        return False
+        return True
 
     with Recorder(script, reply(body={"b": 2})) as upstream:
-        connection = way.connection(upstream.url)
-        first = way.run(connection, "listModels", {})
-        second = way.run(connection, "listModels", {})
+        first, second = way.run_all(way.connection(upstream.url), ("listModels", {}), ("listModels", {}))
     assert (first.value, second.value) == ({"a": 1}, {"b": 2})

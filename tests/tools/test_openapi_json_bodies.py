@@ -16,6 +16,15 @@ TRAIN: Node = {"model": "gpt-4o-mini", "training_file": "file-1"}
 BATCH: Node = {"input_file_id": "file-1", "endpoint": "/v1/embeddings", "completion_window": "24h"}
 UPLOAD: Node = {"filename": "a.jsonl", "purpose": "batch", "bytes": 10, "mime_type": "text/jsonl"}
 SPEAK: Node = {"model": "tts-1", "input": "Hi", "voice": "alloy"}
+TALK: Node = {"type": "realtime", "model": "gpt-realtime"}
+MESSAGE: Node = {"role": "user", "content": "Hi"}
+ALERT: Node = {"threshold_amount": 100, "currency": "USD", "interval": "month", "notification_channel": {"type": "email", "recipients": ["a"]}}
+TEMPLATE: Node = {"type": "template", "template": [{"role": "developer", "content": "Sort {{item.title}}"}]}
+ROWS: Node = {"type": "file_content", "content": [{"item": {"title": "News"}}]}
+EVAL: Node = {
+    "data_source_config": {"type": "custom", "item_schema": {"type": "object"}},
+    "testing_criteria": [{"type": "string_check", "name": "same", "input": "a", "reference": "b", "operation": "eq"}],
+}
 FILTER: Node = {"type": "eq", "key": "year", "value": 2024}
 
 
@@ -74,6 +83,35 @@ GOOD: list[tuple[str, Node]] = [
     ("searchVectorStore", {"query": ["a", "b"], "filters": {"type": "and", "filters": [FILTER, FILTER]}}),
     ("createEdit", {"model": "text-davinci-edit-001", "instruction": "Fix it", "input": None}),
     ("createSearch", {"query": "president", "documents": ["White House"]}),
+    ("updateChatCompletion", {"metadata": {"topic": "cats"}}),
+    ("modifyVectorStore", {"expires_after": None}),
+    ("beta_createResponse", {**ASK, "multi_agent": {"enabled": True}}),
+    ("beta_createResponse", _ask({"role": "assistant", "content": [{"type": "output_text", "text": "Hello"}]})),
+    ("createConversation", {}),
+    ("createConversation", {"metadata": None, "items": [{"type": "message", **MESSAGE}]}),
+    ("createConversationItems", {"items": [{"type": "message", **MESSAGE}]}),
+    ("createEval", EVAL),
+    ("createEvalRun", {"data_source": {"type": "completions", "model": "gpt-4o-mini", "input_messages": TEMPLATE, "source": ROWS}}),
+    ("createEvalRun", {"data_source": {"type": "jsonl", "source": {"type": "file_id", "id": "file-1"}}}),
+    ("runGrader", {"grader": EVAL["testing_criteria"][0], "model_sample": "a"}),
+    ("accept-realtime-call", {**TALK, "instructions": "You answer the telephone."}),
+    ("accept-realtime-call", {**TALK, "tracing": None, "audio": {"input": {"turn_detection": None}}}),
+    ("create-realtime-client-secret", {"session": TALK}),
+    ("create-realtime-session", {"model": "gpt-realtime", "modalities": ["text"]}),
+    ("reject-realtime-call", {}),
+    ("CreateContainer", {"name": "c", "network_policy": {"type": "allowlist", "allowed_domains": ["example.com"]}}),
+    ("CreateContainerFile", {"file_id": "file-1"}),
+    ("createVideo", {"prompt": "A cat", "seconds": "8", "input_reference": {"file_id": "file-1"}}),
+    ("CreateVideoExtend", {"prompt": "It sleeps", "seconds": "16", "video": {"id": "video_1"}}),
+    ("CreateChatSessionMethod", {"workflow": {"id": "wf_1"}, "user": "visitor"}),
+    ("createAssistant", {"model": "gpt-4o", "tools": [{"type": "file_search"}], "response_format": "auto"}),
+    ("createThread", {}),
+    ("createMessage", MESSAGE),
+    ("createRun", {"assistant_id": "asst_1", "truncation_strategy": None, "tool_choice": None}),
+    ("create-project", {"name": "p", "residency": None}),
+    ("create-organization-spend-alert", ALERT),
+    ("create-project-user", {"email": "a", "role": "member"}),
+    ("admin-api-keys-create", {"name": "n", "expires_in_seconds": 86400}),
 ]
 
 WRONG: list[tuple[str, Any]] = [
@@ -157,6 +195,34 @@ WRONG: list[tuple[str, Any]] = [
     ("createEdit", {"model": "text-davinci-edit-001"}),
     ("createFineTune", {}),
     ("createSearch", {"query": ""}),
+    ("updateChatCompletion", {}),
+    ("beta_createResponse", {**ASK, "input": 7}),
+    ("beta_createResponse", {**ASK, "multi_agent": {"max_concurrent_subagents": 2}}),
+    ("createConversationItems", {}),
+    ("createConversationItems", {"items": [{"type": "hammer"}]}),
+    ("createEval", {**EVAL, "testing_criteria": [{"type": "string_check"}]}),
+    ("createEvalRun", {"name": "run"}),
+    ("runGrader", {"model_sample": "a"}),
+    ("accept-realtime-call", {"model": "gpt-realtime"}),
+    ("create-realtime-client-secret", {"session": {"type": "karaoke"}}),
+    ("create-realtime-session", {"modalities": "text"}),
+    ("refer-realtime-call", {}),
+    ("CreateContainer", {"file_ids": ["file-1"]}),
+    ("CreateContainer", {"name": "c", "memory_limit": "3g"}),
+    ("CreateContainerFile", {}),
+    ("createVideo", {"prompt": "A cat", "seconds": 8}),
+    ("CreateVideoExtend", {"prompt": "It sleeps", "seconds": "24", "video": {"id": "video_1"}}),
+    ("UpdateSkillDefaultVersion", {}),
+    ("CreateChatSessionMethod", {"workflow": {"id": "wf_1"}}),
+    ("createAssistant", {"name": "n"}),
+    ("createMessage", {"role": "wizard", "content": "Hi"}),
+    ("createRun", {"assistant_id": "asst_1", "truncation_strategy": {"type": "never"}}),
+    ("submitToolOuputsToRun", {}),
+    ("create-project", {}),
+    ("create-organization-spend-alert", {**ALERT, "currency": "EUR"}),
+    ("update-project-model-permissions", {"mode": "some", "model_ids": []}),
+    ("activateOrganizationCertificates", {"certificate_ids": []}),
+    ("admin-api-keys-create", {}),
 ]
 
 

@@ -10,12 +10,12 @@ import pytest
 import yaml
 
 from tools.spec.__main__ import as_text, main
-from tools.spec.components import open_bodies, reachable
+from tools.spec.components import open_bodies, reachable, require_bodies
 from tools.spec.corrections import correct
 from tools.spec.dialect import clean, drop_bad_defaults
 from tools.spec.facts import operation_facts, schema_facts
 from tools.spec.selection import select
-from tools.spec.source import Operation, operations_by_id
+from tools.spec.source import operations_by_id
 from tools.spec.texts import Texts, describe_operation, describe_schema, read_texts
 from tools.spec.unions import relax_unions
 
@@ -75,6 +75,8 @@ def test_operation_keeps_success_replies_only() -> None:
             {"allOf": [REF_A], "nullable": True, "deprecated": True},
             {"anyOf": [{"allOf": [REF_A]}, {"type": "null"}], "deprecated": True},
         ),
+        ({"allOf": [REF_A, {"nullable": True}], "default": None}, {"anyOf": [REF_A, {"type": "null"}], "default": None}),
+        ({"allOf": [REF_A, {}, {"nullable": True}]}, {"anyOf": [{"allOf": [REF_A, {}]}, {"type": "null"}]}),
         ({"minimum": 0, "exclusiveMinimum": True}, {"exclusiveMinimum": 0}),
         ({"maximum": 2, "exclusiveMaximum": False}, {"maximum": 2}),
         ({"required": ["a", "a"]}, {"required": ["a"]}),
@@ -123,7 +125,8 @@ def test_one_of_stays_only_where_branches_are_provably_disjoint(branches: list[A
     [
         ({"optional": ["a"]}, {"required": ["b"], "type": "object"}),
         ({"optional": ["a", "b"]}, {"type": "object"}),
-        ({"required": ["c"]}, {"required": ["a", "b", "c"], "type": "object"}),
+        ({"add": {"required": ["c"]}}, {"required": ["a", "b", "c"], "type": "object"}),
+        ({"add": {"anyOf": [{}]}}, {"required": ["a", "b"], "type": "object", "anyOf": [{}]}),
         ({"drop": ["type"]}, {"required": ["a", "b"]}),
         ({"merge": {"type": None, "minProperties": 1}}, {"required": ["a", "b"], "minProperties": 1}),
         ({"value": {"type": "string"}}, {"type": "string"}),
@@ -134,6 +137,13 @@ def test_correction_changes_what_it_points_at(change: Any, expected: Any) -> Non
     tree = {"schemas": {"A": {"required": ["a", "b"], "type": "object"}, "B": {}}}
     corrected = correct(tree, [{"at": "/schemas/A", "reason": "test", **change}])
     assert corrected == {"schemas": {"A": expected, "B": {}}}
+
+
+def test_correction_may_hold_in_several_places() -> None:
+    """One reason, written once."""
+    tree = {"schemas": {"A": {"type": "object"}, "B": {"type": "object"}, "C": {"type": "object"}}}
+    corrected = correct(tree, [{"at": ["/schemas/A", "/schemas/B"], "reason": "test", "drop": ["type"]}])
+    assert corrected == {"schemas": {"A": {}, "B": {}, "C": {"type": "object"}}}
 
 
 @pytest.mark.parametrize("correction", [{"at": "/schemas/B", "drop": ["x"]}, {"at": "/schemas/A", "merge": {}}])
@@ -149,6 +159,15 @@ def test_only_components_in_use_are_reachable() -> None:
     assert reachable([{"$ref": "#/components/schemas/B"}], schemas) == ["A", "B"]
 
 
+@pytest.mark.parametrize(("required", "expected"), [(["b"], True), ([], False)])
+def test_body_with_a_required_field_is_required(required: list[str], expected: bool) -> None:
+    """A call without a body cannot work then, whether or not the source says so."""
+    schemas: dict[str, Any] = {"A": {"type": "object", "required": required}}
+    operation = {"requestBody": {"required": False, "content": {"application/json": {"schema": REF_A}}}}
+    require_bodies([operation, {}], schemas)
+    assert operation["requestBody"]["required"] is expected
+
+
 def test_request_bodies_are_open_at_the_top_only() -> None:
     """Unknown fields are the validator's matter; closed objects inside stay closed."""
     schemas: dict[str, Any] = {"A": {"additionalProperties": False, "properties": {"b": {"additionalProperties": False}}}}
@@ -156,22 +175,18 @@ def test_request_bodies_are_open_at_the_top_only() -> None:
     assert schemas["A"] == {"properties": {"b": {"additionalProperties": False}}}
 
 
-def test_selection_takes_the_rest_on_request() -> None:
-    """Groups keep their order; the vendor's tags, or the group for others, follow."""
-    available = {name: Operation(name, "get", f"/{name}", {"tags": tags}) for name, tags in AVAILABLE.items()}
-    data = {"others": "Other", "groups": {"Ours": ["b"]}}
-    assert select(data, available).groups == {"Ours": ["b"]}
-    assert select(data, available, everything=True).groups == {"Ours": ["b"], "Theirs": ["a"], "Other": ["c"]}
-
-
-AVAILABLE: dict[str, list[str]] = {"a": ["Theirs"], "b": ["Theirs"], "c": []}
+def test_selection_names_what_stands_in_no_group() -> None:
+    """So that nothing of the source is left out by oversight."""
+    selection = select({"groups": {"Ours": ["b"]}}, ["a", "b", "c"])
+    assert selection.groups == {"Ours": ["b"]}
+    assert selection.left_out == ["a", "c"]
 
 
 @pytest.mark.parametrize("ids", [["nope"], ["a", "a"]])
 def test_selection_refuses_unknown_and_repeated_ids(ids: list[str]) -> None:
     """A slip in selection.yaml is named."""
     with pytest.raises(ValueError, match="selection"):
-        select({"others": "Other", "groups": {"G": ids}}, {"a": Operation("a", "get", "/a", {})})
+        select({"groups": {"G": ids}}, ["a"])
 
 
 def test_repeated_operation_id_is_refused() -> None:
@@ -204,17 +219,44 @@ def test_text_is_looked_up_at_the_field_first() -> None:
         None,
     ]
     assert properties["list"]["items"]["anyOf"][0]["properties"]["deep"]["description"] == "Deep."
-    assert texts.missing == ["A.list"]
+    assert texts.missing == ["schemas.A.list"]
+
+
+def test_twins_share_their_field_texts() -> None:
+    """What is said of `A` and `get` holds for `BetaA` and `beta_get`, unless they say it themselves."""
+    texts = Texts(
+        operations={"get": {"parameters": {"id": "Id."}}, "beta_get": {"title": "Get (beta)", "line": "It."}},
+        schemas={"A": {"one": "One.", "two": "Two."}, "BetaA": {"two": "Own."}},
+        twins=("Beta", "beta_"),
+    )
+    schema: dict[str, Any] = {"properties": {"one": {}, "two": {}}}
+    describe_schema("BetaA", schema, texts)
+    operation = {"operationId": "beta_get", "parameters": [{"name": "id", "in": "path", "schema": {}}]}
+    described = describe_operation(operation, texts)
+    assert schema["properties"] == {"one": {"description": "One."}, "two": {"description": "Own."}}
+    assert described["parameters"][0]["description"] == "Id."
+    assert texts.missing == []
+
+
+def test_fields_of_a_body_that_is_no_component_belong_to_the_operation() -> None:
+    """They have no name of a schema to stand under."""
+    texts = Texts(operations={"make": {"title": "Make", "line": "It.", "fields": {"name": "A name."}}})
+    body = {"application/json": {"schema": {"properties": {"name": {}, "size": {}}}}}
+    described = describe_operation({"operationId": "make", "requestBody": {"content": body}}, texts)
+    fields = described["requestBody"]["content"]["application/json"]["schema"]["properties"]
+    assert fields == {"name": {"description": "A name."}, "size": {}}
+    assert texts.missing == ["operations.make.fields.size"]
 
 
 def test_missing_and_stale_texts_are_named() -> None:
     """Both lists stop the generator."""
-    texts = Texts(operations={"getIt": {"title": "Get", "parameters": {"gone": "x"}}}, schemas={"A": {"gone": "x"}})
+    about = {"title": "Get", "parameters": {"gone": "x"}, "fields": {"gone": "x"}}
+    texts = Texts(operations={"getIt": about}, schemas={"A": {"gone": "x"}})
     operation = {"operationId": "getIt", "parameters": [{"name": "id", "in": "path", "schema": {}}]}
     described = describe_operation(operation, texts)
     assert described["summary"] == "Get"
     assert texts.missing == ["operations.getIt.line", "operations.getIt.parameters.id"]
-    assert texts.unused() == ["operations.getIt.parameters.gone", "schemas.A.gone"]
+    assert texts.unused() == ["operations.getIt.fields.gone", "operations.getIt.parameters.gone", "schemas.A.gone"]
 
 
 def test_two_files_about_one_thing_are_refused(tmp_path: Path) -> None:
@@ -236,7 +278,7 @@ def test_command_writes_the_committed_document(reference: Path, tmp_path: Path, 
     assert main(["--from", str(reference), "--out", str(out)]) == 0
     committed = Path(__file__).resolve().parents[2] / "openapi.json"
     assert out.read_bytes() == committed.read_bytes()
-    assert "64 operations" in capsys.readouterr().out
+    assert "295 operations" in capsys.readouterr().out
 
 
 def test_command_writes_nothing_when_an_operation_is_gone(reference: Path, tmp_path: Path) -> None:
@@ -250,6 +292,19 @@ def test_command_writes_nothing_when_an_operation_is_gone(reference: Path, tmp_p
     assert not (tmp_path / "out.json").exists()
 
 
+def test_command_writes_nothing_while_an_operation_has_no_group(
+    reference: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A new operation of the source is named, so that it can be placed."""
+    document = json.loads(reference.read_text(encoding="utf-8"))
+    document["paths"]["/news"] = {"get": {"operationId": "listNews", "responses": {}}}
+    larger = tmp_path / "larger.json"
+    larger.write_text(json.dumps(document), encoding="utf-8")
+    assert main(["--from", str(larger), "--out", str(tmp_path / "out.json")]) == 1
+    assert "no group for listNews" in capsys.readouterr().err
+    assert not (tmp_path / "out.json").exists()
+
+
 def test_command_writes_nothing_while_texts_are_missing(
     reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -258,6 +313,6 @@ def test_command_writes_nothing_while_texts_are_missing(
     out = tmp_path / "openapi.json"
     assert main(["--from", str(reference), "--out", str(out)]) == 1
     assert not out.exists()
-    assert "no text for CreateEmbeddingRequest.dimensions" in capsys.readouterr().err
+    assert "no text for schemas.CreateEmbeddingRequest.dimensions" in capsys.readouterr().err
     assert main(["--from", str(reference), "--out", str(out), "--draft"]) == 0
     assert out.exists()

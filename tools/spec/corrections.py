@@ -13,8 +13,8 @@ def correct(tree: Node, corrections: list[Node]) -> Node:
     """`tree` with each correction applied in order; one that finds nothing to change is an error.
 
     A correction has `at` (a JSON Pointer into the tree, or a list of them), `reason`, and one or more of: `optional`
-    (names that leave `required`), `required` (names that join it), `drop` (keywords or properties that go), `merge`
-    (a JSON merge patch, RFC 7396), `parameters` (what an operation takes besides), `value` (a whole new value).
+    (names that leave `required`), `drop` (keywords or properties that go), `merge` (a JSON merge patch, RFC 7396), `add`
+    (what the lists of these names have besides), `value` (a whole new value).
     """
     tree = copy.deepcopy(tree)
     for correction in corrections:
@@ -53,10 +53,6 @@ def _optional(schema: Node, names: list[str]) -> Node:
     return {**rest, "required": kept} if kept else rest
 
 
-def _required(schema: Node, names: list[str]) -> Node:
-    return {**schema, "required": [*schema.get("required", []), *names]}
-
-
 def _drop(schema: Any, keys: list[Any]) -> Any:
     if isinstance(schema, list):
         return [value for value in schema if value not in keys]
@@ -76,15 +72,14 @@ def _merge(target: Any, patch: Any) -> Any:
     return out
 
 
-def _parameters(operation: Node, given: list[Node]) -> Node:
-    return {**operation, "parameters": [*operation.get("parameters", []), *copy.deepcopy(given)]}
+def _add(target: Node, lists: Node) -> Node:
+    return target | {name: [*target.get(name, []), *copy.deepcopy(more)] for name, more in lists.items()}
 
 
 CHANGES: dict[str, Callable[[Any, Any], Any]] = {
     "optional": _optional,
-    "required": _required,
     "drop": _drop,
     "merge": _merge,
-    "parameters": _parameters,
+    "add": _add,
     "value": lambda _, value: value,
 }

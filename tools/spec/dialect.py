@@ -22,10 +22,12 @@ def clean(schema: Any) -> Any:
 
 def _null_beside(schema: Node) -> Node:
     """`allOf: [X, {nullable: true}]`, which allows null in no dialect, as a nullable X."""
-    parts = schema.get("allOf", [])
-    if {"nullable": True} not in parts:
+    parts = [part for part in schema.get("allOf", []) if part != {"nullable": True}]
+    if len(parts) == len(schema.get("allOf", [])):
         return schema
-    return {**schema, "allOf": [part for part in parts if part != {"nullable": True}], "nullable": True}
+    rest = {keyword: value for keyword, value in schema.items() if keyword != "allOf"}
+    whole = parts[0] if len(parts) == 1 else {"allOf": parts}
+    return {**whole, **rest, "nullable": True}
 
 
 def _null_type(schema: Node) -> Node:

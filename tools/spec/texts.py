@@ -103,7 +103,8 @@ def describe_operation(operation: Node, texts: Texts) -> Node:
 def _describe_parameter(parameter: Node, operation_id: str, texts: Texts) -> Node:
     name = parameter["name"]
     own = _of_operation(operation_id, "parameters", name, texts)
-    found = texts.pick(own[0][0], *own, (f"parameters.{name}", texts.parameters.get(name)))
+    constant = ("constant", _constant(parameter["schema"], texts))
+    found = texts.pick(own[0][0], *own, constant, (f"parameters.{name}", texts.parameters.get(name)))
     return {"name": name, "in": parameter["in"], "description": found, **parameter} if found else parameter
 
 

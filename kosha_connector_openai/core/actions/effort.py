@@ -1,7 +1,8 @@
 """How much work a schema can demand, counted before any value is checked.
 
-Branches that descend into the same property multiply: eight branches, twelve levels deep, are 8**12 visits of one value, and
-no engine can be stopped half way. So the worst case is counted, and values that are too deep for it are refused.
+Branches that descend into the same property multiply: eight branches, twelve levels deep, are 8**12 visits of
+one value, and no engine can be stopped half way. So the worst case is counted, and values that are too deep
+for it are refused.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 from kosha_connector_openai.core.spec.keywords import SAME_VALUE, children
 
 BUDGET = 5_000
-"""Schemas that may be applied along one way from the root of a value to a leaf; the largest known API needs 550."""
+"""Schemas that may be applied along one way from a value's root to a leaf; large APIs need about 700."""
 DEEPEST = 64
 """Levels of nesting that callers let through at all."""
 _ITEMS = frozenset({"contains", "items", "prefixItems", "unevaluatedItems"})
@@ -23,7 +24,7 @@ _FIELDS = frozenset({"additionalProperties", "patternProperties", "propertyNames
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """``deepest``: levels of nesting that stay within the budget, -1 for none at all; ``visits``: the work along them."""
+    """``deepest``: levels of nesting within the budget, -1 for none; ``visits``: the work along them."""
 
     deepest: int
     visits: int
@@ -109,5 +110,7 @@ class _Count:
         return self._applied[id(schema)]
 
     def _same_value(self, schema: Mapping[str, Any]) -> list[Any]:
-        referred = [self._definitions.get(schema["$ref"].removeprefix("#/$defs/"), True)] if "$ref" in schema else []
+        referred = (
+            [self._definitions.get(schema["$ref"].removeprefix("#/$defs/"), True)] if "$ref" in schema else []
+        )
         return referred + [part for place, part in children(schema) if place[0] in SAME_VALUE]

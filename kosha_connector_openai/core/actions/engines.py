@@ -1,4 +1,4 @@
-"""The seam to the JSON Schema libraries: both answer in one shape, neither can fetch, neither runs an unbounded pattern."""
+"""The seam to the JSON Schema libraries: one shape of answer, no fetching, no unbounded patterns."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from importlib.util import find_spec
 from typing import Any, Protocol
 
 from kosha_connector_openai.core.errors import DocumentError, Fault
+from kosha_connector_openai.core.spec.keywords import Path, children
 from kosha_connector_openai.core.spec.references import to_pointer
 
-Path = tuple[str | int, ...]
-DATA = frozenset({"const", "default", "enum"})
-"""Keywords that hold values, not schemas."""
 NOT_JSON = (ValueError, OverflowError, RecursionError)
 """What engines raise on values that JSON does not have, or that are too deep."""
 
@@ -21,10 +19,10 @@ NOT_JSON = (ValueError, OverflowError, RecursionError)
 class RawFault:
     """One violated keyword, in the same words from every engine.
 
-    ``schema_path`` is the way of evaluation through the schema, with ``$ref`` as a step of its own. ``params`` holds
-    ``value`` (the keyword's value in the schema), ``name`` or ``names`` (the properties concerned) or ``slow``.
-    ``branches`` holds the faults of each branch of a failed ``anyOf`` or ``oneOf``; it is empty where a ``oneOf`` fits
-    more than once.
+    ``schema_path`` is the way of evaluation through the schema, its ``$ref`` steps left out or not.
+    ``params`` holds ``value`` (the keyword's value in the schema), ``name`` or ``names`` (the properties
+    concerned) or ``slow``. ``branches`` holds the faults of each branch of a failed ``anyOf`` or ``oneOf``;
+    it is empty where a ``oneOf`` fits more than once.
     """
 
     keyword: str
@@ -85,14 +83,9 @@ def _refused(place: Path, message: str) -> DocumentError:
 
 def patterns(schema: Any, place: Path = ()) -> Iterator[tuple[Path, str]]:
     """Every regular expression in a schema, with its place."""
-    if isinstance(schema, list):
-        for index, part in enumerate(schema):
-            yield from patterns(part, (*place, index))
-    elif isinstance(schema, Mapping):
-        if isinstance(text := schema.get("pattern"), str):
-            yield (*place, "pattern"), text
-        if isinstance(names := schema.get("patternProperties"), Mapping):
-            yield from (((*place, "patternProperties", name), name) for name in names)
-        for key, part in schema.items():
-            if key not in DATA:
-                yield from patterns(part, (*place, key))
+    if isinstance(schema, Mapping) and isinstance(text := schema.get("pattern"), str):
+        yield (*place, "pattern"), text
+    for step, part in children(schema):
+        if step[0] == "patternProperties":
+            yield (*place, *step), str(step[1])
+        yield from patterns(part, (*place, *step))

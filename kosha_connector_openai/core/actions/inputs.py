@@ -178,7 +178,7 @@ class Inputs:
         faults = [fault for report in reports for fault in report.faults]
         faults += _extra_faults(extra, form, inputs)
         if faults:
-            raise InputError(f"The inputs of {self.operation.id} have {_count(len(faults))}.", faults)
+            raise InputError(f"The inputs of {self.operation.id} have {_count(len(faults))}", faults)
         if extra:
             body = {**(body if isinstance(body, Mapping) else {}), **extra}
         return Checked(

@@ -1,7 +1,7 @@
-"""The reference engine, jsonschema: for platforms without the compiled one, and the oracle in tests. Slow; never fetches.
+"""The reference engine, jsonschema: where there is no compiled one, and the oracle in tests. Never fetches.
 
-Python's ``re`` steps back without bound, so only patterns that cannot make it do so are run: characters and classes in a
-row, anchored at the start, and one of them at most of no fixed length.
+Python's ``re`` steps back without bound, so only patterns that cannot make it do so are run: characters and
+classes in a row, anchored at the start, and one of them at most of no fixed length.
 """
 
 from __future__ import annotations
@@ -25,10 +25,25 @@ from kosha_connector_openai.core.actions.schema_reader import SchemaReader
 _ATOM = r"(?:[^\\.*+?^$|()\[\]{}]|\\[dw.\-/_]|\[\^?(?:[^\\\[\]&~|]|\\[dw.\-/\]\[])+\])"
 _ITEM = re.compile(rf"{_ATOM}(?P<fixed>\{{\d{{1,4}}\}})?(?P<loose>[*+?]|\{{\d{{1,4}},\d{{0,4}}\}})?")
 _PLAIN = re.compile(rf"\^?(?:{_ITEM.pattern.replace('?P<fixed>', '?:').replace('?P<loose>', '?:')})*\$?")
-_VALUED = frozenset({
-    "const", "enum", "exclusiveMaximum", "exclusiveMinimum", "maxItems", "maxLength", "maxProperties", "maximum",
-    "minItems", "minLength", "minProperties", "minimum", "multipleOf", "pattern", "type",
-})  # fmt: skip
+_VALUED = frozenset(
+    {
+        "const",
+        "enum",
+        "exclusiveMaximum",
+        "exclusiveMinimum",
+        "maxItems",
+        "maxLength",
+        "maxProperties",
+        "maximum",
+        "minItems",
+        "minLength",
+        "minProperties",
+        "minimum",
+        "multipleOf",
+        "pattern",
+        "type",
+    }
+)
 _CLOSED = frozenset({"additionalProperties", "unevaluatedProperties"})
 
 
@@ -91,7 +106,8 @@ class PythonCompiled:
             return {"value": [value] if keyword == "type" and isinstance(value, str) else value}
         if keyword in _CLOSED and error.validator_value is False:
             known = self._reader.names(error.schema) if isinstance(error.schema, dict) else ()
-            return {"names": [name for name in error.instance if name not in known]}
+            names: Any = error.instance
+            return {"names": [name for name in names if name not in known]}
         return {}
 
     def _branches(self, error: ValidationError) -> tuple[tuple[RawFault, ...], ...]:
@@ -102,8 +118,8 @@ class PythonCompiled:
 
 
 def _missing(error: ValidationError) -> Iterator[str]:
-    """The name that a ``required`` or ``dependentRequired`` misses; the library tells it only in its message."""
-    rule = error.validator_value
+    """The name that ``required`` or ``dependentRequired`` misses; only the message tells it."""
+    rule: Any = error.validator_value
     names = rule if isinstance(rule, list) else [name for needed in rule.values() for name in needed]
     return (name for name in dict.fromkeys(names) if error.message.startswith(f"{name!r} is a "))
 
@@ -112,7 +128,9 @@ def _strict() -> type[Validator]:
     """The library's validator, with patterns as ECMA-262 reads them and with numbers that JSON has."""
     numbers = Draft202012Validator.TYPE_CHECKER.redefine("number", _is_number)
     types = numbers.redefine("array", lambda _, value: isinstance(value, (list, tuple)))
-    return extend(Draft202012Validator, {"pattern": _pattern}, type_checker=types)
+    untyped: Any = extend
+    strict: type[Validator] = untyped(Draft202012Validator, {"pattern": _pattern}, type_checker=types)
+    return strict
 
 
 def _is_number(_: object, value: object) -> bool:

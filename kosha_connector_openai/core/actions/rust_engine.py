@@ -1,4 +1,4 @@
-"""The compiled engine, jsonschema-rs: patterns in linear time; those that cannot be, on short texts with few steps back."""
+"""The compiled engine, jsonschema-rs: patterns run in linear time, or on short texts with few steps back."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from typing import Any
 
 import jsonschema_rs
 
-from kosha_connector_openai.core.actions.engines import DATA, RawFault, not_a_schema, patterns, unsafe_pattern
+from kosha_connector_openai.core.actions.engines import RawFault, not_a_schema, patterns, unsafe_pattern
+from kosha_connector_openai.core.spec.keywords import with_children
 
 _SIZE = 1 << 16
 """Bytes of a compiled pattern; it keeps the linear engine's worst case near one microsecond a character."""
 _LINEAR = jsonschema_rs.RegexOptions(size_limit=_SIZE)
 _BACKTRACKING = jsonschema_rs.FancyRegexOptions(backtrack_limit=10_000, size_limit=_SIZE)
 _SHORT = 256
-"""Characters that a pattern with look-around or back references may see: its time grows with a power of them."""
+"""Characters that a pattern with look-around or back references may see; its time is a power of them."""
 _PARAMS = {
     "types": "value",
     "options": "value",
@@ -79,13 +80,10 @@ def _validator(
 
 def _guarded(schema: Any, risky: frozenset[str]) -> Any:
     """The schema with each risky pattern behind a bound on the length of the text."""
-    if isinstance(schema, list):
-        return [_guarded(part, risky) for part in schema]
     if not isinstance(schema, Mapping):
         return schema
-    out = {key: part if key in DATA else _guarded(part, risky) for key, part in schema.items()}
-    pattern = out.get("pattern")
-    if isinstance(pattern, str) and pattern in risky:
+    out = with_children(schema, lambda part: _guarded(part, risky))
+    if out.get("pattern") in risky:
         bound = {"maxLength": _SHORT}
         guard = {"if": bound, "then": {"pattern": out.pop("pattern")}, "else": bound}
         out["allOf"] = [*out.get("allOf", ()), guard]
@@ -104,20 +102,20 @@ def _raw(error: jsonschema_rs.ValidationError) -> RawFault:
     kind = error.kind
     path = tuple(error.instance_path)
     if isinstance(kind, _KINDS.PropertyNames):
-        path = (*path, kind.error.instance)
+        path = (*path, str(kind.error.instance))
     return RawFault(
         keyword=kind.name,
         instance_path=path,
         schema_path=tuple(error.evaluation_path),
         params=_params(kind),
-        branches=_branches(getattr(kind, "context", ())),
+        branches=_branches(getattr(kind, "context", [])),
     )
 
 
 def _params(kind: jsonschema_rs.ValidationErrorKind) -> Mapping[str, Any]:
     if isinstance(kind, _SLOW):
         return {"slow": True}
-    return {_PARAMS[name]: getattr(kind, name) for name in kind.__match_args__ if name in _PARAMS}
+    return {name: getattr(kind, field) for field, name in _PARAMS.items() if hasattr(kind, field)}
 
 
 def _branches(context: list[list[jsonschema_rs.ValidationError]]) -> tuple[tuple[RawFault, ...], ...]:

@@ -13,6 +13,7 @@ from kosha_connector_openai.core.actions.engines import NOT_JSON, Engine, defaul
 from kosha_connector_openai.core.actions.inputs import BODY, BodyForm
 from kosha_connector_openai.core.actions.sample_text import texts
 from kosha_connector_openai.core.errors import DocumentError, InputError
+from kosha_connector_openai.core.spec.dialect import to_json_schema
 
 FileMaker = Callable[[str], Any]
 Flat = dict[str, Any]
@@ -24,26 +25,6 @@ _DEPTH: Final = 4
 """Levels of optional properties."""
 _NUMBERS: Final = {"unixtime": 1_735_689_600}
 _FILE: Final = ("sample.txt", b"sample\n")
-_JOINED: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
-    "minimum": max,
-    "exclusiveMinimum": max,
-    "minLength": max,
-    "minItems": max,
-    "minProperties": max,
-    "maximum": min,
-    "exclusiveMaximum": min,
-    "maxLength": min,
-    "maxItems": min,
-    "maxProperties": min,
-    "required": lambda a, b: list(dict.fromkeys([*a, *b])),
-    "properties": lambda a, b: {key: _both(a.get(key), b.get(key)) for key in {**a, **b}},
-    "items": lambda a, b: {"allOf": [a, b]},
-    "additionalProperties": lambda a, b: {"allOf": [a, b]},
-    "enum": lambda a, b: [value for value in a if value in b],
-    "type": lambda a, b: _common_types(a, b),
-    "uniqueItems": lambda a, b: a or b,
-}
-"""How two values of a keyword become one that holds both; elsewhere the later one stands."""
 _SHAPES: Final = (
     ("object", ("properties", "required", "additionalProperties", "minProperties")),
     ("array", ("items", "prefixItems", "minItems", "uniqueItems")),
@@ -83,16 +64,17 @@ def action_sample(action: Action, *, minimal: bool = True) -> dict[str, Any]:
 
 def _input_schema(action: Action, form: BodyForm) -> Mapping[str, Any]:
     """The inputs of one body form: what is required together stays together, which one flat schema cannot say."""
-    flat = action.input_schema
-    names = [*action.inputs.parameters, *form.properties]
-    required = [name for name, parameter in action.inputs.parameters.items() if parameter.required]
-    body = form.json_schema if form.is_flat else {}
-    needed = list(form.required) if action.operation.request_body and action.operation.request_body.required else []
+    flat, parameters = action.input_schema, action.inputs.parameters
+    needed = action.operation.request_body is not None and action.operation.request_body.required
+    required = [name for name, parameter in parameters.items() if parameter.required]
+    if not (needed and form.is_flat):
+        return {**flat, "required": [*required, BODY] if needed else required}
+    document = form._document  # a form does not show its body's schema otherwise
+    body = to_json_schema(document.root, form.schema, version=document.version, request=True)
     return {
-        "type": "object",
-        "properties": {name: flat["properties"][name] for name in names},
-        "required": [*required, *(needed if form.is_flat else [BODY] if needed else [])],
-        "allOf": [{key: value for key, value in body.items() if key in ("anyOf", "oneOf", "allOf")}],
+        "properties": {name: flat["properties"][name] for name in parameters},
+        "required": required,
+        "allOf": [{key: value for key, value in body.items() if key != "$defs"}],
         "$defs": {**flat.get("$defs", {}), **body.get("$defs", {})},
     }
 
@@ -219,9 +201,10 @@ class _Sampler:
                 made = list(islice(self.values(properties.get(name, rest), name, chain, depth + 1), 1))
                 if not made and name in needed:
                     return
-                value.update({name: item for item in made})
+                if made:
+                    value[name] = made[0]
             for name in spare if len(value) < int(flat.get("minProperties", 0)) else ():
-                value.update({name: item for item in islice(self.values(rest, name, chain, depth + 1), 1)})
+                value[name] = next(self.values(rest, name, chain, depth + 1), None)
             yield value
 
     def _arrays(self, flat: Flat, name: str, chain: tuple[str, ...], depth: int) -> Iterator[list[Any]]:
@@ -239,8 +222,9 @@ class _Sampler:
                 yield value
 
 
-def _both(first: Any, second: Any) -> Any:
-    return {"allOf": [first, second]} if first is not None and second is not None else second if first is None else first
+def _common_properties(first: Flat, second: Flat) -> Flat:
+    shared = {key: {"allOf": [first[key], second[key]]} for key in first if key in second}
+    return {**first, **second, **shared}
 
 
 def _merge(parts: list[Flat]) -> Flat | None:
@@ -305,3 +289,25 @@ def _within(value: float, flat: Flat) -> bool:
         and ("exclusiveMaximum" not in flat or value < flat["exclusiveMaximum"])
         and (step is None or math.isclose(value / step, round(value / step), abs_tol=1e-9))
     )
+
+
+_JOINED: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
+    "minimum": max,
+    "exclusiveMinimum": max,
+    "minLength": max,
+    "minItems": max,
+    "minProperties": max,
+    "maximum": min,
+    "exclusiveMaximum": min,
+    "maxLength": min,
+    "maxItems": min,
+    "maxProperties": min,
+    "required": lambda a, b: list(dict.fromkeys([*a, *b])),
+    "items": lambda a, b: {"allOf": [a, b]},
+    "additionalProperties": lambda a, b: {"allOf": [a, b]},
+    "enum": lambda a, b: [value for value in a if value in b],
+    "properties": _common_properties,
+    "type": _common_types,
+    "uniqueItems": lambda a, b: a or b,
+}
+"""How two values of a keyword become one that holds both; elsewhere the later one stands."""

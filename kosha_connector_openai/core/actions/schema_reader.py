@@ -1,11 +1,9 @@
-"""Questions to a self-contained JSON Schema: what stands at a place, which properties it names, how its branches differ."""
+"""Questions to a self-contained JSON Schema: what stands where, which names it knows, how branches differ."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-
-from kosha_connector_openai.core.actions.engines import Path
 
 _DEFINITIONS = "#/$defs/"
 _SURE = ("allOf",)
@@ -15,13 +13,13 @@ Tags = Mapping[str, tuple[str, ...]]
 
 
 class SchemaReader:
-    """Reads one schema whose references all lead into its own ``$defs``; what cannot be read counts as saying nothing."""
+    """Reads one schema whose references lead into its own ``$defs``; what cannot be read says nothing."""
 
     def __init__(self, root: Node) -> None:
         self._root = root
 
     def at(self, path: Iterable[str | int]) -> Any:
-        """The schema at the end of a way of evaluation, its ``$ref`` steps left out or not; empty where the way is lost."""
+        """The schema at the end of a way, its ``$ref`` steps left out or not; empty where the way is lost."""
         value: Any = self._root
         for step in path:
             value = self._step(value, step)
@@ -70,9 +68,9 @@ class SchemaReader:
                 return (given,) if isinstance(given, str) else tuple(given)
         return ()
 
-    def property(self, schema: Any, name: str) -> Any:
-        """The schema of a property; an empty one where there is none."""
-        return next((part["properties"][name] for part in self.parts(schema) if name in part.get("properties", ())), {})
+    def items(self, schema: Any) -> Any:
+        """The schema of a list's items; an empty one where it does not say."""
+        return next((part["items"] for part in self.parts(schema) if "items" in part), {})
 
     def tags(self, schema: Any) -> Tags:
         """The properties that accept only listed texts, such as ``role`` or ``type``, with these texts."""

@@ -32,7 +32,7 @@ class Options(BaseModel):
     """What an operator may set beyond the form. Nothing here can be set by a workflow's inputs.
 
     ``networks`` are private networks (such as ``10.1.0.0/16``) that a server may be in; public addresses may always be called, and
-    loopback ones by the names that say so. ``headers`` go with every request. ``roots`` are folders that file inputs may be read from.
+    with ``loopback`` this machine by the names that say so. ``headers`` go with every request. ``roots`` are folders that file inputs may be read from.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -42,6 +42,7 @@ class Options(BaseModel):
     limits: Limits | None = None
     engine: EngineName = "auto"
     networks: tuple[IPvAnyNetwork, ...] = ()
+    loopback: bool = True
     allowed_origins: tuple[str, ...] = ()
     headers: Mapping[str, str] = Field(default_factory=dict)
     proxy: str | None = None
@@ -125,6 +126,14 @@ def values_from_environment(form: ConnectionForm, environ: Mapping[str, str]) ->
     return found
 
 
+def home_of_environment(manifest: Manifest, found: Mapping[str, str], named: Mapping[str, str]) -> str | None:
+    """The origin that the environment's secrets are for, where someone named another server without naming a secret; else None."""
+    server = next((entry.name for entry in manifest.connection.fields if entry.role == "server"), "")
+    borrowed = [entry.name for entry in manifest.connection.fields if entry.secret and entry.name in found and not named.get(entry.name)]
+    home = found.get(server) or manifest.servers.default
+    return str(parse_server(home).origin) if borrowed and named.get(server) and home else None
+
+
 def read_options(values: Mapping[str, Any]) -> Options:
     """Options from plain values; raises SetupError naming each field that is wrong."""
     try:
@@ -186,7 +195,7 @@ def _server(manifest: Manifest, given: Mapping[str, str]) -> Server:
     if not text:
         name = entry.name if entry else "server"
         raise SetupError("No server.", [Fault(f"/{name}", "required", "is missing.", "Give the server's URL.")])
-    return parse_server(text)
+    return parse_server(text, pointer=f"/{entry.name}" if entry else "/server")
 
 
 def _scheme(form: ConnectionForm, given: Mapping[str, str]) -> str:

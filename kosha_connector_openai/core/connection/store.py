@@ -97,7 +97,7 @@ def _read(store: SecretStore, reference: SecretReference, context: SecretContext
     try:
         return _checked(store.read(reference, context), reference)
     except SecretError as error:
-        return _afresh(error)
+        return error
     except Exception as error:
         return SecretStoreError(f"The secret store {store.scheme} failed with {type(error).__name__}.")
 

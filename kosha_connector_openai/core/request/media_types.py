@@ -104,18 +104,6 @@ def write_body(
     return write(value, media_type, policy, is_file or _by_schema(media_type))
 
 
-def choose_media_type(content: Mapping[str, MediaType], has_file: bool) -> MediaType:
-    """The body type for the inputs: with a file multipart, or any but JSON; else JSON; else the first."""
-    fits: tuple[Callable[[str], bool], ...] = (_is_json, lambda name: True)
-    if has_file:
-        fits = (
-            lambda name: name.startswith("multipart/"),
-            lambda name: not _is_json(name),
-            lambda name: True,
-        )
-    return next(content[name] for fit in fits for name in content if fit(_essence(name)))
-
-
 def _essence(name: str) -> str:
     return name.partition(";")[0].strip().lower()
 

@@ -38,7 +38,7 @@ _PROTECTED_PREFIXES: Final = ("proxy-", "sec-", "x-amz-", "x-forwarded-", "x-ms-
 
 _VARIABLE: Final = re.compile(r"\{([^{}]+)\}")
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_LATIN_1: Final = re.compile(r"[\x00-\xff]*")
+_ASCII: Final = re.compile(r"[\x20-\x7e]*")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _SLASH: Final = re.compile("/")
 _BREAKS: Final = re.compile(r"[/\\;?#]")
@@ -109,7 +109,7 @@ def write_query(parameters: Sequence[Parameter], values: Mapping[str, Any], *, m
 
 
 def write_headers(parameters: Sequence[Parameter], values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Header names and values, style simple, not percent-encoded, within Latin-1 (RFC 9110 section 5.5).
+    """Header names and values, style simple, not percent-encoded, in visible ASCII (RFC 9110 section 5.5 leaves other bytes undefined).
 
     Protected headers are refused even where they are declared, and so are cookies: nothing here sends any.
     """
@@ -259,8 +259,8 @@ def _header_text(parameter: Parameter, value: Any) -> str:
             text = ",".join(part for pair in pieces for part in pair if part is not None)
     if _CONTROL.search(text):
         refuse(pointer, "control", "has a control character.", "Remove it.")
-    if not _LATIN_1.fullmatch(text):
-        refuse(pointer, "latin-1", "has a character that a header cannot carry.", "Use ASCII.")
+    if not _ASCII.fullmatch(text):
+        refuse(pointer, "ascii", "has a character that a header cannot carry safely.", "Use ASCII.")
     if text != text.strip():
         refuse(pointer, "blank", "starts or ends with a blank.", "Remove it.")
     if len(text) > MAX_HEADER:

@@ -31,7 +31,7 @@ def api_error(
     rule = next((rule for rule in rules if _fits(rule, status, (code, kind))), _FALLBACK)
     message = values.get("message")
     return _class(rule, status)(
-        safe_text(scrub(message), 1_000) if isinstance(message, str) and message else f"The server answered {status}.",
+        _safe(message, scrub, 1_000) if isinstance(message, str) and message else f"The server answered {status}.",
         status=status,
         category=rule.category,
         retryable=rule.retryable,
@@ -79,16 +79,21 @@ def _class(rule: ErrorRule, status: int) -> type[ApiError]:
 
 
 def _word(value: Any, scrub: Callable[[str], str]) -> str | None:
-    return safe_text(scrub(str(value)), 200) if isinstance(value, (str, int)) else None
+    return _safe(str(value), scrub, 200) if isinstance(value, (str, int)) else None
 
 
 def _scrubbed(value: Any, scrub: Callable[[str], str], depth: int = 0) -> Any:
     if isinstance(value, str):
-        return safe_text(scrub(value), 1_000)
+        return _safe(value, scrub, 1_000)
     if depth > 4:  # noqa: PLR2004 - errors are flat; what is deeper is not for people
         return None
     if isinstance(value, Mapping):
-        return {safe_text(scrub(str(key)), 100): _scrubbed(item, scrub, depth + 1) for key, item in value.items()}
+        return {_safe(str(key), scrub, 100): _scrubbed(item, scrub, depth + 1) for key, item in value.items()}
     if isinstance(value, list):
         return [_scrubbed(item, scrub, depth + 1) for item in value[:100]]
     return value
+
+
+def _safe(text: str, scrub: Callable[[str], str], limit: int) -> str:
+    # Cleaned before it is scrubbed: an invisible character inside a secret would hide it from the scrubber.
+    return safe_text(scrub(safe_text(text, 10_000)), limit)

@@ -1,7 +1,7 @@
 """OpenAPI 3.0, 3.1 and Swagger 2.0 schemas -> self-contained JSON Schema 2020-12.
 
-Every schema that a validator or a form sees has passed through here: it holds its own definitions, so nothing is ever fetched,
-and the habits of the older dialects, which turn up in 3.1 files too, are gone.
+Every schema that a validator or a form sees has passed through here: it holds its own definitions, so nothing
+is ever fetched, and the habits of the older dialects, which turn up in 3.1 files too, are gone.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from kosha_connector_openai.core.spec.fields import flatten_properties
+from kosha_connector_openai.core.spec.keywords import LIST, MAP, ONE, SAME_VALUE, children
 from kosha_connector_openai.core.spec.references import (
     Tokens,
     circle,
@@ -24,21 +25,42 @@ from kosha_connector_openai.core.spec.references import (
 )
 
 _TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
-_ONE = frozenset({
-    "additionalProperties", "contains", "else", "if", "items", "not", "propertyNames", "then", "unevaluatedItems",
-    "unevaluatedProperties",
-})  # fmt: skip
-_LIST = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
-_MAP = frozenset({"dependentSchemas", "patternProperties", "properties"})
-_VERBATIM = frozenset({
-    "const", "contentEncoding", "contentMediaType", "default", "dependentRequired", "deprecated", "description",
-    "discriminator", "enum", "exclusiveMaximum", "exclusiveMinimum", "format", "maxContains", "maxItems", "maxLength",
-    "maxProperties", "maximum", "minContains", "minItems", "minLength", "minProperties", "minimum", "multipleOf",
-    "pattern", "readOnly", "title", "type", "uniqueItems", "writeOnly",
-})  # fmt: skip
-"""Whatever is in none of these sets is dropped: ``example``, ``xml``, ``x-*``, and identifiers that would move ``$ref``s."""
-_HERE = frozenset({"else", "if", "not", "then"})
-_HERE_BRANCHES = frozenset({"allOf", "anyOf", "dependentSchemas", "oneOf"})
+_VERBATIM = frozenset(
+    {
+        "const",
+        "contentEncoding",
+        "contentMediaType",
+        "default",
+        "dependentRequired",
+        "deprecated",
+        "description",
+        "discriminator",
+        "enum",
+        "exclusiveMaximum",
+        "exclusiveMinimum",
+        "format",
+        "maxContains",
+        "maxItems",
+        "maxLength",
+        "maxProperties",
+        "maximum",
+        "minContains",
+        "minItems",
+        "minLength",
+        "minProperties",
+        "minimum",
+        "multipleOf",
+        "pattern",
+        "readOnly",
+        "title",
+        "type",
+        "uniqueItems",
+        "writeOnly",
+    }
+)
+"""Beside schemas these are kept; ``example``, ``xml``, ``x-*`` and what would move a ``$ref`` are dropped."""
+_NAMED = MAP - {"$defs"}
+"""Definitions inside a schema are reached by reference, like all others."""
 _ANNOTATIONS = ("title", "description", "default", "deprecated", "readOnly", "writeOnly")
 _COMPOSED = frozenset({"$ref", "allOf", "anyOf", "oneOf", "not", "if", "const"})
 _NULL: Mapping[str, Any] = {"type": "null"}
@@ -62,10 +84,11 @@ __all__ = ["flatten_properties", "to_json_schema"]
 def to_json_schema(root: Mapping[str, Any], schema: Any, *, version: str, request: bool) -> Node:
     """The schema in JSON Schema 2020-12, with a closed ``$defs`` over the references that it reaches.
 
-    ``version`` is the document's ``openapi`` or ``swagger`` value: before 3.1 the neighbours of a ``$ref`` are ignored
-    (OpenAPI 3.0.3, section 4.7.23). For a ``request`` a ``oneOf`` becomes an ``anyOf``, since senders cannot be held to a
-    provider's overlapping branches, and read-only properties are not required; otherwise write-only ones are not.
-    Raises DocumentError on references that leave the document, point at nothing or form a circle. Nothing given is changed.
+    ``version`` is the document's ``openapi`` or ``swagger`` value: before 3.1 the neighbours of a ``$ref``
+    are ignored (OpenAPI 3.0.3, section 4.7.23). For a ``request`` a ``oneOf`` becomes an ``anyOf``, since
+    senders cannot be held to a provider's overlapping branches, and read-only properties are not required;
+    otherwise write-only ones are not. Raises DocumentError on references that leave the document, point at
+    nothing or form a circle. Nothing given is changed.
     """
     return _Translation(root, version, request).whole(schema)
 
@@ -113,21 +136,21 @@ class _Translation:
             where = f"{pointer}/{keyword}"
             if keyword in _VERBATIM:
                 out[keyword] = value
-            elif keyword in _MAP and isinstance(value, Mapping):
+            elif keyword in _NAMED and isinstance(value, Mapping):
                 out[keyword] = {
                     name: self._schema(part, where + to_pointer((name,))) for name, part in value.items()
                 }
-            elif keyword in _LIST and isinstance(value, list):
+            elif keyword in LIST and isinstance(value, list):
                 parts = [self._schema(part, f"{where}/{index}") for index, part in enumerate(value)]
                 self._put(out, "anyOf" if keyword == "oneOf" and self._request else keyword, parts)
-            elif keyword in _ONE:
+            elif keyword in ONE:
                 out[keyword] = self._schema(value, where)
             elif keyword == "required" and isinstance(value, list):
                 out[keyword] = self._required(schema, value, where)
 
     @staticmethod
     def _put(out: Node, keyword: str, parts: list[Any]) -> None:
-        """Adds branches; a second list under the same keyword must hold as well, so it goes under ``allOf``."""
+        """Adds branches; a second list under one keyword must hold as well, so it goes under ``allOf``."""
         if keyword == "allOf":
             out[keyword] = parts + out.get(keyword, [])
         elif keyword in out:
@@ -162,9 +185,12 @@ class _Translation:
         return name
 
     def _refuse_circles(self, out: Node) -> None:
-        """A definition that applies itself to the same value again says nothing, and engines may never end on it."""
+        """A definition that applies itself to its own value says nothing; engines may never end on it."""
         pointers = {name: "#" + to_pointer(path) for path, name in self._names.items()}
-        edges = {pointers[name]: {pointers[part] for part in _applied(schema)} for name, schema in out["$defs"].items()}
+        edges = {
+            pointers[name]: {pointers[part] for part in _applied(schema)}
+            for name, schema in out["$defs"].items()
+        }
         try:
             TopologicalSorter(edges).prepare()
         except CycleError as error:
@@ -174,20 +200,15 @@ class _Translation:
 
 def _applied(schema: Any) -> Iterator[str]:
     """The names of the definitions that a schema applies to the very value that it is applied to."""
-    if not isinstance(schema, dict):
-        return
-    if "$ref" in schema:
+    if isinstance(schema, dict) and "$ref" in schema:
         yield schema["$ref"].removeprefix("#/$defs/")
-    for keyword, value in schema.items():
-        if keyword in _HERE:
-            yield from _applied(value)
-        elif keyword in _HERE_BRANCHES:
-            for part in value.values() if isinstance(value, dict) else value:
-                yield from _applied(part)
+    for path, part in children(schema):
+        if path[0] in SAME_VALUE:
+            yield from _applied(part)
 
 
 def _known_types(out: Node) -> None:
-    """Swagger's and OpenAPI 3.0's ``file`` is a text here, since callers stand in a short text for each file."""
+    """A ``file`` (Swagger 2.0) or binary text is a text here: callers put a short one in its place."""
     given = out.get("type")
     if given == "file" or out.get("format") == "binary":
         kept = {keyword: out[keyword] for keyword in _ANNOTATIONS if keyword in out}
@@ -237,4 +258,6 @@ def _types(schema: Mapping[str, Any]) -> list[str]:
 
 
 def _is(value: Any, name: str) -> bool:
-    return isinstance(value, _PYTHON_TYPES.get(name, (object,))) and (isinstance(value, bool) == (name == "boolean"))
+    return isinstance(value, _PYTHON_TYPES.get(name, (object,))) and (
+        isinstance(value, bool) == (name == "boolean")
+    )

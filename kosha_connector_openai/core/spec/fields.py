@@ -1,4 +1,4 @@
-"""The fields of an object schema: what stands at the top level of a body, whatever ``$ref`` and ``allOf`` it is wrapped in."""
+"""The fields of an object schema: what stands at the top level of a body, whatever it is wrapped in."""
 
 from __future__ import annotations
 
@@ -23,15 +23,18 @@ def flatten_properties(
 ) -> tuple[dict[str, Any], tuple[str, ...], bool] | None:
     """An object schema's top-level properties, the required ones of them, and whether others are forbidden.
 
-    The properties' schemas stay in the document's own dialect. ``$ref`` and ``allOf`` are merged. Of the branches of an ``anyOf``
-    or ``oneOf`` the union is taken: every property of any branch, required only where every branch requires it; so a value can
-    have these fields and still fit no branch. Read-only properties are never required. None where the schema does not
-    describe an object, or where only some of its branches do. Raises DocumentError as ``to_json_schema`` does.
+    The properties' schemas stay in the document's own dialect. ``$ref`` and ``allOf`` are merged. Of the
+    branches of an ``anyOf`` or ``oneOf`` the union is taken: every property of any branch, required only
+    where every branch requires it; so a value can have these fields and still fit no branch. Read-only
+    properties are never required. None where the schema does not describe an object, or where only some of
+    its branches do. Raises DocumentError as ``to_json_schema`` does.
     """
     found = _Flattening(root, keeps_neighbours(version)).fields(schema, ())
     if found is None or not (found.is_object or found.properties):
         return None
-    required = [name for name in found.required if not is_flagged(root, found.properties.get(name), "readOnly", "")]
+    required = [
+        name for name in found.required if not is_flagged(root, found.properties.get(name), "readOnly", "")
+    ]
     return found.properties, tuple(dict.fromkeys(required)), found.closed
 
 
@@ -45,7 +48,7 @@ class _Object:
     is_object: bool = False
 
     def add(self, other: _Object, *, joined_by: str = "allOf") -> None:
-        """Takes another schema's fields in; a name in both must fit both (``allOf``) or either (``anyOf``)."""
+        """Takes another schema's fields; a name in both must fit both (``allOf``) or either (``anyOf``)."""
         for name, schema in other.properties.items():
             mine = self.properties.get(name, schema)
             self.properties[name] = schema if mine == schema else {joined_by: [mine, schema]}
@@ -60,7 +63,7 @@ class _Flattening:
         self._neighbours = neighbours
 
     def fields(self, schema: Any, chain: tuple[str, ...]) -> _Object | None:
-        """The fields, or None where the schema is of another type; ``chain`` holds the references on the way here."""
+        """The fields; None where the schema is of another type. ``chain``: the references on the way here."""
         if not isinstance(schema, Mapping):
             return _Object()
         parts: list[Any] = []

@@ -1,4 +1,4 @@
-"""Where JSON Schema 2020-12 keeps schemas inside schemas, as tables, and the two walks that follow from them."""
+"""Where JSON Schema 2020-12 keeps schemas inside schemas, as tables, and the walks that follow from them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,18 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 ONE = frozenset(
-    "additionalProperties contains else if items not propertyNames then unevaluatedItems unevaluatedProperties".split()
+    {
+        "additionalProperties",
+        "contains",
+        "else",
+        "if",
+        "items",
+        "not",
+        "propertyNames",
+        "then",
+        "unevaluatedItems",
+        "unevaluatedProperties",
+    }
 )
 """Keywords whose value is a schema."""
 LIST = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
@@ -14,13 +25,13 @@ LIST = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
 MAP = frozenset({"$defs", "dependentSchemas", "patternProperties", "properties"})
 """Keywords whose value has a schema under each name."""
 SAME_VALUE = frozenset({"allOf", "anyOf", "dependentSchemas", "else", "if", "not", "oneOf", "then"})
-"""The keywords, beside ``$ref``, that apply their schemas to the very value that they stand for, not to a part of it."""
+"""Keywords that, like ``$ref``, apply their schemas to the value itself, not to a part of it."""
 
-Place = tuple[str | int, ...]
+Path = tuple[str | int, ...]
 
 
-def children(schema: Any) -> Iterator[tuple[Place, Any]]:
-    """Each schema directly inside a schema, with its place there."""
+def children(schema: Any) -> Iterator[tuple[Path, Any]]:
+    """Each schema directly inside a schema, with the path to it."""
     for keyword, value in schema.items() if isinstance(schema, Mapping) else ():
         if keyword in ONE:
             yield (keyword,), value

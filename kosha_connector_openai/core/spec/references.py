@@ -1,4 +1,4 @@
-"""Local references: ``#/components/schemas/Pet`` -> the value there. Nothing outside the document is ever opened."""
+"""Local references: ``#/components/schemas/Pet`` -> the value there. Nothing outside is ever opened."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Tokens = tuple[str, ...]
 def tokens(reference: object, pointer: str) -> Tokens:
     """The reference tokens of a local ``$ref``: percent-decoded, then unescaped (RFC 6901, section 6).
 
-    Raises DocumentError, naming ``pointer``, where the reference leaves the document or is not a JSON Pointer.
+    Raises DocumentError, naming ``pointer``, where it leaves the document or is not a JSON Pointer.
     """
     if not isinstance(reference, str):
         raise refused(pointer, "the reference is not a text")
@@ -61,7 +61,7 @@ def is_flagged(root: Mapping[str, Any], schema: Any, flag: str, pointer: str) ->
 
 
 def keeps_neighbours(version: str) -> bool:
-    """Whether keywords beside a ``$ref`` count: since OpenAPI 3.1 (JSON Schema 2020-12, section 8.2.3.1), not before."""
+    """Whether keywords beside a ``$ref`` count: from OpenAPI 3.1 on (JSON Schema 2020-12, 8.2.3.1)."""
     return not version.startswith(("2.", "3.0"))
 
 

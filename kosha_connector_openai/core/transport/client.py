@@ -137,7 +137,7 @@ def _async_engine(connection: Connection) -> AsyncEngine:
 def _settings(connection: Connection) -> EngineSettings:
     options, origin = connection.options, connection.server.origin
 
-    policy = EgressPolicy(tuple(ip_network(str(network)) for network in options.networks))
+    policy = EgressPolicy(tuple(ip_network(str(network)) for network in options.networks), options.loopback)
 
     def check(host: str, addresses: Sequence[str]) -> Sequence[str]:
         return [str(address) for address in check_addresses(host, addresses, policy)]

@@ -77,6 +77,8 @@ class AsyncAiohttp:
             max_line_size=settings.header_bytes,
             max_field_size=settings.header_bytes,
         )
+        # aiohttp sends a GET, PUT or DELETE a second time by itself; attempts are counted and decided by us. A test fails if this moves.
+        self._session._retry_connection = False
         return self._session
 
     async def close(self) -> None:

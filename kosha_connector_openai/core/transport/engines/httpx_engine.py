@@ -88,8 +88,11 @@ class SyncHttpxReply:
             raise failure.with_traceback(None)
 
     def close(self) -> None:
-        """Gives the connection back, or closes it where the body was not read to its end."""
+        """Gives the connection back, or closes it where the body was not read to its end, or where more came than the body."""
+        held = _held(self._response)
         self._response.close()
+        if _is_poisoned(held):
+            held.close()
 
 
 class AsyncHttpx:
@@ -139,8 +142,25 @@ class AsyncHttpxReply:
             raise failure.with_traceback(None)
 
     async def close(self) -> None:
-        """Gives the connection back, or closes it where the body was not read to its end."""
+        """Gives the connection back, or closes it where the body was not read to its end, or where more came than the body."""
+        held = _held(self._response)
         await self._response.aclose()
+        if _is_poisoned(held):
+            await held.aclose()
+
+
+def _held(response: Any) -> Any:
+    """The pool's connection behind a response. Private names: httpcore tells of no other way; a test fails if they move."""
+    stream = getattr(response.stream, "_httpcore_stream", None)
+    return getattr(getattr(stream, "_pool_request", None), "connection", None)
+
+
+def _is_poisoned(held: Any) -> bool:
+    """Whether bytes came after the reply's end: httpcore would take them for the answer to the next request."""
+    while hasattr(held, "_connection"):
+        held = held._connection
+    state = getattr(held, "_h11_state", None)
+    return state is not None and bool(state.trailing_data[0])
 
 
 def _pool(core: ModuleType, settings: EngineSettings, backend: Any, prefix: str) -> Any:

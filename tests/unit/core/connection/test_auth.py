@@ -236,6 +236,11 @@ def test_scrubbing_leaves_the_rest_alone(canary: Canary) -> None:
     assert scrub("nothing here", []) == "nothing here"
 
 
+def test_a_secret_inside_another_leaves_no_rest() -> None:
+    """Of two secrets of which one begins like the other, the longer is replaced whole."""
+    assert scrub("key value-12345-67890", [Secret("value-12345"), Secret("value-12345-67890")]) == "key ***"
+
+
 @pytest.mark.parametrize("short", ["", "a", "error", "message"])
 def test_short_secrets_are_not_scrubbed(short: str) -> None:
     """Replacing a short word would spoil the text and show what the secret is."""

@@ -87,7 +87,7 @@ def test_an_api_key_goes_into_the_operators_header(connector: Connector) -> None
     """AUTH_TYPE API_KEY puts the same key into a header of its own."""
     credential = make(connector, {"auth_type": "API_KEY"}, api_key_header="api-key").credential((("ApiKeyAuth",),))
     assert credential is not None
-    assert (credential.scheme, credential.settings["header"], list(credential.references)) == ("api_key", "api-key", ["key"])
+    assert (credential.scheme, credential.settings["header"], list(credential.references)) == ("api_key", "api-key", ["token"])
 
 
 def test_every_fault_comes_at_once(connector: Connector) -> None:

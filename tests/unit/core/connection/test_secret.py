@@ -222,10 +222,9 @@ def test_references_are_read_and_written_alike(text: str, parts: tuple[str, str,
         "sk-{}".format,
         "{}".format,
         "Bearer {}".format,
-        "env:{}".format,
         "env:sk-{}".format,
-        "file:/run/secrets/{}".format,
-        "vault:kv/data#{}".format,
+        "file:/run/secrets/sk-{}".format,
+        "vault:kv/data#sk-{}".format,
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.{}".format,
         "bearer:eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.{}".format,
         "Authorization: Bearer {}".format,
@@ -237,6 +236,15 @@ def test_a_pasted_secret_is_refused_and_not_repeated(canary: Canary, write: Call
         SecretReference.parse(write(canary.key))
     assert caught.value.hint == "Put the key in a store and give its reference, e.g. env:API_KEY."
     canary.scan(caught.value, caught.value.to_dict())
+
+
+@pytest.mark.parametrize("write", ["env:{}".format, "file:/run/secrets/{}".format, "vault:kv/data#{}".format, "user:{}".format])
+@pytest.mark.parametrize("key", ["q7Zk2MxPv9RtB4nLw8Yd3Hs6", "uT5pQ0_aB7cD2-eF4gH9iJ1kL6mN3oP8", "Xk93jfLq02MzPa71bWe5"])
+def test_a_key_of_no_known_shape_is_refused_behind_a_scheme(write: Callable[[str], str], key: str) -> None:
+    """Long random letters and digits are taken for a secret wherever they stand in a reference."""
+    with pytest.raises(SecretRefusedError, match="This looks like a secret") as caught:
+        SecretReference.parse(write(key))
+    assert key not in str(caught.value)
 
 
 @pytest.mark.parametrize(

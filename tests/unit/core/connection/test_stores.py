@@ -6,6 +6,8 @@ import asyncio
 import os
 import socket
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
@@ -114,7 +116,7 @@ class TestEnvironmentStore:
         monkeypatch.setenv("API_KEY", "value-after")
         assert (before, _read(store, "env:API_KEY").reveal()) == ("value-before", "value-after")
 
-    @pytest.mark.parametrize("name", ["PATH", "AWS_SECRET_ACCESS_KEY", "api_key", "API_KEY2", "TEAM_", "TEAM", "XTEAM_A", "A#f"])
+    @pytest.mark.parametrize("name", ["PATH", "AWS_SECRET_ACCESS_KEY", "api_key", "API_KEY2", "TEAM_", "TEAM", "XTEAM_A", "API_KEY#f"])
     def test_only_listed_names_are_read(self, name: str) -> None:
         """A variable that is set but not listed is refused; the refusal lists what is allowed, and not what was asked."""
         error = _refusal(EnvironmentStore(["TEAM_*", "API_KEY"], {name: _VALUE}), f"env:{name}")
@@ -206,17 +208,23 @@ class TestFileStore:
         folder.chmod(mode | stat.S_ISVTX)
         assert _read(store, f"file:{path}").reveal() == _VALUE
 
-    def test_files_of_another_user_are_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A file that belongs to neither this user nor root was put there by someone else."""
+    @pytest.mark.parametrize(
+        ("kind", "what"),
+        [(stat.S_ISREG, "belongs to another user"), (stat.S_ISDIR, "is in a folder that others can change")],
+    )
+    def test_what_another_user_owns_is_refused(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Callable[[int], bool], what: str
+    ) -> None:
+        """A file or folder that belongs to neither this user nor root was put there by someone else."""
         path, real = _write(tmp_path / "key"), os.fstat
 
         def foreign(file: int) -> os.stat_result:
             status = real(file)
-            owner = status.st_uid + 12345 * stat.S_ISREG(status.st_mode)
+            owner = status.st_uid + 12345 * kind(status.st_mode)
             return os.stat_result((*status[: stat.ST_UID], owner, *status[stat.ST_UID + 1 :]))
 
         monkeypatch.setattr(os, "fstat", foreign)
-        assert "belongs to another user" in _refusal(FileStore([tmp_path]), f"file:{path}").message
+        assert what in _refusal(FileStore([tmp_path]), f"file:{path}").message
 
     @pytest.mark.parametrize("link", ["key", "folder/key", "loop", "dangling"])
     def test_links_are_not_followed(self, tmp_path: Path, link: str) -> None:
@@ -306,8 +314,9 @@ class TestFileStore:
         """Reads and refusals close what they opened."""
         _write(tmp_path / "key")
         _write(tmp_path / "loose", mode=0o644)
+        (tmp_path / "a" / "b").mkdir(parents=True)
         store, open_before = FileStore([tmp_path]), _descriptors()
-        for name in ("loose", "missing", "key/below"):
+        for name in ("loose", "missing", "key/below", "a/b/missing"):
             with pytest.raises(SecretError):
                 _read(store, f"file:{tmp_path / name}")
         _read(store, f"file:{tmp_path / 'key'}")
@@ -471,6 +480,20 @@ class TestSecretStores:
         assert caught.value.retryable is True
         assert monotonic() - started < 2
 
+    def test_a_hanging_store_does_not_keep_the_process(self) -> None:
+        """The thread that still waits for a store ends with the process."""
+        program = (
+            "import threading\n"
+            "from kosha_connector_openai.core.connection.secret import SecretReference\n"
+            "from kosha_connector_openai.core.connection.store import SecretContext, SecretStores\n"
+            "class Store:\n"
+            "    scheme, slow = 'test', True\n"
+            "    def read(self, reference, context): threading.Event().wait()\n"
+            "SecretStores([Store()], time_limit=0.01).resolve(SecretReference('test', 'a'), SecretContext())\n"
+        )
+        child = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=20)
+        assert "SecretStoreError: The secret store test did not answer" in child.stderr
+
     def test_immediate_stores_are_known(self) -> None:
         """Only a store that says so is read without a thread; an unknown scheme fails at once, so it needs none either."""
         stores = SecretStores([EnvironmentStore([]), FileStore([]), _Store(lambda: None)])
@@ -556,6 +579,15 @@ class TestSecretCache:
         assert {str(error) for error in seen} == {"gone Create it."}
         assert len({id(error) for error in seen}) == len(seen)
         assert cache.peek(_KEY) is None
+
+    def test_a_kept_refusal_holds_no_frames(self) -> None:
+        """What is remembered of a failure is its text: a traceback would keep the store's variables in memory."""
+        cache = SecretCache()
+        with pytest.raises(SecretMissingError):
+            cache.get(_KEY, _Source(SecretMissingError("gone")))
+        kept = cache._kept[_KEY].outcome
+        assert isinstance(kept, SecretMissingError)
+        assert kept.__traceback__ is None
 
     @pytest.mark.parametrize("ttl", [0, 60])
     def test_five_hundred_threads_read_once(self, ttl: float) -> None:

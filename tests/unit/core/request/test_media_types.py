@@ -8,7 +8,7 @@ import pytest
 
 from kosha_connector_openai.core.errors import InputError
 from kosha_connector_openai.core.request.files import FilePolicy, read_file_input
-from kosha_connector_openai.core.request.media_types import WRITERS, BytesBody, choose_media_type, write_body
+from kosha_connector_openai.core.request.media_types import WRITERS, BytesBody, write_body
 from kosha_connector_openai.core.request.multipart import MultipartBody
 from kosha_connector_openai.core.spec.operation import Encoding, MediaType
 
@@ -227,25 +227,6 @@ def test_the_table_is_the_whole_list():
         "application/octet-stream",
         "*/*",
     ]
-
-
-@pytest.mark.parametrize(
-    ("names", "has_file", "chosen"),
-    [
-        (["application/json"], False, "application/json"),
-        (["application/json"], True, "application/json"),
-        ([MULTIPART, "application/json"], False, "application/json"),
-        ([MULTIPART, "application/json"], True, MULTIPART),
-        (["application/json", "application/octet-stream"], True, "application/octet-stream"),
-        ([FORM, "text/plain"], False, FORM),
-        (["text/plain", "application/vnd.x+json"], False, "application/vnd.x+json"),
-        (["application/json; charset=utf-8", MULTIPART], False, "application/json; charset=utf-8"),
-    ],
-)
-def test_the_body_type_fits_the_inputs(names, has_file, chosen):
-    """A file means multipart, no file means JSON, and where neither is offered the first is taken."""
-    content = {name: MediaType(name) for name in names}
-    assert choose_media_type(content, has_file) is content[chosen]
 
 
 def test_a_body_from_a_pipe_says_so():

@@ -1,0 +1,60 @@
+"""Walks over a value, for what the engines cannot tell: what is not JSON, too deep or large."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from kosha_connector_openai.core.actions import words
+from kosha_connector_openai.core.actions.effort import DEEPEST
+from kosha_connector_openai.core.errors import Fault
+from kosha_connector_openai.core.spec.keywords import Path
+
+_SCALARS = (str, int, float, type(None))
+
+
+def parts(value: Any, deepest: int = DEEPEST) -> Iterator[tuple[Path, Any]]:
+    """Every part of a value with its path, itself first, in order; one level below ``deepest`` at most."""
+    waiting: list[tuple[Path, Any]] = [((), value)]
+    while waiting:
+        path, part = waiting.pop()
+        yield path, part
+        if len(path) <= deepest:
+            waiting.extend(((*path, step), child) for step, child in reversed(_children(part)))
+
+
+def too_deep(value: Any, deepest: int) -> Path | None:
+    """The path of the first part that lies deeper than this many levels."""
+    return next((path for path, _ in parts(value, deepest) if len(path) > deepest), None)
+
+
+def is_larger(value: Any, limit: int) -> bool:
+    """Whether a value has more parts than this."""
+    return any(count >= limit for count, _ in enumerate(parts(value)))
+
+
+def not_json(value: Any) -> Iterator[Fault]:
+    """A fault for each part that JSON does not have, or that is nested deeper than callers may nest."""
+    for path, part in parts(value):
+        if message := _not_json(part, len(path)):
+            yield Fault(words.pointer(path), "json", message)
+
+
+def _not_json(part: Any, depth: int) -> str:
+    if depth > DEEPEST:
+        return f"is nested deeper than {DEEPEST} levels."
+    if isinstance(part, str):
+        return "" if _is_unicode(part) else "has half of a character (a lone surrogate)."
+    if isinstance(part, dict):
+        return "" if all(isinstance(name, str) for name in part) else "has a name that is not a text."
+    return "" if isinstance(part, (*_SCALARS, list, tuple)) else "is not a JSON value."
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _children(part: Any) -> list[tuple[str | int, Any]]:
+    if isinstance(part, Mapping):
+        return list(part.items())
+    return list(enumerate(part)) if isinstance(part, (list, tuple)) else []

@@ -1,0 +1,82 @@
+"""Answers made from an operation's output schema, with the request's own values and a template's facts laid over them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from functools import cached_property
+from typing import Any
+
+from kosha_connector_openai.core.actions.engines import NOT_JSON, default_engine
+from kosha_connector_openai.core.actions.samples import sample
+from kosha_connector_openai.core.connector import Action
+
+
+class Answers:
+    """The answers of one action."""
+
+    def __init__(self, action: Action) -> None:
+        self.action = action
+
+    @cached_property
+    def schema(self) -> Mapping[str, Any]:
+        """The output schema; anything goes where there is none."""
+        return self.action.output_schema or {}
+
+    @cached_property
+    def _base(self) -> Any:
+        return sample(self.schema, minimal=True) if self.action.output_schema else {}
+
+    @cached_property
+    def _valid(self) -> Callable[[Any], bool]:
+        return default_engine().compile(self.schema).is_valid
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The properties that an answer may have."""
+        return frozenset(_properties(self.schema, self.schema.get("$defs", {}), 0))
+
+    def base(self) -> Any:
+        """The least that is valid."""
+        return deepcopy(self._base)
+
+    def fits(self, value: Any) -> bool:
+        """Whether a value is a valid answer."""
+        try:
+            return self._valid(value)
+        except NOT_JSON:
+            return False
+
+    def make(self, values: Mapping[str, Any], echo: Mapping[str, Any] | None = None) -> Any:
+        """The least answer with ``values``; of ``echo`` what the schema knows and takes."""
+        made = self.base()
+        if not isinstance(made, dict):
+            return made
+        return {**self.lay(made, echo or {}), **values}
+
+    def lay(self, made: Mapping[str, Any], echo: Mapping[str, Any]) -> dict[str, Any]:
+        """``made`` with those values of ``echo`` that the schema knows and takes."""
+        found = dict(made)
+        for name in sorted(self.names & echo.keys()):
+            changed = {**found, name: echo[name]}
+            if self.fits(changed):
+                found = changed
+        return found
+
+    def part(self, name: str) -> Any:
+        """The least valid item of the array property ``name``."""
+        filled = sample({**self.schema, "required": [name], "minItems": 1}, minimal=False)
+        found = filled.get(name) if isinstance(filled, dict) else None
+        return deepcopy(found[0]) if isinstance(found, list) and found else {}
+
+
+_DEEP = 6
+
+
+def _properties(schema: Any, definitions: Mapping[str, Any], depth: int) -> set[str]:
+    if not isinstance(schema, Mapping) or depth > _DEEP:
+        return set()
+    found = set(schema.get("properties", ()))
+    reference = schema.get("$ref", "").rpartition("/")[2].replace("~1", "/").replace("~0", "~")
+    branches = [*schema.get("allOf", ()), *schema.get("anyOf", ()), *schema.get("oneOf", ()), definitions.get(reference)]
+    return found.union(*(_properties(branch, definitions, depth + 1) for branch in branches))

@@ -1,0 +1,172 @@
+"""App: a request in, a reply out. The control endpoints, the key, faults and the log of requests."""
+
+from __future__ import annotations
+
+import hmac
+import itertools
+import json
+import re
+import sys
+import traceback
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from kosha_connector_openai.core.connector import Connector
+from kosha_connector_openai.core.errors import DocumentError
+from kosha_connector_openai.core.spec.yaml_text import load_yaml
+from kosha_connector_openai.sandbox.failures import Failure, error_reply, masked
+from kosha_connector_openai.sandbox.faults import Fault, Faults
+from kosha_connector_openai.sandbox.media import png
+from kosha_connector_openai.sandbox.message import Blob, Incoming, Reply
+from kosha_connector_openai.sandbox.operations import Operations
+from kosha_connector_openai.sandbox.routes import NoRoute, Routes
+from kosha_connector_openai.sandbox.templates import point
+
+_CONTROL = "/__sandbox__"
+_PICTURE = re.compile(r"/images/(\d{1,4})x(\d{1,4})\.png")
+_LOGGED_BODY = 64 * 1024
+_LOGGED = 1000
+
+
+class App:
+    """The answers of one connector's description. Safe to use from many threads."""
+
+    def __init__(self, folder: Path, *, key: str, retired: bool = False) -> None:
+        self._connector = Connector(folder)
+        self._key = key
+        self._retired = retired
+        catalog = self._connector.catalog
+        actions = {}
+        for name in catalog.document:
+            try:
+                actions[name] = catalog[name]
+            except DocumentError:
+                continue
+        self.actions: Mapping[str, Any] = actions
+        self._behaviour = load_yaml((Path(__file__).parent / "behaviour.yaml").read_bytes(), what="behaviour.yaml")
+        self._routes = Routes(actions)
+        self._operations = Operations(actions, self._behaviour, self._call)
+        self._numbers = itertools.count(1)
+        self._log: deque[dict[str, Any]] = deque(maxlen=_LOGGED)
+        self.faults = Faults()
+
+    def answer(self, request: Incoming) -> Reply:
+        """The reply to a request; never raises."""
+        if request.path.partition("?")[0].startswith(_CONTROL):
+            return self._answered(lambda: self._control(request))
+        number = next(self._numbers)
+        entry = _logged(request, number)
+        self._log.append(entry)
+        reply = self._answered(lambda: self._reply(request, number))
+        entry["status"] = reply.status
+        name = self._request_id(number)
+        for header, value in self._behaviour["headers"].items():
+            reply.headers.setdefault(header, value.replace("${request_id}", name))
+        return reply
+
+    def _answered(self, make: Callable[[], Reply]) -> Reply:
+        try:
+            return make()
+        except Failure as failure:
+            return error_reply(self._behaviour, failure)
+        except Exception:
+            traceback.print_exc(file=sys.stderr)
+            return error_reply(self._behaviour, Failure("server"))
+
+    def _reply(self, request: Incoming, number: int) -> Reply:
+        self._check_key(request)
+        try:
+            match = self._routes.match(request.method, request.path, request.query)
+        except NoRoute as error:
+            fault = self._fault(request, None)
+            if fault and (spoilt := fault.instead(self._behaviour)):
+                return spoilt
+            facts = {"method": request.method, "path": request.path[:200], "allowed": ", ".join(sorted(error.allowed))}
+            raise Failure("no_method" if error.allowed else "no_route", **facts) from None
+        fault = self._fault(request, match.action.id)
+        if fault and (spoilt := fault.instead(self._behaviour)):
+            return spoilt
+        if not self._retired and "x-kosha-retired-ok" not in request.headers:
+            self._refuse_retired(match.action.operation.extensions.get("x-kosha-retired"))
+        origin = f"http://{request.headers.get('host', '127.0.0.1')}"
+        facts = {"origin": origin, "request_id": self._request_id(number)}
+        reply = self._operations.reply(match, request, number, facts)
+        return fault.after(reply) if fault else reply
+
+    def _refuse_retired(self, retired: Any) -> None:
+        if isinstance(retired, Mapping):
+            raise Failure("retired" if retired.get("successor") else "retired_alone", **retired)
+
+    def _request_id(self, number: int) -> str:
+        return str(self._behaviour["request_id"] % number)
+
+    def _fault(self, request: Incoming, operation: str | None) -> Fault | None:
+        text = request.headers.get("x-kosha-fault")
+        try:
+            return Fault.parse(text) if text else self.faults.take(operation)
+        except ValueError:
+            raise Failure("unreadable", reason="x-kosha-fault names no fault of the sandbox.") from None
+
+    def _check_key(self, request: Incoming) -> None:
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not given.strip():
+            raise Failure("no_key")
+        if not hmac.compare_digest(given.strip().encode(), self._key.encode()):
+            raise Failure("unauthorized", key=masked(given.strip()))
+
+    def _call(self, method: str, target: str, body: Any) -> tuple[int, Any]:
+        """One request from within, as a batch makes them."""
+        data = json.dumps(body).encode()
+        headers = {"authorization": f"Bearer {self._key}", "content-type": "application/json"}
+        reply = self.answer(Incoming(method, target, headers, Blob.of(data)))
+        whole = reply.body if isinstance(reply.body, bytes) else b"".join(reply.body)
+        return reply.status, json.loads(whole) if reply.content_type == "application/json" else whole.decode("utf-8", "replace")
+
+    def _control(self, request: Incoming) -> Reply:
+        place = request.path.removeprefix(_CONTROL)
+        if (size := _PICTURE.fullmatch(place)) and request.method == "GET":
+            return Reply(200, png(int(size[1]), int(size[2])), "image/png")
+        self._check_key(request)
+        handler = {
+            ("GET", ""): self._about,
+            ("GET", "/requests"): lambda _: list(self._log),
+            ("DELETE", "/requests"): self._forget,
+            ("GET", "/faults"): lambda _: self.faults.waiting(),
+            ("POST", "/faults"): self._plan,
+        }.get((request.method, place.rstrip("/")))
+        if handler is None:
+            raise Failure("no_route", method=request.method, path=request.path[:200])
+        return Reply.json(handler(request))
+
+    def _about(self, _: Incoming) -> dict[str, Any]:
+        document = self._connector.catalog.document
+        return {"sandbox": True, "connector": self._connector.id, "operations": len(self.actions), "description": document.digest}
+
+    def _forget(self, _: Incoming) -> dict[str, Any]:
+        self._log.clear()
+        return {"requests": 0}
+
+    def _plan(self, request: Incoming) -> Any:
+        try:
+            wanted = json.loads(bytes(request.body))
+            self.faults.add(str(point(wanted, "/fault")), int(wanted.get("times", 1)), wanted.get("operation"))
+        except (ValueError, TypeError, AttributeError):
+            raise Failure("unreadable", reason='Send {"fault": "429", "times": 1, "operation": null}.') from None
+        return self.faults.waiting()
+
+
+def _logged(request: Incoming, number: int) -> dict[str, Any]:
+    headers = dict(request.headers)
+    if "authorization" in headers:
+        scheme, _, key = headers["authorization"].partition(" ")
+        headers["authorization"] = f"{scheme} {masked(key)}"
+    entry = {"number": number, "method": request.method, "target": request.target, "headers": headers}
+    entry |= {"size": len(request.body), "sha256": request.digest}
+    if len(request.body) < _LOGGED_BODY:
+        with suppress(UnicodeDecodeError):
+            entry["body"] = bytes(request.body).decode()
+    return entry
+

@@ -1,0 +1,209 @@
+"""The facts that templates of answers can name, each made from the request when it is first asked for."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+import re
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from kosha_connector_openai.core.actions.samples import sample
+from kosha_connector_openai.core.errors import ConnectorError
+from kosha_connector_openai.sandbox.answers import Answers
+from kosha_connector_openai.sandbox.audio import sound
+from kosha_connector_openai.sandbox.media import picture
+from kosha_connector_openai.sandbox.message import Upload
+from kosha_connector_openai.sandbox.templates import ABSENT, point
+
+EPOCH: Final = 1_735_689_600
+"""The sandbox's clock starts here, 2025-01-01, and moves on a second with each request."""
+_DAY = 86_400
+_DIMENSIONS = 16
+_MOST_DIMENSIONS = 4096
+_DEFAULT_SIZE = "1024x1024"
+_SLICES = 4
+
+
+@dataclass
+class Scene:
+    """What is known while one request is answered."""
+
+    inputs: Mapping[str, Any]
+    answers: Answers
+    words: Mapping[str, Any]
+    """The behaviour's data."""
+    number: int
+    bound: dict[str, Any] = field(default_factory=dict)
+    _made: dict[str, Any] = field(default_factory=dict)
+
+    def get(self, name: str) -> Any:
+        """A bound fact, else a made one, else ABSENT."""
+        if name in self.bound:
+            return self.bound[name]
+        if name not in self._made:
+            self._made[name] = FACTS[name](self) if name in FACTS else ABSENT
+        return self._made[name]
+
+    def also(self, **more: Any) -> Scene:
+        """The same scene with more facts bound."""
+        return Scene(self.inputs, self.answers, self.words, self.number, {**self.bound, **more}, self._made)
+
+    def ask(self, pointer: str, otherwise: Any = None) -> Any:
+        """A value of the request; null counts as missing."""
+        found = point(self.get("request"), pointer)
+        return otherwise if found is ABSENT or found is None else found
+
+
+def _request(scene: Scene) -> Any:
+    return {name: _described(value) for name, value in scene.inputs.items()}
+
+
+def _described(value: Any) -> Any:
+    if isinstance(value, Upload):
+        return {"filename": value.filename, "size": len(value.blob), "content_type": value.content_type}
+    return value
+
+
+def _read(scene: Scene) -> str:
+    """What the request says: its last text."""
+    rules = scene.words["text"]
+    found = [_last_text(scene.ask(pointer), rules["leaves"]) for pointer in rules["echo"]]
+    return next((text for text in found if text), "")
+
+
+def _last_text(value: Any, leaves: list[str]) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return next((text for item in reversed(value) if (text := _last_text(item, leaves))), "")
+    if isinstance(value, Mapping):
+        return next((text for name in leaves if (text := _last_text(value.get(name), leaves))), "")
+    return ""
+
+
+def _text(scene: Scene) -> str:
+    rules = scene.words["text"]
+    made = (point(scene.bound.get("object", {}), pointer) for pointer in rules["made"])
+    structured = next((text for text in made if isinstance(text, str)), None) or _structured(scene, rules)
+    if structured is not None:
+        return structured
+    said = re.match(rules["say"], _read(scene))
+    if said is None:
+        return str(rules["otherwise"]).replace("${words}", str(len(_read(scene).split())))
+    words = said[1]
+    return str(rules["said"]).replace("${said}", words[:1].upper() + words[1:])
+
+
+def _structured(scene: Scene, rules: Mapping[str, Any]) -> str | None:
+    """JSON text where the request asks for it, under its own schema."""
+    for pointer in rules["schemas"]:
+        if isinstance(schema := scene.ask(pointer), Mapping):
+            try:
+                return json.dumps(sample(schema))
+            except (ConnectorError, ValueError):
+                return None
+    asked = any(scene.ask(pointer) == "json_object" for pointer in rules["objects"])
+    return json.dumps({"sandbox": True}) if asked else None
+
+
+def _pieces(text: str) -> list[str]:
+    return re.findall(r"\s*\S+\s*\Z|\s*\S+", text)
+
+
+def _count(scene: Scene) -> int:
+    wanted = scene.ask("/n", 1)
+    return wanted if isinstance(wanted, int) else 1
+
+
+def _texts(scene: Scene) -> list[Any]:
+    """The inputs that are answered one by one: texts, arrays of tokens, or parts."""
+    given = scene.ask("/input", "")
+    single = not isinstance(given, list) or (bool(given) and isinstance(given[0], int))
+    return [given] if single else given
+
+
+def _vectors(scene: Scene) -> list[Any]:
+    size = min(int(scene.ask("/dimensions", _DIMENSIONS)), _MOST_DIMENSIONS)
+    vectors = [_vector(json.dumps(text), size) for text in _texts(scene)]
+    if scene.ask("/encoding_format") != "base64":
+        return vectors
+    return [base64.b64encode(struct.pack(f"<{size}f", *vector)).decode() for vector in vectors]
+
+
+def _vector(text: str, size: int) -> list[float]:
+    """A unit vector that depends on the text alone."""
+    stream = b"".join(hashlib.sha256(f"{index}:{text}".encode()).digest() for index in range(-(-size // 16)))
+    raw = [value / 32768 - 1 for value in struct.unpack(f"<{size}H", stream[: size * 2])]
+    length = math.sqrt(sum(value * value for value in raw)) or 1.0
+    return [value / length for value in raw]
+
+
+def _verdicts(scene: Scene) -> list[Any]:
+    rules = scene.words["moderation"]
+    parts = _texts(scene)
+    single = bool(parts) and isinstance(parts[0], Mapping)
+    return [_verdict(scene, text, rules) for text in ([parts] if single else parts)]
+
+
+def _verdict(scene: Scene, text: Any, rules: Mapping[str, Any]) -> Any:
+    flagged = rules["word"] in json.dumps(text).lower()
+    marks = {bool: flagged, int: 0.99 if flagged else 0.01, float: 0.99 if flagged else 0.01, list: ["text"]}
+    item = scene.answers.part("results")
+    for group in item.values():
+        if isinstance(group, dict) and rules["category"] in group:
+            group[rules["category"]] = marks[type(group[rules["category"]])]
+    return {**item, "flagged": flagged}
+
+
+def _size(scene: Scene) -> str:
+    wanted = str(scene.ask("/size", _DEFAULT_SIZE))
+    return wanted if re.fullmatch(r"\d{1,4}x\d{1,4}", wanted) else _DEFAULT_SIZE
+
+
+def _picture(scene: Scene) -> str:
+    width, height = map(int, _size(scene).split("x"))
+    return base64.b64encode(picture(str(scene.ask("/output_format", "png")), width, height)).decode()
+
+
+def _pictures(scene: Scene) -> list[Any]:
+    if scene.ask("/response_format") == "url":
+        return [{"url": f"{scene.get('origin')}/__sandbox__/images/{_size(scene)}.png"}] * _count(scene)
+    return [{"b64_json": scene.get("picture")}] * _count(scene)
+
+
+def _audio_pieces(scene: Scene) -> list[str]:
+    data = scene.get("audio")
+    size = -(-len(data) // _SLICES)
+    return [base64.b64encode(data[start : start + size]).decode() for start in range(0, len(data), size)]
+
+
+FACTS: Final[Mapping[str, Callable[[Scene], Any]]] = {
+    "audio": lambda scene: sound(str(scene.ask("/response_format", "mp3"))),
+    "audio_pieces": _audio_pieces,
+    "choices": lambda scene: list(range(_count(scene))),
+    "later": lambda scene: EPOCH + scene.number + _DAY,
+    "model": lambda scene: scene.ask("/model", "sandbox"),
+    "now": lambda scene: EPOCH + scene.number,
+    "number": lambda scene: f"{scene.number:06d}",
+    "partial_pictures": lambda scene: [scene.get("picture")] * int(scene.ask("/partial_images", 0)),
+    "picture": _picture,
+    "picture_format": lambda scene: scene.ask("/output_format", "png"),
+    "picture_size": _size,
+    "pictures": _pictures,
+    "pieces": lambda scene: _pieces(scene.get("text")),
+    "queries": lambda scene: [query] if isinstance(query := scene.ask("/query", ""), str) else query,
+    "request": _request,
+    "spoken": lambda scene: scene.words["transcript"],
+    "spoken_pieces": lambda scene: _pieces(scene.words["transcript"]),
+    "text": _text,
+    "tokens_all": lambda scene: scene.get("tokens_in") + scene.get("tokens_out"),
+    "tokens_in": lambda scene: len(_read(scene).split()),
+    "tokens_out": lambda scene: len(scene.get("pieces")),
+    "vectors": _vectors,
+    "verdicts": _verdicts,
+}

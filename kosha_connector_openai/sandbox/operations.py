@@ -1,0 +1,173 @@
+"""One operation carried out: inputs read and checked, then an object, a page, a file, a form of text or a stream of events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kosha_connector_openai.core.actions.action import EVENT_STREAM
+from kosha_connector_openai.core.connector import Action
+from kosha_connector_openai.core.errors import InputError
+from kosha_connector_openai.sandbox import deeds
+from kosha_connector_openai.sandbox.answers import Answers
+from kosha_connector_openai.sandbox.facts import Scene
+from kosha_connector_openai.sandbox.failures import Failure
+from kosha_connector_openai.sandbox.message import Incoming, Reply
+from kosha_connector_openai.sandbox.reading import Reader, Unreadable
+from kosha_connector_openai.sandbox.resources import Place, Resources, pages
+from kosha_connector_openai.sandbox.routes import Match
+from kosha_connector_openai.sandbox.store import Item
+from kosha_connector_openai.sandbox.streams import events
+from kosha_connector_openai.sandbox.templates import ABSENT, render
+
+_MADE_UP = b"This file is made up by the sandbox.\n"
+
+
+class Operations:
+    """Carries out the operations of a description."""
+
+    def __init__(self, actions: Mapping[str, Action], behaviour: Mapping[str, Any], call: Callable[..., Any]) -> None:
+        self._behaviour = behaviour
+        self._call = call
+        self._readers = {name: Reader(action) for name, action in actions.items()}
+        self._answers = {name: Answers(action) for name, action in actions.items()}
+        self._resources = Resources(actions, self._answers, behaviour)
+
+    def reply(self, match: Match, request: Incoming, number: int, facts: Mapping[str, Any]) -> Reply:
+        """The reply to a checked request; raises Failure."""
+        action, values = match.action, match.values
+        inputs = self._inputs(match, request)
+        bound = {**facts, "path": dict(values), "call": self._call}
+        scene = Scene(inputs, self._answers[action.id], self._behaviour, number, bound)
+        template = self._behaviour["operations"].get(action.id, {})
+        status = int(action.operation.success.status) if action.operation.success and action.operation.success.status.isdigit() else 200
+        if template.get("forms") and not _asked(template.get("stream"), scene):
+            return _formed(template["forms"], scene, status)
+        scene, made = self._carry_out(action, scene, values, template)
+        if _asked(template.get("stream"), scene):
+            started = self._started(action, made)
+            return Reply(status, events(template["stream"], scene.also(object=made, started=started)), f"{EVENT_STREAM}; charset=utf-8")
+        if "send" in template:
+            return Reply(status, render(template["send"], scene), "application/octet-stream")
+        if action.output_schema is None:
+            return self._untyped(action, scene, status)
+        return Reply.json(made, status)
+
+    def _inputs(self, match: Match, request: Incoming) -> dict[str, Any]:
+        try:
+            inputs = self._readers[match.action.id].read(request, match.values)
+            match.action.check(inputs)
+        except Unreadable as error:
+            raise Failure("unreadable", reason=str(error)) from None
+        except InputError as error:
+            fault = error.faults[0] if error.faults else None
+            pointer = fault.pointer if fault else ""
+            code = self._behaviour["codes"].get(fault.rule if fault else "")
+            raise Failure("invalid", param=_dotted(pointer), code=code, reason=fault.message if fault else error.message) from None
+        model = inputs.get("model")
+        if isinstance(model, str) and model in self._behaviour["models"]:
+            raise Failure(self._behaviour["models"][model], param="model")
+        return inputs
+
+    def _carry_out(
+        self, action: Action, scene: Scene, values: Mapping[str, str], template: Mapping[str, Any]
+    ) -> tuple[Scene, Any]:
+        """The scene with what the object adds to it, and the JSON answer."""
+        answers, method = self._answers[action.id], action.operation.method
+        place = self._resources.place(action)
+        if place is None:
+            return scene, answers.make(render(template.get("answer", {}), scene), _echo(scene, method))
+        if not place.variable:
+            if method == "POST":
+                return scene, self._resources.create(place, answers, scene, values, template)
+            return scene, self._listed(place, answers, scene, values)
+        if method == "DELETE" and not place.tail:
+            return scene, self._resources.delete(place, answers, values)
+        item = self._resources.item(place, values, answers)
+        path = f"{self._resources.path(place.collection, values)}/{values[place.variable]}"
+        if not place.tail:
+            changed = method in ("POST", "PUT", "PATCH")
+            made = self._resources.change(item, answers, scene) if changed else self._resources.read(place, item, path, scene)
+            return scene, made
+        if place.tail in self._resources.rules(place.collection).get("verbs", {}):
+            return scene, self._resources.act(place, item, path, scene)
+        scene = scene.also(**self._memories(item, path, scene))
+        if "page" in template:
+            return scene, self._page(render(template["page"], scene), answers, scene)
+        return scene, answers.make(render(template.get("answer", {}), scene), _echo(scene, method))
+
+    def _memories(self, item: Item, path: str, scene: Scene) -> dict[str, Any]:
+        hub = self._resources
+        return {
+            "object": item.view(),
+            "history": item.history,
+            "ended": [item.status] if item.ended and item.status == item.final else [],
+            "contents": bytes(item.content) if item.content else _MADE_UP,
+            "batch_files": [file.view() for file in deeds.batch_items(hub, path)] if "/file_batches/" in path else [],
+            "chunks": deeds.chunks(hub, path.rpartition("/")[2]),
+            "hits": deeds.hits(hub, path, scene),
+            "response_inputs": deeds.inputs_of(item),
+        }
+
+    def _listed(self, place: Place, answers: Answers, scene: Scene, values: Mapping[str, str]) -> Any:
+        parent = self._resources.path(place.collection, values)
+        kept = self._resources.kept(place.collection, values)
+        found = [self._resources.see(place, item, f"{parent}/{name}", scene) for name, item in list(kept.items())]
+        return self._page(found, answers, scene)
+
+    def _page(self, values: list[Any], answers: Answers, scene: Scene) -> Any:
+        """A page in the shape of the schema; an empty one has ids that are null, or empty where null is not allowed."""
+        shown, more = pages(values, scene.inputs, self._behaviour["paging"])
+        made = answers.make({"data": shown}, {"has_more": more})
+        ends = {"first_id": shown[0].get("id"), "last_id": shown[-1].get("id")} if shown else {"first_id": "", "last_id": ""}
+        made = answers.lay(made, ends)
+        return made if shown else answers.lay(made, dict.fromkeys(ends))
+
+    def _started(self, action: Action, made: Any) -> Any:
+        place = self._resources.place(action)
+        if place is None or not isinstance(made, dict):
+            return made
+        early = self._resources.early(place.collection, self._answers[action.id].base())
+        steps = self._resources.rules(place.collection).get("steps", ())
+        changed = {**made, **early, **({"status": steps[-2]} if len(steps) > 1 else {})}
+        return {name: value for name, value in changed.items() if value is not ABSENT}
+
+    def _untyped(self, action: Action, scene: Scene, status: int) -> Reply:
+        """An answer that is no JSON, made from its media type alone."""
+        kind = next(iter(action.output_types), None)
+        if kind is None:
+            return Reply(status, b"", None)
+        text = scene.words["transcript"].encode() if kind.startswith("text/") else _MADE_UP
+        return Reply(status, b"data: {}\n\n" if kind == EVENT_STREAM else text, kind)
+
+
+def _asked(stream: Mapping[str, Any] | None, scene: Scene) -> bool:
+    if stream is None:
+        return False
+    found = scene.ask(stream["when"])
+    return bool(found == stream["equals"] if "equals" in stream else found is True)
+
+
+def _formed(forms: Mapping[str, Any], scene: Scene, status: int) -> Reply:
+    wanted = scene.ask(forms["by"], forms["default"])
+    form = forms.get(wanted, forms[forms["default"]])
+    if "json" in form:
+        return Reply.json(render(form["json"], scene), status)
+    if "bytes" in form:
+        return Reply(status, render(form["bytes"], scene), form["type"])
+    return Reply(status, render(form["text"], scene).encode(), form["type"])
+
+
+def _echo(scene: Scene, method: str) -> Mapping[str, Any]:
+    return scene.get("request") if method != "GET" else {}
+
+
+def _dotted(pointer: str) -> str:
+    """A JSON Pointer as the vendor writes it: ``messages[0].role``."""
+    found = ""
+    for token in pointer.split("/")[1:]:
+        name = token.replace("~1", "/").replace("~0", "~")
+        found += f"[{name}]" if name.isdigit() else f".{name}" if found else name
+    return found
+
+

@@ -1,0 +1,212 @@
+"""Objects that can be created, read, listed, changed and deleted: which operation does what follows from path and method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kosha_connector_openai.core.connector import Action
+from kosha_connector_openai.sandbox.answers import Answers
+from kosha_connector_openai.sandbox.deeds import DEEDS, Hub
+from kosha_connector_openai.sandbox.facts import Scene
+from kosha_connector_openai.sandbox.failures import Failure
+from kosha_connector_openai.sandbox.message import Blob, Upload
+from kosha_connector_openai.sandbox.store import Item, Kept, Store
+from kosha_connector_openai.sandbox.templates import ABSENT, render
+
+Rules = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an operation stands: its collection's template, the variable of the item if any, and what follows it."""
+
+    collection: str
+    variable: str = ""
+    tail: str = ""
+
+
+class Resources(Hub):
+    """The remembered objects of a whole description."""
+
+    def __init__(self, actions: Mapping[str, Action], answers: Mapping[str, Answers], behaviour: Rules) -> None:
+        self.store = Store()
+        self.behaviour = behaviour
+        self._answers = answers
+        self._rules: Mapping[str, Rules] = behaviour.get("collections", {})
+        paths = {action.operation.path for action in actions.values()}
+        routes = {(action.operation.method, action.operation.path): action for action in actions.values()}
+        items = {path.rpartition("/")[0] for path in paths if path.endswith("}") and ("GET", path) in routes}
+        created = {path for path in items if ("POST", path) in routes}
+        self._collections = created | (self._rules.keys() & {path for known in paths for path in _prefixes(known)})
+        makers = {path: answers[action.id] for (method, path), action in routes.items() if method == "POST"}
+        readers = {path.rpartition("/")[0]: answers[action.id] for (method, path), action in routes.items() if method == "GET"}
+        self._shapes = {path: readers.get(path, makers.get(path)) for path in self._collections}
+        """The answers that show one object of each collection."""
+
+    def place(self, action: Action) -> Place | None:
+        """The collection that an action works on; None where it works on none."""
+        path = action.operation.path
+        if path in self._collections:
+            return Place(path)
+        for parent in reversed(_prefixes(path)):
+            rest = path[len(parent) + 1 :]
+            if parent in self._collections and rest.startswith("{"):
+                variable, _, tail = rest.partition("/")
+                return Place(parent, variable[1:-1], tail)
+        return None
+
+    def rules(self, collection: str) -> Rules:
+        """What the behaviour says of a collection."""
+        return self._rules.get(collection, {})
+
+    def path(self, collection: str, values: Mapping[str, str]) -> str:
+        """The collection as this caller sees it; objects on the way that are missing raise Failure."""
+        found = ""
+        segments = collection.split("/")[1:]
+        for index, segment in enumerate(segments):
+            if not segment.startswith("{"):
+                found = f"{found}/{segment}"
+                continue
+            parent = "/" + "/".join(segments[:index])
+            if parent in self._collections:
+                self.item(Place(parent, segment[1:-1]), values)
+            found = f"{found}/{values[segment[1:-1]]}"
+        return found
+
+    def kept(self, collection: str, values: Mapping[str, str]) -> Kept:
+        """The objects of a collection."""
+        return self.store.collection(self.path(collection, values), lambda: self._seed(collection))
+
+    def item(self, place: Place, values: Mapping[str, str], answers: Answers | None = None) -> Item:
+        """The object that a path names. One whose id is the variable's own name always exists; others raise Failure."""
+        kept, name = self.kept(place.collection, values), values[place.variable]
+        with self.store.lock():
+            if name not in kept and name == place.variable:
+                reader = self._shapes.get(place.collection) or answers
+                base = reader.base() if reader else {}
+                kept[name] = self._new(place.collection, {**base, "id": name}, {}, reader, whole=False, number=0)
+            if name not in kept:
+                thing = place.collection.rpartition("/")[2].replace("_", " ").removesuffix("s")
+                raise Failure("not_found", thing=thing, id=name, param="id")
+            return kept[name]
+
+    def add(self, collection: str, values: Mapping[str, str], made: dict[str, Any], scene: Scene, content: Blob | None = None) -> Item:
+        """Remembers an object that was just made."""
+        reader = self._shapes.get(collection)
+        complete = reader.lay(reader.base(), made) if reader else made
+        whole = not scene.ask(self.rules(collection).get("when", ""), True)
+        item = self._new(collection, complete, scene.inputs, reader, whole=whole, number=scene.number)
+        item.content = content
+        self.kept(collection, values)[made["id"]] = item
+        return item
+
+    def create(self, place: Place, answers: Answers, scene: Scene, values: Mapping[str, str], template: Rules) -> dict[str, Any]:
+        """The new object, remembered unless the request says otherwise."""
+        rules = self.rules(place.collection)
+        facts = {"id": self._identity(rules, scene), **render(template.get("answer", {}), scene)}
+        made = answers.make(facts if "id" in answers.names else {}, scene.get("request"))
+        path = self.path(place.collection, values)
+        if not isinstance(made, dict) or "id" not in made or scene.ask(rules.get("keep", ""), True) is False:
+            return made
+        upload = scene.inputs.get(template.get("keeps", ""))
+        item = self.add(place.collection, values, made, scene, upload.blob if isinstance(upload, Upload) else None)
+        self._do(rules.get("do"), item, f"{path}/{made['id']}", scene)
+        shown = self.see(place, item, f"{path}/{made['id']}", scene)
+        return shown if answers.fits(shown) else answers.lay(made, shown)
+
+    def read(self, place: Place, item: Item, path: str, scene: Scene) -> dict[str, Any]:
+        """The object after one more step of its life."""
+        with self.store.lock():
+            reached = item.advance(scene.get("now"))
+            self._do(self.rules(place.collection).get("reach", {}).get(reached), item, path, scene)
+            return self.see(place, item, path, scene)
+
+    def see(self, place: Place, item: Item, path: str, scene: Scene) -> dict[str, Any]:
+        """The object as it is."""
+        self._do(self.rules(place.collection).get("refresh"), item, path, scene)
+        return item.view()
+
+    def change(self, item: Item, answers: Answers, scene: Scene) -> dict[str, Any]:
+        """The object with the request's values."""
+        item.object = answers.lay(item.object, scene.get("request"))
+        return item.view()
+
+    def delete(self, place: Place, answers: Answers, values: Mapping[str, str]) -> Any:
+        """What a deletion answers; None where it has no body."""
+        item = self.item(place, values, answers)
+        name = values[place.variable]
+        with self.store.lock():
+            self.kept(place.collection, values).pop(name, None)
+        echo = {"id": name, "object": item.object.get("object"), "deleted": True}
+        return answers.lay(answers.base(), echo) if answers.action.output_schema else None
+
+    def act(self, place: Place, item: Item, path: str, scene: Scene) -> dict[str, Any]:
+        """The object after the verb that its path ends with; raises Failure where it has ended."""
+        rules = self.rules(place.collection)
+        verb = rules.get("verbs", {}).get(place.tail, {})
+        with self.store.lock():
+            if item.ended and path.endswith(f"/{place.variable}"):
+                item.enter(list(rules.get("steps", ())), scene.get("now"))
+            if item.ended and item.status not in rules.get("open", ()):
+                raise Failure("finished", state=item.status)
+            self._do(verb.get("do"), item, path, scene)
+            item.held = verb.get("hold", item.held)
+            if "steps" in verb:
+                item.enter(list(verb["steps"]), scene.get("now"))
+            return self.see(place, item, path, scene)
+
+    def early(self, collection: str, base: Any) -> dict[str, Any]:
+        """What an object of the collection shows before its last step."""
+        late = self.rules(collection).get("late", ())
+        return {name: base.get(name, ABSENT) if isinstance(base, dict) else ABSENT for name in late}
+
+    def _new(
+        self, collection: str, made: dict[str, Any], inputs: Rules, reader: Answers | None, *, whole: bool, number: int
+    ) -> Item:
+        steps = list(self.rules(collection).get("steps", ()))
+        early = self.early(collection, reader.base() if reader else {})
+        item = Item(made, inputs, final=steps[-1] if steps else None, early=early)
+        item.stamps = reader.names if reader else frozenset()
+        item.enter(steps[-1:] if whole else steps, number)
+        return item
+
+    def _identity(self, rules: Rules, scene: Scene) -> str:
+        named = rules.get("id", "obj_")
+        if named.startswith("$"):
+            return str(render(named, scene))
+        return f"{named}{scene.get('number')}"
+
+    def _do(self, deed: str | None, item: Item, path: str, scene: Scene) -> None:
+        if deed is not None:
+            DEEDS[deed](self, item, path, scene)
+
+    def _seed(self, collection: str) -> Kept:
+        reader = self._shapes.get(collection)
+        base = reader.base() if reader else {}
+        return {seed["id"]: Item({**base, **seed}, {}) for seed in self.rules(collection).get("seed", ())}
+
+
+def _prefixes(path: str) -> list[str]:
+    """The path and what it stands below, shortest first."""
+    segments = path.split("/")
+    return ["/".join(segments[:end]) for end in range(2, len(segments) + 1)]
+
+
+def pages(values: list[Any], query: Mapping[str, Any], rules: Rules) -> tuple[list[Any], bool]:
+    """One page of a list that is oldest first, and whether more follow. The newest come first unless the query says ``asc``."""
+    for name, key in rules["filters"].items():
+        if name in query:
+            values = [value for value in values if key not in value or value[key] == query[name]]
+    if query.get(rules["order"]) != "asc":
+        values = values[::-1]
+    ids = [value.get("id") for value in values]
+    if (after := query.get(rules["after"])) in ids:
+        values = values[ids.index(after) + 1 :]
+    elif (before := query.get(rules["before"])) in ids:
+        values = values[: ids.index(before)]
+    limit = query.get(rules["limit"], rules["default"])
+    size = limit if isinstance(limit, int) else rules["default"]
+    return values[:size], len(values) > size
+

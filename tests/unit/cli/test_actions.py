@@ -1,0 +1,87 @@
+"""``actions``: finding an action and seeing what it takes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from tests.unit.cli.conftest import Cli
+
+
+def test_list(cli: Cli) -> None:
+    """One line for each action, ids first, in the order of the groups."""
+    lines = [line.split("\t") for line in cli("actions", "list").stdout.splitlines()]
+    assert len(lines) == 64
+    assert lines[0] == ["createCompletion", "Create completion", "Completions", "paid, streams"]
+    assert {len(line) for line in lines} == {4}
+
+
+def test_list_for_programs(cli: Cli) -> None:
+    """The same as JSON, with the hints by name."""
+    found = json.loads(cli("actions", "list", "--json").stdout)
+    assert (found[0]["id"], found[0]["method"], found[0]["path"]) == ("createCompletion", "POST", "/v1/completions")
+    assert found[0]["hints"]["paid"] is True
+
+
+@pytest.mark.parametrize("group", ["Images", "images"])
+def test_group(cli: Cli, group: str) -> None:
+    """One group, in any case."""
+    lines = cli("actions", "list", "--group", group).stdout.splitlines()
+    assert [line.split("\t")[0] for line in lines] == ["createImage", "createImageEdit", "createImageVariation"]
+
+
+def test_unknown_group(cli: Cli) -> None:
+    """A misspelt group gets the nearest one."""
+    done = cli("actions", "list", "--group", "Imagse")
+    assert done.exit_code == 3
+    assert "`Images`" in done.stderr
+
+
+def test_featured(cli: Cli) -> None:
+    """The few that most people need."""
+    lines = cli("actions", "list", "--featured").stdout.splitlines()
+    assert 10 <= len(lines) < 25
+
+
+def test_search(cli: Cli) -> None:
+    """All words must occur."""
+    done = cli("actions", "search", "speech")
+    assert done.stdout.startswith("createSpeech\t")
+    assert cli("actions", "search", "speech", "zebra").stdout == ""
+
+
+def test_show(cli: Cli) -> None:
+    """What it does, its inputs with those needed first, and an example that names them."""
+    lines = cli("actions", "show", "createTranscription").stdout.splitlines()
+    assert lines[0] == "createTranscription: Create transcription"
+    assert lines[2] == "POST /v1/audio/transcriptions (paid, streams, file in)"
+    assert lines[5].startswith("file\ta file\tyes\t")
+    assert lines[-1] == "kosha-openai run createTranscription file=@PATH model=..."
+
+
+def test_show_retired(cli: Cli) -> None:
+    """A retired action says so, and what to use."""
+    assert "Retired: use " in cli("actions", "show", "createEdit").stdout
+
+
+def test_show_for_programs(cli: Cli) -> None:
+    """The inputs as JSON."""
+    found = json.loads(cli("actions", "show", "createCompletion", "--json").stdout)
+    assert {"name": "temperature", "kinds": ["number", "null"], "required": False} == {
+        key: value for key, value in found["inputs"][-3].items() if key != "help"
+    }
+
+
+@pytest.mark.parametrize("options", [(), ("--output",)])
+def test_schema(cli: Cli, options: tuple[str, ...]) -> None:
+    """A JSON Schema that holds all it refers to."""
+    schema = json.loads(cli("actions", "schema", "createChatCompletion", *options).stdout)
+    Draft202012Validator.check_schema(schema)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+def test_no_output_schema(cli: Cli) -> None:
+    """Sound has no JSON Schema."""
+    assert cli("actions", "schema", "createSpeech", "--output").exit_code == 3

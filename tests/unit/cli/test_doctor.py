@@ -1,0 +1,76 @@
+"""``doctor`` finds what is broken, and shows names only."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.canary import Canary
+from tests.unit.cli.conftest import Cli
+
+
+def test_healthy(cli: Cli, canary: Canary) -> None:
+    """With a key all is well; the key is read, and not shown."""
+    done = cli("doctor")
+    rows = {line.split("\t")[1]: line.split("\t") for line in done.stdout.splitlines()}
+    assert done.exit_code == 0
+    assert rows["connector openai"][2] == "0.1.0, 64 actions"
+    assert rows["field api_key"][2] == "from variable OPENAI_API_KEY"
+    assert rows["secret env:OPENAI_API_KEY"] == ["ok", "secret env:OPENAI_API_KEY", "can be read."]
+    canary.scan(done.stdout, done.stderr)
+
+
+def test_no_key(cli: Cli) -> None:
+    """Without a key it says which variables could hold one."""
+    done = cli("doctor")
+    assert done.exit_code == 4
+    assert "OPENAI_API_KEY" in done.stdout
+
+
+def test_for_programs(cli: Cli, canary: Canary) -> None:
+    """The same as JSON."""
+    found = json.loads(cli("doctor", "--json").stdout)
+    assert {"state": "ok", "part": "field auth_type", "text": "from manifest", "code": 0} in found
+
+
+def test_malformed_key(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key with a blank inside is found before it is sent."""
+    monkeypatch.setenv("OPENAI_API_KEY", "half-of-a-key and more")
+    done = cli("doctor")
+    assert done.exit_code == 4
+    assert "has a blank inside at position 14" in done.stdout
+    assert "and more" not in done.stdout
+
+
+def test_loose_file(cli: Cli, canary: Canary, tmp_path: Path) -> None:
+    """The modes of a key file are looked at."""
+    (tmp_path / "key").write_text(canary.key)
+    (tmp_path / "key").chmod(0o640)
+    done = cli("doctor", "--set", f"api_key=file:{tmp_path}/key")
+    assert done.exit_code == 4
+    assert "chmod 600" in done.stdout
+    assert "from --set" in done.stdout
+
+
+def test_proxy(cli: Cli, canary: Canary, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy in the environment is named, and said to be ignored; its address is not shown."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://user:password@proxy.example:3128")
+    done = cli("doctor")
+    assert done.exit_code == 0
+    assert "HTTPS_PROXY: set, and ignored" in done.stdout
+    assert "proxy.example" not in done.stdout
+
+
+def test_changed_description(cli: Cli, canary: Canary, root: Path, tmp_path: Path) -> None:
+    """A description that is not the pinned one is broken."""
+    (tmp_path / "connector.yaml").write_bytes((root / "connector.yaml").read_bytes())
+    pinned = f"spec:\n  sha256: {'a' * 64}\n"
+    text = (tmp_path / "connector.yaml").read_text()
+    start, end = text.index("spec:\n"), text.index("\nservers:")
+    (tmp_path / "connector.yaml").write_text(text[:start] + pinned + text[end:])
+    (tmp_path / "openapi.json").write_bytes((root / "openapi.json").read_bytes())
+    done = cli("--connector", str(tmp_path), "doctor")
+    assert done.exit_code == 10
+    assert "SHA-256" in done.stdout
