@@ -25,7 +25,7 @@ AsyncCall = Callable[[], Awaitable[object]]
 
 def connection(connector: Connector, url: str, engine: str) -> Connection:
     """A connection to the upstream, as a user would make it, on one of the engines."""
-    return connector.connection({"server_url": url}, environ=ENVIRONMENT, engine=engine)
+    return connector.connection({"server_url": url, "api_key": "env:OPENAI_API_KEY"}, environ={}, engine=engine)
 
 
 @contextmanager

@@ -34,7 +34,7 @@ class JsonLimits:
 
     bytes: int = 16 * MIB
     depth: int = 64
-    nodes: int = 100_000
+    nodes: int = 2_000_000
     string: int = 8 * MIB
     digits: int = 400
 

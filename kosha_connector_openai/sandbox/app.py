@@ -55,13 +55,17 @@ class App:
 
     def answer(self, request: Incoming) -> Reply:
         """The reply to a request; never raises."""
-        if request.path.partition("?")[0].startswith(_CONTROL):
-            return self._answered(lambda: self._control(request))
+        if request.path.startswith(_CONTROL):
+            return self._named(self._answered(lambda: self._control(request)), 0)
         number = next(self._numbers)
         entry = _logged(request, number)
         self._log.append(entry)
         reply = self._answered(lambda: self._reply(request, number))
         entry["status"] = reply.status
+        return self._named(reply, number)
+
+    def _named(self, reply: Reply, number: int) -> Reply:
+        """The reply with the headers that every answer has."""
         name = self._request_id(number)
         for header, value in self._behaviour["headers"].items():
             reply.headers.setdefault(header, value.replace("${request_id}", name))
@@ -122,7 +126,7 @@ class App:
         data = json.dumps(body).encode()
         headers = {"authorization": f"Bearer {self._key}", "content-type": "application/json"}
         reply = self.answer(Incoming(method, target, headers, Blob.of(data)))
-        whole = reply.body if isinstance(reply.body, bytes) else b"".join(reply.body)
+        whole = reply.whole()
         return reply.status, json.loads(whole) if reply.content_type == "application/json" else whole.decode("utf-8", "replace")
 
     def _control(self, request: Incoming) -> Reply:
@@ -169,4 +173,3 @@ def _logged(request: Incoming, number: int) -> dict[str, Any]:
         with suppress(UnicodeDecodeError):
             entry["body"] = bytes(request.body).decode()
     return entry
-

@@ -15,6 +15,8 @@ from kosha_connector_openai.sandbox.store import Item, Store
 
 FILES = "/v1/files"
 _CHUNK = 800
+_ASKED = {"type": "input_text"}
+_SAID = {"type": "output_text", "annotations": [], "logprobs": []}
 _STATES = ("in_progress", "completed", "failed", "cancelled")
 
 
@@ -163,9 +165,10 @@ def inputs_of(item: Item) -> list[dict[str, Any]]:
         if "role" not in message:
             continue
         content = message["content"]
-        parts = [{"type": "input_text", "text": content}] if isinstance(content, str) else content
-        role = {"assistant": "user"}.get(message["role"], message["role"])
-        found.append({"id": f"msg_{index:06d}", "type": "message", "role": role, "status": "completed", "content": parts})
+        shape = _SAID if message["role"] == "assistant" else _ASKED
+        parts = [{**shape, "text": content}] if isinstance(content, str) else content
+        head = {"id": f"msg_{index:06d}", "type": "message", "role": message["role"], "status": "completed"}
+        found.append({**head, "content": parts})
     return found
 
 
@@ -180,7 +183,8 @@ def _file(hub: Hub, name: Any) -> Item | None:
 
 def _new_file(hub: Hub, scene: Scene, filename: str, purpose: str, content: Blob) -> dict[str, Any]:
     name = f"file-{scene.get('number')}-{len(hub.store.collection(FILES))}"
-    made = {"id": name, "bytes": len(content), "created_at": scene.get("now"), "filename": filename, "purpose": purpose, "status": "processed"}
+    made = {"id": name, "bytes": len(content), "created_at": scene.get("now"), "filename": filename}
+    made |= {"purpose": purpose, "status": "processed"}
     return hub.add(FILES, {}, made, scene, content).view()
 
 

@@ -156,7 +156,8 @@ def _verdict(scene: Scene, text: Any, rules: Mapping[str, Any]) -> Any:
     item = scene.answers.part("results")
     for group in item.values():
         if isinstance(group, dict) and rules["category"] in group:
-            group[rules["category"]] = marks[type(group[rules["category"]])]
+            found = group[rules["category"]]
+            group[rules["category"]] = marks.get(type(found), found)
     return {**item, "flagged": flagged}
 
 

@@ -29,8 +29,8 @@ class Fault:
         fault = cls(name, value)
         if not (name in INSTEAD or name in AFTER or fault.status):
             raise ValueError("unknown fault")
-        if name in _NUMBERS:
-            float(value)
+        if not value.isprintable() or (value and name in _NUMBERS and float(value) < 0):
+            raise ValueError("unusable value")
         return fault
 
     @property
@@ -41,7 +41,7 @@ class Fault:
     def instead(self, behaviour: Mapping[str, Any]) -> Reply | None:
         """The reply that is sent while the operation is not carried out; None where it is."""
         if self.status:
-            name = behaviour["fault_errors"].get(self.status, behaviour["fault_errors"].get(str(self.status), "other"))
+            name = behaviour["fault_errors"].get(self.name, "other")
             return error_reply(behaviour, Failure(name, status=self.status, key="****"))
         make = INSTEAD.get(self.name)
         return make(self.value) if make else None
@@ -113,28 +113,24 @@ def _empty(reply: Reply, _: str) -> Reply:
 
 
 def _bad_json(reply: Reply, _: str) -> Reply:
-    whole = _whole(reply)
+    whole = reply.whole()
     reply.body = whole[: max(len(whole) // 2, 1)]
     return reply
 
 
 def _gzip(reply: Reply, _: str) -> Reply:
-    reply.body = gzip.compress(_whole(reply), mtime=0)
+    reply.body = gzip.compress(reply.whole(), mtime=0)
     reply.headers["Content-Encoding"] = "gzip"
     return reply
 
 
 def _longer(reply: Reply, _: str) -> Reply:
-    reply.body = _whole(reply)
+    reply.body = reply.whole()
     reply.wire["longer"] = _EXTRA
     return reply
 
 
-def _whole(reply: Reply) -> bytes:
-    return reply.body if isinstance(reply.body, bytes) else b"".join(reply.body)
-
-
-_NUMBERS: Final = frozenset({"slow", "cut", "cut-stream", "drip"})
+_NUMBERS: Final = frozenset({"slow", "cut", "cut-stream", "drip", "html", "huge"})
 INSTEAD: Final[Mapping[str, Callable[[str], Reply]]] = {"html": _html, "redirect": _redirect, "huge": _huge}
 AFTER: Final[Mapping[str, Callable[[Reply, str], Reply]]] = {
     "slow": _wire("slow"),

@@ -7,7 +7,6 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Final
 
-_GREY = 0x9C
 _MOST = 4096
 
 
@@ -34,7 +33,7 @@ def jpeg(width: int, height: int) -> bytes:
     The Huffman tables hold two codes for brightness (0: no change, 10: four bits follow) and one for the end of a block (0).
     """
     blocks = -(-width // 8) * -(-height // 8)
-    bits = "10" + format(_GREY >> 4, "04b") + "0" + "00" * (blocks - 1)
+    bits = "10" + "1001" + "0" + "00" * (blocks - 1)
     bits += "1" * (-len(bits) % 8)
     scan = int(bits, 2).to_bytes(len(bits) // 8, "big").replace(b"\xff", b"\xff\0")
     segments = (

@@ -81,14 +81,18 @@ class Incoming:
 
 @dataclass
 class Reply:
-    """An answer. A body that is no bytes is sent in chunks as it is made (RFC 9112, section 7.1)."""
+    """An answer. A body whose length is unknown is sent in chunks as it is made (RFC 9112, section 7.1)."""
 
     status: int
-    body: bytes | Iterable[bytes] = b""
+    body: bytes | Blob | Iterable[bytes] = b""
     content_type: str | None = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
     wire: dict[str, float] = field(default_factory=dict)
     """What the server does to the bytes: see ``faults``."""
+
+    def whole(self) -> bytes:
+        """The body in one piece."""
+        return bytes(self.body) if isinstance(self.body, (bytes, Blob)) else b"".join(self.body)
 
     @classmethod
     def json(cls, value: Any, status: int = 200) -> Reply:

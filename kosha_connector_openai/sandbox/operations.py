@@ -20,6 +20,8 @@ from kosha_connector_openai.sandbox.store import Item
 from kosha_connector_openai.sandbox.streams import events
 from kosha_connector_openai.sandbox.templates import ABSENT, render
 
+Values = Mapping[str, str]
+Template = Mapping[str, Any]
 _MADE_UP = b"This file is made up by the sandbox.\n"
 
 
@@ -41,17 +43,17 @@ class Operations:
         scene = Scene(inputs, self._answers[action.id], self._behaviour, number, bound)
         template = self._behaviour["operations"].get(action.id, {})
         status = int(action.operation.success.status) if action.operation.success and action.operation.success.status.isdigit() else 200
-        if template.get("forms") and not _asked(template.get("stream"), scene):
+        streams = _asked(template.get("stream"), scene)
+        if "forms" in template and not streams:
             return _formed(template["forms"], scene, status)
-        scene, made = self._carry_out(action, scene, values, template)
-        if _asked(template.get("stream"), scene):
-            started = self._started(action, made)
-            return Reply(status, events(template["stream"], scene.also(object=made, started=started)), f"{EVENT_STREAM}; charset=utf-8")
+        with self._resources.store.lock:
+            scene, made = self._carry_out(action, scene, values, template)
+        if streams:
+            live = scene.also(object=made, started=self._started(action, made))
+            return Reply(status, events(template["stream"], live), f"{EVENT_STREAM}; charset=utf-8")
         if "send" in template:
             return Reply(status, render(template["send"], scene), "application/octet-stream")
-        if action.output_schema is None:
-            return self._untyped(action, scene, status)
-        return Reply.json(made, status)
+        return Reply.json(made, status) if action.output_schema is not None else _untyped(action, scene, status)
 
     def _inputs(self, match: Match, request: Incoming) -> dict[str, Any]:
         try:
@@ -69,32 +71,47 @@ class Operations:
             raise Failure(self._behaviour["models"][model], param="model")
         return inputs
 
-    def _carry_out(
-        self, action: Action, scene: Scene, values: Mapping[str, str], template: Mapping[str, Any]
-    ) -> tuple[Scene, Any]:
+    def _carry_out(self, action: Action, scene: Scene, values: Values, template: Template) -> tuple[Scene, Any]:
         """The scene with what the object adds to it, and the JSON answer."""
-        answers, method = self._answers[action.id], action.operation.method
         place = self._resources.place(action)
         if place is None:
-            return scene, answers.make(render(template.get("answer", {}), scene), _echo(scene, method))
+            return scene, self._made(action, scene, template)
         if not place.variable:
-            if method == "POST":
-                return scene, self._resources.create(place, answers, scene, values, template)
-            return scene, self._listed(place, answers, scene, values)
-        if method == "DELETE" and not place.tail:
-            return scene, self._resources.delete(place, answers, values)
-        item = self._resources.item(place, values, answers)
-        path = f"{self._resources.path(place.collection, values)}/{values[place.variable]}"
+            return scene, self._on_collection(place, action, scene, values, template)
         if not place.tail:
-            changed = method in ("POST", "PUT", "PATCH")
-            made = self._resources.change(item, answers, scene) if changed else self._resources.read(place, item, path, scene)
-            return scene, made
+            return scene, self._on_object(place, action, scene, values)
+        item = self._resources.item(place, values, self._answers[action.id])
+        path = f"{self._resources.path(place.collection, values)}/{values[place.variable]}"
         if place.tail in self._resources.rules(place.collection).get("verbs", {}):
             return scene, self._resources.act(place, item, path, scene)
         scene = scene.also(**self._memories(item, path, scene))
+        return scene, self._made(action, scene, template)
+
+    def _made(self, action: Action, scene: Scene, template: Template) -> Any:
+        answers = self._answers[action.id]
         if "page" in template:
-            return scene, self._page(render(template["page"], scene), answers, scene)
-        return scene, answers.make(render(template.get("answer", {}), scene), _echo(scene, method))
+            return self._page(render(template["page"], scene), answers, scene)
+        echo = scene.get("request") if action.operation.method != "GET" else {}
+        return answers.make(render(template.get("answer", {}), scene), echo)
+
+    def _on_collection(self, place: Place, action: Action, scene: Scene, values: Values, template: Template) -> Any:
+        answers = self._answers[action.id]
+        if action.operation.method == "POST":
+            return self._resources.create(place, answers, scene, values, template)
+        parent = self._resources.path(place.collection, values)
+        kept = self._resources.kept(place.collection, values)
+        found = [self._resources.see(place, item, f"{parent}/{name}", scene) for name, item in kept.items()]
+        return self._page(found, answers, scene)
+
+    def _on_object(self, place: Place, action: Action, scene: Scene, values: Values) -> Any:
+        answers = self._answers[action.id]
+        if action.operation.method == "DELETE":
+            return self._resources.delete(place, answers, values)
+        item = self._resources.item(place, values, answers)
+        if action.operation.method != "GET":
+            return self._resources.change(item, answers, scene)
+        path = f"{self._resources.path(place.collection, values)}/{values[place.variable]}"
+        return self._resources.read(place, item, path, scene)
 
     def _memories(self, item: Item, path: str, scene: Scene) -> dict[str, Any]:
         hub = self._resources
@@ -102,18 +119,12 @@ class Operations:
             "object": item.view(),
             "history": item.history,
             "ended": [item.status] if item.ended and item.status == item.final else [],
-            "contents": bytes(item.content) if item.content else _MADE_UP,
+            "contents": _MADE_UP if item.content is None else item.content,
             "batch_files": [file.view() for file in deeds.batch_items(hub, path)] if "/file_batches/" in path else [],
             "chunks": deeds.chunks(hub, path.rpartition("/")[2]),
             "hits": deeds.hits(hub, path, scene),
             "response_inputs": deeds.inputs_of(item),
         }
-
-    def _listed(self, place: Place, answers: Answers, scene: Scene, values: Mapping[str, str]) -> Any:
-        parent = self._resources.path(place.collection, values)
-        kept = self._resources.kept(place.collection, values)
-        found = [self._resources.see(place, item, f"{parent}/{name}", scene) for name, item in list(kept.items())]
-        return self._page(found, answers, scene)
 
     def _page(self, values: list[Any], answers: Answers, scene: Scene) -> Any:
         """A page in the shape of the schema; an empty one has ids that are null, or empty where null is not allowed."""
@@ -132,20 +143,21 @@ class Operations:
         changed = {**made, **early, **({"status": steps[-2]} if len(steps) > 1 else {})}
         return {name: value for name, value in changed.items() if value is not ABSENT}
 
-    def _untyped(self, action: Action, scene: Scene, status: int) -> Reply:
-        """An answer that is no JSON, made from its media type alone."""
-        kind = next(iter(action.output_types), None)
-        if kind is None:
-            return Reply(status, b"", None)
-        text = scene.words["transcript"].encode() if kind.startswith("text/") else _MADE_UP
-        return Reply(status, b"data: {}\n\n" if kind == EVENT_STREAM else text, kind)
-
 
 def _asked(stream: Mapping[str, Any] | None, scene: Scene) -> bool:
     if stream is None:
         return False
     found = scene.ask(stream["when"])
     return bool(found == stream["equals"] if "equals" in stream else found is True)
+
+
+def _untyped(action: Action, scene: Scene, status: int) -> Reply:
+    """An answer that is no JSON, made from its media type alone."""
+    kind = next(iter(action.output_types), None)
+    if kind is None:
+        return Reply(status, b"", None)
+    text = scene.words["transcript"].encode() if kind.startswith("text/") else _MADE_UP
+    return Reply(status, b"data: {}\n\n" if kind == EVENT_STREAM else text, kind)
 
 
 def _formed(forms: Mapping[str, Any], scene: Scene, status: int) -> Reply:
@@ -158,10 +170,6 @@ def _formed(forms: Mapping[str, Any], scene: Scene, status: int) -> Reply:
     return Reply(status, render(form["text"], scene).encode(), form["type"])
 
 
-def _echo(scene: Scene, method: str) -> Mapping[str, Any]:
-    return scene.get("request") if method != "GET" else {}
-
-
 def _dotted(pointer: str) -> str:
     """A JSON Pointer as the vendor writes it: ``messages[0].role``."""
     found = ""
@@ -169,5 +177,3 @@ def _dotted(pointer: str) -> str:
         name = token.replace("~1", "/").replace("~0", "~")
         found += f"[{name}]" if name.isdigit() else f".{name}" if found else name
     return found
-
-

@@ -22,9 +22,7 @@ class Sandbox:
     answer that the vendor has shut down. Times are in seconds. Raises RuntimeError where the server does not start.
     """
 
-    def __init__(
-        self, *, key: str = DEFAULT_KEY, connector: Path | None = None, retired: bool = False, port: int = 0
-    ) -> None:
+    def __init__(self, *, key: str = DEFAULT_KEY, connector: Path | None = None, retired: bool = False, port: int = 0) -> None:
         self.key = key
         self.url = ""
         self._process: subprocess.Popen[str] | None = None

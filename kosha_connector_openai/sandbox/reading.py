@@ -41,7 +41,7 @@ class Reader:
         for name, parameter in self._parameters.items():
             if parameter.location == "header" and name.lower() in request.headers:
                 inputs[name] = self._typed(name, request.headers[name.lower()])
-        return inputs | self._body(request)
+        return self._body(request) | inputs
 
     def _body(self, request: Incoming) -> dict[str, Any]:
         if not len(request.body) or not self._types:
@@ -128,7 +128,8 @@ def _json(body: Blob) -> Any:
 
 def _nested(pairs: Pairs, known: Iterable[str]) -> dict[str, Any]:
     """``a[b]`` and ``a[]`` as objects and arrays; a repeated name is an array. A declared name keeps its brackets."""
-    names, found = set(known), {}
+    names = set(known)
+    found: dict[str, Any] = {}
     for key, value in pairs:
         match = None if key in names else _BRACKETS.fullmatch(key)
         name = match[1] if match else key

@@ -9,7 +9,7 @@ from typing import Any
 from kosha_connector_openai.core.connector import Action
 from kosha_connector_openai.sandbox.answers import Answers
 from kosha_connector_openai.sandbox.deeds import DEEDS, Hub
-from kosha_connector_openai.sandbox.facts import Scene
+from kosha_connector_openai.sandbox.facts import EPOCH, Scene
 from kosha_connector_openai.sandbox.failures import Failure
 from kosha_connector_openai.sandbox.message import Blob, Upload
 from kosha_connector_openai.sandbox.store import Item, Kept, Store
@@ -82,22 +82,21 @@ class Resources(Hub):
     def item(self, place: Place, values: Mapping[str, str], answers: Answers | None = None) -> Item:
         """The object that a path names. One whose id is the variable's own name always exists; others raise Failure."""
         kept, name = self.kept(place.collection, values), values[place.variable]
-        with self.store.lock():
-            if name not in kept and name == place.variable:
-                reader = self._shapes.get(place.collection) or answers
-                base = reader.base() if reader else {}
-                kept[name] = self._new(place.collection, {**base, "id": name}, {}, reader, whole=False, number=0)
-            if name not in kept:
-                thing = place.collection.rpartition("/")[2].replace("_", " ").removesuffix("s")
-                raise Failure("not_found", thing=thing, id=name, param="id")
-            return kept[name]
+        if name not in kept and name == place.variable:
+            reader = self._shapes.get(place.collection) or answers
+            base = reader.base() if reader else {}
+            kept[name] = self._new(place.collection, {**base, "id": name}, {}, reader, whole=False, now=EPOCH)
+        if name not in kept:
+            thing = place.collection.rpartition("/")[2].replace("_", " ").removesuffix("s")
+            raise Failure("not_found", thing=thing, id=name, param="id")
+        return kept[name]
 
     def add(self, collection: str, values: Mapping[str, str], made: dict[str, Any], scene: Scene, content: Blob | None = None) -> Item:
         """Remembers an object that was just made."""
         reader = self._shapes.get(collection)
         complete = reader.lay(reader.base(), made) if reader else made
         whole = not scene.ask(self.rules(collection).get("when", ""), True)
-        item = self._new(collection, complete, scene.inputs, reader, whole=whole, number=scene.number)
+        item = self._new(collection, complete, scene.inputs, reader, whole=whole, now=scene.get("now"))
         item.content = content
         self.kept(collection, values)[made["id"]] = item
         return item
@@ -106,7 +105,7 @@ class Resources(Hub):
         """The new object, remembered unless the request says otherwise."""
         rules = self.rules(place.collection)
         facts = {"id": self._identity(rules, scene), **render(template.get("answer", {}), scene)}
-        made = answers.make(facts if "id" in answers.names else {}, scene.get("request"))
+        made: dict[str, Any] = answers.make(facts if "id" in answers.names else {}, scene.get("request"))
         path = self.path(place.collection, values)
         if not isinstance(made, dict) or "id" not in made or scene.ask(rules.get("keep", ""), True) is False:
             return made
@@ -118,10 +117,9 @@ class Resources(Hub):
 
     def read(self, place: Place, item: Item, path: str, scene: Scene) -> dict[str, Any]:
         """The object after one more step of its life."""
-        with self.store.lock():
-            reached = item.advance(scene.get("now"))
-            self._do(self.rules(place.collection).get("reach", {}).get(reached), item, path, scene)
-            return self.see(place, item, path, scene)
+        reached = item.advance(scene.get("now"))
+        self._do(self.rules(place.collection).get("reach", {}).get(reached), item, path, scene)
+        return self.see(place, item, path, scene)
 
     def see(self, place: Place, item: Item, path: str, scene: Scene) -> dict[str, Any]:
         """The object as it is."""
@@ -137,8 +135,7 @@ class Resources(Hub):
         """What a deletion answers; None where it has no body."""
         item = self.item(place, values, answers)
         name = values[place.variable]
-        with self.store.lock():
-            self.kept(place.collection, values).pop(name, None)
+        self.kept(place.collection, values).pop(name, None)
         echo = {"id": name, "object": item.object.get("object"), "deleted": True}
         return answers.lay(answers.base(), echo) if answers.action.output_schema else None
 
@@ -146,30 +143,27 @@ class Resources(Hub):
         """The object after the verb that its path ends with; raises Failure where it has ended."""
         rules = self.rules(place.collection)
         verb = rules.get("verbs", {}).get(place.tail, {})
-        with self.store.lock():
-            if item.ended and path.endswith(f"/{place.variable}"):
-                item.enter(list(rules.get("steps", ())), scene.get("now"))
-            if item.ended and item.status not in rules.get("open", ()):
-                raise Failure("finished", state=item.status)
-            self._do(verb.get("do"), item, path, scene)
-            item.held = verb.get("hold", item.held)
-            if "steps" in verb:
-                item.enter(list(verb["steps"]), scene.get("now"))
-            return self.see(place, item, path, scene)
+        if item.ended and path.endswith(f"/{place.variable}"):
+            item.enter(list(rules.get("steps", ())), scene.get("now"))
+        if item.ended and item.status not in rules.get("open", ()):
+            raise Failure("finished", state=item.status)
+        self._do(verb.get("do"), item, path, scene)
+        item.held = verb.get("hold", item.held)
+        if "steps" in verb:
+            item.enter(list(verb["steps"]), scene.get("now"))
+        return self.see(place, item, path, scene)
 
     def early(self, collection: str, base: Any) -> dict[str, Any]:
         """What an object of the collection shows before its last step."""
         late = self.rules(collection).get("late", ())
         return {name: base.get(name, ABSENT) if isinstance(base, dict) else ABSENT for name in late}
 
-    def _new(
-        self, collection: str, made: dict[str, Any], inputs: Rules, reader: Answers | None, *, whole: bool, number: int
-    ) -> Item:
+    def _new(self, collection: str, made: dict[str, Any], inputs: Rules, reader: Answers | None, *, whole: bool, now: int) -> Item:
         steps = list(self.rules(collection).get("steps", ()))
         early = self.early(collection, reader.base() if reader else {})
         item = Item(made, inputs, final=steps[-1] if steps else None, early=early)
         item.stamps = reader.names if reader else frozenset()
-        item.enter(steps[-1:] if whole else steps, number)
+        item.enter(steps[-1:] if whole else steps, now)
         return item
 
     def _identity(self, rules: Rules, scene: Scene) -> str:
@@ -209,4 +203,3 @@ def pages(values: list[Any], query: Mapping[str, Any], rules: Rules) -> tuple[li
     limit = query.get(rules["limit"], rules["default"])
     size = limit if isinstance(limit, int) else rules["default"]
     return values[:size], len(values) > size
-

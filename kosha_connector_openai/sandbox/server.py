@@ -6,6 +6,7 @@ import hashlib
 import mmap
 import socket
 import struct
+import sys
 import tempfile
 import threading
 import time
@@ -21,6 +22,9 @@ _MOST = 1024 * 1024 * 1024
 _LINE = 8 * 1024
 _IDLE = 120.0
 _DRAIN = 5.0
+_BODILESS = (204, 304)
+_ENDING = frozenset({"cut", "cut-stream", "longer"})
+_SAYS_SO = {"x-kosha-sandbox": "1"}
 
 
 class Responder(Protocol):
@@ -65,7 +69,9 @@ class Server(ThreadingHTTPServer):
             self._idle.wait_for(lambda: self._busy == 0, _DRAIN)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A caller that leaves is nothing to report."""
+        """A caller that leaves is nothing to report; what else goes wrong is."""
+        if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
+            super().handle_error(request, client_address)
 
 
 class _TooLarge(Exception):
@@ -95,10 +101,10 @@ class _Handler(BaseHTTPRequestHandler):
             try:
                 body, digest = self._body()
             except _TooLarge:
-                self._write(Reply(413, b"", None), close=True)
+                self._write(Reply(413, b"", None, _SAYS_SO), close=True)
                 return
             except (_Malformed, ValueError):
-                self._write(Reply(400, b"", None), close=True)
+                self._write(Reply(400, b"", None, _SAYS_SO), close=True)
                 return
             headers = {name.lower(): value for name, value in self.headers.items()}
             reply = self.server.app.answer(Incoming(self.command, self.path, headers, body, digest))
@@ -143,25 +149,28 @@ class _Handler(BaseHTTPRequestHandler):
         if "reset" in wire:
             self._reset()
             return
-        whole = reply.body if isinstance(reply.body, bytes) else None
-        self.send_response_only(reply.status)
-        self.send_header("Date", self.date_time_string())
-        for name, value in reply.headers.items():
-            self.send_header(name, value)
-        if reply.content_type:
-            self.send_header("Content-Type", reply.content_type)
-        bodiless = self.command == "HEAD" or reply.status in (204, 304)
-        if whole is None:
-            self.send_header("Transfer-Encoding", "chunked")
-        elif reply.status not in (204, 304):
-            self.send_header("Content-Length", str(len(whole) + int(wire.get("longer", 0))))
-        self.close_connection = self.close_connection or close or bool(wire.keys() & {"cut", "cut-stream", "longer"})
-        if self.close_connection:
-            self.send_header("Connection", "close")
-        head = b"".join(self._headers_buffer) + b"\r\n"
-        self._headers_buffer = []
-        pieces: Iterable[bytes] = [] if bodiless else [whole] if whole is not None else reply.body
-        self._send(head, _on_wire(pieces, wire), chunked=whole is None, ends="cut" not in wire and "cut-stream" not in wire)
+        body = reply.body
+        length = len(body) if isinstance(body, (bytes, Blob)) else None
+        bodiless = self.command == "HEAD" or reply.status in _BODILESS
+        self.close_connection = self.close_connection or close or not wire.keys().isdisjoint(_ENDING)
+        framing = {"Transfer-Encoding": "chunked"} if length is None else {"Content-Length": str(length + int(wire.get("longer", 0)))}
+        headers = {
+            "Date": self.date_time_string(),
+            **reply.headers,
+            **({"Content-Type": reply.content_type} if reply.content_type else {}),
+            **(framing if reply.status not in _BODILESS else {}),
+            **({"Connection": "close"} if self.close_connection else {}),
+        }
+        phrase = self.responses.get(reply.status, ("Sandbox", ""))[0]
+        lines = [f"HTTP/1.1 {reply.status} {phrase}", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+        head = "\r\n".join(lines).encode("latin-1", "replace")
+        pieces = [body] if isinstance(body, bytes) else body.chunks() if isinstance(body, Blob) else body
+        self._send(
+            head,
+            _on_wire([] if bodiless else pieces, wire),
+            chunked=length is None and not bodiless,
+            ends="cut" not in wire and "cut-stream" not in wire,
+        )
 
     def _send(self, head: bytes, pieces: Iterator[bytes], *, chunked: bool, ends: bool) -> None:
         for piece in pieces:
@@ -182,7 +191,7 @@ class _Spool:
     def __init__(self) -> None:
         self.size = 0
         self.digest = hashlib.sha256()
-        self._file: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY)
+        self._file: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed when it is read
 
     def write(self, piece: bytes) -> None:
         self.size += len(piece)

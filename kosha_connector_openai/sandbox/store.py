@@ -1,10 +1,9 @@
-"""What the sandbox remembers: objects by collection, each with its life cycle; safe to use from many threads."""
+"""What the sandbox remembers: objects by collection, each with its life cycle."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
@@ -78,23 +77,16 @@ class Store:
 
     def __init__(self) -> None:
         self._collections: dict[str, Kept] = {}
-        self._lock = threading.RLock()
-
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Nobody else reads or writes meanwhile."""
-        with self._lock:
-            yield
+        self.lock = threading.RLock()
+        """Held while an operation is carried out, so that each sees the others whole."""
 
     def collection(self, path: str, seed: Callable[[], Kept] = dict) -> Kept:
         """The objects of one collection, oldest first; ``seed`` makes the first ones."""
-        with self._lock:
-            if path not in self._collections:
-                self._collections[path] = seed()
-            return self._collections[path]
+        if path not in self._collections:
+            self._collections[path] = seed()
+        return self._collections[path]
 
     def find(self, path: str) -> Item | None:
         """The object at ``collection/id``."""
         parent, _, name = path.rpartition("/")
-        with self._lock:
-            return self._collections.get(parent, {}).get(name)
+        return self._collections.get(parent, {}).get(name)

@@ -18,7 +18,12 @@ UPLOAD: Node = {"filename": "a.jsonl", "purpose": "batch", "bytes": 10, "mime_ty
 SPEAK: Node = {"model": "tts-1", "input": "Hi", "voice": "alloy"}
 TALK: Node = {"type": "realtime", "model": "gpt-realtime"}
 MESSAGE: Node = {"role": "user", "content": "Hi"}
-ALERT: Node = {"threshold_amount": 100, "currency": "USD", "interval": "month", "notification_channel": {"type": "email", "recipients": ["a"]}}
+ALERT: Node = {
+    "threshold_amount": 100,
+    "currency": "USD",
+    "interval": "month",
+    "notification_channel": {"type": "email", "recipients": ["a"]},
+}
 TEMPLATE: Node = {"type": "template", "template": [{"role": "developer", "content": "Sort {{item.title}}"}]}
 ROWS: Node = {"type": "file_content", "content": [{"item": {"title": "News"}}]}
 EVAL: Node = {

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import jsonschema_rs
 import pytest
 
 from tools.spec.document import build, load
@@ -106,18 +105,14 @@ def _where(place: str) -> str:
 
 
 @pytest.mark.parametrize(("place", "correction"), [c for c in CORRECTIONS if "accepts" in c[1]])
-def test_correction_lets_a_good_value_in(
-    place: str, correction: Node, corrected: Node, uncorrected: Node, faults: Faults
-) -> None:
+def test_correction_lets_a_good_value_in(place: str, correction: Node, corrected: Node, uncorrected: Node, faults: Faults) -> None:
     """Refused before, accepted after."""
     assert faults(uncorrected, _where(place), correction["accepts"])
     assert faults(corrected, _where(place), correction["accepts"]) == []
 
 
 @pytest.mark.parametrize(("place", "correction"), [c for c in CORRECTIONS if "refuses" in c[1]])
-def test_correction_keeps_a_bad_value_out(
-    place: str, correction: Node, corrected: Node, uncorrected: Node, faults: Faults
-) -> None:
+def test_correction_keeps_a_bad_value_out(place: str, correction: Node, corrected: Node, uncorrected: Node, faults: Faults) -> None:
     """Accepted before, refused after."""
     assert faults(uncorrected, _where(place), correction["refuses"]) == []
     assert faults(corrected, _where(place), correction["refuses"])

@@ -118,7 +118,6 @@ class Retries(Part):
 class Limits(Part):
     """Bytes and counts; whatever can grow has one."""
 
-    request_json: int = 16 * 1024 * 1024
     upload: int = 512 * 1024 * 1024
     reply_json: int = 64 * 1024 * 1024
     reply_error: int = 64 * 1024

@@ -154,7 +154,7 @@ def _scalar(event: yaml.ScalarEvent, fail: Callable[[yaml.Event, str], Any]) -> 
 
 def _tagged(event: yaml.ScalarEvent, fail: Callable[[yaml.Event, str], Any]) -> Any:
     try:
-        return _STANDARD_TAGS[event.tag](event.value)
+        return _STANDARD_TAGS[str(event.tag)](event.value)
     except (KeyError, ValueError):
         return fail(event, f"has the tag {_safe(event.tag)}, and tags are not allowed")
 

@@ -69,8 +69,10 @@ def test_show_retired(cli: Cli) -> None:
 def test_show_for_programs(cli: Cli) -> None:
     """The inputs as JSON."""
     found = json.loads(cli("actions", "show", "createCompletion", "--json").stdout)
-    assert {"name": "temperature", "kinds": ["number", "null"], "required": False} == {
-        key: value for key, value in found["inputs"][-3].items() if key != "help"
+    assert {key: value for key, value in found["inputs"][-3].items() if key != "help"} == {
+        "name": "temperature",
+        "kinds": ["number", "null"],
+        "required": False,
     }
 
 

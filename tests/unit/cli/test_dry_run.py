@@ -85,7 +85,7 @@ def test_curl_without_credential(cli: Cli) -> None:
 
 def test_curl_body(cli: Cli) -> None:
     """A shell gives curl the very bytes of the body, whatever quotes are in it."""
-    words = shlex.split(json.loads(cli("dry-run", "createCompletion", "model=m", "prompt=it's \"$HOME\" `x`", "--json").stdout)["curl"])
+    words = shlex.split(json.loads(cli("dry-run", "createCompletion", "model=m", 'prompt=it\'s "$HOME" `x`', "--json").stdout)["curl"])
     assert words[words.index("--data-raw") + 1] == '{"model":"m","prompt":"it\'s \\"$HOME\\" `x`"}'
 
 

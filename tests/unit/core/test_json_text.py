@@ -198,8 +198,8 @@ def test_cycles_and_shared_bombs_end():
     cycle = []
     cycle.append(cycle)
     shared = ["x"]
-    shared = [shared] * 400
-    shared = [shared] * 400
+    shared = [shared] * 2000
+    shared = [shared] * 2000
     for value, rule in [(cycle, "depth"), (shared, "nodes"), (["x" * 1_000_000] * 1000, "size")]:
         with pytest.raises(InputError) as error:
             encode(value)
