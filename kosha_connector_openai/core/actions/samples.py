@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice, product
@@ -11,7 +10,7 @@ from typing import Any, Final
 from kosha_connector_openai.core.actions.action import Action
 from kosha_connector_openai.core.actions.engines import NOT_JSON, Engine, default_engine
 from kosha_connector_openai.core.actions.inputs import BODY, BodyForm
-from kosha_connector_openai.core.actions.sample_text import texts
+from kosha_connector_openai.core.actions.sample_scalars import numbers, texts
 from kosha_connector_openai.core.errors import DocumentError, InputError
 from kosha_connector_openai.core.spec.dialect import to_json_schema
 
@@ -23,7 +22,6 @@ _SCALARS: Final = (str, int, float, type(None))
 _TRIES: Final = 200
 _DEPTH: Final = 4
 """Levels of optional properties."""
-_NUMBERS: Final = {"unixtime": 1_735_689_600}
 _FILE: Final = ("sample.txt", b"sample\n")
 _SHAPES: Final = (
     ("object", ("properties", "required", "additionalProperties", "minProperties")),
@@ -186,7 +184,7 @@ class _Sampler:
         elif kind == "string":
             yield from texts(flat, f"{name}-{self._seed}" if self._seed else name)
         elif kind in ("integer", "number"):
-            yield from _numbers(flat, whole=kind == "integer")
+            yield from numbers(flat, whole=kind == "integer")
         else:
             yield from {"boolean": (False, True), "null": (None,)}.get(kind, ())
 
@@ -262,33 +260,6 @@ def _scalar_part(flat: Flat) -> Flat:
     nested = ("items", "prefixItems", "properties", "additionalProperties", "not", "if", "then", "else", "propertyNames",
               "patternProperties", "dependentSchemas", "contains", "default")  # fmt: skip
     return {key: value for key, value in flat.items() if key not in nested}
-
-
-def _numbers(flat: Flat, *, whole: bool) -> Iterator[float]:
-    """Numbers within the bounds, the plainest first."""
-    low = max(flat.get("minimum", -math.inf), flat.get("exclusiveMinimum", -math.inf))
-    high = min(flat.get("maximum", math.inf), flat.get("exclusiveMaximum", math.inf))
-    step = flat.get("multipleOf", 1 if whole else None)
-    usual = _NUMBERS.get(str(flat.get("format")), 0)
-    inside = [bound + shift for bound, shift in ((low, 0), (low, 1), (high, 0), (high, -1)) if math.isfinite(bound)]
-    middle = [(low + high) / 2] if math.isfinite(low) and math.isfinite(high) else []
-    aligned = [math.ceil(value / step) * step for value in inside] if step else []
-    fractions = [] if whole else [*middle, 0.5]
-    for value in dict.fromkeys([usual, 1, *aligned, *inside, *fractions]):
-        number = int(value) if whole and float(value).is_integer() else value
-        if (not whole or isinstance(number, int)) and _within(number, flat):
-            yield number
-
-
-def _within(value: float, flat: Flat) -> bool:
-    step = flat.get("multipleOf")
-    return (
-        value >= flat.get("minimum", value)
-        and value <= flat.get("maximum", value)
-        and ("exclusiveMinimum" not in flat or value > flat["exclusiveMinimum"])
-        and ("exclusiveMaximum" not in flat or value < flat["exclusiveMaximum"])
-        and (step is None or math.isclose(value / step, round(value / step), abs_tol=1e-9))
-    )
 
 
 _JOINED: Final[Mapping[str, Callable[[Any, Any], Any]]] = {

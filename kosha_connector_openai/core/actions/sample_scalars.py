@@ -1,7 +1,8 @@
-"""Texts that fit a schema's ``pattern``, ``format`` and lengths, always the same ones."""
+"""Texts and numbers that fit a schema's ``pattern``, ``format``, lengths and bounds, always the same ones."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
@@ -29,6 +30,7 @@ _ALIASES: Final = {"url": "uri", "iri": "uri", "uri-reference": "uri", "datetime
 _CLASSES: Final = {"d": "0", "w": "a", "s": " ", "D": "a", "W": "-", "S": "a"}
 _CONTROL: Final = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "v": "\v", "0": "\0"}
 _COUNT: Final = re.compile(r"\{(\d+)(,?)(\d*)\}")
+_USUAL: Final = {"unixtime": 1_735_689_600}
 _MOST: Final = 1 << 16
 _PROBES: Final = "a0A-_./ @#:+,~"
 
@@ -43,6 +45,33 @@ def texts(schema: Mapping[str, Any], name: str) -> Iterator[str]:
     make = _FORMATS.get(_ALIASES.get(kind, kind))
     text = make(name) if make else name
     yield text if make and least <= len(text) <= most else (text * (least // max(len(text), 1) + 1))[: max(least, len(name))][:most]
+
+
+def numbers(flat: Flat, *, whole: bool) -> Iterator[float]:
+    """Numbers within the bounds, the plainest first."""
+    low = max(flat.get("minimum", -math.inf), flat.get("exclusiveMinimum", -math.inf))
+    high = min(flat.get("maximum", math.inf), flat.get("exclusiveMaximum", math.inf))
+    step = flat.get("multipleOf", 1 if whole else None)
+    usual = _USUAL.get(str(flat.get("format")), 0)
+    inside = [bound + shift for bound, shift in ((low, 0), (low, 1), (high, 0), (high, -1)) if math.isfinite(bound)]
+    middle = [(low + high) / 2] if math.isfinite(low) and math.isfinite(high) else []
+    aligned = [math.ceil(value / step) * step for value in inside] if step else []
+    fractions = [] if whole else [*middle, 0.5]
+    for value in dict.fromkeys([usual, 1, *aligned, *inside, *fractions]):
+        number = int(value) if whole and float(value).is_integer() else value
+        if (not whole or isinstance(number, int)) and _within(number, flat):
+            yield number
+
+
+def _within(value: float, flat: Flat) -> bool:
+    step = flat.get("multipleOf")
+    return (
+        value >= flat.get("minimum", value)
+        and value <= flat.get("maximum", value)
+        and ("exclusiveMinimum" not in flat or value > flat["exclusiveMinimum"])
+        and ("exclusiveMaximum" not in flat or value < flat["exclusiveMaximum"])
+        and (step is None or math.isclose(value / step, round(value / step), abs_tol=1e-9))
+    )
 
 
 def pattern_texts(pattern: str, least: int = 0) -> Iterator[str]:
