@@ -132,24 +132,30 @@ def offline(connector: Connector, stack: ExitStack) -> tuple[Demo, dict[str, Any
     return Demo(own, own.connection({"server_url": sandbox.url, "api_key": f"file:{path}"}, environ={})), SEED
 
 
-def main() -> int:
-    """The steps one after the other; 0 only where each gave what it should."""
-    started = time.monotonic()
+def steps() -> dict[str, Any]:
+    """The steps one after the other; gives the envelope of the first result."""
     with ExitStack() as stack:
         connector = stack.enter_context(load_connectors(create_plugin_manager([plugin]))["openai"])
         say(f"connector    {connector.manifest.title} {connector.manifest.version}, {len(connector.catalog)} actions, found through pluggy")
         demo, seed = online(connector) if os.environ.get("OPENAI_API_KEY") else offline(connector, stack)
-        try:
-            envelope = demo.complete(seed)
-            demo.draw()
-            demo.transcribe()
-            demo.chat()
-        except (ConnectorError, DemoError) as error:
-            say(f"failed       {error}")
-            return 1
-        except (LookupError, TypeError, ValueError):
-            say("failed       The answer has not the form that the description gives it.")
-            return 1
+        envelope = demo.complete(seed)
+        demo.draw()
+        demo.transcribe()
+        demo.chat()
+    return envelope
+
+
+def main() -> int:
+    """0 only where each step gave what it should."""
+    started = time.monotonic()
+    try:
+        envelope = steps()
+    except (ConnectorError, DemoError, RuntimeError) as error:
+        say(f"failed       {error}")
+        return 1
+    except (LookupError, TypeError, ValueError):
+        say("failed       The answer has not the form that the description gives it.")
+        return 1
     say(f"all steps checked in {time.monotonic() - started:.1f} s; the first result, as a workflow gets it:")
     say(json.dumps(envelope, indent=2))
     return 0

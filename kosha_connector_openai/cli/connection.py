@@ -13,6 +13,7 @@ import typer
 
 from kosha_connector_openai import Connection, Connector
 from kosha_connector_openai.cli.session import Session
+from kosha_connector_openai.core.connection.connection import read_options
 from kosha_connector_openai.core.connection.secret import SecretReference
 from kosha_connector_openai.core.connection.stores import default_stores
 from kosha_connector_openai.core.errors import DescriptionError, Fault, SetupError
@@ -48,7 +49,7 @@ def connect(session: Session, choices: Choices, *, preview: bool = False) -> tup
     connector = session.connector
     given = read_sources(connector, choices)
     values = {**_stand_ins(connector), **given.values} if preview else given.values
-    connection = connector.connection(values, **_tuned(connector, given.options, choices), any_path=True)
+    connection = connector.connection(values, **_tuned(connector, given.options, choices))
     secret_fields = {entry.name for entry in connector.manifest.connection.fields if entry.secret}
     if secret_fields & given.values.keys():
         connector = session.keep(_widened(connector, connection))
@@ -71,7 +72,7 @@ def read_sources(connector: Connector, choices: Choices) -> Sources:
 def _refuse_pasted(values: Mapping[str, str]) -> None:
     pasted = [name for name, value in values.items() if _PASTED.search(value)]
     if pasted:
-        fix = "Put the key into a variable or a file, and write `env:NAME` or `file:/path`: other users can read a command line."
+        fix = "Put it into a variable or a file of its own, and write `env:NAME` or `file:/path`: others can read command lines."
         faults = [Fault(f"/{name}", "secret", "looks like a secret.", fix) for name in pasted]
         raise SetupError("A secret was written where only a reference to one may stand.", faults)
 
@@ -104,8 +105,9 @@ def _misshapen() -> SetupError:
 
 
 def _tuned(connector: Connector, options: Mapping[str, Any], choices: Choices) -> dict[str, Any]:
-    """The options, with what the command line sets in place of theirs or of the manifest's."""
-    found, defaults = dict(options), connector.manifest.defaults
+    """The options, with what the command line sets in place of theirs or of the manifest's; files may be read from anywhere."""
+    read_options(options)  # a name that is no option must not reach the call below
+    found, defaults = {**options, "any_path": True}, connector.manifest.defaults
     if choices.timeout is not None:
         timeouts = found.get("timeouts") or defaults.timeouts.model_dump()
         found["timeouts"] = {**timeouts, "total": choices.timeout, "stream_total": choices.timeout}

@@ -107,6 +107,8 @@ def _show_json(result: Result) -> None:
     names = list(dict.fromkeys(name for row in rows for name, value in row.items() if not isinstance(value, (dict, list))))
     names = names[:_COLUMNS]
     say_table(names, [["" if row.get(name) is None else str(row[name]) for name in names] for row in rows])
+    beside = [f"{name} {value}" for name, value in result.value.items() if isinstance(value, (str, int))]
+    note(one_line(" \u00b7 ".join([*beside, "--json shows all"])))
 
 
 def _rows(value: Any) -> list[Mapping[str, Any]]:

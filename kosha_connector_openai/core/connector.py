@@ -131,6 +131,11 @@ class Connector:
             options["allowed_origins"] = (home,)
         return make_connection(self.manifest, {**found, **named}, read_options(options))
 
+    def offered(self, connection: Connection | None = None) -> tuple[Action, ...]:
+        """The actions to show, in order; groups with a security scheme of their own only for a connection that can meet it."""
+        met = {None} if connection is None else {None, *connection.credentials}
+        return tuple(action for action in self.catalog.values() if action.group.security in met)
+
     def check(self, action: str, inputs: Mapping[str, Any]) -> tuple[Fault, ...]:
         """The warnings about these inputs; raises InputError with every fault. Nothing is read or sent."""
         return self.catalog[action].check(inputs).warnings

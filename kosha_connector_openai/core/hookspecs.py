@@ -1,4 +1,4 @@
-"""The hooks that join a host and its plugins. All names start with ``kosha_``; an implementation may name only the arguments it needs."""
+"""The hooks that join a host and its plugins, described in docs/plugins.md. All names start with ``kosha_``; a hook is not wrapped."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 def kosha_connectors() -> Sequence[Path]:  # type: ignore[empty-body]
     """The connectors of a plugin: folders that each hold a ``connector.yaml`` and the description it names.
 
-    Called once, when a host loads its connectors. Several plugins: all answers are used; a second connector with the same id is an
-    error that names both folders.
+    Called once, when a host loads its connectors; five seconds are given. Several plugins: all answers are used, in the order in which
+    the host listed the plugins; a second connector with the same id is an error that names both folders.
     """
 
 
@@ -27,6 +27,7 @@ def kosha_connectors() -> Sequence[Path]:  # type: ignore[empty-body]
 def kosha_secret_stores() -> Sequence[SecretStore]:  # type: ignore[empty-body]
     """Secret stores of a plugin, each for one scheme of secret references.
 
-    Called once, when a host loads its connectors, and only for plugins that the host listed by name. Two stores for one scheme are
-    an error. A store is asked only for references of its own scheme, and sees no other secret.
+    Called once, when a host loads its connectors; five seconds are given. Several plugins: all answers are used; a second store for one
+    scheme is an error, and ``env`` and ``file`` stay with the built-in stores. A store is asked only for references of its own scheme,
+    and sees no other secret.
     """

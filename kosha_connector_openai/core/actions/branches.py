@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kosha_connector_openai.core.actions.engines import RawFault
+from kosha_connector_openai.core.actions.limits import locate
 from kosha_connector_openai.core.actions.schema_reader import SchemaReader
 from kosha_connector_openai.core.actions.words import json_type
 from kosha_connector_openai.core.spec.keywords import Path
@@ -44,18 +45,6 @@ class _Match:
     """How many of the object's names the branch knows."""
 
 
-def value_at(value: Any, path: Path) -> Any:
-    """The part of a value at a path; None where it is lost. Engines may give the key "7" as a number."""
-    for step in path:
-        if isinstance(value, Mapping):
-            value = value.get(step, value.get(str(step)))
-        elif isinstance(value, (list, tuple)) and isinstance(step, int) and step < len(value):
-            value = value[step]
-        else:
-            return None
-    return value
-
-
 class Telling:
     """Turns an engine's tree of faults for one value into the flat list of those worth telling."""
 
@@ -68,7 +57,7 @@ class Telling:
         return [leaf for raw in raws for leaf in (self._choice(raw) if raw.branches else [raw])]
 
     def _choice(self, union: RawFault) -> list[RawFault]:
-        here = value_at(self._value, union.instance_path)
+        here = locate(self._value, union.instance_path)[1]
         branches = self._flat(union)
         fitting = [branch for branch in branches if not _is_other_type(branch, union.instance_path, here)]
         if not fitting:
@@ -96,9 +85,7 @@ class Telling:
                 found.append(_Branch(self._reader.at((*union.schema_path, index)), raws))
         return found
 
-    def _by_tags(
-        self, union: RawFault, branches: list[_Branch], here: Mapping[str, Any]
-    ) -> list[_Branch] | RawFault:
+    def _by_tags(self, union: RawFault, branches: list[_Branch], here: Mapping[str, Any]) -> list[_Branch] | RawFault:
         """The branches whose tags the object has; where there is none, the fault that the tag itself is."""
         matches = self._matches(branches, here)
         candidates = _candidates(matches)
@@ -126,7 +113,7 @@ class Telling:
         here: Mapping[str, Any],
     ) -> _Match:
         names = [name for name in deciding if name in tags]
-        given = [name for name in names if name in here]
+        given = [name for name in names if here.get(name) is not None]
         missed = tuple(name for name in given if here[name] not in tags[name])
         required = self._reader.required(branch.schema)
         lacked = tuple(name for name in names if name not in here and name in required)
@@ -135,7 +122,7 @@ class Telling:
 
 
 def _candidates(matches: list[_Match]) -> list[_Match]:
-    """The branches that no tag speaks against; without one that a tag speaks for, those that know the object best."""
+    """The branches that no tag speaks against; where none speaks for one, those that know the object best."""
     fitting = [match for match in matches if not match.missed]
     if not fitting or any(match.hits for match in fitting):
         return fitting or matches
@@ -163,9 +150,7 @@ def _tag_fault(union: RawFault, keyword: str, name: str, matches: list[_Match]) 
     if keyword == "required":
         return replace(union, keyword=keyword, params={"name": name, "value": texts}, branches=())
     path = (*union.instance_path, name)
-    return replace(
-        union, keyword=keyword, instance_path=path, params={"value": texts, "tag": True}, branches=()
-    )
+    return replace(union, keyword=keyword, instance_path=path, params={"value": texts, "tag": True}, branches=())
 
 
 def _options(raw: RawFault) -> list[Any]:
@@ -174,13 +159,14 @@ def _options(raw: RawFault) -> list[Any]:
 
 
 def _rank(leaves: list[RawFault]) -> tuple[bool, int, int, int]:
-    """Smaller is nearer to what was meant: only unknown names, tags that fit, the deepest fault, the fewest faults."""
+    """Smaller is nearer: only unknown names, tags that fit, the deepest fault, the fewest faults."""
     real = [leaf for leaf in leaves if leaf.keyword not in CLOSED]
-    deepest = max((len(leaf.instance_path) for leaf in real), default=0)
-    other_tags = sum(
-        leaf.keyword in LISTED and len(_options(leaf)) == 1 or "tag" in leaf.params for leaf in real
-    )
-    return bool(real), other_tags, -deepest, len(real) or len(leaves)
+    deepest = max((len(leaf.instance_path) + (leaf.keyword == "required") for leaf in real), default=0)
+    return bool(real), sum(map(_is_tag, real)), -deepest, len(real) or len(leaves)
+
+
+def _is_tag(leaf: RawFault) -> bool:
+    return "tag" in leaf.params or (leaf.keyword in LISTED and len(_options(leaf)) == 1)
 
 
 def _places(leaves: list[RawFault]) -> frozenset[tuple[Path, str, str]]:

@@ -110,7 +110,5 @@ class _Count:
         return self._applied[id(schema)]
 
     def _same_value(self, schema: Mapping[str, Any]) -> list[Any]:
-        referred = (
-            [self._definitions.get(schema["$ref"].removeprefix("#/$defs/"), True)] if "$ref" in schema else []
-        )
+        referred = [self._definitions.get(schema["$ref"].removeprefix("#/$defs/"), True)] if "$ref" in schema else []
         return referred + [part for place, part in children(schema) if place[0] in SAME_VALUE]

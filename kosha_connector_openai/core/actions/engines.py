@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from typing import Any, Protocol
 
 from kosha_connector_openai.core.errors import DocumentError, Fault
@@ -41,9 +40,6 @@ class Compiled(Protocol):
     def errors(self, value: Any) -> Iterable[RawFault]:
         """Every violated keyword."""
 
-    def first_error(self, value: Any) -> RawFault | None:
-        """One violated keyword, found without looking for the others."""
-
 
 class Engine(Protocol):
     """A JSON Schema 2020-12 library."""
@@ -56,13 +52,15 @@ class Engine(Protocol):
 
 
 def default_engine() -> Engine:
-    """The compiled engine where it is installed, else the reference engine."""
-    if find_spec("jsonschema_rs") is None:
-        from kosha_connector_openai.core.actions.python_engine import PythonEngine  # noqa: PLC0415 - slow to import
+    """The compiled engine where it is installed, else the reference engine. Each is imported when it is asked for."""
+    try:
+        from kosha_connector_openai.core.actions.rust_engine import RustEngine  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        if error.name != "jsonschema_rs":
+            raise
+        from kosha_connector_openai.core.actions.python_engine import PythonEngine  # noqa: PLC0415
 
         return PythonEngine()
-    from kosha_connector_openai.core.actions.rust_engine import RustEngine  # noqa: PLC0415 - not on every platform
-
     return RustEngine()
 
 

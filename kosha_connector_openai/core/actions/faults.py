@@ -105,9 +105,7 @@ def _text_fix(text: str, accepted: set[str]) -> str:
 
 def _is_required(case: _Case) -> bool:
     name, path = case.raw.instance_path[-1:], case.raw.schema_path
-    owners = [
-        at for at, step in enumerate(path[:-1]) if step == "properties" and path[at + 1 : at + 2] == name
-    ]
+    owners = [at for at, step in enumerate(path[:-1]) if step == "properties" and path[at + 1 : at + 2] == name]
     return bool(owners) and name[0] in case.reader.required(case.reader.at(path[: owners[-1]]))
 
 
@@ -137,7 +135,7 @@ def _listed_fix(case: _Case, texts: Sequence[str]) -> str:
 def _pattern(case: _Case) -> _Worded:
     if case.raw.params.get("slow"):
         return "cannot be checked: the pattern is too slow on this text.", "Shorten it.", None
-    return f"must match the pattern {words.safe(case.bound)} .", "", case.bound
+    return f"must match the pattern `{words.safe(case.bound)}`.", "", case.bound
 
 
 def _forms(case: _Case) -> _Worded:

@@ -136,12 +136,23 @@ class Inputs:
     @property
     def required(self) -> tuple[str, ...]:
         """The inputs that every call needs."""
-        names = [name for name, parameter in self.parameters.items() if parameter.required]
+        names = [name for name, parameter in self.parameters.items() if parameter.required and name not in self.constants]
         body = self.operation.request_body
         if body and body.required and self.bodies:
             shared = set.intersection(*(set(form.required) for form in self.bodies))
             names += [name for name in self.bodies[0].required if name in shared]
         return tuple(names)
+
+    @cached_property
+    def constants(self) -> Mapping[str, Any]:
+        """Required parameters that allow one value only: nobody has to give them."""
+        found = {}
+        for name, parameter in self.parameters.items():
+            schema = parameter.schema if isinstance(parameter.schema, Mapping) else {}
+            allowed = [schema["const"]] if "const" in schema else schema.get("enum") or []
+            if parameter.required and len(allowed) == 1:
+                found[name] = allowed[0]
+        return found
 
     @cached_property
     def schema(self) -> Mapping[str, Any]:
@@ -170,7 +181,7 @@ class Inputs:
         if not isinstance(inputs, Mapping) or any(not isinstance(name, str) for name in inputs):
             raise InputError("The inputs are not an object.", [Fault("", "type", "must be an object with text keys.")])
         form = self._choose(inputs)
-        values = {name: inputs[name] for name in inputs if name in self.parameters}
+        values = {**self.constants, **{name: inputs[name] for name in inputs if name in self.parameters}}
         rest = {name: inputs[name] for name in inputs if name not in self.parameters}
         extra = rest.pop(EXTRA_BODY, None) if EXTRA_BODY not in (form.properties if form else ()) else None
         reports = [self._parameter_validator.check(values)] if self.parameters else []

@@ -79,10 +79,6 @@ class PythonCompiled:
         """Every violated keyword."""
         return (raw for error in self._errors(value) for raw in self._raws(error))
 
-    def first_error(self, value: Any) -> RawFault | None:
-        """One violated keyword."""
-        return next(self.errors(value), None)
-
     def _errors(self, value: Any) -> Iterator[ValidationError]:
         try:
             yield from self._validator.iter_errors(value)
@@ -138,7 +134,7 @@ def _is_number(_: object, value: object) -> bool:
 
 
 def _pattern(_: object, pattern: str, value: object, __: object) -> Iterator[ValidationError]:
-    """``\\d`` and ``\\w`` mean ASCII, and ``$`` means the very end."""
+    r"""``\d`` and ``\w`` mean ASCII, and ``$`` means the very end."""
     text = pattern[:-1] + r"\Z" if pattern.endswith("$") else pattern
     if isinstance(value, str) and not re.search(text, value, re.ASCII):
         yield ValidationError("")

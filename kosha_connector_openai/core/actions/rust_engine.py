@@ -63,18 +63,8 @@ class RustCompiled:
         """Every violated keyword."""
         return map(_raw, self._validator.iter_errors(value))
 
-    def first_error(self, value: Any) -> RawFault | None:
-        """One violated keyword."""
-        try:
-            self._validator.validate(value)
-        except jsonschema_rs.ValidationError as error:
-            return _raw(error)
-        return None
 
-
-def _validator(
-    schema: Any, patterns: jsonschema_rs.RegexOptions | jsonschema_rs.FancyRegexOptions
-) -> jsonschema_rs.Draft202012Validator:
+def _validator(schema: Any, patterns: jsonschema_rs.RegexOptions | jsonschema_rs.FancyRegexOptions) -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator(schema, offline=True, mask="(value)", pattern_options=patterns)
 
 

@@ -32,6 +32,7 @@ _CONTROL: Final = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "v": "\v", "0": "
 _COUNT: Final = re.compile(r"\{(\d+)(,?)(\d*)\}")
 _USUAL: Final = {"unixtime": 1_735_689_600}
 _MOST: Final = 1 << 16
+"""Characters of a text."""
 _PROBES: Final = "a0A-_./ @#:+,~"
 
 
@@ -41,13 +42,18 @@ def texts(schema: Mapping[str, Any], name: str) -> Iterator[str]:
     if "pattern" in schema:
         yield from (text for text in pattern_texts(schema["pattern"], least) if len(text) <= most)
         return
+    if least > _MOST:
+        return
     kind = str(schema.get("format", ""))
     make = _FORMATS.get(_ALIASES.get(kind, kind))
-    text = make(name) if make else name
-    yield text if make and least <= len(text) <= most else (text * (least // max(len(text), 1) + 1))[: max(least, len(name))][:most]
+    if make and least <= len(make(name)) <= most:
+        yield make(name)
+        return
+    word = name or "x"
+    yield (word * (least // len(word) + 1))[: max(least, min(len(word), most))]
 
 
-def numbers(flat: Flat, *, whole: bool) -> Iterator[float]:
+def numbers(flat: Mapping[str, Any], *, whole: bool) -> Iterator[float]:
     """Numbers within the bounds, the plainest first."""
     low = max(flat.get("minimum", -math.inf), flat.get("exclusiveMinimum", -math.inf))
     high = min(flat.get("maximum", math.inf), flat.get("exclusiveMaximum", math.inf))
@@ -63,7 +69,7 @@ def numbers(flat: Flat, *, whole: bool) -> Iterator[float]:
             yield number
 
 
-def _within(value: float, flat: Flat) -> bool:
+def _within(value: float, flat: Mapping[str, Any]) -> bool:
     step = flat.get("multipleOf")
     return (
         value >= flat.get("minimum", value)
@@ -80,10 +86,11 @@ def pattern_texts(pattern: str, least: int = 0) -> Iterator[str]:
     Raises DocumentError for look-around, back references and properties.
     """
     tree = _Parser(pattern).alternatives()
-    for extra in dict.fromkeys((0, least)):
-        text = _Writer(extra).write(tree)
-        if len(text) >= least:
-            yield text
+    text = _Writer(0).write(tree)
+    if len(text) < least <= _MOST:
+        text = _Writer(least - len(text)).write(tree)
+    if len(text) >= least:
+        yield text
 
 
 class _Parser:
@@ -105,10 +112,10 @@ class _Parser:
     def _atom(self) -> tuple[Any, ...]:
         if self._skip("("):
             if self._skip("?") and not self._skip(":"):
-                raise self._refused()
+                raise _refused()
             inner = self.alternatives()
             if not self._skip(")"):
-                raise self._refused()
+                raise _refused()
             return inner
         if self._skip("["):
             return "text", self._class()
@@ -129,7 +136,7 @@ class _Parser:
     def _escaped(self) -> str:
         char = self._next()
         if char in "123456789bBpPkuxc":
-            raise self._refused()
+            raise _refused()
         return _CLASSES.get(char) or _CONTROL.get(char) or char
 
     def _counted(self, node: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -146,7 +153,7 @@ class _Parser:
             return node
         self._skip("?")
         if least > _MOST:
-            raise self._refused()
+            raise _refused()
         return "times", node, least, most
 
     def _peek(self) -> str:
@@ -154,7 +161,7 @@ class _Parser:
 
     def _next(self) -> str:
         if not (char := self._peek()):
-            raise self._refused()
+            raise _refused()
         self._at += 1
         return char
 
@@ -162,10 +169,6 @@ class _Parser:
         found = self._peek() == char
         self._at += found
         return found
-
-    @staticmethod
-    def _refused() -> DocumentError:
-        return DocumentError("No sample can be made for this pattern.")
 
 
 class _Writer:
@@ -182,4 +185,11 @@ class _Writer:
             return "".join(self.write(part) for part in value[0])
         times = min(node[3], node[2] + self._extra)
         self._extra -= times - node[2]
-        return "".join(self.write(value) for _ in range(times))
+        text = "".join(self.write(value) for _ in range(times))
+        if len(text) > _MOST:
+            raise _refused()
+        return text
+
+
+def _refused() -> DocumentError:
+    return DocumentError("No sample can be made for this pattern.")

@@ -20,6 +20,7 @@ Flat = dict[str, Any]
 
 _SCALARS: Final = (str, int, float, type(None))
 _TRIES: Final = 200
+_MOST_ITEMS: Final = 1_000
 _DEPTH: Final = 4
 """Levels of optional properties."""
 _FILE: Final = ("sample.txt", b"sample\n")
@@ -113,18 +114,13 @@ class _Sampler:
 
     def values(self, schema: Any, name: str, chain: tuple[str, ...] = (), depth: int = 0) -> Iterator[Any]:
         """Values of a schema. ``chain`` holds the references on the way here: none is entered twice, so recursion ends."""
-        found = self._by_preference(schema, chain)
+        found: Iterator[tuple[Flat, tuple[str, ...]]] = islice(self._alternatives(schema, chain), _TRIES)
+        if self._nulls:
+            found = iter(sorted(found, key=lambda pair: "null" not in _types(pair[0]) or _is_fixed(pair[0])))
         for flat, inner in found:
             for value in self._flat_values(flat, name, inner, depth):
                 if self._is_one_of(schema, value):
                     yield value
-
-    def _by_preference(self, schema: Any, chain: tuple[str, ...]) -> Iterator[tuple[Flat, tuple[str, ...]]]:
-        if not self._nulls:
-            yield from self._alternatives(schema, chain)
-            return
-        found = list(islice(self._alternatives(schema, chain), _TRIES))
-        yield from sorted(found, key=lambda pair: "null" not in _types(pair[0]) or _is_fixed(pair[0]))
 
     def _alternatives(self, schema: Any, chain: tuple[str, ...]) -> Iterator[tuple[Flat, tuple[str, ...]]]:
         """The schema as flat schemas, one for each combination of branches."""
@@ -142,7 +138,7 @@ class _Sampler:
             groups.append([self._target(reference)])
         own = {key: value for key, value in schema.items() if key not in ("$ref", "$defs", "allOf", "anyOf", "oneOf")}
         for branches in product(*groups):
-            for parts in product(*(tuple(self._alternatives(branch, inner)) for branch in branches)):
+            for parts in product(*(tuple(islice(self._alternatives(branch, inner), _TRIES)) for branch in branches)):
                 merged = _merge([own, *(part for part, _ in parts)])
                 if merged is not None:
                     yield merged, tuple(dict.fromkeys([*inner, *(step for _, steps in parts for step in steps)]))
@@ -191,24 +187,28 @@ class _Sampler:
     def _objects(self, flat: Flat, chain: tuple[str, ...], depth: int) -> Iterator[dict[str, Any]]:
         properties, rest = flat.get("properties", {}), flat.get("additionalProperties", True)
         needed = list(flat.get("required", ()))
-        wanted = [name for name in properties if name not in needed] if self._optional and depth < _DEPTH else []
-        spare = [f"key{number}" for number in range(1, int(flat.get("minProperties", 0)) + 1 - len(needed))]
-        for optional in (wanted, list(properties)) if not wanted or not self._optional else (wanted, []):
+        others = [name for name in properties if name not in needed]
+        least, most = min(int(flat.get("minProperties", 0)), _MOST_ITEMS), int(flat.get("maxProperties", _MOST_ITEMS))
+        spare = [*others, *(f"key{number}" for number in range(1, least + 1))]
+        for optional in (others, []) if self._optional and depth < _DEPTH else ([], others):
             value: dict[str, Any] = {}
-            for name in [*dict.fromkeys([*needed, *optional])][: int(flat.get("maxProperties", _TRIES))]:
+            for name in dict.fromkeys([*needed, *optional, *spare]):
+                if name not in needed and len(value) >= (min(most, _MOST_ITEMS) if name in optional else least):
+                    continue
                 made = list(islice(self.values(properties.get(name, rest), name, chain, depth + 1), 1))
-                if not made and name in needed:
-                    return
                 if made:
                     value[name] = made[0]
-            for name in spare if len(value) < int(flat.get("minProperties", 0)) else ():
-                value[name] = next(self.values(rest, name, chain, depth + 1), None)
+                elif name in needed:
+                    return
             yield value
 
     def _arrays(self, flat: Flat, name: str, chain: tuple[str, ...], depth: int) -> Iterator[list[Any]]:
         least = int(flat.get("minItems", 0))
-        wish = 1 if self._optional and depth < _DEPTH else 0
+        if least > _MOST_ITEMS:
+            return
         heads = flat.get("prefixItems", ())
+        first = next(self.values(flat.get("items", True), name, chain, depth + 1), None)
+        wish = 1 if (self._optional and depth < _DEPTH) or isinstance(first, _File) else 0
         for size in dict.fromkeys((min(max(least, wish), int(flat.get("maxItems", _TRIES))), least)):
             value: list[Any] = []
             for index in range(size):

@@ -137,9 +137,7 @@ class _Translation:
             if keyword in _VERBATIM:
                 out[keyword] = value
             elif keyword in _NAMED and isinstance(value, Mapping):
-                out[keyword] = {
-                    name: self._schema(part, where + to_pointer((name,))) for name, part in value.items()
-                }
+                out[keyword] = {name: self._schema(part, where + to_pointer((name,))) for name, part in value.items()}
             elif keyword in LIST and isinstance(value, list):
                 parts = [self._schema(part, f"{where}/{index}") for index, part in enumerate(value)]
                 self._put(out, "anyOf" if keyword == "oneOf" and self._request else keyword, parts)
@@ -187,10 +185,7 @@ class _Translation:
     def _refuse_circles(self, out: Node) -> None:
         """A definition that applies itself to its own value says nothing; engines may never end on it."""
         pointers = {name: "#" + to_pointer(path) for path, name in self._names.items()}
-        edges = {
-            pointers[name]: {pointers[part] for part in _applied(schema)}
-            for name, schema in out["$defs"].items()
-        }
+        edges = {pointers[name]: {pointers[part] for part in _applied(schema)} for name, schema in out["$defs"].items()}
         try:
             TopologicalSorter(edges).prepare()
         except CycleError as error:
@@ -258,6 +253,4 @@ def _types(schema: Mapping[str, Any]) -> list[str]:
 
 
 def _is(value: Any, name: str) -> bool:
-    return isinstance(value, _PYTHON_TYPES.get(name, (object,))) and (
-        isinstance(value, bool) == (name == "boolean")
-    )
+    return isinstance(value, _PYTHON_TYPES.get(name, (object,))) and (isinstance(value, bool) == (name == "boolean"))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kosha_connector_openai.core.spec.references import (
+    Tokens,
     circle,
     is_flagged,
     keeps_neighbours,
@@ -18,9 +19,7 @@ from kosha_connector_openai.core.spec.references import (
 Fields = Mapping[str, Any]
 
 
-def flatten_properties(
-    root: Mapping[str, Any], schema: Any, version: str
-) -> tuple[dict[str, Any], tuple[str, ...], bool] | None:
+def flatten_properties(root: Mapping[str, Any], schema: Any, version: str) -> tuple[dict[str, Any], tuple[str, ...], bool] | None:
     """An object schema's top-level properties, the required ones of them, and whether others are forbidden.
 
     The properties' schemas stay in the document's own dialect. ``$ref`` and ``allOf`` are merged. Of the
@@ -32,9 +31,7 @@ def flatten_properties(
     found = _Flattening(root, keeps_neighbours(version)).fields(schema, ())
     if found is None or not (found.is_object or found.properties):
         return None
-    required = [
-        name for name in found.required if not is_flagged(root, found.properties.get(name), "readOnly", "")
-    ]
+    required = [name for name in found.required if not is_flagged(root, found.properties.get(name), "readOnly", "")]
     return found.properties, tuple(dict.fromkeys(required)), found.closed
 
 
@@ -61,6 +58,7 @@ class _Flattening:
     def __init__(self, root: Mapping[str, Any], neighbours: bool) -> None:
         self._root = root
         self._neighbours = neighbours
+        self._done: dict[Tokens, _Object | None] = {}
 
     def fields(self, schema: Any, chain: tuple[str, ...]) -> _Object | None:
         """The fields; None where the schema is of another type. ``chain``: the references on the way here."""
@@ -89,7 +87,9 @@ class _Flattening:
         step = "#" + to_pointer(path)
         if step in chain:
             raise circle((*chain[chain.index(step) :], step), to_pointer(path))
-        return self.fields(target(self._root, path, ""), (*chain, step))
+        if path not in self._done:
+            self._done[path] = self.fields(target(self._root, path, ""), (*chain, step))
+        return self._done[path]
 
     def _union(self, branches: Iterable[Any], chain: tuple[str, ...]) -> _Object | None:
         found = [self.fields(branch, chain) for branch in branches if not _is_null(branch)]

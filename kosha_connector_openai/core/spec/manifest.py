@@ -182,6 +182,7 @@ class Group(Part):
     title: Name
     help: str = ""
     paid: bool = Field(default=False, description="Its POST actions cost money.")
+    security: str | None = Field(default=None, description="Shown only for a connection that can meet this security scheme.")
 
 
 class FieldOverlay(Part):

@@ -131,3 +131,21 @@ def test_interrupt(tmp_path: Path) -> None:
             assert process.stdout.read(5) == b"Hello"
             process.send_signal(signal.SIGINT)
             assert process.wait(10) == 130
+
+
+def test_sandbox() -> None:
+    """The sandbox prints its address on the first line, answers, and ends with 0 when it is interrupted."""
+    command = [sys.executable, "-m", "kosha_connector_openai.cli", "sandbox", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("http://127.0.0.1:")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+
+
+def test_programs_do_not_wait_for_decoration() -> None:
+    """What programs call loads no library for tables and colours."""
+    code = "import sys; from kosha_connector_openai.cli.app import make_app\n"
+    code += "try: make_app()(['actions', 'list', '--json'])\n"
+    code += "except SystemExit as end: sys.exit(end.code or ('rich' in sys.modules) * 50)"
+    assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, check=False).returncode == 0

@@ -103,12 +103,22 @@ def test_no_file(cli: Cli, canary: Canary) -> None:
     assert cli("run", "listModels", "--connection", "/nowhere/c.yaml").exit_code == 4
 
 
-def test_faulty_option(cli: Cli, canary: Canary, tmp_path: Path) -> None:
-    """A misspelt option is named."""
-    (tmp_path / "c.yaml").write_text("options: {alowed_origins: [x]}")
-    done = cli("run", "listModels", "--connection", str(tmp_path / "c.yaml"))
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("alowed_origins: [x]", "`allowed_origins`"),
+        ("environ: {OPENAI_API_KEY: x}", "/environ"),
+        ("values: {}", "/values"),
+        ("timeouts: 5", "/timeouts"),
+        ("1: 2", "/1"),
+    ],
+)
+def test_faulty_option(cli: Cli, canary: Canary, tmp_path: Path, options: str, told: str) -> None:
+    """What is no option is named, also where ``--timeout`` would change it."""
+    (tmp_path / "c.yaml").write_text(f"options: {{{options}}}")
+    done = cli("run", "listModels", "--connection", str(tmp_path / "c.yaml"), "--timeout", "5")
     assert done.exit_code == 4
-    assert "allowed_origins" in done.stderr
+    assert told in done.stderr
 
 
 def test_attempts(cli: Cli, httpx_mock: HTTPXMock, canary: Canary) -> None:

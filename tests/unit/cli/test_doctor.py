@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from kosha_connector_openai import Connector
 from tests.canary import Canary
 from tests.unit.cli.conftest import Cli
 
 
-def test_healthy(cli: Cli, canary: Canary) -> None:
+def test_healthy(cli: Cli, canary: Canary, connector: Connector) -> None:
     """With a key all is well; the key is read, and not shown."""
     done = cli("doctor")
     rows = {line.split("\t")[1]: line.split("\t") for line in done.stdout.splitlines()}
     assert done.exit_code == 0
-    assert rows["connector openai"][2] == "0.1.0, 64 actions"
+    assert rows["connector openai"][2] == f"{connector.manifest.version}, {len(connector.catalog)} actions"
     assert rows["field api_key"][2] == "from variable OPENAI_API_KEY"
     assert rows["secret env:OPENAI_API_KEY"] == ["ok", "secret env:OPENAI_API_KEY", "can be read."]
     canary.scan(done.stdout, done.stderr)

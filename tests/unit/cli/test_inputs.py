@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from json import dumps
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +12,18 @@ import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kosha_connector_openai import Connector, open_connector
+from kosha_connector_openai import open_connector
 from kosha_connector_openai.cli.inputs import Given, read_inputs
 from kosha_connector_openai.core.errors import InputError
 
+Read = Callable[..., dict[str, Any]]
 
-def read(action: str, *arguments: str, **sources: Any) -> dict[str, Any]:
-    """The inputs of an action."""
+
+@pytest.fixture(scope="module")
+def read() -> Iterator[Read]:
+    """Reads the inputs of an action."""
     with open_connector() as connector:
-        return read_inputs(connector.catalog[action], Given(arguments, **sources))
+        yield lambda action, *arguments, **sources: read_inputs(connector.catalog[action], Given(arguments, **sources))
 
 
 @pytest.mark.parametrize(
@@ -44,7 +49,7 @@ def read(action: str, *arguments: str, **sources: Any) -> dict[str, Any]:
         ("seed=12345678901234567890123", "seed", 12345678901234567890123),
     ],
 )
-def test_typed_by_the_schema(argument: str, name: str, value: Any) -> None:
+def test_typed_by_the_schema(read: Read, argument: str, name: str, value: Any) -> None:
     """Text fields take text as it is, other fields parse JSON, ``:=`` parses JSON everywhere; types are exact."""
     found = read("createCompletion", argument)
     assert found == {name: value}
@@ -65,7 +70,7 @@ def test_typed_by_the_schema(argument: str, name: str, value: Any) -> None:
         (["prompt=@/nowhere/at/all"], "/prompt", "file"),
     ],
 )
-def test_refused(arguments: list[str], pointer: str, rule: str) -> None:
+def test_refused(read: Read, arguments: list[str], pointer: str, rule: str) -> None:
     """What cannot be read is refused with its pointer and rule, and its value is in no message."""
     with pytest.raises(InputError) as caught:
         read("createCompletion", *arguments)
@@ -73,7 +78,7 @@ def test_refused(arguments: list[str], pointer: str, rule: str) -> None:
     assert "seven" not in str(caught.value)
 
 
-def test_all_faults_at_once() -> None:
+def test_all_faults_at_once(read: Read) -> None:
     """Every fault is told, not only the first."""
     with pytest.raises(InputError) as caught:
         read("createCompletion", "max_tokens=x", "temperature=y", "n=z")
@@ -81,13 +86,13 @@ def test_all_faults_at_once() -> None:
 
 
 @pytest.mark.parametrize("argument", ["model", "", "=x", ":=1"])
-def test_not_an_input(argument: str) -> None:
+def test_not_an_input(read: Read, argument: str) -> None:
     """What has no name or no sign is a mistake on the command line."""
     with pytest.raises(typer.BadParameter):
         read("createCompletion", argument)
 
 
-def test_text_and_json_from_files(tmp_path: Path) -> None:
+def test_text_and_json_from_files(read: Read, tmp_path: Path) -> None:
     """``@`` reads the text of a text field and the JSON of another one, to the byte."""
     (tmp_path / "prompt.txt").write_bytes("Gr\u00fc\u00dfe\r\n".encode())
     (tmp_path / "bias.json").write_text('{"1": 2}')
@@ -95,7 +100,7 @@ def test_text_and_json_from_files(tmp_path: Path) -> None:
     assert found == {"prompt": "Gr\u00fc\u00dfe\r\n", "logit_bias": {"1": 2}}
 
 
-def test_not_utf8(tmp_path: Path) -> None:
+def test_not_utf8(read: Read, tmp_path: Path) -> None:
     """A file that is not UTF-8 is no text."""
     (tmp_path / "latin").write_bytes(b"caf\xe9")
     with pytest.raises(InputError) as caught:
@@ -103,7 +108,7 @@ def test_not_utf8(tmp_path: Path) -> None:
     assert caught.value.faults[0].rule == "utf-8"
 
 
-def test_file_fields() -> None:
+def test_file_fields(read: Read) -> None:
     """A file field takes a path, which is not opened here; text in its place is refused with the right way to write it."""
     assert read("createTranscription", "file=@speech.wav", "model=whisper-1") == {
         "file": {"path": "speech.wav"},
@@ -114,14 +119,14 @@ def test_file_fields() -> None:
     assert caught.value.faults[0].fix == "Write `file=@PATH`."
 
 
-def test_merged_sources(tmp_path: Path) -> None:
+def test_merged_sources(read: Read, tmp_path: Path) -> None:
     """A file, inline JSON and arguments add up."""
     (tmp_path / "in.json").write_text('{"model": "m"}')
     found = read("createCompletion", "n=2", file=str(tmp_path / "in.json"), inline='{"prompt": ["a"]}')
     assert found == {"model": "m", "prompt": ["a"], "n": 2}
 
 
-def test_twice_over_sources() -> None:
+def test_twice_over_sources(read: Read) -> None:
     """No source wins over another: the same name twice is an error."""
     with pytest.raises(InputError) as caught:
         read("createCompletion", "model=b", inline='{"model": "a"}')
@@ -129,7 +134,7 @@ def test_twice_over_sources() -> None:
 
 
 @pytest.mark.parametrize("inline", ["[1]", '"text"', "{", '{"a":1,"a":2}'])
-def test_inline_must_be_an_object(inline: str) -> None:
+def test_inline_must_be_an_object(read: Read, inline: str) -> None:
     """Whole inputs are one strict JSON object."""
     with pytest.raises(InputError):
         read("createCompletion", inline=inline)
@@ -137,23 +142,13 @@ def test_inline_must_be_an_object(inline: str) -> None:
 
 @given(st.dictionaries(st.text(max_size=20), st.text(max_size=20), max_size=4))
 @settings(max_examples=50, deadline=None)
-def test_any_text_survives(value: dict[str, str]) -> None:
+def test_any_text_survives(read: Read, value: dict[str, str]) -> None:
     """Whatever text is given for an input arrives as it is."""
-    from json import dumps
-
-    assert read_inputs(CATALOG["createCompletion"], Given(inline=dumps({"extra_body": value}))) == {"extra_body": value}
+    assert read("createCompletion", inline=dumps({"extra_body": value})) == {"extra_body": value}
 
 
 @given(st.text(max_size=50).filter(lambda text: not text.startswith("@")))
 @settings(max_examples=50, deadline=None)
-def test_any_prompt_survives(text: str) -> None:
+def test_any_prompt_survives(read: Read, text: str) -> None:
     """A text field takes any text but one that begins with ``@``."""
-    assert read_inputs(CATALOG["createCompletion"], Given([f"prompt={text}"])) == {"prompt": text}
-
-
-def _catalog() -> Any:
-    connector: Connector = open_connector()
-    return connector.catalog
-
-
-CATALOG = _catalog()
+    assert read("createCompletion", f"prompt={text}") == {"prompt": text}

@@ -248,3 +248,14 @@ def test_file_from_standard_input(cli: Cli, httpx_mock: HTTPXMock, canary: Canar
     httpx_mock.add_response(json={"text": "hi"})
     assert cli("run", "createTranscription", "file=@-", "model=whisper-1", input=b"RIFF\x00\xff").exit_code == 0
     assert b"RIFF\x00\xff" in httpx_mock.get_requests()[0].content
+
+
+def test_list_on_a_terminal(cli: Cli, httpx_mock: HTTPXMock, canary: Canary, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal a list is a table, its cells cleaned; what stands beside the list is told."""
+    monkeypatch.setattr("kosha_connector_openai.cli.output.is_terminal", lambda: True)
+    monkeypatch.setattr("kosha_connector_openai.cli.terminal.is_terminal", lambda: True)
+    httpx_mock.add_response(json={"has_more": True, "data": [{"id": "m-1\x1b[31m", "owned_by": "[red]me", "deep": {}}]})
+    done = cli("run", "listModels")
+    assert "m-1 " in done.stdout
+    assert "[red]me" in done.stdout
+    assert "has_more True" in done.stderr

@@ -26,7 +26,7 @@ def test_a_small_manifest_is_enough() -> None:
         (b"defaults: {timeouts: {conect: 1}}", "/defaults/timeouts/conect", "Did you mean `connect`?"),
         (b"connection: {fields: [{name: a, label: b, secrte: true}]}", "/connection/fields/0/secrte", "Did you mean `secret`?"),
         (b"actions: {listModels: {feature: true}}", "/actions/listModels/feature", "Did you mean `featured`?"),
-        (b"groups: [{id: a, title: b, zzz: 1}]", "/groups/0/zzz", "Known here: help, id, paid, title."),
+        (b"groups: [{id: a, title: b, zzz: 1}]", "/groups/0/zzz", "Known here: help, id, paid, security, title."),
     ],
 )
 def test_unknown_keys_are_refused_with_the_nearest_name(more: bytes, pointer: str, fix: str) -> None:
