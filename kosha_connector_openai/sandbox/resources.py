@@ -36,7 +36,8 @@ class Resources(Hub):
         self._answers = answers
         self._rules: Mapping[str, Rules] = behaviour.get("collections", {})
         paths = {action.operation.path for action in actions.values()}
-        routes = {(action.operation.method, action.operation.path): action for action in actions.values()}
+        plain_last = sorted(actions.values(), key=lambda action: not action.operation.query)
+        routes = {(action.operation.method, action.operation.path): action for action in plain_last}
         items = {path.rpartition("/")[0] for path in paths if path.endswith("}") and ("GET", path) in routes}
         created = {path for path in items if ("POST", path) in routes}
         self._collections = created | (self._rules.keys() & {path for known in paths for path in _prefixes(known)})

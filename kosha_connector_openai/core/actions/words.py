@@ -18,19 +18,22 @@ _TYPES: Mapping[str, tuple[str, str]] = {
     "array": ("a list", "lists"),
     "null": ("null", "nulls"),
 }
+_KINDS: Sequence[tuple[type | tuple[type, ...], str]] = (
+    (bool, "boolean"),
+    (type(None), "null"),
+    (str, "string"),
+    (Mapping, "object"),
+    ((list, tuple), "array"),
+    ((int, float), "number"),
+)
 _CUT = 64
 _MANY = 20
 _FEW = 3
 
 
 def json_type(value: object) -> str:
-    """The JSON type of a Python value; whole numbers are ``number`` too."""
-    if isinstance(value, bool):
-        return "boolean"
-    if value is None:
-        return "null"
-    kinds = ((str, "string"), (Mapping, "object"), ((list, tuple), "array"))
-    return next((name for kind, name in kinds if isinstance(value, kind)), "number")
+    """The JSON type of a Python value, whole numbers being ``number`` too; empty where JSON has no such value."""
+    return next((name for kind, name in _KINDS if isinstance(value, kind)), "")
 
 
 def safe(text: object) -> str:

@@ -182,7 +182,8 @@ class Document(Mapping[str, Operation]):
         raw = item[place.method]
         path, _, query = place.path.partition("?")
         body = raw.get("requestBody")
-        security = raw.get("security", self.root.get("security", []))
+        # An empty list of its own takes away what the description asks of all operations (OpenAPI 3.1, section 4.8.10).
+        security = raw["security"] or [{}] if "security" in raw else self.root.get("security", [])
         operation = Operation(
             id=key,
             method=place.method.upper(),
