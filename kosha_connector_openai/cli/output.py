@@ -100,6 +100,9 @@ def _facts(result: Result) -> list[str]:
 
 
 def _show_json(result: Result) -> None:
+    if result.text:
+        typer.echo(clean(result.text), nl=not result.text.endswith("\n"))
+        return
     rows = _rows(result.value)
     if not rows or not is_terminal():
         say_json(result.value)

@@ -146,7 +146,7 @@ class Connector:
         request = build_request(chosen, inputs, _files(connection))
         credential = connection.credential(chosen.operation.security)
         hidden = [] if credential is None else masked(credential)
-        headers = (*request.headers, *connection.headers, *hidden)
+        headers = (*self._clients.headers(request, connection), *hidden)
         return Preview(request.method, url(connection.server, request), headers, request)
 
     def run(self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions = CallOptions()) -> Result:

@@ -26,7 +26,7 @@ from kosha_connector_openai.core.request.request import Request
 from kosha_connector_openai.core.result.decode import decode_body
 from kosha_connector_openai.core.result.events import EventLimits
 from kosha_connector_openai.core.result.failure import api_error
-from kosha_connector_openai.core.result.result import Facts, Result, body_facts, merge, read_facts
+from kosha_connector_openai.core.result.result import Facts, Result, add_body_facts, merge, read_facts
 from kosha_connector_openai.core.result.saving import FileSink
 from kosha_connector_openai.core.result.stream import Event, StreamReader
 from kosha_connector_openai.core.spec.manifest import Manifest
@@ -199,7 +199,7 @@ def _whole(call: Call, head: Head, facts: Facts, content_type: str, sink: FileSi
     decoded = decode_body(content_type or None, read, status=head.status, request_id=facts.request_id, scrub=call.scrub)
     result = make_result(call, head, facts, decoded.kind, decoded.value, content_type)
     if decoded.kind == "json":
-        result.model, result.usage = body_facts(decoded.value, call.manifest.result)
+        add_body_facts(result, call.manifest.result)
     result.raw = read if decoded.kind in ("json", "text") else None
     return result
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import math
 import re
 import struct
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -19,9 +21,11 @@ from kosha_connector_openai.sandbox.audio import sound
 from kosha_connector_openai.sandbox.media import picture
 from kosha_connector_openai.sandbox.message import Upload
 from kosha_connector_openai.sandbox.templates import ABSENT, point
+from kosha_connector_openai.sandbox.video import mp4
 
 EPOCH: Final = 1_735_689_600
 """The sandbox's clock starts here, 2025-01-01, and moves on a second with each request."""
+MADE_UP: Final = b"This file is made up by the sandbox.\n"
 _DAY = 86_400
 _DIMENSIONS = 16
 _MOST_DIMENSIONS = 4096
@@ -183,7 +187,15 @@ def _audio_pieces(scene: Scene) -> list[str]:
     return [base64.b64encode(data[start : start + size]).decode() for start in range(0, len(data), size)]
 
 
+def _archive(_: Scene) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as file:
+        file.writestr(zipfile.ZipInfo("sandbox.txt"), MADE_UP)
+    return target.getvalue()
+
+
 FACTS: Final[Mapping[str, Callable[[Scene], Any]]] = {
+    "archive": _archive,
     "audio": lambda scene: sound(str(scene.ask("/response_format", "mp3"))),
     "audio_pieces": _audio_pieces,
     "choices": lambda scene: list(range(_count(scene))),
@@ -199,12 +211,16 @@ FACTS: Final[Mapping[str, Callable[[Scene], Any]]] = {
     "pieces": lambda scene: _pieces(scene.get("text")),
     "queries": lambda scene: [query] if isinstance(query := scene.ask("/query", ""), str) else query,
     "request": _request,
+    "session": lambda scene: scene.words["session"].encode(),
     "spoken": lambda scene: scene.words["transcript"],
     "spoken_pieces": lambda scene: _pieces(scene.words["transcript"]),
+    "spritesheet": lambda scene: picture("jpeg", 320, 180),
     "text": _text,
+    "thumbnail": lambda scene: picture("webp", 320, 180),
     "tokens_all": lambda scene: scene.get("tokens_in") + scene.get("tokens_out"),
     "tokens_in": lambda scene: len(_read(scene).split()),
     "tokens_out": lambda scene: len(scene.get("pieces")),
     "vectors": _vectors,
     "verdicts": _verdicts,
+    "video": lambda scene: mp4(),
 }

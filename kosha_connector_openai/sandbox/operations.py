@@ -10,7 +10,7 @@ from kosha_connector_openai.core.connector import Action
 from kosha_connector_openai.core.errors import InputError
 from kosha_connector_openai.sandbox import deeds
 from kosha_connector_openai.sandbox.answers import Answers
-from kosha_connector_openai.sandbox.facts import Scene
+from kosha_connector_openai.sandbox.facts import MADE_UP, Scene
 from kosha_connector_openai.sandbox.failures import Failure
 from kosha_connector_openai.sandbox.message import Incoming, Reply
 from kosha_connector_openai.sandbox.reading import Reader, Unreadable
@@ -22,7 +22,6 @@ from kosha_connector_openai.sandbox.templates import ABSENT, render
 
 Values = Mapping[str, str]
 Template = Mapping[str, Any]
-_MADE_UP = b"This file is made up by the sandbox.\n"
 
 
 class Operations:
@@ -44,15 +43,15 @@ class Operations:
         template = self._behaviour["operations"].get(action.id, {})
         status = int(action.operation.success.status) if action.operation.success and action.operation.success.status.isdigit() else 200
         streams = _asked(template.get("stream"), scene)
-        if "forms" in template and not streams:
-            return _formed(template["forms"], scene, status)
         with self._resources.store.lock:
             scene, made = self._carry_out(action, scene, values, template)
         if streams:
             live = scene.also(object=made, started=self._started(action, made))
             return Reply(status, events(template["stream"], live), f"{EVENT_STREAM}; charset=utf-8")
+        if "forms" in template:
+            return _formed(template["forms"], scene, status)
         if "send" in template:
-            return Reply(status, render(template["send"], scene), "application/octet-stream")
+            return Reply(status, render(template["send"], scene), template["type"])
         return Reply.json(made, status) if action.output_schema is not None else _untyped(action, scene, status)
 
     def _inputs(self, match: Match, request: Incoming) -> dict[str, Any]:
@@ -119,7 +118,7 @@ class Operations:
             "object": item.view(),
             "history": item.history,
             "ended": [item.status] if item.ended and item.status == item.final else [],
-            "contents": _MADE_UP if item.content is None else item.content,
+            "contents": MADE_UP if item.content is None else item.content,
             "batch_files": [file.view() for file in deeds.batch_items(hub, path)] if "/file_batches/" in path else [],
             "chunks": deeds.chunks(hub, path.rpartition("/")[2]),
             "hits": deeds.hits(hub, path, scene),
@@ -156,7 +155,7 @@ def _untyped(action: Action, scene: Scene, status: int) -> Reply:
     kind = next(iter(action.output_types), None)
     if kind is None:
         return Reply(status, b"", None)
-    text = scene.words["transcript"].encode() if kind.startswith("text/") else _MADE_UP
+    text = scene.words["transcript"].encode() if kind.startswith("text/") else MADE_UP
     return Reply(status, b"data: {}\n\n" if kind == EVENT_STREAM else text, kind)
 
 

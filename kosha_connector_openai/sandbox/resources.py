@@ -96,7 +96,8 @@ class Resources(Hub):
         """Remembers an object that was just made."""
         reader = self._shapes.get(collection)
         complete = reader.lay(reader.base(), made) if reader else made
-        whole = not scene.ask(self.rules(collection).get("when", ""), True)
+        when = self.rules(collection).get("when")
+        whole = when is not None and not scene.ask(when, False)
         item = self._new(collection, complete, scene.inputs, reader, whole=whole, now=scene.get("now"))
         item.content = content
         self.kept(collection, values)[made["id"]] = item
@@ -108,7 +109,7 @@ class Resources(Hub):
         facts = {"id": self._identity(rules, scene), **render(template.get("answer", {}), scene)}
         made: dict[str, Any] = answers.make(facts if "id" in answers.names else {}, scene.get("request"))
         path = self.path(place.collection, values)
-        if not isinstance(made, dict) or "id" not in made or scene.ask(rules.get("keep", ""), True) is False:
+        if not isinstance(made, dict) or "id" not in made or scene.ask(rules.get("keep", ""), rules.get("kept", True)) is False:
             return made
         upload = scene.inputs.get(template.get("keeps", ""))
         item = self.add(place.collection, values, made, scene, upload.blob if isinstance(upload, Upload) else None)

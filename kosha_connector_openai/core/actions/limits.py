@@ -72,8 +72,10 @@ def _not_json(part: Any, depth: int) -> str:
         return f"is nested deeper than {DEEPEST} levels."
     if isinstance(part, str):
         return "" if _is_unicode(part) else "has half of a character (a lone surrogate)."
+    if isinstance(part, dict) and not all(isinstance(name, str) for name in part):
+        return "has a name that is not a text."
     if isinstance(part, dict):
-        return "" if all(isinstance(name, str) for name in part) else "has a name that is not a text."
+        return "" if all(map(_is_unicode, part)) else "has a name with half of a character (a lone surrogate)."
     return "" if isinstance(part, (*_SCALARS, list, tuple)) else "is not a JSON value."
 
 

@@ -62,9 +62,12 @@ class SchemaValidator:
         """
         self._refuse_complex(value)
         try:
-            valid = self._strict.is_valid(value)
+            return self._check(value)
         except NOT_JSON:
             return Report(tuple(islice(not_json(value), MOST)) or (_NOT_JSON,))
+
+    def _check(self, value: Any) -> Report:
+        valid = self._strict.is_valid(value)
         known = self._known
         if valid and (known is None or not isinstance(value, Mapping) or value.keys() <= known):
             return _GOOD

@@ -159,7 +159,7 @@ def authorize(credential: Credential, origin: Origin, resolve: Callable[[SecretR
 
     Raises OriginError for any other origin, before a secret is read; then whatever ``resolve`` raises.
     """
-    if not allowed(origin, credential.allowed_origins):
+    if credential.references and not allowed(origin, credential.allowed_origins):
         names = ", ".join(sorted(map(str, credential.allowed_origins))) or "none"
         hint = f"It is for: {names}. Give this server a credential of its own."
         raise OriginError("The credential may not be sent to this server.", hint=hint, pointer="/server")

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from kosha_connector_openai.core.errors import Fault
 from kosha_connector_openai.core.result.saving import SavedFile
-from kosha_connector_openai.core.result.stream import Event, first
+from kosha_connector_openai.core.result.stream import Event, first, gather
 from kosha_connector_openai.core.spec.manifest import ResultRules
 
 Kind = Literal["json", "text", "bytes", "file", "events", "empty"]
@@ -39,15 +39,17 @@ class Result:
     duration: float = 0.0
     warnings: tuple[Fault, ...] = ()
     incomplete: str | None = None
+    answer: str = field(default="", repr=False)
+    """The text in a JSON answer, where the manifest says that there is one."""
     raw: bytes | None = field(default=None, repr=False)
     """The body's bytes as they arrived, for JSON and text."""
 
     @property
     def text(self) -> str:
-        """The answer as text: a text body, or the text that a stream's events add up to; "" for other kinds."""
+        """The answer as text: a text body, what a stream's events add up to, or where the manifest finds it in JSON; else ""."""
         if self.kind == "events":
             return "".join(event.text for event in self.value)
-        return self.value if self.kind == "text" else ""
+        return self.value if self.kind == "text" else self.answer
 
     def to_dict(self) -> dict[str, Any]:
         """The envelope as JSON-ready values; bytes become base64."""
@@ -112,7 +114,9 @@ def merge(headers: Sequence[tuple[str, str]]) -> dict[str, str]:
     return found
 
 
-def body_facts(value: Any, rules: ResultRules) -> tuple[str | None, Mapping[str, Any] | None]:
-    """The model and the usage that a JSON answer names."""
-    model, usage = first(value, rules.model), first(value, rules.usage)
-    return (model if isinstance(model, str) else None), (usage if isinstance(usage, Mapping) else None)
+def add_body_facts(result: Result, rules: ResultRules) -> None:
+    """Notes the model, the usage and the text that a JSON answer holds."""
+    model, usage = first(result.value, rules.model), first(result.value, rules.usage)
+    result.model = model if isinstance(model, str) else None
+    result.usage = usage if isinstance(usage, Mapping) else None
+    result.answer = next((text for pointer in rules.text if (text := gather(result.value, pointer))), "")

@@ -101,6 +101,15 @@ def at(value: Any, pointer: str) -> Any:
     return value
 
 
+def gather(value: Any, pointer: str) -> str:
+    """The texts at a JSON Pointer joined, a ``*`` in it standing for every item of an array; "" where there is none."""
+    head, star, rest = pointer.partition("/*")
+    found = at(value, head) if head else value
+    if star:
+        return "".join(gather(item, rest) for item in found) if isinstance(found, list) else ""
+    return found if isinstance(found, str) else ""
+
+
 def first(value: Any, pointers: Sequence[str]) -> Any:
     """The first value that one of the pointers finds."""
     return next((found for pointer in pointers if (found := at(value, pointer)) is not None), None)

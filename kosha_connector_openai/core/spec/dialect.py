@@ -174,7 +174,7 @@ class _Translation:
         return f"#/$defs/{self._names[path]}"
 
     def _unused_name(self, path: Tokens) -> str:
-        plain = path[-1] if path[:-1] in _DEFINED else "-".join(path)
+        plain = path[-1] if path[:-1] in _DEFINED else "-".join(token.strip("/") for token in path)
         name = base = re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-") or "root"
         number, used = 1, set(self._names.values())
         while name in used:

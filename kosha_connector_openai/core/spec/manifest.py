@@ -153,6 +153,7 @@ class ResultRules(Part):
     request_id: tuple[str, ...] = ("x-request-id",)
     model: tuple[str, ...] = ()
     usage: tuple[str, ...] = ()
+    text: tuple[str, ...] = Field(default=(), description="The first pointer that finds text; * stands for every item.")
     headers: tuple[str, ...] = Field(default=(), description="Headers to keep; a final * stands for the rest.")
     rate_limit: Mapping[str, str] = Field(default_factory=dict, description="Name -> header.")
 

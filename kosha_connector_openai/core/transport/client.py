@@ -74,6 +74,11 @@ class Clients:
             wire = self._write(request, connection, await asyncio.to_thread(_authorize, connection, credential, resolve), deadline)
         return await engine.open(wire)
 
+    def headers(self, request: Request, connection: Connection) -> HeaderList:
+        """All headers but the credential's and those that the body's length and the URL give."""
+        ours = (("User-Agent", self._user_agent), ("Accept-Encoding", "identity"))
+        return (*ours, *request.headers, *connection.headers)
+
     def close(self) -> None:
         """Closes the engines of threads; those of an event loop are closed by ``close_async`` on that loop."""
         with self._lock:
@@ -93,13 +98,7 @@ class Clients:
         return WireRequest(
             method=request.method,
             url=url(connection.server, request),
-            headers=(
-                ("User-Agent", self._user_agent),
-                ("Accept-Encoding", "identity"),
-                *request.headers,
-                *connection.headers,
-                *auth,
-            ),
+            headers=(*self.headers(request, connection), *auth),
             body=body.content if isinstance(body, BytesBody) else body,
             timeouts=WireTimeouts(timeouts.connect, timeouts.write, timeouts.pool),
             deadline=deadline,

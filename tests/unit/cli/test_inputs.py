@@ -59,8 +59,6 @@ def test_typed_by_the_schema(read: Read, argument: str, name: str, value: Any) -
 @pytest.mark.parametrize(
     ("arguments", "pointer", "rule"),
     [
-        (["max_tokens=seven"], "/max_tokens", "type"),
-        (["temperature=0.5x"], "/temperature", "type"),
         (["logit_bias={"], "/logit_bias", "json"),
         (['logit_bias={"a":1,"a":2}'], "/logit_bias/a", "duplicate"),
         (["prompt:=[1,"], "/prompt", "json"),
@@ -75,14 +73,18 @@ def test_refused(read: Read, arguments: list[str], pointer: str, rule: str) -> N
     with pytest.raises(InputError) as caught:
         read("createCompletion", *arguments)
     assert [(fault.pointer, fault.rule) for fault in caught.value.faults] == [(pointer, rule)]
-    assert "seven" not in str(caught.value)
 
 
 def test_all_faults_at_once(read: Read) -> None:
     """Every fault is told, not only the first."""
     with pytest.raises(InputError) as caught:
-        read("createCompletion", "max_tokens=x", "temperature=y", "n=z")
-    assert [fault.pointer for fault in caught.value.faults] == ["/max_tokens", "/temperature", "/n"]
+        read("createCompletion", "logit_bias={", "stream_options=[", "prompt:=1,")
+    assert [fault.pointer for fault in caught.value.faults] == ["/logit_bias", "/stream_options", "/prompt"]
+
+
+def test_text_for_a_number_is_left_to_the_check(read: Read) -> None:
+    """What is no number stays text, so that the check names it together with all other faults."""
+    assert read("createCompletion", "temperature=warm")["temperature"] == "warm"
 
 
 @pytest.mark.parametrize("argument", ["model", "", "=x", ":=1"])

@@ -73,7 +73,7 @@ def test_each_scheme_writes_its_header(credential: Credential, headers: list[tup
         "https://xn--pi-7lc.example.com",
     ],
 )
-@pytest.mark.parametrize("credential", [_credential("bearer"), Credential("none", {}, {}, frozenset({_OWN}))])
+@pytest.mark.parametrize("credential", [_credential("bearer"), _credential("api_key", header="api-key")])
 def test_another_origin_gets_nothing_and_no_secret_is_read(url: str, credential: Credential) -> None:
     """A server that the credential was not given for is refused before any store is asked."""
     reads = _Reads("value-12345")
