@@ -152,8 +152,8 @@ class Connector:
     def run(self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions = CallOptions()) -> Result:
         """The whole result of one call; an event stream is collected. Raises ConnectorError, each kind saying what to do next."""
         with self.stream(action, inputs, connection, options) as stream:
-            for _ in stream:
-                pass
+            for event in stream:
+                del event  # the error that may follow shows the variables of this frame
         assert stream.result is not None
         return stream.result
 
@@ -178,8 +178,8 @@ class Connector:
     async def arun(self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions = CallOptions()) -> Result:
         """``run`` for asyncio; cancelling it closes the upstream connection."""
         async with self.astream(action, inputs, connection, options) as stream:
-            async for _ in stream:
-                pass
+            async for event in stream:
+                del event
         assert stream.result is not None
         return stream.result
 

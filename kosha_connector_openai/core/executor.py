@@ -58,6 +58,12 @@ class _Body:
             self._step.sink.discard()
 
 
+def _bare(error: ConnectorError) -> ConnectorError:
+    """The error without the frames and the errors that it crossed: those hold the reply, and a reply may echo the credential."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
+
+
 class _Executor:
     """What both drivers share: the call, its clients and its secrets."""
 
@@ -89,7 +95,10 @@ class SyncExecutor(_Executor):
     def __init__(self, call: Call, clients: Clients, resolver: SecretResolver) -> None:
         super().__init__(call, clients, resolver)
         self._reply: SyncReply | None = None
-        self.outcome: Result | LiveStream = self._drive(plan(call))
+        try:
+            self.outcome: Result | LiveStream = self._drive(plan(call))
+        except ConnectorError as error:
+            raise _bare(error)  # noqa: B904 - it is its own cause
 
     def events(self, live: LiveStream) -> Iterator[Event]:
         """Reads the stream; a cut stream ends without an exception and is marked incomplete."""
@@ -165,7 +174,12 @@ class AsyncExecutor(_Executor):
 
     async def start(self) -> Result | LiveStream:
         """The whole result, or a stream whose events have not been read."""
-        steps = plan(self._call)
+        try:
+            return await self._drive(plan(self._call))
+        except ConnectorError as error:
+            raise _bare(error)  # noqa: B904 - it is its own cause
+
+    async def _drive(self, steps: Plan) -> Result | LiveStream:
         try:
             step = next(steps)
             while True:
@@ -272,6 +286,8 @@ class SyncStream:
             return
         try:
             yield from self._executor.events(self._live)
+        except ConnectorError as error:
+            raise _bare(error)  # noqa: B904 - it is its own cause
         finally:
             self.close()
 
@@ -303,6 +319,9 @@ class AsyncStream:
         try:
             async for event in self._executor.events(self._live):
                 yield event
+                del event
+        except ConnectorError as error:
+            raise _bare(error)  # noqa: B904 - it is its own cause
         finally:
             await self.close()
 

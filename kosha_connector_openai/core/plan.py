@@ -112,6 +112,11 @@ class Call:
         """``text`` without any secret that this call has used."""
         return scrub(text, self.secrets)
 
+    def scrub_head(self, head: Head) -> Head:
+        """``head`` without any such secret in its values: they go into results, errors and records."""
+        values = self.scrub("\n".join(value for _, value in head.headers)).split("\n")
+        return Head(head.status, tuple((name, value) for (name, _), value in zip(head.headers, values, strict=False)))
+
 
 @dataclass(slots=True)
 class LiveStream:
@@ -140,17 +145,17 @@ def plan(call: Call) -> Plan:
     while True:
         call.attempts += 1
         try:
-            head = yield Open()
+            head = call.scrub_head((yield Open()))
             done = yield from _answer(call, head, sink)
             call.budget.succeeded()
             return done
         except WireError as fault:
             error, failure = _transport_error(call, fault)
         except ApiError as refusal:
-            if refusal.status == 401 and not call.refreshed and call.refresh():  # noqa: PLR2004 - not executed
+            if refusal.status == 401 and call.request.replayable and not call.refreshed and call.refresh():  # noqa: PLR2004 - not executed
                 call.refreshed = True
                 continue
-            error, failure = refusal, _status_failure(refusal)
+            error, failure = refusal, _status_failure(refusal, head)
         wait = _wait(call, failure)
         if wait is None:
             raise error
@@ -160,18 +165,18 @@ def plan(call: Call) -> Plan:
 def _answer(call: Call, head: Head, sink: FileSink | None) -> Generator[Step, Any, Result | LiveStream]:
     facts = read_facts(head.headers, call.manifest.result)
     headers = merge(head.headers)
-    encoding = headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("", "identity"):
-        yield Drop()
-        raise MalformedReplyError(
-            "The reply is compressed, although that was not asked for.", status=head.status, request_id=facts.request_id
-        )
+    compressed = headers.get("content-encoding", "").strip().lower() not in ("", "identity")
     if 300 <= head.status < 400:  # noqa: PLR2004
         yield Drop()
         raise _redirect(head.status, headers, facts)
     if head.status >= 400:  # noqa: PLR2004
-        body = yield from _error_body(call)
+        body = yield from _error_body(call, compressed=compressed)
         raise _refusal(call, head, facts, body)
+    if compressed:
+        yield Drop()
+        raise MalformedReplyError(
+            "The reply is compressed, although that was not asked for.", status=head.status, request_id=facts.request_id
+        )
     if headers.get("content-type", "").partition(";")[0].strip().lower() == EVENT_STREAM:
         total = call.options.timeout or call.connection.timeouts.stream_total
         call.deadline = max(call.deadline, call.started + total)
@@ -181,8 +186,11 @@ def _answer(call: Call, head: Head, sink: FileSink | None) -> Generator[Step, An
     return (yield from _whole(call, head, facts, headers.get("content-type", ""), sink))
 
 
-def _error_body(call: Call) -> Generator[Step, Any, bytes]:
-    """What there is of an error's body: the status alone says enough, so a cut or oversized body is no second error."""
+def _error_body(call: Call, *, compressed: bool) -> Generator[Step, Any, bytes]:
+    """What there is of an error's body: the status alone says enough, so a cut, oversized or compressed body is no second error."""
+    if compressed:
+        yield Drop()
+        return b""
     try:
         body: bytes = yield Read(call.connection.limits.reply_error)
         return body
@@ -244,23 +252,21 @@ def _refusal(call: Call, head: Head, facts: Facts, body: bytes) -> ApiError:
 def _redirect(status: int, headers: Mapping[str, str], facts: Facts) -> RedirectRefusedError:
     from urllib.parse import urlsplit  # noqa: PLC0415 - only here
 
-    host = urlsplit(headers.get("location", "")).hostname or "the same host"
+    try:
+        host = urlsplit(headers.get("location", "")).hostname
+    except ValueError:
+        host = None
     return RedirectRefusedError(
-        f"The server redirects to {host[:100]!a}, and a credential never follows.",
+        f"The server redirects to {ascii(host[:100]) if host else 'the same host'}, and a credential never follows.",
         status=status,
         request_id=facts.request_id,
         hint="Set the server URL of the connection to the final address.",
     )
 
 
-def _status_failure(error: ApiError) -> Failure:
-    return Failure(
-        kind="status",
-        nothing_sent=False,
-        status=error.status,
-        category_retryable=error.retryable,
-        headers=error.headers,
-    )
+def _status_failure(error: ApiError, head: Head) -> Failure:
+    # All headers, not the error's: a manifest need not keep those that say when to come back.
+    return Failure("status", status=error.status, category_retryable=error.retryable, headers=merge(head.headers))
 
 
 def _transport_error(call: Call, fault: WireError) -> tuple[ConnectorError, Failure]:

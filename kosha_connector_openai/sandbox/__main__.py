@@ -17,7 +17,7 @@ from kosha_connector_openai.sandbox.server import Server
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints the address on the first line, then serves until SIGTERM or SIGINT."""
+    """Prints the address on the first line, then serves until SIGTERM or SIGINT; raises OSError where the port is taken."""
     parser = argparse.ArgumentParser(prog="python -m kosha_connector_openai.sandbox", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
     parser.add_argument("--key", default=DEFAULT_KEY, help="the made-up key that callers must send")
@@ -39,4 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except OSError as error:
+        sys.exit(f"The port cannot be used: {error.strerror}.")

@@ -29,6 +29,7 @@ _CONTROL = "/__sandbox__"
 _PICTURE = re.compile(r"/images/(\d{1,4})x(\d{1,4})\.png")
 _LOGGED_BODY = 64 * 1024
 _LOGGED = 1000
+_SECRET = frozenset({"api-key", "cookie", "proxy-authorization", "x-api-key"})
 
 
 class App:
@@ -163,7 +164,7 @@ class App:
 
 
 def _logged(request: Incoming, number: int) -> dict[str, Any]:
-    headers = dict(request.headers)
+    headers = {name: masked(value) if name in _SECRET else value for name, value in request.headers.items()}
     if "authorization" in headers:
         scheme, _, key = headers["authorization"].partition(" ")
         headers["authorization"] = f"{scheme} {masked(key)}"

@@ -11,7 +11,7 @@ import re
 import struct
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from kosha_connector_openai.core.actions.samples import sample
@@ -42,7 +42,9 @@ class Scene:
     words: Mapping[str, Any]
     """The behaviour's data."""
     number: int
-    bound: dict[str, Any] = field(default_factory=dict)
+    bound: Mapping[str, Any] = field(default_factory=dict)
+    makers: Mapping[str, Callable[[Scene], Any]] = field(default_factory=dict)
+    """How facts are made that only this place in the description has."""
     _made: dict[str, Any] = field(default_factory=dict)
 
     def get(self, name: str) -> Any:
@@ -50,12 +52,13 @@ class Scene:
         if name in self.bound:
             return self.bound[name]
         if name not in self._made:
-            self._made[name] = FACTS[name](self) if name in FACTS else ABSENT
+            make = self.makers.get(name) or FACTS.get(name)
+            self._made[name] = make(self) if make else ABSENT
         return self._made[name]
 
     def also(self, **more: Any) -> Scene:
         """The same scene with more facts bound."""
-        return Scene(self.inputs, self.answers, self.words, self.number, {**self.bound, **more}, self._made)
+        return replace(self, bound={**self.bound, **more})
 
     def ask(self, pointer: str, otherwise: Any = None) -> Any:
         """A value of the request; null counts as missing."""
@@ -109,7 +112,7 @@ def _structured(scene: Scene, rules: Mapping[str, Any]) -> str | None:
         if isinstance(schema := scene.ask(pointer), Mapping):
             try:
                 return json.dumps(sample(schema))
-            except (ConnectorError, ValueError):
+            except (ConnectorError, ValueError, ArithmeticError, RecursionError):
                 return None
     asked = any(scene.ask(pointer) == "json_object" for pointer in rules["objects"])
     return json.dumps({"sandbox": True}) if asked else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from kosha_connector_openai.core.actions.action import EVENT_STREAM
@@ -83,7 +84,7 @@ class Operations:
         path = f"{self._resources.path(place.collection, values)}/{values[place.variable]}"
         if place.tail in self._resources.rules(place.collection).get("verbs", {}):
             return scene, self._resources.act(place, item, path, scene)
-        scene = scene.also(**self._memories(item, path, scene))
+        scene = replace(scene, makers=self._memories(item, path))
         return scene, self._made(action, scene, template)
 
     def _made(self, action: Action, scene: Scene, template: Template) -> Any:
@@ -112,23 +113,24 @@ class Operations:
         path = f"{self._resources.path(place.collection, values)}/{values[place.variable]}"
         return self._resources.read(place, item, path, scene)
 
-    def _memories(self, item: Item, path: str, scene: Scene) -> dict[str, Any]:
+    def _memories(self, item: Item, path: str) -> Mapping[str, Callable[[Scene], Any]]:
+        """The facts about one object."""
         hub = self._resources
         return {
-            "object": item.view(),
-            "history": item.history,
-            "ended": [item.status] if item.ended and item.status == item.final else [],
-            "contents": MADE_UP if item.content is None else item.content,
-            "batch_files": [file.view() for file in deeds.batch_items(hub, path)] if "/file_batches/" in path else [],
-            "chunks": deeds.chunks(hub, path.rpartition("/")[2]),
-            "hits": deeds.hits(hub, path, scene),
-            "response_inputs": deeds.inputs_of(item),
+            "object": lambda _: item.view(),
+            "history": lambda _: item.history,
+            "ended": lambda _: [item.status] if item.ended and item.status == item.final else [],
+            "contents": lambda _: MADE_UP if item.content is None else item.content,
+            "batch_files": lambda _: [file.view() for file in deeds.batch_items(hub, path)],
+            "chunks": lambda _: deeds.chunks(hub, path.rpartition("/")[2]),
+            "hits": lambda scene: deeds.hits(hub, path, scene),
+            "response_inputs": lambda _: deeds.inputs_of(item),
         }
 
     def _page(self, values: list[Any], answers: Answers, scene: Scene) -> Any:
         """A page in the shape of the schema; an empty one has ids that are null, or empty where null is not allowed."""
         shown, more = pages(values, scene.inputs, self._behaviour["paging"])
-        made = answers.make({"data": shown}, {"has_more": more})
+        made = answers.make({"data": shown}, {"has_more": more, "object": "list"})
         ends = {"first_id": shown[0].get("id"), "last_id": shown[-1].get("id")} if shown else {"first_id": "", "last_id": ""}
         made = answers.lay(made, ends)
         return made if shown else answers.lay(made, dict.fromkeys(ends))

@@ -112,18 +112,17 @@ class _Handler(BaseHTTPRequestHandler):
                 self._write(reply, close=False)
 
     def _body(self) -> tuple[Blob, str]:
-        store = _Spool()
         encoding = self.headers.get("transfer-encoding", "").strip().lower()
         lengths = set(self.headers.get_all("content-length") or ())
-        if encoding and (encoding != "chunked" or lengths):
+        if (encoding and (encoding != "chunked" or lengths)) or len(lengths) > 1:
             raise _Malformed
-        if encoding:
-            self._read_chunks(store)
-        elif lengths:
-            if len(lengths) > 1 or not next(iter(lengths)).isdigit():
-                raise _Malformed
-            self._read_exactly(int(lengths.pop()), store)
-        return store.blob(), store.digest.hexdigest()
+        with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
+            store = _Spool(file)
+            if encoding:
+                self._read_chunks(store)
+            elif lengths:
+                self._read_exactly(_decimal(lengths.pop()), store)
+            return store.blob(), store.digest.hexdigest()
 
     def _read_chunks(self, store: _Spool) -> None:
         while size := int(self.rfile.readline(_LINE).partition(b";")[0], 16):
@@ -188,23 +187,30 @@ class _Handler(BaseHTTPRequestHandler):
 class _Spool:
     """Collects a body: in memory while it is small, else in a file that has no name."""
 
-    def __init__(self) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self.size = 0
         self.digest = hashlib.sha256()
-        self._file: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed when it is read
+        self._file = file
 
     def write(self, piece: bytes) -> None:
+        """Adds a piece."""
         self.size += len(piece)
         self.digest.update(piece)
         self._file.write(piece)
 
     def blob(self) -> Blob:
-        """What was written."""
-        with self._file as file:
-            file.seek(0)
-            if self.size <= _IN_MEMORY:
-                return Blob.of(file.read())
-            return Blob(mmap.mmap(file.fileno(), self.size, access=mmap.ACCESS_READ), 0, self.size)
+        """What was written; it outlives the file."""
+        self._file.seek(0)
+        if self.size <= _IN_MEMORY:
+            return Blob.of(self._file.read())
+        self._file.flush()
+        return Blob(mmap.mmap(self._file.fileno(), self.size, access=mmap.ACCESS_READ), 0, self.size)
+
+
+def _decimal(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise _Malformed
+    return int(text)
 
 
 def _on_wire(pieces: Iterable[bytes], wire: dict[str, float]) -> Iterator[bytes]:

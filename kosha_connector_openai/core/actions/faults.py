@@ -67,7 +67,7 @@ def _required(case: _Case) -> _Worded:
 
 
 def _type(case: _Case) -> _Worded:
-    accepted = tuple(case.bound)
+    accepted = words.in_order(case.bound)
     allowed = accepted[0] if len(accepted) == 1 else accepted
     return (
         f"must be {words.types(accepted)}, not {_given(case.value, accepted)}.",
@@ -150,6 +150,13 @@ def _forms(case: _Case) -> _Worded:
     )
 
 
+def _not(case: _Case) -> _Worded:
+    together = case.reader.required(case.reader.at(case.raw.schema_path))
+    if not together:
+        return "has a form that is not allowed.", "", None
+    return f"must not have {words.names(together)} together.", "Leave one of them out.", None
+
+
 def _limit(text: str, fix: str = "") -> Callable[[_Case], _Worded]:
     def worded(case: _Case) -> _Worded:
         ending = "" if case.bound == 1 else "s"
@@ -180,7 +187,7 @@ _WORDS: Mapping[str, Callable[[_Case], _Worded]] = {
     "minProperties": _limit("must have at least {} field{}."),
     "minimum": _limit("must be at least {}."),
     "multipleOf": _limit("must be a multiple of {}."),
-    "not": _fixed("has a form that is not allowed."),
+    "not": _not,
     "oneOf": _forms,
     "pattern": _pattern,
     "propertyNames": _fixed("is not an accepted name.", "Rename it."),

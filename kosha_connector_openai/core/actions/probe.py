@@ -33,8 +33,7 @@ class Probe:
 
 
 def probe(value: Any, limit: int, is_valid: Callable[[Any], bool]) -> Probe | None:
-    """The refused value itself where it has no more parts than ``limit``, else the first extract that is
-    refused too.
+    """The refused value itself where it has no more parts than ``limit``, else the first extract that is refused too.
 
     An extract has the first items of each list; after that, windows move along the lists of the top level.
     None where each of them is valid, so that the fault lies in the whole or far inside.

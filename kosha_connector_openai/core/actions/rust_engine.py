@@ -8,14 +8,17 @@ from typing import Any
 import jsonschema_rs
 
 from kosha_connector_openai.core.actions.engines import RawFault, not_a_schema, patterns, unsafe_pattern
+from kosha_connector_openai.core.actions.limits import locate
 from kosha_connector_openai.core.spec.keywords import with_children
 
 _SIZE = 1 << 16
 """Bytes of a compiled pattern; it keeps the linear engine's worst case near one microsecond a character."""
+_LARGE = 1 << 20
 _LINEAR = jsonschema_rs.RegexOptions(size_limit=_SIZE)
-_BACKTRACKING = jsonschema_rs.FancyRegexOptions(backtrack_limit=10_000, size_limit=_SIZE)
+_BACKTRACKING = jsonschema_rs.FancyRegexOptions(backtrack_limit=10_000, size_limit=_LARGE)
 _SHORT = 256
-"""Characters that a pattern with look-around or back references may see; its time is a power of them."""
+"""Characters that a large pattern, or one that may step back, gets to see; its time can be a power of them."""
+_CLOSED = "additionalProperties"
 _PARAMS = {
     "types": "value",
     "options": "value",
@@ -61,7 +64,7 @@ class RustCompiled:
 
     def errors(self, value: Any) -> Iterator[RawFault]:
         """Every violated keyword."""
-        return map(_raw, self._validator.iter_errors(value))
+        return (_raw(value, error) for error in self._validator.iter_errors(value))
 
 
 def _validator(schema: Any, patterns: jsonschema_rs.RegexOptions | jsonschema_rs.FancyRegexOptions) -> jsonschema_rs.Draft202012Validator:
@@ -88,25 +91,20 @@ def _is_linear(pattern: str) -> bool:
     return True
 
 
-def _raw(error: jsonschema_rs.ValidationError) -> RawFault:
+def _raw(value: Any, error: jsonschema_rs.ValidationError) -> RawFault:
     kind = error.kind
-    path = tuple(error.instance_path)
+    path, schema_path = tuple(error.instance_path), tuple(error.evaluation_path)
     if isinstance(kind, _KINDS.PropertyNames):
         path = (*path, str(kind.error.instance))
-    return RawFault(
-        keyword=kind.name,
-        instance_path=path,
-        schema_path=tuple(error.evaluation_path),
-        params=_params(kind),
-        branches=_branches(getattr(kind, "context", [])),
-    )
+    if isinstance(kind, _KINDS.FalseSchema) and schema_path[-1:] == (_CLOSED,):
+        # A closed object schema that names no property is compiled to "nothing is valid".
+        return RawFault(_CLOSED, path, schema_path, {"names": list(locate(value, path)[1])})
+    context: list[list[jsonschema_rs.ValidationError]] = getattr(kind, "context", [])
+    branches = tuple(tuple(_raw(value, inner) for inner in branch) for branch in context) if all(context) else ()
+    return RawFault(kind.name, path, schema_path, _params(kind), branches)
 
 
 def _params(kind: jsonschema_rs.ValidationErrorKind) -> Mapping[str, Any]:
     if isinstance(kind, _SLOW):
         return {"slow": True}
     return {name: getattr(kind, field) for field, name in _PARAMS.items() if hasattr(kind, field)}
-
-
-def _branches(context: list[list[jsonschema_rs.ValidationError]]) -> tuple[tuple[RawFault, ...], ...]:
-    return tuple(tuple(map(_raw, branch)) for branch in context) if all(context) else ()

@@ -1,7 +1,6 @@
 """A value against its schema: every fault worth telling, with its place and a fix.
 
-A valid value costs one call of the engine and one comparison of names; all the wording happens only after a
-refusal.
+A valid value costs one call of the engine and one comparison of names; all the wording happens after a refusal.
 """
 
 from __future__ import annotations
@@ -41,8 +40,7 @@ _GOOD = Report()
 
 
 class SchemaValidator:
-    """Checks values against one self-contained JSON Schema 2020-12. Threads may share it; it compiles when
-    first used.
+    """Checks values against one self-contained JSON Schema 2020-12; compiled when first used, safe to share by threads.
 
     ``known`` are the names that an object may have at its top level. A name that is not known, there or in a
     closed object further in, is a fault where it is nearly a known one, and otherwise a warning: providers
@@ -57,8 +55,7 @@ class SchemaValidator:
     def check(self, value: Any) -> Report:
         """The faults and warnings of a value, which must not be nested deeper than 64 levels.
 
-        Raises InputError where the check could take too long, and DocumentError where the schema cannot be
-        used.
+        Raises InputError where the check could take too long, and DocumentError where the schema cannot be used.
         """
         self._refuse_complex(value)
         try:

@@ -57,12 +57,17 @@ def either(words: Sequence[str]) -> str:
     return " or ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """JSON types in the order in which they are told."""
+    given = set(names)
+    return tuple(name for name in _TYPES if name in given)
+
+
 def types(names: Iterable[str]) -> str:
     """The accepted types in words; null only where nothing else is accepted: leaving out is the usual way."""
     known = set(names)
     known -= {"integer"} if "number" in known else set()
-    shown = [name for name in _TYPES if name in known - {"null"}] or ["null"]
-    return either([a_type(name) for name in shown])
+    return either([a_type(name) for name in in_order(known - {"null"}) or ("null",)])
 
 
 def values(options: Sequence[Any]) -> str:

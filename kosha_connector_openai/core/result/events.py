@@ -23,12 +23,13 @@ class ServerSentEvent:
 
 @dataclass(frozen=True, slots=True)
 class EventLimits:
-    """Bytes of a line, of an event's fields and of the stream, and data lines of an event."""
+    """Bytes of a line, of an event's fields and of the stream; data lines of an event, events of the stream."""
 
     line: int = MIB
     event: int = 4 * MIB
     lines: int = 10_000
     stream: int = 256 * MIB
+    events: int = 500_000
 
 
 DEFAULT_LIMITS: Final = EventLimits()
@@ -45,6 +46,7 @@ class EventDecoder:
         self._limits = limits
         self._partial = bytearray()
         self._total = 0
+        self._count = 0
         self._after_cr = False
         self._started = False
         self._overflow: ReplyTooLargeError | None = None
@@ -122,6 +124,9 @@ class EventDecoder:
 
     def _dispatch(self, events: list[ServerSentEvent]) -> None:
         if self._data:
+            self._count += 1
+            if self._count > self._limits.events:
+                raise ReplyTooLargeError(f"The event stream has more than {self._limits.events} events.")
             data = b"\n".join(self._data).decode("utf-8", "replace")
             events.append(ServerSentEvent(self._event or "message", data, self._last_id, self._retry))
         self._reset()

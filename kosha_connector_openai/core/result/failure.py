@@ -34,7 +34,7 @@ def api_error(
         _safe(message, scrub, 1_000) if isinstance(message, str) and message else f"The server answered {status}.",
         status=status,
         category=rule.category,
-        retryable=rule.retryable,
+        retryable=None if rule is _FALLBACK else rule.retryable,
         hint=rule.advice,
         api_code=code,
         type=kind,

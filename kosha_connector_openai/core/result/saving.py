@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -46,11 +48,8 @@ class FileSink:
 
     def write(self, chunk: bytes) -> None:
         """Adds bytes; raises ReplyError where the disk takes no more."""
-        try:
+        with _translated():
             self._write(chunk)
-        except OSError as error:
-            message = f"The reply arrived, but the output file could not be written: {error.strerror}."
-            raise ReplyError(message, hint="Make room, and look before you run it again.") from None
 
     def _write(self, chunk: bytes) -> None:
         if self._file is None:
@@ -61,32 +60,51 @@ class FileSink:
         self._size += len(chunk)
 
     def commit(self, content_type: str) -> SavedFile:
-        """Puts the file in its place; raises InputError where another file has come there in the meantime."""
-        self.write(b"")
+        """Puts the file in its place; raises ReplyError where that fails, or where another file has come there in the meantime."""
+        try:
+            with _translated():
+                self._commit()
+        except BaseException:
+            self.discard()
+            raise
+        return SavedFile(self._target, self._size, self._digest.hexdigest(), content_type)
+
+    def _commit(self) -> None:
+        self._write(b"")
         assert self._file is not None
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
-        if self._overwrite:
-            self._part.replace(self._target)
-        else:
-            self._link()
-        return SavedFile(self._target, self._size, self._digest.hexdigest(), content_type)
+        if not self._overwrite:
+            self._claim()
+        self._part.replace(self._target)
+        self._part.unlink(missing_ok=True)
 
-    def _link(self) -> None:
+    def _claim(self) -> None:
+        """Takes the name if it is free, which a rename would not ask: by a link, or where there are none by an empty file."""
         try:
-            # A hard link fails where the target exists, which a rename does not.
             self._target.hardlink_to(self._part)
         except FileExistsError:
-            raise _refused("exists", "The output file appeared while it was fetched.", "Name another one.") from None
-        finally:
-            self._part.unlink(missing_ok=True)
+            raise
+        except OSError:
+            self._target.touch(0o600, exist_ok=False)
 
     def discard(self) -> None:
-        """Removes what was written."""
+        """Removes what was written; the next write begins anew."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):
+                self._file.close()
             self._part.unlink(missing_ok=True)
+            self._file, self._digest, self._size = None, hashlib.sha256(), 0
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        message = f"The reply arrived, but the output file could not be written: {error.strerror}."
+        raise ReplyError(message, hint="Check its place, and look before you run it again.") from None
 
 
 def _refused(rule: str, message: str, fix: str) -> InputError:

@@ -33,6 +33,8 @@ METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 MAX_OPERATIONS = 5_000
 MAX_BYTES = 16 * 1024 * 1024
 _LIMITS = JsonLimits(bytes=MAX_BYTES, depth=100, nodes=2_000_000, string=MAX_BYTES)
+_PATH = re.compile(r"(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2}|\{[^{}]+\})*)+")
+"""Segments of RFC 3986, section 3.3, with variables: what every client sends as it is written."""
 _DEFAULT_STYLE: Mapping[Location, str] = {"path": "simple", "query": "form", "header": "simple", "cookie": "form"}
 
 
@@ -256,6 +258,8 @@ class Document(Mapping[str, Operation]):
         for name, value in _object(raw or {}, pointer, "content").items():
             where = f"{pointer}/{escape(name)}"
             media = _object(self.resolve(value, where), where, "the media type")
+            if not (name.isascii() and name.isprintable()):
+                raise _refused(where, "media-type", "the name is not a media type")
             encoding = {key: _encoding(entry) for key, entry in (media.get("encoding") or {}).items()}
             found[name] = MediaType(name, media.get("schema"), encoding)
         return found
@@ -276,7 +280,9 @@ def escape(token: str) -> str:
 
 
 def _check_path(operation: Operation) -> None:
-    """Each variable of the path has a parameter; a name in two places would make flat inputs ambiguous."""
+    """The path stays below the server, whatever the client makes of it; each of its variables has a parameter."""
+    if not _PATH.fullmatch(operation.path) or {".", ".."} & set(unquote(operation.path).split("/")):
+        raise _refused(operation.pointer, "path", "the path is not one that begins with a slash and stays below the server")
     variables = set(re.findall(r"\{([^{}]+)\}", operation.path))
     declared = {parameter.name for parameter in operation.parameters if parameter.location == "path"}
     if missing := sorted(variables - declared):

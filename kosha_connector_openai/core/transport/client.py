@@ -11,6 +11,7 @@ import threading
 from collections.abc import Sequence
 from importlib.util import find_spec
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
@@ -165,12 +166,13 @@ def _tls(connection: Connection) -> ssl.SSLContext:
     """TLS 1.2 or newer, verified against the operator's CA file or the bundled list; nothing from the environment."""
     ca_file = connection.options.ca_file
     try:
-        if ca_file is not None:
-            context = ssl.create_default_context(cafile=str(ca_file))
-        else:
+        if ca_file is None:
             import certifi  # noqa: PLC0415 - only calls that speak TLS need the list
 
-            context = ssl.create_default_context(cafile=certifi.where())
+            ca_file = Path(certifi.where())
+        # Not create_default_context: it writes the session's keys to the file that SSLKEYLOGFILE names.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(ca_file)
     except OSError as error:
         raise SetupError("The CA file cannot be loaded.", hint=f"Check it: {error.strerror}.", pointer="/ca_file") from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2

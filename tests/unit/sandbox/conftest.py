@@ -62,7 +62,9 @@ class Caller:
 
     def form(self, path: str, fields: Mapping[str, str], files: Mapping[str, tuple[str, bytes]], **headers: str) -> Answer:
         """Sends multipart/form-data."""
-        texts = [f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'.encode() for key, value in fields.items()]
+        texts = [
+            f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'.encode() for key, value in fields.items()
+        ]
         parts = [
             f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{key}"; filename="{name}"\r\n\r\n'.encode() + data + b"\r\n"
             for key, (name, data) in files.items()

@@ -138,6 +138,17 @@ def test_every_event_fits_its_schema(app: App, name: str, inputs: dict[str, Any]
     assert len(data) >= 2
 
 
+def test_every_operation_that_can_stream_does(app_of: Callable[..., App]) -> None:
+    """Each operation whose description has an event stream gives one when it is asked to, with at least one event."""
+    app = app_of(retired=True)
+    streaming = [action for action in app.actions.values() if action.hints.streams]
+    flags = [{"stream": True} if "stream" in action.inputs.fields else {"stream_format": "sse"} for action in streaming]
+    replies = [answered(app, action.id, action_sample(action) | flag) for action, flag in zip(streaming, flags, strict=True)]
+    assert {reply.content_type for reply in replies} == {"text/event-stream; charset=utf-8"}
+    assert [action.id for action, reply in zip(streaming, replies, strict=True) if b"data: {" not in reply.whole()] == []
+    assert len(replies) > 10
+
+
 def test_pictures_are_real_in_the_size_asked_for(call: Any) -> None:
     """Base64 of a PNG with the asked width and height, as often as asked."""
     answer = call("POST", "/v1/images/generations", {"prompt": "a cat", "size": "1024x1536", "n": 2})
@@ -237,7 +248,13 @@ def test_a_retired_operation_names_its_successor_unless_it_is_asked_for(call: An
 
 @pytest.mark.parametrize(
     ("given", "code"),
-    [("", None), ("Basic abc", None), ("Bearer ", None), ("Bearer wrong-key-of-someone-else", "invalid_api_key"), ("Bearer kürzer", "invalid_api_key")],
+    [
+        ("", None),
+        ("Basic abc", None),
+        ("Bearer ", None),
+        ("Bearer wrong-key-of-someone-else", "invalid_api_key"),
+        ("Bearer kürzer", "invalid_api_key"),
+    ],
 )
 def test_only_the_key_opens(call: Any, given: str, code: str | None) -> None:
     """401 without the key or with another; the answer shows at most the other key's ends."""

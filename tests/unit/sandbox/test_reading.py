@@ -83,6 +83,6 @@ def test_every_written_request_reads_back(app: App) -> None:
         values = {key: value for key, value in inputs.items() if f"{{{key}}}" in action.operation.path}
         read = Reader(action).read(Incoming("POST", request.target, headers, Blob.of(body)), values)
         action.check(read)
-        if read.keys() != inputs.keys():
+        if not inputs.keys() <= read.keys():
             lost[name] = (read, inputs)
     assert lost == {}

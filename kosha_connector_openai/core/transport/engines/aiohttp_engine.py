@@ -55,6 +55,8 @@ class AsyncAiohttp:
                 ),
             )
             return AsyncAiohttpReply(response)
+        except asyncio.CancelledError as cancelled:
+            failure: BaseException = cancelled  # its frames hold the headers, and a timeout of the caller's shows them
         except Exception as error:
             failure = _translate(error)
         raise failure.with_traceback(None)

@@ -41,6 +41,9 @@ TOKENS = {
     ]
 }
 CLOSED = {"type": "object", "properties": {"temperature": {"type": "number"}, "seed": INTEGER}, "additionalProperties": False}
+UNEVALUATED = {"properties": {"max_tokens": INTEGER}, "unevaluatedProperties": False}
+MODE_OR_OBJECT = {"anyOf": [{"enum": ["auto", "none"]}, {"type": "object"}]}
+CHOICE_IN_CHOICE = {"anyOf": [{"anyOf": [INTEGER, {"type": "boolean"}]}, {"type": "null"}]}
 TREE = {"$ref": "#/$defs/Tree"}
 DEFS = {
     "Tree": {
@@ -90,6 +93,7 @@ WRONG = [
     ("many fields", {"maxProperties": 1}, {"a": CANARY, "b": 1}, "", "maxProperties", "at most 1 field.", ""),
     ("no such item", {"contains": INTEGER}, [CANARY], "", "contains", "must have an item", ""),
     ("forbidden form", {"not": TEXT}, CANARY, "", "not", "a form that is not allowed", ""),
+    ("not together", {"not": {"required": ["a", "b"]}}, {"a": CANARY, "b": 1}, "", "not", "must not have `a`, `b` together", "Leave one"),
     ("bad name", {"propertyNames": {"maxLength": 3}}, {"names": CANARY}, "/names", "propertyNames", "not an accepted name", "Rename it."),
     ("not listed", {"enum": ["low", "high"]}, CANARY, "", "enum", "must be one of: low, high.", ""),
     ("nearly listed", {"enum": ["low", "high"]}, "hgih", "", "enum", "must be one of: low, high.", "Did you mean `high`?"),
@@ -98,6 +102,7 @@ WRONG = [
     ("null for listed", {"$ref": "#/$defs/Mode"}, None, "", "type", "not null", "Leave the field out instead of null."),
     ("long list of values", {"enum": list(range(30))}, CANARY, "", "enum", "18, 19 and 10 more.", ""),
     ("constant", {"const": "v1"}, CANARY, "", "const", "must be `v1`.", ""),
+    ("number for constant", {"const": "v1"}, 1, "", "const", "must be `v1`.", ""),
     ("nearly constant", {"const": "session"}, "sesion", "", "const", "must be `session`.", "Did you mean `session`?"),
     ("missing", {"required": ["kind"]}, {"a": CANARY}, "/kind", "required", "is missing.", "Add `kind`."),
     ("missing beside another", {"dependentRequired": {"a": ["b"]}}, {"a": CANARY}, "/b", "required", "is missing.", "Add `b`."),
@@ -117,14 +122,14 @@ WRONG = [
     ("no item's type", TOKENS, [1.5], "/0", "type", "a text, a whole number or a list, not a fraction", ""),
     ("mixed items", TOKENS, [CANARY, 1], "", "anyOf", "a list of texts or a list of whole numbers.", ""),
     ("deepest branch", TOKENS, [[1, 2], [3, CANARY]], "/1/1", "type", "must be a whole number", ""),
-    ("mode or object", {"anyOf": [{"enum": ["auto", "none"]}, {"type": "object"}]}, "atuo", "", "enum", "auto, none", "Did you mean `auto`?"),
+    ("mode or object", MODE_OR_OBJECT, "atuo", "", "enum", "auto, none", "Did you mean `auto`?"),
     ("constants", {"anyOf": [{"const": "auto"}, {"const": "none"}]}, CANARY, "", "enum", "must be one of: auto, none", ""),
     ("neither", {"anyOf": [{"required": ["a"]}, {"required": ["b"]}]}, {"c": CANARY}, "", "anyOf", "with `a` or an object with `b`", ""),
-    ("choice in choice", {"anyOf": [{"anyOf": [INTEGER, {"type": "boolean"}]}, {"type": "null"}]}, CANARY, "", "type", "a whole number or true or false", ""),
+    ("choice in choice", CHOICE_IN_CHOICE, CANARY, "", "type", "a whole number or true or false", ""),
     ("more than one", {"oneOf": [TEXT, {"minLength": 1}]}, CANARY, "", "oneOf", "more than one", ""),
     # closed objects
     ("misspelt", CLOSED, {"temprature": 1, "seed": 2}, "/temprature", "unknown", "not a known field", "Did you mean `temperature`?"),
-    ("camel case", {"properties": {"max_tokens": INTEGER}, "unevaluatedProperties": False}, {"maxTokens": 1}, "/maxTokens", "unknown", "not a known", "`max_tokens`?"),
+    ("camel case", UNEVALUATED, {"maxTokens": 1}, "/maxTokens", "unknown", "not a known", "`max_tokens`?"),
     ("never allowed", {"properties": {"a": False}}, {"a": CANARY}, "/a", "falseSchema", "is not allowed here", "Leave it out."),
 ]  # fmt: skip
 

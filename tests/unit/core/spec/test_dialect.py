@@ -28,6 +28,7 @@ ROOT: dict[str, Any] = {
         }
     },
     "definitions": {"Text": {"type": "number"}},
+    "lists": [{"type": "null"}, {"type": "array"}],
     "paths": {"/a": {"get": {"schema": {"type": "boolean"}}}},
 }
 TEXT = {"$ref": "#/components/schemas/Text"}
@@ -167,6 +168,7 @@ def test_definitions_are_closed_and_few() -> None:
         ("#/components/schemas/A~1B", "A-B", {"type": "integer"}),
         ("#/components/schemas/A%7E1B", "A-B", {"type": "integer"}),
         ("#/paths/~1a/get/schema", "paths-a-get-schema", {"type": "boolean"}),
+        ("#/lists/1", "lists-1", {"type": "array"}),
         ("#/components/schemas/T%65xt", "Text", {"type": "string"}),
     ],
 )
@@ -222,6 +224,13 @@ def test_circles_are_refused(schemas: dict[str, Any], chain: str) -> None:
     with pytest.raises(DocumentError) as caught:
         to_json_schema(schemas, {"$ref": "#/a"}, version="3.1.0", request=True)
     assert chain in caught.value.message
+
+
+def test_a_circle_behind_a_required_field_is_refused() -> None:
+    """S5: looking for a mark behind a reference ends on a circle too."""
+    schemas = {"a": {"$ref": "#/b"}, "b": {"$ref": "#/a"}}
+    with pytest.raises(DocumentError, match="circle: #/a -> #/b -> #/a"):
+        to_json_schema(schemas, {"properties": {"x": {"$ref": "#/a"}}, "required": ["x"]}, version="3.1.0", request=True)
 
 
 def test_what_is_no_schema_is_refused() -> None:

@@ -1,0 +1,125 @@
+"""One difference between two descriptions, and the table that says what each kind of difference means.
+
+A schema is the set of values that it accepts. A sender is hurt when that set shrinks, a reader when it grows: so most kinds break
+one side only. Fields are the exception that everybody makes: readers are expected to pass over fields that they do not know, and a
+field that is gone hurts whoever filled it in or read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Final, Literal
+
+Direction = Literal["request", "response"]
+
+
+class Verdict(StrEnum):
+    """What a difference means for a caller of the first description who meets the second; the gravest first."""
+
+    BREAKING = "breaking"
+    COMPATIBLE = "compatible"
+    INFORMATION = "information"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference.
+
+    ``where`` is a path such as ``request.body.application/json/messages/items/role``: a place of the operation, then the way
+    through its schema, its names escaped as in RFC 6901. ``items`` are the entries of an array, ``*`` the unnamed fields of an
+    object, ``(name)`` is one branch of a union. ``before`` and ``after`` are short JSON values, None where nothing was.
+    """
+
+    operation: str
+    direction: Direction
+    where: str
+    kind: str
+    before: Any
+    after: Any
+    verdict: Verdict
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a kind of difference means in a request and in a response, and how it is said."""
+
+    request: Verdict
+    response: Verdict
+    message: str
+
+
+_B, _C, _I = Verdict.BREAKING, Verdict.COMPATIBLE, Verdict.INFORMATION
+
+RULES: Final[Mapping[str, Rule]] = MappingProxyType(
+    {
+        "operation-added": Rule(_C, _C, "The operation is new."),
+        "operation-removed": Rule(_B, _B, "The operation is gone."),
+        "operation-renamed": Rule(_B, _B, "The operation has another id: whoever names the old one breaks."),
+        "operation-moved": Rule(_B, _B, "The operation has another method or path."),
+        "credential-added": Rule(_C, _C, "Another credential is accepted too."),
+        "credential-changed": Rule(_B, _B, "A credential that was enough is not accepted any more."),
+        "style-changed": Rule(_B, _B, "The value is written in another way."),
+        "media-type-added": Rule(_C, _C, "Another media type is offered."),
+        "media-type-removed": Rule(_B, _B, "The media type is not offered any more."),
+        "answer-added": Rule(_B, _B, "There is another successful answer."),
+        "answer-removed": Rule(_B, _B, "The successful answer is not described any more."),
+        # A client treats an unknown error status as the first of its class (RFC 9110, section 15).
+        "error-answer-added": Rule(_C, _C, "Another error is described."),
+        "error-answer-removed": Rule(_C, _C, "The error is not described any more."),
+        "field-added": Rule(_C, _C, "The field is new."),
+        "required-field-added": Rule(_B, _C, "The field is new and required."),
+        "field-removed": Rule(_B, _B, "The field is gone."),
+        "field-moved": Rule(_B, _B, "The parameter stands in another place of the request."),
+        "now-required": Rule(_B, _C, "It is required now."),
+        "now-optional": Rule(_C, _B, "It is not required any more."),
+        "null-added": Rule(_C, _B, "It may be null now."),
+        "null-removed": Rule(_B, _C, "It may not be null any more."),
+        "type-added": Rule(_C, _B, "It may have another type too."),
+        "type-removed": Rule(_B, _C, "It may not have this type any more."),
+        "type-changed": Rule(_B, _B, "It has another type."),
+        "branch-added": Rule(_C, _B, "There is another alternative."),
+        "branch-removed": Rule(_B, _C, "An alternative is gone."),
+        "values-added": Rule(_C, _B, "More values are allowed."),
+        "values-removed": Rule(_B, _C, "Fewer values are allowed."),
+        "values-opened": Rule(_C, _B, "Any value is allowed, not only those of a list."),
+        "values-closed": Rule(_B, _C, "Only the values of a list are allowed."),
+        "known-values-changed": Rule(_I, _I, "Other values are named as examples of what is allowed."),
+        "limit-loosened": Rule(_C, _B, "The limit is wider."),
+        "limit-tightened": Rule(_B, _C, "The limit is narrower."),
+        "rule-added": Rule(_B, _C, "There is another rule."),
+        "rule-removed": Rule(_C, _B, "A rule is gone."),
+        "rule-changed": Rule(_B, _B, "The rule is another one."),
+        "object-opened": Rule(_C, _C, "Fields without a name in the description are allowed."),
+        "object-closed": Rule(_B, _C, "Fields without a name in the description are forbidden."),
+        "default-changed": Rule(_I, _I, "The default changed: whoever leaves it out may get another behaviour."),
+        "deprecated": Rule(_I, _I, "It is deprecated now."),
+        "not-deprecated": Rule(_I, _I, "It is not deprecated any more."),
+        "text-changed": Rule(_I, _I, "The description changed."),
+        "not-compared": Rule(_B, _B, "It is nested too deeply to be compared."),
+    }
+)
+"""Kind -> verdicts. Kinds are stable: files of intended differences name them."""
+
+
+class Findings:
+    """Collects the differences of one operation."""
+
+    def __init__(self, operation: str) -> None:
+        """``operation`` is the id that the changes are filed under."""
+        self.operation = operation
+        self.changes: list[Change] = []
+
+    def add(self, direction: Direction, kind: str, where: str, before: Any = None, after: Any = None) -> None:
+        """Notes a difference of one of the kinds in RULES."""
+        rule = RULES[kind]
+        verdict = rule.request if direction == "request" else rule.response
+        self.changes.append(Change(self.operation, direction, where, kind, before, after, verdict, rule.message))
+
+
+def breaks(changes: Iterable[Change]) -> bool:
+    """Whether any of the changes is breaking."""
+    return any(change.verdict is Verdict.BREAKING for change in changes)
