@@ -1,10 +1,13 @@
-"""``python -m tools.docs`` writes the generated parts of README.md and docs/*.md; ``--check`` names the files that are stale.
+"""``python -m tools.docs`` writes the generated parts of README.md and docs/*.md, and the manifest's JSON Schema for editors.
+
+``--check`` writes nothing and names the files that are stale.
 
 A part stands between ``<!-- generated:NAME -->`` and ``<!-- /generated -->``; NAME is a key of ``PARTS``.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,6 +22,7 @@ from kosha_connector_openai.core.errors import ConnectorError
 from kosha_connector_openai.core.spec.manifest import Manifest
 
 ROOT: Final = Path(__file__).parent.parent
+SCHEMA: Final = ROOT / "docs" / "connector.schema.json"
 _PART: Final = re.compile(r"(<!-- generated:([a-z-]+) -->\n).*?(<!-- /generated -->)", re.DOTALL)
 _ADVICE: Final = re.compile(r"── (\w+) +(.+)")
 _RETRYABLE: Final = {True: "yes", False: "no", None: "look first"}
@@ -147,12 +151,19 @@ def renewed(text: str, connector: Connector) -> str:
     return _PART.sub(lambda match: f"{match[1]}{PARTS[match[2]](connector)}{match[3]}", text)
 
 
+def editor_schema() -> str:
+    """The JSON Schema of ``connector.yaml``, as editors read it."""
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "connector.yaml of a Kosha connector"}
+    return json.dumps(head | {key: value for key, value in Manifest.model_json_schema().items() if key != "title"}, indent=1) + "\n"
+
+
 def main(arguments: Sequence[str]) -> int:
     """1 where ``--check`` was asked for and a file is stale."""
     paths = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
     with open_connector() as connector:
         texts = {path: path.read_text(encoding="utf-8") for path in paths if path.is_file()}
-        stale = {path: fresh for path, text in texts.items() if (fresh := renewed(text, connector)) != text}
+        fresh_texts = {path: renewed(text, connector) for path, text in texts.items()} | {SCHEMA: editor_schema()}
+    stale = {path: fresh for path, fresh in fresh_texts.items() if not path.is_file() or path.read_text(encoding="utf-8") != fresh}
     for path, fresh in stale.items():
         print(f"{path.relative_to(ROOT)}: {'stale' if '--check' in arguments else 'written'}")
         if "--check" not in arguments:

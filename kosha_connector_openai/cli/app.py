@@ -11,6 +11,7 @@ import typer
 
 from kosha_connector_openai.cli import actions, calls
 from kosha_connector_openai.cli.command import Command
+from kosha_connector_openai.cli.connect import connect
 from kosha_connector_openai.cli.doctor import doctor
 from kosha_connector_openai.cli.manifest import manifest
 from kosha_connector_openai.cli.sandbox import sandbox
@@ -21,6 +22,7 @@ _COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "run": calls.run,
     "validate": calls.validate,
     "dry-run": calls.dry_run,
+    "connect": connect,
     "test": calls.try_connection,
     "doctor": doctor,
     "manifest": manifest,

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 
 from kosha_connector_openai.core.connection.store import SecretStore
 from kosha_connector_openai.core.connection.stores.environment import EnvironmentStore
 from kosha_connector_openai.core.connection.stores.fail import FailingStore
 from kosha_connector_openai.core.connection.stores.file import FileStore
+from kosha_connector_openai.core.connection.stores.keyring_store import KeyringStore
 
 MOUNTS = (Path("/run/secrets"), Path("/var/run/secrets"))
 """Where Docker and Kubernetes put secrets."""
 
 
 def default_stores(environment: Iterable[str], roots: Iterable[Path] = ()) -> tuple[SecretStore, ...]:
-    """The built-in stores: the environment variables named here, and files below the platform's mounts and ``roots``."""
+    """The built-in stores: the environment variables named here, files below the platform's mounts and ``roots``, our keyring entries.
+
+    The others need to be told where to ask and who may ask: an operator makes them, as docs/secrets.md shows.
+    """
     return (
         EnvironmentStore(tuple(environment)),
         FileStore(tuple(roots), trusted_mounts=MOUNTS),
-        FailingStore("keyring", "This installation has no keyring store; use env: or file:."),
-        FailingStore("vault", "This installation has no vault store; use env: or file:."),
+        KeyringStore() if find_spec("keyring") else FailingStore("keyring", "Install this package with its extra [keyring], or use file:."),
+        FailingStore("vault", "Give the connector a VaultStore among its stores; docs/secrets.md shows how."),
     )

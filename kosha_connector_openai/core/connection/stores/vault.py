@@ -19,8 +19,9 @@ import orjson
 from kosha_connector_openai.core.connection.origin import parse_server
 from kosha_connector_openai.core.connection.secret import Secret, SecretReference, check_secret
 from kosha_connector_openai.core.connection.store import SecretContext, SecretStores
+from kosha_connector_openai.core.connection.stores import MOUNTS
 from kosha_connector_openai.core.connection.stores.environment import EnvironmentStore
-from kosha_connector_openai.core.connection.stores.file import MOUNTS, FileStore
+from kosha_connector_openai.core.connection.stores.file import FileStore
 from kosha_connector_openai.core.connection.stores.vault_wire import Ask, NoReply, Reply, exchange, trust
 from kosha_connector_openai.core.errors import (
     SecretError,
@@ -61,6 +62,10 @@ class Login:
     method: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, SecretReference] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.method and set(self.secrets) != {"token"}:
+            raise SetupError("A login names its method, or a token.")
 
     @classmethod
     def token(cls, token: str) -> Self:

@@ -1,0 +1,218 @@
+"""The command that makes a connection file: asks for the form's fields, keeps the secrets elsewhere, and writes only references down."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import typer
+
+from kosha_connector_openai import Connector
+from kosha_connector_openai.cli import options as opt
+from kosha_connector_openai.cli.connection import Choices, read_sources
+from kosha_connector_openai.cli.connection import connect as open_connection
+from kosha_connector_openai.cli.session import Session
+from kosha_connector_openai.cli.terminal import clean, note, say_json
+from kosha_connector_openai.core.connection.secret import Secret, SecretReference, check_secret
+from kosha_connector_openai.core.connection.store import SecretContext
+from kosha_connector_openai.core.connection.stores.keyring_store import SERVICE, KeyringStore
+from kosha_connector_openai.core.errors import Fault, SecretMissingError, SetupError
+from kosha_connector_openai.core.spec.manifest import ConnectionField
+
+StoreName = Literal["keyring", "file"]
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_FILES: Final = (".yaml", ".yml", ".json")
+_PIPE_LIMIT: Final = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Filled:
+    """What was entered: values of the form, and secrets that still need a place, by field."""
+
+    values: dict[str, str] = field(default_factory=dict)
+    secrets: dict[str, Secret] = field(default_factory=dict)
+
+
+def connect(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A name, or the connection file to write.", show_default=False)],
+    values: opt.Values = None,
+    secret_stdin: Annotated[bool, typer.Option("--secret-stdin", help="Read the secret from standard input.")] = False,
+    store: Annotated[StoreName, typer.Option(help="Where secrets are kept: the system's keyring, or files of yours.")] = "keyring",
+    test: Annotated[bool | None, typer.Option("--test/--no-test", help="Try the connection at the end.", show_default=False)] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the connection and its secrets.")] = False,
+    as_json: opt.AsJson = False,
+) -> None:
+    """Makes a connection: keeps its secrets in a store and writes a file that only refers to them."""
+    session: Session = ctx.obj
+    connector, path = session.connector, _path(name)
+    if path.exists() and not force:
+        raise SetupError("The connection exists.", hint="Choose another name, or add --force to replace it.")
+    given = read_sources(connector, Choices(values or ())).values
+    filled = _piped(connector, given) if secret_stdin else _asked(connector, given) if _is_interactive() else _Filled(given)
+    _check_complete(connector, filled)
+    places = {entry: _place(connector, store, f"{path.stem}.{entry}") for entry in filled.secrets}
+    written = filled.values | {entry: str(reference) for entry, reference in places.items()}
+    connector.connection(written, environ={})  # all faults of the form, before anything is kept
+    for entry, reference in places.items():
+        _STORES[store](connector, reference, filled.secrets[entry], force)
+    _save(path, _text(written), force)
+    _tell(session, path, written, test, as_json)
+
+
+def _tell(session: Session, path: Path, written: Mapping[str, str], test: bool | None, as_json: bool) -> None:
+    if not as_json:
+        typer.echo(f"The connection is in {clean(str(path))}. Use it with: --connection {clean(str(path))}")
+    wanted = typer.confirm("Try it now?", default=True, err=True) if test is None and _is_interactive() and not as_json else bool(test)
+    answer = None
+    if wanted:
+        opened, connection = open_connection(session, Choices(file=path))
+        answer = opened.test(connection)
+    if as_json:
+        hidden = {entry.name: written[entry.name] for entry in session.connector.manifest.connection.fields if entry.secret and entry.name in written}
+        say_json({"connection": str(path), "secrets": hidden, "test": answer})
+    elif answer:
+        typer.echo(clean(answer))
+
+
+def _path(name: str) -> Path:
+    path = Path(name).expanduser()
+    if not _NAME.fullmatch(path.stem):
+        raise typer.BadParameter("A name has letters, digits, dots, - and _.", param_hint="NAME|FILE")
+    is_file = len(path.parts) > 1 or path.suffix in _FILES
+    return path.absolute() if is_file else _home() / "connections" / f"{name}.yaml"
+
+
+def _home() -> Path:
+    """Our folder among the user's settings (XDG Base Directory Specification)."""
+    base = os.environ.get("XDG_CONFIG_HOME", "")
+    return (Path(base) if base.startswith("/") else Path.home() / ".config") / "kosha"
+
+
+def _is_interactive() -> bool:
+    return sys.stdin.isatty()
+
+
+def _open_fields(connector: Connector, given: Mapping[str, str]) -> Iterable[ConnectionField]:
+    return [entry for entry in connector.manifest.connection.fields if entry.name not in given]
+
+
+def _asked(connector: Connector, given: Mapping[str, str]) -> _Filled:
+    """Asks for each field that is not given; a secret is not shown while it is typed."""
+    filled = _Filled(dict(given))
+    note("Leave a field empty to skip it.")
+    for entry in _open_fields(connector, given):
+        default = "" if entry.secret else entry.default or ""
+        show = bool(default)
+        text = typer.prompt(entry.label, default=default, show_default=show, hide_input=entry.secret, err=True)
+        if entry.secret and text.strip():
+            filled.secrets[entry.name] = _checked(connector, entry, text)
+        elif text.strip():
+            filled.values[entry.name] = text
+    return filled
+
+
+def _piped(connector: Connector, given: Mapping[str, str]) -> _Filled:
+    """Standard input is the first secret that is not given otherwise."""
+    entry = next((entry for entry in _open_fields(connector, given) if entry.secret), None)
+    if entry is None:
+        raise typer.BadParameter("Each secret of this connection is given by --set.", param_hint="--secret-stdin")
+    if _is_interactive():
+        raise typer.BadParameter("Standard input is a terminal, which would show the secret. Leave this option out to be asked for it.")
+    return _Filled(dict(given), {entry.name: _checked(connector, entry, sys.stdin.read(_PIPE_LIMIT))})
+
+
+def _checked(connector: Connector, entry: ConnectionField, text: str) -> Secret:
+    scheme, sign, _ = text.strip().partition(":")
+    if sign and scheme in connector.stores:
+        fix = f"Give it by --set {entry.name}=REFERENCE."
+        raise SetupError("A reference was entered in place of a secret.", [Fault(f"/{entry.name}", "reference", "is a reference.", fix)])
+    secret = check_secret(text, entry.name)
+    for told in secret.notes:
+        note(told)
+    return secret
+
+
+def _check_complete(connector: Connector, filled: _Filled) -> None:
+    """A required secret that is missing is told here, since the environment is not asked."""
+    form = connector.manifest.connection.fields
+    if any(filled.values.get(entry.name, "").upper() == "NONE" for entry in form if entry.role == "auth_type"):
+        return
+    names = filled.values.keys() | filled.secrets.keys()
+    fixes = {
+        entry.name: f"Send it through --secret-stdin, or name where it is: --set {entry.name}=env:{entry.env[0] if entry.env else 'NAME'}."
+        for entry in form
+        if entry.secret and entry.required and entry.name not in names
+    }
+    if fixes:
+        raise SetupError("The connection lacks a secret.", [Fault(f"/{name}", "required", "is missing.", fix) for name, fix in fixes.items()])
+
+
+def _place(connector: Connector, store: StoreName, name: str) -> SecretReference:
+    """Where a secret will be kept; raises SetupError where this store cannot keep any."""
+    if store == "file":
+        return SecretReference.parse(f"file:{_home() / 'secrets' / name}")
+    if not isinstance(connector.stores.get("keyring"), KeyringStore):
+        advice = "Install it: pip install 'kosha-connector-openai[keyring]'. Or add --store file."
+        raise SetupError("The keyring cannot be used here.", hint=advice)
+    return SecretReference.parse(f"keyring:{SERVICE}/{name}")
+
+
+def _keep_in_keyring(connector: Connector, reference: SecretReference, secret: Secret, force: bool) -> None:
+    store = connector.stores["keyring"]
+    assert isinstance(store, KeyringStore)
+    if not force and _is_kept(connector, reference):
+        raise SetupError("The keyring has a secret of this name.", hint="Choose another name, or add --force to replace it.")
+    store.write(reference, secret)
+
+
+def _is_kept(connector: Connector, reference: SecretReference) -> bool:
+    try:
+        return bool(connector.stores.resolve(reference, SecretContext()))
+    except SecretMissingError:
+        return False
+
+
+def _keep_in_file(_: Connector, reference: SecretReference, secret: Secret, force: bool) -> None:
+    _save(Path(reference.locator), secret.reveal(), force)
+
+
+_STORES: Final[Mapping[StoreName, Callable[[Connector, SecretReference, Secret, bool], None]]] = {
+    "keyring": _keep_in_keyring,
+    "file": _keep_in_file,
+}
+
+
+def _text(values: Mapping[str, str]) -> str:
+    """The connection file. Texts are written as in JSON, so that YAML takes none of them for a number or a truth value."""
+    lines = [f"  {name}: {json.dumps(value, ensure_ascii=False)}\n" for name, value in values.items()]
+    return "".join(["# Secrets are kept elsewhere; here are references to them.\n", "values:\n", *lines])
+
+
+def _save(path: Path, text: str, force: bool) -> None:
+    """Writes a file for its owner alone, whole or not at all; folders that are made are the owner's, too."""
+    part = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
+    reason = ""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        # A hard link fails where the file exists, which a rename does not.
+        part.replace(path) if force else path.hardlink_to(part)
+    except FileExistsError:
+        reason = "exists. Choose another name, or add --force to replace it."
+    except OSError as error:
+        reason = f"cannot be written: {error.strerror}."
+    finally:
+        part.unlink(missing_ok=True)
+    if reason:
+        raise SetupError(f"The file {path} {reason}")
