@@ -28,7 +28,7 @@ from kosha_connector_openai.core.spec.manifest import ConnectionField
 
 StoreName = Literal["keyring", "file"]
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_FILES: Final = (".yaml", ".yml", ".json")
+_FILES: Final = (".yaml", ".yml")
 _PIPE_LIMIT: Final = 64 * 1024
 
 
@@ -76,8 +76,8 @@ def _tell(session: Session, path: Path, written: Mapping[str, str], test: bool |
         opened, connection = open_connection(session, Choices(file=path))
         answer = opened.test(connection)
     if as_json:
-        hidden = {entry.name: written[entry.name] for entry in session.connector.manifest.connection.fields if entry.secret and entry.name in written}
-        say_json({"connection": str(path), "secrets": hidden, "test": answer})
+        kept = [entry.name for entry in session.connector.manifest.connection.fields if entry.secret and entry.name in written]
+        say_json({"connection": str(path), "secrets": {entry: written[entry] for entry in kept}, "test": answer})
     elif answer:
         typer.echo(clean(answer))
 
@@ -146,13 +146,12 @@ def _check_complete(connector: Connector, filled: _Filled) -> None:
     if any(filled.values.get(entry.name, "").upper() == "NONE" for entry in form if entry.role == "auth_type"):
         return
     names = filled.values.keys() | filled.secrets.keys()
-    fixes = {
-        entry.name: f"Send it through --secret-stdin, or name where it is: --set {entry.name}=env:{entry.env[0] if entry.env else 'NAME'}."
-        for entry in form
-        if entry.secret and entry.required and entry.name not in names
-    }
-    if fixes:
-        raise SetupError("The connection lacks a secret.", [Fault(f"/{name}", "required", "is missing.", fix) for name, fix in fixes.items()])
+    missing = [entry.name for entry in form if entry.secret and entry.required and entry.name not in names]
+    fix = "Send it through --secret-stdin, or say where it is: --set {}=env:NAME."
+    if missing:
+        raise SetupError(
+            "The connection lacks a secret.", [Fault(f"/{name}", "required", "is missing.", fix.format(name)) for name in missing]
+        )
 
 
 def _place(connector: Connector, store: StoreName, name: str) -> SecretReference:

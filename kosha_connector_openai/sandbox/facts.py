@@ -118,6 +118,21 @@ def _structured(scene: Scene, rules: Mapping[str, Any]) -> str | None:
     return json.dumps({"sandbox": True}) if asked else None
 
 
+def _tool_call(scene: Scene) -> Any:
+    """The function that the request insists on, with arguments made from its schema; ABSENT where it does not."""
+    choice = scene.ask("/tool_choice")
+    functions = [tool.get("function", tool) for tool in scene.ask("/tools", []) if tool.get("type") == "function"]
+    wanted = choice.get("function", choice).get("name") if isinstance(choice, Mapping) else None
+    chosen = [tool for tool in functions if choice == "required" or tool.get("name") == wanted]
+    if not chosen:
+        return ABSENT
+    try:
+        arguments = sample(chosen[0].get("parameters") or {"type": "object"})
+    except (ConnectorError, ValueError, ArithmeticError, RecursionError):
+        arguments = {}
+    return {"name": chosen[0].get("name"), "arguments": json.dumps(arguments)}
+
+
 def _pieces(text: str) -> list[str]:
     return re.findall(r"\s*\S+\s*\Z|\s*\S+", text)
 
@@ -215,6 +230,8 @@ FACTS: Final[Mapping[str, Callable[[Scene], Any]]] = {
     "queries": lambda scene: [query] if isinstance(query := scene.ask("/query", ""), str) else query,
     "request": _request,
     "session": lambda scene: scene.words["session"].encode(),
+    "speaks": lambda scene: not scene.get("tool_call"),
+    "spoken_text": lambda scene: scene.get("text") if scene.get("speaks") else "",
     "spoken": lambda scene: scene.words["transcript"],
     "spoken_pieces": lambda scene: _pieces(scene.words["transcript"]),
     "spritesheet": lambda scene: picture("jpeg", 320, 180),
@@ -223,6 +240,7 @@ FACTS: Final[Mapping[str, Callable[[Scene], Any]]] = {
     "tokens_all": lambda scene: scene.get("tokens_in") + scene.get("tokens_out"),
     "tokens_in": lambda scene: len(_read(scene).split()),
     "tokens_out": lambda scene: len(scene.get("pieces")),
+    "tool_call": _tool_call,
     "vectors": _vectors,
     "verdicts": _verdicts,
     "video": lambda scene: mp4(),

@@ -81,6 +81,35 @@ def test_chat_answers_in_the_schema_asked_for(call: Any) -> None:
     assert json.loads(answer.json["choices"][0]["message"]["content"]) == {"city": "city"}
 
 
+TOOL = {"name": "weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}
+CALLED = {"name": "weather", "arguments": '{"city": "city"}'}
+
+
+@pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "weather"}}])
+def test_a_forced_tool_is_called(call: Any, choice: Any) -> None:
+    """Where the request insists on a function, it is called with arguments made from its schema; streamed as well."""
+    body = {**CHAT, "tools": [{"type": "function", "function": TOOL}], "tool_choice": choice}
+    whole = call("POST", "/v1/chat/completions", body).json["choices"][0]
+    assert (whole["finish_reason"], whole["message"]["content"], whole["message"]["tool_calls"][0]["function"]) == (
+        "tool_calls",
+        None,
+        CALLED,
+    )
+    chunks = call("POST", "/v1/chat/completions", {**body, "stream": True}).events[:-1]
+    assert chunks[1]["choices"][0]["delta"]["tool_calls"][0]["function"] == CALLED
+    assert chunks[2]["choices"][0]["finish_reason"] == "tool_calls"
+
+
+def test_a_forced_tool_is_called_in_responses(call: Any) -> None:
+    """The output is the call; the stream tells of it and of nothing else."""
+    body = {"model": "m", "input": "x", "tools": [{"type": "function", "strict": True, **TOOL}], "tool_choice": "required"}
+    output = call("POST", "/v1/responses", body).json["output"]
+    assert [(item["type"], item["name"], item["arguments"]) for item in output] == [("function_call", *CALLED.values())]
+    types = [event["type"].removeprefix("response.") for event in call("POST", "/v1/responses", {**body, "stream": True}).events]
+    arguments = ["function_call_arguments.delta", "function_call_arguments.done"]
+    assert types == ["created", "in_progress", "output_item.added", *arguments, "output_item.done", "completed"]
+
+
 def test_chat_streams_as_the_vendor_does(call: Any) -> None:
     """A role, the text in pieces, an end, the usage where it is asked for, and the closing word; each chunk fits its schema."""
     answer = call("POST", "/v1/chat/completions", {**CHAT, "stream": True, "stream_options": {"include_usage": True}})
@@ -116,6 +145,16 @@ def test_responses_stream_their_whole_life(call: Any) -> None:
     [
         ("createChatCompletion", {**CHAT, "stream": True, "stream_options": {"include_usage": True}}),
         ("createResponse", {"model": "m", "input": "x", "stream": True}),
+        (
+            "createResponse",
+            {
+                "model": "m",
+                "input": "x",
+                "stream": True,
+                "tools": [{"type": "function", "strict": True, **TOOL}],
+                "tool_choice": "required",
+            },
+        ),
         ("createImage", {"prompt": "x", "stream": True, "partial_images": 2}),
         ("createImageEdit", {"prompt": "x", "image": ("a.png", b"x"), "stream": True, "partial_images": 1}),
         ("createTranscription", {"model": "m", "file": ("a.wav", b"x"), "stream": True}),

@@ -12,7 +12,10 @@ from kosha_connector_openai.core.errors import SecretMissingError, SecretRefused
 
 
 class ChainStore:
-    """Reads the first reference of a list whose store has it. A store that fails or refuses ends the search: an outage changes no credential."""
+    """Reads the first reference of a list whose store has it.
+
+    A store that fails or refuses ends the search: an outage must not change the credential.
+    """
 
     scheme: Final = "chain"
     slow: Final = True

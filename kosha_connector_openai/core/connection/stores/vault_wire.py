@@ -30,7 +30,7 @@ LIMIT: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request: a GET, or a POST of ``fields`` as a JSON object. ``headers`` and ``fields`` may hold secrets, opaque until they are sent."""
+    """One request: a GET, or a POST of ``fields`` as a JSON object. Secrets in it stay opaque until they are sent."""
 
     path: str
     headers: Mapping[str, str | Secret]
@@ -56,7 +56,7 @@ class NoReply:
 
 _TOO_LARGE: Final = NoReply("sent more than 1 MiB.", "Keep the secret in an entry of its own.", retryable=False)
 _FAILURES: Final[tuple[tuple[type[Exception], NoReply], ...]] = (
-    (ssl.SSLCertVerificationError, NoReply("has a certificate that is not trusted.", "Name its CA file and its exact host.", retryable=False)),
+    (ssl.SSLCertVerificationError, NoReply("has a certificate that is not trusted.", "Check its CA file and host.", retryable=False)),
     (TimeoutError, NoReply("did not answer in time.")),
     (ssl.SSLError, NoReply("does not speak TLS 1.2 or newer.", "Check the address and its port.", retryable=False)),
     (socket.gaierror, NoReply("has a host that is not found.", "Check the address.")),
@@ -76,7 +76,8 @@ def trust(ca_file: Path | None) -> ssl.SSLContext:
     try:
         context.load_verify_locations(cafile=str(ca_file or certifi.where()))
     except OSError as error:
-        raise SetupError("The CA file cannot be loaded.", hint=f"Check it: {error.strerror or 'no certificates'}.", pointer="/ca_file") from None
+        reason = error.strerror or "no certificate"
+        raise SetupError("The CA file cannot be loaded.", hint=f"Check it: {reason}.", pointer="/ca_file") from None
     return context
 
 

@@ -131,7 +131,10 @@ def _branch(flat: Flat, name: str, values: Mapping[str, Any] | None) -> Branch:
 
 def _fields(flat: Flat) -> dict[str, Schema]:
     """The properties, and what is required without being one."""
-    return {**flat.get("properties", {}), **{name: True for name in sorted(flat.get("required", ())) if name not in flat.get("properties", {})}}
+    return {
+        **flat.get("properties", {}),
+        **{name: True for name in sorted(flat.get("required", ())) if name not in flat.get("properties", {})},
+    }
 
 
 def _opened(schema: Schema) -> Schema:

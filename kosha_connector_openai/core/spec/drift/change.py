@@ -7,7 +7,7 @@ field that is gone hurts whoever filled it in or read it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -118,8 +118,3 @@ class Findings:
         rule = RULES[kind]
         verdict = rule.request if direction == "request" else rule.response
         self.changes.append(Change(self.operation, direction, where, kind, before, after, verdict, rule.message))
-
-
-def breaks(changes: Iterable[Change]) -> bool:
-    """Whether any of the changes is breaking."""
-    return any(change.verdict is Verdict.BREAKING for change in changes)

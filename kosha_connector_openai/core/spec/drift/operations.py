@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Final
@@ -16,7 +15,6 @@ from kosha_connector_openai.core.spec.drift.shape import Shapes
 from kosha_connector_openai.core.spec.operation import MediaType, Operation, Parameter, Response
 
 Content = Mapping[str, MediaType]
-_NO_CONTENT: Final[Content] = {}
 _WRITTEN_PLAIN: Final = frozenset({"string", "number", "boolean", "null"})
 
 
@@ -80,7 +78,7 @@ class OperationComparison:
                 note("field-moved", where, location, moved)
                 self._parameter(parameter, new[moved, name], f"request.{moved}/{escape(name)}", note)
             else:
-                note("field-removed", where, self._before.shapes(parameter.schema, "request").words(True), None)
+                note("field-removed", where, self._words(self._before, parameter), None)
         for (location, name), parameter in come.items():
             kind = "required-field-added" if parameter.required else "field-added"
             note(kind, f"request.{location}/{escape(name)}", None, self._words(self._after, parameter))
@@ -93,8 +91,11 @@ class OperationComparison:
             note("now-required" if after.required else "now-optional", where, None, None)
         if before.deprecated != after.deprecated:
             note("deprecated" if after.deprecated else "not-deprecated", where, None, None)
-        if before.location == after.location and (styles := (self._style(self._before, before), self._style(self._after, after)))[0] != styles[1]:
-            note("style-changed", where, *styles)
+        if self._texts and before.description != after.description:
+            note("text-changed", where, None, None)
+        old, new = self._style(self._before, before), self._style(self._after, after)
+        if before.location == after.location and old != new:
+            note("style-changed", where, old, new)
         self._schemas(before.schema, after.schema, where, "request", note)
 
     @staticmethod
@@ -124,7 +125,7 @@ class OperationComparison:
 
     def _responses(self, before: Iterable[Response], after: Iterable[Response], note: Note) -> None:
         old, new = ({response.status.upper(): response for response in found} for found in (before, after))
-        for status in old.keys() | new.keys():
+        for status in sorted(old.keys() | new.keys()):
             kind = "answer" if status.startswith("2") else "error-answer"
             where = f"response.{status if status != 'DEFAULT' else 'default'}"
             if status not in new:
@@ -136,12 +137,12 @@ class OperationComparison:
 
     def _content(self, before: Content, after: Content, where: str, direction: Direction, note: Note) -> None:
         old, new = _by_media_type(before), _by_media_type(after)
-        for name in old.keys() - new.keys():
-            note("media-type-removed", f"{where}.{escape_media(name)}", name, None)
-        for name in new.keys() - old.keys():
-            note("media-type-added", f"{where}.{escape_media(name)}", None, name)
-        for name in old.keys() & new.keys():
-            place = f"{where}.{escape_media(name)}"
+        for name in sorted(old.keys() - new.keys()):
+            note("media-type-removed", f"{where}.{name}", name, None)
+        for name in sorted(new.keys() - old.keys()):
+            note("media-type-added", f"{where}.{name}", None, name)
+        for name in sorted(old.keys() & new.keys()):
+            place = f"{where}.{name}"
             self._encodings(old[name], new[name], place, note)
             self._schemas(old[name].schema, new[name].schema, place, direction, note)
 
@@ -157,6 +158,11 @@ class OperationComparison:
             SchemaComparison(old, new, note, texts=self._texts).run(where)
 
 
-def blanked(path: str) -> str:
-    """A path with its variables unnamed: only then do two paths differ on the wire."""
-    return re.sub(r"\{[^{}]*\}", "{}", path)
+def _by_place(parameters: Iterable[Parameter]) -> dict[tuple[str, str], Parameter]:
+    """By location and name; names of headers know no case (RFC 9110, section 5.1)."""
+    return {(p.location, p.name.lower() if p.location == "header" else p.name): p for p in parameters}
+
+
+def _by_media_type(content: Content) -> dict[str, MediaType]:
+    """By type without parameters, which know no case either (RFC 9110, section 8.3.1)."""
+    return {name.partition(";")[0].strip().lower(): media for name, media in content.items()}
