@@ -193,6 +193,22 @@ def _floats(level: list[Any], kinds: set[type]) -> list[float]:
     return level if len(kinds) == 1 else [item for item in level if type(item) is float]
 
 
+def is_shallow(value: Any) -> bool:
+    """Whether compiled code can walk a value without harm: False also for what JSON lacks, so look closer then.
+
+    orjson stops at 254 levels; other compiled libraries overflow the stack far below what Python can build.
+    """
+    try:
+        orjson.dumps(value, default=_nothing)
+    except (TypeError, RecursionError):
+        return False
+    return True
+
+
+def _nothing(_: Any) -> None:
+    """Stands for a value that JSON lacks."""
+
+
 def _within(numbers: list[float]) -> bool:
     return min(numbers) > -_WHOLE and max(numbers) < _WHOLE
 

@@ -17,6 +17,7 @@ from kosha_connector_openai.core.actions.effort import DEEPEST, Effort, effort
 from kosha_connector_openai.core.actions.engines import NOT_JSON, Engine, default_engine
 from kosha_connector_openai.core.actions.limits import not_json, too_deep
 from kosha_connector_openai.core.errors import Fault, InputError
+from kosha_connector_openai.core.json_text import check_value, is_shallow
 from kosha_connector_openai.core.nearest import nearest
 from kosha_connector_openai.core.spec.keywords import Path
 
@@ -53,10 +54,15 @@ class SchemaValidator:
         self._given_engine = engine
 
     def check(self, value: Any) -> Report:
-        """The faults and warnings of a value, which must not be nested deeper than 64 levels.
+        """The faults and warnings of a value.
 
         Raises InputError where the check could take too long, and DocumentError where the schema cannot be used.
         """
+        if not is_shallow(value):
+            try:
+                check_value(value)
+            except InputError as error:
+                return Report(error.faults)
         self._refuse_complex(value)
         try:
             return self._check(value)

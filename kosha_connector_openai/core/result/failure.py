@@ -30,8 +30,9 @@ def api_error(
     code, kind = _word(values.get("code"), scrub), _word(values.get("type"), scrub)
     rule = next((rule for rule in rules if _fits(rule, status, (code, kind))), _FALLBACK)
     message = values.get("message")
+    text = _safe(message, scrub, 1_000) if isinstance(message, str) else ""
     return _class(rule, status)(
-        _safe(message, scrub, 1_000) if isinstance(message, str) and message else f"The server answered {status}.",
+        text or f"The server answered {status}.",
         status=status,
         category=rule.category,
         retryable=None if rule is _FALLBACK else rule.retryable,
@@ -55,7 +56,7 @@ def _values(body: bytes) -> Mapping[str, Any]:
         return {"message": body.decode("utf-8", "replace").strip()[:2_000]} if body else {}
     if not isinstance(value, Mapping):
         return {"message": str(value)} if isinstance(value, str) else {}
-    inner = value.get("error", value)
+    inner = value.get("error") or value
     if isinstance(inner, str):
         return {"message": inner}
     if isinstance(inner, Mapping):

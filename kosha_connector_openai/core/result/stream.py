@@ -73,8 +73,9 @@ class StreamReader:
         return Event(kind, data, self._text(kind, data), raw.id)
 
     def _note(self, kind: str, data: Any) -> None:
-        self.model = first(data, self._facts.model) or self.model
-        self.usage = first(data, self._facts.usage) or self.usage
+        model, usage = first(data, self._facts.model), first(data, self._facts.usage)
+        self.model = model if isinstance(model, str) else self.model
+        self.usage = usage if isinstance(usage, Mapping) else self.usage
         error = at(data, self._rules.error) if self._rules.error else None
         if error or kind in self._rules.failed:
             self.failure = error or data

@@ -46,6 +46,7 @@ class Shapes:
         self._merged: dict[tuple[int, int], tuple[Flat, Flat, Flat]] = {}
         self._split: dict[int, tuple[Branch, ...]] = {}
         self._shapes: dict[int, Shape] = {}
+        self._tags: dict[int, dict[str, frozenset[str]]] = {}
 
     def shape(self, schema: Schema) -> Shape:
         """The alternatives of a schema inside this one."""
@@ -68,7 +69,10 @@ class Shapes:
 
     def tags(self, branch: Branch) -> dict[str, frozenset[str]]:
         """The fields of an object that only have listed values: what can tell it from other objects."""
-        return {name: values for name, part in branch.fields.items() if (values := _listed(self.shape(part)))}
+        if id(branch) not in self._tags:
+            found = {name: _listed(self.shape(part)) for name, part in branch.fields.items()}
+            self._tags[id(branch)] = {name: values for name, values in found.items() if values}
+        return self._tags[id(branch)]
 
     def _word(self, kind: str, branches: tuple[Branch, ...]) -> str:
         if kind == "array":
