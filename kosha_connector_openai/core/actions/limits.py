@@ -1,16 +1,12 @@
-"""Walks over a value, for what the engines do not tell: what is not JSON, too deep or large, and what stands where."""
+"""Walks over a value, for what the engines do not tell: what is too deep or large, and what stands where."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kosha_connector_openai.core.actions import words
 from kosha_connector_openai.core.actions.effort import DEEPEST
-from kosha_connector_openai.core.errors import Fault
 from kosha_connector_openai.core.spec.keywords import Path
-
-_SCALARS = (str, int, float, type(None))
 
 
 def parts(value: Any, deepest: int = DEEPEST) -> Iterator[tuple[Path, Any]]:
@@ -58,29 +54,6 @@ def is_larger(value: Any, limit: int) -> bool:
         elif isinstance(part, (list, tuple)):
             waiting.extend(part)
     return count > limit
-
-
-def not_json(value: Any) -> Iterator[Fault]:
-    """A fault for each part that JSON does not have, or that is nested deeper than callers may nest."""
-    for path, part in parts(value):
-        if message := _not_json(part, len(path)):
-            yield Fault(words.pointer(path), "json", message)
-
-
-def _not_json(part: Any, depth: int) -> str:
-    if depth > DEEPEST:
-        return f"is nested deeper than {DEEPEST} levels."
-    if isinstance(part, str):
-        return "" if _is_unicode(part) else "has half of a character (a lone surrogate)."
-    if isinstance(part, dict) and not all(isinstance(name, str) for name in part):
-        return "has a name that is not a text."
-    if isinstance(part, dict):
-        return "" if all(map(_is_unicode, part)) else "has a name with half of a character (a lone surrogate)."
-    return "" if isinstance(part, (*_SCALARS, list, tuple)) else "is not a JSON value."
-
-
-def _is_unicode(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _children(part: Any) -> list[tuple[str | int, Any]]:

@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from typing import Any
 
 from kosha_connector_openai.core.actions import words
 from kosha_connector_openai.core.actions.check import MOST, Check, Refusal, is_closed, opened
 from kosha_connector_openai.core.actions.effort import DEEPEST, Effort, effort
 from kosha_connector_openai.core.actions.engines import NOT_JSON, Engine, default_engine
-from kosha_connector_openai.core.actions.limits import not_json, too_deep
+from kosha_connector_openai.core.actions.limits import too_deep
 from kosha_connector_openai.core.errors import Fault, InputError
 from kosha_connector_openai.core.json_text import check_value, is_shallow
 from kosha_connector_openai.core.nearest import nearest
@@ -58,16 +57,13 @@ class SchemaValidator:
 
         Raises InputError where the check could take too long, and DocumentError where the schema cannot be used.
         """
-        if not is_shallow(value):
-            try:
-                check_value(value)
-            except InputError as error:
-                return Report(error.faults)
+        if not is_shallow(value) and (lacking := _lacking(value)):
+            return Report(lacking)
         self._refuse_complex(value)
         try:
             return self._check(value)
         except NOT_JSON:
-            return Report(tuple(islice(not_json(value), MOST)) or (_NOT_JSON,))
+            return Report(_lacking(value) or (_NOT_JSON,))
 
     def _check(self, value: Any) -> Report:
         valid = self._strict.is_valid(value)
@@ -129,6 +125,15 @@ class SchemaValidator:
     @cached_property
     def _open(self) -> Check:
         return Check(opened(self._schema), self._engine, self._limit) if is_closed(self._schema) else self._strict
+
+
+def _lacking(value: Any) -> tuple[Fault, ...]:
+    """What JSON lacks in a value, or does not bear: cycles, depth, NaN, torn text, names that are numbers."""
+    try:
+        check_value(value)
+    except InputError as error:
+        return error.faults
+    return ()
 
 
 def _unknown(path: Path, fix: str) -> Fault:

@@ -28,7 +28,9 @@ def pair(before: Sequence[Branch], after: Sequence[Branch], old: Shapes, new: Sh
     pairs: list[tuple[Branch, Branch]] = []
     left, right = list(before), list(after)
     if len(left) > 1 or len(right) > 1:
-        for key in _keys(left, right, old, new):
+        tag = _tag(left, right, old, new)
+        left, right = _parted(left, right, tag, old, new), _parted(right, left, tag, new, old)
+        for key in _keys(tag):
             _take(pairs, left, right, lambda branch, key=key: key(branch, old), lambda branch, key=key: key(branch, new))  # type: ignore[misc]
         _take_alike(pairs, left, right)
     if len(left) == len(right) == 1:
@@ -43,12 +45,20 @@ def label(branch: Branch, shapes: Shapes, siblings: Sequence[Branch]) -> str:
     names = [found.name for found in siblings]
     if values and len(values) == 1 and sum(shapes.tags(found).get(tag or "") == values for found in siblings) == 1:
         return next(iter(values)).strip('"')
-    return branch.name if branch.name and names.count(branch.name) == 1 else branch.type
+    return branch.name if branch.name and names.count(branch.name) == 1 else shapes.word(branch)
 
 
-def _keys(before: Sequence[Branch], after: Sequence[Branch], old: Shapes, new: Shapes) -> tuple[Key, ...]:
-    tag = _tag(before, after, old, new)
+def _parted(branches: list[Branch], others: list[Branch], tag: str | None, shapes: Shapes, other: Shapes) -> list[Branch]:
+    """The branches, one for all roles made one for each role where the other side has one for each."""
+    found = []
+    for branch in branches:
+        values = shapes.tags(branch).get(tag or "", frozenset())
+        spread = sum(bool(values & other.tags(one).get(tag or "", frozenset())) for one in others) > 1
+        found += shapes.parted(branch, tag) if tag and spread else [branch]
+    return found
 
+
+def _keys(tag: str | None) -> tuple[Key, ...]:
     def tagged(branch: Branch, shapes: Shapes) -> frozenset[str] | None:
         return shapes.tags(branch).get(tag) if tag else None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from typing import Any, Final
 
 from kosha_connector_openai.core.spec.document import escape
@@ -49,15 +49,8 @@ class SchemaComparison:
         old, new = self._before.shape(before), self._after.shape(after)
         removed, added = old.keys() - new.keys(), new.keys() - old.keys()
         words = self._before.words(before), self._after.words(after)
-        for kind, keys in (("null-removed", removed), ("null-added", added)):
-            if "null" in keys and "any" not in old.keys() | new.keys():
-                self._note(kind, where, *words)
-        if "any" in removed | added:
-            self._note("type-removed" if "any" in removed else "type-added", where, *words)
-            return
-        removed, added = removed - {"null"}, added - {"null"}
-        if removed or added:
-            self._note("type-changed" if removed and added else "type-removed" if removed else "type-added", where, *words)
+        for kind in _type_kinds(removed, added):
+            self._note(kind, where, *words)
         for kind in old:
             if kind in new:
                 self._branches(old[kind], new[kind], where, depth)
@@ -156,3 +149,14 @@ class SchemaComparison:
             new = after.prefix[index] if index < len(after.prefix) else after.items
             self._later(old, new, f"{where}/{index}", depth + 1)
         self._later(before.items, after.items, f"{where}/items", depth + 1)
+
+
+def _type_kinds(removed: Set[str], added: Set[str]) -> Iterator[str]:
+    """The kinds of difference between the types of two schemas."""
+    if "any" in removed | added:
+        yield "type-removed" if "any" in removed else "type-added"
+    elif removed - {"null"} and added - {"null"}:
+        yield "type-changed"
+    else:
+        yield from (f"{'null' if name == 'null' else 'type'}-removed" for name in sorted(removed))
+        yield from (f"{'null' if name == 'null' else 'type'}-added" for name in sorted(added))

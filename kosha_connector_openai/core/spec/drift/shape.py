@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from kosha_connector_openai.core.spec.drift.branch import Branch, Schema, split
@@ -47,6 +49,7 @@ class Shapes:
         self._split: dict[int, tuple[Branch, ...]] = {}
         self._shapes: dict[int, Shape] = {}
         self._tags: dict[int, dict[str, frozenset[str]]] = {}
+        self._parted: dict[tuple[int, str], tuple[Branch, ...]] = {}
 
     def shape(self, schema: Schema) -> Shape:
         """The alternatives of a schema inside this one."""
@@ -65,7 +68,14 @@ class Shapes:
 
     def words(self, schema: Schema) -> str:
         """The types of a schema in a few words."""
-        return " or ".join(self._word(kind, branches) for kind, branches in self.shape(schema).items()) or "nothing"
+        words = (self.word(branch) for branches in self.shape(schema).values() for branch in branches)
+        return " or ".join(dict.fromkeys(words)) or "nothing"
+
+    def word(self, branch: Branch) -> str:
+        """The type of a branch, with that of its entries."""
+        if branch.type != "array":
+            return branch.type
+        return "array of any" if branch.items is True else f"array of {'/'.join(self.shape(branch.items)) or 'nothing'}"
 
     def tags(self, branch: Branch) -> dict[str, frozenset[str]]:
         """The fields of an object that only have listed values: what can tell it from other objects."""
@@ -74,13 +84,13 @@ class Shapes:
             self._tags[id(branch)] = {name: values for name, values in found.items() if values}
         return self._tags[id(branch)]
 
-    def _word(self, kind: str, branches: tuple[Branch, ...]) -> str:
-        if kind == "array":
-            return " or ".join(dict.fromkeys(f"array of {'any' if b.items is True else self._kinds(b.items)}" for b in branches))
-        return branches[0].type if len(branches) == 1 else kind
-
-    def _kinds(self, schema: Schema) -> str:
-        return "/".join(self.shape(schema)) or "nothing"
+    def parted(self, branch: Branch, name: str) -> tuple[Branch, ...]:
+        """An object as one branch for each value of a field that only has listed values."""
+        key = (id(branch), name)
+        if key not in self._parted:
+            values = [json.loads(text) for text in sorted(self.tags(branch)[name])]
+            self._parted[key] = tuple(replace(branch, fields={**branch.fields, name: {"const": value}}) for value in values)
+        return self._parted[key]
 
     def _stands_for(self, schema: Mapping[str, Any]) -> list[Any]:
         parts = [self._definitions[schema["$ref"].removeprefix("#/$defs/")]] if "$ref" in schema else []

@@ -78,7 +78,7 @@ WRONG = [
     ("NaN", {"type": "number"}, float("nan"), "", "type", "not infinity or NaN", ""),
     ("infinity", {"type": "number"}, float("inf"), "", "type", "not infinity or NaN", ""),
     ("too large", {"type": "number", "maximum": 2}, 3, "", "maximum", "must be at most 2", ""),
-    ("very large", {"type": "number", "maximum": 2}, 10**400, "", "maximum", "must be at most 2", ""),
+    ("very large", {"type": "number", "maximum": 2}, 10**300, "", "maximum", "must be at most 2", ""),
     ("too small", {"type": "number", "minimum": 0}, -1, "", "minimum", "must be at least 0", ""),
     ("not below", {"exclusiveMaximum": 1}, 1, "", "exclusiveMaximum", "must be less than 1", ""),
     ("not above", {"exclusiveMinimum": 0}, 0, "", "exclusiveMinimum", "must be more than 0", ""),
@@ -153,7 +153,7 @@ def test_a_fault_is_told(schema: Any, value: Any, pointer: str, rule: str, messa
 
 RIGHT = [
     ("1.0 for integer", INTEGER, 1.0),
-    ("large integer", INTEGER, 10**400),
+    ("large integer", INTEGER, 10**300),
     ("minus zero", {"minimum": 0}, -0.0),
     ("null where allowed", {"type": ["string", "null"]}, None),
     ("tuple for list", {"type": "array"}, (1, 2)),
@@ -233,12 +233,12 @@ def test_what_is_negated_stays_closed() -> None:
 
 
 NOT_JSON = [
-    ("lone surrogate", {"a": [{"b": f"{CANARY}\ud800"}]}, "/a/0/b", "half of a character"),
-    ("bytes", {"a": [CANARY.encode()]}, "/a/0", "is not a JSON value"),
-    ("set", {"a": {CANARY}}, "/a", "is not a JSON value"),
-    ("object", {"a": object()}, "/a", "is not a JSON value"),
-    ("names that are numbers", {"a": {1: CANARY}}, "/a", "a name that is not a text"),
-    ("surrogate in a name", {"a": {f"{CANARY}\ud800": 1}}, "/a", "half of a character"),
+    ("lone surrogate", {"a": [{"b": f"{CANARY}\ud800"}]}, "/a/0/b", "half of a surrogate pair"),
+    ("bytes", {"a": [CANARY.encode()]}, "/a/0", "which JSON lacks"),
+    ("set", {"a": {CANARY}}, "/a", "which JSON lacks"),
+    ("object", {"a": object()}, "/a", "which JSON lacks"),
+    ("names that are numbers", {"a": {1: CANARY}}, "/a", "a key that is not text"),
+    ("surrogate in a name", {"a": {f"{CANARY}\ud800": 1}}, "/a", "half of a surrogate pair"),
 ]
 
 
