@@ -16,6 +16,7 @@ from kosha_connector_openai.cli.doctor import doctor
 from kosha_connector_openai.cli.manifest import manifest
 from kosha_connector_openai.cli.sandbox import sandbox
 from kosha_connector_openai.cli.session import Session
+from kosha_connector_openai.cli.spec import make_spec
 
 _HELP: Final[dict[str, Any]] = {"help_option_names": ["-h", "--help"]}
 _COMMANDS: Final[dict[str, Callable[..., None]]] = {
@@ -44,6 +45,7 @@ def make_app() -> typer.Typer:
     for name, command in _ACTIONS.items():
         group.command(name, cls=Command)(command)
     app.add_typer(group, name="actions", help="Finds actions and shows what they take and give.")
+    app.add_typer(make_spec(_HELP), name="spec")
     for name, command in _COMMANDS.items():
         app.command(name, cls=Command)(command)
     return app

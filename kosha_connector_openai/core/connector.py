@@ -1,4 +1,4 @@
-"""Connector: the facade. A folder with ``connector.yaml`` and a description becomes actions that can be checked, previewed and run."""
+"""Connector: the facade. A folder with a manifest and a description becomes actions that can be checked, previewed and run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from kosha_connector_openai.core.actions.action import Action
 from kosha_connector_openai.core.actions.catalog import Catalog
@@ -26,19 +26,39 @@ from kosha_connector_openai.core.connection.resolver import SecretResolver
 from kosha_connector_openai.core.connection.store import SecretCache, SecretContext, SecretStore, SecretStores
 from kosha_connector_openai.core.connection.stores import default_stores
 from kosha_connector_openai.core.errors import ApiError, ConnectorError, Fault, SetupError
-from kosha_connector_openai.core.executor import AsyncExecutor, AsyncStream, SyncExecutor, SyncStream
+from kosha_connector_openai.core.executor import SyncExecutor, SyncStream
 from kosha_connector_openai.core.plan import Call, CallOptions
 from kosha_connector_openai.core.record import Record, log
 from kosha_connector_openai.core.request.files import FilePolicy
 from kosha_connector_openai.core.request.request import Request, build_request
 from kosha_connector_openai.core.result.result import Result
 from kosha_connector_openai.core.spec.document import read_document
-from kosha_connector_openai.core.spec.manifest import read_manifest
-from kosha_connector_openai.core.transport.client import Clients, url
+from kosha_connector_openai.core.spec.manifest import Manifest, read_manifest
+from kosha_connector_openai.core.transport.client import Clients, facts, url
 from kosha_connector_openai.core.transport.retry import RetryBudget
 
+if TYPE_CHECKING:
+    from kosha_connector_openai.core.async_executor import AsyncStream
+    from kosha_connector_openai.core.connection.renewal import Grant
+
 MANIFEST = "connector.yaml"
+KOSHA_SPEC = "connector_spec.json"
 RecordSink = Callable[[Record], None]
+
+
+def read_folder(folder: Path) -> Manifest:
+    """The manifest of a connector's folder: ``connector.yaml``, else what ``connector_spec.json`` says. Raises ManifestError."""
+    found = [name for name in (MANIFEST, KOSHA_SPEC) if (folder / name).is_file()]
+    return read_any_manifest(folder / (found or [MANIFEST])[0])
+
+
+def read_any_manifest(path: Path) -> Manifest:
+    """The manifest in a file, which its name tells from a Kosha specification. Raises ManifestError."""
+    if path.name != KOSHA_SPEC:
+        return read_manifest(path)
+    from kosha_connector_openai.core.spec.kosha_spec import read_kosha_spec  # noqa: PLC0415 - most connectors have none
+
+    return read_kosha_spec(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +81,12 @@ class Connector:
     def __init__(self, folder: Path, *, stores: Iterable[SecretStore] | None = None, record: RecordSink = log) -> None:
         """``folder`` holds the manifest; ``stores`` replace the built-in secret stores. Raises ManifestError."""
         self.folder = folder
-        self.manifest = read_manifest(folder / MANIFEST)
+        self.manifest = read_folder(folder)
         self._stores = SecretStores(default_stores(self._secret_names()) if stores is None else stores)
         self._cache = SecretCache()
         self._clients = Clients(f"kosha-connector-{self.manifest.id}/{self.manifest.version}")
         self._budgets: dict[object, RetryBudget] = {}
+        self._grants: dict[object, Grant] = {}
         self._record = record
 
     def _secret_names(self) -> list[str]:
@@ -145,7 +166,7 @@ class Connector:
         chosen = self.catalog[action]
         request = build_request(chosen, inputs, _files(connection))
         credential = connection.credential(chosen.operation.security)
-        hidden = [] if credential is None else masked(credential)
+        hidden = [] if credential is None else masked(credential, facts(request, connection.server))
         headers = (*self._clients.headers(request, connection), *hidden)
         return Preview(request.method, url(connection.server, request), headers, request)
 
@@ -193,6 +214,8 @@ class Connector:
     async def _astream(
         self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions
     ) -> AsyncIterator[AsyncStream]:
+        from kosha_connector_openai.core.async_executor import AsyncExecutor, AsyncStream  # noqa: PLC0415 - threads need no asyncio
+
         call, resolver = self._call(action, inputs, connection, options)
         stream: AsyncStream | None = None
         error: ConnectorError | None = None
@@ -223,20 +246,34 @@ class Connector:
         """Closes the connections of threads and forgets cached secrets."""
         self._clients.close()
         self._cache.clear()
+        self._grants.clear()
 
     async def aclose(self) -> None:
         """The same, and those of the running event loop."""
         await self._clients.close_async()
         self._cache.clear()
+        self._grants.clear()
 
     def _call(self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions) -> tuple[Call, SecretResolver]:
         chosen = self.catalog[action]
         request = build_request(chosen, inputs, _files(connection))
         credential = connection.credential(chosen.operation.security)
-        context = SecretContext(connection.options.tenant, str(connection.server.origin), self.id)
-        resolver = SecretResolver(self._stores, self._cache, context, credential.references if credential else {})
         budget = self._budgets.setdefault(connection.pool_key, RetryBudget())
-        return Call(chosen, request, connection, credential, self.manifest, options, budget), resolver
+        call = Call(chosen, request, connection, credential, self.manifest, options, budget)
+        return call, self._resolver(call)
+
+    def _resolver(self, call: Call) -> SecretResolver:
+        connection, credential = call.connection, call.credential
+        context = SecretContext(connection.options.tenant, str(connection.server.origin), self.id)
+        if credential is None or credential.scheme != "oauth2":
+            return SecretResolver(self._stores, self._cache, context, credential.references if credential else {})
+        from kosha_connector_openai.core.connection.renewal import Grant, TokenResolver  # noqa: PLC0415 - few connections need it
+        from kosha_connector_openai.core.transport.tokens import token_exchange  # noqa: PLC0415
+
+        key = (context, *sorted(credential.settings.items()), *sorted(map(str, credential.references.values())))
+        grant = self._grants.setdefault(key, Grant())
+        exchange = token_exchange(self._clients, connection, lambda: call.deadline)
+        return TokenResolver(self._stores, self._cache, context, credential, grant, exchange)
 
     def _note(self, call: Call, result: Result | None, error: ConnectorError | None) -> None:
         source: Any = result or error

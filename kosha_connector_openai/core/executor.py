@@ -1,10 +1,9 @@
-"""Drives the plan of a call: from a thread or on an event loop, to a whole Result or event by event."""
+"""Drives the plan of a call in the calling thread, to a whole Result or event by event."""
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any, Self
 
 from kosha_connector_openai.core.connection.resolver import SecretResolver
@@ -25,10 +24,10 @@ from kosha_connector_openai.core.plan import (
 from kosha_connector_openai.core.result.result import Result
 from kosha_connector_openai.core.result.stream import Event
 from kosha_connector_openai.core.transport.client import Clients
-from kosha_connector_openai.core.transport.wire import AsyncReply, SyncReply, WireError
+from kosha_connector_openai.core.transport.wire import SyncReply, WireError
 
 
-class _Body:
+class Body:
     """Collects a reply body under a limit, in memory or in a sink."""
 
     def __init__(self, step: Read, head: Head) -> None:
@@ -58,13 +57,13 @@ class _Body:
             self._step.sink.discard()
 
 
-def _bare(error: ConnectorError) -> ConnectorError:
+def bare(error: ConnectorError) -> ConnectorError:
     """The error without the frames and the errors that it crossed: those hold the reply, and a reply may echo the credential."""
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
 
 
-class _Executor:
+class Executor:
     """What both drivers share: the call, its clients and its secrets."""
 
     def __init__(self, call: Call, clients: Clients, resolver: SecretResolver) -> None:
@@ -89,7 +88,7 @@ class _Executor:
         live.reader.end("the total time of the call was over" if self._late() else f"the connection broke ({fault.kind})")
 
 
-class SyncExecutor(_Executor):
+class SyncExecutor(Executor):
     """Runs a call in the calling thread."""
 
     def __init__(self, call: Call, clients: Clients, resolver: SecretResolver) -> None:
@@ -98,7 +97,7 @@ class SyncExecutor(_Executor):
         try:
             self.outcome: Result | LiveStream = self._drive(plan(call))
         except ConnectorError as error:
-            raise _bare(error)  # noqa: B904 - it is its own cause
+            raise bare(error)  # noqa: B904 - it is its own cause
 
     def events(self, live: LiveStream) -> Iterator[Event]:
         """Reads the stream; a cut stream ends without an exception and is marked incomplete."""
@@ -152,7 +151,7 @@ class SyncExecutor(_Executor):
         return None
 
     def _read(self, step: Read) -> bytes:
-        body = _Body(step, self._head)
+        body = Body(step, self._head)
         try:
             assert self._reply is not None
             for chunk in self._reply.chunks(self._call.connection.timeouts.read, self._call.deadline):
@@ -163,105 +162,6 @@ class SyncExecutor(_Executor):
             raise
         finally:
             self.drop()
-
-
-class AsyncExecutor(_Executor):
-    """Runs a call on the event loop; cancelling it closes the upstream connection."""
-
-    def __init__(self, call: Call, clients: Clients, resolver: SecretResolver) -> None:
-        super().__init__(call, clients, resolver)
-        self._reply: AsyncReply | None = None
-
-    async def start(self) -> Result | LiveStream:
-        """The whole result, or a stream whose events have not been read."""
-        try:
-            return await self._drive(plan(self._call))
-        except ConnectorError as error:
-            raise _bare(error)  # noqa: B904 - it is its own cause
-
-    async def _drive(self, steps: Plan) -> Result | LiveStream:
-        try:
-            step = next(steps)
-            while True:
-                failure: Exception | None = None
-                value: Any = None
-                try:
-                    value = await self._perform(step)
-                except (WireError, ConnectorError) as error:
-                    failure = error
-                step = steps.send(value) if failure is None else steps.throw(failure)
-        except StopIteration as done:
-            outcome: Result | LiveStream = done.value
-            return outcome
-        except BaseException:
-            await self.drop()
-            raise
-
-    async def events(self, live: LiveStream) -> AsyncIterator[Event]:
-        """Reads the stream; a cut stream ends without an exception and is marked incomplete."""
-        try:
-            async for chunk in self._chunks(self._call.connection.timeouts.stream_idle):
-                for event in live.take(chunk):
-                    yield event
-                if live.reader.finished:
-                    break
-            live.reader.end()
-        except WireError as fault:
-            self._cut(live, fault)
-        if live.reader.failure is not None:
-            raise stream_error(self._call, live)
-
-    async def drop(self) -> None:
-        """Closes the reply, if one is open."""
-        reply, self._reply = self._reply, None
-        if reply is not None:
-            await reply.close()
-
-    async def _perform(self, step: Step) -> Any:
-        if isinstance(step, Open):
-            return await self._open()
-        if isinstance(step, Read):
-            return await self._read(step)
-        if isinstance(step, Wait):
-            await asyncio.sleep(step.seconds)
-        await self.drop()
-        return None
-
-    async def _open(self) -> Head:
-        call = self._call
-        try:
-            async with asyncio.timeout(call.deadline - time.monotonic()):
-                self._reply = await self._clients.open_async(call.request, call.connection, call.credential, self._resolver, call.deadline)
-        except TimeoutError:
-            raise WireError("read", "deadline") from None
-        self._head = Head(self._reply.status, tuple(self._reply.headers))
-        return self._head
-
-    async def _read(self, step: Read) -> bytes:
-        body = _Body(step, self._head)
-        try:
-            async for chunk in self._chunks(self._call.connection.timeouts.read):
-                body.add(chunk)
-            return body.done()
-        except BaseException:
-            body.discard()
-            raise
-        finally:
-            await self.drop()
-
-    async def _chunks(self, idle: float) -> AsyncIterator[bytes]:
-        """The body as it arrives: each piece within ``idle`` seconds, all of them before the call's end."""
-        assert self._reply is not None
-        source = self._reply.chunks()
-        while True:
-            try:
-                async with asyncio.timeout(min(idle, self._call.deadline - time.monotonic())):
-                    chunk = await anext(source, None)
-            except TimeoutError:
-                raise WireError("read", "idle") from None
-            if chunk is None:
-                return
-            yield chunk
 
 
 class SyncStream:
@@ -287,46 +187,12 @@ class SyncStream:
         try:
             yield from self._executor.events(self._live)
         except ConnectorError as error:
-            raise _bare(error)  # noqa: B904 - it is its own cause
+            raise bare(error)  # noqa: B904 - it is its own cause
         finally:
             self.close()
 
     def close(self) -> None:
         """Closes the connection where the stream was not read to its end, and fixes ``result``."""
         self._executor.drop()
-        if self._live is not None and self.result is None:
-            self.result = self._executor.stream_result(self._live)
-
-
-class AsyncStream:
-    """The same for asyncio: ``async with`` it, ``async for`` over it, then look at ``result``."""
-
-    def __init__(self, executor: AsyncExecutor, outcome: Result | LiveStream) -> None:
-        self._executor = executor
-        self._live = outcome if isinstance(outcome, LiveStream) else None
-        self.result: Result | None = None if isinstance(outcome, LiveStream) else outcome
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exception: object) -> None:
-        await self.close()
-
-    async def __aiter__(self) -> AsyncIterator[Event]:
-        """The events as they arrive; raises ApiError where the upstream reports an error in the stream."""
-        if self._live is None:
-            return
-        try:
-            async for event in self._executor.events(self._live):
-                yield event
-                del event
-        except ConnectorError as error:
-            raise _bare(error)  # noqa: B904 - it is its own cause
-        finally:
-            await self.close()
-
-    async def close(self) -> None:
-        """Closes the connection where the stream was not read to its end, and fixes ``result``."""
-        await self._executor.drop()
         if self._live is not None and self.result is None:
             self.result = self._executor.stream_result(self._live)

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from gc import get_referents
-from itertools import accumulate, islice
+from itertools import accumulate, chain, islice
 from typing import Any, Final
 
 import orjson
@@ -196,36 +196,34 @@ def _floats(level: list[Any], kinds: set[type]) -> list[float]:
 def is_shallow(value: Any) -> bool:
     """Whether compiled code can walk a value without harm: False also for what JSON lacks, so look closer then.
 
-    orjson stops at 254 levels; other compiled libraries overflow the stack far below what Python can build.
+    Compiled libraries overflow the stack far below what Python can build, and the memory on one list that holds
+    another many times over; neither can be caught, so both are counted before.
     """
-    try:
-        orjson.dumps(value, default=_nothing)
-    except (TypeError, RecursionError):
-        return False
-    return True
-
-
-def _nothing(_: Any) -> None:
-    """Stands for a value that JSON lacks."""
+    return _is_plain(value, DEFAULT_LIMITS, finite=False)
 
 
 def _within(numbers: list[float]) -> bool:
     return min(numbers) > -_WHOLE and max(numbers) < _WHOLE
 
 
-def _is_plain(value: Any, limits: JsonLimits) -> bool:
+def _is_plain(value: Any, limits: JsonLimits, *, finite: bool = True) -> bool:
     nodes = size = 0
     for depth, (level, kinds) in enumerate(_levels(value)):
         nodes += len(level)
         if nodes > limits.nodes or not kinds <= _PLAIN or (depth >= limits.depth and kinds & _CONTAINERS):
             return False
         # orjson writes NaN as null. A sum is finite only if every part is; an overflow gets the closer look.
-        if float in kinds and not math.isfinite(sum(_floats(level, kinds))):
+        if finite and float in kinds and not math.isfinite(sum(_floats(level, kinds))):
             return False
         if str in kinds:
             size += sum(map(len, level if len(kinds) == 1 else [item for item in level if type(item) is str]))
-            if size > limits.bytes:  # one long string that is shared many times
+        if dict in kinds:
+            try:
+                size += sum(map(len, chain.from_iterable(item for item in level if type(item) is dict)))
+            except TypeError:  # a key that is a number
                 return False
+        if size > limits.bytes:  # one long string that is shared many times
+            return False
     return True
 
 
@@ -256,9 +254,10 @@ def _faults(value: Any, limits: JsonLimits, pointer: str) -> Iterator[Fault]:
                 return
             if isinstance(node, dict):
                 yield from _key_faults(node, here)
-            continue
-        yield from _scalar_faults(node, here, limits)
-        size += len(node) if isinstance(node, str) else 1
+                size += sum(len(key) for key in node if isinstance(key, str))
+        else:
+            yield from _scalar_faults(node, here, limits)
+            size += len(node) if isinstance(node, str) else 1
         if size > limits.bytes:
             yield _too_large(limits, pointer)
             return

@@ -19,9 +19,8 @@ import pluggy
 from kosha_connector_openai.core import hookspecs
 from kosha_connector_openai.core.connection.store import SecretStore
 from kosha_connector_openai.core.connection.stores import default_stores
-from kosha_connector_openai.core.connector import MANIFEST, Connector
+from kosha_connector_openai.core.connector import Connector, read_folder
 from kosha_connector_openai.core.errors import ConnectorError, Fault, PluginError
-from kosha_connector_openai.core.spec.manifest import read_manifest
 
 GROUP: Final = "kosha.connectors"
 HOOK_SECONDS: Final = 5.0
@@ -205,7 +204,7 @@ def _open(plugin: str, folder: Path, stores: dict[str, SecretStore]) -> Connecto
     try:
         if not stores:
             return Connector(folder)
-        fields = read_manifest(folder / MANIFEST).connection.fields
+        fields = read_folder(folder).connection.fields
         built_in = default_stores([name for entry in fields if entry.secret for name in entry.env])
         return Connector(folder, stores=({store.scheme: store for store in built_in} | stores).values())
     except ConnectorError as error:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import asdict, dataclass
-
-import orjson
+from typing import Final
 
 LOGGER = logging.getLogger("kosha.connector.calls")
+LONGEST: Final = 500
+"""Characters of one value; what an upstream sends may be longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +31,9 @@ class Record:
     spec_digest: str
 
     def to_json(self) -> str:
-        """One line; control characters are escaped, so that no value can start a second one."""
-        text = orjson.dumps(asdict(self), option=orjson.OPT_SORT_KEYS).decode()
-        return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").replace("\x7f", "\\u007f").replace("\x85", "\\u0085")
+        """One line of ASCII, control characters escaped, so that no value can start a second one; long values are cut."""
+        values = {name: value[:LONGEST] if isinstance(value, str) else value for name, value in asdict(self).items()}
+        return json.dumps(values, sort_keys=True, separators=(",", ":")).replace("\x7f", "\\u007f")
 
 
 def log(record: Record) -> None:

@@ -1,4 +1,4 @@
-"""`python -m tools.spec --from FILE [--out openapi.json] [--draft]`: make openapi.json."""
+"""`python -m tools.spec --from FILE [--out openapi.json] [--draft]`: make openapi.json, and say what changed in it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import json
 import sys
 from pathlib import Path
 
+from kosha_connector_openai.core.spec.document import read_document
+from kosha_connector_openai.core.spec.drift import compare_documents, to_text
 from tools.spec.document import Build, build
 from tools.spec.node import Node
 from tools.spec.source import read_source
@@ -26,8 +28,11 @@ def main(arguments: list[str] | None = None) -> int:
     if problems and not given.draft:
         print(f"{len(problems)} problems; nothing written", file=sys.stderr)
         return 1
+    before = read_document(given.out) if given.out.exists() else None
     given.out.write_text(as_text(built.document), encoding="utf-8")
     print(f"{given.out}: {_counts(built)}")
+    if before:
+        print(to_text(compare_documents(before, read_document(given.out))))
     return 0
 
 

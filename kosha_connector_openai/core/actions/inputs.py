@@ -170,7 +170,7 @@ class Inputs:
 
     @cached_property
     def _parameter_validator(self) -> SchemaValidator:
-        properties = {name: parameter.schema for name, parameter in self.parameters.items()}
+        properties = {name: self.fields[name] for name in self.parameters}
         required = [name for name, parameter in self.parameters.items() if parameter.required]
         raw = {"type": "object", "properties": properties, "required": required}
         schema = to_json_schema(self._document.root, raw, version=self._document.version, request=True)

@@ -8,15 +8,16 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Final
 from urllib.parse import quote, quote_plus
 
+from kosha_connector_openai.core.connection.hmac_auth import Hmac
+from kosha_connector_openai.core.connection.oauth2 import OAuth2
 from kosha_connector_openai.core.connection.origin import Origin, allowed
+from kosha_connector_openai.core.connection.scheme import AuthScheme, Headers, RequestFacts
 from kosha_connector_openai.core.connection.secret import Secret, SecretReference
 from kosha_connector_openai.core.errors import OriginError, SetupError
 from kosha_connector_openai.core.nearest import nearest
-
-Headers = list[tuple[str, str]]
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}")
 _PREFIX: Final = re.compile(r"[!-~]{0,200}")
@@ -36,29 +37,16 @@ _NOT_OURS: Final = frozenset(
 )
 
 
-class AuthScheme(Protocol):
-    """One way of writing a credential into a request: its parts, and the headers that they become."""
-
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """The names of its secrets; a credential gives a reference for each."""
-
-    def check(self, settings: Mapping[str, str]) -> None:
-        """Raises SetupError for settings that it cannot use, before any secret is read."""
-
-    def headers(self, secrets: Mapping[str, Secret], settings: Mapping[str, str]) -> Headers:
-        """The headers, secrets and all."""
-
-
 class Bearer:
     """``Authorization: Bearer ...`` (RFC 6750, section 2.1)."""
 
     parts = ("token",)
+    optional = ()
 
     def check(self, settings: Mapping[str, str]) -> None:
         """Takes no settings."""
 
-    def headers(self, secrets: Mapping[str, Secret], settings: Mapping[str, str]) -> Headers:
+    def headers(self, secrets: Mapping[str, Secret], settings: Mapping[str, str], request: RequestFacts) -> Headers:
         """The one header."""
         return [("Authorization", f"Bearer {secrets['token'].reveal()}")]
 
@@ -67,6 +55,7 @@ class ApiKey:
     """A key in the header that the setting ``header`` names, after the word in ``prefix`` if set."""
 
     parts = ("token",)
+    optional = ()
 
     def check(self, settings: Mapping[str, str]) -> None:
         """Needs a header's name (RFC 9110, section 5.6.2) that does not belong to the message itself."""
@@ -76,7 +65,7 @@ class ApiKey:
         if not _PREFIX.fullmatch(prefix):
             raise SetupError("The word before the key has blanks or characters outside ASCII.", pointer="/prefix")
 
-    def headers(self, secrets: Mapping[str, Secret], settings: Mapping[str, str]) -> Headers:
+    def headers(self, secrets: Mapping[str, Secret], settings: Mapping[str, str], request: RequestFacts) -> Headers:
         """The one header."""
         return [(settings["header"], f"{settings.get('prefix', '')} {secrets['token'].reveal()}".lstrip())]
 
@@ -85,13 +74,14 @@ class Basic:
     """``Authorization: Basic ...`` (RFC 7617) of the setting ``username`` and a password, in UTF-8."""
 
     parts = ("password",)
+    optional = ()
 
     def check(self, settings: Mapping[str, str]) -> None:
         """Needs a user name without colon and control characters."""
         if not _USERNAME.fullmatch(settings.get("username", "")):
             raise SetupError("The user name is missing, or has a colon or a control character.", pointer="/username")
 
-    def headers(self, secrets: Mapping[str, Secret], settings: Mapping[str, str]) -> Headers:
+    def headers(self, secrets: Mapping[str, Secret], settings: Mapping[str, str], request: RequestFacts) -> Headers:
         """The one header."""
         return [("Authorization", f"Basic {_base64(settings['username'], secrets['password'])}")]
 
@@ -100,18 +90,21 @@ class NoAuth:
     """Nothing is added."""
 
     parts = ()
+    optional = ()
 
     def check(self, settings: Mapping[str, str]) -> None:
         """Takes no settings."""
 
-    def headers(self, secrets: Mapping[str, Secret], settings: Mapping[str, str]) -> Headers:
+    def headers(self, secrets: Mapping[str, Secret], settings: Mapping[str, str], request: RequestFacts) -> Headers:
         """None."""
         return []
 
 
-SCHEMES: Final[Mapping[str, AuthScheme]] = MappingProxyType({"bearer": Bearer(), "api_key": ApiKey(), "basic": Basic(), "none": NoAuth()})
+SCHEMES: Final[Mapping[str, AuthScheme]] = MappingProxyType(
+    {"bearer": Bearer(), "api_key": ApiKey(), "basic": Basic(), "oauth2": OAuth2(), "hmac": Hmac(), "none": NoAuth()}
+)
 AUTH_TYPES: Final[Mapping[str, str]] = MappingProxyType(
-    {"BEARER_TOKEN": "bearer", "API_KEY": "api_key", "BASIC_AUTH": "basic", "NONE": "none"}
+    {"BEARER_TOKEN": "bearer", "API_KEY": "api_key", "BASIC_AUTH": "basic", "OAUTH2": "oauth2", "HMAC": "hmac", "NONE": "none"}
 )
 
 
@@ -144,8 +137,8 @@ class Credential:
         if self.scheme not in SCHEMES:
             known = ", ".join(SCHEMES)
             raise SetupError("The credential's scheme is unknown.", hint=f"Known: {known}.", pointer="/auth_type")
-        wanted = SCHEMES[self.scheme].parts
-        if set(self.references) != set(wanted):
+        wanted, given = SCHEMES[self.scheme].parts, self.references.keys()
+        if not set(wanted) <= given <= {*wanted, *SCHEMES[self.scheme].optional}:
             hint = f"It takes: {', '.join(wanted) or 'none'}."
             raise SetupError(f"The {self.scheme} credential lacks a secret, or has too many.", hint=hint)
         SCHEMES[self.scheme].check(self.settings)
@@ -154,8 +147,8 @@ class Credential:
         object.__setattr__(self, "references", MappingProxyType(dict(self.references)))
 
 
-def authorize(credential: Credential, origin: Origin, resolve: Callable[[SecretReference], Secret]) -> Headers:
-    """The headers that the credential adds to a request to this origin.
+def authorize(credential: Credential, origin: Origin, resolve: Callable[[SecretReference], Secret], request: RequestFacts) -> Headers:
+    """The headers that the credential adds to this request to this origin.
 
     Raises OriginError for any other origin, before a secret is read; then whatever ``resolve`` raises.
     """
@@ -163,8 +156,9 @@ def authorize(credential: Credential, origin: Origin, resolve: Callable[[SecretR
         names = ", ".join(sorted(map(str, credential.allowed_origins))) or "none"
         hint = f"It is for: {names}. Give this server a credential of its own."
         raise OriginError("The credential may not be sent to this server.", hint=hint, pointer="/server")
-    secrets = {part: resolve(reference) for part, reference in credential.references.items()}
-    return SCHEMES[credential.scheme].headers(secrets, credential.settings)
+    scheme = SCHEMES[credential.scheme]
+    secrets = {part: resolve(credential.references[part]) for part in scheme.parts}
+    return scheme.headers(secrets, credential.settings, request)
 
 
 _SCRUBBABLE: Final = 8
@@ -203,9 +197,13 @@ def _base64(username: str, password: Secret) -> str:
     return base64.b64encode(f"{username}:{password.reveal()}".encode()).decode("ascii")
 
 
-def masked(credential: Credential) -> Headers:
+def masked(credential: Credential, request: RequestFacts) -> Headers:
     """The headers that the credential would add, their secrets masked and none read: for previews."""
-    if credential.scheme == "basic":
-        return [("Authorization", "Basic ********")]
     stand_ins = {part: Secret("********") for part in credential.references}
-    return SCHEMES[credential.scheme].headers(stand_ins, credential.settings)
+    written = SCHEMES[credential.scheme].headers(stand_ins, credential.settings, request)
+    # A stand-in inside base64 would not be seen as one.
+    shown = _MASKED.get(credential.scheme)
+    return [(name, shown if shown and value.startswith("Basic ") else value) for name, value in written]
+
+
+_MASKED: Final[Mapping[str, str]] = MappingProxyType({"basic": "Basic ********", "hmac": "Basic (signature)"})

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from kosha_connector_openai.core.connection.auth import AUTH_TYPES, SCHEMES, Credential, auth_type
-from kosha_connector_openai.core.connection.origin import Origin, Server, parse_origin, parse_server
+from kosha_connector_openai.core.connection.auth import AUTH_TYPES, Credential, auth_type
+from kosha_connector_openai.core.connection.credentials import ANY, idle_fields, make_credentials
+from kosha_connector_openai.core.connection.origin import Server, parse_origin, parse_server
 from kosha_connector_openai.core.connection.secret import SecretReference
 from kosha_connector_openai.core.errors import Fault, SetupError
 from kosha_connector_openai.core.nearest import nearest
@@ -31,17 +33,18 @@ EngineName = Literal["auto", "httpx", "httpx2", "aiohttp"]
 class Options(BaseModel):
     """What an operator may set beyond the form. Nothing here can be set by a workflow's inputs.
 
-    ``networks`` are private networks (such as ``10.1.0.0/16``) that a server may be in; public addresses may always be called, and
-    with ``loopback`` this machine by the names that say so. ``headers`` go with every request. ``roots`` are folders that file inputs may be read from.
+    ``networks`` are private networks (such as ``10.1.0.0/16``) that a server may be in; public addresses may always be
+    called, and with ``loopback`` this machine by the names that say so. ``headers`` go with every request. ``roots`` are folders that
+    file inputs may be read from.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     timeouts: Timeouts | None = None
     retries: Retries | None = None
     limits: Limits | None = None
     engine: EngineName = "auto"
-    networks: tuple[IPvAnyNetwork, ...] = ()
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
     loopback: bool = True
     allowed_origins: tuple[str, ...] = ()
     headers: Mapping[str, str] = Field(default_factory=dict)
@@ -50,6 +53,7 @@ class Options(BaseModel):
     roots: tuple[Path, ...] = ()
     any_path: bool = False
     api_key_header: str = Field(default="api-key", description="Header of the key where the authentication type is API_KEY.")
+    token_url: str = Field(default="", description="Where access tokens are renewed if the authentication type is OAUTH2.")
     tenant: str = ""
 
 
@@ -59,7 +63,7 @@ class Connection:
 
     server: Server
     credentials: Mapping[str, Credential]
-    """Security scheme of the description -> how it is met; a scheme whose fields are empty is not here."""
+    """Security scheme of the description (``*`` for all) -> how it is met; a scheme whose fields are empty is not here."""
     headers: tuple[tuple[str, str], ...] = ()
     timeouts: Timeouts = field(default_factory=Timeouts)
     retries: Retries = field(default_factory=Retries)
@@ -74,7 +78,7 @@ class Connection:
         for alternative in security:
             if all(scheme in self.credentials for scheme in alternative):
                 return self.credentials[alternative[0]] if alternative else None
-        if not security:
+        if not security or ANY in self.credentials:
             return next(iter(self.credentials.values()), None)
         raise SetupError("This action needs a credential that the connection does not have.", [_missing(security)])
 
@@ -85,7 +89,7 @@ class Connection:
         return (options.tenant, self.server.origin, options.engine, options.networks, options.proxy, options.ca_file)
 
 
-def make_connection(manifest: Manifest, values: Mapping[str, str], options: Options = Options()) -> Connection:
+def make_connection(manifest: Manifest, values: Mapping[str, str], options: Options) -> Connection:
     """A connection from the form's values; raises SetupError with every fault, each naming its field.
 
     A secret field's value is a secret reference; the secret is not read here.
@@ -95,6 +99,7 @@ def make_connection(manifest: Manifest, values: Mapping[str, str], options: Opti
     given = _known(form, values, faults)
     server = _try(faults, lambda: _server(manifest, given))
     scheme = _try(faults, lambda: _scheme(form, given))
+    faults += _missing_fields(form, given, idle_fields(form, manifest.auth, scheme or ""))
     references = {
         name: reference
         for name, text in given.items()
@@ -107,7 +112,9 @@ def make_connection(manifest: Manifest, values: Mapping[str, str], options: Opti
     allowed = origins or frozenset({server.origin})
     return Connection(
         server=server,
-        credentials=_credentials(manifest, scheme, references, given, allowed, options),
+        credentials=make_credentials(
+            manifest.auth, scheme, references, given, allowed, api_key_header=options.api_key_header, token_url=options.token_url
+        ),
         headers=headers,
         timeouts=options.timeouts or manifest.defaults.timeouts,
         retries=options.retries or manifest.defaults.retries,
@@ -178,12 +185,14 @@ def _known(form: ConnectionForm, values: Mapping[str, str], faults: list[Fault])
         faults.append(Fault(f"/{name}", "unknown", "The connection has no such field.", fix))
     given = {entry.name: entry.default for entry in form.fields if entry.default is not None}
     given |= {name: text.strip() for name, text in values.items() if name in names and text and text.strip()}
-    no_credential = {entry.name for entry in form.fields if entry.role == "auth_type" and given.get(entry.name, "").upper() == "NONE"}
-    for entry in form.fields:
-        if entry.required and entry.name not in given and not (entry.secret and no_credential):
-            sources = f" or set {' or '.join(entry.env)}" if entry.env else ""
-            faults.append(Fault(f"/{entry.name}", "required", "is missing.", f"Fill it in{sources}."))
     return given
+
+
+def _missing_fields(form: ConnectionForm, given: Mapping[str, str], idle: Collection[str]) -> Iterator[Fault]:
+    for entry in form.fields:
+        if entry.required and entry.role != "server" and entry.name not in given and entry.name not in idle:
+            sources = f" or set {' or '.join(entry.env)}" if entry.env else ""
+            yield Fault(f"/{entry.name}", "required", "is missing.", f"Fill it in{sources}.")
 
 
 def _server(manifest: Manifest, given: Mapping[str, str]) -> Server:
@@ -209,31 +218,6 @@ def _reference(text: str, name: str) -> SecretReference:
         return SecretReference.parse(text)
     except SetupError as error:
         raise SetupError(error.message, [Fault(f"/{name}", "reference", error.message, error.hint)]) from None
-
-
-def _credentials(
-    manifest: Manifest,
-    override: str,
-    references: Mapping[str, SecretReference],
-    given: Mapping[str, str],
-    allowed: frozenset[Origin],
-    options: Options,
-) -> dict[str, Credential]:
-    """One credential for each security scheme whose fields are filled in; the form's authentication type replaces the described one."""
-    found = {}
-    for name, rule in manifest.auth.items():
-        scheme = override or rule.scheme
-        parts = {part: references[entry] for part, entry in rule.fields.items() if entry in references}
-        settings = dict(rule.settings) | {
-            part: given[entry] for part, entry in rule.fields.items() if entry not in references and entry in given
-        }
-        if scheme != rule.scheme:
-            parts = dict(zip(SCHEMES[scheme].parts, parts.values(), strict=False))
-        if scheme == "api_key":
-            settings.setdefault("header", options.api_key_header)
-        if set(parts) == set(SCHEMES[scheme].parts):
-            found[name] = Credential(scheme, settings, parts, allowed)
-    return found
 
 
 def _headers(form: ConnectionForm, given: Mapping[str, str], options: Options, faults: list[Fault]) -> tuple[tuple[str, str], ...]:

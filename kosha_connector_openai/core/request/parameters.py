@@ -60,6 +60,8 @@ def write_path(template: str, parameters: Sequence[Parameter], values: Mapping[s
     A value never adds, drops or changes a segment. :class:`InputError` lists what is missing, empty or would
     do so.
     """
+    if "{" not in template:
+        return template
     declared = {parameter.name: parameter for parameter in parameters if parameter.location == "path"}
     faults: list[Fault] = []
 

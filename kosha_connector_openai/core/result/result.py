@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import fnmatch
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 from kosha_connector_openai.core.errors import Fault
@@ -98,12 +100,19 @@ class Facts:
 def read_facts(headers: Sequence[tuple[str, str]], rules: ResultRules) -> Facts:
     """The headers to keep, the request id and the rate-limit state."""
     given = merge(headers)
-    kept = {name: value for name, value in given.items() if any(fnmatch.fnmatchcase(name, rule) for rule in rules.headers)}
+    keeps = _keeper(rules.headers)
+    kept = {name: value for name, value in given.items() if keeps(name)}
     return Facts(
         headers=kept,
         request_id=next((given[name] for name in rules.request_id if name in given), None),
         rate_limit={name: given[header] for name, header in rules.rate_limit.items() if header in given},
     )
+
+
+@lru_cache(maxsize=16)
+def _keeper(rules: tuple[str, ...]) -> Callable[[str], object]:
+    """Whether a header's name fits one of the rules, as one compiled pattern."""
+    return re.compile("|".join(map(fnmatch.translate, rules)) or "(?!)").match
 
 
 def merge(headers: Sequence[tuple[str, str]]) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from kosha_connector_openai.core.json_text import JsonTextError, decode
@@ -89,11 +90,16 @@ class StreamReader:
         return ""
 
 
+@lru_cache(maxsize=256)
+def _tokens(pointer: str) -> tuple[str, ...]:
+    """A JSON Pointer's reference tokens; the manifest's few pointers are used for every event."""
+    return tuple(token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:])
+
+
 def at(value: Any, pointer: str) -> Any:
     """The value at a JSON Pointer, or None where nothing is there."""
-    for token in pointer.split("/")[1:]:
-        key = token.replace("~1", "/").replace("~0", "~")
-        if isinstance(value, Mapping):
+    for key in _tokens(pointer):
+        if isinstance(value, dict):
             value = value.get(key)
         elif isinstance(value, list) and key.isdigit() and int(key) < len(value):
             value = value[int(key)]

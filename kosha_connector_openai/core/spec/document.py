@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qsl, unquote
@@ -27,6 +28,7 @@ from kosha_connector_openai.core.spec.operation import (
     RequestBody,
     Response,
 )
+from kosha_connector_openai.core.spec.swagger import from_swagger
 from kosha_connector_openai.core.spec.yaml_text import YamlLimits, load_yaml
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
@@ -90,12 +92,12 @@ class Document(Mapping[str, Operation]):
     """An OpenAPI 3.0 or 3.1 description as an ordered, read-only mapping from operation id to Operation."""
 
     def __init__(self, root: Any, *, name: str = "description", digest: str = "") -> None:
-        self.root: Mapping[str, Any] = _object(root, "", name)
+        self.root: Mapping[str, Any] = from_swagger(_object(root, "", name))
         self.name = name
         self.digest = digest
         self.version = str(self.root.get("openapi", ""))
         if not self.version.startswith(("3.0", "3.1")):
-            raise DocumentError(f"{name} is not an OpenAPI 3.0 or 3.1 description.", pointer="/openapi")
+            raise DocumentError(f"{name} is not an OpenAPI 3.0 or 3.1 or a Swagger 2.0 description.", pointer="/openapi")
         self._places: dict[str, _Place] = {}
         self._clashes: dict[str, list[str]] = {}
         self._built: dict[str, Operation] = {}
@@ -280,13 +282,16 @@ def escape(token: str) -> str:
 
 
 def _check_path(operation: Operation) -> None:
-    """The path stays below the server, whatever the client makes of it; each of its variables has a parameter."""
+    """The path stays below the server, whatever the client makes of it; each of its variables has a parameter, and each name one place."""
     if not _PATH.fullmatch(operation.path) or {".", ".."} & set(unquote(operation.path).split("/")):
         raise _refused(operation.pointer, "path", "the path is not one that begins with a slash and stays below the server")
     variables = set(re.findall(r"\{([^{}]+)\}", operation.path))
     declared = {parameter.name for parameter in operation.parameters if parameter.location == "path"}
     if missing := sorted(variables - declared):
         raise _refused(operation.pointer, "path", f"no parameter is declared for {{{missing[0]}}}")
+    names = sorted(parameter.name for parameter in operation.parameters if parameter.location != "cookie")
+    if twice := [name for name, following in pairwise(names) if name == following]:
+        raise _refused(operation.pointer, "name", f"{twice[0]!r} is a parameter in two places")
 
 
 def _encoding(raw: Mapping[str, Any]) -> Encoding:

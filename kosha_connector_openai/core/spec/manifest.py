@@ -24,7 +24,7 @@ Line = Annotated[str, Field(min_length=1, max_length=2_000)]
 class Part(BaseModel):
     """The base of all parts: frozen, and closed to unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Publisher(Part):
@@ -61,6 +61,9 @@ class AuthRule(Part):
     scheme: Name
     fields: Mapping[str, Name] = Field(default_factory=dict, description="Part of the scheme -> connection field.")
     settings: Mapping[str, str] = Field(default_factory=dict, description="Fixed settings, such as a header's name.")
+    any_scheme: bool = Field(
+        default=False, description="Meets every security scheme of the description, where the authentication type is this rule's scheme."
+    )
 
 
 class ConnectionField(Part):
@@ -132,9 +135,9 @@ class Limits(Part):
 class Defaults(Part):
     """What a connection starts from."""
 
-    timeouts: Timeouts = Timeouts()
-    retries: Retries = Retries()
-    limits: Limits = Limits()
+    timeouts: Timeouts = Field(default_factory=Timeouts)
+    retries: Retries = Field(default_factory=Retries)
+    limits: Limits = Field(default_factory=Limits)
 
 
 class ErrorRule(Part):
@@ -228,14 +231,14 @@ class Manifest(Part):
     categories: tuple[Name, ...] = ()
     keywords: tuple[Name, ...] = ()
     links: Mapping[str, str] = Field(default_factory=dict)
-    spec: Spec = Spec()
-    servers: Servers = Servers()
+    spec: Spec = Field(default_factory=Spec)
+    servers: Servers = Field(default_factory=Servers)
     auth: Mapping[str, AuthRule] = Field(default_factory=dict, description="Security scheme of the description -> rule.")
-    connection: ConnectionForm = ConnectionForm()
-    defaults: Defaults = Defaults()
+    connection: ConnectionForm = Field(default_factory=ConnectionForm)
+    defaults: Defaults = Field(default_factory=Defaults)
     errors: tuple[ErrorRule, ...] = ()
-    result: ResultRules = ResultRules()
-    streams: StreamRules = StreamRules()
+    result: ResultRules = Field(default_factory=ResultRules)
+    streams: StreamRules = Field(default_factory=StreamRules)
     groups: tuple[Group, ...] = ()
     actions: Mapping[str, ActionOverlay] = Field(default_factory=dict, description="Operation id -> overlay.")
 

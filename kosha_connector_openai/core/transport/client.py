@@ -5,7 +5,6 @@ A pool is shared by calls with the same tenant, origin and settings, and by no o
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 import threading
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from weakref import WeakKeyDictionary
 from kosha_connector_openai.core.connection.auth import Credential, authorize
 from kosha_connector_openai.core.connection.connection import Connection
 from kosha_connector_openai.core.connection.origin import EgressPolicy, Server, check_addresses, join
+from kosha_connector_openai.core.connection.scheme import RequestFacts
 from kosha_connector_openai.core.connection.secret import Secret, SecretReference
 from kosha_connector_openai.core.errors import SetupError
 from kosha_connector_openai.core.request.media_types import BytesBody
@@ -60,19 +60,21 @@ class Clients:
             engine = self._sync.get(connection.pool_key) or _sync_engine(connection)
             self._sync[connection.pool_key] = engine
         # The credential is in no variable of this frame: only the wire request, whose text form hides it, holds it.
-        return engine.open(self._write(request, connection, _authorize(connection, credential, resolve), deadline))
+        return engine.open(self._write(request, connection, _authorize(request, connection, credential, resolve), deadline))
 
     async def open_async(
         self, request: Request, connection: Connection, credential: Credential | None, resolve: ResolveSecret, deadline: float
     ) -> AsyncReply:
         """The same for asyncio; a secret store that may wait is asked in a thread."""
+        import asyncio  # noqa: PLC0415 - threads need none of it
+
         engines = self._async.setdefault(asyncio.get_running_loop(), {})
         engine = engines.get(connection.pool_key) or _async_engine(connection)
         engines[connection.pool_key] = engine
         if credential is None or resolve.immediate:
-            wire = self._write(request, connection, _authorize(connection, credential, resolve), deadline)
+            wire = self._write(request, connection, _authorize(request, connection, credential, resolve), deadline)
         else:
-            wire = self._write(request, connection, await asyncio.to_thread(_authorize, connection, credential, resolve), deadline)
+            wire = self._write(request, connection, await asyncio.to_thread(_authorize, request, connection, credential, resolve), deadline)
         return await engine.open(wire)
 
     def headers(self, request: Request, connection: Connection) -> HeaderList:
@@ -89,6 +91,8 @@ class Clients:
 
     async def close_async(self) -> None:
         """Closes all engines of the running loop, and those of threads."""
+        import asyncio  # noqa: PLC0415
+
         for engine in self._async.pop(asyncio.get_running_loop(), {}).values():
             await engine.close()
         self.close()
@@ -112,8 +116,17 @@ def url(server: Server, request: Request) -> str:
     return f"{server}{request.target[shared:]}"
 
 
-def _authorize(connection: Connection, credential: Credential | None, resolve: ResolveSecret) -> HeaderList:
-    return () if credential is None else authorize(credential, connection.server.origin, resolve)
+def facts(request: Request, server: Server) -> RequestFacts:
+    """What a credential that signs looks at."""
+    body = request.body
+    content = body.content if isinstance(body, BytesBody) else None if body else b""
+    return RequestFacts(request.method, url(server, request), body.content_type if body else None, content)
+
+
+def _authorize(request: Request, connection: Connection, credential: Credential | None, resolve: ResolveSecret) -> HeaderList:
+    if credential is None:
+        return ()
+    return authorize(credential, connection.server.origin, resolve, facts(request, connection.server))
 
 
 def _sync_engine(connection: Connection) -> SyncEngine:

@@ -148,5 +148,8 @@ class _Wire(io.RawIOBase):
         self._sock.settimeout(_left(self._deadline))
         self._sock.sendall(data)
 
+    def close(self) -> None:
+        """Left to whoever opened the socket: the client closes its side while the reader is still in use."""
+
     def makefile(self, mode: str) -> io.BufferedReader:
         return io.BufferedReader(self)

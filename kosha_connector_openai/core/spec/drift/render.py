@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
 from kosha_connector_openai.core.spec.drift.change import Change, Verdict
 from kosha_connector_openai.core.spec.drift.report import Report
 
+_WHOLE: Final = frozenset({"operation-added", "operation-removed"})
 MAX_VALUE: Final = 120
 """Characters of a value that people are shown; programs get all of it."""
 
@@ -30,18 +31,30 @@ def to_json(report: Report) -> dict[str, Any]:
 def to_text(report: Report) -> str:
     """The report as lines, grouped by operation."""
     lines = [_title(report)]
-    for operation, changes in report.by_operation().items():
-        lines += ["", operation, *(f"  {change.verdict:<11}  {change.where}: {_sentence(change)}" for change in changes)]
+    for heading, changes in _groups(report):
+        lines += ["", heading, *(f"  {change.verdict:<11}  {_place(change)}: {_sentence(change)}" for change in changes)]
     return "\n".join([*lines, "", *_summary(report)])
 
 
 def to_markdown(report: Report) -> str:
     """The report as Markdown, a table for each operation."""
     lines = [f"# {_markdown(_title(report))}"]
-    for operation, changes in report.by_operation().items():
-        lines += ["", f"## {_markdown(operation)}", "", "| Verdict | Where | What |", "| --- | --- | --- |"]
-        lines += [f"| {_strong(change.verdict)} | {_code(change.where)} | {_markdown(_sentence(change))} |" for change in changes]
+    for heading, changes in _groups(report):
+        lines += ["", f"## {_markdown(heading)}", "", "| Verdict | Where | What |", "| --- | --- | --- |"]
+        lines += [f"| {_strong(change.verdict)} | {_code(_place(change))} | {_markdown(_sentence(change))} |" for change in changes]
     return "\n".join([*lines, "", *(f"- {line}" for line in _summary(report))])
+
+
+def _groups(report: Report) -> Iterator[tuple[str, Sequence[Change]]]:
+    """The changes under their headings: first whole operations that came or went, then the operations that both have."""
+    whole = report.only(lambda change: change.kind in _WHOLE)
+    if whole.changes:
+        yield "Operations", [change for changes in whole.by_operation().values() for change in changes]
+    yield from report.only(lambda change: change.kind not in _WHOLE).by_operation().items()
+
+
+def _place(change: Change) -> str:
+    return change.operation if change.kind in _WHOLE else change.where
 
 
 def _title(report: Report) -> str:

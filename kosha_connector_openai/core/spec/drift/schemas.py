@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 from kosha_connector_openai.core.spec.document import escape
-from kosha_connector_openai.core.spec.drift.branch import Branch, Schema, limit_words
+from kosha_connector_openai.core.spec.drift.branch import Branch, Limit, Schema, limit_words
 from kosha_connector_openai.core.spec.drift.merging import LOWER, json_text
 from kosha_connector_openai.core.spec.drift.pairs import label, pair
 from kosha_connector_openai.core.spec.drift.shape import Shapes
@@ -84,8 +85,9 @@ class SchemaComparison:
         if before.type != after.type and before.values is after.values is None:
             self._note("type-added" if before.type == "integer" else "type-removed", where, before.type, after.type)
         self._values(before, after, where)
-        self._limits(before, after, where)
-        self._rules(before.rules, after.rules, where)
+        if before.values is after.values is None:
+            self._limits(before.limits, after.limits, where)
+            self._rules(before.rules, after.rules, where)
         self._fields(before, after, where, depth)
         self._rest(before, after, where, depth)
         self._entries(before, after, where, depth)
@@ -106,11 +108,9 @@ class SchemaComparison:
         if more := [value for text, value in after.items() if text not in before]:
             self._note(new, where, None, more)
 
-    def _limits(self, before: Branch, after: Branch, where: str) -> None:
-        if before.values is not None or after.values is not None:
-            return
-        for keyword in sorted(before.limits.keys() | after.limits.keys()):
-            old, new = before.limits.get(keyword), after.limits.get(keyword)
+    def _limits(self, before: Mapping[str, Limit], after: Mapping[str, Limit], where: str) -> None:
+        for keyword in sorted(before.keys() | after.keys()):
+            old, new = before.get(keyword), after.get(keyword)
             if old != new:
                 tighter = old is None or (new is not None and (new > old) == (keyword in LOWER))
                 words = limit_words(keyword, old), limit_words(keyword, new)
@@ -151,12 +151,12 @@ class SchemaComparison:
         self._later(before.items, after.items, f"{where}/items", depth + 1)
 
 
-def _type_kinds(removed: Set[str], added: Set[str]) -> Iterator[str]:
+def _type_kinds(removed: AbstractSet[str], added: AbstractSet[str]) -> Iterator[str]:
     """The kinds of difference between the types of two schemas."""
     if "any" in removed | added:
         yield "type-removed" if "any" in removed else "type-added"
     elif removed - {"null"} and added - {"null"}:
         yield "type-changed"
     else:
-        yield from (f"{'null' if name == 'null' else 'type'}-removed" for name in sorted(removed))
-        yield from (f"{'null' if name == 'null' else 'type'}-added" for name in sorted(added))
+        for names, word in ((removed, "removed"), (added, "added")):
+            yield from sorted({f"{'null' if name == 'null' else 'type'}-{word}" for name in names})

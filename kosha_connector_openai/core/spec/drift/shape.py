@@ -89,7 +89,9 @@ class Shapes:
         key = (id(branch), name)
         if key not in self._parted:
             values = [json.loads(text) for text in sorted(self.tags(branch)[name])]
-            self._parted[key] = tuple(replace(branch, fields={**branch.fields, name: {"const": value}}) for value in values)
+            field = branch.fields[name]
+            parts = ({"allOf": [field, {"const": value}]} for value in values)
+            self._parted[key] = tuple(replace(branch, fields={**branch.fields, name: part}) for part in parts)
         return self._parted[key]
 
     def _stands_for(self, schema: Mapping[str, Any]) -> list[Any]:
@@ -166,7 +168,7 @@ class Shapes:
 
 def _grouped(branches: Iterable[Branch]) -> Shape:
     by_kind: dict[str, list[Branch]] = {}
-    for branch in branches:
+    for branch in dict.fromkeys(branches):
         by_kind.setdefault(branch.kind, []).append(branch)
     anything = [branch for branch in by_kind.get("any", ()) if branch.is_plain]
     if anything:

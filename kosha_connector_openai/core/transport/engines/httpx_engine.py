@@ -5,10 +5,11 @@ A transport has no redirects, no cookies, no environment proxies and no default 
 
 from __future__ import annotations
 
-import asyncio
 import ssl
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import lru_cache
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -17,6 +18,7 @@ from kosha_connector_openai.core.errors import ConnectorError
 from kosha_connector_openai.core.transport.engines.network import AsyncCheckedBackend, Deadline, DeadlineBackend
 from kosha_connector_openai.core.transport.wire import EngineSettings, HeaderList, Phase, WireBody, WireError, WireRequest
 
+_WITH_LENGTH = frozenset({"POST", "PUT", "PATCH"})
 _CORES = {"httpx": "httpcore", "httpx2": "httpcore2"}
 
 # By class name, so that one table serves both libraries.
@@ -39,7 +41,7 @@ class SyncHttpx:
     """Sends with httpx or httpx2 from threads."""
 
     def __init__(self, library: str, settings: EngineSettings) -> None:
-        self._httpx = import_module(library)
+        self._httpx = _load(library)
         core = import_module(_CORES[library])
         self._deadline = Deadline()
         backend = DeadlineBackend(core, self._deadline, settings.check_addresses)
@@ -99,7 +101,7 @@ class AsyncHttpx:
     """Sends with httpx or httpx2 on an event loop."""
 
     def __init__(self, library: str, settings: EngineSettings) -> None:
-        self._httpx = import_module(library)
+        self._httpx = _load(library)
         core = import_module(_CORES[library])
         self._transport = self._httpx.AsyncHTTPTransport(verify=_unused_context())
         self._transport._pool = _pool(core, settings, AsyncCheckedBackend(core, settings.check_addresses), "Async")
@@ -182,14 +184,37 @@ def _unused_context() -> ssl.SSLContext:
 
 
 def _to_httpx(httpx: Any, request: WireRequest, stream: Callable[[WireBody], Any]) -> Any:
-    timeouts = request.timeouts
+    timeouts, body = request.timeouts, request.body
     seconds = {"connect": timeouts.connect, "read": None, "write": timeouts.write, "pool": timeouts.pool}
-    headers, content = [*request.headers], request.body
-    if content is not None and not isinstance(content, bytes):
-        if content.length is not None:
-            headers.append(("Content-Length", str(content.length)))
-        content = stream(content)
-    return httpx.Request(request.method, request.url, headers=headers, content=content, extensions={"timeout": seconds})
+    url, extensions = _url(httpx, request.url), {"timeout": seconds}
+    if body is None or isinstance(body, bytes):
+        # With a stream of its own, httpx adds no header and copies nothing: a tenth of the whole call.
+        headers = [("Host", url.netloc.decode("ascii")), *request.headers]
+        if body or request.method in _WITH_LENGTH:
+            headers.append(("Content-Length", str(len(body or b""))))
+        return httpx.Request(request.method, url, headers=headers, stream=httpx.ByteStream(body or b""), extensions=extensions)
+    headers = [*request.headers]
+    if body.length is not None:
+        headers.append(("Content-Length", str(body.length)))
+    return httpx.Request(request.method, url, headers=headers, content=stream(body), extensions=extensions)
+
+
+@lru_cache(maxsize=256)
+def _url(httpx: Any, url: str) -> Any:
+    """A parsed URL; most calls of a workflow go to few of them. The module is part of the key."""
+    return httpx.URL(url)
+
+
+def _load(library: str) -> ModuleType:
+    """The library without its command line, which it imports with rich and click only to offer it: half of its import time."""
+    command_line = f"{library}._main"
+    if library in sys.modules or command_line in sys.modules:
+        return import_module(library)
+    sys.modules[command_line] = None  # type: ignore[assignment]
+    try:
+        return import_module(library)
+    finally:
+        del sys.modules[command_line]
 
 
 def _iterate(body: WireBody) -> Iterator[bytes]:
@@ -198,6 +223,8 @@ def _iterate(body: WireBody) -> Iterator[bytes]:
 
 async def _iterate_async(body: WireBody) -> AsyncIterator[bytes]:
     # Files are read in a thread: a slow disk must not hold up the other calls of the loop.
+    import asyncio  # noqa: PLC0415 - threads need none of it
+
     chunks = body.chunks()
     while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
         yield chunk

@@ -1,0 +1,87 @@
+"""The connection form's values -> credentials: one for each security scheme of the description, or one for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from kosha_connector_openai.core.connection.auth import AUTH_TYPES, SCHEMES, Credential
+from kosha_connector_openai.core.connection.origin import Origin
+from kosha_connector_openai.core.connection.secret import SecretReference
+from kosha_connector_openai.core.errors import Fault, SetupError
+from kosha_connector_openai.core.spec.manifest import AuthRule, ConnectionForm
+
+ANY: Final = "*"
+"""Stands in place of a security scheme's name for all of them."""
+Rules = Mapping[str, AuthRule]
+
+
+def make_credentials(
+    rules: Rules,
+    chosen: str,
+    references: Mapping[str, SecretReference],
+    given: Mapping[str, str],
+    allowed: frozenset[Origin],
+    *,
+    api_key_header: str,
+    token_url: str,
+) -> dict[str, Credential]:
+    """A credential for each rule whose fields are filled in; the ``chosen`` scheme, if any, replaces the rule's own.
+
+    Of rules for any scheme the chosen one alone counts, and it must be filled in. Raises SetupError, which names the form's fields.
+    """
+    found = {}
+    for name, rule in _counting(rules, chosen).items():
+        scheme = chosen or rule.scheme
+        parts = {part: references[entry] for part, entry in rule.fields.items() if entry in references}
+        settings = dict(rule.settings) | {
+            part: given[entry] for part, entry in rule.fields.items() if entry not in references and entry in given
+        }
+        if scheme != rule.scheme:
+            parts = dict(zip(SCHEMES[scheme].parts, parts.values(), strict=False))
+        if scheme == "api_key" and not rule.any_scheme:
+            settings.setdefault("header", api_key_header)
+        if scheme == "oauth2":
+            settings["token_url"] = token_url
+        missing = [part for part in SCHEMES[scheme].parts if part not in parts]
+        if not missing:
+            found[ANY if rule.any_scheme else name] = _credential(rule, scheme, settings, parts, allowed)
+        elif rule.any_scheme:
+            faults = [Fault(f"/{rule.fields.get(part, part)}", "required", "is missing.", "Fill it in.") for part in missing]
+            raise SetupError("The connection is not complete.", faults)
+    return found
+
+
+def idle_fields(form: ConnectionForm, rules: Rules, chosen: str) -> frozenset[str]:
+    """The fields that the chosen scheme does not need: those of the other schemes, and every secret where there is no credential."""
+    if chosen == "none":
+        return frozenset(entry.name for entry in form.fields if entry.secret) | _fields(rules)
+    rivals = {name: rule for name, rule in rules.items() if rule.any_scheme}
+    return _fields(rivals) - _fields({name: rule for name, rule in rivals.items() if rule.scheme == chosen})
+
+
+def _fields(rules: Rules) -> frozenset[str]:
+    return frozenset(entry for rule in rules.values() for entry in rule.fields.values())
+
+
+def _counting(rules: Rules, chosen: str) -> Rules:
+    rivals = {rule.scheme: name for name, rule in rules.items() if rule.any_scheme}
+    if not rivals or not chosen:
+        return rules
+    if chosen in rivals:
+        return {rivals[chosen]: rules[rivals[chosen]]}
+    known = ", ".join(name for name, scheme in AUTH_TYPES.items() if scheme in rivals)
+    message = "is not one that this connector has fields for."
+    raise SetupError("The connection cannot be used.", [Fault("/auth_type", "auth_type", message, f"Use one of: {known}.")])
+
+
+def _credential(
+    rule: AuthRule, scheme: str, settings: Mapping[str, str], parts: Mapping[str, SecretReference], allowed: frozenset[Origin]
+) -> Credential:
+    """The credential; what is wrong with a setting is said of the field that it came from."""
+    try:
+        return Credential(scheme, settings, parts, allowed)
+    except SetupError as error:
+        part = error.pointer.removeprefix("/")
+        fault = Fault(f"/{rule.fields.get(part, part)}", "setting", error.message, error.hint)
+        raise SetupError("The connection is not complete.", [fault]) from None

@@ -1,0 +1,42 @@
+"""What an authentication scheme is, and the facts of a request that one which signs may look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from kosha_connector_openai.core.connection.secret import Secret
+
+Headers = list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFacts:
+    """A request as it will be written: ``url`` is absolute and encoded, ``body`` is None where it is not in memory."""
+
+    method: str
+    url: str
+    content_type: str | None = None
+    body: bytes | None = b""
+
+    def __repr__(self) -> str:
+        return f"<RequestFacts {self.method}>"
+
+
+class AuthScheme(Protocol):
+    """One way of writing a credential into a request: its parts, and the headers that they become."""
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names of the secrets that it needs; a credential gives a reference for each."""
+
+    @property
+    def optional(self) -> tuple[str, ...]:
+        """The names of secrets and settings that it can do without."""
+
+    def check(self, settings: Mapping[str, str]) -> None:
+        """Raises SetupError for settings that it cannot use, before any secret is read."""
+
+    def headers(self, secrets: Mapping[str, Secret], settings: Mapping[str, str], request: RequestFacts) -> Headers:
+        """The headers, secrets and all, for this one request; raises SetupError for one that it cannot sign."""

@@ -1,0 +1,86 @@
+"""Computed tokens are made at each read and never handed out after their end; through the cache a refused one is made anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+
+import pytest
+
+from kosha_connector_openai.core.connection.resolver import SecretResolver
+from kosha_connector_openai.core.connection.secret import Secret, SecretReference
+from kosha_connector_openai.core.connection.store import SecretCache, SecretContext, SecretStores
+from kosha_connector_openai.core.connection.stores.computed import ComputedStore, Token
+from kosha_connector_openai.core.errors import SecretMissingError, SecretRefusedError, SecretStoreError, SetupError
+from kosha_connector_openai.core.testing import SecretStoreContract
+from tests.canary import Canary
+
+_VALUE = "value-12345"
+_REFERENCE = SecretReference.parse("identity:workload")
+
+
+def _store(source: Callable[[SecretContext], Token], now: float = 1000) -> ComputedStore:
+    return ComputedStore("identity", {"workload": source}, clock=lambda: now)
+
+
+class TestComputedStoreContract(SecretStoreContract):
+    """The computed store keeps the contract of all stores."""
+
+    store = pytest.fixture(lambda self: _store(lambda context: Token(Secret(_VALUE), 1001)))
+    reference = pytest.fixture(lambda self: _REFERENCE)
+    expected = pytest.fixture(lambda self: _VALUE)
+    missing = pytest.fixture(lambda self: SecretReference.parse("identity:other"))
+
+
+def test_the_source_knows_for_whom() -> None:
+    """The source gets the tenant and the origin; the token's version goes along."""
+    store = _store(lambda context: Token(Secret(f"token-for-{context.tenant}", version=context.origin)))
+    found = SecretStores([store]).resolve(_REFERENCE, SecretContext("tenant-a", "https://a.example"))
+    assert (found.reveal(), found.version, found.reference) == ("token-for-tenant-a", "https://a.example", "identity:workload")
+
+
+@pytest.mark.parametrize("expires", [None, 1000.1, 9999.0])
+def test_good_tokens_are_given(expires: float | None) -> None:
+    """A token without an end, or before it, is given."""
+    assert _store(lambda context: Token(Secret(_VALUE), expires)).read(_REFERENCE, SecretContext()).reveal() == _VALUE
+
+
+@pytest.mark.parametrize("expires", [1000.0, 999.9, 0.0, -1.0])
+def test_expired_tokens_are_not_given(expires: float) -> None:
+    """A token at or past its end is a failure of the source that may pass."""
+    with pytest.raises(SecretStoreError) as caught:
+        _store(lambda context: Token(Secret(_VALUE), expires)).read(_REFERENCE, SecretContext())
+    assert (caught.value.message, caught.value.retryable) == ("The source of identity:workload gave a token that has expired.", True)
+
+
+def test_the_cache_asks_once_and_anew_after_a_refusal() -> None:
+    """Within its minute a token is made once; after the upstream refused it, once more."""
+    numbers = count()
+    stores, cache = SecretStores([_store(lambda context: Token(Secret(f"token-number-{next(numbers)}")))]), SecretCache()
+    call = SecretResolver(stores, cache, SecretContext("tenant"), {"token": _REFERENCE})
+    before = [call(_REFERENCE).reveal() for _ in range(3)]
+    assert call.refresh()
+    assert before + [call(_REFERENCE).reveal()] == ["token-number-0"] * 3 + ["token-number-1"]
+
+
+@pytest.mark.parametrize("name", ["other", "workload/../other", "workload#field"])
+def test_unknown_names_are_missing(name: str) -> None:
+    """Only the sources that the operator named exist."""
+    with pytest.raises(SecretMissingError, match="Known: workload"):
+        _store(lambda context: Token(Secret(_VALUE))).read(SecretReference("identity", *name.split("#")), SecretContext())
+
+
+@pytest.mark.parametrize("scheme", ["", "Identity", "a b", "a:b", "x" * 21])
+def test_schemes_stand_before_a_colon(scheme: str) -> None:
+    """A scheme that no reference could name is refused."""
+    with pytest.raises(SetupError):
+        ComputedStore(scheme, {})
+
+
+@pytest.mark.parametrize("fails", [lambda key: Token(Secret(f"{key}\nmore")), lambda key: Token(Secret(key), 1), lambda key: key])
+def test_nothing_of_a_token_is_shown(fails: Callable[[str], Token]) -> None:
+    """A malformed token, an expired one, and a source that gives no Token at all leave no trace."""
+    canary = Canary()
+    with pytest.raises((SecretRefusedError, SecretStoreError)) as caught:
+        SecretStores([_store(lambda context: fails(canary.key))]).resolve(_REFERENCE, SecretContext())
+    canary.scan(caught.value)
