@@ -16,7 +16,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def kosha_connectors() -> Sequence[Path]:  # type: ignore[empty-body]
-    """The connectors of a plugin: folders that each hold a ``connector.yaml`` and the description it names.
+    """The connectors of a plugin: folders that each hold a ``connector.yaml`` (or Kosha's ``connector_spec.json``) and a description.
 
     Called once, when a host loads its connectors; five seconds are given. Several plugins: all answers are used, in the order in which
     the host listed the plugins; a second connector with the same id is an error that names both folders.
@@ -28,6 +28,6 @@ def kosha_secret_stores() -> Sequence[SecretStore]:  # type: ignore[empty-body]
     """Secret stores of a plugin, each for one scheme of secret references.
 
     Called once, when a host loads its connectors; five seconds are given. Several plugins: all answers are used; a second store for one
-    scheme is an error, and ``env`` and ``file`` stay with the built-in stores. A store is asked only for references of its own scheme,
+    scheme is an error, and no plugin takes the scheme of a built-in store. A store is asked only for references of its own scheme,
     and sees no other secret.
     """

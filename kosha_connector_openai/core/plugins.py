@@ -19,14 +19,13 @@ import pluggy
 from kosha_connector_openai.core import hookspecs
 from kosha_connector_openai.core.connection.store import SecretStore
 from kosha_connector_openai.core.connection.stores import default_stores
+from kosha_connector_openai.core.connection.stores.fail import FailingStore
 from kosha_connector_openai.core.connector import Connector, read_folder
 from kosha_connector_openai.core.errors import ConnectorError, Fault, PluginError
 
 GROUP: Final = "kosha.connectors"
 HOOK_SECONDS: Final = 5.0
 """How long a plugin may take to answer a hook."""
-_BUILT_IN: Final = frozenset({"env", "file"})
-"""Schemes of secret references that no plugin can take over."""
 Report = Callable[[PluginError], None]
 
 
@@ -84,9 +83,10 @@ def load_connectors(manager: pluggy.PluginManager, *, report: Report | None = No
     thing the first one counts.
     """
     stores: dict[str, SecretStore] = {}
+    built_in = {store.scheme for store in default_stores(()) if not isinstance(store, FailingStore)}
     for plugin, store in _answers(manager.hook.kosha_secret_stores, SecretStore, manager, report):
         with _reported(report):
-            if store.scheme in _BUILT_IN or store.scheme in stores:
+            if store.scheme in built_in or store.scheme in stores:
                 raise PluginError(f"The plugin {plugin!r} brings a second secret store for {store.scheme!r}.")
             stores[store.scheme] = store
     found: dict[str, Connector] = {}

@@ -98,6 +98,11 @@ def is_closed(schema: Any) -> bool:
     return any((place[0] in CLOSED and part is False) or is_closed(part) for place, part in children(schema))
 
 
+def checks_names(schema: Any) -> bool:
+    """Whether any object in a schema has a schema for its names."""
+    return any(place[0] == "propertyNames" or checks_names(part) for place, part in children(schema))
+
+
 def opened(schema: Any) -> Any:
     """The schema with its objects opened; what is negated stays, and a choice may fit more than once."""
     if not isinstance(schema, Mapping):

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from kosha_connector_openai.core.actions import words
-from kosha_connector_openai.core.actions.check import MOST, Check, Refusal, is_closed, opened
+from kosha_connector_openai.core.actions.check import MOST, Check, Refusal, checks_names, is_closed, opened
 from kosha_connector_openai.core.actions.effort import DEEPEST, Effort, effort
 from kosha_connector_openai.core.actions.engines import NOT_JSON, Engine, default_engine
 from kosha_connector_openai.core.actions.limits import too_deep
@@ -22,6 +22,8 @@ from kosha_connector_openai.core.spec.keywords import Path
 
 _WORK = 1_000_000
 """Parts of a value times schemas along one way: listing all faults of more than this could take seconds."""
+_NAMED = 500
+"""Parts, where names have a schema: for each name that it refuses the compiled engine copies the whole object."""
 _NOT_JSON = Fault("", "json", "is not a JSON value.")
 _MORE = Fault("", "more", "may have more faults than the ones listed.", "Correct these and check again.")
 _FIRST = {"unknown": 0, "required": 1, "type": 2, "enum": 3, "const": 3}
@@ -116,7 +118,8 @@ class SchemaValidator:
 
     @cached_property
     def _limit(self) -> int:
-        return _WORK // self._effort.visits
+        limit = _WORK // self._effort.visits
+        return min(limit, _NAMED) if checks_names(self._schema) else limit
 
     @cached_property
     def _strict(self) -> Check:

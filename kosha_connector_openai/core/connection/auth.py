@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
-from urllib.parse import quote, quote_plus
 
 from kosha_connector_openai.core.connection.hmac_auth import Hmac
 from kosha_connector_openai.core.connection.oauth2 import OAuth2
@@ -161,36 +159,17 @@ def authorize(credential: Credential, origin: Origin, resolve: Callable[[SecretR
     return scheme.headers(secrets, credential.settings, request)
 
 
-_SCRUBBABLE: Final = 8
-"""Characters; replacing anything shorter would spoil the text and show what was replaced."""
-
-
 def scrub(text: str, secrets: Iterable[Secret]) -> str:
     """The text with every secret in it, plain, base64, URL- or JSON-escaped, replaced by ``***``.
 
     The second net, for what an upstream echoes; the first is that no message of ours holds a secret.
     """
-    forms = {form for secret in secrets for form in _forms(secret) if len(form) >= _SCRUBBABLE}
+    echoes = [secret.echoes() for secret in secrets]
+    forms = echoes[0] if len(echoes) == 1 else sorted({form for each in echoes for form in each}, key=len, reverse=True)
     # Not one regular expression: the module that compiles them would remember it.
-    for form in sorted(forms, key=len, reverse=True):
+    for form in forms:
         text = text.replace(form, "***")
     return text
-
-
-def _forms(secret: Secret) -> Iterator[str]:
-    if len(secret.reveal()) < _SCRUBBABLE:
-        return
-    escaped = json.dumps(secret.reveal())[1:-1]
-    yield from (secret.reveal(), escaped, escaped.replace("/", "\\/"))
-    for write in (quote, quote_plus):
-        url = write(secret.reveal(), safe="")
-        yield from (url, re.sub(r"%..", lambda match: match[0].lower(), url))
-    for shift, start in enumerate((0, 2, 3)):
-        # Base64 writes three bytes as four characters: in a longer text a secret has one of three shifts.
-        plain = bytes(shift) + secret.reveal().encode()
-        written = base64.b64encode(plain).decode().rstrip("=")
-        core = written[start : -1 if len(plain) % 3 else None]
-        yield from (core, core.translate(str.maketrans("+/", "-_")))
 
 
 def _base64(username: str, password: Secret) -> str:

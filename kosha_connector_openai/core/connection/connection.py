@@ -86,7 +86,8 @@ class Connection:
     def pool_key(self) -> tuple[object, ...]:
         """What two calls must have in common to share sockets."""
         options = self.options
-        return (options.tenant, self.server.origin, options.engine, options.networks, options.proxy, options.ca_file)
+        reach = (options.networks, options.loopback, options.proxy, options.ca_file)
+        return (options.tenant, self.server.origin, options.engine, *reach, self.limits)
 
 
 def make_connection(manifest: Manifest, values: Mapping[str, str], options: Options) -> Connection:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import hmac
+import json
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import pairwise
 from typing import Any, Final, NamedTuple, NoReturn, Self, final
+from urllib.parse import quote, quote_plus
 
 from kosha_connector_openai.core.errors import SecretRefusedError
 
@@ -23,7 +27,7 @@ class Secret:
     ``reference`` says where it came from, ``version`` is the store's mark, ``notes`` say what was trimmed.
     """
 
-    __slots__ = ("__notes", "__reference", "__value", "__version", "__weakref__")
+    __slots__ = ("__echoes", "__notes", "__reference", "__value", "__version", "__weakref__")
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, value: str, *, reference: str = "", version: str = "", notes: tuple[str, ...] = ()) -> None:
@@ -31,6 +35,7 @@ class Secret:
         self.__reference = reference
         self.__version = version
         self.__notes = notes
+        self.__echoes: tuple[str, ...] | None = None
 
     def reveal(self) -> str:
         """The text itself: for the auth step, inside one expression, never for a name that outlives it."""
@@ -58,6 +63,13 @@ class Secret:
         salt = os.getpid().to_bytes(8, "big")
         return blake2b(_bytes(self.__value), digest_size=8, key=_PROCESS_KEY, salt=salt).hexdigest()
 
+    def echoes(self) -> tuple[str, ...]:
+        """The forms in which an upstream could send it back, the longest first; none for one too short to be told from other text."""
+        if self.__echoes is None:
+            forms = {form for form in _echoes(self.__value) if len(form) >= _SHORTEST_ECHO}
+            self.__echoes = tuple(sorted(forms, key=len, reverse=True))
+        return self.__echoes
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
@@ -73,6 +85,27 @@ class Secret:
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("A secret is not copied or pickled; pass its reference on.")
+
+
+_SHORTEST_ECHO: Final = 8
+"""Characters; replacing anything shorter would spoil the text and show what was replaced."""
+
+
+def _echoes(value: str) -> Iterator[str]:
+    """The text itself, and JSON-, URL- and base64-escaped."""
+    if len(value) < _SHORTEST_ECHO:
+        return
+    escaped = json.dumps(value)[1:-1]
+    yield from (value, escaped, escaped.replace("/", "\\/"))
+    for write in (quote, quote_plus):
+        url = write(value, safe="")
+        yield from (url, re.sub(r"%..", lambda match: match[0].lower(), url))
+    for shift, start in enumerate((0, 2, 3)):
+        # Base64 writes three bytes as four characters: in a longer text a secret has one of three shifts.
+        plain = bytes(shift) + value.encode()
+        written = base64.b64encode(plain).decode().rstrip("=")
+        core = written[start : -1 if len(plain) % 3 else None]
+        yield from (core, core.translate(str.maketrans("+/", "-_")))
 
 
 def _bytes(value: str) -> bytes:

@@ -27,6 +27,7 @@ class EnvironmentStore:
             raise SetupError("The list of environment variables holds names and prefixes such as TEAM_*.")
         self._allowed = tuple(sorted(names))
         self._environ = environ
+        self._kept: dict[str, Secret] = {}
 
     def read(self, reference: SecretReference, context: SecretContext) -> Secret:
         """The variable's value. Raises SecretRefusedError if not listed, SecretMissingError if not set."""
@@ -36,7 +37,13 @@ class EnvironmentStore:
             raise SecretRefusedError("This environment variable may not be read here.", hint=f"Allowed: {listed}.")
         if not self._has(name):
             raise SecretMissingError(f"The environment variable {name} is not set.", hint=f"Set {name} and start again.")
-        return check_secret(self._get(name), str(reference))
+        if not self._is_kept(name):
+            self._kept[name] = check_secret(self._get(name), str(reference))
+        return self._kept[name]
+
+    def _is_kept(self, name: str) -> bool:
+        """Whether the variable still holds what was checked before."""
+        return name in self._kept and not self._kept[name].notes and self._kept[name].reveal() == self._get(name)
 
     # The environment is never bound to a name: error reporters show the variables of frames.
     def _has(self, name: str) -> bool:

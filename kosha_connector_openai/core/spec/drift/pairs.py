@@ -12,6 +12,8 @@ from kosha_connector_openai.core.spec.drift.shape import Shapes
 
 _ALIKE: Final = 0.5
 """The share of common fields from which two objects without a name in common count as the same."""
+_LEAST: Final = 0.01
+"""The same where one side has a single branch left, which then became the one most like it."""
 _EQUAL: Final = 2.0
 Look = tuple[str, frozenset[str], str]
 Pair = tuple[Branch, Branch]
@@ -99,10 +101,11 @@ def _take(pairs: list[Pair], left: list[Branch], right: list[Branch], olds: Sequ
 def _take_alike(pairs: list[Pair], left: list[Branch], right: list[Branch], old: Shapes, new: Shapes) -> None:
     """Pairs the branches that have most in common, the most alike first."""
     looks = [_look(branch, old) for branch in left], [_look(branch, new) for branch in right]
+    least = _ALIKE if min(len(left), len(right)) > 1 else _LEAST
     likeness = [(-_likeness(one, other), i, j) for i, one in enumerate(looks[0]) for j, other in enumerate(looks[1])]
-    found = []
+    found: list[tuple[int, int]] = []
     for score, i, j in sorted(likeness):
-        if -score >= _ALIKE and all(i != taken and j != other for taken, other in found):
+        if -score >= least and all(i != taken and j != other for taken, other in found):
             found.append((i, j))
     pairs += [(left[i], right[j]) for i, j in found]
     left[:] = [branch for i, branch in enumerate(left) if i not in {taken for taken, _ in found}]

@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 
 from kosha_connector_openai.core.connection.auth import AUTH_TYPES, SCHEMES, Credential, auth_type, authorize, scrub
 from kosha_connector_openai.core.connection.origin import Origin, parse_origin
+from kosha_connector_openai.core.connection.scheme import RequestFacts
 from kosha_connector_openai.core.connection.secret import Secret, SecretReference
 from kosha_connector_openai.core.errors import OriginError, SecretMissingError, SetupError
 from tests.canary import Canary
 
 _OWN = parse_origin("https://api.example.com")
 _REFERENCE = SecretReference("env", "API_KEY")
+_REQUEST = RequestFacts("GET", "https://api.example.com/v1/things")
 
 
 class _Reads:
@@ -51,6 +53,7 @@ def canary() -> Canary:
         (_credential("api_key", header="Api-Key"), [("Api-Key", "value-12345")]),
         (_credential("api_key", header="Authorization", prefix="Bot"), [("Authorization", "Bot value-12345")]),
         (_credential("basic", "password", username="ann"), [("Authorization", "Basic YW5uOnZhbHVlLTEyMzQ1")]),
+        (_credential("oauth2"), [("Authorization", "Bearer value-12345")]),
         (_credential("basic", "password", username="ann\u00e9"), [("Authorization", "Basic YW5uw6k6dmFsdWUtMTIzNDU=")]),
         (Credential("none", {}, {}, frozenset({_OWN})), []),
     ],
@@ -58,7 +61,7 @@ def canary() -> Canary:
 def test_each_scheme_writes_its_header(credential: Credential, headers: list[tuple[str, str]]) -> None:
     """The headers are exactly these, and each reference of the credential is read once."""
     reads = _Reads("value-12345")
-    assert authorize(credential, _OWN, reads) == headers
+    assert authorize(credential, _OWN, reads, _REQUEST) == headers
     assert reads.asked == [str(reference) for reference in credential.references.values()]
 
 
@@ -78,7 +81,7 @@ def test_another_origin_gets_nothing_and_no_secret_is_read(url: str, credential:
     """A server that the credential was not given for is refused before any store is asked."""
     reads = _Reads("value-12345")
     with pytest.raises(OriginError) as caught:
-        authorize(credential, parse_origin(url), reads)
+        authorize(credential, parse_origin(url), reads, _REQUEST)
     assert reads.asked == []
     assert caught.value.pointer == "/server"
     assert "https://api.example.com" in caught.value.hint
@@ -87,7 +90,7 @@ def test_another_origin_gets_nothing_and_no_secret_is_read(url: str, credential:
 def test_a_credential_without_origins_goes_nowhere() -> None:
     """No origin listed means none allowed, not all."""
     with pytest.raises(OriginError) as caught:
-        authorize(Credential("bearer", {}, {"token": _REFERENCE}), _OWN, _Reads("value-12345"))
+        authorize(Credential("bearer", {}, {"token": _REFERENCE}), _OWN, _Reads("value-12345"), _REQUEST)
     assert "It is for: none." in caught.value.hint
 
 
@@ -97,7 +100,7 @@ def test_no_other_origin_is_ever_served(scheme: str, host: str, port: int) -> No
     """Whatever the origin, headers are written for the credential's own one and for no other."""
     origin, reads = Origin(scheme, host, port), _Reads("value-12345")
     try:
-        authorize(_credential("bearer"), origin, reads)
+        authorize(_credential("bearer"), origin, reads, _REQUEST)
     except OriginError:
         assert reads.asked == []
     assert (origin == _OWN) == bool(reads.asked)
@@ -110,7 +113,7 @@ def test_a_missing_secret_is_no_empty_header() -> None:
         raise SecretMissingError("The environment variable API_KEY is not set.")
 
     with pytest.raises(SecretMissingError):
-        authorize(_credential("bearer"), _OWN, fails)
+        authorize(_credential("bearer"), _OWN, fails, _REQUEST)
 
 
 @pytest.mark.parametrize(
@@ -122,6 +125,11 @@ def test_a_missing_secret_is_no_empty_header() -> None:
         ("bearer", {}, ("token", "password"), ""),
         ("none", {}, ("token",), ""),
         ("basic", {"username": "ann"}, ("token",), ""),
+        ("oauth2", {}, ("refresh_token",), ""),
+        ("oauth2", {"expires_at": "soon"}, ("token",), "/expires_at"),
+        ("oauth2", {"token_url": "http://tokens.example.com"}, ("token",), "/token_url"),
+        ("hmac", {}, ("secret_key",), "/integration_key"),
+        ("hmac", {"integration_key": "a:b"}, ("secret_key",), "/integration_key"),
         ("basic", {}, ("password",), "/username"),
         ("basic", {"username": "a:b"}, ("password",), "/username"),
         ("basic", {"username": "a\r\nX: y"}, ("password",), "/username"),
@@ -165,6 +173,8 @@ def test_a_credential_keeps_what_was_checked() -> None:
         ("api key", "api_key"),
         ("BASIC_AUTH", "basic"),
         ("basic-auth", "basic"),
+        ("OAuth2", "oauth2"),
+        ("hmac", "hmac"),
         ("NONE", "none"),
         ("none", "none"),
     ],
@@ -180,11 +190,11 @@ def test_auth_types_are_read_as_people_write_them(text: str, scheme: str) -> Non
     [
         ("BEARER_TOKN", "Did you mean BEARER_TOKEN?"),
         ("BASIC_AUHT", "Did you mean BASIC_AUTH?"),
-        ("", "Write one of BEARER_TOKEN, API_KEY, BASIC_AUTH, NONE."),
-        ("  ", "Write one of BEARER_TOKEN, API_KEY, BASIC_AUTH, NONE."),
-        ("OAUTH2", "Write one of BEARER_TOKEN, API_KEY, BASIC_AUTH, NONE."),
-        ("HMAC", "Write one of BEARER_TOKEN, API_KEY, BASIC_AUTH, NONE."),
-        ("sk-0123456789abcdef", "Write one of BEARER_TOKEN, API_KEY, BASIC_AUTH, NONE."),
+        ("", "Write one of BEARER_TOKEN, API_KEY, BASIC_AUTH, OAUTH2, HMAC, NONE."),
+        ("  ", "Write one of BEARER_TOKEN, API_KEY, BASIC_AUTH, OAUTH2, HMAC, NONE."),
+        ("OAUTH1", "Did you mean OAUTH2?"),
+        ("DIGEST", "Write one of BEARER_TOKEN, API_KEY, BASIC_AUTH, OAUTH2, HMAC, NONE."),
+        ("sk-0123456789abcdef", "Write one of BEARER_TOKEN, API_KEY, BASIC_AUTH, OAUTH2, HMAC, NONE."),
     ],
 )
 def test_a_mistyped_auth_type_never_means_none(text: str, hint: str) -> None:

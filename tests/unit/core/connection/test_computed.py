@@ -60,7 +60,7 @@ def test_the_cache_asks_once_and_anew_after_a_refusal() -> None:
     call = SecretResolver(stores, cache, SecretContext("tenant"), {"token": _REFERENCE})
     before = [call(_REFERENCE).reveal() for _ in range(3)]
     assert call.refresh()
-    assert before + [call(_REFERENCE).reveal()] == ["token-number-0"] * 3 + ["token-number-1"]
+    assert [*before, call(_REFERENCE).reveal()] == ["token-number-0"] * 3 + ["token-number-1"]
 
 
 @pytest.mark.parametrize("name", ["other", "workload/../other", "workload#field"])

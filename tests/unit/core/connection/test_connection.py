@@ -132,5 +132,5 @@ def test_the_form_marks_the_secret(connector: Connector) -> None:
     """The form's schema is closed, marks the secret field, and offers the known authentication types."""
     form = connector.form
     assert form["properties"]["api_key"]["writeOnly"] is True
-    assert form["properties"]["auth_type"]["enum"] == ["BEARER_TOKEN", "API_KEY", "BASIC_AUTH", "NONE"]
+    assert form["properties"]["auth_type"]["enum"] == ["BEARER_TOKEN", "API_KEY", "BASIC_AUTH", "OAUTH2", "HMAC", "NONE"]
     assert (form["required"], form["additionalProperties"]) == (["api_key"], False)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from kosha_connector_openai.core.connection.auth import Credential, authorize
 from kosha_connector_openai.core.connection.origin import parse_origin
 from kosha_connector_openai.core.connection.resolver import SecretResolver
+from kosha_connector_openai.core.connection.scheme import RequestFacts
 from kosha_connector_openai.core.connection.secret import Secret, SecretReference
 from kosha_connector_openai.core.connection.store import SecretCache, SecretContext, SecretStores
 from kosha_connector_openai.core.connection.stores.environment import EnvironmentStore
@@ -150,7 +151,7 @@ def _strange_headers(stores: SecretStores, cache: SecretCache, tenant: str, call
     for refused in islice(cycle([True, *[False] * 49]), calls):
         resolver = SecretResolver(stores, cache, SecretContext(tenant, str(_ORIGIN)), _CREDENTIAL.references)
         try:
-            ((_, header),) = authorize(_CREDENTIAL, _ORIGIN, resolver)
+            ((_, header),) = authorize(_CREDENTIAL, _ORIGIN, resolver, RequestFacts("GET", "https://api.example.com/v1/things"))
         except SecretMissingError:
             continue
         if refused:

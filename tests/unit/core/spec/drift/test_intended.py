@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.unit.core.spec.drift.describe import echo
 
 from kosha_connector_openai.core.errors import DocumentError
 from kosha_connector_openai.core.spec.drift import Intended, compare_documents, judge, read_intended
+from tests.unit.core.spec.drift.describe import echo
 
 REPORT = compare_documents(
     echo({"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}}}),

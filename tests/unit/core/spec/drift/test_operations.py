@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.unit.core.spec.drift.describe import document, edited, json_content, seen
 
 from kosha_connector_openai.core.errors import DocumentError
 from kosha_connector_openai.core.spec.document import Document
 from kosha_connector_openai.core.spec.drift import Change, compare_documents
+from tests.unit.core.spec.drift.describe import document, edited, json_content, seen
 
 B, C, I = "breaking", "compatible", "information"  # noqa: E741 - as in the table of kinds
 
@@ -44,8 +44,16 @@ ANSWERS = "/paths/~1pets~1{id}/post/responses"
 MORE = {"name": "more", "in": "query", "schema": {"type": "string"}}
 
 EDITS = [
-    ("optional parameter", {f"{QUERY}/3": MORE}, [("request.header/x-trace", "field-removed", B), ("request.query/more", "field-added", C)]),
-    ("required parameter", {f"{QUERY}/1": {**MORE, "required": True}}, [("request.query/limit", "field-removed", B), ("request.query/more", "required-field-added", B)]),
+    (
+        "optional parameter",
+        {f"{QUERY}/3": MORE},
+        [("request.header/x-trace", "field-removed", B), ("request.query/more", "field-added", C)],
+    ),
+    (
+        "required parameter",
+        {f"{QUERY}/1": {**MORE, "required": True}},
+        [("request.query/limit", "field-removed", B), ("request.query/more", "required-field-added", B)],
+    ),
     ("parameter became required", {f"{QUERY}/1/required": True}, [("request.query/limit", "now-required", B)]),
     ("parameter of another type", {f"{QUERY}/1/schema/type": "string"}, [("request.query/limit", "type-changed", B)]),
     ("parameter with a tighter bound", {f"{QUERY}/1/schema/maximum": 5}, [("request.query/limit", "limit-tightened", B)]),
@@ -53,13 +61,21 @@ EDITS = [
     ("parameter deprecated", {f"{QUERY}/1/deprecated": True}, [("request.query/limit", "deprecated", I)]),
     ("list written with commas", {f"{QUERY}/2/explode": False}, [("request.query/tags", "style-changed", B)]),
     ("single value exploded or not", {f"{QUERY}/1/explode": False}, []),
-    ("parameter as JSON", {f"{QUERY}/2": {"name": "tags", "in": "query", "content": json_content({"type": "array", "items": {"type": "string"}})}}, [("request.query/tags", "style-changed", B)]),
+    (
+        "parameter as JSON",
+        {f"{QUERY}/2": {"name": "tags", "in": "query", "content": json_content({"type": "array", "items": {"type": "string"}})}},
+        [("request.query/tags", "style-changed", B)],
+    ),
     ("name of a header in another case", {f"{QUERY}/3/name": "x-trace"}, []),
     ("body became required", {f"{BODY}/required": True}, [("request.body", "now-required", B)]),
     ("body gone", {BODY: None}, [("request.body", "field-removed", B)]),
     ("media type added", {f"{BODY}/content/text~1plain": {}}, [("request.body.text/plain", "media-type-added", C)]),
     ("media type gone", {f"{BODY}/content/application~1json": None}, [("request.body.application/json", "media-type-removed", B)]),
-    ("part written otherwise", {f"{BODY}/content/multipart~1form-data/encoding/file/contentType": "image/gif"}, [("request.body.multipart/form-data/file", "style-changed", B)]),
+    (
+        "part written otherwise",
+        {f"{BODY}/content/multipart~1form-data/encoding/file/contentType": "image/gif"},
+        [("request.body.multipart/form-data/file", "style-changed", B)],
+    ),
     ("answer added", {f"{ANSWERS}/202": {"description": "Later."}}, [("response.202", "answer-added", B)]),
     ("answer gone", {f"{ANSWERS}/200": None}, [("response.200", "answer-removed", B)]),
     ("error added", {f"{ANSWERS}/default": {"description": "Bad."}}, [("response.default", "error-answer-added", C)]),
@@ -88,7 +104,9 @@ def test_what_is_new_is_compatible() -> None:
     """An operation, a parameter and a body that were not there before break nobody, unless they are required."""
     get = {"operationId": "a", "responses": {}}
     old = document({"/a": {"get": get}})
-    new = document({"/a": {"get": {**get, "parameters": [MORE], "requestBody": {"content": json_content({})}}, "put": {**get, "operationId": "b"}}})
+    new = document(
+        {"/a": {"get": {**get, "parameters": [MORE], "requestBody": {"content": json_content({})}}, "put": {**get, "operationId": "b"}}}
+    )
     assert seen(compare_documents(old, new).changes) == [
         ("request", "request.query/more", "field-added", C),
         ("request", "request.body", "field-added", C),

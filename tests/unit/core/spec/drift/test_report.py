@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 
-from tests.unit.core.spec.drift.describe import document, echo
-
 from kosha_connector_openai.core.spec.drift import Report, compare_documents, to_json, to_markdown, to_text
+from tests.unit.core.spec.drift.describe import document, echo
 
 OLD = echo({"type": "object", "properties": {"a": {"type": "string", "enum": ["x", "y"]}, "b": {"type": "string", "default": "1"}}})
 NEW = echo({"type": "object", "properties": {"a": {"type": "string", "enum": ["x"]}, "b": {"type": "string", "default": "2"}}})

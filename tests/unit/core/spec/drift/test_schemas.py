@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.unit.core.spec.drift.describe import compare_schemas, echo, json_content, seen
 
 from kosha_connector_openai.core.spec.document import Document
 from kosha_connector_openai.core.spec.drift import compare_documents
+from tests.unit.core.spec.drift.describe import compare_schemas, echo, json_content, seen
 
 B, C, I = "breaking", "compatible", "information"  # noqa: E741 - as in the table of kinds
 
@@ -62,7 +62,15 @@ EDITS = [
     ("object closed", obj(a=S), {**obj(a=S), "additionalProperties": False}, "", "object-closed", B, C),
     ("object opened", {**obj(a=S), "unevaluatedProperties": False}, obj(a=S), "", "object-opened", C, C),
     ("unnamed fields typed", obj(), {**obj(), "additionalProperties": S}, "/*", "type-removed", B, C),
-    ("unnamed fields of another type", {**obj(), "additionalProperties": N}, {**obj(), "additionalProperties": S}, "/*", "type-changed", B, B),
+    (
+        "unnamed fields of another type",
+        {**obj(), "additionalProperties": N},
+        {**obj(), "additionalProperties": S},
+        "/*",
+        "type-changed",
+        B,
+        B,
+    ),
     ("entries of another type", {"type": "array", "items": N}, {"type": "array", "items": S}, "/items", "type-changed", B, B),
     ("one place of a pair", {"prefixItems": [N, S]}, {"prefixItems": [N, N]}, "/1", "type-changed", B, B),
     ("branch added", {"oneOf": [CAT, DOG]}, {"oneOf": [CAT, DOG, COW]}, "", "branch-added", C, B),
@@ -73,7 +81,9 @@ EDITS = [
 ]
 
 
-@pytest.mark.parametrize(("before", "after", "where", "kind", "request_verdict", "response_verdict"), [row[1:] for row in EDITS], ids=[row[0] for row in EDITS])
+@pytest.mark.parametrize(
+    ("before", "after", "where", "kind", "request_verdict", "response_verdict"), [row[1:] for row in EDITS], ids=[row[0] for row in EDITS]
+)
 def test_an_edit_is_one_change_for_each_side(
     before: Any, after: Any, where: str, kind: str, request_verdict: str, response_verdict: str
 ) -> None:
