@@ -44,7 +44,9 @@ def capped(snippet: str, *, memory: int = 1024, seconds: float = 10, environment
     given = json.dumps({"snippet": snippet, "values": values, "memory": memory << 20})
     environ = {"PYTHONPATH": str(ROOT), "PATH": os.defpath, "PYTHONDONTWRITEBYTECODE": "1"} | (environment or {})
     try:
-        done = subprocess.run([sys.executable, "-c", _CHILD], input=given, capture_output=True, text=True, timeout=seconds, env=environ, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", _CHILD], input=given, capture_output=True, text=True, timeout=seconds, env=environ, check=False
+        )
     except subprocess.TimeoutExpired:
         raise AssertionError(f"The snippet did not end within {seconds:g} s.") from None
     *errors, peak = done.stderr.splitlines() or [""]

@@ -201,17 +201,21 @@ def _save(path: Path, text: str, force: bool) -> None:
     reason = ""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        # A hard link fails where the file exists, which a rename does not.
-        part.replace(path) if force else path.hardlink_to(part)
-    except FileExistsError:
-        reason = "exists. Choose another name, or add --force to replace it."
+        try:
+            _write(part, text)
+            # A hard link fails where the file exists, which a rename does not.
+            part.replace(path) if force else path.hardlink_to(part)
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
-        reason = f"cannot be written: {error.strerror}."
-    finally:
-        part.unlink(missing_ok=True)
+        exists = isinstance(error, FileExistsError) and path.exists()
+        reason = "exists. Choose another name, or add --force to replace it." if exists else f"cannot be written: {error.strerror}."
     if reason:
         raise SetupError(f"The file {path} {reason}")
+
+
+def _write(path: Path, text: str) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())

@@ -28,13 +28,8 @@ def make_spec(settings: dict[str, Any]) -> typer.Typer:
     group = typer.Typer(
         pretty_exceptions_enable=False, no_args_is_help=True, context_settings=settings, help="Looks at OpenAPI descriptions."
     )
-    group.callback()(_spec)
     group.command("diff", cls=Command)(diff)
     return group
-
-
-def _spec() -> None:
-    """Looks at OpenAPI descriptions."""
 
 
 def diff(

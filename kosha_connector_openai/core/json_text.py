@@ -229,11 +229,26 @@ def _is_plain(value: Any, limits: JsonLimits, *, finite: bool = True) -> bool:
 
 def _check_closely(value: Any, limits: JsonLimits, pointer: str, size: int = 0) -> None:
     """Raise with the faults that :func:`_is_plain` only suspects; ``size`` is that of the text, if known."""
-    faults = list(islice(_faults(value, limits, pointer), _MOST_FAULTS))
+    crowded = _is_crowded(value, limits)
+    faults = [_too_many(limits, pointer)] if crowded else list(islice(_faults(value, limits, pointer), _MOST_FAULTS))
     if size > limits.bytes and not faults:
         faults = [_too_large(limits, pointer)]
     if faults:
         raise InputError("The value cannot be written as JSON.", faults)
+
+
+def _is_crowded(value: Any, limits: JsonLimits) -> bool:
+    """Whether plain objects and arrays hold too many values: walking over millions of them takes seconds."""
+    nodes = 0
+    for depth, (level, kinds) in enumerate(_levels(value)):
+        nodes += len(level)
+        if nodes > limits.nodes or depth >= limits.depth or not kinds <= _PLAIN:
+            break
+    return nodes > limits.nodes
+
+
+def _too_many(limits: JsonLimits, pointer: str) -> Fault:
+    return Fault(pointer, "nodes", f"holds more than {limits.nodes} values.", allowed=limits.nodes)
 
 
 def _too_large(limits: JsonLimits, pointer: str = "") -> Fault:
@@ -246,7 +261,7 @@ def _faults(value: Any, limits: JsonLimits, pointer: str) -> Iterator[Fault]:
     base = pointer.count("/")
     for nodes, (here, node) in enumerate(walk(value, pointer), 1):
         if nodes > limits.nodes:
-            yield Fault(pointer, "nodes", f"holds more than {limits.nodes} values.", allowed=limits.nodes)
+            yield _too_many(limits, pointer)
             return
         if isinstance(node, (dict, *_ARRAYS)):
             if here.count("/") - base >= limits.depth:

@@ -23,7 +23,7 @@ from kosha_connector_openai.core.errors import (
     TruncatedReplyError,
 )
 from kosha_connector_openai.core.request.request import Request
-from kosha_connector_openai.core.result.decode import decode_body
+from kosha_connector_openai.core.result.decode import decode_body, malformed
 from kosha_connector_openai.core.result.events import EventLimits
 from kosha_connector_openai.core.result.failure import api_error
 from kosha_connector_openai.core.result.result import Facts, Result, add_body_facts, merge, read_facts
@@ -134,6 +134,8 @@ class LiveStream:
             yield event
 
 
+_PAGES = frozenset({"text/html", "application/xhtml+xml"})
+"""What a proxy or a sign-in page answers with; an answer only where the description promises it."""
 Plan = Generator[Step, Any, Result | LiveStream]
 
 
@@ -163,6 +165,7 @@ def plan(call: Call) -> Plan:
 
 
 def _answer(call: Call, head: Head, sink: FileSink | None) -> Generator[Step, Any, Result | LiveStream]:
+    head = Head(head.status, tuple((name, call.scrub(value)) for name, value in head.headers))
     facts = read_facts(head.headers, call.manifest.result)
     headers = merge(head.headers)
     compressed = headers.get("content-encoding", "").strip().lower() not in ("", "identity")
@@ -199,8 +202,11 @@ def _error_body(call: Call, *, compressed: bool) -> Generator[Step, Any, bytes]:
 
 
 def _whole(call: Call, head: Head, facts: Facts, content_type: str, sink: FileSink | None) -> Generator[Step, Any, Result]:
-    limits = call.connection.limits
-    binary = sink is not None or not content_type.partition(";")[0].strip().lower().endswith("json")
+    limits, media_type = call.connection.limits, content_type.partition(";")[0].strip().lower()
+    if media_type in _PAGES and media_type not in call.action.output_types:
+        page = yield from _error_body(call, compressed=False)
+        raise malformed("The reply is a web page.", page, status=head.status, request_id=facts.request_id, scrub=call.scrub)
+    binary = sink is not None or not media_type.endswith("json")
     read = yield Read(limits.download if binary else limits.reply_json, sink)
     if sink is not None:
         return make_result(call, head, facts, "file", sink.commit(content_type), content_type)

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.recorder import Received, Recorder, events, reply
 
 from kosha_connector_openai import CallOptions, Connection, Connector, ConnectorError
 from kosha_connector_openai.core.errors import AccessError, DocumentError, InputError, UnavailableError
+from tests.recorder import Received, Recorder, events, reply
 
 FOLDER = Path(__file__).parents[1] / "tiny_provider"
 KEY = "tiny-key-0123456789"

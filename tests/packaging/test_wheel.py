@@ -5,21 +5,20 @@ from __future__ import annotations
 import configparser
 import hashlib
 import json
-import os
 import shutil
-import subprocess
-import sys
-import sysconfig
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from tests.packaging.building import build, install, python
 from tests.recorder import Recorder, reply
 
 LIST = Path(__file__).parent / "wheel.txt"
 TINY = Path(__file__).parents[1] / "tiny_provider"
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", ".gitignore", "connector.yaml", "openapi.json")
 KEY = "test-key-0123456789abcdef"
+KEYS = {"OPENAI_API_KEY": KEY, "TINY_KEY": KEY}
 
 HOST = """
 import json, sys
@@ -66,28 +65,6 @@ def kosha_connectors():
 '''
 
 
-def build(project: Path, out: Path) -> Path:
-    """The wheel of a project, built offline with a fixed time."""
-    environ = {**os.environ, "SOURCE_DATE_EPOCH": "1700000000"}
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(project)]
-    subprocess.run(command, check=True, capture_output=True, env=environ)
-    return next(out.glob("*.whl"))
-
-
-def install(wheel: Path, target: Path) -> Path:
-    """``wheel`` unpacked by pip in a folder of its own, without the network."""
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-index"]
-    subprocess.run([*command, "--target", str(target), str(wheel)], check=True, capture_output=True)
-    return target
-
-
-def python(*arguments: str, places: list[Path], folder: Path) -> subprocess.CompletedProcess[str]:
-    """A new interpreter that sees ``places``, then the dependencies; no .pth file is read, so this checkout is out of its sight."""
-    path = [*map(str, places), sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
-    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(path), "OPENAI_API_KEY": KEY, "TINY_KEY": KEY}
-    return subprocess.run([sys.executable, "-S", *arguments], capture_output=True, text=True, cwd=folder, env=environ, check=False)
-
-
 @pytest.fixture(scope="session")
 def sources(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of what a wheel is made from: a build sees no file that was left lying about, and leaves none."""
@@ -120,7 +97,10 @@ def acme(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_holds_exactly_the_listed_files(wheel: Path) -> None:
-    """X4: no file slips in or out; after a change on purpose: make build && unzip -Z1 dist/*.whl | LC_ALL=C sort > tests/packaging/wheel.txt."""
+    """X4: no file slips in or out.
+
+    After a change on purpose: make build && unzip -Z1 dist/*.whl | LC_ALL=C sort > tests/packaging/wheel.txt
+    """
     with zipfile.ZipFile(wheel) as archive:
         assert sorted(archive.namelist()) == LIST.read_text().splitlines()
 
@@ -160,7 +140,7 @@ def test_the_installed_wheel_runs_an_action(installed: Path, tmp_path: Path) -> 
     with Recorder(reply(body={"id": "c"})) as upstream:
         values = {"server_url": upstream.url, "api_key": "env:OPENAI_API_KEY"}
         arguments = ("openai", "createCompletion", json.dumps(inputs), json.dumps(values))
-        done = python("-c", HOST, *arguments, places=[installed], folder=tmp_path)
+        done = python("-c", HOST, *arguments, places=[installed], folder=tmp_path, **KEYS)
     assert done.stderr == ""
     package = installed / "kosha_connector_openai"
     assert json.loads(done.stdout) == {
@@ -177,8 +157,12 @@ def test_the_installed_wheel_runs_an_action(installed: Path, tmp_path: Path) -> 
 
 def test_the_installed_command_runs(installed: Path, tmp_path: Path) -> None:
     """The command of the wheel knows its version and its actions."""
-    assert python("-m", "kosha_connector_openai.cli", "--version", places=[installed], folder=tmp_path).stdout.strip().endswith("0.1.0")
-    listed = python("-m", "kosha_connector_openai.cli", "actions", "search", "speech", places=[installed], folder=tmp_path)
+    assert (
+        python("-m", "kosha_connector_openai.cli", "--version", places=[installed], folder=tmp_path, **KEYS)
+        .stdout.strip()
+        .endswith("0.1.0")
+    )
+    listed = python("-m", "kosha_connector_openai.cli", "actions", "search", "speech", places=[installed], folder=tmp_path, **KEYS)
     assert "createSpeech" in listed.stdout
 
 
@@ -186,7 +170,7 @@ def test_another_projects_connector_runs(installed: Path, acme: Path, tmp_path: 
     """A second provider is a wheel with its own data and a hook of three lines; a host that knows only the hooks runs it."""
     with Recorder(reply(body={"ok": True})) as upstream:
         arguments = ("tiny", "search", json.dumps({"q": "a b"}), json.dumps({"server_url": upstream.url, "api_key": "env:TINY_KEY"}))
-        done = python("-c", HOST, *arguments, places=[installed, acme], folder=tmp_path)
+        done = python("-c", HOST, *arguments, places=[installed, acme], folder=tmp_path, **KEYS)
     assert done.stderr == ""
     answer = json.loads(done.stdout)
     assert (answer["folder"], answer["value"]) == (str(acme / "acme_kosha"), {"ok": True})
@@ -203,10 +187,10 @@ def test_a_plugin_that_is_not_listed_is_not_imported(installed: Path, acme: Path
     (rogue / "rogue_plugin.py").write_text(f"open({str(marker)!r}, 'w').close()\n")
     with Recorder(reply(body={})) as upstream:
         arguments = ("openai", "listModels", "{}", json.dumps({"server_url": upstream.url, "api_key": "env:OPENAI_API_KEY"}))
-        done = python("-c", HOST, *arguments, places=[rogue, installed, acme], folder=tmp_path)
+        done = python("-c", HOST, *arguments, places=[rogue, installed, acme], folder=tmp_path, **KEYS)
     assert (done.stderr, json.loads(done.stdout)["imported"]) == ("", [])
     assert not marker.exists()
-    shown = python("-m", "kosha_connector_openai.cli", "doctor", "--json", places=[rogue, installed, acme], folder=tmp_path)
+    shown = python("-m", "kosha_connector_openai.cli", "doctor", "--json", places=[rogue, installed, acme], folder=tmp_path, **KEYS)
     assert {f["part"]: f["text"].partition(" (")[0] for f in json.loads(shown.stdout) if f["part"].startswith("plugin")} == {
         "plugin openai": "loaded",
         "plugin rogue": "installed, not listed: not loaded",
@@ -221,6 +205,6 @@ def test_metadata_in_the_working_folder_is_no_plugin(installed: Path, tmp_path: 
     (tmp_path / "rogue-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: rogue\nVersion: 1.0\n")
     (tmp_path / "rogue-1.0.dist-info" / "entry_points.txt").write_text("[kosha.connectors]\nrogue = rogue_plugin\n")
     (tmp_path / "rogue_plugin.py").write_text("open('imported', 'w').close()\n")
-    done = python("-c", HOST, "rogue", "x", "{}", "{}", places=[installed], folder=tmp_path)
+    done = python("-c", HOST, "rogue", "x", "{}", "{}", places=[installed], folder=tmp_path, **KEYS)
     assert "No installed plugin is named 'rogue'" in done.stderr
     assert not (tmp_path / "imported").exists()

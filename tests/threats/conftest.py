@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.canary import Canary
-from tests.integration.conftest import WAYS, Way
-from tests.recorder import Received, Recorder
 
 from kosha_connector_openai import CallOptions, Connection, Connector, ConnectorError, Result, Secret
 from kosha_connector_openai.core.connection.secret import SecretReference
 from kosha_connector_openai.core.connection.store import SecretContext
 from kosha_connector_openai.plugin import folder
+from tests.canary import Canary
+from tests.integration.conftest import WAYS, Way
+from tests.recorder import Received, Recorder
 
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 MANIFEST = """

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+
 from tests.audit import ForbiddenError, audit
 from tests.cap import capped
 
@@ -24,7 +25,7 @@ from tests.cap import capped
         lambda _: socket.create_connection(("127.0.0.1", 9), 1),
         lambda _: socket.getaddrinfo("localhost", 80),
         lambda _: subprocess.run([sys.executable, "-V"], check=False),
-        lambda _: os.system("true"),  # noqa: S605
+        lambda _: os.system("true"),
     ],
     ids=["read", "descriptor", "write", "connect", "name", "process", "shell"],
 )

@@ -12,14 +12,14 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.cap import capped
-from tests.recorder import Recorder, reply
-from tests.threats.conftest import CHAT, House, document, failure, parameter, without_frames
 
 from kosha_connector_openai import Connector, ConnectorError
 from kosha_connector_openai.core.actions.samples import action_sample
 from kosha_connector_openai.core.errors import DocumentError, InputError, SetupError
 from kosha_connector_openai.core.json_text import loads_strict
+from tests.cap import capped
+from tests.recorder import Recorder, reply
+from tests.threats.conftest import CHAT, House, document, failure, parameter, without_frames
 
 Place = tuple[str, str, Mapping[str, Any]]
 """An action, one of its path parameters, and inputs that are valid otherwise."""
@@ -152,7 +152,9 @@ def test_a_path_value_stays_one_segment(village: House, places: list[Place], val
         wire = path.split("/")
         assert len(wire) == len(template)
         assert [unquote(part) for part, slot in zip(wire, template, strict=True) if slot == f"{{{name}}}"] == [value]
-        assert [part for part, slot in zip(wire, template, strict=True) if "{" not in slot] == [slot for slot in template if "{" not in slot]
+        assert [part for part, slot in zip(wire, template, strict=True) if "{" not in slot] == [
+            slot for slot in template if "{" not in slot
+        ]
         assert not set(path) & set("#;\\ ")
 
 
@@ -231,7 +233,9 @@ def test_a_protected_header_cannot_be_set(cottage: Callable[..., House], name: s
     assert [fault.rule for fault in error.faults] == ["protected"]
 
 
-@pytest.mark.parametrize("name", ["authorization", "Authorization", "Host", "api-key", "Content-Length", "transfer-encoding", "x-forwarded-for"])
+@pytest.mark.parametrize(
+    "name", ["authorization", "Authorization", "Host", "api-key", "Content-Length", "transfer-encoding", "x-forwarded-for"]
+)
 def test_an_unknown_input_is_no_header(house: House, name: str) -> None:
     """P7: an input that is named like a header goes where unknown inputs go; each header of ours is there exactly once."""
     sent = house.sent("createCompletion", {"model": "m", "prompt": "p", name: "evil"})
@@ -261,7 +265,9 @@ def test_a_path_of_the_description_stays_below_the_server(cottage: Callable[...,
     assert isinstance(house.refused("go", {"p": "ab.attacker.invalid"}), DocumentError)
 
 
-@pytest.mark.parametrize("field", ["server_url", "base_url", "api_base", "url", "host", "api_key", "headers", "extra_headers", "Authorization"])
+@pytest.mark.parametrize(
+    "field", ["server_url", "base_url", "api_base", "url", "host", "api_key", "headers", "extra_headers", "Authorization"]
+)
 def test_an_input_does_not_choose_the_server(house: House, field: str) -> None:
     """P8: names that other clients take for settings are fields of the body here, and the request goes where the connection says."""
     with Recorder() as attacker:
@@ -464,7 +470,9 @@ def test_no_refusal_of_a_connection_repeats_a_value(house: House, name: str, for
         house.canary.scan(without_frames(error), str(error.to_dict()))
 
 
-@pytest.mark.parametrize("option", ["timeouts", "limits", "engine", "networks", "roots", "loopback", "headers", "allowed_origins", "ca_file"])
+@pytest.mark.parametrize(
+    "option", ["timeouts", "limits", "engine", "networks", "roots", "loopback", "headers", "allowed_origins", "ca_file"]
+)
 def test_no_refusal_of_options_repeats_a_value(house: House, option: str) -> None:
     """P13: the library that checks options would print the value; our faults do not."""
     error = failure(lambda: house.connection(**{option: {"a": {house.canary.key: [house.canary.key]}}}))

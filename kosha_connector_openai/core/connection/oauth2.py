@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Final
 
 from kosha_connector_openai.core.connection.origin import parse_server
 from kosha_connector_openai.core.connection.scheme import Headers, RequestFacts
 from kosha_connector_openai.core.connection.secret import Secret
 from kosha_connector_openai.core.errors import SetupError
+
+_SECONDS: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
 
 
 class OAuth2:
@@ -38,7 +42,7 @@ def expiry(settings: Mapping[str, str]) -> float:
     if not text:
         return math.inf
     try:
-        if text.isascii() and text.isdigit():
+        if _SECONDS.fullmatch(text):
             return float(text)
         moment = datetime.fromisoformat(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -55,13 +55,14 @@ def decode_body(
     try:
         return Decoded(kind, read(body, charset, limits))
     except JsonTextError as error:
-        raise MalformedReplyError(
-            f"The reply is declared as JSON but {error if body else 'is empty'}.",
-            status=status,
-            request_id=request_id,
-            excerpt=_excerpt(body, scrub),
-            hint="Check the base URL and what stands between: a proxy or a sign-in page may have answered.",
-        ) from None
+        problem = f"The reply is declared as JSON but {error if body else 'is empty'}."
+        raise malformed(problem, body, status=status, request_id=request_id, scrub=scrub) from None
+
+
+def malformed(problem: str, body: bytes, *, status: int, request_id: str | None, scrub: Scrub | None) -> MalformedReplyError:
+    """The error for a body that cannot be the answer, with an excerpt that is safe to show."""
+    hint = "Check the base URL and what stands between: a proxy or a sign-in page may have answered."
+    return MalformedReplyError(problem, status=status, request_id=request_id, excerpt=_excerpt(body, scrub), hint=hint)
 
 
 def safe_text(text: str, limit: int = EXCERPT) -> str:

@@ -99,6 +99,14 @@ class _Spec(BaseModel):
     fields: Annotated[tuple[_Entry, ...], Field(min_length=1)]
 
 
+_MESSAGES: Final = {
+    "missing": "is missing.",
+    "model_type": "is not an object.",
+    "string_pattern_mismatch": "is not a name of letters, digits and underscores.",
+    "too_short": "is empty.",
+}
+
+
 class _Wrong(NamedTuple):
     path: tuple[int | str, ...]
     rule: str
@@ -109,7 +117,7 @@ class _Wrong(NamedTuple):
 def read_kosha_spec(path: Path) -> Manifest:
     """The manifest that a specification amounts to; its id is the folder's name.
 
-    Raises ManifestError with every fault, each with its JSON Pointer and its line.
+    Raises ManifestError with the faults, each with its JSON Pointer and its line.
     """
     try:
         data = path.read_bytes()
@@ -129,7 +137,8 @@ def parse_kosha_spec(data: bytes, *, owner: str, name: str = "connector_spec.jso
         spec = _Spec.model_validate(raw)
         wrong = list(_flaws(spec))
     except ValidationError as error:
-        wrong = [_Wrong(entry["loc"], entry["type"], f"{entry['msg']}.") for entry in error.errors(include_input=False)]
+        found = [(entry["loc"], entry["type"], f"{entry['msg']}.") for entry in error.errors(include_input=False)]
+        wrong = [_Wrong(path, rule, _MESSAGES.get(rule, message)) for path, rule, message in found]
     if wrong:
         text = data.decode("utf-8").removeprefix("\ufeff")
         raise ManifestError(f"{name} is no specification of a Kosha connector.", [_fault(text, flaw) for flaw in wrong])

@@ -23,6 +23,7 @@ from kosha_connector_openai.core.errors import (
     UnknownActionError,
 )
 from kosha_connector_openai.core.record import Record
+from tests.recorder import Recorder, reply
 
 TINY = Path(__file__).parents[2] / "tiny_provider"
 SEED = {"model": "text-davinci-003", "prompt": "Say this is a test", "max_tokens": 7, "temperature": 0}
@@ -165,6 +166,16 @@ def test_the_form(tiny: Connector) -> None:
     assert tiny.form["required"] == ["server_url"]
 
 
+def test_connections_of_different_reach_share_no_sockets(tiny: Connector) -> None:
+    """U7: what one connection may reach, another one that may not cannot reach over the first one's open pool."""
+    with Recorder(reply(200, b"up", content_type="text/plain")) as upstream:
+        values = {"server_url": upstream.url, "api_key": "env:TINY_KEY"}
+        assert tiny.run("openStatus", {}, tiny.connection(values)).text == "up"
+        with pytest.raises(OriginError):
+            tiny.run("openStatus", {}, tiny.connection(values, loopback=False))
+    assert len(upstream.requests) == 1
+
+
 # Streams
 
 
@@ -208,9 +219,14 @@ def test_a_failure_of_the_reader_closes_the_stream(
 ) -> None:
     """Foreign code that fails in the block gets its own exception; the call is recorded all the same."""
     httpx_mock.add_response(headers=STREAM, stream=IteratorStream([TICK, END]))
-    with pytest.raises(ZeroDivisionError), tiny.stream("watchTicks", {}, connection) as stream:
-        next(iter(stream))
-        raise ZeroDivisionError
+
+    def read_and_fail() -> None:
+        with tiny.stream("watchTicks", {}, connection) as stream:
+            next(iter(stream))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        read_and_fail()
     assert [record.outcome for record in records] == ["incomplete"]
 
 

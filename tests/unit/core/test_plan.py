@@ -30,7 +30,7 @@ from kosha_connector_openai.core.errors import (
     TruncatedReplyError,
     UnavailableError,
 )
-from kosha_connector_openai.core.plan import Call, CallOptions, Drop, Head, LiveStream, Open, Read, Step, Wait, plan, stream_error
+from kosha_connector_openai.core.plan import Call, CallOptions, Head, LiveStream, Open, Read, Step, Wait, plan, stream_error
 from kosha_connector_openai.core.request.files import FilePolicy
 from kosha_connector_openai.core.request.request import build_request
 from kosha_connector_openai.core.result.result import Result

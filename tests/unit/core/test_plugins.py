@@ -13,7 +13,6 @@ from typing import Any
 
 import pluggy
 import pytest
-from tests.recorder import Recorder, reply
 
 from kosha_connector_openai import create_plugin_manager, load_connectors, plugin
 from kosha_connector_openai.core import hookspecs, plugins
@@ -22,6 +21,7 @@ from kosha_connector_openai.core.connection.store import SecretContext
 from kosha_connector_openai.core.errors import PluginError
 from kosha_connector_openai.core.hookspecs import hookimpl
 from kosha_connector_openai.core.plugins import Found, installed_plugins
+from tests.recorder import Recorder, reply
 
 TINY = Path(__file__).parents[2] / "tiny_provider"
 MODULE = """

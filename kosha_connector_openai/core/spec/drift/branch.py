@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -30,7 +31,8 @@ _LIMITS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "string": ("minLength", "maxLength"),
     }
 )
-_BOUNDS: Final = (("minimum", "exclusiveMinimum", 1), ("maximum", "exclusiveMaximum", -1))
+_BOUNDS: Final = (("minimum", "exclusiveMinimum", 1, math.ceil, math.floor), ("maximum", "exclusiveMaximum", -1, math.floor, math.ceil))
+"""Bounds, their strict form, the way inwards, and how whole numbers round the two."""
 _EVIDENCE: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "object": ("properties", "required", "additionalProperties", *_RULES["object"], *_LIMITS["object"]),
@@ -40,6 +42,17 @@ _EVIDENCE: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     }
 )
 """Keywords that authors write only where they mean this type, although they forget to say so."""
+_NAMES: Final[Mapping[type, tuple[str, ...]]] = MappingProxyType(
+    {
+        bool: ("boolean",),
+        type(None): ("null",),
+        int: ("number", "integer"),
+        float: ("number",),
+        str: ("string",),
+        list: ("array",),
+        dict: ("object",),
+    }
+)
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
@@ -83,7 +96,7 @@ def split(flat: Flat) -> Iterator[Branch]:
     """A branch for each type that an alternative accepts; of a list of values each type gets its own."""
     values = flat.get("enum")
     for name in _types(flat):
-        allowed = None if values is None else {text: value for text, value in values.items() if _type_of(value, name)}
+        allowed = None if values is None else {text: value for text, value in values.items() if name in _names_of(value)}
         if allowed is None or allowed:
             yield _branch(flat, name, allowed)
 
@@ -93,21 +106,15 @@ def _types(flat: Flat) -> list[str]:
         given: frozenset[str] = flat["type"]
         return sorted(given - {"integer"} if "number" in given else given)
     if "enum" in flat:
-        return sorted({_name_of(value) for value in flat["enum"].values()})
+        return sorted({_names_of(value)[0] for value in flat["enum"].values()})
     return [name for name, keywords in _EVIDENCE.items() if any(keyword in flat for keyword in keywords)][:1] or ["any"]
 
 
-def _name_of(value: Any) -> str:
-    return next(name for name in ("null", "boolean", "number", "string", "array", "object") if _type_of(value, name))
-
-
-def _type_of(value: Any, name: str) -> bool:
-    if isinstance(value, bool):
-        return name == "boolean"
-    if name == "integer":
-        return isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-    python = {"null": type(None), "number": (int, float), "string": str, "array": list, "object": Mapping}
-    return isinstance(value, python.get(name, object if name == "any" else ()))  # type: ignore[arg-type]
+def _names_of(value: Any) -> tuple[str, ...]:
+    """The names of a JSON value's type; a number without a fraction is an integer, too."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return next(names for kind, names in _NAMES.items() if isinstance(value, kind))
 
 
 def _branch(flat: Flat, name: str, values: Mapping[str, Any] | None) -> Branch:
@@ -133,7 +140,7 @@ def _fields(flat: Flat) -> dict[str, Schema]:
     """The properties, and what is required without being one."""
     return {
         **flat.get("properties", {}),
-        **{name: True for name in sorted(flat.get("required", ())) if name not in flat.get("properties", {})},
+        **dict.fromkeys(sorted(flat.get("required", frozenset()) - flat.get("properties", {}).keys()), True),
     }
 
 
@@ -142,15 +149,20 @@ def _opened(schema: Schema) -> Schema:
 
 
 def _limits(flat: Flat, name: str) -> dict[str, Limit]:
-    limits = {keyword: (flat[keyword], 0) for keyword in _LIMITS.get(name, ()) if flat.get(keyword, 0) or keyword in UPPER & flat.keys()}
     if name in ("integer", "number"):
-        for keyword, exclusive, step in _BOUNDS:
-            found = [(flat[keyword], 0)] if keyword in flat else []
-            if exclusive in flat:
-                found.append((flat[exclusive] + step, 0) if name == "integer" else (flat[exclusive], step))
-            if found:
-                limits[keyword] = max(found) if keyword in LOWER else min(found)
-    return limits
+        return dict(_bounds(flat, name == "integer"))
+    given = {keyword: flat[keyword] for keyword in _LIMITS.get(name, ()) if keyword in flat}
+    return {keyword: (number, 0) for keyword, number in given.items() if number or keyword in UPPER}
+
+
+def _bounds(flat: Flat, whole: bool) -> Iterator[tuple[str, Limit]]:
+    """The bounds of numbers; of whole numbers a strict one is the next number (``> 0`` is ``>= 1``)."""
+    for keyword, strict, step, round_plain, round_strict in _BOUNDS:
+        found = [(round_plain(flat[keyword]) if whole else flat[keyword], 0)] if keyword in flat else []
+        if strict in flat:
+            found.append((round_strict(flat[strict]) + step, 0) if whole else (flat[strict], step))
+        if found:
+            yield keyword, max(found) if keyword in LOWER else min(found)
 
 
 def limit_words(keyword: str, limit: Limit | None) -> dict[str, Any] | None:

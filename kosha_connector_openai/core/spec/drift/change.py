@@ -105,16 +105,21 @@ RULES: Final[Mapping[str, Rule]] = MappingProxyType(
 """Kind -> verdicts. Kinds are stable: files of intended differences name them."""
 
 
+def change(operation: str, direction: Direction, kind: str, where: str, before: Any, after: Any) -> Change:
+    """A change of one of the kinds in RULES, with its verdict."""
+    rule = RULES[kind]
+    verdict = rule.request if direction == "request" else rule.response
+    return Change(operation, direction, where, kind, before, after, verdict, rule.message)
+
+
 class Findings:
-    """Collects the differences of one operation."""
+    """Collects the changes of one operation."""
 
     def __init__(self, operation: str) -> None:
-        """``operation`` is the id that the changes are filed under."""
+        """``operation`` is the id that they are filed under."""
         self.operation = operation
         self.changes: list[Change] = []
 
     def add(self, direction: Direction, kind: str, where: str, before: Any = None, after: Any = None) -> None:
-        """Notes a difference of one of the kinds in RULES."""
-        rule = RULES[kind]
-        verdict = rule.request if direction == "request" else rule.response
-        self.changes.append(Change(self.operation, direction, where, kind, before, after, verdict, rule.message))
+        """Notes a change of one of the kinds in RULES."""
+        self.changes.append(change(self.operation, direction, kind, where, before, after))

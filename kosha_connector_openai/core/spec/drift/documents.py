@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from kosha_connector_openai.core.spec.document import Document
-from kosha_connector_openai.core.spec.drift.change import Change, Findings
+from kosha_connector_openai.core.spec.drift.change import Change, Findings, change
 from kosha_connector_openai.core.spec.drift.operations import OperationComparison
 from kosha_connector_openai.core.spec.drift.report import Report
 from kosha_connector_openai.core.spec.operation import Operation
@@ -24,37 +24,23 @@ def compare_documents(before: Document, after: Document, *, prefix: str | None =
     reports changed descriptions. Raises DocumentError where an operation of either cannot be read.
     """
     prefix = _common_prefix(before, after) if prefix is None else prefix.rstrip("/")
-    places = {id(document): {key: _place(document[key], prefix) for key in document} for document in (before, after)}
+    old, new = ({key: _place(document[key], prefix) for key in document} for document in (before, after))
+    partners = _partners(old, new)
     comparison = OperationComparison(before, after, texts=texts)
     changes: list[Change] = []
-    partners = _partners(places[id(before)], places[id(after)])
     for key, partner in partners.items():
         findings = Findings(key)
-        _matched(findings, key, partner, places[id(before)], places[id(after)])
+        if key != partner:
+            findings.add("request", "operation-renamed", "operation", key, partner)
+        if old[key] != new[partner]:
+            findings.add("request", "operation-moved", "operation", _words(old[key]), _words(new[partner]))
         comparison.run(before[key], after[partner], findings)
         changes += findings.changes
-    changes += _unmatched("operation-removed", before, partners.keys())
-    changes += _unmatched("operation-added", after, partners.values())
+    for key in [key for key in before if key not in partners]:
+        changes.append(change(key, "request", "operation-removed", "operation", _title(before[key]), None))
+    for key in [key for key in after if key not in partners.values()]:
+        changes.append(change(key, "request", "operation-added", "operation", None, _title(after[key])))
     return Report(before.name, after.name, prefix, len(before), len(after), tuple(changes))
-
-
-def _matched(findings: Findings, key: str, partner: str, before: Mapping[str, Place], after: Mapping[str, Place]) -> None:
-    if key != partner:
-        findings.add("request", "operation-renamed", "operation", key, partner)
-    if before[key] != after[partner]:
-        findings.add("request", "operation-moved", "operation", _words(before[key]), _words(after[partner]))
-
-
-def _unmatched(kind: str, document: Document, matched: Iterable[str]) -> list[Change]:
-    found, known = [], set(matched)
-    for key in document:
-        if key not in known:
-            findings = Findings(key)
-            words = f"{document[key].method} {document[key].path}"
-            pair = (words, None) if kind == "operation-removed" else (None, words)
-            findings.add("request", kind, "operation", *pair)
-            found += findings.changes
-    return found
 
 
 def _partners(before: Mapping[str, Place], after: Mapping[str, Place]) -> dict[str, str]:
@@ -71,6 +57,10 @@ def _place(operation: Operation, prefix: str) -> Place:
     return operation.method, re.sub(r"\{[^{}]*\}", "{}", path), operation.query
 
 
+def _title(operation: Operation) -> str:
+    return f"{operation.method} {operation.path}"
+
+
 def _words(place: Place) -> str:
     query = "&".join(f"{name}={value}" for name, value in place[2])
     return f"{place[0]} {place[1]}{f'?{query}' if query else ''}"
@@ -78,7 +68,7 @@ def _words(place: Place) -> str:
 
 def _common_prefix(before: Document, after: Document) -> str:
     """What most operations with the same id have before their path in one description only."""
-    found = Counter(_longer(before[key].path, after[key].path) for key in before if key in after)
+    found = Counter(_longer(_place(before[key], "")[1], _place(after[key], "")[1]) for key in before if key in after)
     return found.most_common(1)[0][0] if found else ""
 
 

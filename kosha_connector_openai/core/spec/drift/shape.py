@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from kosha_connector_openai.core.spec.drift.branch import Branch, Schema, split
 from kosha_connector_openai.core.spec.drift.change import Direction
-from kosha_connector_openai.core.spec.drift.merging import EMPTY, Flat, json_text, merged
+from kosha_connector_openai.core.spec.drift.merging import EMPTY, LOWER, UPPER, Flat, json_text, merged
 
 Shape = Mapping[str, tuple[Branch, ...]]
 """The alternatives by kind: object, array, string, number, boolean, null, any."""
@@ -30,6 +30,7 @@ _NO_FACTS: Final = _COMPOSING | {
     "unevaluatedProperties",
     "writeOnly",
 }
+_NUMERIC: Final = LOWER | UPPER | {"exclusiveMaximum", "exclusiveMinimum"}
 _SCALARS: Final = ("string", "number", "boolean", "null")
 _ALL_VALUES: Final = {"boolean": 2, "null": 1}
 """How many values there are, where that is few."""
@@ -134,7 +135,7 @@ class Shapes:
 
     def _own(self, schema: Mapping[str, Any]) -> Flat:
         """What the schema says itself, without composition."""
-        own = {keyword: value for keyword, value in schema.items() if keyword not in _NO_FACTS}
+        own = {keyword: value for keyword, value in schema.items() if keyword not in _NO_FACTS and _is_sound(keyword, value)}
         if schema.get("unevaluatedProperties") is False:
             own["additionalProperties"] = False
         if "type" in own:
@@ -164,6 +165,15 @@ class Shapes:
         if key not in self._merged:
             self._merged[key] = (one, other, merged(one, other))
         return self._merged[key][2]
+
+
+def _is_sound(keyword: str, value: Any) -> bool:
+    """Whether a keyword has a value of the type that it needs; elsewhere it says nothing."""
+    if keyword == "type":
+        return isinstance(value, str) or (isinstance(value, list) and all(isinstance(name, str) for name in value))
+    if keyword in _NUMERIC:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return keyword != "enum" or isinstance(value, list)
 
 
 def _grouped(branches: Iterable[Branch]) -> Shape:

@@ -90,7 +90,11 @@ def test_hidden_actions_are_there_when_named(tiny: Catalog) -> None:
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("creatWidget", "Did you mean `createWidget`?"), ("x", "List the actions to see their ids."), ("", "List the actions to see their ids.")],
+    [
+        ("creatWidget", "Did you mean `createWidget`?"),
+        ("x", "List the actions to see their ids."),
+        ("", "List the actions to see their ids."),
+    ],
 )
 def test_an_unknown_action(tiny: Catalog, name: str, hint: str) -> None:
     """It is a missing key and an input error at once; ``in`` and ``get`` behave as in any mapping."""

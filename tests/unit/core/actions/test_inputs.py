@@ -19,7 +19,9 @@ OBJECT = {"type": "object", "properties": {"name": TEXT, "size": NUMBER}, "requi
 JSON, MULTIPART, FORM = "application/json", "multipart/form-data", "application/x-www-form-urlencoded"
 
 
-def make(content: dict[str, Any] | None = None, *, required: bool = True, parameters: tuple[dict[str, Any], ...] = (), **more: Any) -> Inputs:
+def make(
+    content: dict[str, Any] | None = None, *, required: bool = True, parameters: tuple[dict[str, Any], ...] = (), **more: Any
+) -> Inputs:
     """The inputs of a POST with these media types (name -> schema) and parameters."""
     body = {"required": required, "content": {name: {"schema": schema} for name, schema in (content or {}).items()}}
     raw = {"operationId": "act", "responses": {}, "parameters": [*parameters], **({"requestBody": body} if content else {})}
@@ -42,7 +44,9 @@ def faults(inputs: Inputs, values: Any) -> list[tuple[str, str]]:
 
 def test_parameters_and_fields_stand_side_by_side() -> None:
     """Parameters first, then the body's fields, with what each needs and the parameter's own words."""
-    inputs = make({JSON: OBJECT}, parameters=(parameter("q", description="What to look for.", required=True), parameter("X-Trace", "header")))
+    inputs = make(
+        {JSON: OBJECT}, parameters=(parameter("q", description="What to look for.", required=True), parameter("X-Trace", "header"))
+    )
     assert dict(inputs.schema) == {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "type": "object",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle, islice
 from threading import Event, Thread
@@ -146,8 +145,9 @@ _SHARED = SecretReference.parse("vault:shared/key#token")
 _CREDENTIAL = Credential("bearer", {}, {"token": _SHARED}, frozenset({_ORIGIN}))
 
 
-def _strange_headers(stores: SecretStores, cache: SecretCache, tenant: str, calls: int) -> Iterator[str]:
+def _strange_headers(stores: SecretStores, cache: SecretCache, tenant: str, calls: int) -> list[str]:
     """Headers of a tenant's calls that do not carry its own key; every fiftieth call is refused and asks for a fresh one."""
+    strange = []
     for refused in islice(cycle([True, *[False] * 49]), calls):
         resolver = SecretResolver(stores, cache, SecretContext(tenant, str(_ORIGIN)), _CREDENTIAL.references)
         try:
@@ -157,7 +157,8 @@ def _strange_headers(stores: SecretStores, cache: SecretCache, tenant: str, call
         if refused:
             resolver.refresh()
         if not header.startswith(f"Bearer key-of-{tenant}-version-"):
-            yield header
+            strange.append(header)
+    return strange
 
 
 def _run(calls: int) -> tuple[list[str], int]:
@@ -173,14 +174,13 @@ def _run(calls: int) -> tuple[list[str], int]:
 
     rotating = Thread(target=rotate)
     rotating.start()
-    with ThreadPoolExecutor(64) as pool:
-        work = [
-            pool.submit(lambda number=number: list(_strange_headers(stores, cache, f"tenant-{number % 8}", calls // 8)))
-            for number in range(64)
-        ]
-        strange = [header for each in work for header in each.result()]
-    done.set()
-    rotating.join()
+    try:
+        with ThreadPoolExecutor(64) as pool:
+            work = [pool.submit(_strange_headers, stores, cache, f"tenant-{number % 8}", calls // 8) for number in range(64)]
+            strange = [header for each in work for header in each.result()]
+    finally:
+        done.set()
+        rotating.join()
     return strange, store.version
 
 

@@ -33,7 +33,9 @@ RULES = tuple(
 )
 
 
-def error(status: int, body: Any = b"", *, rules: tuple[ErrorRule, ...] = RULES, hide: Callable[[str], str] = lambda text: text) -> ApiError:
+def error(
+    status: int, body: Any = b"", *, rules: tuple[ErrorRule, ...] = RULES, hide: Callable[[str], str] = lambda text: text
+) -> ApiError:
     data = body if isinstance(body, bytes) else orjson.dumps(body)
     return api_error(status, data, facts=FACTS, rules=rules, scrub=hide, retry_after=1.5, attempts=2)
 
@@ -151,7 +153,9 @@ def test_a_secret_is_never_repeated(body: Any) -> None:
         st.binary(max_size=300),
         st.recursive(
             st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=20),
-            lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["error", "message", "code", "detail", "x"]), inner),
+            lambda inner: (
+                st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["error", "message", "code", "detail", "x"]), inner)
+            ),
             max_leaves=10,
         ).map(orjson.dumps),
     ),

@@ -59,9 +59,13 @@ pairs = st.one_of(
     st.builds(lambda one, other: ({"anyOf": [one, other]}, one), schemas, schemas),
     st.builds(lambda one, other: (one, {"allOf": [one, other]}), plain, plain),
     st.builds(lambda one, other: ({"allOf": [one, other]}, one), plain, plain),
+    st.tuples(texts, texts),
+    st.builds(
+        lambda whole, names: (whole, {**whole, "required": [*names]}), closed_objects(plain), st.lists(st.sampled_from(NAMES), unique=True)
+    ),
     st.builds(lambda one, other: ({"type": "array", "items": one}, {"type": "array", "items": other}), plain, plain),
 )
-"""Two schemas, often one that is a part of the other."""
+"""Two schemas, often one that is a part of the other, or close to it."""
 scalars = st.one_of(st.none(), st.booleans(), st.integers(-1, 3), st.sampled_from([0.5, 2.0]), st.sampled_from(["", "x", "y", "zz", "xyz"]))
 values = st.recursive(
     scalars, lambda parts: st.one_of(st.lists(parts, max_size=2), st.dictionaries(st.sampled_from(NAMES), parts, max_size=3)), max_leaves=5
