@@ -16,10 +16,12 @@ from kosha_connector_openai.core.connection.secret import Secret
 from kosha_connector_openai.core.errors import (
     ApiError,
     ConnectorError,
+    Fault,
     MalformedReplyError,
     NotSentError,
     OutcomeUnknownError,
     RedirectRefusedError,
+    SetupError,
     TruncatedReplyError,
 )
 from kosha_connector_openai.core.request.request import Request
@@ -33,6 +35,12 @@ from kosha_connector_openai.core.spec.manifest import Manifest
 from kosha_connector_openai.core.transport.retry import Failure, RetryBudget, RetryPolicy, decide, parse_retry_after
 from kosha_connector_openai.core.transport.wire import NOT_SENT, Phase, WireError
 
+_DAY = 86_400
+
+
+def _unfit(name: str, message: str) -> SetupError:
+    return SetupError("The options of the call are wrong.", [Fault(f"/{name}", "range", message)])
+
 
 @dataclass(frozen=True, slots=True)
 class CallOptions:
@@ -44,6 +52,12 @@ class CallOptions:
     attempts: int | None = None
     unsafe_retries: bool | None = None
     """Send a POST again even where it may have run, and may be paid for twice."""
+
+    def __post_init__(self) -> None:
+        if self.timeout is not None and not 0 < self.timeout <= _DAY:
+            raise _unfit("timeout", f"must be more than 0 and at most {_DAY} seconds.")
+        if self.attempts is not None and self.attempts < 1:
+            raise _unfit("attempts", "must be at least 1.")
 
 
 @dataclass(frozen=True, slots=True)

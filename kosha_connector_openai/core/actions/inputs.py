@@ -95,10 +95,14 @@ class BodyForm:
         return any(self._takes_file(part, depth + 1) for part in parts if part)
 
     @cached_property
+    def json_schema(self) -> Mapping[str, Any]:
+        """The body's schema, JSON Schema 2020-12, self-contained."""
+        return to_json_schema(self._document.root, self.schema, version=self._document.version, request=True)
+
+    @cached_property
     def validator(self) -> SchemaValidator:
         """Checks the body without the fields that stand beside it."""
-        schema = to_json_schema(self._document.root, self.schema, version=self._document.version, request=True)
-        return SchemaValidator(schema, known=frozenset(self.properties) if self.is_flat else None)
+        return SchemaValidator(self.json_schema, known=frozenset(self.properties) if self.is_flat else None)
 
     def check(self, body: Any) -> Report:
         """The faults and warnings of a body; files are checked when they are read."""
@@ -116,6 +120,7 @@ class Inputs:
         self.parameters: Mapping[str, Parameter] = {
             parameter.name: parameter for parameter in operation.parameters if parameter.location != "cookie"
         }
+        self._cookies = {parameter.name: parameter.required for parameter in operation.parameters if parameter.location == "cookie"}
         content = operation.request_body.content if operation.request_body else {}
         self.bodies = tuple(BodyForm(document, media_type) for media_type in content.values())
 
@@ -188,6 +193,7 @@ class Inputs:
         body, extra_query, warnings = self._body(form, rest, reports)
         faults = [fault for report in reports for fault in report.faults]
         faults += _extra_faults(extra, form, inputs)
+        faults += [_cookie_fault(name) for name, required in self._cookies.items() if required or name in inputs]
         if faults:
             raise InputError(f"The inputs of {self.operation.id} have {_count(len(faults))}", faults)
         if extra:
@@ -279,6 +285,10 @@ def _extra_faults(extra: Any, form: BodyForm | None, inputs: Mapping[str, Any]) 
     if form is None or not form.is_flat:
         return [Fault(pointer, "body", "has no place: this action has no body with fields.", "Leave it out.")]
     return [Fault(f"{pointer}/{name}", "twice", "is given twice.", "Give it once.") for name in extra if name in inputs]
+
+
+def _cookie_fault(name: str) -> Fault:
+    return Fault(f"/{name}", "cookie", "is a cookie, and nothing here sends cookies.", "Call this operation with another client.")
 
 
 def _count(number: int) -> str:

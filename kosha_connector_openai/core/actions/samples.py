@@ -12,7 +12,6 @@ from kosha_connector_openai.core.actions.engines import NOT_JSON, Engine, defaul
 from kosha_connector_openai.core.actions.inputs import BODY, BodyForm
 from kosha_connector_openai.core.actions.sample_scalars import numbers, texts
 from kosha_connector_openai.core.errors import DocumentError, InputError
-from kosha_connector_openai.core.spec.dialect import to_json_schema
 
 FileMaker = Callable[[str], Any]
 Flat = dict[str, Any]
@@ -68,8 +67,7 @@ def _input_schema(action: Action, form: BodyForm) -> Mapping[str, Any]:
     required = [name for name, parameter in parameters.items() if parameter.required]
     if not (needed and form.is_flat):
         return {**flat, "required": [*required, BODY] if needed else required}
-    document = form._document  # a form does not show its body's schema otherwise
-    body = to_json_schema(document.root, form.schema, version=document.version, request=True)
+    body = form.json_schema
     return {
         "properties": {name: flat["properties"][name] for name in parameters},
         "required": required,

@@ -71,12 +71,12 @@ class Connection:
     options: Options = field(default_factory=Options)
 
     def credential(self, security: tuple[tuple[str, ...], ...]) -> Credential | None:
-        """The credential for an operation's security alternatives: the first that this connection can meet.
+        """The credential for an operation's security alternatives: the first of one scheme that this connection can meet.
 
         None where no credential is asked for; raises SetupError where one is, and none is set.
         """
         for alternative in security:
-            if all(scheme in self.credentials for scheme in alternative):
+            if len(alternative) <= 1 and all(scheme in self.credentials for scheme in alternative):
                 return self.credentials[alternative[0]] if alternative else None
         if not security or ANY in self.credentials:
             return next(iter(self.credentials.values()), None)

@@ -27,6 +27,7 @@ from kosha_connector_openai.core.errors import (
     ReplyError,
     ReplyTooLargeError,
     SecretMissingError,
+    SetupError,
     TruncatedReplyError,
     UnavailableError,
 )
@@ -561,3 +562,11 @@ def test_no_call_outlives_its_time_or_its_attempts(catalog: Catalog, phases: lis
     assert done.error is not None
     assert call.attempts <= attempts
     assert call.clock() <= call.deadline
+
+
+@pytest.mark.parametrize(("options", "pointer"), [({"timeout": 0}, "/timeout"), ({"timeout": -1}, "/timeout"), ({"attempts": 0}, "/attempts")])
+def test_options_out_of_range_are_refused(options: dict[str, float], pointer: str) -> None:
+    """A call's own options are checked when they are made, naming the option."""
+    with pytest.raises(SetupError) as caught:
+        CallOptions(**options)  # type: ignore[arg-type]
+    assert [fault.pointer for fault in caught.value.faults] == [pointer]

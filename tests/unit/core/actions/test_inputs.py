@@ -331,3 +331,13 @@ def test_the_inputs_choose_the_body(content: dict[str, Any], values: dict[str, A
     checked = make(content).check(values)
     assert checked.media_type is not None
     assert checked.media_type.name == chosen
+
+
+def test_cookies_are_refused() -> None:
+    """A declared cookie is a fault where it is given or required: nothing here sends cookies."""
+    parameters = [{"name": "session", "in": "cookie", "required": True, "schema": {"type": "string"}}]
+    root = {"openapi": "3.1.0", "paths": {"/a": {"get": {"operationId": "a", "parameters": parameters, "responses": {"200": {}}}}}}
+    document = Document(root)
+    with pytest.raises(InputError) as caught:
+        Inputs(document, document["a"]).check({})
+    assert [(fault.pointer, fault.rule) for fault in caught.value.faults] == [("/session", "cookie")]
