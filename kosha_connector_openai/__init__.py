@@ -6,17 +6,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kosha_connector_openai.core.call import CallOptions
     from kosha_connector_openai.core.connection.connection import Connection, Options
     from kosha_connector_openai.core.connection.secret import Secret
     from kosha_connector_openai.core.connector import Connector, Preview
     from kosha_connector_openai.core.errors import ConnectorError, Fault
-    from kosha_connector_openai.core.plan import CallOptions
     from kosha_connector_openai.core.plugins import create_plugin_manager, load_connectors
     from kosha_connector_openai.core.result.result import Result
     from kosha_connector_openai.core.result.stream import Event
 
 _HOMES = {
-    "CallOptions": "core.plan",
+    "CallOptions": "core.call",
     "Connection": "core.connection.connection",
     "Connector": "core.connector",
     "ConnectorError": "core.errors",

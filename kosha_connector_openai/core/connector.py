@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from kosha_connector_openai.core.actions.action import Action
 from kosha_connector_openai.core.actions.catalog import Catalog
+from kosha_connector_openai.core.call import Call, CallOptions
 from kosha_connector_openai.core.connection.auth import masked
 from kosha_connector_openai.core.connection.connection import (
     Connection,
@@ -27,7 +28,6 @@ from kosha_connector_openai.core.connection.store import SecretCache, SecretCont
 from kosha_connector_openai.core.connection.stores import default_stores
 from kosha_connector_openai.core.errors import ApiError, ConnectorError, Fault, SetupError
 from kosha_connector_openai.core.executor import SyncExecutor, SyncStream
-from kosha_connector_openai.core.plan import Call, CallOptions
 from kosha_connector_openai.core.record import Record, log
 from kosha_connector_openai.core.request.files import FilePolicy
 from kosha_connector_openai.core.request.request import Request, build_request

@@ -6,11 +6,10 @@ import time
 from collections.abc import Iterator
 from typing import Any, Self
 
+from kosha_connector_openai.core.call import Call, Head
 from kosha_connector_openai.core.connection.resolver import SecretResolver
 from kosha_connector_openai.core.errors import ConnectorError, ReplyTooLargeError
 from kosha_connector_openai.core.plan import (
-    Call,
-    Head,
     LiveStream,
     Open,
     Plan,

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from kosha_connector_openai import Connection, Connector
 from kosha_connector_openai.core.actions.catalog import Catalog
+from kosha_connector_openai.core.call import Call, CallOptions, Head
 from kosha_connector_openai.core.connection.secret import Secret
 from kosha_connector_openai.core.errors import (
     AccessError,
@@ -31,7 +32,7 @@ from kosha_connector_openai.core.errors import (
     TruncatedReplyError,
     UnavailableError,
 )
-from kosha_connector_openai.core.plan import Call, CallOptions, Head, LiveStream, Open, Read, Step, Wait, plan, stream_error
+from kosha_connector_openai.core.plan import LiveStream, Open, Read, Step, Wait, plan, stream_error
 from kosha_connector_openai.core.request.files import FilePolicy
 from kosha_connector_openai.core.request.request import build_request
 from kosha_connector_openai.core.result.result import Result

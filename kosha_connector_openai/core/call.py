@@ -1,0 +1,86 @@
+"""A call: one execution of an action, with all that its plan needs to know of it."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kosha_connector_openai.core.actions.action import Action
+from kosha_connector_openai.core.connection.auth import Credential, scrub
+from kosha_connector_openai.core.connection.connection import Connection
+from kosha_connector_openai.core.connection.secret import Secret
+from kosha_connector_openai.core.errors import Fault, SetupError
+from kosha_connector_openai.core.request.request import Request
+from kosha_connector_openai.core.spec.manifest import Manifest
+from kosha_connector_openai.core.transport.retry import RetryBudget
+
+_DAY = 86_400
+
+
+def _unfit(name: str, message: str) -> SetupError:
+    return SetupError("The options of the call are wrong.", [Fault(f"/{name}", "range", message)])
+
+
+@dataclass(frozen=True, slots=True)
+class CallOptions:
+    """What one call may set for itself. ``timeout`` is the total in seconds; ``out`` is where a reply body is saved."""
+
+    out: Path | None = None
+    overwrite: bool = False
+    timeout: float | None = None
+    attempts: int | None = None
+    unsafe_retries: bool | None = None
+    """Send a POST again even where it may have run, and may be paid for twice."""
+
+    def __post_init__(self) -> None:
+        if self.timeout is not None and not 0 < self.timeout <= _DAY:
+            raise _unfit("timeout", f"must be more than 0 and at most {_DAY} seconds.")
+        if self.attempts is not None and self.attempts < 1:
+            raise _unfit("attempts", "must be at least 1.")
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A reply whose body has not been read."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+
+
+@dataclass
+class Call:
+    """One call and all that its plan needs to know; mutable, since attempts are counted and secrets noted while it runs."""
+
+    action: Action
+    request: Request
+    connection: Connection
+    credential: Credential | None
+    manifest: Manifest
+    options: CallOptions
+    budget: RetryBudget
+    refresh: Callable[[], bool] = lambda: False
+    """Forgets the cached secret after a 401; True where asking again may give another one."""
+    clock: Callable[[], float] = time.monotonic
+    rand: Callable[[], float] = random.random
+    secrets: list[Secret] = field(default_factory=list)
+    attempts: int = 0
+    started: float = 0.0
+    deadline: float = 0.0
+    refreshed: bool = False
+
+    def __post_init__(self) -> None:
+        self.started = self.clock()
+        total = self.options.timeout or self.action.overlay.timeout or self.connection.timeouts.total
+        self.deadline = self.started + total
+
+    def scrub(self, text: str) -> str:
+        """``text`` without any secret that this call has used."""
+        return scrub(text, self.secrets)
+
+    def scrub_head(self, head: Head) -> Head:
+        """``head`` without any such secret in its values: they go into results, errors and records."""
+        values = self.scrub("\n".join(value for _, value in head.headers)).split("\n")
+        return Head(head.status, tuple((name, value) for (name, _), value in zip(head.headers, values, strict=False)))
