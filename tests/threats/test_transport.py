@@ -482,7 +482,7 @@ ENDLESS_EVENTS = [
 def test_a_stream_without_end_ends(house: House, way: Way, script: Script) -> None:
     """U10: a line, an event or a stream that passes its limit is an error, and the upstream connection is closed."""
     house.upstream.scripts = [script]
-    connection = house.connection(engine=way.engine, limits={"stream_event": 1 << 20, "stream": 4 << 20})
+    connection = house.connection(engine=way.engine, limits={"stream_event": 1 << 19, "stream": 1 << 20})
     assert isinstance(failure(lambda: way.run(connection, "createChatCompletion", STREAM)), ReplyTooLargeError)
     assert house.upstream.closed_early.wait(3)
 
