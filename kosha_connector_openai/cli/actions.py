@@ -38,17 +38,22 @@ def list_(
     ctx: typer.Context,
     group: Annotated[str | None, typer.Option(help="Only this group.", show_default=False)] = None,
     featured: Annotated[bool, typer.Option("--featured", help="Only the actions that most people need.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also those for which no credential is configured.")] = False,
     as_json: opt.AsJson = False,
 ) -> None:
     """Lists the actions by group."""
-    catalog = _session(ctx).connector.catalog
+    connector = _session(ctx).connector
+    catalog = connector.catalog
     groups = {found.id: found.title for found in catalog.groups}
     wanted = {key for key, title in groups.items() if group and group.lower() in (key.lower(), title.lower())}
     if group and not wanted:
         near = nearest(group, groups)
         raise InputError("No group has this name.", hint=f"Did you mean `{near}`?" if near else f"Groups: {', '.join(groups)}.")
-    found = [action for action in catalog.values() if not group or action.group.id in wanted]
-    _say([action for action in found if action.overlay.featured or not featured], as_json)
+    shown = catalog.values() if everything or group else connector.offered()
+    found = [action for action in shown if (not group or action.group.id in wanted) and (action.overlay.featured or not featured)]
+    _say(found, as_json)
+    if not (everything or group or featured or as_json) and len(found) < len(catalog):
+        note(f"{len(catalog) - len(found)} more need a credential that is not configured; --all shows them.")
 
 
 def search(

@@ -153,8 +153,13 @@ class Connector:
         return make_connection(self.manifest, {**found, **named}, read_options(options))
 
     def offered(self, connection: Connection | None = None) -> tuple[Action, ...]:
-        """The actions to show, in order; groups with a security scheme of their own only for a connection that can meet it."""
-        met = {None} if connection is None else {None, *connection.credentials}
+        """The actions to show, in order; groups with a security scheme of their own only where it can be met.
+
+        By ``connection``, or without one by what the environment names.
+        """
+        found = values_from_environment(self.manifest.connection, os.environ)
+        named = {name for name, rule in self.manifest.auth.items() if set(rule.fields.values()) <= found.keys()}
+        met = {None, *(named if connection is None else connection.credentials)}
         return tuple(action for action in self.catalog.values() if action.group.security in met)
 
     def check(self, action: str, inputs: Mapping[str, Any]) -> tuple[Fault, ...]:

@@ -13,10 +13,20 @@ from tests.unit.cli.conftest import Cli
 
 def test_list(cli: Cli, connector: Connector) -> None:
     """One line for each action, ids first, in the order of the groups."""
-    lines = [line.split("\t") for line in cli("actions", "list").stdout.splitlines()]
+    lines = [line.split("\t") for line in cli("actions", "list", "--all").stdout.splitlines()]
     assert [line[0] for line in lines] == list(connector.catalog)
     assert lines[0] == ["createCompletion", "Create completion", "Completions", "paid, streams"]
     assert {len(line) for line in lines} == {4}
+
+
+def test_actions_without_their_credential_are_hidden(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Administration actions are listed once their key is configured, and are counted before."""
+    hidden = cli("actions", "list")
+    monkeypatch.setenv("OPENAI_ADMIN_KEY", "some-administration-key")
+    shown = cli("actions", "list")
+    assert "list-users" not in hidden.stdout
+    assert "122 more need a credential" in hidden.stderr
+    assert "list-users" in shown.stdout
 
 
 def test_list_for_programs(cli: Cli) -> None:

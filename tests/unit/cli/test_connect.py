@@ -202,6 +202,13 @@ def test_every_secret_is_set(cli: Cli, backend: _Backend) -> None:
     assert done.exit_code == 2
 
 
+@pytest.mark.usefixtures("typed")
+def test_a_terminal_is_no_pipe(cli: Cli, backend: _Backend) -> None:
+    """``--secret-stdin`` at a terminal, which would show what is typed, is refused."""
+    done = cli("connect", "work", "--secret-stdin", input="x")
+    assert (done.exit_code, backend.entries) == (2, {})
+
+
 @pytest.mark.parametrize("name", ["", ".hidden", "a b", "-x.yaml", "a\u00e9", "a" * 65])
 def test_names(cli: Cli, backend: _Backend, name: str) -> None:
     """A name is plain, since a secret will be called after it."""

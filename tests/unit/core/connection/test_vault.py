@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import string
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -249,6 +250,14 @@ class TestFailures:
         with pytest.raises(SecretStoreError) as caught:
             _read(_store(url))
         assert (caught.value.message, caught.value.retryable) == ("The secret store vault refuses connections.", True)
+
+    def test_a_local_name_that_leads_elsewhere(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where ``localhost`` is another machine, nothing is sent in the clear."""
+        with Recorder(_entry({"key": _VALUE})) as server:
+            monkeypatch.setattr(socket.socket, "getpeername", lambda self: ("192.0.2.1", 80))
+            with pytest.raises(SecretStoreError, match="broke the connection"):
+                _read(_store(server.url.replace("127.0.0.1", "localhost")))
+            assert server.requests == []
 
     def test_a_server_without_tls(self) -> None:
         """https to a port that does not speak TLS is told as such."""
