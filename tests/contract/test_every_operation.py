@@ -9,11 +9,11 @@ from pathlib import Path
 from urllib.parse import parse_qsl, unquote
 
 import pytest
-from tests.recorder import Received, Recorder, reply
 
 from kosha_connector_openai import Connection, Connector
 from kosha_connector_openai.core.actions.action import Action
 from kosha_connector_openai.core.actions.samples import action_sample
+from tests.recorder import Received, Recorder, reply
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "specs"

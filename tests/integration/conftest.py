@@ -43,7 +43,9 @@ class Way:
         finally:
             await self.connector.aclose()
 
-    def events(self, connection: Connection, action: str, inputs: Mapping[str, Any], take: int | None = None) -> tuple[list[Event], Result | None]:
+    def events(
+        self, connection: Connection, action: str, inputs: Mapping[str, Any], take: int | None = None
+    ) -> tuple[list[Event], Result | None]:
         """The events of a stream, at most ``take`` of them, and its result."""
         if self.is_async:
             return asyncio.run(self._aevents(connection, action, inputs, take))
@@ -61,7 +63,9 @@ class Way:
         finally:
             await self.connector.aclose()
 
-    async def _aevents(self, connection: Connection, action: str, inputs: Mapping[str, Any], take: int | None) -> tuple[list[Event], Result | None]:
+    async def _aevents(
+        self, connection: Connection, action: str, inputs: Mapping[str, Any], take: int | None
+    ) -> tuple[list[Event], Result | None]:
         seen: list[Event] = []
         try:
             async with self.connector.astream(action, inputs, connection) as stream:

@@ -7,9 +7,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from tests.recorder import Recorder, reply, silence
 
 from kosha_connector_openai import Connection, Connector, open_connector
+from tests.recorder import Recorder, reply, silence
 
 ASYNC_ENGINES = ("httpx", "httpx2", "aiohttp")
 
@@ -18,7 +18,7 @@ def connect(connector: Connector, upstream: Recorder, engine: str) -> Connection
     return connector.connection({"server_url": upstream.url, "api_key": "env:OPENAI_API_KEY"}, engine=engine)
 
 
-def echo(connection, request) -> bool:  # noqa: ANN001
+def echo(connection, request) -> bool:
     return reply(body={"id": request.target.rpartition("/")[2]})(connection, request)
 
 
@@ -75,7 +75,7 @@ def test_cancelling_a_call_closes_the_upstream_connection(engine: str, key: str)
 
     closed: list[bool] = []
 
-    def wait(connection, request) -> bool:  # noqa: ANN001
+    def wait(connection, request) -> bool:
         silence(5)(connection, request)
         closed.append(True)
         return False

@@ -118,9 +118,12 @@ def _running(folder: Path, *, tls: bool = False) -> Iterator[Bao]:
 
 
 def _ready(url: str, folder: Path, process: subprocess.Popen[bytes]) -> Bao:
-    """The server once it answers, with an engine, a policy and a role."""
+    """The server once it answers and has told its unseal key, with an engine, a policy and a role."""
     until = time.monotonic() + 30
     while time.monotonic() < until and process.poll() is None:
+        if "Unseal Key:" not in (folder / "server.log").read_text():
+            time.sleep(0.1)
+            continue
         try:
             ca = next(folder.glob("*ca*.pem"), None)
             bao = Bao(url, folder, ssl.create_default_context(cafile=str(ca)) if ca else None)

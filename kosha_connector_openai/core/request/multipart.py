@@ -9,8 +9,8 @@ from typing import Final
 
 from kosha_connector_openai.core.request.files import FileInput
 
-_ESCAPES: Final = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A", "\\": "%5C"})
-"""As browsers write names (WHATWG HTML, "multipart form data"), and the backslash, which some parsers take for an escape."""
+_ESCAPES: Final = {ord(char): f"%{ord(char):02X}" for char in '"\\\x7f' + bytes(range(32)).decode()}
+"""As browsers write names (WHATWG HTML, "multipart form data"), and what parsers take for an escape or refuse."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,8 +41,8 @@ class FileSink:
         """Raises InputError where the target cannot be written; called before anything is sent."""
         if not self._target.parent.is_dir():
             raise _refused("directory", "The folder of the output file does not exist.", "Create it first.")
-        if self._target.is_dir() or self._target.is_symlink():
-            raise _refused("file", "The output is a folder or a symbolic link.", "Name a file.")
+        if self._target.is_symlink() or (self._target.exists() and not self._target.is_file()):
+            raise _refused("file", "The output is a folder, a symbolic link or a device.", "Name a file.")
         if self._target.exists() and not self._overwrite:
             raise _refused("exists", "The output file exists.", "Name another one, or allow overwriting.")
 
@@ -75,10 +75,10 @@ class FileSink:
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
-        if not self._overwrite:
+        if self._overwrite:
+            self._part.replace(self._target)
+        else:
             self._claim()
-        self._part.replace(self._target)
-        self._part.unlink(missing_ok=True)
 
     def _claim(self) -> None:
         """Takes the name if it is free, which a rename would not ask: by a link, or where there are none by an empty file."""
@@ -87,7 +87,17 @@ class FileSink:
         except FileExistsError:
             raise
         except OSError:
-            self._target.touch(0o600, exist_ok=False)
+            self._replace_empty()
+        else:
+            self._part.unlink()
+
+    def _replace_empty(self) -> None:
+        self._target.touch(0o600, exist_ok=False)
+        try:
+            self._part.replace(self._target)
+        except OSError:
+            self._target.unlink()
+            raise
 
     def discard(self) -> None:
         """Removes what was written; the next write begins anew."""

@@ -10,7 +10,11 @@ import pytest
 from kosha_connector_openai.core import errors
 from kosha_connector_openai.core.errors import ApiError, ConnectorError, Fault, InputError, NotSentError, RejectedError
 
-CLASSES = [item for item in vars(errors).values() if isinstance(item, type) and issubclass(item, ConnectorError) and not item.__name__.startswith("_")]
+CLASSES = [
+    item
+    for item in vars(errors).values()
+    if isinstance(item, type) and issubclass(item, ConnectorError) and not item.__name__.startswith("_")
+]
 
 
 def test_the_drawing_is_the_tree() -> None:
@@ -27,7 +31,9 @@ def test_codes_are_stable_and_unique() -> None:
     assert len(set(codes)) == len(codes)
 
 
-@pytest.mark.parametrize("error", [InputError("m", [Fault("/a", "type", "must be a number.")]), RejectedError("m", status=400, category="c", param="n")])
+@pytest.mark.parametrize(
+    "error", [InputError("m", [Fault("/a", "type", "must be a number.")]), RejectedError("m", status=400, category="c", param="n")]
+)
 def test_errors_are_json_ready(error: ConnectorError) -> None:
     """``to_dict`` gives what a program needs."""
     values = error.to_dict()
@@ -37,7 +43,9 @@ def test_errors_are_json_ready(error: ConnectorError) -> None:
 
 def test_faults_are_shown_one_a_line() -> None:
     """The text names each place, the rule broken and the fix."""
-    error = InputError("Two faults:", [Fault("/a", "type", "must be a number.", "Remove the quotes."), Fault("", "required", "is missing.")])
+    error = InputError(
+        "Two faults:", [Fault("/a", "type", "must be a number.", "Remove the quotes."), Fault("", "required", "is missing.")]
+    )
     assert str(error) == "Two faults:\n  /a: must be a number. Remove the quotes.\n  /: is missing."
 
 
@@ -46,7 +54,9 @@ def test_an_api_error_says_status_and_category() -> None:
     assert str(ApiError("Too fast.", status=429, category="rate_limit", hint="Wait.")) == "429 rate_limit: Too fast. Wait."
 
 
-@pytest.mark.parametrize("error", [InputError("m", [Fault("/a", "type", "t")]), RejectedError("m", status=400, category="c"), NotSentError("m", phase="connect")])
+@pytest.mark.parametrize(
+    "error", [InputError("m", [Fault("/a", "type", "t")]), RejectedError("m", status=400, category="c"), NotSentError("m", phase="connect")]
+)
 def test_errors_survive_pickling(error: ConnectorError) -> None:
     """A worker process can hand an error to its parent."""
     again = pickle.loads(pickle.dumps(error))

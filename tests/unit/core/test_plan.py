@@ -565,7 +565,9 @@ def test_no_call_outlives_its_time_or_its_attempts(catalog: Catalog, phases: lis
     assert call.clock() <= call.deadline
 
 
-@pytest.mark.parametrize(("options", "pointer"), [({"timeout": 0}, "/timeout"), ({"timeout": -1}, "/timeout"), ({"attempts": 0}, "/attempts")])
+@pytest.mark.parametrize(
+    ("options", "pointer"), [({"timeout": 0}, "/timeout"), ({"timeout": -1}, "/timeout"), ({"attempts": 0}, "/attempts")]
+)
 def test_options_out_of_range_are_refused(options: dict[str, float], pointer: str) -> None:
     """A call's own options are checked when they are made, naming the option."""
     with pytest.raises(SetupError) as caught:

@@ -17,7 +17,9 @@ def faults(connector: Connector, values: dict[str, str], **options: object) -> l
     return [(fault.pointer, fault.rule) for fault in caught.value.faults]
 
 
-def make(connector: Connector, values: dict[str, str] | None = None, environ: dict[str, str] | None = None, **options: object) -> Connection:
+def make(
+    connector: Connector, values: dict[str, str] | None = None, environ: dict[str, str] | None = None, **options: object
+) -> Connection:
     return connector.connection({"api_key": "env:OPENAI_API_KEY", **(values or {})}, environ=environ or {}, **options)
 
 

@@ -76,7 +76,11 @@ def test_an_operations_parameter_replaces_the_paths_own() -> None:
 )
 def test_external_references_are_refused(case: str, reference: str) -> None:
     """S1-S3: the operation with an outside reference is refused with the reference's pointer, and nothing is opened or fetched."""
-    document = load(description({"/a": {"get": {"operationId": "a", "parameters": [{"$ref": reference}], **OK}}, "/b": {"get": {"operationId": "b", **OK}}}))
+    document = load(
+        description(
+            {"/a": {"get": {"operationId": "a", "parameters": [{"$ref": reference}], **OK}}, "/b": {"get": {"operationId": "b", **OK}}}
+        )
+    )
     with pytest.raises(DocumentError) as caught:
         document["a"]
     assert caught.value.faults[0].pointer == "/paths/~1a/get/parameters/0"
@@ -139,8 +143,17 @@ def test_a_pinned_description_must_be_that_file(tmp_path: Path) -> None:
 
 def test_faults_of_all_operations_are_listed_at_once() -> None:
     """Every fault has the pointer of its place; sound operations give none."""
-    paths = {"/a": {"get": {"operationId": "a", "parameters": [{"in": "query"}], **OK}}, "/{x}": {"get": {"operationId": "x", **OK}}, "/ok": {"get": OK}, "/b": 3}
-    assert [fault.pointer for fault in load(description(paths)).faults()] == ["/paths/~1b", "/paths/~1a/get/parameters/0", "/paths/~1{x}/get"]
+    paths = {
+        "/a": {"get": {"operationId": "a", "parameters": [{"in": "query"}], **OK}},
+        "/{x}": {"get": {"operationId": "x", **OK}},
+        "/ok": {"get": OK},
+        "/b": 3,
+    }
+    assert [fault.pointer for fault in load(description(paths)).faults()] == [
+        "/paths/~1b",
+        "/paths/~1a/get/parameters/0",
+        "/paths/~1{x}/get",
+    ]
 
 
 @pytest.mark.parametrize("root", [[], 3, {"swagger": "1.2"}, {"openapi": "4.0.0", "paths": {}}, {"openapi": "3.1.0", "paths": []}])

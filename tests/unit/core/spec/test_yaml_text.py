@@ -13,7 +13,25 @@ from kosha_connector_openai.core.spec.yaml_text import YamlLimits, load_yaml
 def test_types_are_those_of_json() -> None:
     """S12: words, times and dates that older YAML turns into other types stay text."""
     text = b"[no, on, yes, 12:30:45, 2024-01-01, 010, 1_000, 0x10, 1e3, -2, .5, ~, null, true, '3', 'no', \"x\"]"
-    assert load_yaml(text) == ["no", "on", "yes", "12:30:45", "2024-01-01", 10, "1_000", "0x10", 1000.0, -2, 0.5, None, None, True, "3", "no", "x"]
+    assert load_yaml(text) == [
+        "no",
+        "on",
+        "yes",
+        "12:30:45",
+        "2024-01-01",
+        10,
+        "1_000",
+        "0x10",
+        1000.0,
+        -2,
+        0.5,
+        None,
+        None,
+        True,
+        "3",
+        "no",
+        "x",
+    ]
 
 
 def test_an_alias_bomb_is_refused_by_what_it_stands_for() -> None:
