@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check fix bench spec build docs clean
+.PHONY: demo test check fix bench e2e spec build clean
 
 demo: $(STAMP)  ## set up, then run actions end to end against the offline sandbox, or the configured server if a key is set
 	@$(BIN)/python tools/demo.py
@@ -27,6 +27,9 @@ fix: $(STAMP)  ## write what can be fixed by machine
 bench: $(VENV)/.bench  ## the promises about speed, peers in the same run
 	@$(BIN)/python -m benchmarks
 
+e2e: $(VENV)/.e2e  ## longer checks with more than the test suite's parts: a real secret server, the full tenant run
+	@$(BIN)/python -m pytest -q -m "e2e or not e2e" tests/integration tests/unit/core/connection
+
 spec: $(STAMP)  ## openapi.json from a description: make spec FROM=path/to/openapi.json
 	@test -n "$(FROM)" || { echo "Say which description: make spec FROM=path/to/openapi.json"; exit 2; }
 	@$(BIN)/python -m tools.spec --from "$(FROM)"
@@ -43,6 +46,10 @@ $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	@touch $@
+
+$(VENV)/.e2e: $(STAMP) tests/integration/requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/integration/requirements.txt
 	@touch $@
 
 $(VENV)/.bench: $(STAMP) benchmarks/requirements.txt

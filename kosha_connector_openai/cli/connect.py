@@ -16,7 +16,7 @@ import typer
 
 from kosha_connector_openai import Connector
 from kosha_connector_openai.cli import options as opt
-from kosha_connector_openai.cli.connection import Choices, read_sources
+from kosha_connector_openai.cli.connection import Choices, home, read_sources
 from kosha_connector_openai.cli.connection import connect as open_connection
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import clean, note, say_json
@@ -87,13 +87,7 @@ def _path(name: str) -> Path:
     if not _NAME.fullmatch(path.stem):
         raise typer.BadParameter("A name has letters, digits, dots, - and _.", param_hint="NAME|FILE")
     is_file = len(path.parts) > 1 or path.suffix in _FILES
-    return path.absolute() if is_file else _home() / "connections" / f"{name}.yaml"
-
-
-def _home() -> Path:
-    """Our folder among the user's settings (XDG Base Directory Specification)."""
-    base = os.environ.get("XDG_CONFIG_HOME", "")
-    return (Path(base) if base.startswith("/") else Path.home() / ".config") / "kosha"
+    return path.absolute() if is_file else home() / "connections" / f"{name}.yaml"
 
 
 def _is_interactive() -> bool:
@@ -157,7 +151,7 @@ def _check_complete(connector: Connector, filled: _Filled) -> None:
 def _place(connector: Connector, store: StoreName, name: str) -> SecretReference:
     """Where a secret will be kept; raises SetupError where this store cannot keep any."""
     if store == "file":
-        return SecretReference.parse(f"file:{_home() / 'secrets' / name}")
+        return SecretReference.parse(f"file:{home() / 'secrets' / name}")
     if not isinstance(connector.stores.get("keyring"), KeyringStore):
         advice = "Install it: pip install 'kosha-connector-openai[keyring]'. Or add --store file."
         raise SetupError("The keyring cannot be used here.", hint=advice)

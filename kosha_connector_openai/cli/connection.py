@@ -15,6 +15,7 @@ from kosha_connector_openai import Connection, Connector
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.core.connection.connection import read_options
 from kosha_connector_openai.core.connection.secret import SecretReference
+from kosha_connector_openai.core.connection.store import SecretStore
 from kosha_connector_openai.core.connection.stores import default_stores
 from kosha_connector_openai.core.errors import DescriptionError, Fault, SetupError
 from kosha_connector_openai.core.spec.yaml_text import YamlLimits, load_yaml
@@ -77,7 +78,14 @@ def _refuse_pasted(values: Mapping[str, str]) -> None:
         raise SetupError("A secret was written where only a reference to one may stand.", faults)
 
 
+def home() -> Path:
+    """Where ``connect`` keeps connections and secrets."""
+    return Path.home() / ".config" / "kosha"
+
+
 def _read_file(path: Path) -> Sources:
+    if path.name == str(path) and not path.suffix and not path.exists():
+        path = home() / "connections" / f"{path}.yaml"
     try:
         raw = load_yaml(path.expanduser().read_bytes(), _LIMITS, what=path.name)
     except OSError as error:
@@ -130,7 +138,11 @@ def _widened(connector: Connector, connection: Connection) -> Connector:
     references = [part for credential in connection.credentials.values() for part in credential.references.values()]
     variables = [reference.locator for reference in references if reference.scheme == "env"]
     folders = [_folder(reference) for reference in references if reference.scheme == "file"]
-    own = {store.scheme: store for store in default_stores(variables, folders) if store.scheme in ("env", "file")}
+    own: dict[str, SecretStore] = {store.scheme: store for store in default_stores(variables, folders) if store.scheme in ("env", "file")}
+    if any(reference.scheme == "vault" for reference in references) and any(map(os.environ.get, ("VAULT_ADDR", "BAO_ADDR"))):
+        from kosha_connector_openai.core.connection.stores.vault import VaultStore  # noqa: PLC0415 - most connections need none of it
+
+        own["vault"] = VaultStore.from_environment()
     return Connector(connector.folder, stores={**connector.stores, **own}.values())
 
 

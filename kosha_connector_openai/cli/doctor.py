@@ -21,7 +21,18 @@ from kosha_connector_openai.core.connection.store import SecretContext
 from kosha_connector_openai.core.errors import ConnectorError
 from kosha_connector_openai.core.plugins import installed_plugins
 
-_PACKAGES: Final = ("kosha-connector-openai", "httpx", "httpx2", "aiohttp", "jsonschema-rs", "jsonschema", "orjson", "pluggy", "pydantic")
+_PACKAGES: Final = (
+    "kosha-connector-openai",
+    "httpx",
+    "httpx2",
+    "aiohttp",
+    "jsonschema-rs",
+    "jsonschema",
+    "orjson",
+    "pluggy",
+    "pydantic",
+    "keyring",
+)
 _NEEDED: Final = frozenset({"kosha-connector-openai", "httpx", "jsonschema", "orjson", "pluggy", "pydantic"})
 _PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 State = Literal["ok", "note", "broken"]

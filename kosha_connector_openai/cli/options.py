@@ -60,7 +60,8 @@ Values = Annotated[
     typer.Option("--set", metavar="FIELD=VALUE", help="A field of the connection; a secret is given by reference: api_key=env:NAME."),
 ]
 ConnectionFile = Annotated[
-    Path | None, typer.Option("--connection", metavar="FILE", help="A connection in YAML or JSON, with `values` and `options`.")
+    Path | None,
+    typer.Option("--connection", metavar="NAME|FILE", help="A connection that `connect` made, or a file with `values` and `options`."),
 ]
 Timeout = Annotated[float | None, typer.Option(min=0.001, max=86_400, help="Seconds for the whole call.", show_default=False)]
 Attempts = Annotated[int | None, typer.Option(min=1, max=10, help="How often a call may be sent.", show_default=False)]

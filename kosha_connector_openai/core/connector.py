@@ -283,7 +283,9 @@ class Connector:
     def _note(self, call: Call, result: Result | None, error: ConnectorError | None) -> None:
         source: Any = result or error
         outcome = error.code if error else "incomplete" if result is None or result.incomplete else "ok"
-        references = call.credential.references.values() if call.credential else ()
+        # What answered tells more than what was asked: a chain's secret names the store that had it.
+        used = dict.fromkeys(secret.reference for secret in call.secrets)
+        references = used or (call.credential.references.values() if call.credential else ())
         self._record(
             Record(
                 connector=self.id,
