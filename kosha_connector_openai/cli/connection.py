@@ -79,8 +79,9 @@ def _refuse_pasted(values: Mapping[str, str]) -> None:
 
 
 def home() -> Path:
-    """Where ``connect`` keeps connections and secrets."""
-    return Path.home() / ".config" / "kosha"
+    """Our folder among the user's settings (XDG Base Directory Specification); ``connect`` keeps connections and secrets there."""
+    base = os.environ.get("XDG_CONFIG_HOME", "")
+    return (Path(base) if base.startswith("/") else Path.home() / ".config") / "kosha"
 
 
 def _read_file(path: Path) -> Sources:
