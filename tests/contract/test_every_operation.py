@@ -1,4 +1,4 @@
-"""Every operation of every description at hand: an example made from its schema is checked, sent to a recorder and found whole on the wire."""
+"""Every operation of every description at hand: an example of it is checked, sent to a recorder and found whole on the wire."""
 
 from __future__ import annotations
 

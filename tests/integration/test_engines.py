@@ -362,7 +362,8 @@ def test_a_connection_is_used_again(way: Way) -> None:
 
 def test_extra_bytes_after_a_reply_do_not_reach_the_next_call(way: Way) -> None:
     """U15: a poisoned connection is dropped."""
-    poison = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n{"a":1}HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"evil":1'
+    whole = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n{"a":1}'
+    poison = whole + b'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"evil":1'
 
     def script(connection, _) -> bool:
         connection.sendall(poison)

@@ -56,7 +56,7 @@ def test_a_missing_key_names_the_field_and_the_variables(connector: Connector) -
         "https://api.openai.com\\@attacker.example",
         "https://api.openai.com/v1?x=1",
         "https://api.openai.com/v1#x",
-        "https://аpi.openai.com",
+        "https://\u0430pi.openai.com",
         "https://api.openai.com:0",
         "https://2130706433",
         "ftp://api.openai.com",

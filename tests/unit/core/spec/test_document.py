@@ -93,7 +93,7 @@ def test_circular_references_are_refused_with_their_chain() -> None:
     components = {"parameters": {"x": {"$ref": "#/components/parameters/y"}, "y": {"$ref": "#/components/parameters/x"}}}
     operation = {"operationId": "a", "parameters": [{"$ref": "#/components/parameters/x"}], **OK}
     document = load(description({"/a": {"get": operation}}, components=components))
-    with pytest.raises(DocumentError, match="circle.*parameters/x -> .*parameters/y -> .*parameters/x"):
+    with pytest.raises(DocumentError, match=r"circle.*parameters/x -> .*parameters/y -> .*parameters/x"):
         document["a"]
 
 

@@ -53,7 +53,7 @@ def test_our_manifest_is_read(root: Path) -> None:
 
 def test_a_missing_file_is_a_manifest_error(tmp_path: Path) -> None:
     """The file's name is told, its folder is not."""
-    with pytest.raises(ManifestError, match="connector.yaml cannot be read") as caught:
+    with pytest.raises(ManifestError, match=r"connector\.yaml cannot be read") as caught:
         read_manifest(tmp_path / "connector.yaml")
     assert str(tmp_path) not in str(caught.value)
 
