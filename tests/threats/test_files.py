@@ -33,7 +33,7 @@ SECRET = b"root:x:0:0 do-not-read"
 FILE_ACTIONS = {"createFile": {"purpose": "batch"}, "createTranscription": {"model": "m"}, "createImageEdit": {"prompt": "p"}}
 FIELDS = {"createFile": "file", "createTranscription": "file", "createImageEdit": "image"}
 PATHS = {
-    "text": lambda path: str(path),
+    "text": str,
     "path": Path,
     "object": lambda path: {"path": str(path)},
     "object-path": lambda path: {"path": Path(path)},
@@ -51,7 +51,6 @@ PATHS = {
 }
 """Ways of asking for a file by its place."""
 PLACES = [
-    "SECRET",
     "/etc/passwd",
     "/proc/self/environ",
     "/proc/self/mem",
@@ -72,16 +71,13 @@ def secret(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("action", FILE_ACTIONS)
-@pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("ask", [pytest.param(ask, id=f"F1-{name}") for name, ask in PATHS.items()])
-def test_a_path_is_not_a_file(house: House, secret: Path, action: str, place: str, ask: Callable[[Any], Any]) -> None:
+def test_a_path_is_not_a_file(house: House, secret: Path, action: str, ask: Callable[[Any], Any]) -> None:
     """F1: by itself a connection opens no path in any form: it is refused, nothing is opened, nothing sent, and the key is not read."""
-    house.connector.catalog[action].input_schema
-    value = ask(place.replace("SECRET", str(secret)))
     with audit(hosts=["127.0.0.1"]) as watch:
-        error = house.refused(action, {**FILE_ACTIONS[action], FIELDS[action]: value})
-    assert isinstance(error, InputError)
-    assert error.faults[0].pointer.startswith(f"/{FIELDS[action]}")
+        errors = [house.refused(action, {**FILE_ACTIONS[action], FIELDS[action]: ask(place)}) for place in [str(secret), *PLACES]]
+    assert {type(error) for error in errors} == {InputError}
+    assert {error.faults[0].pointer.split("/")[1] for error in errors} == {FIELDS[action]}  # type: ignore[attr-defined]
     assert not [name for name in watch.files if name.startswith(str(secret.parent))]
 
 
@@ -140,11 +136,11 @@ def roots(tmp_path: Path, secret: Path) -> Path:
 
 
 OUT_OF_ROOT = [
-    "ROOT/link", "link", "ROOT/inner-link", "ROOT/folder-link/secret.txt", "folder-link/secret.txt", "ROOT/hard", "hard", "ROOT/loop",
-    "ROOT/dangling", "ROOT/../secret.txt", "../secret.txt", "ROOT/sub/../../secret.txt", "sub/../good.txt", "ROOT/absent", "ROOT", "ROOT/sub", "",
-    ".", "ROOT/pipe", "ROOT/socket", "ROOT/device", "ROOT/good.txt/x", "ROOTx/secret.txt", "/etc/passwd", "/proc/self/environ",
-    "/proc/self/fd/0", "/proc/self/cwd/README.md", "ROOT/\x00good.txt", "ROOT/" + "a" * 300, "file://ROOT/good.txt", "ROOT/%2e%2e/secret.txt",
-    "ROOT/\ud800",
+    "ROOT/link", "link", "ROOT/inner-link", "ROOT/folder-link/secret.txt", "folder-link/secret.txt", "ROOT/hard", "hard",
+    "ROOT/loop", "ROOT/dangling", "ROOT/../secret.txt", "../secret.txt", "ROOT/sub/../../secret.txt", "sub/../good.txt", "ROOT/absent",
+    "ROOT", "ROOT/sub", "", ".", "ROOT/pipe", "ROOT/socket", "ROOT/device", "ROOT/good.txt/x", "ROOTx/secret.txt", "/etc/passwd",
+    "/proc/self/environ", "/proc/self/fd/0", "/proc/self/cwd/README.md", "ROOT/\x00good.txt", "ROOT/" + "a" * 300,
+    "file://ROOT/good.txt", "ROOT/%2e%2e/secret.txt", "ROOT/\ud800",
 ]  # fmt: skip
 
 

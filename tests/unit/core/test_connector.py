@@ -381,3 +381,20 @@ def test_making_a_connector_reads_only_the_manifest(tmp_path: Path) -> None:
     """The description is read when an action is first asked for."""
     (tmp_path / "connector.yaml").write_text((TINY / "connector.yaml").read_text())
     Connector(tmp_path).connection({"server_url": SERVER}, environ={})
+
+
+@pytest.mark.parametrize(
+    ("server", "expected"),
+    [
+        ("https://name.openai.azure.com/openai/v1", "https://name.openai.azure.com/openai/v1/chat/completions"),
+        ("http://localhost:11434", "http://localhost:11434/v1/chat/completions"),
+        ("http://localhost:8000/v1/", "http://localhost:8000/v1/chat/completions"),
+        ("https://gateway.example/tenant/v1", "https://gateway.example/tenant/v1/chat/completions"),
+    ],
+)
+def test_servers_with_the_same_api(connector: Connector, server: str, expected: str) -> None:
+    """Compatible servers and gateways are reached by their base URL, with or without /v1; a key may have a header of its own."""
+    connection = connector.connection({"server_url": server, "api_key": "env:OPENAI_API_KEY", "auth_type": "API_KEY"}, environ={})
+    preview = connector.preview("createChatCompletion", {"model": "m", "messages": [{"role": "user", "content": "hi"}]}, connection)
+    assert preview.url == expected
+    assert ("api-key", "********") in preview.headers
