@@ -103,7 +103,6 @@ def plan(call: Call) -> Plan:
 
 
 def _answer(call: Call, head: Head, sink: FileSink | None) -> Generator[Step, Any, Result | LiveStream]:
-    head = Head(head.status, tuple((name, call.scrub(value)) for name, value in head.headers))
     facts = read_facts(head.headers, call.manifest.result)
     headers = merge(head.headers)
     compressed = headers.get("content-encoding", "").strip().lower() not in ("", "identity")

@@ -355,8 +355,9 @@ def test_a_file_name_adds_nothing_to_a_form(house: House, given: str, safe: str)
 
 
 TYPES = [
-    "text/plain\r\nX: 1", "text/plain\n", "text/plain\x00", "text", "/", "text/", "/plain", "text/plain; a", "text/plain; a=b c", 'text/plain; a="b',
-    "text/plain;;", "text /plain", "text/pl\u00e4in", "a/b, c/d", "", " ", "text/plain; a=\u20ac", "text/plain\r\n\r\nevil", "text/plain; a=\r\n b",
+    "text/plain\r\nX: 1", "text/plain\n", "text/plain\x00", "text", "/", "text/", "/plain", "text/plain; a",
+    "text/plain; a=b c", 'text/plain; a="b', "text/plain;;", "text /plain", "text/pl\u00e4in", "a/b, c/d", "", " ",
+    "text/plain; a=\u20ac", "text/plain\r\n\r\nevil", "text/plain; a=\r\n b",
 ]  # fmt: skip
 
 
@@ -409,7 +410,7 @@ def swallow():
         total = 0
         while total < size:
             total += connection.recv_into(data)
-        connection.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Type: application/json\\r\\nContent-Length: 2\\r\\nConnection: close\\r\\n\\r\\n{}")
+        connection.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Type: application/json\\r\\nContent-Length: 2\\r\\n\\r\\n{}")
         while connection.recv_into(data):
             pass
 threading.Thread(target=swallow, daemon=True).start()
@@ -432,8 +433,9 @@ def test_an_upload_is_not_held_in_memory(tmp_path: Path, way: tuple[str, bool]) 
 
 
 ESCAPES = [
-    'attachment; filename="../../evil"', 'attachment; filename="/etc/cron.d/evil"', "attachment; filename*=UTF-8''..%2f..%2fevil",
-    'attachment; filename="C:\\\\evil"', 'attachment; filename="NUL"', 'attachment; filename=".."', "inline", 'attachment; filename="a\x85b"',
+    'attachment; filename="../../evil"', 'attachment; filename="/etc/cron.d/evil"',
+    "attachment; filename*=UTF-8''..%2f..%2fevil", 'attachment; filename="C:\\\\evil"', 'attachment; filename="NUL"',
+    'attachment; filename=".."', "inline", 'attachment; filename="a\x85b"',
 ]  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -257,7 +258,7 @@ def test_a_listed_authority_is_trusted(way: Way, authority: Authority) -> None:
 
 @pytest.mark.parametrize("name", [pytest.param(name, id=f"U6-{name}") for name in ("own", "unknown", "wrong-name", "no-name", "expired")])
 def test_a_bad_certificate_is_refused(way: Way, authority: Authority, name: str) -> None:
-    """U6: self-signed, of an unknown authority, for another name, for none, or expired: nothing is sent, and it is known that nothing was."""
+    """U6: self-signed, of an unknown authority, for another name, for none, or expired: nothing is sent, and that is known."""
     with SecureRecorder(authority.context(name)) as upstream:
         connection = secure(way.connector, upstream.url, engine=way.engine, ca_file=authority.file)
         assert isinstance(failure(lambda: way.run(connection, "createCompletion", SEED)), NotSentError)
@@ -305,10 +306,10 @@ def test_a_bad_authority_file_is_a_setup_error(house: House, authority: Authorit
 
 
 ADDRESSES = [
-    "169.254.169.254", "169.254.170.2", "100.100.100.200", "168.63.129.16", "fd00:ec2::254", "::ffff:169.254.169.254", "10.0.0.1", "172.16.0.1",
-    "192.168.1.1", "100.64.0.1", "127.0.0.1", "127.8.8.8", "0.0.0.0", "224.0.0.1", "255.255.255.255", "192.0.2.1", "198.18.0.1", "240.0.0.1",
-    "::1", "::", "fe80::1", "fc00::1", "ff02::1", "2001:db8::1", "64:ff9b::a9fe:a9fe", "64:ff9b::7f00:1", "2002:7f00:1::", "::ffff:127.0.0.1",
-    "192.0.0.192", "fd20:ce::254",
+    "169.254.169.254", "169.254.170.2", "100.100.100.200", "168.63.129.16", "fd00:ec2::254", "::ffff:169.254.169.254",
+    "10.0.0.1", "172.16.0.1", "192.168.1.1", "100.64.0.1", "127.0.0.1", "127.8.8.8", "0.0.0.0", "224.0.0.1", "255.255.255.255",
+    "192.0.2.1", "198.18.0.1", "240.0.0.1", "::1", "::", "fe80::1", "fc00::1", "ff02::1", "2001:db8::1", "64:ff9b::a9fe:a9fe",
+    "64:ff9b::7f00:1", "2002:7f00:1::", "::ffff:127.0.0.1", "192.0.0.192", "fd20:ce::254",
 ]  # fmt: skip
 
 
@@ -371,13 +372,14 @@ def test_loopback_can_be_closed(house: House, way: Way) -> None:
 
 def test_the_address_that_was_checked_is_the_one_that_is_called(way: Way, authority: Authority, names: dict[str, list[list[str]]]) -> None:
     """U7: a name that leads elsewhere when it is asked again gets no second chance: it is looked up once for each connection."""
-    with SecureRecorder(authority.context("good"), host="127.0.0.2") as listed:
-        with SecureRecorder(authority.context("good"), host="127.0.0.3", port=listed.port) as other:
-            names["flip.example"] = [["127.0.0.2"], ["127.0.0.3"]]
-            url = f"https://flip.example:{listed.port}"
-            connection = secure(way.connector, url, engine=way.engine, ca_file=authority.file, networks=["127.0.0.2/32"])
-            assert way.run(connection, "listModels", {}).status == 200
-            assert other.silent
+    listed = SecureRecorder(authority.context("good"), host="127.0.0.2")
+    other = SecureRecorder(authority.context("good"), host="127.0.0.3", port=listed.port)
+    names["flip.example"] = [["127.0.0.2"], ["127.0.0.3"]]
+    url = f"https://flip.example:{listed.port}"
+    with listed, other:
+        connection = secure(way.connector, url, engine=way.engine, ca_file=authority.file, networks=["127.0.0.2/32"])
+        assert way.run(connection, "listModels", {}).status == 200
+        assert other.silent
     assert len(listed.requests) == 1
 
 
@@ -393,7 +395,7 @@ inner = gzip.compress(bytes(200 << 20), 1)
 layers = {"gzip": inner, "gzip, gzip": gzip.compress(inner), "deflate": inner, "br": inner, "zstd": inner, "x-gzip": inner, "GZIP": inner}
 connector = Connector(folder(), stores=[RecordingStore(Canary())])
 for coding, body in layers.items():
-    for status, kind in ((200, "application/json"), (401, "application/json"), (200, "text/event-stream"), (200, "application/octet-stream")):
+    for status, kind in ((200, "application/json"), (401, "application/json"), (200, "text/event-stream"), (200, "audio/mpeg")):
         with Recorder(reply(status=status, body=body, headers=[("Content-Encoding", coding)], content_type=kind)) as upstream:
             connection = connector.connection({"server_url": upstream.url, "api_key": "test:key"}, environ={}, engine=engine)
             try:
@@ -627,10 +629,10 @@ def test_a_length_that_is_wrong_is_an_error(house: House, way: Way, script: Scri
 def test_no_content_has_no_content(house: House, way: Way) -> None:
     """U13: bytes after a 204 are not its body."""
     house.upstream.scripts = [raw(b"HTTP/1.1 204 No Content\r\nContent-Type: application/json\r\nContent-Length: 5\r\n\r\nevil!")]
-    try:
-        assert way.run(house.connection(engine=way.engine), "deleteFile", {"file_id": "f"}).value is None
-    except MalformedReplyError as error:
-        assert "not valid HTTP" in str(error)
+    values = []
+    with suppress(MalformedReplyError):
+        values.append(way.run(house.connection(engine=way.engine), "deleteFile", {"file_id": "f"}).value)
+    assert values in ([None], [])
 
 
 def test_text_that_is_not_utf_8_is_marked(house: House, way: Way) -> None:
