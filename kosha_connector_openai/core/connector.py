@@ -30,7 +30,7 @@ from kosha_connector_openai.core.errors import ApiError, ConnectorError, Fault, 
 from kosha_connector_openai.core.executor import SyncExecutor, SyncStream
 from kosha_connector_openai.core.record import Record, log
 from kosha_connector_openai.core.request.files import FilePolicy
-from kosha_connector_openai.core.request.request import Request, build_request
+from kosha_connector_openai.core.request.request import Request, build_request, check_inputs
 from kosha_connector_openai.core.result.result import Result
 from kosha_connector_openai.core.spec.document import read_document
 from kosha_connector_openai.core.spec.manifest import Manifest, read_manifest
@@ -164,7 +164,7 @@ class Connector:
 
     def check(self, action: str, inputs: Mapping[str, Any]) -> tuple[Fault, ...]:
         """The warnings about these inputs; raises InputError with every fault. Nothing is read or sent."""
-        return self.catalog[action].check(inputs).warnings
+        return check_inputs(self.catalog[action], inputs)
 
     def preview(self, action: str, inputs: Mapping[str, Any], connection: Connection) -> Preview:
         """The exact request, without sending it and without reading a secret; raises InputError."""

@@ -40,22 +40,37 @@ def build_request(action: Action, inputs: Mapping[str, Any], files: FilePolicy) 
     return write_request(action, action.check(inputs), files)
 
 
+def check_inputs(action: Action, inputs: Mapping[str, Any]) -> tuple[Fault, ...]:
+    """The warnings about inputs that a request can be written for; raises InputError. No file is opened."""
+    checked = action.check(inputs)
+    _target(action, checked)
+    write_headers(_at(action, "header"), checked.parameters)
+    if checked.media_type is not None and checked.media_type.name.endswith("json"):
+        _body(checked, FilePolicy())
+    return checked.warnings
+
+
 def write_request(action: Action, checked: Checked, files: FilePolicy) -> Request:
     """The request for inputs that passed the check."""
     operation = action.operation
-    target = write_path(operation.path, _at(action, "path"), checked.parameters)
-    query = _query(action, checked)
-    if query:
-        target += f"?{query}"
-    if len(target) > MAX_TARGET:
-        message = f"The path and query are longer than {MAX_TARGET} characters."
-        raise InputError(message, [Fault("", "maxLength", message, "Ask for less at once.", MAX_TARGET)])
+    target = _target(action, checked)
     body = _body(checked, files)
     headers = [("Accept", _accept(action))]
     if body is not None and body.content_type:
         headers.append(("Content-Type", body.content_type))
     headers += write_headers(_at(action, "header"), checked.parameters)
     return Request(operation.method, operation.path, target, tuple(headers), body, checked.warnings)
+
+
+def _target(action: Action, checked: Checked) -> str:
+    target = write_path(action.operation.path, _at(action, "path"), checked.parameters)
+    query = _query(action, checked)
+    if query:
+        target += f"?{query}"
+    if len(target) > MAX_TARGET:
+        message = f"The path and query are longer than {MAX_TARGET} characters."
+        raise InputError(message, [Fault("", "maxLength", message, "Ask for less at once.", MAX_TARGET)])
+    return target
 
 
 def _at(action: Action, location: str) -> list[Parameter]:
