@@ -49,9 +49,8 @@ class JsonTextError(ValueError):
 def loads_strict(data: bytes | str, limits: JsonLimits = DEFAULT_LIMITS, *, what: str = "JSON") -> Any:
     """The value of a JSON text that somebody wrote for us; integers are exact, one BOM is accepted.
 
-    Refused, as :class:`InputError` with JSON Pointers (RFC 6901): duplicate keys (RFC 8259 section 4 calls
-    them unpredictable), NaN and Infinity, numbers beyond a double, lone surrogates, invalid UTF-8, and
-    everything over ``limits``. Size, depth and count are checked before a parser sees the text.
+    Refused, as :class:`InputError` with JSON Pointers (RFC 6901): duplicate keys (RFC 8259 section 4 calls them unpredictable), NaN,
+    Infinity, numbers beyond a double, lone surrogates, invalid UTF-8, all over ``limits``. Sizes are checked before a parser sees it.
     """
     raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
     _check_text(raw, limits, what)
@@ -109,7 +108,7 @@ def decode(data: bytes, limits: JsonLimits = DEFAULT_LIMITS) -> Any:
     for depth, (level, kinds) in enumerate(_levels(value)):
         if depth >= limits.depth and kinds & _CONTAINERS:
             raise JsonTextError(f"is nested deeper than {limits.depth}")
-        floats = floats or (float in kinds and not _within(_floats(level, kinds)))
+        floats = floats or (float in kinds and not _within(_of_kind(float, level, kinds)))
     return _decode_slowly(data, limits, "has a number that cannot be read") if floats else value
 
 
@@ -189,39 +188,49 @@ def _levels(value: Any) -> Iterator[tuple[list[Any], set[type]]]:
         yield level, kinds
 
 
-def _floats(level: list[Any], kinds: set[type]) -> list[float]:
-    return level if len(kinds) == 1 else [item for item in level if type(item) is float]
+def _of_kind(kind: type, level: list[Any], kinds: set[type]) -> list[Any]:
+    return level if len(kinds) == 1 else [item for item in level if type(item) is kind]
 
 
 def is_shallow(value: Any) -> bool:
-    """Whether compiled code can walk a value without harm: False also for what JSON lacks, so look closer then.
+    """Whether compiled code can walk a value without harm: False also for what JSON lacks, so look closer then."""
+    # Compiled libraries overflow the stack far below what Python can build, and the memory on one list that holds another many
+    # times over; neither can be caught, so both are counted before. Long texts do no harm but as keys.
+    nodes, size, limits = 0, 0, DEFAULT_LIMITS
+    for depth, (level, kinds) in enumerate(_levels(value)):
+        nodes += len(level)
+        size += _key_size(level, kinds, limits)
+        if nodes > limits.nodes or size > limits.string or not kinds <= _PLAIN or (depth >= limits.depth and kinds & _CONTAINERS):
+            return False
+    return True
 
-    Compiled libraries overflow the stack far below what Python can build, and the memory on one list that holds
-    another many times over; neither can be caught, so both are counted before.
-    """
-    return _is_plain(value, DEFAULT_LIMITS, finite=False)
+
+def _key_size(level: list[Any], kinds: set[type], limits: JsonLimits) -> int:
+    """Characters in the keys of a level's dicts; more than any limit where a key is no text."""
+    if dict not in kinds:
+        return 0
+    try:
+        return sum(map(len, chain.from_iterable(_of_kind(dict, level, kinds))))
+    except TypeError:
+        return limits.bytes + 1
 
 
 def _within(numbers: list[float]) -> bool:
     return min(numbers) > -_WHOLE and max(numbers) < _WHOLE
 
 
-def _is_plain(value: Any, limits: JsonLimits, *, finite: bool = True) -> bool:
+def _is_plain(value: Any, limits: JsonLimits) -> bool:
     nodes = size = 0
     for depth, (level, kinds) in enumerate(_levels(value)):
         nodes += len(level)
         if nodes > limits.nodes or not kinds <= _PLAIN or (depth >= limits.depth and kinds & _CONTAINERS):
             return False
         # orjson writes NaN as null. A sum is finite only if every part is; an overflow gets the closer look.
-        if finite and float in kinds and not math.isfinite(sum(_floats(level, kinds))):
+        if float in kinds and not math.isfinite(sum(_of_kind(float, level, kinds))):
             return False
         if str in kinds:
-            size += sum(map(len, level if len(kinds) == 1 else [item for item in level if type(item) is str]))
-        if dict in kinds:
-            try:
-                size += sum(map(len, chain.from_iterable(item for item in level if type(item) is dict)))
-            except TypeError:  # a key that is a number
-                return False
+            size += sum(map(len, _of_kind(str, level, kinds)))
+        size += _key_size(level, kinds, limits)
         if size > limits.bytes:  # one long string that is shared many times
             return False
     return True

@@ -10,8 +10,8 @@ from kosha_connector_openai.core.errors import DocumentError, Fault
 from kosha_connector_openai.core.spec.keywords import Path, children
 from kosha_connector_openai.core.spec.references import to_pointer
 
-NOT_JSON = (ValueError, OverflowError, RecursionError)
-"""What engines raise on values that JSON does not have, or that are too deep."""
+NOT_JSON = (ValueError, OverflowError, RecursionError, RuntimeError)
+"""What engines raise on values that JSON does not have, or that are too deep or too large for them (a panic is a RuntimeError)."""
 
 
 @dataclass(frozen=True, slots=True)
