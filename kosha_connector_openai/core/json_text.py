@@ -16,13 +16,13 @@ import orjson
 from kosha_connector_openai.core.errors import Fault, InputError
 
 MIB: Final = 1024 * 1024
-_WHOLE: Final = 2.0**63
-"""From this magnitude on, orjson may have turned an integer into a float."""
+_WHOLE: Final = 2.0**63  # from here on, orjson may have turned an integer into a float
 _SCALARS: Final = (str, int, float, type(None))
 _ARRAYS: Final = (list, tuple)
 _CONTAINERS: Final = frozenset({dict, list})
 _PLAIN: Final = _CONTAINERS | {str, int, float, bool, type(None)}
 _MOST_FAULTS: Final = 20
+_FEW: Final = 32
 _STRUCTURE: Final = b'[]{},"'
 _NOT_STRUCTURE: Final = bytes(byte for byte in range(256) if byte not in _STRUCTURE)
 _STEP: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1, ord(","): 0}
@@ -94,8 +94,7 @@ def encode(value: Any, limits: JsonLimits = DEFAULT_LIMITS, pointer: str = "") -
 def decode(data: bytes, limits: JsonLimits = DEFAULT_LIMITS) -> Any:
     """The value of a reply's JSON text; integers are exact, one BOM is accepted, the last of equal keys wins.
 
-    Of ``limits`` the bytes, the depth and, for integers beyond 64 bits, the digits count. Raises
-    :class:`JsonTextError`.
+    Of ``limits`` the bytes, the depth and, for integers beyond 64 bits, the digits count. Raises :class:`JsonTextError`.
     """
     if len(data) > limits.bytes:
         raise JsonTextError(f"is larger than {limits.bytes} bytes")
@@ -193,16 +192,17 @@ def _of_kind(kind: type, level: list[Any], kinds: set[type]) -> list[Any]:
 
 
 def is_shallow(value: Any) -> bool:
-    """Whether compiled code can walk a value without harm: False also for what JSON lacks, so look closer then."""
-    # Compiled libraries overflow the stack far below what Python can build, and the memory on one list that holds another many
-    # times over; neither can be caught, so both are counted before. Long texts do no harm but as keys.
-    nodes, size, limits = 0, 0, DEFAULT_LIMITS
-    for depth, (level, kinds) in enumerate(_levels(value)):
-        nodes += len(level)
-        size += _key_size(level, kinds, limits)
-        if nodes > limits.nodes or size > limits.string or not kinds <= _PLAIN or (depth >= limits.depth and kinds & _CONTAINERS):
+    """Whether compiled code can walk a value without harm; what JSON lacks may be in it."""
+    # Compiled libraries overflow the stack on what Python can build, and never end on one list that holds another many times over.
+    nodes, level = 0, [value]
+    for _ in range(DEFAULT_LIMITS.depth + 1):
+        if len(level) <= _FEW and _key_size(level, set(map(type, level)), DEFAULT_LIMITS) > DEFAULT_LIMITS.string:
             return False
-    return True
+        level = get_referents(*level)
+        nodes += len(level)
+        if not level or nodes > DEFAULT_LIMITS.nodes:
+            return not level
+    return False
 
 
 def _key_size(level: list[Any], kinds: set[type], limits: JsonLimits) -> int:
