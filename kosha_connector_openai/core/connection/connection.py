@@ -151,7 +151,8 @@ def read_options(values: Mapping[str, Any]) -> Options:
             Fault("/" + "/".join(str(token) for token in entry["loc"]), entry["type"], f"{entry['msg']}.", _near(entry["loc"]))
             for entry in error.errors(include_input=False)
         ]
-        raise SetupError("The connection's options are wrong.", faults) from None
+    # Raised out here: inside, the library's error would stay its context, and that one holds the values.
+    raise SetupError("The connection's options are wrong.", faults)
 
 
 def form_schema(form: ConnectionForm) -> dict[str, Any]:

@@ -380,7 +380,9 @@ def test_a_connector_tells_who_it_is(connector: Connector, tiny: Connector) -> N
 def test_making_a_connector_reads_only_the_manifest(tmp_path: Path) -> None:
     """The description is read when an action is first asked for."""
     (tmp_path / "connector.yaml").write_text((TINY / "connector.yaml").read_text())
-    Connector(tmp_path).connection({"server_url": SERVER}, environ={})
+    connection = Connector(tmp_path).connection({"server_url": SERVER}, environ={})
+    assert str(connection.server) == SERVER
+    assert not (tmp_path / "openapi.json").exists()
 
 
 @pytest.mark.parametrize(
