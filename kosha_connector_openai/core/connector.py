@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from kosha_connector_openai.core.actions.action import Action
 from kosha_connector_openai.core.actions.catalog import Catalog
@@ -33,7 +33,8 @@ from kosha_connector_openai.core.request.files import FilePolicy
 from kosha_connector_openai.core.request.request import Request, build_request, check_inputs
 from kosha_connector_openai.core.result.result import Result
 from kosha_connector_openai.core.spec.document import read_document
-from kosha_connector_openai.core.spec.manifest import Manifest, read_manifest
+from kosha_connector_openai.core.spec.manifest import Manifest, PartName, read_manifest
+from kosha_connector_openai.core.spec.part import Part, read_part
 from kosha_connector_openai.core.transport.client import Clients, facts, url
 from kosha_connector_openai.core.transport.retry import RetryBudget
 
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 MANIFEST = "connector.yaml"
 KOSHA_SPEC = "connector_spec.json"
 RecordSink = Callable[[Record], None]
+P = TypeVar("P", bound=Part)
 
 
 def read_folder(folder: Path) -> Manifest:
@@ -87,6 +89,7 @@ class Connector:
         self._clients = Clients(f"kosha-connector-{self.manifest.id}/{self.manifest.version}")
         self._budgets: dict[object, RetryBudget] = {}
         self._grants: dict[object, Grant] = {}
+        self._parts: dict[str, Part] = {}
         self._record = record
 
     def _secret_names(self) -> list[str]:
@@ -122,6 +125,13 @@ class Connector:
         """The actions by id. Raises DocumentError where the description as a whole cannot be read."""
         spec = self.manifest.spec
         return Catalog(self.manifest, read_document(self.folder / spec.file, sha256=spec.sha256))
+
+    def part(self, name: PartName, model: type[P]) -> P:
+        """A part of the manifest, read when it is first asked for; an empty ``model`` where there is none. Raises ManifestError."""
+        found = self._parts.get(name)
+        if not isinstance(found, model):
+            found = self._parts[name] = read_part(self.folder, self.manifest.parts.get(name, {}), model, name=name)
+        return found
 
     @property
     def form(self) -> dict[str, Any]:

@@ -17,9 +17,13 @@ LIMIT = 330
 """Lines: about 300, and room for a docstring that had to be longer."""
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "core").rglob("*.py")), ids=lambda path: path.name)
-def test_core_names_no_provider(path: Path) -> None:
-    """No provider's name occurs in core; only our own package's name does."""
+GENERAL = sorted(path for wing in ("core", "flows", "gateway") for path in (PACKAGE / wing).rglob("*.py"))
+"""The wings that serve any provider."""
+
+
+@pytest.mark.parametrize("path", GENERAL, ids=lambda path: path.name)
+def test_core_flows_and_gateway_name_no_provider(path: Path) -> None:
+    """No provider's name occurs in them; only our own package's name does."""
     text = path.read_text(encoding="utf-8").replace("kosha_connector_openai", "")
     assert PROVIDERS.findall(text) == []
 

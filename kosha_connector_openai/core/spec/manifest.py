@@ -5,26 +5,19 @@ Everything that a provider does in its own way is data here; unknown keys are re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from kosha_connector_openai.core.errors import DocumentError, Fault, ManifestError
-from kosha_connector_openai.core.nearest import nearest
-from kosha_connector_openai.core.spec.yaml_text import YamlLimits, load_yaml
+from kosha_connector_openai.core.errors import ManifestError
+from kosha_connector_openai.core.spec.part import Part, parse_part
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Line = Annotated[str, Field(min_length=1, max_length=2_000)]
-
-
-class Part(BaseModel):
-    """The base of all parts: frozen, and closed to unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+PartName = Literal["forms", "pickers", "models", "outputs", "paging", "jobs", "presets", "triggers"]
 
 
 class Publisher(Part):
@@ -241,6 +234,10 @@ class Manifest(Part):
     streams: StreamRules = Field(default_factory=StreamRules)
     groups: tuple[Group, ...] = ()
     actions: Mapping[str, ActionOverlay] = Field(default_factory=dict, description="Operation id -> overlay.")
+    parts: Mapping[PartName, str | Mapping[str, Any]] = Field(
+        default_factory=dict,
+        description="What only some uses need, read when they do: its name -> a file beside the manifest, or the part itself.",
+    )
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -254,37 +251,4 @@ def read_manifest(path: Path) -> Manifest:
 
 def parse_manifest(data: bytes, *, name: str = "connector.yaml") -> Manifest:
     """The manifest in YAML text; raises ManifestError."""
-    try:
-        raw = load_yaml(data, YamlLimits(bytes=4 * 1024 * 1024), what=name)
-    except DocumentError as error:
-        raise ManifestError(error.message, error.faults) from None
-    try:
-        return Manifest.model_validate(raw)
-    except ValidationError as error:
-        faults = [_fault(entry["loc"], entry["type"], entry["msg"]) for entry in error.errors(include_input=False)]
-        raise ManifestError(f"{name} breaks the manifest's schema.", faults) from None
-
-
-def _fault(location: tuple[int | str, ...], rule: str, message: str) -> Fault:
-    pointer = "".join("/" + str(token).replace("~", "~0").replace("/", "~1") for token in location)
-    if rule != "extra_forbidden":
-        return Fault(pointer, rule, f"{message}.")
-    names = sorted(_names(Manifest, location[:-1]))
-    near = nearest(str(location[-1]), names)
-    fix = f"Did you mean `{near}`?" if near else f"Known here: {', '.join(names)}."
-    return Fault(pointer, "unknown", "No such key.", fix, allowed=names)
-
-
-def _names(model: Any, location: Iterable[int | str]) -> set[str]:
-    """The keys known at a place, found by following the models' annotations."""
-    for token in location:
-        for part in _parts(model):
-            if isinstance(token, str) and isinstance(part, type) and issubclass(part, BaseModel):
-                model = part.model_fields[token].annotation if token in part.model_fields else None
-            elif get_origin(part) is not None:
-                model = get_args(part)[-1] if get_args(part)[-1] is not Ellipsis else get_args(part)[0]
-    return {name for part in _parts(model) if isinstance(part, type) for name in getattr(part, "model_fields", ())}
-
-
-def _parts(annotation: Any) -> tuple[Any, ...]:
-    return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    return parse_part(data, Manifest, name=name)

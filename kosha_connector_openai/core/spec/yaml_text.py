@@ -52,6 +52,8 @@ def load_yaml(data: bytes, limits: YamlLimits = YamlLimits(), *, what: str = "YA
         while parser.check_event():
             builder.take(parser.get_event())
     except yaml.YAMLError as error:
+        if "nesting depth" in str(getattr(error, "problem", "")):  # libyaml's own limit, met while it looks ahead for a key
+            raise DocumentError(f"{what} is nested deeper than {limits.depth} levels.") from None
         mark = getattr(error, "problem_mark", None)
         line = f" at line {mark.line + 1}" if mark else ""
         raise DocumentError(f"{what} is not valid YAML{line}.") from None
