@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kosha_connector_openai.core.call import CallOptions
-    from kosha_connector_openai.core.connection.connection import Connection, Options
+    from kosha_connector_openai.core.connection.connection import Connection
+    from kosha_connector_openai.core.connection.options import Options
     from kosha_connector_openai.core.connection.secret import Secret
     from kosha_connector_openai.core.connector import Connector, Preview
     from kosha_connector_openai.core.errors import ConnectorError, Fault
@@ -22,7 +23,7 @@ _HOMES = {
     "ConnectorError": "core.errors",
     "Event": "core.result.stream",
     "Fault": "core.errors",
-    "Options": "core.connection.connection",
+    "Options": "core.connection.options",
     "Preview": "core.connector",
     "Result": "core.result.result",
     "Secret": "core.connection.secret",

@@ -92,6 +92,20 @@ def connection_fields(connector: Connector) -> str:
     return table(("Field", "What it is", "Takes", "Variables, the first set one wins", "Default"), rows)
 
 
+def presets(connector: Connector) -> str:
+    """The kinds of server."""
+    rows = [
+        (
+            code(name),
+            f"{preset.title}. {preset.help}",
+            ", ".join(code(f"{field}={value}") for field, value in preset.values.items()),
+            ", ".join(map(code, preset.required)),
+        )
+        for name, preset in connector.manifest.servers.presets.items()
+    ]
+    return table(("`preset`", "What it is", "Fills in", "Needs"), rows)
+
+
 def manifest_keys(_: Connector) -> str:
     """Every key of a manifest, a table for each of its parts."""
     schema = Manifest.model_json_schema()
@@ -141,6 +155,7 @@ PARTS: Final[Mapping[str, Callable[[Connector], str]]] = {
     "exit-codes": exit_codes,
     "errors": error_tree,
     "connection-fields": connection_fields,
+    "presets": presets,
     "manifest-keys": manifest_keys,
     "defaults": defaults,
 }

@@ -20,6 +20,7 @@ from kosha_connector_openai.cli.connection import Choices, home, read_sources
 from kosha_connector_openai.cli.connection import connect as open_connection
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import clean, note, say_json
+from kosha_connector_openai.core.connection.presets import idle, preset_of
 from kosha_connector_openai.core.connection.secret import Secret, SecretReference, check_secret
 from kosha_connector_openai.core.connection.store import SecretContext
 from kosha_connector_openai.core.connection.stores.keyring_store import SERVICE, KeyringStore
@@ -102,8 +103,11 @@ def _asked(connector: Connector, given: Mapping[str, str]) -> _Filled:
     """Asks for each field that is not given; a secret is not shown while it is typed."""
     filled = _Filled(dict(given))
     note("Leave a field empty to skip it.")
+    manifest = connector.manifest
     for entry in _open_fields(connector, given):
-        default = "" if entry.secret else entry.default or ""
+        if entry.name in idle(manifest, filled.values):
+            continue
+        default = "" if entry.secret else preset_of(manifest, filled.values).values.get(entry.name, entry.default or "")
         show = bool(default)
         text = typer.prompt(entry.label, default=default, show_default=show, hide_input=entry.secret, err=True)
         if entry.secret and text.strip():

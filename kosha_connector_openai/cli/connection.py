@@ -13,7 +13,7 @@ import typer
 
 from kosha_connector_openai import Connection, Connector
 from kosha_connector_openai.cli.session import Session
-from kosha_connector_openai.core.connection.connection import read_options
+from kosha_connector_openai.core.connection.options import read_options
 from kosha_connector_openai.core.connection.secret import SecretReference
 from kosha_connector_openai.core.connection.store import SecretStore
 from kosha_connector_openai.core.connection.stores import default_stores

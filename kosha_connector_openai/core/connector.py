@@ -16,13 +16,13 @@ from kosha_connector_openai.core.call import Call, CallOptions
 from kosha_connector_openai.core.connection.auth import masked
 from kosha_connector_openai.core.connection.connection import (
     Connection,
-    Options,
     form_schema,
     home_of_environment,
     make_connection,
-    read_options,
     values_from_environment,
 )
+from kosha_connector_openai.core.connection.options import Options, read_options
+from kosha_connector_openai.core.connection.presets import merged
 from kosha_connector_openai.core.connection.resolver import SecretResolver
 from kosha_connector_openai.core.connection.store import SecretCache, SecretContext, SecretStore, SecretStores
 from kosha_connector_openai.core.connection.stores import default_stores
@@ -136,7 +136,7 @@ class Connector:
     @property
     def form(self) -> dict[str, Any]:
         """The connection form as JSON Schema 2020-12."""
-        return form_schema(self.manifest.connection)
+        return form_schema(self.manifest.connection, self.manifest.servers.presets)
 
     def icon(self) -> bytes | None:
         """The logo's bytes, or None where the manifest names none."""
@@ -160,7 +160,7 @@ class Connector:
         named = dict(values or {})
         if "allowed_origins" not in options and (home := home_of_environment(self.manifest, found, named)):
             options["allowed_origins"] = (home,)
-        return make_connection(self.manifest, {**found, **named}, read_options(options))
+        return make_connection(self.manifest, merged(self.manifest, found, named), read_options(options))
 
     def offered(self, connection: Connection | None = None) -> tuple[Action, ...]:
         """The actions to show, in order; groups with a security scheme of their own only where it can be met.
@@ -179,7 +179,7 @@ class Connector:
     def preview(self, action: str, inputs: Mapping[str, Any], connection: Connection) -> Preview:
         """The exact request, without sending it and without reading a secret; raises InputError."""
         chosen = self.catalog[action]
-        request = build_request(chosen, inputs, _files(connection))
+        request = _request(chosen, inputs, connection)
         credential = connection.credential(chosen.operation.security)
         hidden = [] if credential is None else masked(credential, facts(request, connection.server))
         headers = (*self._clients.headers(request, connection), *hidden)
@@ -271,7 +271,7 @@ class Connector:
 
     def _call(self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions) -> tuple[Call, SecretResolver]:
         chosen = self.catalog[action]
-        request = build_request(chosen, inputs, _files(connection))
+        request = _request(chosen, inputs, connection)
         credential = connection.credential(chosen.operation.security)
         budget = self._budgets.setdefault(connection.pool_key, RetryBudget())
         call = Call(chosen, request, connection, credential, self.manifest, options, budget)
@@ -315,9 +315,15 @@ class Connector:
         )
 
 
-def _files(connection: Connection) -> FilePolicy:
+def _request(action: Action, inputs: Mapping[str, Any], connection: Connection) -> Request:
+    """The request for this connection's kind of server; raises InputError."""
     options = connection.options
-    return FilePolicy(options.roots, options.any_path, connection.limits.upload)
+    request = build_request(action, inputs, FilePolicy(options.roots, options.any_path, connection.limits.upload))
+    if connection.form is None:
+        return request
+    from kosha_connector_openai.core.request.server_form import at_server  # noqa: PLC0415 - most servers are as described
+
+    return at_server(request, action.id, inputs, connection.form, connection.form_values)
 
 
 __all__ = ["Action", "CallOptions", "Connection", "Connector", "Options", "Preview", "Result"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kosha_connector_openai.core.connection.connection import Options
+from kosha_connector_openai.core.connection.options import Options
 from tests.packaging.building import build, install, python
 from tests.recorder import Recorder, reply
 

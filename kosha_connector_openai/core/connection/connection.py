@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from ipaddress import IPv4Network, IPv6Network
-from pathlib import Path
-from typing import Any, Literal, TypeVar
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 from kosha_connector_openai.core.connection.auth import AUTH_TYPES, Credential, auth_type
 from kosha_connector_openai.core.connection.credentials import ANY, idle_fields, make_credentials
+from kosha_connector_openai.core.connection.options import Options
 from kosha_connector_openai.core.connection.origin import Server, parse_origin, parse_server
+from kosha_connector_openai.core.connection.presets import home, missing, preset_of, role
 from kosha_connector_openai.core.connection.secret import SecretReference
 from kosha_connector_openai.core.errors import Fault, SetupError
 from kosha_connector_openai.core.nearest import nearest
@@ -25,36 +24,9 @@ from kosha_connector_openai.core.spec.manifest import (
     Retries,
     Timeouts,
 )
+from kosha_connector_openai.core.spec.servers import Preset, ServerForm
 
 T = TypeVar("T")
-EngineName = Literal["auto", "httpx", "httpx2", "aiohttp"]
-
-
-class Options(BaseModel):
-    """What an operator may set beyond the form. Nothing here can be set by a workflow's inputs.
-
-    ``networks`` are private networks (such as ``10.1.0.0/16``) that a server may be in; public addresses may always be
-    called, and with ``loopback`` this machine by the names that say so. ``headers`` go with every request. ``roots`` are folders that
-    file inputs may be read from.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
-
-    timeouts: Timeouts | None = None
-    retries: Retries | None = None
-    limits: Limits | None = None
-    engine: EngineName = "auto"
-    networks: tuple[IPv4Network | IPv6Network, ...] = ()
-    loopback: bool = True
-    allowed_origins: tuple[str, ...] = ()
-    headers: Mapping[str, str] = Field(default_factory=dict)
-    proxy: str | None = None
-    ca_file: Path | None = None
-    roots: tuple[Path, ...] = ()
-    any_path: bool = False
-    api_key_header: str = Field(default="api-key", description="Header of the key where the authentication type is API_KEY.")
-    token_url: str = Field(default="", description="Where access tokens are renewed if the authentication type is OAUTH2.")
-    tenant: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +41,10 @@ class Connection:
     retries: Retries = field(default_factory=Retries)
     limits: Limits = field(default_factory=Limits)
     options: Options = field(default_factory=Options)
+    form: ServerForm | None = None
+    """How this kind of server has the API, where that is not as described."""
+    form_values: Mapping[str, str] = field(default_factory=dict)
+    """The plain fields of the connection, which the server's form may need."""
 
     def credential(self, security: tuple[tuple[str, ...], ...]) -> Credential | None:
         """The credential for an operation's security alternatives: the first of one scheme that this connection can meet.
@@ -97,7 +73,9 @@ def make_connection(manifest: Manifest, values: Mapping[str, str], options: Opti
     """
     form = manifest.connection
     faults: list[Fault] = []
-    given = _known(form, values, faults)
+    preset = _try(faults, lambda: preset_of(manifest, values)) or Preset(title="unknown")
+    given = _known(form, {**preset.values, **{name: text for name, text in values.items() if text and text.strip()}}, faults)
+    faults += missing(preset, given)
     server = _try(faults, lambda: _server(manifest, given))
     scheme = _try(faults, lambda: _scheme(form, given))
     faults += _missing_fields(form, given, idle_fields(form, manifest.auth, scheme or ""))
@@ -121,6 +99,8 @@ def make_connection(manifest: Manifest, values: Mapping[str, str], options: Opti
         retries=options.retries or manifest.defaults.retries,
         limits=options.limits or manifest.defaults.limits,
         options=options,
+        form=preset.form,
+        form_values={name: text for name, text in given.items() if not _field(form, name).secret} if preset.form else {},
     )
 
 
@@ -136,26 +116,13 @@ def values_from_environment(form: ConnectionForm, environ: Mapping[str, str]) ->
 
 def home_of_environment(manifest: Manifest, found: Mapping[str, str], named: Mapping[str, str]) -> str | None:
     """The origin that the environment's secrets are for, where someone named another server without naming a secret; else None."""
-    server = next((entry.name for entry in manifest.connection.fields if entry.role == "server"), "")
     borrowed = [entry.name for entry in manifest.connection.fields if entry.secret and entry.name in found and not named.get(entry.name)]
-    home = found.get(server) or manifest.servers.default
-    return str(parse_server(home).origin) if borrowed and named.get(server) and home else None
+    elsewhere = [entry for entry in (role(manifest, "server"), role(manifest, "preset")) if entry and named.get(entry.name)]
+    server = home(manifest, found) if borrowed and elsewhere else None
+    return str(parse_server(server).origin) if server else None
 
 
-def read_options(values: Mapping[str, Any]) -> Options:
-    """Options from plain values; raises SetupError naming each field that is wrong."""
-    try:
-        return Options.model_validate(values)
-    except ValidationError as error:
-        faults = [
-            Fault("/" + "/".join(str(token) for token in entry["loc"]), entry["type"], f"{entry['msg']}.", _near(entry["loc"]))
-            for entry in error.errors(include_input=False)
-        ]
-    # Raised out here: inside, the library's error would stay its context, and that one holds the values.
-    raise SetupError("The connection's options are wrong.", faults)
-
-
-def form_schema(form: ConnectionForm) -> dict[str, Any]:
+def form_schema(form: ConnectionForm, presets: Mapping[str, Preset] = MappingProxyType({})) -> dict[str, Any]:
     """The connection form as JSON Schema 2020-12; a secret field is marked ``writeOnly`` and takes a reference."""
     properties = {}
     for entry in form.fields:
@@ -168,6 +135,8 @@ def form_schema(form: ConnectionForm) -> dict[str, Any]:
             schema |= {"writeOnly": True, "format": "secret-reference"}
         if entry.role == "auth_type":
             schema["enum"] = list(AUTH_TYPES)
+        if entry.role == "preset":
+            schema["oneOf"] = [{"const": name, "title": preset.title, "description": preset.help} for name, preset in presets.items()]
         properties[entry.name] = schema
     required = [entry.name for entry in form.fields if entry.required]
     return {
@@ -198,7 +167,7 @@ def _missing_fields(form: ConnectionForm, given: Mapping[str, str], idle: Collec
 
 
 def _server(manifest: Manifest, given: Mapping[str, str]) -> Server:
-    entry = next((entry for entry in manifest.connection.fields if entry.role == "server"), None)
+    entry = role(manifest, "server")
     text = given.get(entry.name) if entry else None
     if text and not manifest.servers.override:
         raise SetupError("This connector has one server.", [Fault(f"/{entry.name}", "fixed", "may not be changed.")])  # type: ignore[union-attr]
@@ -247,8 +216,3 @@ def _try(faults: list[Fault], make: Callable[[], T]) -> T | None:
 def _missing(security: tuple[tuple[str, ...], ...]) -> Fault:
     names = " or ".join(" with ".join(alternative) for alternative in security)
     return Fault("/credentials", "security", f"needs {names}.", "Fill in the credential of the connection.")
-
-
-def _near(location: tuple[int | str, ...]) -> str:
-    near = nearest(str(location[-1]), Options.model_fields) if location else None
-    return f"Did you mean `{near}`?" if near else ""

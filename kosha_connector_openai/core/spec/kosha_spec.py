@@ -25,8 +25,8 @@ from kosha_connector_openai.core.spec.manifest import (
     Manifest,
     Publisher,
     ResultRules,
-    Servers,
 )
+from kosha_connector_openai.core.spec.servers import Servers
 
 _LIMITS: Final = JsonLimits(bytes=1024 * 1024, depth=16, nodes=20_000)
 _SERVER, _AUTH_TYPE, _HEADER, _REFRESH = "SERVER_URL", "AUTH_TYPE", "API_KEY_HEADER_NAME", "REFRESH_TOKEN"

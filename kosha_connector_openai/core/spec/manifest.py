@@ -13,6 +13,7 @@ from pydantic import Field
 
 from kosha_connector_openai.core.errors import ManifestError
 from kosha_connector_openai.core.spec.part import Part, parse_part
+from kosha_connector_openai.core.spec.servers import Servers
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -41,13 +42,6 @@ class Spec(Part):
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
 
 
-class Servers(Part):
-    """Where the API lives: an https origin with an optional path prefix, joined with the description's paths."""
-
-    default: str | None = None
-    override: bool = Field(default=True, description="Whether a connection may name another server.")
-
-
 class AuthRule(Part):
     """How one security scheme of the description is met: the scheme, and which connection field holds which part of it."""
 
@@ -71,7 +65,7 @@ class ConnectionField(Part):
     default: str | None = None
     env: tuple[str, ...] = Field(default=(), description="Environment variables that fill the field, the first set one wins.")
     header: str | None = Field(default=None, description="Request header that carries the value.")
-    role: Literal["server", "auth_type"] | None = None
+    role: Literal["server", "auth_type", "preset"] | None = None
 
 
 class ConnectionTest(Part):

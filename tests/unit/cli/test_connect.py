@@ -124,7 +124,7 @@ def test_for_programs(cli: Cli, backend: _Backend, secret: Canary, tmp_path: Pat
 @pytest.mark.usefixtures("typed")
 def test_asked_for(cli: Cli, backend: _Backend, secret: Canary, home: Path) -> None:
     """At a terminal each field is asked for; an empty one is skipped; the connection test is offered."""
-    done = cli("connect", "work", input=f"{secret.key}\n\norg-7\n\n\n\nn\n")
+    done = cli("connect", "work", input=f"{secret.key}\n\norg-7\n\n\n\n\nn\n")
     assert done.exit_code == 0
     values = (home / "connections" / "work.yaml").read_text().splitlines()[2:]
     assert sorted(values) == ['  api_key: "keyring:kosha/work.api_key"', '  auth_type: "BEARER_TOKEN"', '  organization: "org-7"']
@@ -135,10 +135,24 @@ def test_asked_for(cli: Cli, backend: _Backend, secret: Canary, home: Path) -> N
 @pytest.mark.usefixtures("typed")
 def test_what_is_set_is_not_asked_for(cli: Cli, backend: _Backend) -> None:
     """Fields given by ``--set`` are not asked for; a server without a key needs none."""
-    fields = ("auth_type=NONE", "server_url=http://127.0.0.1:9", "organization=o", "project=p", "api_key=env:KEY", "admin_key=env:KEY")
+    fields = (
+        *("auth_type=NONE", "server_url=http://127.0.0.1:9", "preset=compatible", "organization=o", "project=p"),
+        *("api_key=env:KEY", "admin_key=env:KEY"),
+    )
     done = cli("connect", "local", "--no-test", *(part for field in fields for part in ("--set", field)))
     assert (done.exit_code, "key" in done.stderr) == (0, False)
     assert backend.entries == {}
+
+
+@pytest.mark.usefixtures("typed")
+def test_a_kind_of_server_decides_what_is_asked(cli: Cli, backend: _Backend, secret: Canary, home: Path) -> None:
+    """Its own values are offered as defaults, and fields that only some kinds need are asked for these alone."""
+    done = cli("connect", "cloud", "--no-test", input=f"{secret.key}\n\n\n\nazure-deployment\nhttps://n.example\n2024-10-21\nd-1\n\n")
+    assert done.exit_code == 0
+    written = (home / "connections" / "cloud.yaml").read_text()
+    assert all(line in written for line in ('auth_type: "API_KEY"', 'api_version: "2024-10-21"', 'deployment: "d-1"'))
+    assert "Deployment" in done.stderr
+    assert "Deployment" not in cli("connect", "local", "--no-test", input=f"{secret.key}\n\n\n\nollama\n\n\n").stderr
 
 
 def test_no_secret_is_needed_without_authentication(cli: Cli, backend: _Backend, home: Path) -> None:
@@ -320,6 +334,7 @@ def test_a_typed_secret_is_not_shown(terminal: Callable[..., Any], secret: Canar
     asked.answer("administration key: ", "")
     asked.answer("Organization", "org-typed")
     asked.answer("Project", "")
+    asked.answer("Kind of server", "")
     asked.answer("Server URL", "")
     asked.answer("Authentication type", "")
     assert asked.end() == 0

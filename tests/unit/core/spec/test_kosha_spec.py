@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kosha_connector_openai.core.connection.auth import AUTH_TYPES as SCHEMES
-from kosha_connector_openai.core.connection.connection import Options, make_connection, values_from_environment
+from kosha_connector_openai.core.connection.connection import make_connection, values_from_environment
+from kosha_connector_openai.core.connection.options import Options
 from kosha_connector_openai.core.errors import ManifestError
 from kosha_connector_openai.core.spec.kosha_spec import AUTH_TYPES, parse_kosha_spec, read_kosha_spec, write_kosha_spec
 from kosha_connector_openai.core.spec.manifest import Manifest, parse_manifest, read_manifest
@@ -191,7 +192,10 @@ def test_what_is_written_has_the_ten_keys_and_keeps_its_own_bounds(root: Path) -
         "OPENAI_ADMIN_KEY",
         "OPENAI_ORG_ID",
         "OPENAI_PROJECT_ID",
+        "SERVER_PRESET",
         "SERVER_URL",
+        "OPENAI_API_VERSION",
+        "OPENAI_DEPLOYMENT",
         "AUTH_TYPE",
     ]
     assert {tuple(entry) for entry in fields} == {tuple(KEYS), (*KEYS, "default")}
