@@ -24,17 +24,20 @@ _PROCESS_KEY: Final = os.urandom(32)
 class Secret:
     """A secret's text, which only ``reveal()`` gives; every other way of showing or moving it is closed.
 
-    ``reference`` says where it came from, ``version`` is the store's mark, ``notes`` say what was trimmed.
+    ``reference`` says where it came from, ``version`` is the store's mark, ``notes`` say what was trimmed, ``expires`` is when it ends.
     """
 
-    __slots__ = ("__echoes", "__notes", "__reference", "__value", "__version", "__weakref__")
+    __slots__ = ("__echoes", "__expires", "__notes", "__reference", "__value", "__version", "__weakref__")
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, value: str, *, reference: str = "", version: str = "", notes: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, value: str, *, reference: str = "", version: str = "", notes: tuple[str, ...] = (), expires: float | None = None
+    ) -> None:
         self.__value = value
         self.__reference = reference
         self.__version = version
         self.__notes = notes
+        self.__expires = expires
         self.__echoes: tuple[str, ...] | None = None
 
     def reveal(self) -> str:
@@ -55,6 +58,11 @@ class Secret:
     def notes(self) -> tuple[str, ...]:
         """What was taken away when it was read, each as a short sentence without the value."""
         return self.__notes
+
+    @property
+    def expires(self) -> float | None:
+        """The second of ``time.time`` at which it ends, as its store says; None where the store sets no end."""
+        return self.__expires
 
     @property
     def fingerprint(self) -> str:
@@ -161,7 +169,7 @@ _PLAIN_SECRET: Final = re.compile(r"[!#-&(-_a-~][!-~]{7,8191}")
 """What passes every rule below as it is, quotes at its start left to them: the way of nearly every call."""
 
 
-def check_secret(text: str, reference: str, *, version: str = "") -> Secret:
+def check_secret(text: str, reference: str, *, version: str = "", expires: float | None = None) -> Secret:
     """The secret in a store's text, trimmed of one line break, of blanks around and of a pasted ``Bearer``.
 
     What was trimmed is in its ``notes``. Raises SecretRefusedError, which names the reference and the
@@ -169,7 +177,7 @@ def check_secret(text: str, reference: str, *, version: str = "") -> Secret:
     an HTTP field (RFC 9110, section 5.5) could not carry unharmed.
     """
     if _PLAIN_SECRET.fullmatch(text):
-        return Secret(text, reference=reference, version=version)
+        return Secret(text, reference=reference, version=version, expires=expires)
     value, notes = text, []
     for pattern, note in _TRIMMED:
         shorter = pattern.sub("", value)
@@ -177,7 +185,7 @@ def check_secret(text: str, reference: str, *, version: str = "") -> Secret:
         value = shorter
     found = next(((flaw, match) for flaw in _FLAWS if (match := flaw.pattern.search(value))), None)
     if found is None:
-        return Secret(value, reference=reference, version=version, notes=tuple(notes))
+        return Secret(value, reference=reference, version=version, notes=tuple(notes), expires=expires)
     flaw, match = found
     where = f" at position {text.index(value) + match.start() + 1}" if flaw.placed else ""
     # Error reporters show the variables of frames: no value may be left in this one.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from threading import Event, Lock, Thread
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 from kosha_connector_openai.core.connection.secret import Secret, SecretReference, check_secret
 from kosha_connector_openai.core.errors import (
@@ -107,7 +108,9 @@ def _checked(found: object, reference: SecretReference) -> Secret:
     if not isinstance(found, Secret):
         del found
         raise _final(SecretStoreError(f"The secret store {reference.scheme} gave something that is no Secret."))
-    checked = check_secret(found.reveal(), str(reference), version=found.version)
+    if found.expires is not None and found.expires <= time.time():
+        raise SecretStoreError(f"The secret store {reference.scheme} gave a secret that has ended.", hint="Check the clocks.")
+    checked = check_secret(found.reveal(), str(reference), version=found.version, expires=found.expires)
     return found if found == checked else checked
 
 
@@ -148,9 +151,15 @@ def cache_key(reference: SecretReference, context: SecretContext) -> CacheKey:
     return CacheKey(context.tenant, context.connector, context.origin, *place)
 
 
+_EARLY: Final = 30.0
+"""Seconds, at most, before its end at which a secret is no longer used: a call takes time."""
+
+
 class _Kept(NamedTuple):
     outcome: Secret | SecretError
     until: float
+    ends: float
+    """The second of ``time.time`` from which the secret is too near its end to be used."""
 
 
 @dataclass(slots=True, eq=False)
@@ -162,11 +171,18 @@ class _Flight:
 class SecretCache:
     """Remembers secrets for ``ttl`` seconds, failures for ``negative_ttl``, and reads once for all who ask.
 
-    Safe from any thread; async callers use ``peek`` first and then ``get`` in a thread. One cache belongs to
-    one SecretStores.
+    A secret that its store lets end sooner is read anew before its end: a tenth of its time before, at most half a minute. Safe from any
+    thread; async callers use ``peek`` first and then ``get`` in a thread. One cache belongs to one SecretStores.
     """
 
-    def __init__(self, ttl: float = 60, negative_ttl: float = 2, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        ttl: float = 60,
+        negative_ttl: float = 2,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._wall = wall
         self._ttl = ttl
         self._negative_ttl = negative_ttl
         self._clock = clock
@@ -215,7 +231,8 @@ class SecretCache:
 
     def _fresh(self, key: CacheKey) -> Secret | SecretError | None:
         kept = self._kept.get(key)
-        return kept.outcome if kept is not None and self._clock() < kept.until else None
+        # By both clocks: an end is a date, and a date's clock may be set back.
+        return kept.outcome if kept is not None and self._clock() < kept.until and self._wall() < kept.ends else None
 
     def _fly(self, key: CacheKey, flight: _Flight, read: Callable[[], Secret]) -> Secret | SecretError:
         started = self._clock()
@@ -241,7 +258,15 @@ class SecretCache:
         self._kept = {old: kept for old, kept in self._kept.items() if now < kept.until}
         if outcome is not None:
             ttl = self._ttl if isinstance(outcome, Secret) else self._negative_ttl
-            self._kept[key] = _Kept(outcome, started + ttl)
+            left = self._left(outcome)
+            self._kept[key] = _Kept(outcome, min(started + ttl, now + left), self._wall() + left)
+
+    def _left(self, outcome: Secret | SecretError) -> float:
+        """Seconds for which the secret may be used."""
+        if not isinstance(outcome, Secret) or outcome.expires is None:
+            return math.inf
+        left = outcome.expires - self._wall()
+        return left - min(_EARLY, left / 10)
 
     @staticmethod
     def _wait(flight: _Flight) -> Secret | SecretError | None:

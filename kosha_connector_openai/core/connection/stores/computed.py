@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,12 +23,18 @@ class Token:
     expires: float | None = None
 
 
-TokenSource = Callable[[SecretContext], Token]
-"""Makes a token for a tenant and an origin; it may wait, and what it raises counts as a failure of the store."""
+TokenSource = Callable[[SecretContext], Token | Awaitable[Token]]
+"""Makes a token for a tenant and an origin; it may wait, and what it raises counts as a failure of the store.
+
+One that is ``async`` runs on an event loop of its own, so that callers in threads and on other loops can use it.
+"""
 
 
 class ComputedStore:
-    """``scheme:name`` for each named source. It remembers nothing: the host's cache asks once a minute, and anew after a refusal."""
+    """``scheme:name`` for each named source.
+
+    It remembers nothing: the host's cache asks once a minute, before a token's end, and anew after a refusal.
+    """
 
     slow: Final = True
 
@@ -45,7 +51,20 @@ class ComputedStore:
         source = self._sources.get(str(reference).removeprefix(f"{self.scheme}:"))
         if source is None:
             raise SecretMissingError("No source of tokens has this name.", hint=f"Known: {', '.join(sorted(self._sources)) or 'none'}.")
-        token = source(context)
+        token = _made(source(context))
         if token.expires is not None and token.expires <= self._clock():
             raise SecretStoreError(f"The source of {reference} gave a token that has expired.", hint="Check the clocks.")
-        return check_secret(token.secret.reveal(), str(reference), version=token.secret.version)
+        ends = token.secret.expires if token.expires is None else token.expires
+        return check_secret(token.secret.reveal(), str(reference), version=token.secret.version, expires=ends)
+
+
+def _made(found: Token | Awaitable[Token]) -> Token:
+    """The token, awaited where its source is asynchronous; the store is read in a thread, which has no loop yet."""
+    if not isinstance(found, Awaitable):
+        return found
+    import asyncio  # noqa: PLC0415 - most sources need none of it
+
+    async def wait() -> Token:
+        return await found
+
+    return asyncio.run(wait())
