@@ -44,6 +44,20 @@ class Authority:
         """The trusted authority's certificate."""
         return self.folder / "ca.pem"
 
+    def client(self, name: str, *, signer: str = "ca") -> tuple[Path, Path]:
+        """A certificate for a client and its key, which only this user may read."""
+        self._sign(name, signer=signer, names="extendedKeyUsage=clientAuth")
+        for kind in ("crt", "key", "chain"):
+            (self.folder / f"{name}.{kind}").chmod(0o600)
+        return self.folder / f"{name}.crt", self.folder / f"{name}.key"
+
+    def demanding(self, name: str) -> ssl.SSLContext:
+        """A server's context that asks for a client's certificate of the trusted authority."""
+        context = self.context(name)
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(self.file)
+        return context
+
     def context(self, name: str) -> ssl.SSLContext:
         """A server's context with this certificate."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

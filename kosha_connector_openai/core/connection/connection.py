@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from kosha_connector_openai.core.connection.auth import AUTH_TYPES, Credential, auth_type
 from kosha_connector_openai.core.connection.credentials import ANY, idle_fields, make_credentials
-from kosha_connector_openai.core.connection.options import Options
+from kosha_connector_openai.core.connection.options import Options, check_options
 from kosha_connector_openai.core.connection.origin import Server, parse_origin, parse_server
 from kosha_connector_openai.core.connection.presets import home, missing, preset_of, role
 from kosha_connector_openai.core.connection.secret import SecretReference
@@ -62,8 +62,9 @@ class Connection:
     def pool_key(self) -> tuple[object, ...]:
         """What two calls must have in common to share sockets."""
         options = self.options
-        reach = (options.networks, options.loopback, options.proxy, options.ca_file)
-        return (options.tenant, self.server.origin, options.engine, *reach, self.limits)
+        reach = (options.networks, options.loopback, options.proxy, options.proxy_auth)
+        trust = (options.ca_file, options.client_cert, options.client_key)
+        return (options.tenant, self.server.origin, options.engine, *reach, *trust, self.limits)
 
 
 def make_connection(manifest: Manifest, values: Mapping[str, str], options: Options) -> Connection:
@@ -86,6 +87,7 @@ def make_connection(manifest: Manifest, values: Mapping[str, str], options: Opti
     }
     origins = _try(faults, lambda: frozenset(parse_origin(text) for text in options.allowed_origins))
     headers = _headers(form, given, options, faults)
+    faults += check_options(options)
     if faults or server is None or scheme is None:
         raise SetupError("The connection is not complete.", faults)
     allowed = origins or frozenset({server.origin})

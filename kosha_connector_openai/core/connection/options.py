@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from kosha_connector_openai.core.connection.origin import Origin, parse_server
+from kosha_connector_openai.core.connection.secret import SecretReference
 from kosha_connector_openai.core.errors import Fault, SetupError
+from kosha_connector_openai.core.json_text import escape
 from kosha_connector_openai.core.nearest import nearest
 from kosha_connector_openai.core.spec.manifest import Limits, Retries, Timeouts
 
 EngineName = Literal["auto", "httpx", "httpx2", "aiohttp"]
+
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}")
+_NOT_OURS: Final = frozenset(
+    {
+        *("accept-encoding", "authorization", "connection", "content-encoding", "content-length", "content-type", "cookie", "expect"),
+        *("host", "keep-alive", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"),
+    }
+)
+"""Headers of the message itself, and of the credential: a second one would be read otherwise by another server."""
 
 
 class Options(BaseModel):
     """What an operator may set beyond the form. Nothing here can be set by a workflow's inputs.
 
     ``networks`` are private networks (such as ``10.1.0.0/16``) that a server may be in; public addresses may always be
-    called, and with ``loopback`` this machine by the names that say so. ``headers`` go with every request. ``roots`` are folders that
+    called, and with ``loopback`` this machine by the names that say so. ``headers`` go with every request. ``proxy_auth`` is a secret
+    reference to ``user:password``. ``client_cert`` and ``client_key`` are PEM files; one file may hold both. ``roots`` are folders that
     file inputs may be read from.
     """
 
@@ -35,7 +49,10 @@ class Options(BaseModel):
     allowed_origins: tuple[str, ...] = ()
     headers: Mapping[str, str] = Field(default_factory=dict)
     proxy: str | None = None
+    proxy_auth: str | None = None
     ca_file: Path | None = None
+    client_cert: Path | None = None
+    client_key: Path | None = None
     roots: tuple[Path, ...] = ()
     any_path: bool = False
     api_key_header: str = Field(default="api-key", description="Header of the key where the authentication type is API_KEY.")
@@ -54,6 +71,42 @@ def read_options(values: Mapping[str, Any]) -> Options:
         ]
     # Raised out here: inside, the library's error would stay its context, and that one holds the values.
     raise SetupError("The connection's options are wrong.", faults)
+
+
+def check_options(options: Options) -> Iterator[Fault]:
+    """What is wrong with options that their types allow; no file is opened and no secret read."""
+    if options.client_key is not None and options.client_cert is None:
+        yield Fault("/client_cert", "required", "is missing beside client_key.", "Name the certificate's file.")
+    if options.proxy_auth is not None:
+        if options.proxy is None:
+            yield Fault("/proxy", "required", "is missing beside proxy_auth.", "Name the proxy.")
+        yield from _fault("/proxy_auth", lambda: SecretReference.parse(options.proxy_auth or ""))
+    if options.proxy is not None:
+        yield from _fault("/proxy", lambda: parse_proxy(options.proxy or ""))
+    for name in options.headers:
+        if not _TOKEN.fullmatch(name) or name.lower() in _NOT_OURS:
+            yield Fault(f"/headers/{escape(name)}", "header", "is no header that an operator may add.", "Choose another name.")
+
+
+def parse_proxy(url: str) -> Origin:
+    """The proxy that a URL names, ``http://host:port``; raises SetupError, which does not repeat the URL."""
+    if not url.lower().startswith("http://"):
+        raise SetupError("The proxy is not an http address.", hint="Write http://host:port.", pointer="/proxy")
+    try:
+        found = parse_server(f"https{url[4:]}", pointer="/proxy")
+    except SetupError as error:
+        hint = "Give its credential as a reference: proxy_auth." if "password" in error.message else "Write http://host:port."
+        raise SetupError(error.message.replace("The server", "The proxy"), hint=hint, pointer="/proxy") from None
+    if found.prefix:
+        raise SetupError("The proxy has a path.", hint="Write http://host:port.", pointer="/proxy")
+    return found.origin
+
+
+def _fault(pointer: str, check: Callable[[], object]) -> Iterator[Fault]:
+    try:
+        check()
+    except SetupError as error:
+        yield Fault(pointer, error.code, error.message, error.hint)
 
 
 def _near(location: tuple[int | str, ...]) -> str:

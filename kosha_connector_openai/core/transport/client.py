@@ -5,12 +5,10 @@ A pool is shared by calls with the same tenant, origin and settings, and by no o
 
 from __future__ import annotations
 
-import ssl
 import threading
 from collections.abc import Sequence
 from importlib.util import find_spec
 from ipaddress import ip_address, ip_network
-from pathlib import Path
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
@@ -19,9 +17,9 @@ from kosha_connector_openai.core.connection.connection import Connection
 from kosha_connector_openai.core.connection.origin import EgressPolicy, Server, check_addresses, join
 from kosha_connector_openai.core.connection.scheme import RequestFacts
 from kosha_connector_openai.core.connection.secret import Secret, SecretReference
-from kosha_connector_openai.core.errors import SetupError
 from kosha_connector_openai.core.request.media_types import BytesBody
 from kosha_connector_openai.core.request.request import Request
+from kosha_connector_openai.core.transport.tls import tls_context
 from kosha_connector_openai.core.transport.wire import (
     AsyncEngine,
     AsyncReply,
@@ -56,9 +54,12 @@ class Clients:
         self, request: Request, connection: Connection, credential: Credential | None, resolve: ResolveSecret, deadline: float
     ) -> SyncReply:
         """The reply once its headers are here; raises WireError, SetupError, or what the secret store raises."""
-        with self._lock:
-            engine = self._sync.get(connection.pool_key) or _sync_engine(connection)
-            self._sync[connection.pool_key] = engine
+        engine = self._sync.get(connection.pool_key)
+        if engine is None:
+            settings = _settings(connection, resolve)
+            with self._lock:
+                engine = self._sync.get(connection.pool_key) or _sync_engine(connection, settings)
+                self._sync[connection.pool_key] = engine
         # The credential is in no variable of this frame: only the wire request, whose text form hides it, holds it.
         return engine.open(self._write(request, connection, _authorize(request, connection, credential, resolve), deadline))
 
@@ -69,8 +70,13 @@ class Clients:
         import asyncio  # noqa: PLC0415 - threads need none of it
 
         engines = self._async.setdefault(asyncio.get_running_loop(), {})
-        engine = engines.get(connection.pool_key) or _async_engine(connection)
-        engines[connection.pool_key] = engine
+        engine = engines.get(connection.pool_key)
+        if engine is None:
+            # A proxy's credential may have to be waited for; whoever comes second finds the first one's engine.
+            reads = connection.options.proxy_auth is not None
+            settings = await asyncio.to_thread(_settings, connection, resolve) if reads else _settings(connection, resolve)
+            engine = engines.get(connection.pool_key) or _async_engine(connection, settings)
+            engines[connection.pool_key] = engine
         if credential is None or resolve.immediate:
             wire = self._write(request, connection, _authorize(request, connection, credential, resolve), deadline)
         else:
@@ -129,25 +135,25 @@ def _authorize(request: Request, connection: Connection, credential: Credential 
     return authorize(credential, connection.server.origin, resolve, facts(request, connection.server))
 
 
-def _sync_engine(connection: Connection) -> SyncEngine:
+def _sync_engine(connection: Connection, settings: EngineSettings) -> SyncEngine:
     from kosha_connector_openai.core.transport.engines.httpx_engine import SyncHttpx  # noqa: PLC0415 - slow to import
 
     name = connection.options.engine
-    return SyncHttpx(name if name == "httpx2" else "httpx", _settings(connection))
+    return SyncHttpx(name if name == "httpx2" else "httpx", settings)
 
 
-def _async_engine(connection: Connection) -> AsyncEngine:
+def _async_engine(connection: Connection, settings: EngineSettings) -> AsyncEngine:
     name = connection.options.engine
     if name == "aiohttp" or (name == "auto" and find_spec("aiohttp")):
         from kosha_connector_openai.core.transport.engines.aiohttp_engine import AsyncAiohttp  # noqa: PLC0415
 
-        return AsyncAiohttp(_settings(connection))
+        return AsyncAiohttp(settings)
     from kosha_connector_openai.core.transport.engines.httpx_engine import AsyncHttpx  # noqa: PLC0415
 
-    return AsyncHttpx("httpx" if name == "auto" else name, _settings(connection))
+    return AsyncHttpx("httpx" if name == "auto" else name, settings)
 
 
-def _settings(connection: Connection) -> EngineSettings:
+def _settings(connection: Connection, resolve: ResolveSecret) -> EngineSettings:
     options, origin = connection.options, connection.server.origin
 
     policy = EgressPolicy(tuple(ip_network(str(network)) for network in options.networks), options.loopback)
@@ -157,13 +163,16 @@ def _settings(connection: Connection) -> EngineSettings:
 
     if _is_address(origin.host):  # a numeric host is never looked up, so the engine would not ask
         check(origin.host, [origin.host])
+    # A server without TLS is on this machine: through a proxy its key would be on the wire, in the clear.
+    proxy = options.proxy if origin.scheme == "https" else None
     return EngineSettings(
         connections=connection.limits.connections,
         keepalive=connection.limits.keepalive,
         header_bytes=connection.limits.reply_headers,
         check_addresses=check,
-        tls=_tls(connection) if origin.scheme == "https" else None,
-        proxy=options.proxy,
+        tls=tls_context(options) if origin.scheme == "https" else None,
+        proxy=proxy,
+        proxy_auth=resolve(SecretReference.parse(options.proxy_auth)) if proxy and options.proxy_auth else None,
     )
 
 
@@ -173,20 +182,3 @@ def _is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _tls(connection: Connection) -> ssl.SSLContext:
-    """TLS 1.2 or newer, verified against the operator's CA file or the bundled list; nothing from the environment."""
-    ca_file = connection.options.ca_file
-    try:
-        if ca_file is None:
-            import certifi  # noqa: PLC0415 - only calls that speak TLS need the list
-
-            ca_file = Path(certifi.where())
-        # Not create_default_context: it writes the session's keys to the file that SSLKEYLOGFILE names.
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(ca_file)
-    except OSError as error:
-        raise SetupError("The CA file cannot be loaded.", hint=f"Check it: {error.strerror}.", pointer="/ca_file") from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context

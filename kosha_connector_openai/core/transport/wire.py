@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from kosha_connector_openai.core.connection.secret import Secret
+
 Phase = Literal["pool", "connect", "tls", "write", "read", "truncated", "deadline", "protocol"]
 NOT_SENT: frozenset[Phase] = frozenset({"pool", "connect", "tls"})
 """The phases in which no byte of the request has left."""
@@ -59,6 +61,8 @@ class EngineSettings:
     check_addresses: CheckAddresses
     tls: ssl.SSLContext | None = None
     proxy: str | None = None
+    proxy_auth: Secret | None = None
+    """``user:password``."""
 
 
 class WireError(Exception):

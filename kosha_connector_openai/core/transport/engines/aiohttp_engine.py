@@ -12,7 +12,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from kosha_connector_openai.core.errors import ConnectorError
-from kosha_connector_openai.core.transport.engines.network import Resolve, resolve
+from kosha_connector_openai.core.transport.engines.network import Resolve, is_tls, proxy_headers, resolve
 from kosha_connector_openai.core.transport.wire import EngineSettings, HeaderList, Phase, WireBody, WireError, WireRequest
 
 _CHUNK = 65_536
@@ -21,6 +21,7 @@ _CHUNK = 65_536
 _PHASES: tuple[tuple[type[Exception], Phase], ...] = (
     (aiohttp.ConnectionTimeoutError, "connect"),
     (aiohttp.ClientConnectorError, "connect"),
+    (aiohttp.ClientHttpProxyError, "connect"),
     (aiohttp.ClientPayloadError, "truncated"),
     (aiohttp.ClientResponseError, "protocol"),
     (aiohttp.ServerDisconnectedError, "read"),
@@ -48,6 +49,7 @@ class AsyncAiohttp:
                 data=_data(request.body),
                 allow_redirects=False,
                 proxy=self._settings.proxy,
+                proxy_headers=proxy_headers(self._settings),
                 timeout=aiohttp.ClientTimeout(
                     total=None,
                     connect=request.timeouts.pool + request.timeouts.connect,
@@ -174,4 +176,6 @@ def _translate(error: Exception) -> WireError | ConnectorError:
             return link
         link = link.__cause__
     fitting: list[Phase] = [phase for known, phase in _PHASES if isinstance(error, known)]
+    if is_tls(error, connected=fitting[:1] != ["connect"]):
+        return WireError("tls", type(error).__name__)
     return WireError(fitting[0] if fitting else "read", type(error).__name__)

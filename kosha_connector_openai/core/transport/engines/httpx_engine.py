@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from kosha_connector_openai.core.errors import ConnectorError
-from kosha_connector_openai.core.transport.engines.network import AsyncCheckedBackend, Deadline, DeadlineBackend
+from kosha_connector_openai.core.transport.engines.network import AsyncCheckedBackend, Deadline, DeadlineBackend, is_tls, proxy_headers
 from kosha_connector_openai.core.transport.wire import EngineSettings, HeaderList, Phase, WireBody, WireError, WireRequest
 
 _WITH_LENGTH = frozenset({"POST", "PUT", "PATCH"})
@@ -174,7 +174,7 @@ def _pool(core: ModuleType, settings: EngineSettings, backend: Any, prefix: str)
         "network_backend": backend,
     }
     if settings.proxy:
-        return getattr(core, f"{prefix}HTTPProxy")(proxy_url=settings.proxy, **common)
+        return getattr(core, f"{prefix}HTTPProxy")(proxy_url=settings.proxy, proxy_headers=proxy_headers(settings), **common)
     return getattr(core, f"{prefix}ConnectionPool")(**common)
 
 
@@ -239,5 +239,5 @@ def _translate(error: Exception, protocol: Phase = "protocol") -> WireError | Co
     if isinstance(error, ConnectorError):
         return error
     kind = type(error).__name__
-    phase = _PHASES.get(kind, "read")
+    phase = "tls" if is_tls(error, connected=_PHASES.get(kind) != "connect") else _PHASES.get(kind, "read")
     return WireError(protocol if phase == "protocol" else phase, kind)

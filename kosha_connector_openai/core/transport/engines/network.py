@@ -5,6 +5,8 @@ httpx has timeouts for each step only, which start again with every byte; a peer
 
 from __future__ import annotations
 
+import base64
+import re
 import socket
 import ssl
 import threading
@@ -12,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from kosha_connector_openai.core.transport.wire import CheckAddresses
+from kosha_connector_openai.core.transport.wire import CheckAddresses, EngineSettings
 
 Resolve = Callable[[str, int], list[str]]
 
@@ -21,6 +23,32 @@ def resolve(host: str, port: int) -> list[str]:
     """The addresses of a host, in the resolver's order."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def proxy_headers(settings: EngineSettings) -> dict[str, str] | None:
+    """What the proxy alone is told: its credential (RFC 7617)."""
+    if settings.proxy_auth is None:
+        return None
+    return {"Proxy-Authorization": f"Basic {base64.b64encode(settings.proxy_auth.reveal().encode()).decode('ascii')}"}
+
+
+_LOST = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+"""A connection that went away in the middle of a handshake: no verdict about TLS."""
+_CERTIFICATE = re.compile(r"ALERT_(?:CERTIFICATE_|BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|NO_CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)")
+
+
+def is_tls(error: BaseException, *, connected: bool) -> bool:
+    """Whether TLS could not be agreed on: one side refused the other's certificate, version or ciphers.
+
+    With TLS 1.3 the server's word about our certificate comes after the handshake (RFC 8446, section 4.4.2.4), when the connection is
+    ``connected`` to us; no server reads a request before that.
+    """
+    link: BaseException | None = error
+    while link is not None and not isinstance(link, ssl.SSLError):
+        link = link.__cause__ or link.__context__
+    if link is None or isinstance(link, _LOST):
+        return False
+    return not connected or bool(_CERTIFICATE.search(str(link.reason or link)))
 
 
 class Deadline(threading.local):
