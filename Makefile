@@ -27,7 +27,7 @@ fix: $(STAMP)  ## write what can be fixed by machine
 bench: $(VENV)/.bench  ## the promises about speed, peers in the same run
 	@$(BIN)/python -m benchmarks
 
-e2e: $(VENV)/.e2e  ## longer checks with more than the test suite's parts: a real secret server, the full tenant run
+e2e: $(VENV)/.e2e $(VENV)/servers/.installed  ## longer checks: a real secret server, real compatible servers, the full tenant run
 	@$(BIN)/python -m pytest -q -m "e2e or not e2e" tests/integration tests/unit/core/connection
 
 spec: $(STAMP)  ## openapi.json from a description: make spec FROM=path/to/openapi.json
@@ -50,6 +50,11 @@ $(STAMP): pyproject.toml
 
 $(VENV)/.e2e: $(STAMP) tests/integration/requirements.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/integration/requirements.txt
+	@touch $@
+
+$(VENV)/servers/.installed: $(STAMP) tests/integration/servers/requirements.txt  # of their own: gateways pin what we use too
+	@test -x $(VENV)/servers/bin/python || $(PYTHON) -m venv $(VENV)/servers
+	@$(VENV)/servers/bin/python -m pip install --quiet --disable-pip-version-check -r tests/integration/servers/requirements.txt
 	@touch $@
 
 $(VENV)/.bench: $(STAMP) benchmarks/requirements.txt

@@ -71,7 +71,7 @@ def _tree(kind: type[ConnectorError], depth: int = 0) -> Iterator[tuple[type[Con
     if named:
         yield kind, depth
     for below in kind.__subclasses__():
-        if below.__module__ == errors.__name__:
+        if below.__module__ in (errors.__name__, ConnectorError.__module__):
             yield from _tree(below, depth + named)
 
 

@@ -9,11 +9,13 @@ from typing import Final
 
 from kosha_connector_openai.core.errors import (
     AccessError,
+    AnswerError,
     ApiError,
     ConnectorError,
     DescriptionError,
     InputError,
     NotSentError,
+    RefusedAnswerError,
     ReplyError,
     SetupError,
     TransportError,
@@ -64,6 +66,8 @@ _BY_KIND: Final[Mapping[type[BaseException], ExitCode]] = MappingProxyType(
         NotSentError: ExitCode.UNAVAILABLE,
         TransportError: ExitCode.UNKNOWN,
         ReplyError: ExitCode.REPLY,
+        RefusedAnswerError: ExitCode.REJECTED,
+        AnswerError: ExitCode.REPLY,
         AccessError: ExitCode.ACCESS,
         UnavailableError: ExitCode.UNAVAILABLE,
         ApiError: ExitCode.REJECTED,

@@ -21,6 +21,10 @@ ConnectorError
 │   ├── TruncatedReplyError
 │   ├── ReplyTooLargeError
 │   └── RedirectRefusedError
+├── AnswerError                 the upstream answered, with something other than what was asked for
+│   ├── RefusedAnswerError      fix the input: the model or a filter will not answer it
+│   ├── IncompleteAnswerError   allow a longer answer, or ask for less
+│   └── UnfitAnswerError        the answer breaks the form that was asked for: try again or another model
 └── ApiError                    the upstream answered with an error
     ├── RejectedError           fix the input (400, 404, 409, 422, content policy)
     ├── AccessError             fix the connection (401, 403, quota)
@@ -32,78 +36,11 @@ Errors hold values; their text is made when shown. No error holds an input value
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any
 
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing that is wrong with one place: where, which rule, why, and what to do. Never the value itself.
-
-    ``pointer`` is an RFC 6901 JSON Pointer; ``rule`` is a JSON Schema keyword or one of our own words (``unknown``, ``control``,
-    ``dot-segment``, ...); ``allowed`` holds the bound or the permitted values where the rule has them.
-    """
-
-    pointer: str
-    rule: str
-    message: str
-    fix: str = ""
-    allowed: Any = None
-
-    def __str__(self) -> str:
-        where = self.pointer or "/"
-        return f"{where}: {self.message}" + (f" {self.fix}" if self.fix else "")
-
-
-class ConnectorError(Exception):
-    """The root. ``code`` is stable and documented; ``hint`` says what to do next."""
-
-    code: ClassVar[str] = "connector_error"
-    retryable: bool | None = False
-    """True: trying again is safe and may help. False: it will not help. None: nobody can know; look first."""
-
-    def __init__(self, message: str, *, hint: str = "", pointer: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
-        self.pointer = pointer
-
-    def __str__(self) -> str:
-        where = f"{self.pointer}: " if self.pointer else ""
-        return f"{where}{self.message}" + (f" {self.hint}" if self.hint else "")
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _revive, (type(self), self.__dict__.copy())
-
-    def to_dict(self) -> dict[str, Any]:
-        """The error as JSON-ready values, as printed by ``--json`` and returned to hosts."""
-        values: dict[str, Any] = {"code": self.code, "message": self.message, "retryable": self.retryable}
-        if self.hint:
-            values["hint"] = self.hint
-        if self.pointer:
-            values["pointer"] = self.pointer
-        return values
-
-
-def _revive(kind: type[ConnectorError], values: dict[str, Any]) -> ConnectorError:
-    """An error that another process had; its values, and neither its cause nor its frames."""
-    error = kind.__new__(kind, values["message"])
-    error.__dict__.update(values)
-    return error
-
-
-class _Faulty(ConnectorError):
-    """An error that lists faults, all of them, the most telling first."""
-
-    def __init__(self, message: str, faults: Sequence[Fault] = (), *, hint: str = "", pointer: str = "") -> None:
-        super().__init__(message, hint=hint, pointer=pointer)
-        self.faults = tuple(faults)
-
-    def __str__(self) -> str:
-        return "\n".join([super().__str__(), *(f"  {fault}" for fault in self.faults)])
-
-    def to_dict(self) -> dict[str, Any]:
-        return super().to_dict() | {"faults": [asdict(fault) for fault in self.faults]}
+from kosha_connector_openai.core.fault import ConnectorError as ConnectorError
+from kosha_connector_openai.core.fault import Fault as Fault
+from kosha_connector_openai.core.fault import _Faulty
 
 
 class DescriptionError(_Faulty):
@@ -253,6 +190,49 @@ class RedirectRefusedError(ReplyError):
     """The upstream redirected; a credential never follows."""
 
     code = "redirect_refused"
+
+
+class AnswerError(_Faulty):
+    """The upstream answered and was paid, and the answer is not what was asked for. ``usage`` is what it cost; no text of it is here."""
+
+    code = "answer"
+    retryable: bool | None = None
+
+    def __init__(
+        self,
+        message: str,
+        faults: Sequence[Fault] = (),
+        *,
+        hint: str = "",
+        usage: Mapping[str, Any] | None = None,
+        request_ids: Sequence[str] = (),
+    ) -> None:
+        super().__init__(message, faults, hint=hint)
+        self.usage = dict(usage or {})
+        self.request_ids = tuple(request_ids)
+
+    def to_dict(self) -> dict[str, Any]:
+        return super().to_dict() | {"usage": self.usage, "request_ids": list(self.request_ids)}
+
+
+class RefusedAnswerError(AnswerError):
+    """The model, or a filter around it, refused to answer."""
+
+    code = "refused_answer"
+    retryable: bool | None = False
+
+
+class IncompleteAnswerError(AnswerError):
+    """The answer was cut before its end."""
+
+    code = "incomplete_answer"
+    retryable: bool | None = False
+
+
+class UnfitAnswerError(AnswerError):
+    """The answer is whole and breaks the form that was asked for; the faults say where."""
+
+    code = "unfit_answer"
 
 
 class ApiError(ConnectorError):

@@ -1,0 +1,189 @@
+"""Servers with the same API, made by others, behind the connector: what works, what does not, and how it is told.
+
+Needs them installed: ``make e2e`` does it. The table in docs/connections.md says what these tests saw.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kosha_connector_openai import Connector, Result
+from kosha_connector_openai.core.errors import AccessError, ApiError, InputError, RejectedError, UnavailableError
+from tests.integration.servers import running
+from tests.integration.servers.running import KEY, Served
+
+pytestmark = [pytest.mark.e2e, pytest.mark.skipif(not running.installed(), reason="the servers are not installed (make e2e)")]
+
+NAMES = ("llama.cpp", "LiteLLM", "dasLLAMA")
+ASKED = [{"role": "user", "content": "Say this is a test"}]
+SCHEMA = {
+    "type": "object",
+    "properties": {"count": {"type": "integer"}, "mood": {"type": "string", "enum": ["good", "bad"]}},
+    "required": ["count", "mood"],
+    "additionalProperties": False,
+}
+FORMAT = {"type": "json_schema", "json_schema": {"name": "reading", "strict": True, "schema": SCHEMA}}
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Served]]:
+    """All three, running."""
+    folder = tmp_path_factory.mktemp("servers")
+    with running.all_of_them(folder) as found:
+        yield {served.name: served for served in found}
+
+
+@pytest.fixture(params=NAMES)
+def served(request: pytest.FixtureRequest, servers: dict[str, Served], monkeypatch: pytest.MonkeyPatch) -> Served:
+    """Each server in turn, its key in the environment."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    return servers[request.param]
+
+
+def chat(connector: Connector, served: Served, **more: Any) -> Result:
+    inputs = {"model": served.model, "messages": ASKED, "max_completion_tokens": 8, **more}
+    return connector.run("createChatCompletion", inputs, served.connection(connector))
+
+
+def test_models(connector: Connector, served: Served) -> None:
+    """The list holds the model that is then asked for."""
+    result = connector.run("listModels", {}, served.connection(connector))
+    assert served.model in [model["id"] for model in result.value["data"]]
+
+
+def test_the_connection_test_works(connector: Connector, served: Served) -> None:
+    """What a person tries first."""
+    assert "200" in connector.test(served.connection(connector))
+
+
+def test_chat(connector: Connector, served: Served) -> None:
+    """A text, the model, and the tokens that were used: at most the eight that were asked for."""
+    result = chat(connector, served)
+    assert (result.status, result.kind) == (200, "json")
+    assert result.text
+    assert result.model
+    assert result.usage is not None
+    assert 0 < result.usage["completion_tokens"] <= 8
+    assert result.value["choices"][0]["finish_reason"] == "length"
+
+
+def test_a_stream(connector: Connector, served: Served) -> None:
+    """The pieces arrive as events, the stream ends as a stream of this API does, and the usage comes last."""
+    with connector.stream(
+        "createChatCompletion",
+        {"model": served.model, "messages": ASKED, "max_completion_tokens": 8, "stream": True, "stream_options": {"include_usage": True}},
+        served.connection(connector),
+    ) as stream:
+        events = list(stream)
+    assert stream.result is not None
+    assert stream.result.incomplete is None
+    assert len([event for event in events if event.text]) > 1
+    assert stream.result.text == "".join(event.text for event in events)
+    assert stream.result.usage is not None
+    assert 0 < stream.result.usage["completion_tokens"] <= 8
+
+
+def test_structured_output(connector: Connector, served: Served) -> None:
+    """Even random weights answer in the schema's form, since the server's grammar binds them."""
+    value = json.loads(chat(connector, served, response_format=FORMAT, max_completion_tokens=400).text)
+    assert set(value) == {"count", "mood"}
+    assert isinstance(value["count"], int)
+    assert value["mood"] in ("good", "bad")
+
+
+def test_embeddings(connector: Connector, served: Served) -> None:
+    """A vector for each text, in order, the same each time; other texts, other vectors."""
+    inputs = {"model": served.vector_model, "input": ["one", "another text", "one"]}
+    result = connector.run("createEmbedding", inputs, served.connection(connector, vectors=True))
+    first, second, third = (entry["embedding"] for entry in sorted(result.value["data"], key=lambda entry: entry["index"]))
+    assert len(first) == len(second) == 64
+    assert first == pytest.approx(third, abs=1e-4)
+    assert first != pytest.approx(second, abs=1e-2)
+
+
+def test_a_wrong_input_is_refused_here(connector: Connector, served: Served) -> None:
+    """No server is asked about what the description forbids."""
+    with pytest.raises(InputError) as caught:
+        chat(connector, served, temperature="hot")
+    assert caught.value.faults[0].pointer == "/temperature"
+
+
+def test_a_path_that_it_does_not_have(connector: Connector, served: Served) -> None:
+    """A missing part of the API is an error of the API, not a success and not a crash."""
+    with pytest.raises(ApiError) as caught:
+        connector.run("listVectorStores", {}, served.connection(connector))
+    assert caught.value.status in (400, 404, 500, 501)
+    assert KEY not in str(caught.value.to_dict())
+
+
+def test_a_prompt_that_is_too_long(connector: Connector, served: Served) -> None:
+    """More than the context holds is refused with the server's own words, and not tried again."""
+    with pytest.raises(ApiError) as caught:
+        chat(connector, served, messages=[{"role": "user", "content": "word " * 6000}])
+    assert caught.value.attempts == 1
+    assert re.search(r"context|token|length|large|exceed", caught.value.message, re.IGNORECASE)
+
+
+# What is told in docs/connections.md, server by server: each probe gives the word that stands there.
+
+
+def _works(run: Callable[[], object]) -> str:
+    try:
+        run()
+    except ApiError as error:
+        return f"{error.status} {error.category}"
+    return "yes"
+
+
+def _vectors(connector: Connector, served: Served) -> str:
+    inputs = {"model": served.vector_model, "input": ["one"], "encoding_format": "base64"}
+    vector = connector.run("createEmbedding", inputs, served.connection(connector, vectors=True)).value["data"][0]["embedding"]
+    if isinstance(vector, str):
+        assert len(base64.b64decode(vector)) == 64 * 4
+        return "yes"
+    return "numbers in place of it"
+
+
+def _wrong_key(connector: Connector, served: Served, monkeypatch: pytest.MonkeyPatch) -> str:
+    if not served.keyed:
+        return "takes no key"
+    with monkeypatch.context() as changed:
+        changed.setenv("OPENAI_API_KEY", "sk-some-other-key-0123456789")
+        with pytest.raises((AccessError, RejectedError, UnavailableError)) as caught:
+            connector.run("listModels", {}, served.connection(connector))
+    assert "sk-some-other-key" not in str(caught.value.to_dict())
+    return f"{caught.value.status} {caught.value.category}"
+
+
+def _unknown_model(connector: Connector, served: Served) -> str:
+    found = _works(lambda: chat(connector, served, model="no-such-model"))
+    return "answers all the same" if found == "yes" else found
+
+
+def seen(connector: Connector, served: Served, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The row of one server."""
+    link = served.connection(connector)
+    return [
+        _works(lambda: chat(connector, served)),
+        _works(lambda: connector.run("createCompletion", {"model": served.model, "prompt": "Say", "max_tokens": 4}, link)),
+        _works(lambda: connector.run("createResponse", {"model": served.model, "input": "Say", "max_output_tokens": 16}, link)),
+        _vectors(connector, served),
+        _wrong_key(connector, served, monkeypatch),
+        _unknown_model(connector, served),
+    ]
+
+
+def test_the_table_says_what_is_seen(connector: Connector, served: Served, monkeypatch: pytest.MonkeyPatch, root: Path) -> None:
+    """The row of this server in docs/connections.md is true."""
+    lines = (root / "docs" / "connections.md").read_text(encoding="utf-8").splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    told = next(row[1:] for row in rows if row[0].startswith(f"{served.name} "))
+    found = " | ".join(seen(connector, served, monkeypatch))
+    assert " | ".join(told) == found, f"docs/connections.md: {found}"
