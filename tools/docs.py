@@ -17,7 +17,7 @@ from typing import Any, Final
 from kosha_connector_openai import Connector, open_connector
 from kosha_connector_openai.cli.actions import hint_words
 from kosha_connector_openai.cli.exit_codes import MEANINGS, exit_code
-from kosha_connector_openai.core import errors
+from kosha_connector_openai.core import errors, flow_errors
 from kosha_connector_openai.core.errors import ConnectorError
 from kosha_connector_openai.core.spec.manifest import Manifest
 
@@ -71,7 +71,7 @@ def _tree(kind: type[ConnectorError], depth: int = 0) -> Iterator[tuple[type[Con
     if named:
         yield kind, depth
     for below in kind.__subclasses__():
-        if below.__module__ in (errors.__name__, ConnectorError.__module__):
+        if below.__module__ in (errors.__name__, flow_errors.__name__, ConnectorError.__module__):
             yield from _tree(below, depth + named)
 
 

@@ -23,6 +23,7 @@ _WORDS: Final = {
     "file_in": "file in",
     "file_out": "file out",
     "long_running": "long",
+    "pages": "pages",
     "destructive": "deletes",
     "deprecated": "retired",
 }

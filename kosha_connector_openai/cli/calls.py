@@ -44,7 +44,7 @@ def run(
     if as_json and raw:
         raise typer.BadParameter("Choose one of --json and --raw.")
     chosen = session.connector.catalog[action]
-    if chosen.hints.file_out and is_terminal() and not (out or as_json):
+    if chosen.file_out and is_terminal() and not (out or as_json):
         raise typer.BadParameter("This action answers with a file. Add --out PATH, or send the output somewhere.")
     given = read_inputs(chosen, Given(inputs or (), input_file, input_json))
     connector, connection = connect(session, Choices(values or (), connection_file, timeout, attempts, engine))

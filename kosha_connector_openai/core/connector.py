@@ -124,7 +124,7 @@ class Connector:
     def catalog(self) -> Catalog:
         """The actions by id. Raises DocumentError where the description as a whole cannot be read."""
         spec = self.manifest.spec
-        return Catalog(self.manifest, read_document(self.folder / spec.file, sha256=spec.sha256))
+        return Catalog(self.manifest, read_document(self.folder / spec.file, sha256=spec.sha256), self.part)
 
     def part(self, name: PartName, model: type[P]) -> P:
         """A part of the manifest, read when it is first asked for; an empty ``model`` where there is none. Raises ManifestError."""

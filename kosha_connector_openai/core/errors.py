@@ -20,16 +20,22 @@ ConnectorError
 │   ├── MalformedReplyError
 │   ├── TruncatedReplyError
 │   ├── ReplyTooLargeError
-│   └── RedirectRefusedError
+│   ├── RedirectRefusedError
+│   └── PagingError             keep what came; go on from its cursor, or stop
 ├── AnswerError                 the upstream answered, with something other than what was asked for
 │   ├── RefusedAnswerError      fix the input: the model or a filter will not answer it
 │   ├── IncompleteAnswerError   allow a longer answer, or ask for less
 │   └── UnfitAnswerError        the answer breaks the form that was asked for: try again or another model
-└── ApiError                    the upstream answered with an error
-    ├── RejectedError           fix the input (400, 404, 409, 422, content policy)
-    ├── AccessError             fix the connection (401, 403, quota)
-    └── UnavailableError        try again later (429, 5xx)
+├── ApiError                    the upstream answered with an error
+│   ├── RejectedError           fix the input (400, 404, 409, 422, content policy)
+│   ├── AccessError             fix the connection (401, 403, quota)
+│   └── UnavailableError        try again later (429, 5xx)
+└── JobError                    a long job was started: use its handle, start no second one
+    ├── JobPendingError         it was not seen to end: resume from its handle
+    ├── JobUnknownError         it may have been started: look it up before you start it again
+    └── JobEndedError           it ended without success: see its state, then start another
 
+Those of lists and long jobs are in ``flow_errors.py``.
 Errors hold values; their text is made when shown. No error holds an input value, a secret, a request or a cause that does.
 """
 

@@ -225,7 +225,7 @@ def _transport_error(call: Call, fault: WireError) -> tuple[ConnectorError, Fail
     if fault.phase == "protocol" and not late:
         return MalformedReplyError(_MESSAGES["protocol"], hint=_LOOK), failure
     unknown = OutcomeUnknownError(_MESSAGES[phase], phase=phase, attempts=call.attempts)
-    if call.action.hints.idempotent:
+    if call.action.idempotent:
         unknown.retryable, unknown.hint = True, "Nothing is changed by asking again."
     else:
         unknown.hint = _LOOK
@@ -261,7 +261,7 @@ def _wait(call: Call, failure: Failure) -> float | None:
         policy,
         failure,
         method=call.action.operation.method,
-        idempotent=call.action.hints.idempotent,
+        idempotent=call.action.idempotent,
         attempt=call.attempts,
         now=time.time(),
         remaining=call.deadline - call.clock(),

@@ -141,6 +141,7 @@ class App:
             ("DELETE", "/requests"): self._forget,
             ("GET", "/faults"): lambda _: self.faults.waiting(),
             ("POST", "/faults"): self._plan,
+            ("POST", "/collections"): self._drive,
         }.get((request.method, place.rstrip("/")))
         if handler is None:
             raise Failure("no_route", method=request.method, path=request.path[:200])
@@ -161,6 +162,12 @@ class App:
         except (ValueError, TypeError, AttributeError):
             raise Failure("unreadable", reason='Send {"fault": "429", "times": 1, "operation": null}.') from None
         return self.faults.waiting()
+
+    def _drive(self, request: Incoming) -> dict[str, Any]:
+        try:
+            return self._operations.drive(json.loads(bytes(request.body)))
+        except (ValueError, TypeError, AttributeError, KeyError):
+            raise Failure("unreadable", reason='Send {"path": "/v1/batches", "steps": ["in_progress", "failed"], "add": 0}.') from None
 
 
 def _logged(request: Incoming, number: int) -> dict[str, Any]:

@@ -53,7 +53,24 @@ class Operations:
             return _formed(template["forms"], scene, status)
         if "send" in template:
             return Reply(status, render(template["send"], scene), template["type"])
-        return Reply.json(made, status) if action.output_schema is not None else _untyped(action, scene, status)
+        if action.output_schema is None:
+            return _untyped(action, scene, status)
+        reply = Reply.json(made, status)
+        reply.headers.update(self._hints(action))
+        return reply
+
+    def drive(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """What a test asks of a collection: its objects' next steps, and objects to add. Raises KeyError, TypeError or Failure."""
+        steps, path = wanted.get("steps"), str(wanted["path"])
+        named = None if steps is None else [str(step) for step in steps]
+        with self._resources.store.lock:
+            return {"path": path, "objects": self._resources.drive(path, named, int(wanted.get("add", 0)))}
+
+    def _hints(self, action: Action) -> Mapping[str, str]:
+        """The headers that say when to ask again for an object that goes through steps."""
+        place = self._resources.place(action)
+        lives = place is not None and place.variable and not place.tail and action.operation.method == "GET"
+        return self._behaviour["poll"] if lives and place and self._resources.steps(place.collection) else {}
 
     def _inputs(self, match: Match, request: Incoming) -> dict[str, Any]:
         try:
@@ -132,7 +149,8 @@ class Operations:
         shown, more = pages(values, scene.inputs, self._behaviour["paging"])
         made = answers.make({"data": shown}, {"has_more": more, "object": "list"})
         ends = {"first_id": shown[0].get("id"), "last_id": shown[-1].get("id")} if shown else {"first_id": "", "last_id": ""}
-        made = answers.lay(made, ends)
+        token = shown[-1].get("id") if shown and more else None
+        made = answers.lay(made, {**ends, **dict.fromkeys(self._behaviour["paging"]["tokens"], token)})
         return made if shown else answers.lay(made, dict.fromkeys(ends))
 
     def _started(self, action: Action, made: Any) -> Any:

@@ -33,6 +33,7 @@ class Resources(Hub):
     def __init__(self, actions: Mapping[str, Action], answers: Mapping[str, Answers], behaviour: Rules) -> None:
         self.store = Store()
         self.behaviour = behaviour
+        self._driven: dict[str, list[str]] = {}
         self._answers = answers
         self._rules: Mapping[str, Rules] = behaviour.get("collections", {})
         paths = {action.operation.path for action in actions.values()}
@@ -61,6 +62,24 @@ class Resources(Hub):
     def rules(self, collection: str) -> Rules:
         """What the behaviour says of a collection."""
         return self._rules.get(collection, {})
+
+    def drive(self, collection: str, steps: list[str] | None, count: int) -> int:
+        """Sets the steps of the objects that are created next, adds ``count`` finished ones, and gives the number of all."""
+        if collection not in self._collections:
+            raise Failure("no_route", method="POST", path=collection[:200])
+        if steps is not None:
+            self._driven[collection] = steps
+        kept = self.kept(collection, {})
+        reader = self._shapes.get(collection)
+        base = reader.base() if reader else {}
+        for number in range(len(kept), len(kept) + count):
+            name = f"{self.rules(collection).get('id', 'obj_')}added-{number:06d}"
+            kept[name] = Item({**base, "id": name}, {})
+        return len(kept)
+
+    def steps(self, collection: str) -> list[str]:
+        """The statuses that a new object of the collection goes through."""
+        return list(self._driven.get(collection) or self.rules(collection).get("steps", ()))
 
     def path(self, collection: str, values: Mapping[str, str]) -> str:
         """The collection as this caller sees it; objects on the way that are missing raise Failure."""
@@ -161,11 +180,11 @@ class Resources(Hub):
         return {name: base.get(name, ABSENT) if isinstance(base, dict) else ABSENT for name in late}
 
     def _new(self, collection: str, made: dict[str, Any], inputs: Rules, reader: Answers | None, *, whole: bool, now: int) -> Item:
-        steps = list(self.rules(collection).get("steps", ()))
+        steps, usual = self.steps(collection), self.rules(collection).get("steps", ())
         early = self.early(collection, reader.base() if reader else {})
-        item = Item(made, inputs, final=steps[-1] if steps else None, early=early)
+        item = Item(made, inputs, final=usual[-1] if usual else None, early=early)
         item.stamps = reader.names if reader else frozenset()
-        item.enter(steps[-1:] if whole else steps, now)
+        item.enter(list(usual[-1:]) if whole else steps, now)
         return item
 
     def _identity(self, rules: Rules, scene: Scene) -> str:
@@ -198,7 +217,7 @@ def pages(values: list[Any], query: Mapping[str, Any], rules: Rules) -> tuple[li
     if query.get(rules["order"]) != "asc":
         values = values[::-1]
     ids = [value.get("id") for value in values]
-    if (after := query.get(rules["after"])) in ids:
+    if (after := next((query[name] for name in rules["after"] if name in query), None)) in ids:
         values = values[ids.index(after) + 1 :]
     elif (before := query.get(rules["before"])) in ids:
         values = values[: ids.index(before)]

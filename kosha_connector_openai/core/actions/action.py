@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
 from kosha_connector_openai.core.actions.inputs import Checked, Inputs
+from kosha_connector_openai.core.actions.lists import page_form
 from kosha_connector_openai.core.spec.dialect import to_json_schema
 from kosha_connector_openai.core.spec.document import Document
 from kosha_connector_openai.core.spec.manifest import ActionOverlay, Group
 from kosha_connector_openai.core.spec.operation import MediaType, Operation
+from kosha_connector_openai.core.spec.parts.jobs import JobKind, Jobs
+from kosha_connector_openai.core.spec.parts.paging import PageForm, Paging
 
 EVENT_STREAM = "text/event-stream"
 RETIRED = "x-kosha-retired"
 _READS = frozenset({"GET", "HEAD"})
+Parts = Callable[[Any, Any], Any]
+"""Gives a part of the manifest by its name and its model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +39,22 @@ class Hints:
     deprecated: bool
     replacement: str | None = None
     """The action to use instead of a deprecated one."""
+    pages: bool = False
+    """Its answer is one page of a list, and there is a way to ask for the next."""
 
 
 class Action:
     """One action of a connector. Everything costly is made when it is first asked for."""
 
-    def __init__(self, operation: Operation, document: Document, overlay: ActionOverlay, group: Group) -> None:
+    def __init__(
+        self, operation: Operation, document: Document, overlay: ActionOverlay, group: Group, parts: Parts = lambda _, model: model()
+    ) -> None:
+        """``parts`` gives the parts of the manifest; it is asked only for what needs one."""
         self.operation = operation
         self.overlay = overlay
         self.group = group
         self._document = document
+        self._parts = parts
         self.inputs = Inputs(document, operation)
 
     def __repr__(self) -> str:
@@ -75,14 +86,36 @@ class Action:
             paid=paid,
             read_only=reads,
             destructive=overlay.destructive if overlay.destructive is not None else method == "DELETE",
-            idempotent=overlay.idempotent if overlay.idempotent is not None else method in _READS,
-            long_running=overlay.long_running,
+            idempotent=self.idempotent,
+            long_running=overlay.long_running or self.job is not None,
             streams=EVENT_STREAM in self._success_content,
             file_in=any(form.file_fields for form in self.inputs.bodies),
-            file_out=any(_is_binary(media_type) for media_type in self._success_content.values()),
+            file_out=self.file_out,
             deprecated=self.operation.deprecated,
             replacement=overlay.replacement or self._retired.get("successor"),
+            pages=self.paging is not None and self.paging.goes_on,
         )
+
+    @property
+    def idempotent(self) -> bool:
+        """Whether nothing is changed by asking again."""
+        return self.overlay.idempotent if self.overlay.idempotent is not None else self.operation.method in _READS
+
+    @property
+    def file_out(self) -> bool:
+        """Whether the answer may be a file."""
+        return any(_is_binary(media_type) for media_type in self._success_content.values())
+
+    @cached_property
+    def paging(self) -> PageForm | None:
+        """How the list that it answers with pages; None where the answer is no list. Raises ManifestError."""
+        return page_form(self._document.root, self._document.version, self.operation, self._parts("paging", Paging))
+
+    @property
+    def job(self) -> tuple[str, JobKind] | None:
+        """The kind of long job that it may start, with its name. Raises ManifestError."""
+        jobs: Jobs = self._parts("jobs", Jobs)
+        return jobs.starts(self.id)
 
     @property
     def _retired(self) -> Mapping[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 
-from kosha_connector_openai.core.actions.action import Action
+from kosha_connector_openai.core.actions.action import Action, Parts
 from kosha_connector_openai.core.errors import DocumentError, Fault, UnknownActionError
 from kosha_connector_openai.core.nearest import nearest
 from kosha_connector_openai.core.spec.document import Document
@@ -17,9 +17,11 @@ _PLAIN = ActionOverlay()
 class Catalog(Mapping[str, Action]):
     """What a connector offers, in the order of the manifest's groups. Hidden actions are not listed but can be asked for."""
 
-    def __init__(self, manifest: Manifest, document: Document) -> None:
+    def __init__(self, manifest: Manifest, document: Document, parts: Parts = lambda _, model: model()) -> None:
+        """``parts`` gives the parts of the manifest that only some uses need."""
         self.manifest = manifest
         self.document = document
+        self._parts = parts
         self._groups = {group.id: group for group in manifest.groups}
         self._actions: dict[str, Action] = {}
 
@@ -79,7 +81,7 @@ class Catalog(Mapping[str, Action]):
         overlay = self._overlay(key)
         name = overlay.group or (operation.tags[0] if operation.tags else self.manifest.title)
         group = self._groups.get(name) or Group(id=name, title=name)
-        return Action(operation, self.document, overlay, group)
+        return Action(operation, self.document, overlay, group, self._parts)
 
 
 class _Unknown(UnknownActionError, KeyError):

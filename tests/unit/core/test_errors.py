@@ -7,12 +7,13 @@ import re
 
 import pytest
 
-from kosha_connector_openai.core import errors
+from kosha_connector_openai.core import errors, flow_errors
 from kosha_connector_openai.core.errors import ApiError, ConnectorError, Fault, InputError, NotSentError, RejectedError
+from kosha_connector_openai.core.flow_errors import JobEndedError, JobPendingError, PagingError
 
 CLASSES = [
     item
-    for item in vars(errors).values()
+    for item in {**vars(errors), **vars(flow_errors)}.values()
     if isinstance(item, type) and issubclass(item, ConnectorError) and not item.__name__.startswith("_")
 ]
 
@@ -55,7 +56,15 @@ def test_an_api_error_says_status_and_category() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [InputError("m", [Fault("/a", "type", "t")]), RejectedError("m", status=400, category="c"), NotSentError("m", phase="connect")]
+    "error",
+    [
+        InputError("m", [Fault("/a", "type", "t")]),
+        RejectedError("m", status=400, category="c"),
+        NotSentError("m", phase="connect"),
+        PagingError("m", cursor="c"),
+        JobPendingError("m", handle={"kind": "k"}, cause=NotSentError("n", phase="connect")),
+        JobEndedError("m", handle={}, state="failed", end="failure"),
+    ],
 )
 def test_errors_survive_pickling(error: ConnectorError) -> None:
     """A worker process can hand an error to its parent."""

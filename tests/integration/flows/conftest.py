@@ -1,0 +1,17 @@
+"""The offline upstream with an empty memory for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from kosha_connector_openai.sandbox import DEFAULT_KEY, Sandbox
+
+
+@pytest.fixture
+def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """A running sandbox whose key is in the environment."""
+    monkeypatch.setenv("OPENAI_API_KEY", DEFAULT_KEY)
+    with Sandbox(retired=True) as running:
+        yield running
