@@ -7,13 +7,15 @@ from typing import Any, Final
 
 from kosha_connector_openai.core.actions.forms.flat import Flat, Flattener, Node
 from kosha_connector_openai.core.actions.forms.labels import from_title, units
-from kosha_connector_openai.core.actions.forms.shapes import Shaper
+from kosha_connector_openai.core.actions.forms.shapes import TEXTS, Shaper
 from kosha_connector_openai.core.actions.forms.wording import Facts, Wording
 
 SPEC: Final = "spec"
 OVERLAY: Final = "overlay"
 DEFAULT: Final = "default"
-_COPIED: Final = ("placeholder", "units", "minimum", "maximum", "step", "secret", "expression", "widget")
+_COPIED: Final = ("placeholder", "units", "minimum", "maximum", "step", "secret", "expression")
+_ALIKE: Final = (TEXTS, frozenset({"number", "slider"}), frozenset({"object", "key-value", "json"}), frozenset({"select", "text"}))
+"""Widgets that may stand for each other."""
 _NUMBERS: Final = frozenset({"integer", "number"})
 _VISIBILITY: Final = {"main": "important", "options": "normal", "advanced": "advanced"}
 
@@ -95,11 +97,19 @@ class FieldMaker:
             if said.get(fact) is not None:
                 out[fact] = said[fact]
                 origin[fact] = OVERLAY
+        if (widget := said.get("widget")) and fits(widget, out):
+            out["widget"] = widget
+            origin["widget"] = OVERLAY
         if picker := said.get("picker"):
             out["options"] = picker
             origin["options"] = OVERLAY
         if "file" in out:
             _file(out, origin, said)
+
+
+def fits(widget: str, shape: Node) -> bool:
+    """Whether a curated widget can draw a shape; one that cannot is not used."""
+    return any({widget, shape["widget"]} <= alike for alike in _ALIKE)
 
 
 def _file(out: Node, origin: dict[str, str], said: Facts) -> None:
@@ -111,6 +121,7 @@ def _file(out: Node, origin: dict[str, str], said: Facts) -> None:
 def _relabel(out: Node, origin: dict[str, str], said: Facts) -> None:
     labels = said.get("enum")
     origin["enum"] = SPEC
+    origin["enum_labels"] = SPEC if out.get("open") else DEFAULT
     if labels:
         out["enum"] = [{**option, "label": labels.get(str(option["value"]), option["label"])} for option in out["enum"]]
         origin["enum_labels"] = OVERLAY

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
-
-from kosha_connector_openai.core.spec.dialect import Definitions
+from typing import Any, Final, Protocol
 
 _COMBINING: Final = frozenset({"$ref", "allOf", "anyOf", "oneOf"})
 _STRUCTURE: Final = frozenset({"properties", "items", "enum", "const", "additionalProperties", "allOf", "anyOf", "oneOf"})
+_ASKING: Final = frozenset({"required", "not", "type", "title"})
 _PREFIX: Final = "#/$defs/"
 _DEEPEST: Final = 24
 """References and combinations along one value; deeper ones add nothing that could be drawn."""
@@ -17,6 +16,12 @@ _MOST: Final = 120
 """Variants of one value."""
 
 Node = dict[str, Any]
+
+
+class Lookup(Protocol):
+    """Where the definitions of a schema are found by name; raises KeyError."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
 
 
 @dataclass(slots=True)
@@ -40,7 +45,7 @@ class Branch:
 class Flattener:
     """Flattens schemas of one document; definitions are flattened once."""
 
-    def __init__(self, definitions: Definitions) -> None:
+    def __init__(self, definitions: Lookup) -> None:
         self.definitions = definitions
         self._done: dict[str, Flat] = {}
 
@@ -132,7 +137,7 @@ def _is_null(schema: Any) -> bool:
 
 def _only_asks(branches: list[Any]) -> bool:
     """Whether the branches ask for properties only, which another place describes."""
-    return all(isinstance(branch, Mapping) and branch.keys() <= {"required", "not", "type", "title"} and "required" in branch for branch in branches)
+    return all(isinstance(branch, Mapping) and "required" in branch and branch.keys() <= _ASKING for branch in branches)
 
 
 def _merge(found: Flat, part: Flat) -> None:

@@ -21,7 +21,8 @@ FORM_VERSION: Final = 1
 GROUPS: Final = ({"id": "main", "label": "Main"}, {"id": "options", "label": "Options"}, {"id": "advanced", "label": "Advanced"})
 _GROUP_OF: Final = {"important": "main", "normal": "options", "advanced": "advanced", "internal": "advanced"}
 _EXTRA: Final[Node] = {
-    "name": EXTRA_BODY, "label": "Extra fields", "help": "Fields of the body that this form does not know, as a JSON object. They are sent unchecked.",
+    "name": EXTRA_BODY, "label": "Extra fields",
+    "help": "Fields of the body that this form does not know, as a JSON object. Sent unchecked.",
     "required": False, "visibility": "advanced", "expression": True, "widget": "json", "type": "object", "location": "extra",
     "group": "advanced", "origin": {"label": DEFAULT, "help": DEFAULT, "visibility": DEFAULT, "widget": DEFAULT, "group": DEFAULT},
 }  # fmt: skip
@@ -76,6 +77,12 @@ class Form:
     @cached_property
     def _whole(self) -> Node:
         return self.head() | {"fields": self.fields, "$defs": self.definitions}
+
+    def sample(self, *, minimal: bool = True) -> dict[str, Any]:
+        """JSON-ready inputs to try the form with, which its schema and the action's check accept. Raises DocumentError."""
+        from kosha_connector_openai.core.actions.forms.sample import form_sample  # noqa: PLC0415 - few ask for one
+
+        return form_sample(self, minimal=minimal)
 
     def to_json_schema(self) -> Node:
         """The form as JSON Schema 2020-12, with titles and conditions, for libraries that draw forms from schemas."""
@@ -145,12 +152,11 @@ class Forms(Mapping[str, Form]):
     def _field(self, action: Action, curated: ActionForm, name: str) -> Node:
         inputs = action.inputs
         parameter = inputs.parameters.get(name)
-        fixed = name in inputs.constants
         schema = self._definitions.schema(inputs.fields[name])
         if parameter is not None and parameter.description and isinstance(schema, dict):
             schema = {**schema, "description": parameter.description}
         field = self._maker.field(name, schema, name in inputs.required, self._said(action, curated, name), 0)
-        if fixed:  # the request gets it by itself
+        if name in inputs.constants:  # the request gets it by itself
             field |= {"visibility": "internal", "expression": False}
         if "file" in field and "max_bytes" not in field["file"]:
             field["file"]["max_bytes"] = self._catalog.manifest.defaults.limits.upload

@@ -51,14 +51,14 @@ class _Drawing:
 
     def field(self, name: str, schema: Any, field: Node) -> Node:
         """An action's own field."""
-        out = self._value(schema, required=field["required"])
-        out = {"title": field["label"], **out} | {"title": field["label"], "description": field["help"]}
-        if field.get("origin", {}).get("default") == "overlay" or "constant" in field and field["required"]:
+        out: Node = self._value(schema, required=field["required"])
+        out = {**out, "title": field["label"], "description": field["help"]}
+        if field.get("origin", {}).get("default") == "overlay" or ("constant" in field and field["required"]):
             out["default"] = field.get("default", field.get("constant"))
         for bound in ("minimum", "maximum"):
             if field["origin"].get(bound) == "overlay":
                 out[bound] = field[bound]
-        return out | {"title": self._wording.label(name)} if "title" not in out else out
+        return out
 
     def definition(self, name: str) -> Any:
         """A definition."""
@@ -94,8 +94,8 @@ class _Drawing:
             return {"type": "string", "examples": node["enum"], **_words(node)}
         only_null = isinstance(schema, Mapping) and "anyOf" in schema
         if only_null and not (flat.nullable and required):
-            inner = next((part for part in schema["anyOf"] if part != {"type": "null"}), {})
-            return self._value(inner, required=required) | _words(schema)
+            inner: Any = next((part for part in schema["anyOf"] if part != {"type": "null"}), {})
+            return {**self._value(inner, required=required), **_words(schema)}
         out = self._walked(schema, owner)
         listed = choices(node)
         if "enum" in out and None in out["enum"] and not required:
@@ -163,5 +163,3 @@ def _test(conditions: Iterable[Node], defaults: Mapping[str, Any]) -> Node:
         test: Node = {"properties": {name: {"enum": condition["in"]}}}
         tests.append(test if defaults.get(name) in condition["in"] else test | {"required": [name]})
     return tests[0] if len(tests) == 1 else {"allOf": tests}
-
-

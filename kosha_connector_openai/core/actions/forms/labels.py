@@ -8,17 +8,18 @@ from functools import lru_cache
 from typing import Final
 
 _WORD: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+(?:\.\d+)*")
-_ACRONYMS: Final = frozenset(
-    "acl ai api ca cpu csv css dns dpi fps gpu html http https id io ip json jsonl jwt llm mcp mime mtls oauth os pdf pem qa ram rag rgb sdk"
-    " sip sms sql ssh ssl sse tcp tls ttl udp ui uri url utc utf uuid vad xml yaml zip".split()
-)
+_ACRONYMS: Final = frozenset({
+    "acl", "ai", "api", "ca", "cpu", "csv", "css", "dns", "dpi", "fps", "gpu", "html", "http", "https", "id", "io", "ip", "json", "jsonl",
+    "jwt", "llm", "mcp", "mime", "os", "pdf", "pem", "qa", "ram", "rag", "rgb", "sdk", "sip", "sms", "sql", "ssh", "ssl", "sse", "tcp",
+    "tls", "ttl", "udp", "ui", "uri", "utc", "utf", "vad", "xml", "yaml", "zip",
+})  # fmt: skip
 _SPELLED: Final[Mapping[str, str]] = {
     "ids": "IDs", "urls": "URLs", "uris": "URIs", "apis": "APIs", "oauth": "OAuth", "mtls": "mTLS", "num": "number of", "n": "number of",
     "param": "parameter", "params": "parameters", "config": "configuration", "auth": "authentication", "regex": "regular expression",
     "max": "maximum", "min": "minimum", "prob": "probability", "probs": "probabilities", "url": "URL", "uuid": "UUID",
 }  # fmt: skip
-_COUNTS: Final = frozenset({"num", "n"})
-"""Stand for "number of" only before another word."""
+_COUNTS: Final = frozenset({"n"})
+"""Stand for "number of" only at the start, before another word."""
 _UNITS: Final[Mapping[str, str]] = {
     "ms": "ms", "millis": "ms", "milliseconds": "ms", "seconds": "s", "secs": "s", "minutes": "min", "hours": "h", "days": "days",
     "bytes": "bytes", "kb": "KB", "mb": "MB", "gb": "GB", "percent": "%", "pixels": "px", "tokens": "tokens",

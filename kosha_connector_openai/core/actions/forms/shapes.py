@@ -11,10 +11,12 @@ from typing import Any, Final
 
 from kosha_connector_openai.core.actions.forms.flat import Branch, Flat, Flattener, Node, target
 from kosha_connector_openai.core.actions.forms.labels import from_title, singular
-from kosha_connector_openai.core.actions.forms.unions import Discriminator, choices, collapse, kind, type_label, when
+from kosha_connector_openai.core.actions.forms.unions import Discriminator, choices, collapse, is_file, kind, type_label, when
 from kosha_connector_openai.core.actions.forms.wording import Wording
 
 CONTAINERS: Final = frozenset({"object", "variants", "list"})
+TEXTS: Final = frozenset({"text", "multiline", "json"})
+"""Widgets of one text, any of which may stand for another."""
 SOURCES: Final = ("data-url", "base64", "text", "path")
 """The ways in which JSON can give a file; a path only where whoever runs the connector allows it."""
 _BOUNDS: Final[Mapping[str, str]] = {
@@ -75,17 +77,28 @@ class Shaper:
     def _drawn(self, flat: Flat, name: str, owner: str | None) -> Node:
         branches = collapse(self._flattener.branches(flat)) if flat.branches else []
         if len(branches) > 1:
-            out = self._union(flat, branches, name)
+            out = self._files(branches) or self._union(flat, branches, name)
         else:
             out = self._typed(branches[0].node if branches else flat.node, name, owner)
         if flat.nullable:
             out["nullable"] = True
         return out
 
+    def _files(self, branches: list[Branch]) -> Node | None:
+        """One file or several: a file field that takes a list too."""
+        lists = [branch.node for branch in branches if kind(branch.node) == "array"]
+        inner = [branch.node for branch in branches if branch.node not in lists]
+        if not all(map(is_file, [*inner, *(self._flattener.flat(node.get("items", {})).node for node in lists)])):
+            return None
+        most = max((node.get("maxItems", 1) for node in lists), default=1)
+        out: Node = {"widget": "file", "type": "any", "multiple": True, "file": {"sources": [*SOURCES]}}
+        return out | ({"max_items": most} if most > 1 else {})
+
     def _union(self, flat: Flat, branches: list[Branch], name: str) -> Node:
         discriminator = Discriminator(self._flattener, branches, flat.node.get("discriminator"))
         taken: dict[str, int] = {}
         variants = [self._variant(branch, discriminator, name, taken) for branch in branches]
+        self._distinguish(variants, branches)
         out: Node = {"widget": "variants", "type": "any", "raw": True}
         if discriminator.name:
             out["discriminator"] = discriminator.name
@@ -94,7 +107,8 @@ class Shaper:
 
     def _variant(self, branch: Branch, discriminator: Discriminator, name: str, taken: dict[str, int]) -> Node:
         values = discriminator.values(branch) if discriminator.name else []
-        known = values[0] if values else branch.target or kind(branch.node)
+        found = kind(branch.node)
+        known = values[0] if len(values) == 1 else branch.target if branch.target and found == "object" else found
         taken[known] = taken.get(known, 0) + 1
         identity = known if taken[known] == 1 else f"{known}-{taken[known]}"
         out: Node = {"id": identity, "label": self.variant_label(branch, values)}
@@ -104,18 +118,26 @@ class Shaper:
         flat = self._flattener.flat(branch.schema) if branch.target else Flat(branch.node)
         return {**out, **self.shape(branch.schema, flat, name)}
 
+    def _distinguish(self, variants: list[Node], branches: list[Branch]) -> None:
+        """Labels that occur twice become those of the definitions."""
+        labels = [variant["label"] for variant in variants]
+        for variant, branch in zip(variants, branches, strict=True):
+            if branch.target and labels.count(variant["label"]) > 1:
+                variant["label"] = self._wording.definition(branch.target)
+
     def variant_label(self, branch: Branch, values: list[Any]) -> str:
         """The label of an alternative: curated, else the description's title, else what tells it apart, else its type."""
         title = from_title(branch.node.get("title"))
         if title and title.startswith("Array of "):
             title = title.replace("Array of ", "List of ", 1)
         curated = self._wording.curated(branch.target)
-        return curated or title or (self._wording.label(values[0]) if values else "") or self._plain_label(branch)
+        return curated or title or (self._wording.label(values[0]) if len(values) == 1 else "") or self._plain_label(branch)
 
     def _plain_label(self, branch: Branch) -> str:
         if branch.target and kind(branch.node) in ("object", "any"):
             return self._wording.definition(branch.target)
-        return type_label(branch.node, self._flattener)
+        listed = choices(branch.node)
+        return self._wording.option(listed[0]) if len(listed) == 1 else type_label(branch.node, self._flattener)
 
     def _typed(self, node: Node, name: str, owner: str | None, *, probe: bool = False) -> Node:
         found = kind(node)
@@ -141,7 +163,7 @@ class Shaper:
     def _array(self, node: Node, name: str, _: str | None, probe: bool) -> Node:
         items = node.get("items", {})
         flat = self._flattener.flat(items)
-        if flat.node.get("format") == "binary":
+        if is_file(flat.node):
             return {"widget": "file", "type": "array", "multiple": True, "file": {"sources": [*SOURCES]}}
         listed = choices(flat.node) if not flat.branches else []
         if listed and not flat.node.get("open"):
@@ -153,7 +175,7 @@ class Shaper:
 
     def _string(self, node: Node, name: str, _: str | None, __: bool) -> Node:
         listed, form = choices(node), str(node.get("format", ""))
-        if form == "binary":
+        if is_file(node):
             return {"widget": "file", "type": "string", "file": {"sources": [*SOURCES]}}
         if listed:
             if node.get("open"):  # names that a provider gives, such as those of models: shown as they are
@@ -162,8 +184,9 @@ class Shaper:
             return {**out, "constant": listed[0]} if len(listed) == 1 else out
         if form in _DATES:
             return {"widget": "date", "type": "string", "date": _DATES[form]}
-        out = {"widget": "multiline" if node.get("maxLength", 0) > _LONG else "text", "type": "string"}
-        return {**out, "format": form} if form else out
+        said = self._wording.field(name).get("widget")
+        widget = said if said in TEXTS else "multiline" if node.get("maxLength", 0) > _LONG else "text"
+        return {"widget": widget, "type": "string", **({"format": form} if form else {})}
 
     def _number(self, node: Node, name: str, _: str | None, __: bool) -> Node:
         whole = node.get("type") == "integer"
@@ -172,9 +195,10 @@ class Shaper:
         if node.get("format") in _DATES:
             return {"widget": "date", "type": "integer", "date": "unix"}
         low, high = node.get("minimum"), node.get("maximum")
-        narrow = low is not None and high is not None and high - low <= _SLIDER * (10 if whole else 1)
+        span = high - low if low is not None and high is not None else None
+        narrow = span is not None and span <= _SLIDER * (10 if whole else 1)
         out: Node = {"widget": "slider" if narrow else "number", "type": "integer" if whole else "number"}
-        return out if whole or not narrow else {**out, "step": 0.1 if high - low > 1 else 0.01}
+        return out if whole or not narrow or span is None else {**out, "step": 0.1 if span > 1 else 0.01}
 
     def _boolean(self, node: Node, *_: Any) -> Node:
         listed = choices(node)

@@ -1,4 +1,4 @@
-"""A form as the ``uiSchema`` of react-jsonschema-form (versions 5 and 6): widgets, order, placeholders and hints, beside the JSON Schema."""
+"""A form as the ``uiSchema`` of react-jsonschema-form, versions 5 and 6: widgets, order, placeholders and hints beside the JSON Schema."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ class _Reader:
         if "values" in shape and (found := self._shape(shape["values"], chain)):
             out["additionalProperties"] = found
         if variants := shape.get("variants"):
-            found = [self._shape(variant, chain) for variant in variants]
-            if any(found):
-                out["anyOf"] = found
+            branches = [self._shape(variant, chain) for variant in variants]
+            if any(branches):
+                out["anyOf"] = branches
         return out
 
 

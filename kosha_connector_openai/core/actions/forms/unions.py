@@ -49,8 +49,13 @@ def collapse(branches: Sequence[Branch]) -> list[Branch]:
     return found
 
 
+def is_file(node: Mapping[str, Any]) -> bool:
+    """Whether a flat schema is of a file's bytes."""
+    return node.get("format") == "binary" or node.get("contentMediaType") == "application/octet-stream"
+
+
 def _is_text(node: Mapping[str, Any]) -> bool:
-    return kind(node) == "string" and node.get("format") != "binary"
+    return kind(node) == "string" and not is_file(node)
 
 
 def _texts(branches: Sequence[Branch]) -> Branch:
@@ -119,6 +124,10 @@ def when(branch: Branch, discriminator: Discriminator, flattener: Flattener) -> 
 def type_label(node: Mapping[str, Any], flattener: Flattener, depth: int = 0) -> str:
     """What an alternative is by its type: "Text", "List of numbers", "List of lists of numbers"."""
     found = kind(node)
+    if is_file(node):
+        return "One file"
+    if found == "array" and is_file(flattener.flat(node.get("items", {})).node):
+        return "Several files"
     if found != "array" or depth > 2:  # noqa: PLR2004 - deeper lists are told apart by nobody
         return _ONE.get(found, ("Any value", ""))[0]
     return f"List of {_plural(flattener.flat(node.get('items', {})).node, flattener, depth + 1)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any, Final
@@ -11,6 +12,8 @@ from kosha_connector_openai.core.spec.parts.forms import FieldForm, FormsPart
 
 Facts = Mapping[str, Any]
 _NONE: Final[Facts] = {}
+_TAIL: Final = re.compile(r"(?:Params?|Resource|Schema)?(?:-\d+)?$")
+"""What the authors of descriptions add to names, and what nobody wants to read."""
 _VERBATIM: Final = frozenset("0123456789./:")
 """A value with one of these is a version, a size or a path, and is shown as it is."""
 
@@ -61,7 +64,7 @@ class Wording:
 
     def definition(self, name: str) -> str:
         """The label of a definition."""
-        return self.curated(name) or self.label(name)
+        return self.curated(name) or self.label(_TAIL.sub("", name) or name)
 
     def definition_help(self, name: str | None) -> str | None:
         """The curated help of a definition."""

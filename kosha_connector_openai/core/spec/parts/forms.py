@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, JsonValue
 
@@ -64,7 +64,7 @@ class ShapeForm(Part):
 
 
 class ActionForm(Part):
-    """One action's form. The three lists give its fields their groups and their order; fields in none of them follow, by the usual rules."""
+    """One action's form. The three lists give its fields their groups and order; fields in none of them follow, by the usual rules."""
 
     help: Line | None = None
     main: tuple[Name, ...] = ()
@@ -82,4 +82,3 @@ class FormsPart(Part):
     inputs: Mapping[Name, FieldForm] = Field(default_factory=dict, description="The same for the fields of an action itself.")
     shapes: Mapping[Name, ShapeForm] = Field(default_factory=dict, description="Name of a schema in the description -> its form.")
     actions: Mapping[Name, ActionForm] = Field(default_factory=dict, description="Operation id -> its form.")
-    references: Mapping[str, Any] = Field(default_factory=dict, description="Room for YAML anchors; nothing reads it.")
