@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _MAPS: Final = ("properties", "patternProperties")
+_FORMATS: Final = frozenset({"date", "date-time", "time", "duration", "email", "hostname", "ipv4", "ipv6", "uri", "uuid"})
+"""Formats of JSON Schema itself; libraries complain about others."""
 _ONE: Final = ("items", "additionalProperties", "not")
 
 
@@ -117,7 +119,7 @@ class _Drawing:
                 out[keyword] = self._value(value, required=True)
             elif keyword in ("allOf", "anyOf", "prefixItems"):
                 out[keyword] = [self._value(part, required=True) for part in value]
-            elif keyword != "default":
+            elif keyword != "default" and (keyword != "format" or value in _FORMATS):
                 out[keyword] = value
         return out
 

@@ -73,6 +73,8 @@ def _widget(shape: Node) -> Node:
         return {"ui:widget": _DATES[shape["date"]]} if shape["date"] in _DATES else {}
     if widget not in _WIDGETS:
         return {}
+    if widget == "file" and shape["type"] == "any":  # one file or a list of them, as two alternatives
+        return {"anyOf": [{"ui:widget": "file"}, {"ui:widget": "files"}]}
     out: Node = {"ui:widget": "files" if shape.get("multiple") else _WIDGETS[widget]}
     if widget == "multiline":
         out["ui:options"] = {"rows": _ROWS}
