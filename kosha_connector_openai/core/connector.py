@@ -39,6 +39,7 @@ from kosha_connector_openai.core.transport.client import Clients, facts, url
 from kosha_connector_openai.core.transport.retry import RetryBudget
 
 if TYPE_CHECKING:
+    from kosha_connector_openai.core.actions.forms.form import Forms
     from kosha_connector_openai.core.async_executor import AsyncStream
     from kosha_connector_openai.core.connection.renewal import Grant
 
@@ -132,6 +133,13 @@ class Connector:
         if not isinstance(found, model):
             found = self._parts[name] = read_part(self.folder, self.manifest.parts.get(name, {}), model, name=name)
         return found
+
+    @cached_property
+    def forms(self) -> Forms:
+        """The forms of the actions by action id; docs/forms.md says what they hold. Raises ManifestError."""
+        from kosha_connector_openai.core.actions.forms.form import Forms  # noqa: PLC0415 - a call needs no form
+
+        return Forms(self.catalog, self.part)
 
     @property
     def form(self) -> dict[str, Any]:

@@ -78,7 +78,7 @@ _PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {
 
 Node = dict[str, Any]
 
-__all__ = ["flatten_properties", "to_json_schema"]
+__all__ = ["Definitions", "flatten_properties", "to_json_schema"]
 
 
 def to_json_schema(root: Mapping[str, Any], schema: Any, *, version: str, request: bool) -> Node:
@@ -93,6 +93,27 @@ def to_json_schema(root: Mapping[str, Any], schema: Any, *, version: str, reques
     return _Translation(root, version, request).whole(schema)
 
 
+class Definitions:
+    """The request schemas of one document, each definition translated once, when it is first asked for, and shared by all users.
+
+    Not for threads without a lock around it. What it gives must not be changed. Circles of references are not looked for.
+    """
+
+    def __init__(self, root: Mapping[str, Any], version: str) -> None:
+        self._translation = _Translation(root, version, request=True)
+        self._done: dict[str, Any] = {}
+
+    def schema(self, raw: Any) -> Any:
+        """A schema of the document in JSON Schema 2020-12; its references lead here, not into ``$defs`` of its own."""
+        return self._translation.schema(raw)
+
+    def __getitem__(self, name: str) -> Any:
+        """The definition that ``#/$defs/<name>`` leads to; raises KeyError where no schema that was asked for refers to it."""
+        if name not in self._done:
+            self._done[name] = self._translation.definition(name)
+        return self._done[name]
+
+
 class _Translation:
     """One run over one schema and everything that it refers to."""
 
@@ -102,16 +123,24 @@ class _Translation:
         self._request = request
         self._hidden = "readOnly" if request else "writeOnly"
         self._names: dict[Tokens, str] = {}
-        self._waiting: list[Tokens] = []
+        self._paths: dict[str, Tokens] = {}
+        self._waiting: list[str] = []
+
+    def schema(self, schema: Any) -> Node | bool:
+        return self._schema(schema, "")
+
+    def definition(self, name: str) -> Node | bool:
+        path = self._paths[name]
+        pointer = to_pointer(path)
+        return self._schema(target(self._root, path, pointer), pointer)
 
     def whole(self, schema: Any) -> Node:
         translated = self._schema(schema, "")
         out = translated if isinstance(translated, dict) else ({} if translated else {"not": {}})
         definitions: dict[str, Any] = {}
         while self._waiting:
-            path = self._waiting.pop()
-            pointer = to_pointer(path)
-            definitions[self._names[path]] = self._schema(target(self._root, path, pointer), pointer)
+            name = self._waiting.pop()
+            definitions[name] = self.definition(name)
         if definitions:
             out["$defs"] = dict(sorted(definitions.items()))
             self._refuse_circles(out)
@@ -169,15 +198,16 @@ class _Translation:
         path = tokens(reference, pointer)
         if path not in self._names:
             target(self._root, path, pointer)
-            self._names[path] = self._unused_name(path)
-            self._waiting.append(path)
+            name = self._names[path] = self._unused_name(path)
+            self._paths[name] = path
+            self._waiting.append(name)
         return f"#/$defs/{self._names[path]}"
 
     def _unused_name(self, path: Tokens) -> str:
         plain = path[-1] if path[:-1] in _DEFINED else "-".join(token.strip("/") for token in path)
         name = base = re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-") or "root"
-        number, used = 1, set(self._names.values())
-        while name in used:
+        number = 1
+        while name in self._paths:
             number += 1
             name = f"{base}-{number}"
         return name

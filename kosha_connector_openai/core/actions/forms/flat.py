@@ -1,0 +1,154 @@
+"""A schema's own keywords and those of every schema that it applies to the same value, merged into one: what a form draws from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+_COMBINING: Final = frozenset({"$ref", "allOf", "anyOf", "oneOf"})
+_STRUCTURE: Final = frozenset({"properties", "items", "enum", "const", "additionalProperties", "allOf", "anyOf", "oneOf"})
+_ASKING: Final = frozenset({"required", "not", "type", "title"})
+_PREFIX: Final = "#/$defs/"
+_DEEPEST: Final = 24
+"""References and combinations along one value; deeper ones add nothing that could be drawn."""
+_MOST: Final = 120
+"""Variants of one value."""
+
+Node = dict[str, Any]
+
+
+class Lookup(Protocol):
+    """Where the definitions of a schema are found by name; raises KeyError."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
+
+
+@dataclass(slots=True)
+class Flat:
+    """One value: its keywords, the schemas of which one must fit as well, and whether null does."""
+
+    node: Node
+    branches: list[Any] = field(default_factory=list)
+    nullable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One alternative: its schema, the definition that it is, if it is one, and its keywords."""
+
+    schema: Any
+    target: str | None
+    node: Node
+
+
+class Flattener:
+    """Flattens schemas of one document; definitions are flattened once."""
+
+    def __init__(self, definitions: Lookup) -> None:
+        self.definitions = definitions
+        self._done: dict[str, Flat] = {}
+
+    def flat(self, schema: Any, depth: int = 0) -> Flat:
+        """The merged schema; it may share parts with others and must not be changed."""
+        if not isinstance(schema, Mapping) or depth > _DEEPEST:
+            return Flat({})
+        found = Flat({key: value for key, value in schema.items() if key not in _COMBINING})
+        given = found.node.get("type")
+        if isinstance(given, list):
+            self._types(found, given)
+        for part in self._parts(schema, found, depth):
+            _merge(found, part)
+        return found
+
+    def _types(self, found: Flat, given: list[str]) -> None:
+        kinds = [kind for kind in given if kind != "null"]
+        found.nullable = len(kinds) < len(given)
+        if len(kinds) == 1:
+            found.node["type"] = kinds[0]
+            return
+        del found.node["type"]
+        found.branches = [{"type": kind} for kind in kinds if not (kind == "integer" and "number" in kinds)]
+
+    def _parts(self, schema: Mapping[str, Any], found: Flat, depth: int) -> Iterator[Flat]:
+        if "$ref" in schema:
+            yield self.definition(reference(schema), depth)
+        for part in schema.get("allOf", ()):
+            yield self.flat(part, depth + 1)
+        for keyword in ("anyOf", "oneOf"):
+            given = schema.get(keyword)
+            if not given:
+                continue
+            branches = [branch for branch in given if not _is_null(branch)]
+            found.nullable = found.nullable or len(branches) < len(given)
+            if len(branches) == 1:
+                yield self.flat(branches[0], depth + 1)
+            elif branches and not _only_asks(branches):
+                found.branches = found.branches or branches
+
+    def definition(self, name: str, depth: int = 0) -> Flat:
+        """The merged schema of a definition."""
+        if name not in self._done:
+            if depth > _DEEPEST:
+                return Flat({})
+            self._done[name] = self.flat(self.definitions[name], depth + 1)
+        return self._done[name]
+
+    def branches(self, flat: Flat, depth: int = 0) -> list[Branch]:
+        """The alternatives of a value, those of its alternatives among them."""
+        found: list[Branch] = []
+        common = {key: value for key, value in flat.node.items() if key in ("properties", "required")}
+        for schema in flat.branches:
+            inner = self.flat(schema)
+            if inner.branches and not inner.node.get("properties") and depth < _DEEPEST:
+                found += self.branches(inner, depth + 1)
+            elif common:
+                merged = Flat(dict(common))
+                _merge(merged, inner)
+                found.append(Branch(merged.node, None, merged.node))
+            else:
+                found.append(Branch(schema, target(schema), inner.node))
+        return found[:_MOST]
+
+
+def reference(schema: Mapping[str, Any]) -> str:
+    """The name of the definition that ``$ref`` leads to."""
+    return str(schema["$ref"]).removeprefix(_PREFIX)
+
+
+def target(schema: Any) -> str | None:
+    """The one definition that a schema is, apart from annotations and null; None where it is more than one."""
+    while isinstance(schema, Mapping):
+        keys = _STRUCTURE & schema.keys()
+        if "$ref" in schema:
+            return None if keys else reference(schema)
+        if len(keys) != 1 or not keys <= {"allOf", "anyOf", "oneOf"}:
+            return None
+        parts = [part for part in schema[next(iter(keys))] if not _is_null(part)]
+        if len(parts) != 1:
+            return None
+        schema = parts[0]
+    return None
+
+
+def _is_null(schema: Any) -> bool:
+    return isinstance(schema, Mapping) and schema.get("type") == "null"
+
+
+def _only_asks(branches: list[Any]) -> bool:
+    """Whether the branches ask for properties only, which another place describes."""
+    return all(isinstance(branch, Mapping) and "required" in branch and branch.keys() <= _ASKING for branch in branches)
+
+
+def _merge(found: Flat, part: Flat) -> None:
+    """Adds what a part says; what is said nearer to the value stands."""
+    node = found.node
+    for key, value in part.node.items():
+        if key not in node:
+            node[key] = value
+        elif key == "properties":
+            node[key] = {**value, **node[key]}
+        elif key == "required":
+            node[key] = [*dict.fromkeys([*value, *node[key]])]
+    found.branches = found.branches or part.branches
+    found.nullable = found.nullable or part.nullable

@@ -1,0 +1,52 @@
+// One form, drawn by react-jsonschema-form from what the connector gives for it: page.html?form=<action id>.
+import { createRoot } from "react-dom/client";
+import Form from "@rjsf/core";
+import { customizeValidator } from "@rjsf/validator-ajv8";
+import Ajv2020 from "ajv/dist/2020.js";
+
+const validator = customizeValidator({ AjvClass: Ajv2020 });
+const GROUPS = { main: "Main", options: "Options", advanced: "Advanced" };
+
+// The root's fields by group; nested objects as a plain list.
+function Fields({ fieldPathId, title, properties, uiSchema, schema, onAddProperty, registry, ...rest }) {
+  const { AddButton } = registry.templates.ButtonTemplates;
+  const add = schema.additionalProperties && (
+    <AddButton id={`${fieldPathId.$id}__add`} onClick={onAddProperty} disabled={rest.disabled} registry={registry} />
+  );
+  if (fieldPathId.$id !== "root") {
+    return <fieldset id={fieldPathId.$id}>{title && <legend>{title}</legend>}{properties.map((p) => p.content)}{add}</fieldset>;
+  }
+  const group = (p) => uiSchema?.[p.name]?.["ui:options"]?.group ?? "advanced";
+  return (
+    <div>
+      <h1>{title}</h1>
+      <p>{schema.description}</p>
+      {Object.entries(GROUPS).map(([key, label]) => {
+        const found = properties.filter((p) => group(p) === key);
+        return found.length === 0 ? null : (
+          <details key={key} open={key === "main"} data-group={key}>
+            <summary>{label}</summary>
+            {found.map((p) => p.content)}
+          </details>
+        );
+      })}
+    </div>
+  );
+}
+
+const id = new URLSearchParams(location.search).get("form");
+const { schema, uiSchema } = await (await fetch(`forms/${id}.json`)).json();
+createRoot(document.getElementById("form")).render(
+  <Form
+    schema={schema}
+    uiSchema={uiSchema}
+    validator={validator}
+    templates={{ ObjectFieldTemplate: Fields }}
+    experimental_defaultFormStateBehavior={{ emptyObjectFields: "populateRequiredDefaults" }}
+    omitExtraData
+    noHtml5Validate
+    focusOnFirstError={false}
+    onSubmit={({ formData }) => (window.submitted = formData)}
+    onError={(errors) => (window.refused = errors.map((error) => error.stack))}
+  />,
+);
