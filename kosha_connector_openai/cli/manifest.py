@@ -10,7 +10,7 @@ import typer
 from kosha_connector_openai.cli import options as opt
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import say_json
-from kosha_connector_openai.core.connector import read_any_manifest
+from kosha_connector_openai.core.spec.folder import read_any_manifest
 from kosha_connector_openai.core.spec.kosha_spec import write_kosha_spec
 from kosha_connector_openai.core.spec.manifest import Manifest
 

@@ -33,7 +33,8 @@ from kosha_connector_openai.core.request.files import FilePolicy
 from kosha_connector_openai.core.request.request import Request, build_request, check_inputs
 from kosha_connector_openai.core.result.result import Result
 from kosha_connector_openai.core.spec.document import read_document
-from kosha_connector_openai.core.spec.manifest import Manifest, PartName, read_manifest
+from kosha_connector_openai.core.spec.folder import read_folder
+from kosha_connector_openai.core.spec.manifest import PartName
 from kosha_connector_openai.core.spec.part import Part, read_part
 from kosha_connector_openai.core.transport.client import Clients, facts, url
 from kosha_connector_openai.core.transport.retry import RetryBudget
@@ -43,25 +44,8 @@ if TYPE_CHECKING:
     from kosha_connector_openai.core.async_executor import AsyncStream
     from kosha_connector_openai.core.connection.renewal import Grant
 
-MANIFEST = "connector.yaml"
-KOSHA_SPEC = "connector_spec.json"
 RecordSink = Callable[[Record], None]
 P = TypeVar("P", bound=Part)
-
-
-def read_folder(folder: Path) -> Manifest:
-    """The manifest of a connector's folder: ``connector.yaml``, else what ``connector_spec.json`` says. Raises ManifestError."""
-    found = [name for name in (MANIFEST, KOSHA_SPEC) if (folder / name).is_file()]
-    return read_any_manifest(folder / (found or [MANIFEST])[0])
-
-
-def read_any_manifest(path: Path) -> Manifest:
-    """The manifest in a file, which its name tells from a Kosha specification. Raises ManifestError."""
-    if path.name != KOSHA_SPEC:
-        return read_manifest(path)
-    from kosha_connector_openai.core.spec.kosha_spec import read_kosha_spec  # noqa: PLC0415 - most connectors have none
-
-    return read_kosha_spec(path)
 
 
 @dataclass(frozen=True, slots=True)

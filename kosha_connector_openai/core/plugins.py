@@ -20,8 +20,9 @@ from kosha_connector_openai.core import hookspecs
 from kosha_connector_openai.core.connection.store import SecretStore
 from kosha_connector_openai.core.connection.stores import default_stores
 from kosha_connector_openai.core.connection.stores.fail import FailingStore
-from kosha_connector_openai.core.connector import Connector, read_folder
+from kosha_connector_openai.core.connector import Connector
 from kosha_connector_openai.core.errors import ConnectorError, Fault, PluginError
+from kosha_connector_openai.core.spec.folder import read_folder
 
 GROUP: Final = "kosha.connectors"
 HOOK_SECONDS: Final = 5.0
