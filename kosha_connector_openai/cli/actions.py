@@ -10,6 +10,8 @@ from typing import Annotated, Any, Final
 import typer
 
 from kosha_connector_openai.cli import options as opt
+from kosha_connector_openai.cli.connection import Choices
+from kosha_connector_openai.cli.connection import catalog as find_catalog
 from kosha_connector_openai.cli.fields import Field, read_fields
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import clean, note, say_json, say_table
@@ -41,16 +43,20 @@ def list_(
     featured: Annotated[bool, typer.Option("--featured", help="Only the actions that most people need.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="Also those for which no credential is configured.")] = False,
     as_json: opt.AsJson = False,
+    spec: opt.Spec = None,
+    connection_file: opt.ConnectionFile = None,
 ) -> None:
     """Lists the actions by group."""
     connector = _session(ctx).connector
-    catalog = connector.catalog
+    catalog = find_catalog(_session(ctx), Choices(file=connection_file, spec=spec))
+    if spec and not as_json:
+        note(f"The description {catalog.document.name} has the SHA-256 {catalog.document.digest}.")
     groups = {found.id: found.title for found in catalog.groups}
     wanted = {key for key, title in groups.items() if group and group.lower() in (key.lower(), title.lower())}
     if group and not wanted:
         near = nearest(group, groups)
         raise InputError("No group has this name.", hint=f"Did you mean `{near}`?" if near else f"Groups: {', '.join(groups)}.")
-    shown = catalog.values() if everything or group else connector.offered()
+    shown = catalog.values() if everything or group else connector.offered(catalog=catalog)
     found = [action for action in shown if (not group or action.group.id in wanted) and (action.overlay.featured or not featured)]
     _say(found, as_json)
     if not (everything or group or featured or as_json) and len(found) < len(catalog):
@@ -58,19 +64,21 @@ def list_(
 
 
 def search(
-    ctx: typer.Context, words: Annotated[list[str], typer.Argument(help="Words that must all occur.")], as_json: opt.AsJson = False
+    ctx: typer.Context,
+    words: Annotated[list[str], typer.Argument(help="Words that must all occur.")],
+    as_json: opt.AsJson = False,
+    spec: opt.Spec = None,
 ) -> None:
     """Finds actions by words in their id, title, summary or group."""
-    found = _session(ctx).connector.catalog.search(" ".join(words))
+    found = find_catalog(_session(ctx), Choices(spec=spec)).search(" ".join(words))
     _say(found, as_json)
     if not found and not as_json:
         note("No action has all of these words. Try fewer, or `actions list`.")
 
 
-def show(ctx: typer.Context, action: opt.ActionId, as_json: opt.AsJson = False) -> None:
+def show(ctx: typer.Context, action: opt.ActionId, as_json: opt.AsJson = False, spec: opt.Spec = None) -> None:
     """Shows one action: what it does, its inputs, its answer and an example."""
-    session = _session(ctx)
-    chosen = session.connector.catalog[action]
+    chosen = find_catalog(_session(ctx), Choices(spec=spec))[action]
     fields = read_fields(chosen)
     if as_json:
         say_json(chosen.describe() | {"inputs": [_described(field) for field in fields.values()]})
@@ -91,9 +99,10 @@ def schema(
     ctx: typer.Context,
     action: opt.ActionId,
     output: Annotated[bool, typer.Option("--output", help="The schema of the answer in place of the inputs'.")] = False,
+    spec: opt.Spec = None,
 ) -> None:
     """Prints the JSON Schema of an action's inputs, or of its answer."""
-    chosen = _session(ctx).connector.catalog[action]
+    chosen = find_catalog(_session(ctx), Choices(spec=spec))[action]
     found = chosen.output_schema if output else chosen.input_schema
     if found is None:
         raise InputError("The answer of this action is no JSON.", hint=f"It is: {', '.join(chosen.output_types) or 'empty'}.")

@@ -9,7 +9,7 @@ import typer
 
 from kosha_connector_openai import CallOptions, Connection, Preview
 from kosha_connector_openai.cli import options as opt
-from kosha_connector_openai.cli.connection import Choices, connect
+from kosha_connector_openai.cli.connection import Choices, catalog, connect
 from kosha_connector_openai.cli.curl import to_curl
 from kosha_connector_openai.cli.exit_codes import ExitCode
 from kosha_connector_openai.cli.inputs import Given, read_inputs
@@ -20,6 +20,7 @@ from kosha_connector_openai.core.actions.action import Action
 from kosha_connector_openai.core.json_text import decode
 from kosha_connector_openai.core.request.media_types import FileBody
 from kosha_connector_openai.core.request.multipart import MultipartBody, Part
+from kosha_connector_openai.core.request.request import check_inputs
 
 
 def run(
@@ -38,16 +39,18 @@ def run(
     timeout: opt.Timeout = None,
     attempts: opt.Attempts = None,
     engine: opt.Engine = None,
+    spec: opt.Spec = None,
 ) -> None:
     """Runs an action: checks the inputs, sends one request, shows the answer."""
     session: Session = ctx.obj
     if as_json and raw:
         raise typer.BadParameter("Choose one of --json and --raw.")
-    chosen = session.connector.catalog[action]
+    choices = Choices(values or (), connection_file, timeout, attempts, engine, spec)
+    chosen = catalog(session, choices)[action]
     if chosen.file_out and is_terminal() and not (out or as_json):
         raise typer.BadParameter("This action answers with a file. Add --out PATH, or send the output somewhere.")
     given = read_inputs(chosen, Given(inputs or (), input_file, input_json))
-    connector, connection = connect(session, Choices(values or (), connection_file, timeout, attempts, engine))
+    connector, connection = connect(session, choices)
     output = Output(as_json, raw, quiet, out, force)
     call = CallOptions(out=out, overwrite=force, timeout=timeout, attempts=attempts)
     with EventWriter(output) as writer, connector.stream(action, given, connection, call) as stream:
@@ -68,11 +71,13 @@ def validate(
     input_file: opt.InputFile = None,
     input_json: opt.InputJson = None,
     as_json: opt.AsJson = False,
+    connection_file: opt.ConnectionFile = None,
+    spec: opt.Spec = None,
 ) -> None:
     """Checks inputs against the action's schema; nothing is sent and no secret is read."""
-    session: Session = ctx.obj
-    given = read_inputs(session.connector.catalog[action], Given(inputs or (), input_file, input_json))
-    warnings = session.connector.check(action, given)
+    chosen = catalog(ctx.obj, Choices(file=connection_file, spec=spec))[action]
+    given = read_inputs(chosen, Given(inputs or (), input_file, input_json))
+    warnings = check_inputs(chosen, given)
     if as_json:
         say_json({"valid": True, "warnings": [{"pointer": w.pointer, "rule": w.rule, "message": w.message} for w in warnings]})
         return
@@ -89,12 +94,14 @@ def dry_run(
     as_json: opt.AsJson = False,
     values: opt.Values = None,
     connection_file: opt.ConnectionFile = None,
+    spec: opt.Spec = None,
 ) -> None:
     """Shows the exact request, the credential masked, and the same as a curl command; nothing is sent."""
     session: Session = ctx.obj
-    chosen = session.connector.catalog[action]
+    choices = Choices(values or (), connection_file, spec=spec)
+    chosen = catalog(session, choices)[action]
     given = read_inputs(chosen, Given(inputs or (), input_file, input_json))
-    connector, connection = connect(session, Choices(values or (), connection_file), preview=True)
+    connector, connection = connect(session, choices, preview=True)
     preview = connector.preview(action, given, connection)
     curl = to_curl(preview, _credential(connection, chosen), given)
     if as_json:

@@ -13,6 +13,7 @@ import typer
 
 from kosha_connector_openai import Connection, Connector
 from kosha_connector_openai.cli.session import Session
+from kosha_connector_openai.core.actions.catalog import Catalog
 from kosha_connector_openai.core.connection.options import read_options
 from kosha_connector_openai.core.connection.secret import SecretReference
 from kosha_connector_openai.core.connection.store import SecretStore
@@ -34,6 +35,7 @@ class Choices:
     timeout: float | None = None
     attempts: int | None = None
     engine: str | None = None
+    spec: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,17 @@ class Sources:
     values: dict[str, str] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
+
+
+def catalog(session: Session, choices: Choices) -> Catalog:
+    """The actions of the description that the command line or the connection file names, else of the connector's own."""
+    options = _read_file(choices.file).options if choices.file else {}
+    return session.connector.catalog_by(read_options({**options, **_spec(choices)}))
+
+
+def _spec(choices: Choices) -> dict[str, Any]:
+    """Who writes a URL on the command line wants it fetched."""
+    return {"spec": choices.spec, "spec_sha256": None, "spec_url": True} if choices.spec else {}
 
 
 def connect(session: Session, choices: Choices, *, preview: bool = False) -> tuple[Connector, Connection]:
@@ -116,7 +129,7 @@ def _misshapen() -> SetupError:
 def _tuned(connector: Connector, options: Mapping[str, Any], choices: Choices) -> dict[str, Any]:
     """The options, with what the command line sets in place of theirs or of the manifest's; files may be read from anywhere."""
     read_options(options)  # a name that is no option must not reach the call below
-    found, defaults = {**options, "any_path": True}, connector.manifest.defaults
+    found, defaults = {**options, **_spec(choices), "any_path": True}, connector.manifest.defaults
     if choices.timeout is not None:
         timeouts = found.get("timeouts") or defaults.timeouts.model_dump()
         found["timeouts"] = {**timeouts, "total": choices.timeout, "stream_total": choices.timeout}
@@ -144,7 +157,7 @@ def _widened(connector: Connector, connection: Connection) -> Connector:
         from kosha_connector_openai.core.connection.stores.vault import VaultStore  # noqa: PLC0415 - most connections need none of it
 
         own["vault"] = VaultStore.from_environment()
-    return Connector(connector.folder, stores={**connector.stores, **own}.values())
+    return connector.with_stores({**connector.stores, **own}.values())
 
 
 def _folder(reference: SecretReference) -> Path:

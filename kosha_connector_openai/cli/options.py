@@ -66,4 +66,8 @@ ConnectionFile = Annotated[
 Timeout = Annotated[float | None, typer.Option(min=0.001, max=86_400, help="Seconds for the whole call.", show_default=False)]
 Attempts = Annotated[int | None, typer.Option(min=1, max=10, help="How often a call may be sent.", show_default=False)]
 Engine = Annotated[Literal["auto", "httpx", "httpx2"] | None, typer.Option(help="The HTTP client.", show_default=False)]
+Spec = Annotated[
+    str | None,
+    typer.Option("--spec", metavar="FILE|URL", help="Another description in place of the connector's own.", show_default=False),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No warnings and no notes about usage on standard error.")]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from kosha_connector_openai.core.actions.action import Action
 from kosha_connector_openai.core.connection.auth import Credential, scrub
 from kosha_connector_openai.core.connection.connection import Connection
 from kosha_connector_openai.core.connection.secret import Secret
 from kosha_connector_openai.core.errors import Fault, SetupError
-from kosha_connector_openai.core.request.request import Request
+from kosha_connector_openai.core.request.files import FilePolicy
+from kosha_connector_openai.core.request.request import Request, build_request
 from kosha_connector_openai.core.spec.manifest import Manifest
 from kosha_connector_openai.core.transport.retry import RetryBudget
 
@@ -84,3 +86,14 @@ class Call:
         """``head`` without any such secret in its values: they go into results, errors and records."""
         values = self.scrub("\n".join(value for _, value in head.headers)).split("\n")
         return Head(head.status, tuple((name, value) for (name, _), value in zip(head.headers, values, strict=False)))
+
+
+def make_request(action: Action, inputs: Mapping[str, Any], connection: Connection) -> Request:
+    """The request for this connection's kind of server; raises InputError."""
+    options = connection.options
+    request = build_request(action, inputs, FilePolicy(options.roots, options.any_path, connection.limits.upload))
+    if connection.form is None:
+        return request
+    from kosha_connector_openai.core.request.server_form import at_server  # noqa: PLC0415 - most servers are as described
+
+    return at_server(request, action.id, inputs, connection.form, connection.form_values)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from kosha_connector_openai.core.actions.action import Action
 from kosha_connector_openai.core.actions.catalog import Catalog
-from kosha_connector_openai.core.call import Call, CallOptions
+from kosha_connector_openai.core.call import Call, CallOptions, make_request
+from kosha_connector_openai.core.catalogs import Catalogs
 from kosha_connector_openai.core.connection.auth import masked
 from kosha_connector_openai.core.connection.connection import (
     Connection,
@@ -28,11 +28,11 @@ from kosha_connector_openai.core.connection.store import SecretCache, SecretCont
 from kosha_connector_openai.core.connection.stores import default_stores
 from kosha_connector_openai.core.errors import ApiError, ConnectorError, Fault, SetupError
 from kosha_connector_openai.core.executor import SyncExecutor, SyncStream
+from kosha_connector_openai.core.preview import Preview
 from kosha_connector_openai.core.record import Record, log
-from kosha_connector_openai.core.request.files import FilePolicy
-from kosha_connector_openai.core.request.request import Request, build_request, check_inputs
+from kosha_connector_openai.core.request.request import check_inputs
 from kosha_connector_openai.core.result.result import Result
-from kosha_connector_openai.core.spec.document import read_document
+from kosha_connector_openai.core.spec.document import Document
 from kosha_connector_openai.core.spec.folder import read_folder
 from kosha_connector_openai.core.spec.manifest import PartName
 from kosha_connector_openai.core.spec.part import Part, read_part
@@ -46,20 +46,6 @@ if TYPE_CHECKING:
 
 RecordSink = Callable[[Record], None]
 P = TypeVar("P", bound=Part)
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """The request that an action would send: the method, the whole URL, the headers (the credential's values masked), the body."""
-
-    method: str
-    url: str
-    headers: tuple[tuple[str, str], ...]
-    request: Request
-
-    def body(self) -> bytes:
-        """The body's bytes, read into memory."""
-        return b"".join(self.request.body.chunks()) if self.request.body else b""
 
 
 class Connector:
@@ -76,6 +62,21 @@ class Connector:
         self._grants: dict[object, Grant] = {}
         self._parts: dict[str, Part] = {}
         self._record = record
+        self._catalogs = Catalogs(folder, self.manifest, self._fetch, self._overlaid)
+
+    def with_stores(self, stores: Iterable[SecretStore]) -> Connector:
+        """A connector over the same folder and the descriptions read so far, with other secret stores; to be closed like any."""
+        other = Connector(self.folder, stores=stores, record=self._record)
+        other._catalogs = self._catalogs
+        return other
+
+    def _overlaid(self, document: Document) -> Catalog:
+        return Catalog(self.manifest, document, self.part)
+
+    def _fetch(self, url: str, options: Options) -> bytes:
+        from kosha_connector_openai.core.transport.description import fetch_description  # noqa: PLC0415 - few connections need it
+
+        return fetch_description(self._clients, url, options)
 
     def _secret_names(self) -> list[str]:
         return [name for entry in self.manifest.connection.fields if entry.secret for name in entry.env]
@@ -105,11 +106,21 @@ class Connector:
         """The secret stores by scheme."""
         return self._stores
 
-    @cached_property
+    @property
     def catalog(self) -> Catalog:
         """The actions by id. Raises DocumentError where the description as a whole cannot be read."""
-        spec = self.manifest.spec
-        return Catalog(self.manifest, read_document(self.folder / spec.file, sha256=spec.sha256), self.part)
+        return self._catalogs.own
+
+    def catalog_of(self, connection: Connection | None = None) -> Catalog:
+        """The actions of the description that the connection names, the manifest's overlay by operation id; else ``catalog``.
+
+        Raises DocumentError, and SetupError for a URL that is not allowed or not to be called.
+        """
+        return self.catalog_by(connection.options) if connection else self.catalog
+
+    def catalog_by(self, options: Options) -> Catalog:
+        """The same for a connection with these options."""
+        return self._catalogs.of(options)
 
     def part(self, name: PartName, model: type[P]) -> P:
         """A part of the manifest, read when it is first asked for; an empty ``model`` where there is none. Raises ManifestError."""
@@ -154,24 +165,24 @@ class Connector:
             options["allowed_origins"] = (home,)
         return make_connection(self.manifest, merged(self.manifest, found, named), read_options(options))
 
-    def offered(self, connection: Connection | None = None) -> tuple[Action, ...]:
+    def offered(self, connection: Connection | None = None, catalog: Catalog | None = None) -> tuple[Action, ...]:
         """The actions to show, in order; groups with a security scheme of their own only where it can be met.
 
-        By ``connection``, or without one by what the environment names.
+        By ``connection``, or without one by what the environment names; of ``catalog``, or else of the connection's.
         """
         found = values_from_environment(self.manifest.connection, os.environ)
         named = {name for name, rule in self.manifest.auth.items() if set(rule.fields.values()) <= found.keys()}
         met = {None, *(named if connection is None else connection.credentials)}
-        return tuple(action for action in self.catalog.values() if action.group.security in met)
+        return tuple(action for action in (catalog or self.catalog_of(connection)).values() if action.group.security in met)
 
-    def check(self, action: str, inputs: Mapping[str, Any]) -> tuple[Fault, ...]:
+    def check(self, action: str, inputs: Mapping[str, Any], connection: Connection | None = None) -> tuple[Fault, ...]:
         """The warnings about these inputs; raises InputError with every fault. Nothing is read or sent."""
-        return check_inputs(self.catalog[action], inputs)
+        return check_inputs(self.catalog_of(connection)[action], inputs)
 
     def preview(self, action: str, inputs: Mapping[str, Any], connection: Connection) -> Preview:
         """The exact request, without sending it and without reading a secret; raises InputError."""
-        chosen = self.catalog[action]
-        request = _request(chosen, inputs, connection)
+        chosen = self.catalog_of(connection)[action]
+        request = make_request(chosen, inputs, connection)
         credential = connection.credential(chosen.operation.security)
         hidden = [] if credential is None else masked(credential, facts(request, connection.server))
         headers = (*self._clients.headers(request, connection), *hidden)
@@ -223,6 +234,10 @@ class Connector:
     ) -> AsyncIterator[AsyncStream]:
         from kosha_connector_openai.core.async_executor import AsyncExecutor, AsyncStream  # noqa: PLC0415 - threads need no asyncio
 
+        if not self._catalogs.ready(connection.options):
+            import asyncio  # noqa: PLC0415 - threads need none of it
+
+            await asyncio.to_thread(self.catalog_of, connection)
         call, resolver = self._call(action, inputs, connection, options)
         stream: AsyncStream | None = None
         error: ConnectorError | None = None
@@ -262,8 +277,8 @@ class Connector:
         self._grants.clear()
 
     def _call(self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions) -> tuple[Call, SecretResolver]:
-        chosen = self.catalog[action]
-        request = _request(chosen, inputs, connection)
+        chosen = self.catalog_of(connection)[action]
+        request = make_request(chosen, inputs, connection)
         credential = connection.credential(chosen.operation.security)
         budget = self._budgets.setdefault(connection.pool_key, RetryBudget())
         call = Call(chosen, request, connection, credential, self.manifest, options, budget)
@@ -302,20 +317,9 @@ class Connector:
                 request_id=getattr(source, "request_id", None),
                 attempts=call.attempts,
                 duration=round(call.clock() - call.started, 6),
-                spec_digest=self.catalog.document.digest,
+                spec_digest=self.catalog_of(call.connection).document.digest,
             )
         )
-
-
-def _request(action: Action, inputs: Mapping[str, Any], connection: Connection) -> Request:
-    """The request for this connection's kind of server; raises InputError."""
-    options = connection.options
-    request = build_request(action, inputs, FilePolicy(options.roots, options.any_path, connection.limits.upload))
-    if connection.form is None:
-        return request
-    from kosha_connector_openai.core.request.server_form import at_server  # noqa: PLC0415 - most servers are as described
-
-    return at_server(request, action.id, inputs, connection.form, connection.form_values)
 
 
 __all__ = ["Action", "CallOptions", "Connection", "Connector", "Options", "Preview", "Result"]

@@ -19,6 +19,8 @@ from kosha_connector_openai.core.spec.parts.paging import PageForm, Paging
 
 EVENT_STREAM = "text/event-stream"
 RETIRED = "x-kosha-retired"
+_LONGEST_TITLE = 100
+"""Characters; some descriptions write a whole page where a name should stand."""
 _READS = frozenset({"GET", "HEAD"})
 Parts = Callable[[Any, Any], Any]
 """Gives a part of the manifest by its name and its model."""
@@ -67,13 +69,14 @@ class Action:
 
     @property
     def title(self) -> str:
-        """A short name in words."""
-        return self.overlay.title or self.operation.summary.strip() or _words(self.id)
+        """A short name in words: ours, the description's where it is short, else the id's."""
+        summary = self.operation.summary.strip()
+        return self.overlay.title or (summary if 0 < len(summary) <= _LONGEST_TITLE and "\n" not in summary else _words(self.id))
 
     @property
     def summary(self) -> str:
         """One line: what one gets."""
-        text = self.overlay.summary or self.operation.description or self.title
+        text = self.overlay.summary or self.operation.description or self.operation.summary or self.title
         return text.strip().splitlines()[0]
 
     @cached_property

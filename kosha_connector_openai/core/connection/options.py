@@ -53,6 +53,9 @@ class Options(BaseModel):
     ca_file: Path | None = None
     client_cert: Path | None = None
     client_key: Path | None = None
+    spec: str | None = Field(default=None, min_length=1, description="Another description: a file, or a URL where that is allowed.")
+    spec_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$", description="What that description must be.")
+    spec_url: bool = Field(default=False, description="Whether a description may be fetched.")
     roots: tuple[Path, ...] = ()
     any_path: bool = False
     api_key_header: str = Field(default="api-key", description="Header of the key where the authentication type is API_KEY.")

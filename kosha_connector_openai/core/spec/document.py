@@ -28,6 +28,7 @@ from kosha_connector_openai.core.spec.operation import (
     RequestBody,
     Response,
 )
+from kosha_connector_openai.core.spec.server_path import server_path
 from kosha_connector_openai.core.spec.swagger import from_swagger
 from kosha_connector_openai.core.spec.yaml_text import YamlLimits, load_yaml
 
@@ -61,8 +62,11 @@ def read_document(path: Path, *, sha256: str | None = None) -> Document:
     return parse_document(data, name=path.name, digest=digest, checked=sha256 is not None)
 
 
-def parse_document(data: bytes, *, name: str = "description", digest: str = "", checked: bool = False) -> Document:
-    """The description in JSON or YAML text; ``checked`` text is trusted to have no duplicate keys and no hostile depth."""
+def parse_document(data: bytes, *, name: str = "description", digest: str = "", checked: bool = False, foreign: bool = False) -> Document:
+    """The description in JSON or YAML text; ``checked`` text is trusted to have no duplicate keys and no hostile depth.
+
+    A ``foreign`` one was not made for its connector: its paths begin with the path of its own first server.
+    """
     is_json = data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{"
     try:
         if is_json:
@@ -73,7 +77,7 @@ def parse_document(data: bytes, *, name: str = "description", digest: str = "", 
         raise DocumentError(f"{name} cannot be loaded: {error.message}", error.faults) from None
     except orjson.JSONDecodeError as error:
         raise DocumentError(f"{name} is not valid JSON: line {error.lineno}, column {error.colno}.") from None
-    return Document(root, name=name, digest=digest or hashlib.sha256(data).hexdigest())
+    return Document(root, name=name, digest=digest or hashlib.sha256(data).hexdigest(), foreign=foreign)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +95,14 @@ class _Place:
 class Document(Mapping[str, Operation]):
     """An OpenAPI 3.0 or 3.1 description as an ordered, read-only mapping from operation id to Operation."""
 
-    def __init__(self, root: Any, *, name: str = "description", digest: str = "") -> None:
+    def __init__(self, root: Any, *, name: str = "description", digest: str = "", foreign: bool = False) -> None:
         self.root: Mapping[str, Any] = from_swagger(_object(root, "", name))
         self.name = name
         self.digest = digest
         self.version = str(self.root.get("openapi", ""))
         if not self.version.startswith(("3.0", "3.1")):
             raise DocumentError(f"{name} is not an OpenAPI 3.0 or 3.1 or a Swagger 2.0 description.", pointer="/openapi")
+        self._prefix = server_path(self.root) if foreign else ""
         self._places: dict[str, _Place] = {}
         self._clashes: dict[str, list[str]] = {}
         self._built: dict[str, Operation] = {}
@@ -184,7 +189,7 @@ class Document(Mapping[str, Operation]):
     def _build(self, key: str, place: _Place) -> Operation:
         item = self.root["paths"][place.path]
         raw = item[place.method]
-        path, _, query = place.path.partition("?")
+        path, _, query = f"{self._prefix}{place.path}".partition("?")
         body = raw.get("requestBody")
         # An empty list of its own takes away what the description asks of all operations (OpenAPI 3.1, section 4.8.10).
         security = raw["security"] or [{}] if "security" in raw else self.root.get("security", [])

@@ -1,0 +1,21 @@
+"""Preview: a request as it would be sent, without sending it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kosha_connector_openai.core.request.request import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The request that an action would send: the method, the whole URL, the headers (the credential's values masked), the body."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    request: Request
+
+    def body(self) -> bytes:
+        """The body's bytes, read into memory."""
+        return b"".join(self.request.body.chunks()) if self.request.body else b""
