@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.core.connector import Connector
     from kosha_connector_openai.core.errors import ConnectorError, Fault
     from kosha_connector_openai.core.plugins import create_plugin_manager, load_connectors
-    from kosha_connector_openai.core.preview import Preview
+    from kosha_connector_openai.core.request.request import Preview
     from kosha_connector_openai.core.result.result import Result
     from kosha_connector_openai.core.result.stream import Event
 
@@ -25,7 +25,7 @@ _HOMES = {
     "Event": "core.result.stream",
     "Fault": "core.errors",
     "Options": "core.connection.options",
-    "Preview": "core.preview",
+    "Preview": "core.request.request",
     "Result": "core.result.result",
     "Secret": "core.connection.secret",
     "create_plugin_manager": "core.plugins",

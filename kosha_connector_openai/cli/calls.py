@@ -58,7 +58,7 @@ def run(
             writer.add(event)
     result = stream.result
     assert result is not None
-    show(result, output, writer.save(result))
+    show(result, output)
     if result.incomplete:
         note(f"Warning: the answer is incomplete: {one_line(result.incomplete)}.")
         raise typer.Exit(ExitCode.REPLY)

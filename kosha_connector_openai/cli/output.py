@@ -16,7 +16,7 @@ from kosha_connector_openai import Event, Result
 from kosha_connector_openai.cli.failure import fault_line
 from kosha_connector_openai.cli.terminal import clean, is_terminal, note, one_line, say_json, say_table, to_json
 from kosha_connector_openai.core.errors import Fault
-from kosha_connector_openai.core.result.saving import FileSink, SavedFile
+from kosha_connector_openai.core.result.saving import SavedFile
 
 _COLUMNS: Final = 6
 
@@ -33,44 +33,37 @@ class Output:
 
 
 class EventWriter:
-    """Events as they arrive: their text for people, one JSON line for each where bodies are asked for or saved.
+    """Events as they arrive: their text for people, one JSON line for each where bodies are asked for; nothing where they are saved.
 
-    A context manager: leaving it by an exception ends the line that is open and removes what was saved.
+    A context manager: leaving it ends the line that is open.
     """
 
     def __init__(self, output: Output) -> None:
         self._output = output
-        self._sink = FileSink(output.out, overwrite=output.force) if output.out else None
         self._open_line = False
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._open_line:
             typer.echo()
-        if kind is not None and self._sink:
-            self._sink.discard()
 
     def add(self, event: Event) -> None:
-        """Shows or saves one event, at once."""
-        line = f"{to_json(event.data, indent=None)}\n".encode()
-        if self._sink:
-            self._sink.write(line)
-        elif self._output.raw:
-            _write(line)
+        """Shows one event, at once."""
+        if self._output.out:
+            return
+        if self._output.raw:
+            _write(f"{to_json(event.data, indent=None)}\n".encode())
         elif event.text and not self._output.as_json:
             typer.echo(clean(event.text), nl=False)
             sys.stdout.flush()
             self._open_line = not event.text.endswith("\n")
 
-    def save(self, result: Result) -> SavedFile | None:
-        """Puts the file with the events in its place; None where there are none to save."""
-        return self._sink.commit(result.content_type) if self._sink and result.kind == "events" else None
 
-
-def show(result: Result, output: Output, saved: SavedFile | None) -> None:
+def show(result: Result, output: Output) -> None:
     """Shows a finished result, and what there is to know about it."""
+    saved = result.saved
     if output.as_json:
         say_json(result.to_dict() if saved is None else result.to_dict() | {"saved": str(saved.path)})
         return

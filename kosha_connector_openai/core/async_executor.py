@@ -128,8 +128,10 @@ class AsyncStream:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, *exception: object) -> None:
+    async def __aexit__(self, kind: object, *exception: object) -> None:
         await self.close()
+        if self._live is not None and self.result is not None:
+            self._live.settle(self.result, keep=kind is None)
 
     async def __aiter__(self) -> AsyncIterator[Event]:
         """The events as they arrive; raises ApiError where the upstream reports an error in the stream."""

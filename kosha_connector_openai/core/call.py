@@ -28,7 +28,8 @@ def _unfit(name: str, message: str) -> SetupError:
 
 @dataclass(frozen=True, slots=True)
 class CallOptions:
-    """What one call may set for itself. ``timeout`` is the total in seconds; ``out`` is where a reply body is saved."""
+    """What one call may set for itself. ``timeout`` is the total in seconds; ``out`` is where a reply body is saved, and of an event
+    stream the data of each event as a line of JSON."""
 
     out: Path | None = None
     overwrite: bool = False

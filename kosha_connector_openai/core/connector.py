@@ -28,9 +28,8 @@ from kosha_connector_openai.core.connection.store import SecretCache, SecretCont
 from kosha_connector_openai.core.connection.stores import default_stores
 from kosha_connector_openai.core.errors import ApiError, ConnectorError, Fault, SetupError
 from kosha_connector_openai.core.executor import SyncExecutor, SyncStream
-from kosha_connector_openai.core.preview import Preview
 from kosha_connector_openai.core.record import Record, log
-from kosha_connector_openai.core.request.request import check_inputs
+from kosha_connector_openai.core.request.request import Preview, check_inputs
 from kosha_connector_openai.core.result.result import Result
 from kosha_connector_openai.core.spec.document import Document
 from kosha_connector_openai.core.spec.folder import read_folder

@@ -176,8 +176,10 @@ class SyncStream:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: object, *exception: object) -> None:
         self.close()
+        if self._live is not None and self.result is not None:
+            self._live.settle(self.result, keep=kind is None)
 
     def __iter__(self) -> Iterator[Event]:
         """The events as they arrive; raises ApiError where the upstream reports an error in the stream."""

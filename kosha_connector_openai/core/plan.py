@@ -18,6 +18,7 @@ from kosha_connector_openai.core.errors import (
     RedirectRefusedError,
     TruncatedReplyError,
 )
+from kosha_connector_openai.core.json_text import JsonLimits, encode
 from kosha_connector_openai.core.result.decode import decode_body, malformed
 from kosha_connector_openai.core.result.events import EventLimits
 from kosha_connector_openai.core.result.failure import api_error
@@ -64,14 +65,28 @@ class LiveStream:
     head: Head
     facts: Facts
     events: list[Event] = field(default_factory=list)
+    sink: FileSink | None = None
+    """Where the data of each event goes as a line of JSON."""
 
     def take(self, chunk: bytes) -> Iterator[Event]:
         """The events that a piece of the body completes."""
         for event in self.reader.feed(chunk):
             self.events.append(event)
+            if self.sink:
+                self.sink.write(encode(event.data, _REPLY) + b"\n")
             yield event
 
+    def settle(self, result: Result, *, keep: bool) -> None:
+        """Puts the file in its place and notes it in the result; or removes what was written of it."""
+        sink, self.sink = self.sink, None
+        if sink and keep:
+            result.saved = sink.commit(EVENT_STREAM)
+        elif sink:
+            sink.discard()
 
+
+_REPLY = JsonLimits(bytes=1 << 62, nodes=1 << 62, string=1 << 62)
+"""What was read under the limits of a stream is written whole."""
 _PAGES = frozenset({"text/html", "application/xhtml+xml"})
 """What a proxy or a sign-in page answers with; an answer only where the description promises it."""
 Plan = Generator[Step, Any, Result | LiveStream]
@@ -122,7 +137,7 @@ def _answer(call: Call, head: Head, sink: FileSink | None) -> Generator[Step, An
         call.deadline = max(call.deadline, call.started + total)
         limits = call.connection.limits
         caps = EventLimits(line=limits.stream_event, event=limits.stream_event, stream=limits.stream)
-        return LiveStream(StreamReader(call.manifest.streams, call.manifest.result, caps), head, facts)
+        return LiveStream(StreamReader(call.manifest.streams, call.manifest.result, caps), head, facts, sink=sink)
     return (yield from _whole(call, head, facts, headers.get("content-type", ""), sink))
 
 

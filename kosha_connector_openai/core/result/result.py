@@ -45,6 +45,8 @@ class Result:
     """The text in a JSON answer, where the manifest says that there is one."""
     raw: bytes | None = field(default=None, repr=False)
     """The body's bytes as they arrived, for JSON and text."""
+    saved: SavedFile | None = field(default=None, repr=False)
+    """The file that the events of a stream were saved in, a line of JSON for each; another body that was saved is the ``value``."""
 
     @property
     def text(self) -> str:
