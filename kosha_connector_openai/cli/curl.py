@@ -40,6 +40,8 @@ def _header(name: str, value: str, credential: Credential | None) -> str:
 
 def _expression(credential: Credential) -> str:
     reference = next(iter(credential.references.values()))
+    if credential.also:
+        return "$SECRET"
     return _EXPRESSIONS.get(reference.scheme, "$SECRET").format(shlex.quote(reference.locator))
 
 

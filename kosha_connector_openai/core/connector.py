@@ -287,11 +287,11 @@ class Connector:
         connection, credential = call.connection, call.credential
         context = SecretContext(connection.options.tenant, str(connection.server.origin), self.id)
         if credential is None or credential.scheme != "oauth2":
-            return SecretResolver(self._stores, self._cache, context, credential.references if credential else {})
+            return SecretResolver(self._stores, self._cache, context, credential.every_reference if credential else {})
         from kosha_connector_openai.core.connection.renewal import Grant, TokenResolver  # noqa: PLC0415 - few connections need it
         from kosha_connector_openai.core.transport.tokens import token_exchange  # noqa: PLC0415
 
-        key = (context, *sorted(credential.settings.items()), *sorted(map(str, credential.references.values())))
+        key = (context, *sorted(credential.settings.items()), *sorted(map(str, credential.every_reference.values())))
         grant = self._grants.setdefault(key, Grant())
         exchange = token_exchange(self._clients, connection, lambda: call.deadline)
         return TokenResolver(self._stores, self._cache, context, credential, grant, exchange)
@@ -301,7 +301,7 @@ class Connector:
         outcome = error.code if error else "incomplete" if result is None or result.incomplete else "ok"
         # What answered tells more than what was asked: a chain's secret names the store that had it.
         used = dict.fromkeys(secret.reference for secret in call.secrets)
-        references = used or (call.credential.references.values() if call.credential else ())
+        references = used or (call.credential.every_reference.values() if call.credential else ())
         self._record(
             Record(
                 connector=self.id,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -130,6 +130,21 @@ class Credential:
     settings: Mapping[str, str] = field(default_factory=dict)
     references: Mapping[str, SecretReference] = field(default_factory=dict)
     allowed_origins: frozenset[Origin] = frozenset()
+    also: tuple[Credential, ...] = ()
+    """Credentials that go into the same request, where an operation asks for several at once."""
+
+    @property
+    def all(self) -> tuple[Credential, ...]:
+        """The credential itself, and those that go with it."""
+        return (self, *self.also)
+
+    @property
+    def every_reference(self) -> dict[str, SecretReference]:
+        """The references of all of them, under names that tell them apart."""
+        found = dict(self.references)
+        for number, other in enumerate(self.also):
+            found |= {f"{number}.{part}": reference for part, reference in other.references.items()}
+        return found
 
     def __post_init__(self) -> None:
         if self.scheme not in SCHEMES:
@@ -150,13 +165,29 @@ def authorize(credential: Credential, origin: Origin, resolve: Callable[[SecretR
 
     Raises OriginError for any other origin, before a secret is read; then whatever ``resolve`` raises.
     """
-    if credential.references and not allowed(origin, credential.allowed_origins):
+    if any(one.references and not allowed(origin, one.allowed_origins) for one in credential.all):
         names = ", ".join(sorted(map(str, credential.allowed_origins))) or "none"
         hint = f"It is for: {names}. Give this server a credential of its own."
         raise OriginError("The credential may not be sent to this server.", hint=hint, pointer="/server")
+    return [header for one in credential.all for header in _written(one, resolve, request)]
+
+
+def _written(credential: Credential, resolve: Callable[[SecretReference], Secret], request: RequestFacts) -> Headers:
     scheme = SCHEMES[credential.scheme]
     secrets = {part: resolve(credential.references[part]) for part in scheme.parts}
     return scheme.headers(secrets, credential.settings, request)
+
+
+def combine(credentials: Sequence[Credential]) -> Credential | None:
+    """The credentials as one, for a request that needs all of them; None where two of them would write the same header.
+
+    A token that can be renewed comes first: the renewal looks for it there.
+    """
+    if len(credentials) == 1:
+        return credentials[0]
+    first, *others = sorted(credentials, key=lambda credential: credential.scheme != "oauth2")
+    names = [name.lower() for one in credentials for name, _ in masked(one, RequestFacts("GET", "https://host.invalid/"))]
+    return replace(first, also=tuple(others)) if len(names) == len(set(names)) else None
 
 
 def scrub(text: str, secrets: Iterable[Secret]) -> str:
@@ -178,6 +209,10 @@ def _base64(username: str, password: Secret) -> str:
 
 def masked(credential: Credential, request: RequestFacts) -> Headers:
     """The headers that the credential would add, their secrets masked and none read: for previews."""
+    return [header for one in credential.all for header in _shown(one, request)]
+
+
+def _shown(credential: Credential, request: RequestFacts) -> Headers:
     stand_ins = {part: Secret("********") for part in credential.references}
     written = SCHEMES[credential.scheme].headers(stand_ins, credential.settings, request)
     # A stand-in inside base64 would not be seen as one.

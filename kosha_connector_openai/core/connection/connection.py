@@ -8,7 +8,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from kosha_connector_openai.core.connection.auth import AUTH_TYPES, Credential, auth_type
+from kosha_connector_openai.core.connection.auth import AUTH_TYPES, Credential, auth_type, combine
 from kosha_connector_openai.core.connection.credentials import ANY, idle_fields, make_credentials
 from kosha_connector_openai.core.connection.options import Options, check_options
 from kosha_connector_openai.core.connection.origin import Server, parse_origin, parse_server
@@ -47,13 +47,15 @@ class Connection:
     """The plain fields of the connection, which the server's form may need."""
 
     def credential(self, security: tuple[tuple[str, ...], ...]) -> Credential | None:
-        """The credential for an operation's security alternatives: the first of one scheme that this connection can meet.
+        """The credential for an operation's security alternatives: the first that this connection can meet, all its schemes together.
 
         None where no credential is asked for; raises SetupError where one is, and none is set.
         """
         for alternative in security:
-            if len(alternative) <= 1 and all(scheme in self.credentials for scheme in alternative):
-                return self.credentials[alternative[0]] if alternative else None
+            if all(scheme in self.credentials for scheme in alternative):
+                found = combine([self.credentials[scheme] for scheme in alternative]) if alternative else None
+                if found or not alternative:
+                    return found
         if not security or ANY in self.credentials:
             return next(iter(self.credentials.values()), None)
         raise SetupError("This action needs a credential that the connection does not have.", [_missing(security)])

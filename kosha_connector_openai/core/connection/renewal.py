@@ -87,8 +87,8 @@ class TokenResolver(SecretResolver):
     def __init__(
         self, stores: SecretStores, cache: SecretCache, context: SecretContext, credential: Credential, grant: Grant, exchange: Exchange
     ) -> None:
-        super().__init__(stores, cache, context, credential.references)
-        self._plain = SecretResolver(stores, cache, context, credential.references)
+        super().__init__(stores, cache, context, credential.every_reference)
+        self._plain = SecretResolver(stores, cache, context, credential.every_reference)
         self._plain.used = self.used
         self._credential = credential
         self._grant = grant
