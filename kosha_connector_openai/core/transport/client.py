@@ -54,12 +54,10 @@ class Clients:
         self, request: Request, connection: Connection, credential: Credential | None, resolve: ResolveSecret, deadline: float
     ) -> SyncReply:
         """The reply once its headers are here; raises WireError, SetupError, or what the secret store raises."""
-        engine = self._sync.get(connection.pool_key)
-        if engine is None:
-            settings = _settings(connection, resolve)
-            with self._lock:
-                engine = self._sync.get(connection.pool_key) or _sync_engine(connection, settings)
-                self._sync[connection.pool_key] = engine
+        with self._lock:
+            engine = self._sync.get(connection.pool_key)
+            if engine is None:
+                engine = self._sync[connection.pool_key] = _sync_engine(connection, _settings(connection, _proxy_auth(connection, resolve)))
         # The credential is in no variable of this frame: only the wire request, whose text form hides it, holds it.
         return engine.open(self._write(request, connection, _authorize(request, connection, credential, resolve), deadline))
 
@@ -73,9 +71,8 @@ class Clients:
         engine = engines.get(connection.pool_key)
         if engine is None:
             # A proxy's credential may have to be waited for; whoever comes second finds the first one's engine.
-            reads = connection.options.proxy_auth is not None
-            settings = await asyncio.to_thread(_settings, connection, resolve) if reads else _settings(connection, resolve)
-            engine = engines.get(connection.pool_key) or _async_engine(connection, settings)
+            auth = await asyncio.to_thread(_proxy_auth, connection, resolve) if connection.options.proxy_auth else None
+            engine = engines.get(connection.pool_key) or _async_engine(connection, _settings(connection, auth))
             engines[connection.pool_key] = engine
         if credential is None or resolve.immediate:
             wire = self._write(request, connection, _authorize(request, connection, credential, resolve), deadline)
@@ -153,7 +150,17 @@ def _async_engine(connection: Connection, settings: EngineSettings) -> AsyncEngi
     return AsyncHttpx("httpx" if name == "auto" else name, settings)
 
 
-def _settings(connection: Connection, resolve: ResolveSecret) -> EngineSettings:
+def _proxy_auth(connection: Connection, resolve: ResolveSecret) -> Secret | None:
+    reference = connection.options.proxy_auth
+    return resolve(SecretReference.parse(reference)) if reference and _proxy(connection) else None
+
+
+def _proxy(connection: Connection) -> str | None:
+    """The proxy for this server. One without TLS is on this machine: through a proxy its key would be on the wire, in the clear."""
+    return connection.options.proxy if connection.server.origin.scheme == "https" else None
+
+
+def _settings(connection: Connection, proxy_auth: Secret | None) -> EngineSettings:
     options, origin = connection.options, connection.server.origin
 
     policy = EgressPolicy(tuple(ip_network(str(network)) for network in options.networks), options.loopback)
@@ -163,16 +170,14 @@ def _settings(connection: Connection, resolve: ResolveSecret) -> EngineSettings:
 
     if _is_address(origin.host):  # a numeric host is never looked up, so the engine would not ask
         check(origin.host, [origin.host])
-    # A server without TLS is on this machine: through a proxy its key would be on the wire, in the clear.
-    proxy = options.proxy if origin.scheme == "https" else None
     return EngineSettings(
         connections=connection.limits.connections,
         keepalive=connection.limits.keepalive,
         header_bytes=connection.limits.reply_headers,
         check_addresses=check,
         tls=tls_context(options) if origin.scheme == "https" else None,
-        proxy=proxy,
-        proxy_auth=resolve(SecretReference.parse(options.proxy_auth)) if proxy and options.proxy_auth else None,
+        proxy=_proxy(connection),
+        proxy_auth=proxy_auth,
     )
 
 
