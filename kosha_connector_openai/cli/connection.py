@@ -65,7 +65,7 @@ def connect(session: Session, choices: Choices, *, preview: bool = False) -> tup
     values = {**_stand_ins(connector), **given.values} if preview else given.values
     connection = connector.connection(values, **_tuned(connector, given.options, choices))
     secret_fields = {entry.name for entry in connector.manifest.connection.fields if entry.secret}
-    if secret_fields & given.values.keys():
+    if secret_fields & given.values.keys() or connection.options.proxy_auth:
         connector = session.keep(_widened(connector, connection))
     return connector, connection
 
@@ -150,6 +150,7 @@ def _stand_ins(connector: Connector) -> dict[str, str]:
 def _widened(connector: Connector, connection: Connection) -> Connector:
     """The connector with stores that read the variables and files named here: who sits at the terminal may read them anyway."""
     references = [part for credential in connection.credentials.values() for part in credential.references.values()]
+    references += [SecretReference.parse(connection.options.proxy_auth)] if connection.options.proxy_auth else []
     variables = [reference.locator for reference in references if reference.scheme == "env"]
     folders = [_folder(reference) for reference in references if reference.scheme == "file"]
     own: dict[str, SecretStore] = {store.scheme: store for store in default_stores(variables, folders) if store.scheme in ("env", "file")}

@@ -13,13 +13,16 @@ import typer
 
 from kosha_connector_openai import Connection, Connector
 from kosha_connector_openai.cli import options as opt
-from kosha_connector_openai.cli.connection import Choices, Sources, connect, read_sources
+from kosha_connector_openai.cli.connection import Choices, Sources, catalog, connect, read_sources
 from kosha_connector_openai.cli.exit_codes import ExitCode, exit_code
 from kosha_connector_openai.cli.session import OURS, Session
 from kosha_connector_openai.cli.terminal import one_line, say_json, say_table
+from kosha_connector_openai.core.connection.presets import preset_of
+from kosha_connector_openai.core.connection.secret import SecretReference
 from kosha_connector_openai.core.connection.store import SecretContext
 from kosha_connector_openai.core.errors import ConnectorError
 from kosha_connector_openai.core.plugins import installed_plugins
+from kosha_connector_openai.core.transport.tls import tls_context
 
 _PACKAGES: Final = (
     "kosha-connector-openai",
@@ -68,7 +71,10 @@ def _findings(session: Session, choices: Choices) -> Iterator[Finding]:
         connector = session.connector
         yield from _description(connector)
         yield from _fields(connector, read_sources(connector, choices))
-        yield from _secrets(*connect(session, choices))
+        yield from _named(session, choices)
+        opened, connection = connect(session, choices)
+        yield from _secrets(opened, connection)
+        yield from _trust(connection)
     except ConnectorError as error:
         yield Finding("broken", error.code.replace("_", " "), one_line(str(error), 2_000), exit_code(error))
 
@@ -96,20 +102,37 @@ def _proxies() -> Iterator[Finding]:
 
 
 def _description(connector: Connector) -> Iterator[Finding]:
-    catalog, pinned = connector.catalog, connector.manifest.spec.sha256
-    yield Finding("ok", f"connector {connector.id}", f"{connector.manifest.version}, {len(catalog)} actions")
-    for fault in catalog.faults():
+    own, pinned = connector.catalog, connector.manifest.spec.sha256
+    yield Finding("ok", f"connector {connector.id}", f"{connector.manifest.version}, {len(own)} actions")
+    for fault in own.faults():
         yield Finding("broken", "description", one_line(str(fault), 1_000), ExitCode.DESCRIPTION)
-    digest = f"SHA-256 {catalog.document.digest}"
+    digest = f"SHA-256 {own.document.digest}"
     yield Finding("ok", "digest", f"{digest}, as pinned") if pinned else Finding("note", "digest", f"{digest}, not pinned")
 
 
+def _named(session: Session, choices: Choices) -> Iterator[Finding]:
+    """The description that the connection names in place of the connector's own."""
+    document = catalog(session, choices).document
+    if document is not session.connector.catalog.document:
+        yield Finding("ok", "spec", f"{one_line(document.name)}, {len(document)} operations, SHA-256 {document.digest}")
+
+
+def _trust(connection: Connection) -> Iterator[Finding]:
+    """Loads the operator's authorities and client certificate, so that a faulty file is told before a call."""
+    options = connection.options
+    for name, path in (("ca_file", options.ca_file), ("client_cert", options.client_cert)):
+        if path is not None:
+            tls_context(options)
+            yield Finding("ok", f"option {name}", "can be used")
+
+
 def _fields(connector: Connector, given: Sources) -> Iterator[Finding]:
-    manifest = connector.manifest
+    manifest, chosen = connector.manifest, preset_of(connector.manifest, given.values).values
     for entry in manifest.connection.fields:
         default = entry.default or (entry.role == "server" and manifest.servers.default)
         variable = next((f"variable {name}" for name in entry.env if os.environ.get(name)), "")
-        origin = given.origins.get(entry.name) or variable or ("manifest" if default else "")
+        kind = "the kind of server" if entry.name in chosen else ""
+        origin = given.origins.get(entry.name) or kind or variable or ("manifest" if default else "")
         yield Finding("ok" if origin else "note", f"field {entry.name}", f"from {origin}" if origin else "not set")
 
 
@@ -117,6 +140,8 @@ def _secrets(connector: Connector, connection: Connection) -> Iterator[Finding]:
     """Reads each secret, which checks variables, file modes and characters; the value goes nowhere."""
     context = SecretContext(connection.options.tenant, str(connection.server.origin), connector.id)
     references = {str(ref): ref for credential in connection.credentials.values() for ref in credential.references.values()}
+    if connection.options.proxy_auth:
+        references[connection.options.proxy_auth] = SecretReference.parse(connection.options.proxy_auth)
     for text, reference in references.items():
         try:
             notes = connector.stores.resolve(reference, context).notes

@@ -48,18 +48,18 @@ def _fill(rule: PathRule, path: str, inputs: Mapping[str, Any], fields: Mapping[
     except InputError as error:
         found = error.faults
     names = [fault.pointer.removeprefix("/") for fault in found]
-    faults = [_told(fault, of_fields.get(name) or _source(rule.values[name])) for fault, name in zip(found, names, strict=True)]
+    faults = [_told(fault, rule.values[name], of_fields.get(name)) for fault, name in zip(found, names, strict=True)]
     kind = SetupError if of_fields.keys() & set(names) else InputError
     raise kind("This server has the action under a path that cannot be written.", faults)
 
 
-def _source(value: PathValue) -> str:
-    return value.input or value.field or ""
-
-
-def _told(fault: Fault, name: str) -> Fault:
+def _told(fault: Fault, source: PathValue, field: str | None) -> Fault:
     """The fault of a variable, told of the field or input that fills it."""
-    return replace(fault, pointer=f"/{escape(name)}", fix="This server finds the action by it." if fault.rule == "required" else fault.fix)
+    pointer = f"/{escape(field or source.input or source.field or '')}"
+    if fault.rule != "required":
+        return replace(fault, pointer=pointer)
+    other = f", or fill in the connection's field {source.field}" if source.field and source.input else ""
+    return replace(fault, pointer=pointer, fix=f"Give it{other}: this server finds the action by it.")
 
 
 def _fixed(query: str, form: ServerForm, fields: Mapping[str, str]) -> str:

@@ -75,3 +75,36 @@ def test_changed_description(cli: Cli, canary: Canary, root: Path, tmp_path: Pat
     done = cli("--connector", str(tmp_path), "doctor")
     assert done.exit_code == 10
     assert "SHA-256" in done.stdout
+
+
+def test_kind_of_server(cli: Cli) -> None:
+    """What a kind of server fills in is said to come from it."""
+    done = cli("doctor", "--set", "preset=ollama")
+    assert done.exit_code == 0
+    assert "field server_url\tfrom the kind of server" in done.stdout
+
+
+def test_options_of_a_file(cli: Cli, canary: Canary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy's credential is read, and another description is named with its digest."""
+    spec = tmp_path / "new.json"
+    spec.write_text('{"openapi": "3.1.0", "paths": {"/a": {"get": {"operationId": "a"}}}}')
+    monkeypatch.setenv("PROXY", "user:another-key-0123")
+    file = tmp_path / "work.yaml"
+    file.write_text(f"options: {{proxy: 'http://p.example:3128', proxy_auth: 'env:PROXY', spec: '{spec}'}}\n")
+    done = cli("doctor", "--connection", str(file))
+    assert done.exit_code == 0, done.stdout
+    assert "secret env:PROXY\tcan be read." in done.stdout
+    assert "spec\tnew.json, 1 operations, SHA-256 " in done.stdout
+    assert "another-key-0123" not in done.stdout
+
+
+def test_unfit_client_certificate(cli: Cli, canary: Canary, tmp_path: Path) -> None:
+    """It is loaded here already, and its fault told."""
+    cert = tmp_path / "client.pem"
+    cert.write_text("no certificate")
+    cert.chmod(0o644)
+    file = tmp_path / "work.yaml"
+    file.write_text(f"options: {{client_cert: '{cert}'}}\n")
+    done = cli("doctor", "--connection", str(file))
+    assert done.exit_code == 4
+    assert "chmod 600" in done.stdout
