@@ -111,7 +111,8 @@ def _checked(found: object, reference: SecretReference) -> Secret:
     if found.expires is not None and found.expires <= time.time():
         raise SecretStoreError(f"The secret store {reference.scheme} gave a secret that has ended.", hint="Check the clocks.")
     checked = check_secret(found.reveal(), str(reference), version=found.version, expires=found.expires)
-    return found if found == checked else checked
+    # A record names what was used: a secret that does not say where it came from is given its reference.
+    return found if found == checked and found.reference else checked
 
 
 def _open(outcome: Secret | SecretError) -> Secret:
