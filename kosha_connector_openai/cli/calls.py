@@ -15,6 +15,7 @@ from kosha_connector_openai.cli.exit_codes import ExitCode
 from kosha_connector_openai.cli.inputs import Given, read_inputs
 from kosha_connector_openai.cli.output import EventWriter, Output, show, show_warnings
 from kosha_connector_openai.cli.session import Session
+from kosha_connector_openai.cli.spending import Spending
 from kosha_connector_openai.cli.terminal import clean, is_terminal, note, one_line, say_json, to_json
 from kosha_connector_openai.core.actions.action import Action
 from kosha_connector_openai.core.json_text import decode
@@ -30,6 +31,7 @@ def run(
     input_json: opt.InputJson = None,
     as_json: opt.AsJson = False,
     raw: Annotated[bool, typer.Option("--raw", help="The body alone, as it came.")] = False,
+    short: Annotated[bool, typer.Option("--result", help="The short result as JSON: text, parsed JSON, vectors, rows, usage.")] = False,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="PATH", help="Save the body in a file.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Let --out replace a file.")] = False,
     quiet: opt.Quiet = False,
@@ -38,24 +40,33 @@ def run(
     timeout: opt.Timeout = None,
     attempts: opt.Attempts = None,
     engine: opt.Engine = None,
+    policy: opt.IfCut = "warn",
+    caps: opt.Budget = None,
+    prices: opt.PriceFile = None,
 ) -> None:
     """Runs an action: checks the inputs, sends one request, shows the answer."""
     session: Session = ctx.obj
-    if as_json and raw:
-        raise typer.BadParameter("Choose one of --json and --raw.")
+    if as_json + raw + short > 1:
+        raise typer.BadParameter("Choose one of --json, --raw and --result.")
     chosen = session.connector.catalog[action]
     if chosen.file_out and is_terminal() and not (out or as_json):
         raise typer.BadParameter("This action answers with a file. Add --out PATH, or send the output somewhere.")
     given = read_inputs(chosen, Given(inputs or (), input_file, input_json))
     connector, connection = connect(session, Choices(values or (), connection_file, timeout, attempts, engine))
-    output = Output(as_json, raw, quiet, out, force)
-    call = CallOptions(out=out, overwrite=force, timeout=timeout, attempts=attempts)
+    output = Output(as_json or short, raw, quiet, out, force)
+    spending = Spending(connector, caps or (), prices)
+    call = CallOptions(out=out, overwrite=force, timeout=timeout, attempts=attempts, policy=policy, budget=spending.budget)
     with EventWriter(output) as writer, connector.stream(action, given, connection, call) as stream:
         for event in stream:
             writer.add(event)
     result = stream.result
     assert result is not None
-    show(result, output, writer.save(result))
+    saved = writer.save(result)
+    if short:
+        say_json(connector.outputs.of(result, prices=spending.prices).to_dict() | ({"saved": str(saved.path)} if saved else {}))
+    else:
+        show(result, output, saved)
+    spending.tell(result, quiet=quiet or as_json or short)
     if result.incomplete:
         note(f"Warning: the answer is incomplete: {one_line(result.incomplete)}.")
         raise typer.Exit(ExitCode.REPLY)

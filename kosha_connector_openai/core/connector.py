@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -30,7 +29,8 @@ from kosha_connector_openai.core.errors import ApiError, ConnectorError, Fault, 
 from kosha_connector_openai.core.executor import SyncExecutor, SyncStream
 from kosha_connector_openai.core.record import Record, log
 from kosha_connector_openai.core.request.files import FilePolicy
-from kosha_connector_openai.core.request.request import Request, build_request, check_inputs
+from kosha_connector_openai.core.request.request import Preview, Request, build_request, check_inputs
+from kosha_connector_openai.core.result.outcome import settle
 from kosha_connector_openai.core.result.result import Result
 from kosha_connector_openai.core.spec.document import read_document
 from kosha_connector_openai.core.spec.folder import read_folder
@@ -43,23 +43,10 @@ if TYPE_CHECKING:
     from kosha_connector_openai.core.actions.forms.form import Forms
     from kosha_connector_openai.core.async_executor import AsyncStream
     from kosha_connector_openai.core.connection.renewal import Grant
+    from kosha_connector_openai.core.outputs import OutputRoom
 
 RecordSink = Callable[[Record], None]
 P = TypeVar("P", bound=Part)
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """The request that an action would send: the method, the whole URL, the headers (the credential's values masked), the body."""
-
-    method: str
-    url: str
-    headers: tuple[tuple[str, str], ...]
-    request: Request
-
-    def body(self) -> bytes:
-        """The body's bytes, read into memory."""
-        return b"".join(self.request.body.chunks()) if self.request.body else b""
 
 
 class Connector:
@@ -124,6 +111,14 @@ class Connector:
         from kosha_connector_openai.core.actions.forms.form import Forms  # noqa: PLC0415 - a call needs no form
 
         return Forms(self.catalog, self.part)
+
+    @cached_property
+    def outputs(self) -> OutputRoom:
+        """Short results of answers, their schemas and samples, costs and budgets. Raises ManifestError."""
+        from kosha_connector_openai.core.outputs import OutputRoom  # noqa: PLC0415 - a plain call needs none of it
+        from kosha_connector_openai.core.spec.parts.outputs import Outputs  # noqa: PLC0415
+
+        return OutputRoom(self.catalog, self.part("outputs", Outputs))
 
     @property
     def form(self) -> dict[str, Any]:
@@ -197,6 +192,7 @@ class Connector:
             stream = SyncStream(SyncExecutor(call, self._clients, resolver))
             with stream:
                 yield stream
+            settle(stream.result, options.policy)
         except ConnectorError as raised:
             error = raised
             raise
@@ -231,6 +227,7 @@ class Connector:
             stream = AsyncStream(executor, await executor.start())
             async with stream:
                 yield stream
+            settle(stream.result, options.policy)
         except ConnectorError as raised:
             error = raised
             raise
@@ -267,7 +264,11 @@ class Connector:
         credential = connection.credential(chosen.operation.security)
         budget = self._budgets.setdefault(connection.pool_key, RetryBudget())
         call = Call(chosen, request, connection, credential, self.manifest, options, budget)
-        return call, self._resolver(call)
+        resolver = self._resolver(call)
+        if options.budget is not None:
+            size = request.body.length if request.body else 0
+            call.ticket = options.budget.reserve(action, inputs, size, paid=chosen.hints.paid, times=call.payments)
+        return call, resolver
 
     def _resolver(self, call: Call) -> SecretResolver:
         connection, credential = call.connection, call.credential
@@ -283,6 +284,8 @@ class Connector:
         return TokenResolver(self._stores, self._cache, context, credential, grant, exchange)
 
     def _note(self, call: Call, result: Result | None, error: ConnectorError | None) -> None:
+        if call.ticket is not None:
+            call.ticket.settle(result, error)
         source: Any = result or error
         outcome = error.code if error else "incomplete" if result is None or result.incomplete else "ok"
         # What answered tells more than what was asked: a chain's secret names the store that had it.

@@ -21,6 +21,7 @@ from kosha_connector_openai.core.errors import (
 from kosha_connector_openai.core.result.decode import decode_body, malformed
 from kosha_connector_openai.core.result.events import EventLimits
 from kosha_connector_openai.core.result.failure import api_error
+from kosha_connector_openai.core.result.outcome import judge
 from kosha_connector_openai.core.result.result import Facts, Result, add_body_facts, merge, read_facts
 from kosha_connector_openai.core.result.saving import FileSink
 from kosha_connector_openai.core.result.stream import Event, StreamReader
@@ -87,7 +88,7 @@ def plan(call: Call) -> Plan:
         try:
             head = call.scrub_head((yield Open()))
             done = yield from _answer(call, head, sink)
-            call.budget.succeeded()
+            call.retry_budget.succeeded()
             return done
         except WireError as fault:
             error, failure = _transport_error(call, fault)
@@ -151,6 +152,7 @@ def _whole(call: Call, head: Head, facts: Facts, content_type: str, sink: FileSi
     result = make_result(call, head, facts, decoded.kind, decoded.value, content_type)
     if decoded.kind == "json":
         add_body_facts(result, call.manifest.result)
+        judge(result, call.manifest.result.outcomes, call.options.policy)
     result.raw = read if decoded.kind in ("json", "text") else None
     return result
 
@@ -267,4 +269,4 @@ def _wait(call: Call, failure: Failure) -> float | None:
         remaining=call.deadline - call.clock(),
         rand=call.rand,
     )
-    return decision.wait if decision.action == "retry" and call.budget.spend() else None
+    return decision.wait if decision.action == "retry" and call.retry_budget.spend() else None

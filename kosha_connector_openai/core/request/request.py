@@ -35,6 +35,20 @@ class Request:
         return self.body is None or self.body.replayable
 
 
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The request that an action would send: the method, the whole URL, the headers (the credential's values masked), the body."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    request: Request
+
+    def body(self) -> bytes:
+        """The body's bytes, read into memory."""
+        return b"".join(self.request.body.chunks()) if self.request.body else b""
+
+
 def build_request(action: Action, inputs: Mapping[str, Any], files: FilePolicy) -> Request:
     """The request for an action's inputs; raises InputError with every fault. File inputs are opened only when they are sent."""
     return write_request(action, action.check(inputs), files)

@@ -137,6 +137,18 @@ class ErrorRule(Part):
     advice: Line
 
 
+class OutcomeRule(Part):
+    """A sign in an answer, or in an event of a stream, that it is not the whole answer. ``at`` is a path: a JSON Pointer in which ``*``
+    is every item, and ``*[name=value]`` the items that fit."""
+
+    at: Annotated[str, Field(pattern=r"^/")]
+    equals: str | bool | int | None = Field(default=None, description="The value that is the sign; without it any that is not empty.")
+    where: Mapping[str, str] = Field(default_factory=dict, description="Pointer -> value that must be there too.")
+    outcome: Literal["pending", "incomplete", "refused", "filtered", "failed"]
+    reason: Line
+    advice: str = ""
+
+
 class ResultRules(Part):
     """Where a reply holds what every result shows. Pointers are JSON Pointers into the body."""
 
@@ -146,6 +158,7 @@ class ResultRules(Part):
     text: tuple[str, ...] = Field(default=(), description="The first pointer that finds text; * stands for every item.")
     headers: tuple[str, ...] = Field(default=(), description="Headers to keep; a final * stands for the rest.")
     rate_limit: Mapping[str, str] = Field(default_factory=dict, description="Name -> header.")
+    outcomes: tuple[OutcomeRule, ...] = ()
 
 
 class StreamText(Part):

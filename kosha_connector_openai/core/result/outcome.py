@@ -1,0 +1,68 @@
+"""Whether an answer is a whole one: cut, refused and filtered answers come with status 200, and must not pass for success unsaid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, Literal
+
+from kosha_connector_openai.core.errors import Fault, OutcomeError
+from kosha_connector_openai.core.result.paths import find
+from kosha_connector_openai.core.result.result import Result
+from kosha_connector_openai.core.spec.manifest import OutcomeRule
+
+Policy = Literal["fail", "warn", "pass"]
+RANKS: Final = ("complete", "pending", "incomplete", "refused", "filtered", "failed")
+"""Of several outcomes in one answer, the later one here is the answer's."""
+GOOD: Final = frozenset({"complete", "pending"})
+"""Outcomes that are no trouble: nothing is lost."""
+
+
+def judge(result: Result, rules: Sequence[OutcomeRule], policy: Policy) -> None:
+    """Sets the outcome and its reasons, and adds a warning for each reason where the policy is to warn."""
+    if result.kind not in ("json", "events"):
+        return
+    values = (event.data for event in result.value) if result.kind == "events" else (result.value,)
+    signs = list(_signs(values, rules))
+    outcomes, reasons = [rule.outcome for rule in signs], [rule.reason for rule in signs]
+    if result.incomplete:
+        outcomes.append("incomplete")
+        reasons.append(f"{result.incomplete}.")
+    if not outcomes:
+        return
+    result.outcome = max(outcomes, key=RANKS.index)
+    result.reasons = tuple(dict.fromkeys(reasons))
+    if policy == "warn":
+        told = [Fault("", rule.outcome, rule.reason, rule.advice) for rule in signs if rule.outcome not in GOOD]
+        result.warnings = (*result.warnings, *dict.fromkeys(told))
+
+
+def settle(result: Result | None, policy: Policy) -> None:
+    """Raises OutcomeError where an answer is not a whole one, nor still being made, and the policy is to fail."""
+    if policy != "fail" or result is None or result.outcome in GOOD:
+        return
+    raise OutcomeError(
+        f"The answer is {result.outcome}: {' '.join(result.reasons)}",
+        outcome=result.outcome,
+        reasons=result.reasons,
+        usage=result.usage,
+        status=result.status,
+        request_id=result.request_id,
+        hint="Change the input or its limits; the policy `warn` gives what there is.",
+    )
+
+
+def _signs(values: Iterable[Any], rules: Sequence[OutcomeRule]) -> Iterable[OutcomeRule]:
+    heads = [(rule.at.split("/", 2)[1], rule) for rule in rules]
+    seen: dict[int, OutcomeRule] = {}
+    for value in values:
+        if isinstance(value, dict):
+            for head, rule in heads:
+                if head in value and id(rule) not in seen and _shows(value, rule):
+                    seen[id(rule)] = rule
+    return seen.values()
+
+
+def _shows(value: Any, rule: OutcomeRule) -> bool:
+    found = find(value, rule.at)
+    shown = any(found) if rule.equals is None else rule.equals in found
+    return shown and all(find(value, pointer) == [wanted] for pointer, wanted in rule.where.items())
