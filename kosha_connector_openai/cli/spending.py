@@ -40,8 +40,8 @@ class Spending:
         if not self._caps:
             return None
         numbers = {name: number for name, _, number in self._caps}
-        whole = {name: int(float(number)) for name, number in numbers.items() if name != "cost"}
-        return self._connector.outputs.budget(**whole, cost=numbers.get("cost"), prices=self.prices)
+        calls, tokens = (int(float(numbers[name])) if name in numbers else None for name in ("calls", "tokens"))
+        return self._connector.outputs.budget(calls=calls, tokens=tokens, cost=numbers.get("cost"), prices=self.prices)
 
     def tell(self, result: Result, *, quiet: bool) -> None:
         """Says what a call cost, where prices were given."""

@@ -79,7 +79,7 @@ class Executor:
         result = make_result(self._call, live.head, live.facts, "events", live.events, "text/event-stream")
         result.model, result.usage = live.reader.model, live.reader.usage
         result.incomplete = live.reader.incomplete
-        judge(result, self._call.manifest.result.outcomes, self._call.options.policy)
+        judge(result, self._call.manifest.result, self._call.options.policy)
         return result
 
     def _late(self) -> bool:

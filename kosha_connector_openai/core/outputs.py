@@ -134,7 +134,7 @@ class OutputRoom:
         if kind == "json":
             made.raw = encode(raw)
             add_body_facts(made, rules)
-            judge(made, rules.outcomes, "pass")
+            judge(made, rules, "pass")
         return made
 
 

@@ -152,7 +152,7 @@ def _whole(call: Call, head: Head, facts: Facts, content_type: str, sink: FileSi
     result = make_result(call, head, facts, decoded.kind, decoded.value, content_type)
     if decoded.kind == "json":
         add_body_facts(result, call.manifest.result)
-        judge(result, call.manifest.result.outcomes, call.options.policy)
+        judge(result, call.manifest.result, call.options.policy)
     result.raw = read if decoded.kind in ("json", "text") else None
     return result
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Final, Literal
 
 from kosha_connector_openai.core.errors import Fault, OutcomeError
 from kosha_connector_openai.core.result.paths import find
 from kosha_connector_openai.core.result.result import Result
-from kosha_connector_openai.core.spec.manifest import OutcomeRule
+from kosha_connector_openai.core.spec.manifest import OutcomeRule, ResultRules
 
 Policy = Literal["fail", "warn", "pass"]
 RANKS: Final = ("complete", "pending", "incomplete", "refused", "filtered", "failed")
@@ -17,7 +17,7 @@ GOOD: Final = frozenset({"complete", "pending"})
 """Outcomes that are no trouble: nothing is lost."""
 
 
-def judge(result: Result, rules: Sequence[OutcomeRule], policy: Policy) -> None:
+def judge(result: Result, rules: ResultRules, policy: Policy) -> None:
     """Sets the outcome and its reasons, and adds a warning for each reason where the policy is to warn."""
     if result.kind not in ("json", "events"):
         return
@@ -51,18 +51,20 @@ def settle(result: Result | None, policy: Policy) -> None:
     )
 
 
-def _signs(values: Iterable[Any], rules: Sequence[OutcomeRule]) -> Iterable[OutcomeRule]:
-    heads = [(rule.at.split("/", 2)[1], rule) for rule in rules]
+def _signs(values: Iterable[Any], rules: ResultRules) -> Iterable[OutcomeRule]:
+    signs = rules.signs
     seen: dict[int, OutcomeRule] = {}
     for value in values:
         if isinstance(value, dict):
-            for head, rule in heads:
-                if head in value and id(rule) not in seen and _shows(value, rule):
-                    seen[id(rule)] = rule
+            for head, own in signs.items():
+                if head in value:
+                    seen |= {id(rule): rule for rule in own if _shows(value, rule)}
     return seen.values()
 
 
 def _shows(value: Any, rule: OutcomeRule) -> bool:
     found = find(value, rule.at)
+    if not found:
+        return False
     shown = any(found) if rule.equals is None else rule.equals in found
     return shown and all(find(value, pointer) == [wanted] for pointer, wanted in rule.where.items())

@@ -27,24 +27,25 @@ def find(value: Any, path: str) -> list[Any]:
     """Every value at a path, nulls left out; nothing where the path leads nowhere."""
     found = [value]
     for key, name, wanted in _steps(path):
-        found = [below for item in found for below in _below(item, key, name, wanted)]
-        if not found:
-            return found
+        below: list[Any] = []
+        for item in found:
+            if isinstance(item, dict):
+                if key in item:
+                    below.append(item[key])
+            elif isinstance(item, list):
+                below += item if key == "*" and not name else _items(item, key, name, wanted)
+        if not below:
+            return below
+        found = below
     return [item for item in found if item is not None]
 
 
-def _below(value: Any, key: str, name: str, wanted: str) -> Sequence[Any]:
-    if isinstance(value, dict):
-        return (value[key],) if key in value else ()
-    if not isinstance(value, list):
-        return ()
+def _items(items: list[Any], key: str, name: str, wanted: str) -> list[Any]:
     if key != "*":
-        return (value[int(key)],) if key.isdecimal() and int(key) < len(value) else ()
-    if not name:
-        return value
+        return [items[int(key)]] if key.isdecimal() and int(key) < len(items) else []
     if name.endswith("!"):
-        return [item for item in value if isinstance(item, dict) and item.get(name[:-1]) != wanted]
-    return [item for item in value if isinstance(item, dict) and item.get(name) == wanted]
+        return [item for item in items if isinstance(item, dict) and item.get(name[:-1]) != wanted]
+    return [item for item in items if isinstance(item, dict) and item.get(name) == wanted]
 
 
 def first_of(value: Any, paths: Sequence[str]) -> Any:

@@ -6,6 +6,7 @@ Everything that a provider does in its own way is data here; unknown keys are re
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -159,6 +160,12 @@ class ResultRules(Part):
     headers: tuple[str, ...] = Field(default=(), description="Headers to keep; a final * stands for the rest.")
     rate_limit: Mapping[str, str] = Field(default_factory=dict, description="Name -> header.")
     outcomes: tuple[OutcomeRule, ...] = ()
+
+    @cached_property
+    def signs(self) -> Mapping[str, tuple[OutcomeRule, ...]]:
+        """The outcome rules by the property that their paths begin with: most answers have only a few of those."""
+        heads = [rule.at.split("/", 2)[1] for rule in self.outcomes]
+        return {head: tuple(rule for rule, own in zip(self.outcomes, heads, strict=True) if own == head) for head in heads}
 
 
 class StreamText(Part):
