@@ -40,7 +40,7 @@ class CallOptions:
     unsafe_retries: bool | None = None
     """Send a POST again even where it may have run, and may be paid for twice."""
     policy: Policy = "warn"
-    """What an answer is that is cut, refused or filtered: with ``fail`` an OutcomeError, with ``warn`` a result with a warning, with
+    """What an answer is that is cut, refused or filtered: with ``fail`` an AnswerError, with ``warn`` a result with a warning, with
     ``pass`` a result whose ``outcome`` alone tells."""
     budget: Budget | None = None
     """The caps that this call shares with others of a run; checked before it is sent."""

@@ -44,7 +44,7 @@ class OutputRoom:
         return (*self._part.actions, *self._part.singles, *self._part.tables)
 
     def of(self, result: Result, *, prices: Prices | None = None, policy: Policy = "pass") -> Output:
-        """The short result of a call, its usage and outcome, and with ``prices`` what it cost; raises OutcomeError by ``policy``."""
+        """The short result of a call, its usage and outcome, and with ``prices`` what it cost; raises AnswerError by ``policy``."""
         settle(result, policy)
         values = self._values(result)
         usage = normalised_usage(result.usage, self._part)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
-from kosha_connector_openai.core.errors import Fault, OutcomeError
+from kosha_connector_openai.core.errors import AnswerError, Fault, IncompleteAnswerError, RefusedAnswerError
 from kosha_connector_openai.core.result.paths import find
 from kosha_connector_openai.core.result.result import Result
 from kosha_connector_openai.core.spec.manifest import OutcomeRule, ResultRules
@@ -13,6 +13,12 @@ from kosha_connector_openai.core.spec.manifest import OutcomeRule, ResultRules
 Policy = Literal["fail", "warn", "pass"]
 RANKS: Final = ("complete", "pending", "incomplete", "refused", "filtered", "failed")
 """Of several outcomes in one answer, the later one here is the answer's."""
+_ERRORS: Final[Mapping[str, type[AnswerError]]] = {
+    "incomplete": IncompleteAnswerError,
+    "refused": RefusedAnswerError,
+    "filtered": RefusedAnswerError,
+    "failed": AnswerError,
+}
 GOOD: Final = frozenset({"complete", "pending"})
 """Outcomes that are no trouble: nothing is lost."""
 
@@ -37,17 +43,16 @@ def judge(result: Result, rules: ResultRules, policy: Policy) -> None:
 
 
 def settle(result: Result | None, policy: Policy) -> None:
-    """Raises OutcomeError where an answer is not a whole one, nor still being made, and the policy is to fail."""
+    """Raises an AnswerError where an answer is not a whole one, nor still being made, and the policy is to fail."""
     if policy != "fail" or result is None or result.outcome in GOOD:
         return
-    raise OutcomeError(
-        f"The answer is {result.outcome}: {' '.join(result.reasons)}",
-        outcome=result.outcome,
-        reasons=result.reasons,
-        usage=result.usage,
-        status=result.status,
-        request_id=result.request_id,
+    faults = [Fault("", result.outcome, reason) for reason in result.reasons]
+    raise _ERRORS[result.outcome](
+        f"The answer is {result.outcome}.",
+        faults,
         hint="Change the input or its limits; the policy `warn` gives what there is.",
+        usage=result.usage,
+        request_ids=[result.request_id] if result.request_id else (),
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from pytest_httpx import HTTPXMock, IteratorStream
 
 from kosha_connector_openai import CallOptions, Connector
-from kosha_connector_openai.core.errors import OutcomeError, SetupError
+from kosha_connector_openai.core.errors import AnswerError, IncompleteAnswerError, RefusedAnswerError, SetupError
 from kosha_connector_openai.core.record import Record
 from kosha_connector_openai.plugin import folder
 
@@ -67,13 +67,13 @@ def test_the_policy_fail(key: str, httpx_mock: HTTPXMock) -> None:
     """The error names the outcome, the reasons and what was paid for, is recorded, and holds no text of the answer."""
     records: list[Record] = []
     httpx_mock.add_response(json={"choices": [choice("length", content="A secret plan")], "usage": {"total_tokens": 9}})
-    with Connector(folder(), record=records.append) as connector, pytest.raises(OutcomeError) as caught:
+    with Connector(folder(), record=records.append) as connector, pytest.raises(IncompleteAnswerError) as caught:
         connector.run("createChatCompletion", CHAT, connector.connection(), CallOptions(policy="fail"))
     error = caught.value
-    assert (error.outcome, error.usage, error.retryable) == ("incomplete", {"total_tokens": 9}, False)
-    assert error.reasons == ["The answer reached its limit of tokens."]
+    assert (error.usage, error.retryable) == ({"total_tokens": 9}, False)
+    assert [(fault.rule, fault.message) for fault in error.faults] == [("incomplete", "The answer reached its limit of tokens.")]
     assert "secret plan" not in f"{error}{error.to_dict()}"
-    assert [record.outcome for record in records] == ["outcome"]
+    assert [record.outcome for record in records] == ["incomplete_answer"]
 
 
 def test_the_policy_fail_lets_whole_and_pending_answers_pass(connector: Connector, key: str, httpx_mock: HTTPXMock) -> None:
@@ -104,10 +104,11 @@ def test_streams(connector: Connector, key: str, httpx_mock: HTTPXMock, chunks: 
     httpx_mock.add_response(stream=IteratorStream(chunks), headers=STREAM, is_reusable=True)
     options, inputs = CallOptions(policy=policy), {**CHAT, "stream": True}
     if policy == "fail":
-        with pytest.raises(OutcomeError):
+        with pytest.raises(AnswerError) as caught:
             connector.run("createChatCompletion", inputs, connector.connection(), options)
-        with pytest.raises(OutcomeError):
+        with pytest.raises(AnswerError) as caught:
             asyncio.run(_arun(connector, inputs, options))
+        assert isinstance(caught.value, RefusedAnswerError) is (outcome == "refused")
     else:
         result = connector.run("createChatCompletion", inputs, connector.connection(), options)
         assert result.outcome == outcome
