@@ -53,6 +53,9 @@ def run(
         raise typer.BadParameter("This action answers with a file. Add --out PATH, or send the output somewhere.")
     given = read_inputs(chosen, Given(inputs or (), input_file, input_json))
     connector, connection = connect(session, Choices(values or (), connection_file, timeout, attempts, engine))
+    advice = connector.models.advice(action, given)
+    if not (quiet or as_json or short):
+        show_warnings(advice)  # before the call: where the model refuses, this says why
     output = Output(as_json or short, raw, quiet, out, force)
     spending = Spending(connector, caps or (), prices)
     call = CallOptions(out=out, overwrite=force, timeout=timeout, attempts=attempts, policy=policy, budget=spending.budget)
@@ -62,6 +65,8 @@ def run(
     result = stream.result
     assert result is not None
     saved = writer.save(result)
+    if as_json:
+        result.warnings = (*advice, *result.warnings)
     if short:
         say_json(connector.outputs.of(result, prices=spending.prices).to_dict() | ({"saved": str(saved.path)} if saved else {}))
     else:
@@ -117,7 +122,7 @@ def dry_run(
     if preview.request.body is not None:
         typer.echo(f"\n{to_json(_body(preview))}")
     typer.echo(f"\n{clean(curl)}")
-    show_warnings(preview.request.warnings)
+    show_warnings((*preview.request.warnings, *connector.models.advice(action, given)))
 
 
 def try_connection(

@@ -32,6 +32,7 @@ from kosha_connector_openai.core.request.files import FilePolicy
 from kosha_connector_openai.core.request.request import Preview, Request, build_request, check_inputs
 from kosha_connector_openai.core.result.outcome import settle
 from kosha_connector_openai.core.result.result import Result
+from kosha_connector_openai.core.rooms import Rooms
 from kosha_connector_openai.core.spec.document import read_document
 from kosha_connector_openai.core.spec.folder import read_folder
 from kosha_connector_openai.core.spec.manifest import PartName
@@ -40,16 +41,14 @@ from kosha_connector_openai.core.transport.client import Clients, facts, url
 from kosha_connector_openai.core.transport.retry import RetryBudget
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.core.actions.forms.form import Forms
     from kosha_connector_openai.core.async_executor import AsyncStream
     from kosha_connector_openai.core.connection.renewal import Grant
-    from kosha_connector_openai.core.outputs import OutputRoom
 
 RecordSink = Callable[[Record], None]
 P = TypeVar("P", bound=Part)
 
 
-class Connector:
+class Connector(Rooms):
     """One connector: its manifest and its actions. Safe to share between threads and event loops; close it at the end."""
 
     def __init__(self, folder: Path, *, stores: Iterable[SecretStore] | None = None, record: RecordSink = log) -> None:
@@ -105,21 +104,6 @@ class Connector:
             found = self._parts[name] = read_part(self.folder, self.manifest.parts.get(name, {}), model, name=name)
         return found
 
-    @cached_property
-    def forms(self) -> Forms:
-        """The forms of the actions by action id; docs/forms.md says what they hold. Raises ManifestError."""
-        from kosha_connector_openai.core.actions.forms.form import Forms  # noqa: PLC0415 - a call needs no form
-
-        return Forms(self.catalog, self.part)
-
-    @cached_property
-    def outputs(self) -> OutputRoom:
-        """Short results of answers, their schemas and samples, costs and budgets. Raises ManifestError."""
-        from kosha_connector_openai.core.outputs import OutputRoom  # noqa: PLC0415 - a plain call needs none of it
-        from kosha_connector_openai.core.spec.parts.outputs import Outputs  # noqa: PLC0415
-
-        return OutputRoom(self.catalog, self.part("outputs", Outputs))
-
     @property
     def form(self) -> dict[str, Any]:
         """The connection form as JSON Schema 2020-12."""
@@ -160,8 +144,8 @@ class Connector:
         return tuple(action for action in self.catalog.values() if action.group.security in met)
 
     def check(self, action: str, inputs: Mapping[str, Any]) -> tuple[Fault, ...]:
-        """The warnings about these inputs; raises InputError with every fault. Nothing is read or sent."""
-        return check_inputs(self.catalog[action], inputs)
+        """The warnings about these inputs, also for the chosen model; raises InputError with every fault. Nothing is sent."""
+        return (*check_inputs(self.catalog[action], inputs), *self.models.advice(action, inputs))
 
     def preview(self, action: str, inputs: Mapping[str, Any], connection: Connection) -> Preview:
         """The exact request, without sending it and without reading a secret; raises InputError."""
