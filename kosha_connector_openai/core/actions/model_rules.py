@@ -90,6 +90,12 @@ class ModelRules:
         found = self._by_action.get(action, ())
         return found if model is None else tuple(rule for rule in found if self._names(rule, model))
 
+    def allowed(self, action: str, name: str, inputs: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        """The values, or patterns of them, that the chosen model takes for a field; None where no rule says."""
+        model = inputs.get(self._part.field)
+        found = self.rules(action, model) if isinstance(model, str) else ()
+        return next((rule.values for rule in found if rule.values and rule.field[1:] == name and _holds(rule, inputs)), None)
+
     def retirement(self, model: str) -> Retirement | None:
         """When a model goes away, or went; None where nothing is known."""
         return next((entry for entry in self._part.retirements if self._fits(model, entry.models)), None)
