@@ -13,7 +13,7 @@ from kosha_connector_openai.cli.connection import Choices, connect
 from kosha_connector_openai.cli.curl import to_curl
 from kosha_connector_openai.cli.exit_codes import ExitCode
 from kosha_connector_openai.cli.inputs import Given, read_inputs
-from kosha_connector_openai.cli.output import EventWriter, Output, show, show_warnings
+from kosha_connector_openai.cli.output import EventWriter, Output, save_files, show, show_warnings
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.spending import Spending
 from kosha_connector_openai.cli.terminal import clean, is_terminal, note, one_line, say_json, to_json
@@ -32,6 +32,7 @@ def run(
     as_json: opt.AsJson = False,
     raw: Annotated[bool, typer.Option("--raw", help="The body alone, as it came.")] = False,
     short: Annotated[bool, typer.Option("--result", help="The short result as JSON: text, parsed JSON, vectors, rows, usage.")] = False,
+    folder: Annotated[Path | None, typer.Option("--files", metavar="FOLDER", help="Save the files of the short result here.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="PATH", help="Save the body in a file.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Let --out replace a file.")] = False,
     quiet: opt.Quiet = False,
@@ -67,6 +68,8 @@ def run(
     saved = writer.save(result)
     if as_json:
         result.warnings = (*advice, *result.warnings)
+    if folder is not None:
+        note("\n".join(save_files(connector.outputs.of(result), folder, force=force)))
     if short:
         say_json(connector.outputs.of(result, prices=spending.prices).to_dict() | ({"saved": str(saved.path)} if saved else {}))
     else:

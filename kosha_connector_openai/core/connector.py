@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 RecordSink = Callable[[Record], None]
 P = TypeVar("P", bound=Part)
+_WORDS = {"complete": "ok", "pending": "ok"}
+"""What the record says of an outcome that is no trouble."""
 
 
 class Connector(Rooms):
@@ -271,7 +273,7 @@ class Connector(Rooms):
         if call.ticket is not None:
             call.ticket.settle(result, error)
         source: Any = result or error
-        outcome = error.code if error else "incomplete" if result is None or result.incomplete else "ok"
+        outcome = error.code if error else "incomplete" if result is None else _WORDS.get(result.outcome, result.outcome)
         # What answered tells more than what was asked: a chain's secret names the store that had it.
         used = dict.fromkeys(secret.reference for secret in call.secrets)
         references = used or (call.credential.references.values() if call.credential else ())

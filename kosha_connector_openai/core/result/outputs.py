@@ -129,7 +129,7 @@ def _body(result: Result, shape: spec.Shape) -> Body:
 
 def _value(entry: spec.ValueField, body: Body, _: spec.Outputs) -> Any:
     found = first_of(body.value, entry.at)
-    return entry.default if found is None else found
+    return found if found is not None and (entry.type is None or _TYPES[entry.type](found)) else entry.default
 
 
 def _text(entry: spec.TextField | spec.ParsedField, body: Body, _: spec.Outputs) -> str:
@@ -176,7 +176,7 @@ def _vectors(entry: spec.VectorsField, body: Body, _: spec.Outputs) -> list[list
 def numbers(value: Any) -> list[float] | None:
     """A vector's numbers, also out of base64 of little-endian 32-bit floats; None where it is no vector."""
     if isinstance(value, list):
-        return value
+        return value if set(map(type, value)) <= {int, float} else None
     if not isinstance(value, str):
         return None
     try:
@@ -237,6 +237,15 @@ def _plain(value: Any) -> Any:
     return value
 
 
+_TYPES: Final[Mapping[str, Callable[[Any], bool]]] = {
+    "string": lambda value: isinstance(value, str),
+    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "number": _is_count,
+    "boolean": lambda value: isinstance(value, bool),
+    "object": lambda value: isinstance(value, dict),
+    "array": lambda value: isinstance(value, list),
+}
+"""A value of another type than was declared counts as none, so that a result always fits its schema."""
 _READ: Final[Mapping[type, Callable[[Any, Body, spec.Outputs], Any]]] = {
     spec.ValueField: _value,
     spec.TextField: _text,

@@ -131,3 +131,16 @@ def test_options_that_cannot_be_had(cli: Cli, httpx_mock: HTTPXMock, canary: Can
     told = json.loads(done.stdout)
     assert (done.exit_code, told["problem"]["status"], told["problem"]["category"]) == (ExitCode.UNAVAILABLE, 401, "auth")
     assert cli("actions", "options", "retrieveFile", "file").exit_code == ExitCode.INPUT
+
+
+def test_files_of_a_result(cli: Cli, httpx_mock: HTTPXMock, canary: Canary, tmp_path: Path) -> None:
+    """Each picture is a file in the folder, none is replaced unasked, and one that the server keeps is named."""
+    picture = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    httpx_mock.add_response(json={"data": [{"b64_json": picture}, {"url": "https://x.example/p"}]}, is_reusable=True)
+    arguments = ("run", "createImage", "prompt=p", "--result", "--files", str(tmp_path / "made"))
+    done = cli(*arguments)
+    assert (done.exit_code, [path.name for path in (tmp_path / "made").iterdir()]) == (0, ["1-image.png"])
+    assert "https://x.example/p" in done.stderr
+    assert picture not in done.stdout + done.stderr
+    assert cli(*arguments).exit_code == ExitCode.INPUT
+    assert cli(*arguments, "--force").exit_code == 0
