@@ -93,7 +93,9 @@ def validate(
     given = read_inputs(session.connector.catalog[action], Given(inputs or (), input_file, input_json))
     warnings = session.connector.check(action, given)
     if as_json:
-        say_json({"valid": True, "warnings": [{"pointer": w.pointer, "rule": w.rule, "message": w.message} for w in warnings]})
+        say_json(
+            {"valid": True, "warnings": [{"pointer": w.pointer, "rule": w.rule, "message": w.message, "fix": w.fix} for w in warnings]}
+        )
         return
     show_warnings(warnings)
     typer.echo("The inputs are valid.")

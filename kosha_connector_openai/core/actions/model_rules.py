@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
-from functools import cached_property
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase, translate
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 from kosha_connector_openai.core.errors import Fault
@@ -100,9 +101,9 @@ class ModelRules:
         """When a model goes away, or went; None where nothing is known."""
         return next((entry for entry in self._part.retirements if self._fits(model, entry.models)), None)
 
-    def _fits(self, model: str, patterns: Sequence[str]) -> bool:
-        names = [model, *(model[len(start) :] for start in self._part.derived if model.startswith(start))]
-        return any(fnmatchcase(name, pattern) or fnmatchcase(name, f"{pattern}:*") for name in names for pattern in patterns)
+    def _fits(self, model: str, patterns: tuple[str, ...]) -> bool:
+        fits = _matcher(patterns)
+        return bool(fits(model)) or any(fits(model[len(start) :]) for start in self._part.derived if model.startswith(start))
 
     def _names(self, rule: Rule, model: str) -> bool:
         return self._fits(model, rule.models) and not self._fits(model, rule.but)
@@ -146,6 +147,12 @@ class ModelRules:
             if source not in part.sources:
                 near = nearest(source, part.sources)
                 yield Fault(f"{place}/source", "unknown", "No source has this name.", f"Did you mean `{near}`?" if near else "")
+
+
+@lru_cache(maxsize=1_024)
+def _matcher(patterns: tuple[str, ...]) -> Callable[[str], object]:
+    """Whether a name fits one of the patterns, also with the parts that a trained model's name has behind its base."""
+    return re.compile("|".join(translate(text) for pattern in patterns for text in (pattern, f"{pattern}:*")) or "(?!)").match
 
 
 def _holds(rule: Rule, inputs: Mapping[str, Any]) -> bool:

@@ -33,62 +33,55 @@ UsageName = Literal[
 ]
 
 
-class ValueField(Part):
+class _Found(Part):
+    """A field that is made of what the first fitting path finds."""
+
+    at: tuple[Path, ...]
+    help: Line
+
+
+class ValueField(_Found):
     """The first value that one of the paths finds, as it is; ``default`` where there is none."""
 
     kind: Literal["value"] = "value"
-    at: tuple[Path, ...]
     type: JsonType | None = None
     default: Any = None
-    help: Line
 
 
-class TextField(Part):
+class TextField(_Found):
     """The texts that the first fitting path finds, joined; "" where there are none."""
 
     kind: Literal["text"]
-    at: tuple[Path, ...]
-    help: Line
 
 
-class ParsedField(Part):
+class ParsedField(_Found):
     """The object or array that such a text is, parsed; null where it is anything else."""
 
     kind: Literal["json"]
-    at: tuple[Path, ...]
-    help: Line
 
 
-class TimeField(Part):
+class TimeField(_Found):
     """Seconds since 1970 as a date and time in UTC (RFC 3339)."""
 
     kind: Literal["time"]
-    at: tuple[Path, ...]
-    help: Line
 
 
-class CountField(Part):
+class CountField(_Found):
     """How many items a path finds."""
 
     kind: Literal["count"]
-    at: tuple[Path, ...]
-    help: Line
 
 
-class NamesField(Part):
+class NamesField(_Found):
     """The names in an object whose values are true, sorted."""
 
     kind: Literal["names"]
-    at: tuple[Path, ...]
-    help: Line
 
 
-class AnyField(Part):
+class AnyField(_Found):
     """Whether any of the values found is true."""
 
     kind: Literal["any"]
-    at: tuple[Path, ...]
-    help: Line
 
 
 class VectorsField(Part):
