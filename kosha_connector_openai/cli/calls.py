@@ -50,7 +50,7 @@ def run(
     if as_json + raw + short > 1:
         raise typer.BadParameter("Choose one of --json, --raw and --result.")
     chosen = session.connector.catalog[action]
-    if chosen.file_out and is_terminal() and not (out or as_json):
+    if chosen.file_out and is_terminal() and not (out or as_json or short or folder):
         raise typer.BadParameter("This action answers with a file. Add --out PATH, or send the output somewhere.")
     given = read_inputs(chosen, Given(inputs or (), input_file, input_json))
     connector, connection = connect(session, Choices(values or (), connection_file, timeout, attempts, engine))
@@ -69,12 +69,12 @@ def run(
     if as_json:
         result.warnings = (*advice, *result.warnings)
     if folder is not None:
-        note("\n".join(save_files(connector.outputs.of(result), folder, force=force)))
+        note("\n".join(save_files(spending.output(result, given), folder, force=force)))
     if short:
-        say_json(connector.outputs.of(result, prices=spending.prices).to_dict() | ({"saved": str(saved.path)} if saved else {}))
+        say_json(spending.output(result, given).to_dict() | ({"saved": str(saved.path)} if saved else {}))
     else:
         show(result, output, saved)
-    spending.tell(result, quiet=quiet or as_json or short)
+    spending.tell(result, given, quiet=quiet or as_json or short)
     if result.incomplete:
         note(f"Warning: the answer is incomplete: {one_line(result.incomplete)}.")
         raise typer.Exit(ExitCode.REPLY)

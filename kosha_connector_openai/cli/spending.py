@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
 from kosha_connector_openai import Connector, Result
 from kosha_connector_openai.cli.terminal import note
+from kosha_connector_openai.core.result.paths import first_of
 
 if TYPE_CHECKING:
     from kosha_connector_openai.core.result.budget import Budget
+    from kosha_connector_openai.core.result.outputs import Output
     from kosha_connector_openai.core.spec.prices import Prices
 
 _CAPS: Final = ("calls", "tokens", "cost")
@@ -43,11 +45,17 @@ class Spending:
         calls, tokens = (int(float(numbers[name])) if name in numbers else None for name in ("calls", "tokens"))
         return self._connector.outputs.budget(calls=calls, tokens=tokens, cost=numbers.get("cost"), prices=self.prices)
 
-    def tell(self, result: Result, *, quiet: bool) -> None:
+    def output(self, result: Result, given: Mapping[str, Any]) -> Output:
+        """The short result of a call with these inputs, with its cost where prices were given."""
+        outputs = self._connector.outputs
+        model = first_of(dict(given), [outputs.part.model])
+        return outputs.of(result, prices=self.prices, model=model if isinstance(model, str) else None)
+
+    def tell(self, result: Result, given: Mapping[str, Any], *, quiet: bool) -> None:
         """Says what a call cost, where prices were given."""
         if self.prices is None or quiet:
             return
-        cost = self._connector.outputs.of(result, prices=self.prices).cost
+        cost = self.output(result, given).cost
         if cost is None:
             note("What it cost is not known: the price file does not cover it.")
         else:

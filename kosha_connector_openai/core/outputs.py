@@ -43,8 +43,11 @@ class OutputRoom:
         """The actions that have a shape of their own."""
         return (*self._part.actions, *self._part.singles, *self._part.tables)
 
-    def of(self, result: Result, *, prices: Prices | None = None, policy: Policy = "pass") -> Output:
-        """The short result of a call, its usage and outcome, and with ``prices`` what it cost; raises AnswerError by ``policy``."""
+    def of(self, result: Result, *, prices: Prices | None = None, model: str | None = None, policy: Policy = "pass") -> Output:
+        """The short result of a call, its usage and outcome, and with ``prices`` what it cost; raises AnswerError by ``policy``.
+
+        ``model`` is the one that was asked for: some answers, such as pictures, do not name theirs.
+        """
         settle(result, policy)
         values = self._values(result)
         usage = normalised_usage(result.usage, self._part)
@@ -56,8 +59,8 @@ class OutputRoom:
             outcome=result.outcome,
             reasons=result.reasons,
             usage=usage,
-            cost=estimate(usage, prices, result.model, answers=answers),
-            model=result.model,
+            cost=estimate(usage, prices, result.model, model, answers=answers),
+            model=result.model or model,
             request_id=result.request_id,
         )
 

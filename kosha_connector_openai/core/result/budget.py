@@ -85,7 +85,7 @@ class Budget:
 
         ``size`` is the body's length in bytes, None where it is unknown; ``times`` is how often the call may have to be paid for.
         """
-        model = first_of(dict(inputs), ("/model",))
+        model = first_of(dict(inputs), (self._rules.model,))
         need = self._need(action, inputs, size, model, times) if paid else Need()
         wanted: dict[str, Decimal | None] = {
             "calls": Decimal(1),

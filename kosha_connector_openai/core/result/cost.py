@@ -55,10 +55,10 @@ def most(input_tokens: int | None, output_tokens: int | None, price: Price, *, a
 
 
 def estimate(
-    usage: Mapping[str, int | float] | None, prices: Prices | None, model: str | None, *, answers: int = 1
+    usage: Mapping[str, int | float] | None, prices: Prices | None, *models: str | None, answers: int = 1
 ) -> dict[str, object] | None:
-    """The amount, its currency and the date of its prices; None where it cannot be known."""
-    price = prices.of(model) if prices else None
+    """The amount, its currency and the date of its prices; None where it cannot be known. The first model that has prices counts."""
+    price = next((known for model in models if (known := prices.of(model))), None) if prices else None
     if prices is None or price is None or (usage is None and price.each is None and price.call is None):
         return None
     found = amount(usage or {}, price, answers=answers)

@@ -13,8 +13,9 @@ from sys import byteorder
 from typing import Any, Final
 
 from kosha_connector_openai.core.json_text import JsonTextError, decode
+from kosha_connector_openai.core.result.decode import REPLY_LIMITS
 from kosha_connector_openai.core.result.folding import fold
-from kosha_connector_openai.core.result.output_file import OutputFile, from_base64, from_bytes, from_saved, from_url
+from kosha_connector_openai.core.result.output_file import OutputFile, from_base64, from_bytes, from_saved, from_url, media_type
 from kosha_connector_openai.core.result.paths import all_of, find, first_of
 from kosha_connector_openai.core.result.result import Result
 from kosha_connector_openai.core.result.saving import SavedFile
@@ -116,7 +117,9 @@ def _body(result: Result, shape: spec.Shape) -> Body:
     if result.kind == "events":
         value = fold(value, shape.stream) if shape.stream else {}
         content_type = "" if isinstance(value, bytes) else "application/json"
-    raw = result.raw if result.raw is not None else value
+    elif isinstance(value, SavedFile) and media_type(content_type).endswith("json"):
+        value = _read(value)
+    raw = result.raw if result.raw is not None else result.value if result.kind == "file" else value
 
     def file(name: str) -> OutputFile:
         if isinstance(raw, SavedFile):
@@ -125,6 +128,14 @@ def _body(result: Result, shape: spec.Shape) -> Body:
         return from_bytes(data, name=name, declared=content_type)
 
     return Body(value if isinstance(value, (dict, list, str)) else {}, file)
+
+
+def _read(saved: SavedFile) -> Any:
+    """The values in an answer that was saved; nothing where the file is gone or no JSON any more."""
+    try:
+        return decode(saved.path.read_bytes(), REPLY_LIMITS)
+    except (OSError, JsonTextError):
+        return {}
 
 
 def _value(entry: spec.ValueField, body: Body, _: spec.Outputs) -> Any:

@@ -205,6 +205,7 @@ class Bound(Part):
 class Outputs(Part):
     """The part ``outputs``."""
 
+    model: Path = Field(default="/model", description="The input that names the model.")
     usage: Mapping[UsageName, tuple[Path, ...]] = Field(default_factory=dict, description="Where a usage object holds which count.")
     records: Mapping[Name, Mapping[Name, OutputField]] = Field(default_factory=dict)
     samples: Mapping[Name, Any] = Field(default_factory=dict, description="Record -> a realistic object of it.")

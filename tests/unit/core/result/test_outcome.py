@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -132,3 +133,24 @@ def test_another_policy_is_refused() -> None:
     """Only the three words are policies."""
     with pytest.raises(SetupError, match="policy"):
         CallOptions(policy="ignore")  # type: ignore[arg-type]
+
+
+def test_a_saved_answer_is_judged_too(connector: Connector, key: str, httpx_mock: HTTPXMock, tmp_path: Path) -> None:
+    """An answer that goes to a file is no silent success: its outcome and its usage are read from there, its short result too."""
+    httpx_mock.add_response(json={"choices": [choice("length", content="Half")], "usage": {"total_tokens": 9}}, is_reusable=True)
+    out = CallOptions(out=tmp_path / "answer.json")
+    result = connector.run("createChatCompletion", CHAT, connector.connection(), out)
+    assert (result.kind, result.outcome, result.usage) == ("file", "incomplete", {"total_tokens": 9})
+    assert connector.outputs.of(result).result["text"] == "Half"
+    with pytest.raises(IncompleteAnswerError):
+        connector.run("createChatCompletion", CHAT, connector.connection(), CallOptions(out=tmp_path / "again.json", policy="fail"))
+    assert (tmp_path / "again.json").is_file()
+    out.out.unlink()  # type: ignore[union-attr]
+    assert connector.outputs.of(result).result["text"] == ""
+
+
+def test_a_saved_answer_that_is_no_json(connector: Connector, key: str, httpx_mock: HTTPXMock, tmp_path: Path) -> None:
+    """It stays as it came; nothing is said of what cannot be read."""
+    httpx_mock.add_response(content=b"{broken", headers={"content-type": "application/json"})
+    result = connector.run("createChatCompletion", CHAT, connector.connection(), CallOptions(out=tmp_path / "answer.json"))
+    assert (result.kind, result.outcome, result.value.path.read_bytes()) == ("file", "complete", b"{broken")

@@ -283,3 +283,13 @@ def test_an_action_without_a_shape(room: OutputRoom) -> None:
 def test_usage_by_one_set_of_names(room: OutputRoom, usage: Any, told: Any) -> None:
     """Whatever an action calls its counts, a workflow reads the same names; no count is made up."""
     assert room.usage(Result(action="x", status=200, kind="json", value={}, usage=usage)) == told
+
+
+def test_what_a_picture_cost(room: OutputRoom, tmp_path: Any) -> None:
+    """An answer that does not name its model is priced by the one that was asked for, each picture by itself."""
+    path = tmp_path / "prices.yaml"
+    path.write_text("date: 2026-11-01\nmodels: {dall-e-2: {each: 0.02}}\n")
+    made = answer("createImage", {"data": [{"url": "https://x.example/1"}, {"url": "https://x.example/2"}]})
+    output = room.of(made, prices=room.prices(path), model="dall-e-2")
+    assert (output.cost, output.model) == ({"amount": 0.04, "currency": "USD", "prices_of": "2026-11-01"}, "dall-e-2")
+    assert room.of(made, prices=room.prices(path)).cost is None
