@@ -111,8 +111,8 @@ class ModelRules:
     def _speak(self, rule: Rule, inputs: Mapping[str, Any]) -> Fault | None:
         name = rule.field[1:]
         value = inputs.get(name)
-        if (value is None) is not (rule.do == "require"):
-            return None
+        if (value is None) is not (rule.do == "require") or (rule.do == "hide" and value is False):
+            return None  # a switch that is off is as good as left out
         if rule.do == "allow" and _is_allowed(rule, value):
             return None
         return Fault(f"/{escape(name)}", MODEL, rule.reason, f"{_fix(rule, value)} ({self._told(rule.source)})", list(rule.values) or None)

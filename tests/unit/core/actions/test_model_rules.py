@@ -68,6 +68,7 @@ def told(action: str, inputs: dict[str, Any]) -> dict[str, str]:
             {"model": "gpt-4o-transcribe-diarize", "chunking_strategy": "auto", "response_format": "diarized_json"},
             [],
         ),
+        ("createTranscription", {"model": "whisper-1", "stream": False, **SOUND}, []),
         ("createTranslation", {"model": "gpt-4o-transcribe", **SOUND}, ["/model"]),
         ("createSpeech", {"model": "tts-1", "instructions": "i", "stream_format": "sse"}, ["/instructions", "/stream_format"]),
         ("createEmbedding", {"model": "text-embedding-ada-002", "dimensions": 8}, ["/dimensions"]),
