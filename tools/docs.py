@@ -20,6 +20,7 @@ from kosha_connector_openai.cli.exit_codes import MEANINGS, exit_code
 from kosha_connector_openai.core import errors, flow_errors
 from kosha_connector_openai.core.errors import ConnectorError
 from kosha_connector_openai.core.spec.manifest import Manifest
+from kosha_connector_openai.core.spec.parts.models import Models, Rule
 
 ROOT: Final = Path(__file__).parent.parent
 SCHEMA: Final = ROOT / "docs" / "connector.schema.json"
@@ -150,6 +151,39 @@ def defaults(connector: Connector) -> str:
     return table(("Setting", "Default"), rows)
 
 
+def model_rules(connector: Connector) -> str:
+    """What the part `models` knows: every rule with its source and date."""
+    part = connector.part("models", Models)
+    rows = [
+        (
+            ", ".join(map(code, rule.actions)),
+            ", ".join(map(code, rule.models)),
+            code(rule.field[1:]),
+            _does(rule),
+            rule.reason,
+            _told(part, rule),
+        )
+        for rule in part.rules
+    ]
+    return table(("Actions", "Models", "Input", "Rule", "Why", "From"), rows)
+
+
+def _does(rule: Rule) -> str:
+    limits = [
+        *map(code, rule.values),
+        *([f"at most {rule.most:g}"] if rule.most else []),
+        *([f"of at most {rule.longest}"] if rule.longest else []),
+    ]
+    what = {"hide": "not taken", "rename": f"called {code(rule.to)}", "require": "needed", "allow": ", ".join(limits)}[rule.do]
+    when = " and ".join(f"{code(pointer[1:])} is {', '.join(map(code, values))}" for pointer, values in rule.when.items())
+    return f"{what} where {when}" if when else what
+
+
+def _told(part: Models, rule: Rule) -> str:
+    source = part.sources[rule.source]
+    return f"[{source.title}]({source.url}), {source.date.isoformat()}"
+
+
 PARTS: Final[Mapping[str, Callable[[Connector], str]]] = {
     "actions": actions,
     "exit-codes": exit_codes,
@@ -158,6 +192,7 @@ PARTS: Final[Mapping[str, Callable[[Connector], str]]] = {
     "presets": presets,
     "manifest-keys": manifest_keys,
     "defaults": defaults,
+    "model-rules": model_rules,
 }
 
 

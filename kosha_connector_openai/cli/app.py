@@ -14,6 +14,7 @@ from kosha_connector_openai.cli.command import Command
 from kosha_connector_openai.cli.connect import connect
 from kosha_connector_openai.cli.doctor import doctor
 from kosha_connector_openai.cli.manifest import manifest
+from kosha_connector_openai.cli.pickers import options
 from kosha_connector_openai.cli.sandbox import sandbox
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.spec import make_spec
@@ -34,6 +35,7 @@ _ACTIONS: Final[dict[str, Callable[..., None]]] = {
     "show": actions.show,
     "search": actions.search,
     "schema": actions.schema,
+    "options": options,
 }
 
 

@@ -13,8 +13,9 @@ from kosha_connector_openai.cli.connection import Choices, catalog, connect
 from kosha_connector_openai.cli.curl import to_curl
 from kosha_connector_openai.cli.exit_codes import ExitCode
 from kosha_connector_openai.cli.inputs import Given, read_inputs
-from kosha_connector_openai.cli.output import EventWriter, Output, show, show_warnings
+from kosha_connector_openai.cli.output import EventWriter, Output, save_files, show, show_warnings
 from kosha_connector_openai.cli.session import Session
+from kosha_connector_openai.cli.spending import Spending
 from kosha_connector_openai.cli.terminal import clean, is_terminal, note, one_line, say_json, to_json
 from kosha_connector_openai.core.actions.action import Action
 from kosha_connector_openai.core.json_text import decode
@@ -31,6 +32,8 @@ def run(
     input_json: opt.InputJson = None,
     as_json: opt.AsJson = False,
     raw: Annotated[bool, typer.Option("--raw", help="The body alone, as it came.")] = False,
+    short: Annotated[bool, typer.Option("--result", help="The short result as JSON: text, parsed JSON, vectors, rows, usage.")] = False,
+    folder: Annotated[Path | None, typer.Option("--files", metavar="FOLDER", help="Save the files of the short result here.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="PATH", help="Save the body in a file.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Let --out replace a file.")] = False,
     quiet: opt.Quiet = False,
@@ -39,26 +42,42 @@ def run(
     timeout: opt.Timeout = None,
     attempts: opt.Attempts = None,
     engine: opt.Engine = None,
+    policy: opt.IfCut = "warn",
+    caps: opt.Budget = None,
+    prices: opt.PriceFile = None,
     spec: opt.Spec = None,
 ) -> None:
     """Runs an action: checks the inputs, sends one request, shows the answer."""
     session: Session = ctx.obj
-    if as_json and raw:
-        raise typer.BadParameter("Choose one of --json and --raw.")
+    if as_json + raw + short > 1:
+        raise typer.BadParameter("Choose one of --json, --raw and --result.")
     choices = Choices(values or (), connection_file, timeout, attempts, engine, spec)
     chosen = catalog(session, choices)[action]
-    if chosen.file_out and is_terminal() and not (out or as_json):
+    if chosen.file_out and is_terminal() and not (out or as_json or short or folder):
         raise typer.BadParameter("This action answers with a file. Add --out PATH, or send the output somewhere.")
     given = read_inputs(chosen, Given(inputs or (), input_file, input_json))
     connector, connection = connect(session, choices)
-    output = Output(as_json, raw, quiet, out, force)
-    call = CallOptions(out=out, overwrite=force, timeout=timeout, attempts=attempts)
+    advice = connector.models.advice(action, given)
+    if not (quiet or as_json or short):
+        show_warnings(advice)  # before the call: where the model refuses, this says why
+    output = Output(as_json or short, raw, quiet, out, force)
+    spending = Spending(connector, caps or (), prices)
+    call = CallOptions(out=out, overwrite=force, timeout=timeout, attempts=attempts, policy=policy, budget=spending.budget)
     with EventWriter(output) as writer, connector.stream(action, given, connection, call) as stream:
         for event in stream:
             writer.add(event)
     result = stream.result
     assert result is not None
-    show(result, output)
+    if as_json:
+        result.warnings = (*advice, *result.warnings)
+    if folder is not None:
+        note("\n".join(save_files(spending.output(result, given), folder, force=force)))
+    if short:
+        saved = {} if result.saved is None else {"saved": str(result.saved.path)}
+        say_json(spending.output(result, given).to_dict() | saved)
+    else:
+        show(result, output)
+    spending.tell(result, given, quiet=quiet or as_json or short)
     if result.incomplete:
         note(f"Warning: the answer is incomplete: {one_line(result.incomplete)}.")
         raise typer.Exit(ExitCode.REPLY)
@@ -75,11 +94,14 @@ def validate(
     spec: opt.Spec = None,
 ) -> None:
     """Checks inputs against the action's schema; nothing is sent and no secret is read."""
-    chosen = catalog(ctx.obj, Choices(file=connection_file, spec=spec))[action]
+    session: Session = ctx.obj
+    chosen = catalog(session, Choices(file=connection_file, spec=spec))[action]
     given = read_inputs(chosen, Given(inputs or (), input_file, input_json))
-    warnings = check_inputs(chosen, given)
+    warnings = (*check_inputs(chosen, given), *session.connector.models.advice(action, given))
     if as_json:
-        say_json({"valid": True, "warnings": [{"pointer": w.pointer, "rule": w.rule, "message": w.message} for w in warnings]})
+        say_json(
+            {"valid": True, "warnings": [{"pointer": w.pointer, "rule": w.rule, "message": w.message, "fix": w.fix} for w in warnings]}
+        )
         return
     show_warnings(warnings)
     typer.echo("The inputs are valid.")
@@ -113,7 +135,7 @@ def dry_run(
     if preview.request.body is not None:
         typer.echo(f"\n{to_json(_body(preview))}")
     typer.echo(f"\n{clean(curl)}")
-    show_warnings(preview.request.warnings)
+    show_warnings((*preview.request.warnings, *connector.models.advice(action, given)))
 
 
 def try_connection(

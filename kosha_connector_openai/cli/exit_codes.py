@@ -11,6 +11,7 @@ from kosha_connector_openai.core.errors import (
     AccessError,
     AnswerError,
     ApiError,
+    BudgetError,
     ConnectorError,
     DescriptionError,
     InputError,
@@ -37,6 +38,7 @@ class ExitCode(IntEnum):
     UNKNOWN = 8
     REPLY = 9
     DESCRIPTION = 10
+    BUDGET = 11
     INTERRUPTED = 130
 
 
@@ -53,6 +55,7 @@ MEANINGS: Final[Mapping[ExitCode, tuple[str, str]]] = MappingProxyType(
         ExitCode.UNKNOWN: ("It was sent and no answer came: it may have run.", "Look before you run it again."),
         ExitCode.REPLY: ("The answer is not usable, or a stream was cut.", "Look before you run it again."),
         ExitCode.DESCRIPTION: ("A manifest, a description or a plugin is wrong.", "Fix the file or plugin that is named."),
+        ExitCode.BUDGET: ("The call could pass a cap of `--budget`; nothing was sent.", "Raise the cap, or ask for less."),
         ExitCode.INTERRUPTED: ("Ctrl-C; the upstream connection was closed.", "Nothing."),
     }
 )
@@ -66,6 +69,7 @@ _BY_KIND: Final[Mapping[type[BaseException], ExitCode]] = MappingProxyType(
         NotSentError: ExitCode.UNAVAILABLE,
         TransportError: ExitCode.UNKNOWN,
         ReplyError: ExitCode.REPLY,
+        BudgetError: ExitCode.BUDGET,
         RefusedAnswerError: ExitCode.REJECTED,
         AnswerError: ExitCode.REPLY,
         AccessError: ExitCode.ACCESS,

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import typer
 
@@ -17,6 +17,9 @@ from kosha_connector_openai.cli.failure import fault_line
 from kosha_connector_openai.cli.terminal import clean, is_terminal, note, one_line, say_json, say_table, to_json
 from kosha_connector_openai.core.errors import Fault
 from kosha_connector_openai.core.result.saving import SavedFile
+
+if TYPE_CHECKING:
+    from kosha_connector_openai.core.result.outputs import Output as Short
 
 _COLUMNS: Final = 6
 
@@ -76,6 +79,19 @@ def show(result: Result, output: Output) -> None:
     if not output.quiet:
         show_warnings(result.warnings)
         note(" \u00b7 ".join(_facts(result)))
+
+
+def save_files(output: Short, folder: Path, *, force: bool) -> list[str]:
+    """Writes each file of a short result into a folder, which is made; gives a line for each. Raises InputError, ReplyError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = []
+    for number, file in enumerate(output.files, start=1):
+        if file.data is None:
+            lines.append(f"{file.name} is kept by the server: {one_line(file.url or str(file.path or ''), 2_000)}")
+            continue
+        saved = file.save(folder / f"{number}-{file.name}", overwrite=force)
+        lines.append(f"{saved.path}: {saved.size} bytes, {file.content_type}")
+    return lines or ["The short result has no files."]
 
 
 def show_warnings(warnings: Sequence[Fault]) -> None:

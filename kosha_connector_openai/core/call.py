@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from kosha_connector_openai.core.actions.action import Action
 from kosha_connector_openai.core.connection.auth import Credential, scrub
@@ -16,8 +16,12 @@ from kosha_connector_openai.core.connection.secret import Secret
 from kosha_connector_openai.core.errors import Fault, SetupError
 from kosha_connector_openai.core.request.files import FilePolicy
 from kosha_connector_openai.core.request.request import Request, build_request
+from kosha_connector_openai.core.result.outcome import Policy
 from kosha_connector_openai.core.spec.manifest import Manifest
 from kosha_connector_openai.core.transport.retry import RetryBudget
+
+if TYPE_CHECKING:
+    from kosha_connector_openai.core.result.budget import Budget, Ticket
 
 _DAY = 86_400
 
@@ -37,12 +41,19 @@ class CallOptions:
     attempts: int | None = None
     unsafe_retries: bool | None = None
     """Send a POST again even where it may have run, and may be paid for twice."""
+    policy: Policy = "warn"
+    """What an answer is that is cut, refused or filtered: with ``fail`` an AnswerError, with ``warn`` a result with a warning, with
+    ``pass`` a result whose ``outcome`` alone tells."""
+    budget: Budget | None = None
+    """The caps that this call shares with others of a run; checked before it is sent."""
 
     def __post_init__(self) -> None:
         if self.timeout is not None and not 0 < self.timeout <= _DAY:
             raise _unfit("timeout", f"must be more than 0 and at most {_DAY} seconds.")
         if self.attempts is not None and self.attempts < 1:
             raise _unfit("attempts", "must be at least 1.")
+        if self.policy not in get_args(Policy):
+            raise SetupError("The options of the call are wrong.", [Fault("/policy", "enum", "must be fail, warn or pass.")])
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +74,7 @@ class Call:
     credential: Credential | None
     manifest: Manifest
     options: CallOptions
-    budget: RetryBudget
+    retry_budget: RetryBudget
     refresh: Callable[[], bool] = lambda: False
     """Forgets the cached secret after a 401; True where asking again may give another one."""
     clock: Callable[[], float] = time.monotonic
@@ -73,11 +84,20 @@ class Call:
     started: float = 0.0
     deadline: float = 0.0
     refreshed: bool = False
+    ticket: Ticket | None = None
+    """What the call has set aside of its budget."""
 
     def __post_init__(self) -> None:
         self.started = self.clock()
         total = self.options.timeout or self.action.overlay.timeout or self.connection.timeouts.total
         self.deadline = self.started + total
+
+    @property
+    def payments(self) -> int:
+        """How often the call may have to be paid for: more than once only where a POST may be sent again although it may have run."""
+        retries = self.connection.retries
+        unsafe = retries.unsafe if self.options.unsafe_retries is None else self.options.unsafe_retries
+        return (self.options.attempts or retries.attempts) if unsafe else 1
 
     def scrub(self, text: str) -> str:
         """``text`` without any secret that this call has used."""

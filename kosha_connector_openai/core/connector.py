@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -30,7 +29,9 @@ from kosha_connector_openai.core.errors import ApiError, ConnectorError, Fault, 
 from kosha_connector_openai.core.executor import SyncExecutor, SyncStream
 from kosha_connector_openai.core.record import Record, log
 from kosha_connector_openai.core.request.request import Preview, check_inputs
+from kosha_connector_openai.core.result.outcome import settle
 from kosha_connector_openai.core.result.result import Result
+from kosha_connector_openai.core.rooms import Rooms
 from kosha_connector_openai.core.spec.document import Document
 from kosha_connector_openai.core.spec.folder import read_folder
 from kosha_connector_openai.core.spec.manifest import PartName
@@ -39,15 +40,16 @@ from kosha_connector_openai.core.transport.client import Clients, facts, url
 from kosha_connector_openai.core.transport.retry import RetryBudget
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.core.actions.forms.form import Forms
     from kosha_connector_openai.core.async_executor import AsyncStream
     from kosha_connector_openai.core.connection.renewal import Grant
 
 RecordSink = Callable[[Record], None]
 P = TypeVar("P", bound=Part)
+_WORDS = {"complete": "ok", "pending": "ok"}
+"""What the record says of an outcome that is no trouble."""
 
 
-class Connector:
+class Connector(Rooms):
     """One connector: its manifest and its actions. Safe to share between threads and event loops; close it at the end."""
 
     def __init__(self, folder: Path, *, stores: Iterable[SecretStore] | None = None, record: RecordSink = log) -> None:
@@ -128,13 +130,6 @@ class Connector:
             found = self._parts[name] = read_part(self.folder, self.manifest.parts.get(name, {}), model, name=name)
         return found
 
-    @cached_property
-    def forms(self) -> Forms:
-        """The forms of the actions by action id; docs/forms.md says what they hold. Raises ManifestError."""
-        from kosha_connector_openai.core.actions.forms.form import Forms  # noqa: PLC0415 - a call needs no form
-
-        return Forms(self.catalog, self.part)
-
     @property
     def form(self) -> dict[str, Any]:
         """The connection form as JSON Schema 2020-12."""
@@ -175,8 +170,8 @@ class Connector:
         return tuple(action for action in (catalog or self.catalog_of(connection)).values() if action.group.security in met)
 
     def check(self, action: str, inputs: Mapping[str, Any], connection: Connection | None = None) -> tuple[Fault, ...]:
-        """The warnings about these inputs; raises InputError with every fault. Nothing is read or sent."""
-        return check_inputs(self.catalog_of(connection)[action], inputs)
+        """The warnings about these inputs, also for the chosen model; raises InputError with every fault. Nothing is sent."""
+        return (*check_inputs(self.catalog_of(connection)[action], inputs), *self.models.advice(action, inputs))
 
     def preview(self, action: str, inputs: Mapping[str, Any], connection: Connection) -> Preview:
         """The exact request, without sending it and without reading a secret; raises InputError."""
@@ -207,6 +202,7 @@ class Connector:
             stream = SyncStream(SyncExecutor(call, self._clients, resolver))
             with stream:
                 yield stream
+            settle(stream.result, options.policy)
         except ConnectorError as raised:
             error = raised
             raise
@@ -245,6 +241,7 @@ class Connector:
             stream = AsyncStream(executor, await executor.start())
             async with stream:
                 yield stream
+            settle(stream.result, options.policy)
         except ConnectorError as raised:
             error = raised
             raise
@@ -281,7 +278,11 @@ class Connector:
         credential = connection.credential(chosen.operation.security)
         budget = self._budgets.setdefault(connection.pool_key, RetryBudget())
         call = Call(chosen, request, connection, credential, self.manifest, options, budget)
-        return call, self._resolver(call)
+        resolver = self._resolver(call)
+        if options.budget is not None:
+            size = request.body.length if request.body else 0
+            call.ticket = options.budget.reserve(action, inputs, size, paid=chosen.hints.paid, times=call.payments)
+        return call, resolver
 
     def _resolver(self, call: Call) -> SecretResolver:
         connection, credential = call.connection, call.credential
@@ -297,8 +298,10 @@ class Connector:
         return TokenResolver(self._stores, self._cache, context, credential, grant, exchange)
 
     def _note(self, call: Call, result: Result | None, error: ConnectorError | None) -> None:
+        if call.ticket is not None:
+            call.ticket.settle(result, error)
         source: Any = result or error
-        outcome = error.code if error else "incomplete" if result is None or result.incomplete else "ok"
+        outcome = error.code if error else "incomplete" if result is None else _WORDS.get(result.outcome, result.outcome)
         # What answered tells more than what was asked: a chain's secret names the store that had it.
         used = dict.fromkeys(secret.reference for secret in call.secrets)
         references = used or (call.credential.every_reference.values() if call.credential else ())

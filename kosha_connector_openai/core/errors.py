@@ -26,6 +26,7 @@ ConnectorError
 │   ├── RefusedAnswerError      fix the input: the model or a filter will not answer it
 │   ├── IncompleteAnswerError   allow a longer answer, or ask for less
 │   └── UnfitAnswerError        the answer breaks the form that was asked for: try again or another model
+├── BudgetError                 raise the cap of the run, or stop; nothing was sent
 ├── ApiError                    the upstream answered with an error
 │   ├── RejectedError           fix the input (400, 404, 409, 422, content policy)
 │   ├── AccessError             fix the connection (401, 403, quota)
@@ -239,6 +240,19 @@ class UnfitAnswerError(AnswerError):
     """The answer is whole and breaks the form that was asked for; the faults say where."""
 
     code = "unfit_answer"
+
+
+class BudgetError(ConnectorError):
+    """The run's budget does not cover the call. Nothing was sent. ``cap`` names the cap: calls, tokens or cost."""
+
+    code = "budget"
+
+    def __init__(self, message: str, *, cap: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.cap = cap
+
+    def to_dict(self) -> dict[str, Any]:
+        return super().to_dict() | {"cap": self.cap}
 
 
 class ApiError(ConnectorError):

@@ -20,6 +20,7 @@ from kosha_connector_openai.core.plan import (
     plan,
     stream_error,
 )
+from kosha_connector_openai.core.result.outcome import judge
 from kosha_connector_openai.core.result.result import Result
 from kosha_connector_openai.core.result.stream import Event
 from kosha_connector_openai.core.transport.client import Clients
@@ -78,6 +79,7 @@ class Executor:
         result = make_result(self._call, live.head, live.facts, "events", live.events, "text/event-stream")
         result.model, result.usage = live.reader.model, live.reader.usage
         result.incomplete = live.reader.incomplete
+        judge(result, self._call.manifest.result, self._call.options.policy)
         return result
 
     def _late(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kosha_connector_openai.core.actions.action import EVENT_STREAM
@@ -18,10 +18,11 @@ from kosha_connector_openai.core.errors import (
     RedirectRefusedError,
     TruncatedReplyError,
 )
-from kosha_connector_openai.core.json_text import JsonLimits, encode
-from kosha_connector_openai.core.result.decode import decode_body, malformed
+from kosha_connector_openai.core.json_text import JsonLimits, JsonTextError, decode, encode
+from kosha_connector_openai.core.result.decode import REPLY_LIMITS, decode_body, malformed
 from kosha_connector_openai.core.result.events import EventLimits
 from kosha_connector_openai.core.result.failure import api_error
+from kosha_connector_openai.core.result.outcome import judge
 from kosha_connector_openai.core.result.result import Facts, Result, add_body_facts, merge, read_facts
 from kosha_connector_openai.core.result.saving import FileSink
 from kosha_connector_openai.core.result.stream import Event, StreamReader
@@ -102,7 +103,7 @@ def plan(call: Call) -> Plan:
         try:
             head = call.scrub_head((yield Open()))
             done = yield from _answer(call, head, sink)
-            call.budget.succeeded()
+            call.retry_budget.succeeded()
             return done
         except WireError as fault:
             error, failure = _transport_error(call, fault)
@@ -161,13 +162,33 @@ def _whole(call: Call, head: Head, facts: Facts, content_type: str, sink: FileSi
     binary = sink is not None or not media_type.endswith("json")
     read = yield Read(limits.download if binary else limits.reply_json, sink)
     if sink is not None:
-        return make_result(call, head, facts, "file", sink.commit(content_type), content_type)
+        saved = make_result(call, head, facts, "file", sink.commit(content_type), content_type)
+        if media_type.endswith("json"):
+            _look_into(call, saved)
+        return saved
     decoded = decode_body(content_type or None, read, status=head.status, request_id=facts.request_id, scrub=call.scrub)
     result = make_result(call, head, facts, decoded.kind, decoded.value, content_type)
     if decoded.kind == "json":
         add_body_facts(result, call.manifest.result)
+        judge(result, call.manifest.result, call.options.policy)
     result.raw = read if decoded.kind in ("json", "text") else None
     return result
+
+
+def _look_into(call: Call, saved: Result) -> None:
+    """Notes of a saved JSON answer what is noted of every other: model, usage, outcome. One that cannot be read stays as it was saved."""
+    file = saved.value
+    if file.size > call.connection.limits.reply_json:
+        return
+    try:
+        value = decode(file.path.read_bytes(), REPLY_LIMITS)
+    except (OSError, JsonTextError):
+        return
+    probe = replace(saved, kind="json", value=value)
+    add_body_facts(probe, call.manifest.result)
+    judge(probe, call.manifest.result, call.options.policy)
+    saved.model, saved.usage, saved.answer = probe.model, probe.usage, probe.answer
+    saved.outcome, saved.reasons, saved.warnings = probe.outcome, probe.reasons, probe.warnings
 
 
 def make_result(call: Call, head: Head, facts: Facts, kind: Any, value: Any, content_type: str) -> Result:
@@ -282,4 +303,4 @@ def _wait(call: Call, failure: Failure) -> float | None:
         remaining=call.deadline - call.clock(),
         rand=call.rand,
     )
-    return decision.wait if decision.action == "retry" and call.budget.spend() else None
+    return decision.wait if decision.action == "retry" and call.retry_budget.spend() else None

@@ -14,7 +14,7 @@ LONGEST: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One finished call; ``outcome`` is "ok", "incomplete" or an error's code; ``duration`` is in seconds."""
+    """One finished call; ``outcome`` is "ok", what is wrong with an answer, or an error's code; ``duration`` is in seconds."""
 
     connector: str
     action: str

@@ -24,7 +24,8 @@ class Result:
 
     ``value`` is JSON values (objects keep their key order, integers are exact), a str, bytes, a SavedFile, a list of Event, or None for
     an empty answer; ``kind`` says which. ``duration`` is in seconds and counts all attempts and waits. ``incomplete`` gives the reason
-    where a stream was cut; what came before is in ``value``.
+    where a stream was cut; what came before is in ``value``. ``outcome`` says whether the answer is ``complete``, still ``pending``,
+    ``incomplete`` (cut), ``refused``, ``filtered`` or ``failed``; ``reasons`` say why.
     """
 
     action: str
@@ -41,6 +42,8 @@ class Result:
     duration: float = 0.0
     warnings: tuple[Fault, ...] = ()
     incomplete: str | None = None
+    outcome: str = "complete"
+    reasons: tuple[str, ...] = ()
     answer: str = field(default="", repr=False)
     """The text in a JSON answer, where the manifest says that there is one."""
     raw: bytes | None = field(default=None, repr=False)
@@ -72,6 +75,8 @@ class Result:
             "duration": round(self.duration, 6),
             "warnings": [{"pointer": w.pointer, "rule": w.rule, "message": w.message, "fix": w.fix} for w in self.warnings],
             "incomplete": self.incomplete,
+            "outcome": self.outcome,
+            "reasons": list(self.reasons),
         }
 
 

@@ -6,6 +6,7 @@ Everything that a provider does in its own way is data here; unknown keys are re
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -137,6 +138,18 @@ class ErrorRule(Part):
     advice: Line
 
 
+class OutcomeRule(Part):
+    """A sign in an answer, or in an event of a stream, that it is not the whole answer. ``at`` is a path: a JSON Pointer in which ``*``
+    is every item, and ``*[name=value]`` the items that fit."""
+
+    at: Annotated[str, Field(pattern=r"^/")]
+    equals: str | bool | int | None = Field(default=None, description="The value that is the sign; without it any that is not empty.")
+    where: Mapping[str, str] = Field(default_factory=dict, description="Pointer -> value that must be there too.")
+    outcome: Literal["pending", "incomplete", "refused", "filtered", "failed"]
+    reason: Line
+    advice: str = ""
+
+
 class ResultRules(Part):
     """Where a reply holds what every result shows. Pointers are JSON Pointers into the body."""
 
@@ -146,6 +159,13 @@ class ResultRules(Part):
     text: tuple[str, ...] = Field(default=(), description="The first pointer that finds text; * stands for every item.")
     headers: tuple[str, ...] = Field(default=(), description="Headers to keep; a final * stands for the rest.")
     rate_limit: Mapping[str, str] = Field(default_factory=dict, description="Name -> header.")
+    outcomes: tuple[OutcomeRule, ...] = ()
+
+    @cached_property
+    def signs(self) -> Mapping[str, tuple[OutcomeRule, ...]]:
+        """The outcome rules by the property that their paths begin with: most answers have only a few of those."""
+        heads = [rule.at.split("/", 2)[1] for rule in self.outcomes]
+        return {head: tuple(rule for rule, own in zip(self.outcomes, heads, strict=True) if own == head) for head in heads}
 
 
 class StreamText(Part):

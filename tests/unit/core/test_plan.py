@@ -119,7 +119,7 @@ def make(catalog: Catalog, connection: Connection) -> Any:
         chosen = catalog[action]
         request = build_request(chosen, inputs or {}, FilePolicy())
         options = CallOptions(**{name: more.pop(name) for name in list(more) if name in CallOptions.__dataclass_fields__})
-        arguments = {"budget": RetryBudget(), "clock": Clock(), "rand": lambda: 0.5, **more}
+        arguments = {"retry_budget": RetryBudget(), "clock": Clock(), "rand": lambda: 0.5, **more}
         return Call(chosen, request, connection, None, catalog.manifest, options, **arguments)
 
     return made
@@ -368,14 +368,14 @@ def test_a_wait_that_is_too_long_is_not_waited(make: Any) -> None:
 def test_the_budget_ends_retries(make: Any) -> None:
     """R-4: a connection whose budget is spent tries nothing again."""
     budget = RetryBudget(capacity=1)
-    assert Driven(make(budget=budget), BUSY, b"", BUSY, b"").kinds == "Open Read Wait Open Read"
-    assert Driven(make(budget=budget), BUSY, b"").kinds == "Open Read"
+    assert Driven(make(retry_budget=budget), BUSY, b"", BUSY, b"").kinds == "Open Read Wait Open Read"
+    assert Driven(make(retry_budget=budget), BUSY, b"").kinds == "Open Read"
 
 
 def test_a_success_gives_back_to_the_budget(make: Any) -> None:
     """Calls that get through earn retries for others."""
     budget = RetryBudget(capacity=1, refill=1)
-    Driven(make(budget=budget), BUSY, b"", OK, b"{}")
+    Driven(make(retry_budget=budget), BUSY, b"", OK, b"{}")
     assert budget.spend()
 
 

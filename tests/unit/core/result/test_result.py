@@ -139,6 +139,8 @@ def test_the_whole_envelope() -> None:
         "duration": 0.123457,
         "warnings": [{"pointer": "/p", "rule": "unknown", "message": "is not known.", "fix": "It is sent."}],
         "incomplete": "cut",
+        "outcome": "complete",
+        "reasons": [],
     }
 
 

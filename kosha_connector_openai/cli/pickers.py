@@ -1,0 +1,66 @@
+"""The command that lists what a field is offered: models, files, jobs, as the account has them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kosha_connector_openai import Connection
+from kosha_connector_openai.cli import options as opt
+from kosha_connector_openai.cli.connection import Choices, connect
+from kosha_connector_openai.cli.exit_codes import ExitCode
+from kosha_connector_openai.cli.inputs import Given, read_inputs
+from kosha_connector_openai.cli.session import Session
+from kosha_connector_openai.cli.terminal import note, one_line, say_json, say_table
+from kosha_connector_openai.core.errors import SetupError
+
+
+def options(
+    ctx: typer.Context,
+    action: opt.ActionId,
+    name: Annotated[str, typer.Argument(metavar="FIELD", help="The input to be filled in.")],
+    inputs: opt.Inputs = None,
+    search: Annotated[str, typer.Option(help="Words that must all occur.")] = "",
+    as_json: opt.AsJson = False,
+    values: opt.Values = None,
+    connection_file: opt.ConnectionFile = None,
+    engine: opt.Engine = None,
+) -> None:
+    """Lists what an input is offered, from the account where that can be asked; any other text may be given too."""
+    from kosha_connector_openai.flows.options import OptionLists  # noqa: PLC0415 - other commands need none of it
+
+    session: Session = ctx.obj
+    connector = session.connector
+    chosen = connector.catalog[action]
+    lists = OptionLists(connector)
+    lists.picker(action, name)
+    given = read_inputs(chosen, Given(inputs or ()))
+    connection: Connection | None = None
+    lacking: SetupError | None = None
+    try:
+        connector, connection = connect(session, Choices(values or (), connection_file, engine=engine))
+        lists = OptionLists(connector)
+    except SetupError as error:
+        lacking = error  # what needs no call can still be offered
+    found = lists.get(action, name, connection, given, search=search)
+    if as_json:
+        say_json(found.to_dict())
+    else:
+        say_table(
+            ("Value", "Name", "About"),
+            [(o.value, o.label, o.about if o.known else f"{o.about} (not known here)".strip()) for o in found.options],
+        )
+    if as_json:
+        raise typer.Exit(ExitCode.UNAVAILABLE if found.problem and not found.options else ExitCode.OK)
+    if found.problem is not None:
+        reason = lacking.message if lacking and found.problem.code == "connection" else found.problem.message
+        faults = " ".join(map(str, lacking.faults[:1])) if lacking and found.problem.code == "connection" else ""
+        hint = faults or found.problem.hint
+        note(one_line(f"The list could not be had whole: {reason} {hint}", 1_000))
+        if found.source == "described" and found.options:
+            note(f"These are the values that were known on {found.as_of}; others may be given." if found.as_of else "Others may be given.")
+        if not found.options:
+            raise typer.Exit(ExitCode.UNAVAILABLE)
+    elif found.more:
+        note("There are more; narrow the search, or give the value itself.")

@@ -1,0 +1,69 @@
+"""What calls may cost and did cost: the options ``--budget`` and ``--prices``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import typer
+
+from kosha_connector_openai import Connector, Result
+from kosha_connector_openai.cli.terminal import note
+from kosha_connector_openai.core.result.paths import first_of
+
+if TYPE_CHECKING:
+    from kosha_connector_openai.core.result.budget import Budget
+    from kosha_connector_openai.core.result.outputs import Output
+    from kosha_connector_openai.core.spec.prices import Prices
+
+_CAPS: Final = ("calls", "tokens", "cost")
+
+
+class Spending:
+    """The caps and the prices of one command; without either nothing is read."""
+
+    def __init__(self, connector: Connector, caps: Sequence[str], prices: Path | None) -> None:
+        self._connector = connector
+        self._caps = [cap.partition("=") for cap in caps]
+        self._file = prices
+        if any(name not in _CAPS or not _is_number(number) for name, _, number in self._caps):
+            raise typer.BadParameter(f"A cap is written CAP=NUMBER; caps are {', '.join(_CAPS)}.", param_hint="--budget")
+
+    @cached_property
+    def prices(self) -> Prices | None:
+        """The price file; raises SetupError."""
+        return self._connector.outputs.prices(self._file) if self._file else None
+
+    @cached_property
+    def budget(self) -> Budget | None:
+        """The caps; None where there are none. Raises SetupError."""
+        if not self._caps:
+            return None
+        numbers = {name: number for name, _, number in self._caps}
+        calls, tokens = (int(float(numbers[name])) if name in numbers else None for name in ("calls", "tokens"))
+        return self._connector.outputs.budget(calls=calls, tokens=tokens, cost=numbers.get("cost"), prices=self.prices)
+
+    def output(self, result: Result, given: Mapping[str, Any]) -> Output:
+        """The short result of a call with these inputs, with its cost where prices were given."""
+        outputs = self._connector.outputs
+        model = first_of(dict(given), [outputs.part.model])
+        return outputs.of(result, prices=self.prices, model=model if isinstance(model, str) else None)
+
+    def tell(self, result: Result, given: Mapping[str, Any], *, quiet: bool) -> None:
+        """Says what a call cost, where prices were given."""
+        if self.prices is None or quiet:
+            return
+        cost = self.output(result, given).cost
+        if cost is None:
+            note("What it cost is not known: the price file does not cover it.")
+        else:
+            note(f"About {cost['amount']:.6f} {cost['currency']} by the prices of {cost['prices_of']}.")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return 0 <= float(text) < float("inf")
+    except ValueError:
+        return False

@@ -1,0 +1,156 @@
+"""A cut, refused or filtered answer is never silent success: what the outcome is, and what each policy makes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_httpx import HTTPXMock, IteratorStream
+
+from kosha_connector_openai import CallOptions, Connector
+from kosha_connector_openai.core.errors import AnswerError, IncompleteAnswerError, RefusedAnswerError, SetupError
+from kosha_connector_openai.core.record import Record
+from kosha_connector_openai.plugin import folder
+
+CHAT = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+STREAM = {"content-type": "text/event-stream"}
+
+
+def choice(reason: str | None = "stop", **message: Any) -> dict[str, Any]:
+    return {"index": 0, "finish_reason": reason, "message": {"role": "assistant", "content": "x", **message}}
+
+
+def response(status: str, reason: str | None = None, content: Any = ()) -> dict[str, Any]:
+    details = {"reason": reason} if reason else None
+    return {
+        "object": "response",
+        "status": status,
+        "incomplete_details": details,
+        "output": [{"type": "message", "content": list(content)}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("action", "inputs", "body", "outcome"),
+    [
+        ("createChatCompletion", CHAT, {"choices": [choice()]}, "complete"),
+        ("createChatCompletion", CHAT, {"choices": [choice("tool_calls")]}, "complete"),
+        ("createChatCompletion", CHAT, {"choices": [choice(), choice("length")]}, "incomplete"),
+        ("createChatCompletion", CHAT, {"choices": [choice("length"), choice("content_filter")]}, "filtered"),
+        ("createChatCompletion", CHAT, {"choices": [choice(refusal="No.")]}, "refused"),
+        ("createChatCompletion", CHAT, {"choices": [choice(refusal="")]}, "complete"),
+        ("createCompletion", {"model": "m", "prompt": "p"}, {"choices": [{"text": "x", "finish_reason": "length"}]}, "incomplete"),
+        ("createResponse", {"model": "m", "input": "i"}, response("completed"), "complete"),
+        ("createResponse", {"model": "m", "input": "i"}, response("incomplete", "max_output_tokens"), "incomplete"),
+        ("createResponse", {"model": "m", "input": "i"}, response("incomplete", "content_filter"), "filtered"),
+        ("createResponse", {"model": "m", "input": "i"}, response("incomplete", "something_new"), "incomplete"),
+        ("createResponse", {"model": "m", "input": "i"}, response("completed", content=[{"type": "refusal", "refusal": "No."}]), "refused"),
+        ("createResponse", {"model": "m", "input": "i"}, response("failed"), "failed"),
+        ("createResponse", {"model": "m", "input": "i"}, response("queued"), "pending"),
+        ("retrieveFile", {"file_id": "f"}, {"object": "file", "status": "failed"}, "complete"),
+        ("createModeration", {"input": "i"}, [1, 2], "complete"),
+    ],
+)
+def test_outcomes(connector: Connector, key: str, httpx_mock: HTTPXMock, action: str, inputs: Any, body: Any, outcome: str) -> None:
+    """Of several signs the gravest counts; a reason comes with each, and by default a warning where something is lacking."""
+    httpx_mock.add_response(json=body)
+    result = connector.run(action, inputs, connector.connection())
+    assert result.outcome == outcome
+    assert bool(result.reasons) is (outcome != "complete")
+    assert bool(result.warnings) is (outcome not in ("complete", "pending"))
+    assert all(warning.rule in ("incomplete", "refused", "filtered", "failed") for warning in result.warnings)
+
+
+def test_the_policy_fail(key: str, httpx_mock: HTTPXMock) -> None:
+    """The error names the outcome, the reasons and what was paid for, is recorded, and holds no text of the answer."""
+    records: list[Record] = []
+    httpx_mock.add_response(json={"choices": [choice("length", content="A secret plan")], "usage": {"total_tokens": 9}})
+    with Connector(folder(), record=records.append) as connector, pytest.raises(IncompleteAnswerError) as caught:
+        connector.run("createChatCompletion", CHAT, connector.connection(), CallOptions(policy="fail"))
+    error = caught.value
+    assert (error.usage, error.retryable) == ({"total_tokens": 9}, False)
+    assert [(fault.rule, fault.message) for fault in error.faults] == [("incomplete", "The answer reached its limit of tokens.")]
+    assert "secret plan" not in f"{error}{error.to_dict()}"
+    assert [record.outcome for record in records] == ["incomplete_answer"]
+
+
+def test_the_policy_fail_lets_whole_and_pending_answers_pass(connector: Connector, key: str, httpx_mock: HTTPXMock) -> None:
+    """What is still being made is no failure."""
+    httpx_mock.add_response(json=response("queued"))
+    result = connector.run("createResponse", {"model": "m", "input": "i"}, connector.connection(), CallOptions(policy="fail"))
+    assert result.outcome == "pending"
+
+
+def test_the_policy_pass(connector: Connector, key: str, httpx_mock: HTTPXMock) -> None:
+    """No warning, but the outcome is there."""
+    httpx_mock.add_response(json={"choices": [choice("length")]})
+    result = connector.run("createChatCompletion", CHAT, connector.connection(), CallOptions(policy="pass"))
+    assert (result.outcome, result.warnings) == ("incomplete", ())
+
+
+@pytest.mark.parametrize("policy", ["warn", "fail"])
+@pytest.mark.parametrize(
+    ("chunks", "outcome"),
+    [
+        ([b'data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"length"}]}\n\n', b"data: [DONE]\n\n"], "incomplete"),
+        ([b'data: {"choices":[{"index":0,"delta":{"refusal":"No"}}]}\n\n', b"data: [DONE]\n\n"], "refused"),
+        ([b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'], "incomplete"),
+    ],
+)
+def test_streams(connector: Connector, key: str, httpx_mock: HTTPXMock, chunks: list[bytes], outcome: str, policy: Any) -> None:
+    """A stream is judged like a whole answer, also one that was cut, in threads and on an event loop."""
+    httpx_mock.add_response(stream=IteratorStream(chunks), headers=STREAM, is_reusable=True)
+    options, inputs = CallOptions(policy=policy), {**CHAT, "stream": True}
+    if policy == "fail":
+        with pytest.raises(AnswerError) as caught:
+            connector.run("createChatCompletion", inputs, connector.connection(), options)
+        with pytest.raises(AnswerError) as caught:
+            asyncio.run(_arun(connector, inputs, options))
+        assert isinstance(caught.value, RefusedAnswerError) is (outcome == "refused")
+    else:
+        result = connector.run("createChatCompletion", inputs, connector.connection(), options)
+        assert result.outcome == outcome
+
+
+async def _arun(connector: Connector, inputs: Any, options: CallOptions) -> None:
+    async with connector:
+        await connector.arun("createChatCompletion", inputs, connector.connection(engine="httpx"), options)
+
+
+def test_a_response_stream_that_reached_its_limit(connector: Connector, key: str, httpx_mock: HTTPXMock) -> None:
+    """The final event says that the answer was cut."""
+    data = {"type": "response.incomplete", "response": response("incomplete", "max_output_tokens")}
+    event = b"data: " + json.dumps(data).encode() + b"\n\n"
+    httpx_mock.add_response(stream=IteratorStream([event]), headers=STREAM)
+    result = connector.run("createResponse", {"model": "m", "input": "i", "stream": True}, connector.connection())
+    assert (result.outcome, result.incomplete) == ("incomplete", None)
+
+
+def test_another_policy_is_refused() -> None:
+    """Only the three words are policies."""
+    with pytest.raises(SetupError, match="policy"):
+        CallOptions(policy="ignore")  # type: ignore[arg-type]
+
+
+def test_a_saved_answer_is_judged_too(connector: Connector, key: str, httpx_mock: HTTPXMock, tmp_path: Path) -> None:
+    """An answer that goes to a file is no silent success: its outcome and its usage are read from there, its short result too."""
+    httpx_mock.add_response(json={"choices": [choice("length", content="Half")], "usage": {"total_tokens": 9}}, is_reusable=True)
+    out = CallOptions(out=tmp_path / "answer.json")
+    result = connector.run("createChatCompletion", CHAT, connector.connection(), out)
+    assert (result.kind, result.outcome, result.usage) == ("file", "incomplete", {"total_tokens": 9})
+    assert connector.outputs.of(result).result["text"] == "Half"
+    with pytest.raises(IncompleteAnswerError):
+        connector.run("createChatCompletion", CHAT, connector.connection(), CallOptions(out=tmp_path / "again.json", policy="fail"))
+    assert (tmp_path / "again.json").is_file()
+    out.out.unlink()  # type: ignore[union-attr]
+    assert connector.outputs.of(result).result["text"] == ""
+
+
+def test_a_saved_answer_that_is_no_json(connector: Connector, key: str, httpx_mock: HTTPXMock, tmp_path: Path) -> None:
+    """It stays as it came; nothing is said of what cannot be read."""
+    httpx_mock.add_response(content=b"{broken", headers={"content-type": "application/json"})
+    result = connector.run("createChatCompletion", CHAT, connector.connection(), CallOptions(out=tmp_path / "answer.json"))
+    assert (result.kind, result.outcome, result.value.path.read_bytes()) == ("file", "complete", b"{broken")
