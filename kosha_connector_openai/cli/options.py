@@ -67,3 +67,7 @@ Timeout = Annotated[float | None, typer.Option(min=0.001, max=86_400, help="Seco
 Attempts = Annotated[int | None, typer.Option(min=1, max=10, help="How often a call may be sent.", show_default=False)]
 Engine = Annotated[Literal["auto", "httpx", "httpx2"] | None, typer.Option(help="The HTTP client.", show_default=False)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No warnings and no notes about usage on standard error.")]
+WaitTimeout = Annotated[
+    float | None,
+    typer.Option("--wait-timeout", metavar="SECONDS", min=0.1, help="Give up waiting; the job goes on.", show_default=False),
+]
