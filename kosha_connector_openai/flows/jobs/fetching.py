@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from kosha_connector_openai.core.connector import CallOptions
 from kosha_connector_openai.core.errors import ApiError
@@ -35,6 +35,17 @@ class JobResult:
     status: Status = field(repr=False)
     usage: Mapping[str, Any] | None = None
     warnings: tuple[str, ...] = ()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Removes the files of a LineTable; of other kinds nothing is left."""
+        if isinstance(self.value, LineTable):
+            self.value.close()
 
 
 @dataclass(frozen=True, slots=True)
