@@ -114,8 +114,8 @@ class LineTable:
         number, start = place
         readers[number].seek(start)
         value = _value(readers[number].readline(_LONGEST))
-        if value is None:
-            return LineRow(key, index, error={"message": "The line is no JSON."})
+        if not isinstance(value, dict):
+            return LineRow(key, index, error={"message": "The line is no JSON object."})
         rules = self.rules
         status = at(value, rules.status) if rules.status else None
         key = key if key is not None else self._text(value)
