@@ -64,7 +64,11 @@ def run_job(
 ) -> None:
     """Starts a job; with ``detach`` says its name and leaves it, else waits and shows its result."""
     jobs = Jobs(connector, connection, store=JobStore(folder()), name=None if name is None else str(name))
-    handle = jobs.start(action, inputs, CallOptions(timeout=call.timeout, attempts=call.attempts))
+    try:
+        handle = jobs.start(action, inputs, CallOptions(timeout=call.timeout, attempts=call.attempts))
+    except KeyboardInterrupt:
+        note("\nThe job may have been started: see kosha-openai jobs list")
+        raise
     _go_on(jobs, handle, output, timeout, detach=detach)
 
 
@@ -110,6 +114,15 @@ def say_status(status: Status, *, as_json: bool) -> None:
     typer.echo(clean(f"{status.handle.name}: {state}{count}"))
     for name, value in sorted(status.handle.ids.items()):
         typer.echo(clean(f"  {name}: {value}"))
+
+
+def say_events(events: list[Any], *, as_json: bool) -> None:
+    """What has happened to a job: a line for each event, or all in one value."""
+    if as_json:
+        say_json(events)
+    else:
+        for event in events:
+            say_json(event, indent=None)
 
 
 def forget(job: str) -> None:

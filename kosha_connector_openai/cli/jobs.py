@@ -27,11 +27,19 @@ def list_(as_json: opt.AsJson = False) -> None:
 
 
 def show(
-    ctx: typer.Context, job: Name, as_json: opt.AsJson = False, values: opt.Values = None, connection_file: opt.ConnectionFile = None
+    ctx: typer.Context,
+    job: Name,
+    as_json: opt.AsJson = False,
+    events: Annotated[bool, typer.Option("--events", help="What has happened, a JSON line for each event.")] = False,
+    values: opt.Values = None,
+    connection_file: opt.ConnectionFile = None,
 ) -> None:
     """Asks for a job's state once and shows it."""
     opened = _work().Opened(ctx.obj, job, Choices(values or (), connection_file))
-    _work().say_status(opened.jobs.status(opened.handle), as_json=as_json)
+    if events:
+        _work().say_events(opened.jobs.events(opened.handle), as_json=as_json)
+    else:
+        _work().say_status(opened.jobs.status(opened.handle), as_json=as_json)
 
 
 def wait(

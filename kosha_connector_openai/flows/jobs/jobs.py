@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
 from kosha_connector_openai.core.connector import CallOptions, Connection, Connector
-from kosha_connector_openai.core.flow_errors import JobError
+from kosha_connector_openai.core.errors import ConnectorError
+from kosha_connector_openai.core.flow_errors import JobError, JobPendingError
 from kosha_connector_openai.flows.driving import Steps, adrive, drive
 from kosha_connector_openai.flows.jobs import steps, uploads
 from kosha_connector_openai.flows.jobs.fetching import JobResult, fetch
 from kosha_connector_openai.flows.jobs.handle import Handle, check_home, read_handle
-from kosha_connector_openai.flows.jobs.state import Status, WaitOptions, kind_of, upload_kind
+from kosha_connector_openai.flows.jobs.state import GOES_ON, Status, WaitOptions, kind_of, upload_kind
 from kosha_connector_openai.flows.jobs.store import JobStore
 
 T = TypeVar("T")
@@ -68,6 +70,16 @@ class _Base:
             return JobResult("value", status.result.value if status.result else name and {"id": name}, status)
         return (yield from fetch(self._desk, status, out, overwrite=overwrite))
 
+    def _alone(self, given: Given) -> AbstractContextManager[None]:
+        """Held while an upload is sent: two processes at once would send its parts twice. A wait for a job disturbs nobody."""
+        handle = read_handle(given)
+        sends = self.store is not None and upload_kind(self.connector, handle.kind) is not None
+        return self.store.held(handle) if self.store is not None and sends else nullcontext()
+
+    def _not_cancelled(self, given: Given, cause: ConnectorError) -> JobPendingError:
+        message = "The wait was interrupted, and the job could not be cancelled."
+        return JobPendingError(message, handle=read_handle(given).to_dict(), hint=GOES_ON, cause=cause)
+
     def _can_cancel(self, given: Given) -> bool:
         handle = read_handle(given)
         if handle.phase != "started":
@@ -102,17 +114,28 @@ class Jobs(_Base):
         handle names none. Raises JobPendingError where time is up.
         """
         try:
-            return self._drive(self._wait(handle, options, source, fresh=fresh))
+            with self._alone(handle):
+                return self._drive(self._wait(handle, options, source, fresh=fresh))
         except KeyboardInterrupt:
             if options.cancel and self._can_cancel(handle):
-                self.cancel(handle)
+                self._cancel_now(handle)
             raise
+
+    def _cancel_now(self, handle: Given) -> None:
+        try:
+            self.cancel(handle)
+        except ConnectorError as error:
+            raise self._not_cancelled(handle, error) from None
 
     resume = wait
 
     def cancel(self, handle: Given) -> Status:
         """Cancels the job upstream, and gives its state afterwards; it may still be on its way to its end."""
         return self._drive(self._cancel(handle))
+
+    def events(self, handle: Given, most: int | None = None) -> list[Any]:
+        """What has happened to the job, at most ``most`` events, as the API lists them."""
+        return self._drive(steps.events(self._desk, self._handle(handle), most))
 
     def fetch(self, handle: Given | Status, out: Path | None = None, *, overwrite: bool = False) -> JobResult:
         """What an ended job left; ``out`` is where a file goes."""
@@ -149,7 +172,8 @@ class AsyncJobs(_Base):
         import asyncio  # noqa: PLC0415 - a thread's jobs need none of it
 
         try:
-            return await self._drive(self._wait(handle, options, source, fresh=fresh))
+            with self._alone(handle):
+                return await self._drive(self._wait(handle, options, source, fresh=fresh))
         except asyncio.CancelledError:
             if options.cancel and self._can_cancel(handle):
                 await asyncio.shield(self.cancel(handle))
@@ -160,6 +184,10 @@ class AsyncJobs(_Base):
     async def cancel(self, handle: Given) -> Status:
         """As Jobs.cancel."""
         return await self._drive(self._cancel(handle))
+
+    async def events(self, handle: Given, most: int | None = None) -> list[Any]:
+        """As Jobs.events."""
+        return await self._drive(steps.events(self._desk, self._handle(handle), most))
 
     async def fetch(self, handle: Given | Status, out: Path | None = None, *, overwrite: bool = False) -> JobResult:
         """As Jobs.fetch."""

@@ -30,6 +30,8 @@ class Status:
     total: int | None = None
     percent: float | None = None
     error: str | None = None
+    proceed: str | None = None
+    """The action that gives the job what it waits for, where it does."""
     result: Result | None = field(default=None, repr=False)
 
     @property
@@ -47,12 +49,12 @@ class Status:
 
     def _advice(self) -> str:
         if self.end == "needs_action":
-            return "Give it what it waits for, then resume from the handle."
+            return f"Give it what it waits for{f' by {self.proceed}' if self.proceed else ''}, then resume from the handle."
         return "What there is of a result can be fetched from the handle." if self.end != "failure" else ""
 
     def to_dict(self) -> dict[str, Any]:
         """The status as JSON-ready values, the last answer among them."""
-        names = ("state", "end", "done", "total", "percent", "error")
+        names = ("state", "end", "done", "total", "percent", "error", "proceed")
         value = self.result.value if self.result else None
         return {"handle": self.handle.to_dict(), **{name: getattr(self, name) for name in names}, "answer": value}
 
@@ -154,6 +156,7 @@ def read_status(handle: Handle, kind: JobKind, result: Result) -> Status:
         total=total if isinstance(total, int) else None,
         percent=percent if isinstance(percent, (int, float)) else None,
         error=error if isinstance(error, str) else None,
+        proceed=kind.proceed if end == "needs_action" else None,
         result=result,
     )
 

@@ -148,6 +148,20 @@ def ask(desk: Desk, handle: Handle) -> Steps[Status]:
     return _read(desk, handle, kind, (yield Run(kind.status, desk.known(kind.status, handle.ids))))
 
 
+def events(desk: Desk, handle: Handle, most: int | None) -> Steps[list[Any]]:
+    """What has happened, as the API lists it. Raises InputError where it has no such list."""
+    handle = yield from found(desk, handle)
+    action = kind_of(desk.connector, handle).events
+    if action is None:
+        raise InputError("The API lists no events of this kind of job.", hint="Ask for its state.")
+    walk = Walk(desk.connector, action, desk.known(action, handle.ids), PagingOptions(items=most))
+    listed: list[Any] = []
+    while not walk.finished:
+        inputs, call = walk.wanted()
+        listed += walk.take((yield Run(walk.action, inputs, call))).items
+    return listed
+
+
 def cancel(desk: Desk, handle: Handle) -> Steps[Status]:
     """Cancels the job upstream; its state afterwards. Raises InputError where its kind cannot be cancelled."""
     handle = yield from found(desk, handle)

@@ -6,9 +6,11 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from kosha_connector_openai.core.errors import Fault, InputError
+from kosha_connector_openai.core.flow_errors import JobPendingError
 from kosha_connector_openai.flows.jobs.handle import NAME, Handle, read_handle
 
 _LARGEST = 8 * 1024 * 1024
@@ -66,6 +68,40 @@ class JobStore:
     def drop(self, name: str) -> None:
         """Forgets a handle; the job upstream is not touched."""
         self._path(name).unlink(missing_ok=True)
+        self._lock(name).unlink(missing_ok=True)
+
+    @contextmanager
+    def held(self, handle: Handle) -> Iterator[None]:
+        """Keeps other processes from working on the same job meanwhile; the system lets go when a process dies.
+
+        Raises JobPendingError where another one holds it. Where the system has no such locks nothing is kept.
+        """
+        try:
+            import fcntl  # noqa: PLC0415 - not every system has it
+        except ImportError:
+            yield
+            return
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(self._lock(handle.name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise _unusable(error) from None
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                owner = os.read(descriptor, 20).decode("ascii", "replace")
+                raise JobPendingError(
+                    f"Another process ({owner}) works on this job.", handle=handle.to_dict(), hint="Let it end."
+                ) from None
+            os.truncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _lock(self, name: str) -> Path:
+        return self._path(name).with_name(f".{name}.lock")
 
     def _read(self, name: str) -> Handle:
         try:

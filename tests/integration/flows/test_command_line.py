@@ -121,6 +121,13 @@ def test_detached_listed_shown_waited_for_and_forgotten(cli: Cli) -> None:
     assert "No job was started here." in cli("jobs", "list").stderr
 
 
+def test_events(cli: Cli) -> None:
+    """A JSON line for each event."""
+    name = cli("run", "createFineTuningJob", "model=gpt-4o-mini", "training_file=file-1", "--detach").stdout.strip()
+    assert [event["object"] for event in values(cli("jobs", "show", name, "--events").stdout)] == ["fine_tuning.job.event"]
+    assert len(json.loads(cli("jobs", "show", name, "--events", "--json").stdout)) == 1
+
+
 def test_a_handle_in_a_file(cli: Cli, tmp_path: Path) -> None:
     """What a program kept from ``--detach --json`` or from an error goes on, too."""
     file = tmp_path / "handle.json"

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from kosha_connector_openai.flows.jobs import AsyncJobs, Jobs, JobStore, LineTab
 from kosha_connector_openai.sandbox import Sandbox
 from tests.driving import control, drive, sent
 from tests.jobs import CASES, ROWS, Case, batch_lines, inputs, upload
+from tests.recorder import Recorder, Script, reply, silence
 
 ROOT = Path(__file__).parents[3]
 QUICK = WaitOptions(timeout=60, interval=0.05)
@@ -292,6 +294,61 @@ def test_interrupting_the_wait_cancels_where_that_was_asked(sandbox: Sandbox, op
         with pytest.raises(KeyboardInterrupt):
             jobs.wait(handle, WaitOptions(cancel=wanted, progress=interrupt))
         assert jobs.status(handle).state == state
+
+
+def test_an_interrupted_wait_whose_cancelling_fails(sandbox: Sandbox, opened: tuple[Connector, Connection]) -> None:
+    """The caller is told that the job goes on, with its handle and the reason."""
+    connector, connection = opened
+    jobs = Jobs(connector, connection)
+    drive(sandbox, "/v1/responses", steps=["in_progress"] * 50)
+    handle = jobs.start("createResponse", CASES["response"].inputs)
+    control(sandbox, "POST", "/faults", {"fault": "401", "operation": "cancelResponse"})
+
+    def interrupt(_: Tick) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(JobPendingError, match="could not be cancelled") as caught:
+        jobs.wait(handle, WaitOptions(cancel=True, progress=interrupt))
+    assert caught.value.reason is not None
+    assert (caught.value.reason["status"], caught.value.handle["name"]) == (401, handle.name)
+
+
+def test_events(opened: tuple[Connector, Connection]) -> None:
+    """What has happened to a job, as the API lists it; a kind without such a list says so."""
+    connector, connection = opened
+    jobs = Jobs(connector, connection)
+    handle = jobs.start("createFineTuningJob", CASES["fine_tuning_job"].inputs)
+    jobs.wait(handle, QUICK)
+    assert "succeeded" in " ".join(event["message"] for event in jobs.events(handle))
+    assert len(jobs.events(handle, most=1)) == 1
+    with pytest.raises(InputError, match="no events"):
+        jobs.events(jobs.start("createVideo", CASES["video"].inputs))
+
+
+def test_a_run_that_needs_an_action_names_it(sandbox: Sandbox, opened: tuple[Connector, Connection]) -> None:
+    """The wait ends, the error names the action that goes on, and from the same handle the wait is resumed afterwards."""
+    connector, connection = opened
+    jobs = Jobs(connector, connection)
+    case = CASES["assistant_run"]
+    drive(sandbox, case.collection, steps=["in_progress", "requires_action", "in_progress", "completed"])
+    handle = jobs.start(case.action, inputs(case, connector, connection))
+    with pytest.raises(JobEndedError, match="submitToolOuputsToRun") as caught:
+        jobs.wait(handle, QUICK).check()
+    assert jobs.resume(caught.value.handle, QUICK).ok
+
+
+@pytest.mark.parametrize("script", [silence(30), reply(200, {"id": "resp_1", "status": "in_progress"}, [("retry-after", "30")])])
+def test_nothing_hangs_past_the_deadline(script: Script, key: str) -> None:
+    """A server that does not answer, or that asks for a long pause: the wait ends a second late at most."""
+    del key
+    started = reply(200, {"id": "resp_1", "status": "queued"})
+    with Recorder(started, script) as upstream, open_connector() as connector:
+        jobs = Jobs(connector, connector.connection({"server_url": upstream.url, "api_key": "env:OPENAI_API_KEY"}, engine="httpx"))
+        handle = jobs.start("createResponse", CASES["response"].inputs)
+        began = time.monotonic()
+        with pytest.raises(JobPendingError):
+            jobs.wait(handle, WaitOptions(timeout=1))
+        assert time.monotonic() - began < 2.5
 
 
 async def test_the_same_on_an_event_loop(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -156,6 +156,21 @@ def test_killed_in_the_middle_and_resumed(bench: Bench) -> None:
     assert (bench.requests("/uploads"), bench.requests("/complete")) == (1, 1)
 
 
+def test_two_processes_do_not_send_the_same_upload(bench: Bench) -> None:
+    """The second one is told who works on it, sends nothing, and takes over once the first is dead."""
+    sender = start_sender(bench)
+    assert sender.stdout is not None
+    sender.stdout.readline()
+    (handle,) = bench.store
+    with pytest.raises(JobPendingError, match=rf"Another process \({sender.pid}\)"):
+        bench.jobs.resume(handle, QUICK)
+    sender.send_signal(signal.SIGKILL)
+    sender.wait(10)
+    sender.stdout.close()
+    assert bench.jobs.resume(bench.store.read(handle.name), QUICK).ok
+    assert bench.requests("/complete") == 1
+
+
 def test_a_part_that_fails_leaves_the_others(bench: Bench) -> None:
     """The error carries the handle with what is there; resuming sends the rest."""
     control(bench.sandbox, "POST", "/faults", {"fault": "503", "operation": "addUploadPart", "times": 30})
