@@ -136,7 +136,7 @@ def finish(
 ) -> None:
     """Waits and shows the result; whatever interrupts the wait, how to go on is said."""
     try:
-        with Progress(as_json=output.as_json, quiet=output.quiet) as progress:
+        with Progress(handle.name, as_json=output.as_json, quiet=output.quiet) as progress:
             options = WaitOptions(timeout=timeout, cancel=cancel, progress=progress.tick)
             status = jobs.wait(handle, options, source=source, fresh=fresh)
         status.check()

@@ -15,7 +15,9 @@ from kosha_connector_openai.flows.jobs import Tick
 class Progress:
     """A context manager whose ``tick`` is the wait's progress callback."""
 
-    def __init__(self, *, as_json: bool, quiet: bool) -> None:
+    def __init__(self, name: str, *, as_json: bool, quiet: bool) -> None:
+        """``name`` is shown until the first step."""
+        self._name = name
         self._as_json = as_json
         self._quiet = quiet
         self._live: Any = None
@@ -38,7 +40,7 @@ class Progress:
 
         columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
         self._live = Bars(*columns, console=Console(stderr=True), transient=True)
-        self._bar = self._live.add_task("waiting", total=None)
+        self._bar = self._live.add_task(self._name, total=None)
         self._live.start()
 
     def tick(self, tick: Tick) -> None:

@@ -27,6 +27,7 @@ _RESULT = "result"
 """Among a handle's ids: the whole file's."""
 _LOOKED = 10
 """Pages of a list in which a joined file is looked for."""
+_MOST_PARTS = 100_000
 _RESUME = "Resume from the handle: only the parts that are missing are sent."
 
 
@@ -212,6 +213,8 @@ def _same_file(desk: Desk, handle: Handle, kind: UploadKind, source: Any) -> Ste
     """The file to send; refused where it is not the one that was announced."""
     known = handle.source
     assert known is not None
+    if _count(known) > _MOST_PARTS:
+        raise InputError("The handle cuts the file into too many parts.", [Fault("/source/part_size", "range", "is too small.")])
     given = source if source is not None else None if known.path is None else {"path": known.path}
     if given is None:
         raise InputError("The handle does not name the file.", [Fault("/source", "required", "is missing.", "Give the file again.")])

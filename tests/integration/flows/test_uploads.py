@@ -208,6 +208,9 @@ def test_a_file_that_has_changed_is_refused(bench: Bench) -> None:
     assert bench.requests("/parts") == 0
     with pytest.raises(InputError, match="does not name the file"):
         bench.jobs.wait(_without_path(handle), QUICK)
+    tiny = handle.source.model_copy(update={"part_size": 1})  # type: ignore[union-attr]
+    with pytest.raises(InputError, match="too many parts"):
+        bench.jobs.wait(handle.with_(source=tiny), QUICK)
 
 
 def _without_path(handle: Handle) -> Handle:
