@@ -44,6 +44,7 @@ def run(
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the long job that is started, and show its result.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Start the long job and print its name.")] = False,
     wait_timeout: opt.WaitTimeout = None,
+    no_mark: Annotated[bool, typer.Option("--no-mark", help="Put no mark among the job's metadata.")] = False,
 ) -> None:
     """Runs an action: checks the inputs, sends one request, shows the answer."""
     session: Session = ctx.obj
@@ -64,7 +65,18 @@ def run(
     if wait or detach:
         from kosha_connector_openai.cli.job_work import run_job  # noqa: PLC0415
 
-        run_job(connector, connection, action, given, output, detach=detach, timeout=wait_timeout, name=connection_file, call=call)
+        run_job(
+            connector,
+            connection,
+            action,
+            given,
+            output,
+            detach=detach,
+            timeout=wait_timeout,
+            name=connection_file,
+            call=call,
+            mark=not no_mark,
+        )
         return
     with EventWriter(output) as writer, connector.stream(action, given, connection, call) as stream:
         for event in stream:

@@ -19,6 +19,7 @@ from kosha_connector_openai.cli.progress import Progress
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import clean, note, say_json, say_table
 from kosha_connector_openai.core.errors import InputError
+from kosha_connector_openai.core.result.saving import FileSink
 from kosha_connector_openai.core.spec.parts.jobs import Jobs as JobsPart
 from kosha_connector_openai.flows.jobs import Handle, Jobs, JobStore, Status, WaitOptions, read_handle
 
@@ -61,11 +62,13 @@ def run_job(
     timeout: float | None,
     name: Path | None,
     call: CallOptions,
+    mark: bool,
 ) -> None:
     """Starts a job; with ``detach`` says its name and leaves it, else waits and shows its result."""
+    _check_out(output)
     jobs = Jobs(connector, connection, store=JobStore(folder()), name=None if name is None else str(name))
     try:
-        handle = jobs.start(action, inputs, CallOptions(timeout=call.timeout, attempts=call.attempts))
+        handle = jobs.start(action, inputs, CallOptions(timeout=call.timeout, attempts=call.attempts), mark=mark)
     except KeyboardInterrupt:
         note("\nThe job may have been started: see kosha-openai jobs list")
         raise
@@ -135,6 +138,7 @@ def finish(
     jobs: Jobs, handle: Handle, output: Output, timeout: float | None, *, cancel: bool = False, source: Any = None, fresh: bool = False
 ) -> None:
     """Waits and shows the result; whatever interrupts the wait, how to go on is said."""
+    _check_out(output)
     try:
         with Progress(handle.name, as_json=output.as_json, quiet=output.quiet) as progress:
             options = WaitOptions(timeout=timeout, cancel=cancel, progress=progress.tick)
@@ -144,6 +148,12 @@ def finish(
         note(f"\nCancelled: {handle.name}." if cancel else f"\nThe job goes on. To wait for it again: {resume_words(handle.name)}")
         raise
     show_result(jobs, status, output)
+
+
+def _check_out(output: Output) -> None:
+    """A place for the result that cannot be used is told before a wait, not after it."""
+    if output.out:
+        FileSink(output.out, overwrite=output.force).check()
 
 
 def _go_on(jobs: Jobs, handle: Handle, output: Output, timeout: float | None, *, detach: bool) -> None:

@@ -160,6 +160,28 @@ def test_a_lost_answer(cli: Cli, sandbox: Sandbox) -> None:
     assert len(sent(sandbox, "POST", "/v1/batches")) == 1
 
 
+def test_a_place_that_cannot_be_used_is_told_first(cli: Cli, sandbox: Sandbox, tmp_path: Path) -> None:
+    """Not after hours of waiting, and before the job is started."""
+    (tmp_path / "v.mp4").write_bytes(b"mine")
+    done = cli("run", "createVideo", "model=sora-2", "prompt=x", "--wait", "--out", str(tmp_path / "v.mp4"))
+    assert done.exit_code == ExitCode.INPUT
+    assert sent(sandbox, "POST", "/v1/videos") == []
+    name = cli("run", "createVideo", "model=sora-2", "prompt=x", "--detach").stdout.strip()
+    assert cli("jobs", "wait", name, "--out", str(tmp_path / "v.mp4")).exit_code == ExitCode.INPUT
+    assert [entry["method"] for entry in control(sandbox, "GET", "/requests")] == ["POST"]
+    assert (tmp_path / "v.mp4").read_bytes() == b"mine"
+
+
+def test_the_mark(cli: Cli, sandbox: Sandbox) -> None:
+    """It goes with the start, unless it is not wanted."""
+    batch = ("createBatch", "input_file_id=f", "endpoint=/v1/chat/completions", "completion_window=24h", "--detach")
+    name = cli("run", *batch).stdout.strip()
+    cli("run", *batch, "--no-mark")
+    first, second = (json.loads(entry["body"]) for entry in sent(sandbox, "POST", "/v1/batches"))
+    assert first["metadata"] == {"kosha_job": name}
+    assert "metadata" not in second
+
+
 def test_rows_of_a_batch(cli: Cli, tmp_path: Path) -> None:
     """A JSON line for each row in the order of the input, and how many of which kind."""
     (tmp_path / "in.jsonl").write_bytes(batch_lines())
