@@ -20,7 +20,10 @@ from kosha_connector_openai.cli.exit_codes import MEANINGS, exit_code
 from kosha_connector_openai.core import errors, flow_errors
 from kosha_connector_openai.core.errors import ConnectorError
 from kosha_connector_openai.core.spec.manifest import Manifest
+from kosha_connector_openai.core.spec.part import Part
+from kosha_connector_openai.core.spec.parts.jobs import JobKind, Jobs
 from kosha_connector_openai.core.spec.parts.models import Models, Rule
+from kosha_connector_openai.core.spec.parts.paging import PageForm, Paging
 
 ROOT: Final = Path(__file__).parent.parent
 SCHEMA: Final = ROOT / "docs" / "connector.schema.json"
@@ -107,6 +110,57 @@ def presets(connector: Connector) -> str:
     return table(("`preset`", "What it is", "Fills in", "Needs"), rows)
 
 
+def paging(connector: Connector) -> str:
+    """The forms of paging, and the lists of each."""
+    parts = []
+    for form in connector.part("paging", Paging).forms.values():
+        found = [action for action in connector.catalog.values() if action.paging and action.paging.title == form.title]
+        names = ", ".join(f"`{action.id}`{_size(action.paging, form)}" for action in found)
+        parts.append((form.title, _cursor(form), code(form.send), str(form.most or ""), names))
+    return table(("Form", "Next cursor", "Sent as", "Largest page", "Actions, with another largest page"), parts)
+
+
+def _cursor(form: PageForm) -> str:
+    found = [*map(code, form.cursor), *([f"{code(form.last)} of the last item"] if form.last else [])]
+    more = f" while {code(form.more)}" if form.more and found else ""
+    return f"{', else '.join(found)}{more}"
+
+
+def _size(special: PageForm | None, form: PageForm) -> str:
+    return f" ({special.most:,})" if special and special.most != form.most else ""
+
+
+def jobs(connector: Connector) -> str:
+    """The kinds of job."""
+    rows = [
+        (
+            kind.title,
+            ", ".join(f"`{name}`{f' with {code(rule.when)}' if rule.when else ''}" for name, rule in kind.start.items()),
+            ", ".join(map(code, kind.running)),
+            ", ".join(code(state) if state == end else f"{code(state)}: {end}" for state, end in kind.ends.items()),
+            code(kind.cancel),
+            "yes" if kind.lookup else "",
+            _result(kind),
+        )
+        for kind in connector.part("jobs", Jobs).kinds.values()
+    ]
+    return table(("Job", "Started by", "Goes on while", "Ends as", "Cancelled by", "Found again", "Result"), rows)
+
+
+def _result(kind: JobKind) -> str:
+    rule = kind.result
+    words = {"text": "its text", "lines": "rows by `custom_id`", "items": "a list from", "file": "a file from", "value": "the value at"}
+    if rule is None:
+        return "its last state"
+    where = getattr(rule, "action", None) or ", ".join(getattr(rule, "pointers", ()))
+    return f"{words[rule.kind]} {code(where)}".strip()
+
+
+def _keys(name: str, model: type[Part]) -> str:
+    schema = model.model_json_schema()
+    return "\n".join([_model(name, schema), *(_model(part, found) for part, found in schema["$defs"].items())])
+
+
 def manifest_keys(_: Connector) -> str:
     """Every key of a manifest, a table for each of its parts."""
     schema = Manifest.model_json_schema()
@@ -191,6 +245,10 @@ PARTS: Final[Mapping[str, Callable[[Connector], str]]] = {
     "connection-fields": connection_fields,
     "presets": presets,
     "manifest-keys": manifest_keys,
+    "paging": paging,
+    "paging-keys": lambda _: _keys("paging", Paging),
+    "jobs": jobs,
+    "jobs-keys": lambda _: _keys("jobs", Jobs),
     "defaults": defaults,
     "model-rules": model_rules,
 }

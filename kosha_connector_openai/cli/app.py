@@ -13,6 +13,7 @@ from kosha_connector_openai.cli import actions, calls
 from kosha_connector_openai.cli.command import Command
 from kosha_connector_openai.cli.connect import connect
 from kosha_connector_openai.cli.doctor import doctor
+from kosha_connector_openai.cli.jobs import make_jobs
 from kosha_connector_openai.cli.manifest import manifest
 from kosha_connector_openai.cli.pickers import options
 from kosha_connector_openai.cli.sandbox import sandbox
@@ -47,6 +48,7 @@ def make_app() -> typer.Typer:
     for name, command in _ACTIONS.items():
         group.command(name, cls=Command)(command)
     app.add_typer(group, name="actions", help="Finds actions and shows what they take and give.")
+    app.add_typer(make_jobs(_HELP), name="jobs")
     app.add_typer(make_spec(_HELP), name="spec")
     for name, command in _COMMANDS.items():
         app.command(name, cls=Command)(command)

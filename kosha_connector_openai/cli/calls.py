@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -46,14 +47,23 @@ def run(
     caps: opt.Budget = None,
     prices: opt.PriceFile = None,
     spec: opt.Spec = None,
+    everything: Annotated[bool, typer.Option("--all", help="All pages of a list: a JSON line for each item.")] = False,
+    most: Annotated[int | None, typer.Option("--max", min=1, help="With --all: at most so many items.", show_default=False)] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the long job that is started, and show its result.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Start the long job and print its name.")] = False,
+    wait_timeout: opt.WaitTimeout = None,
+    no_mark: Annotated[bool, typer.Option("--no-mark", help="Put no mark among the job's metadata.")] = False,
 ) -> None:
     """Runs an action: checks the inputs, sends one request, shows the answer."""
     session: Session = ctx.obj
-    if as_json + raw + short > 1:
-        raise typer.BadParameter("Choose one of --json, --raw and --result.")
+    _one_of(
+        {"--json": as_json, "--raw": raw, "--result": short},
+        {"--all": everything or most, "--wait": wait, "--detach": detach, "--result": short},
+    )
     choices = Choices(values or (), connection_file, timeout, attempts, engine, spec)
     chosen = catalog(session, choices)[action]
-    if chosen.file_out and is_terminal() and not (out or as_json or short or folder):
+    many = everything or most or wait or detach
+    if not many and chosen.file_out and is_terminal() and not (out or as_json or short or folder):
         raise typer.BadParameter("This action answers with a file. Add --out PATH, or send the output somewhere.")
     given = read_inputs(chosen, Given(inputs or (), input_file, input_json))
     connector, connection = connect(session, choices)
@@ -63,6 +73,27 @@ def run(
     output = Output(as_json or short, raw, quiet, out, force)
     spending = Spending(connector, caps or (), prices)
     call = CallOptions(out=out, overwrite=force, timeout=timeout, attempts=attempts, policy=policy, budget=spending.budget)
+    if everything or most:
+        from kosha_connector_openai.cli.listing import run_all  # noqa: PLC0415 - a single call needs none of it
+
+        run_all(connector, connection, action, given, output, most=most, call=call)
+        return
+    if wait or detach:
+        from kosha_connector_openai.cli.job_work import run_job  # noqa: PLC0415
+
+        run_job(
+            connector,
+            connection,
+            action,
+            given,
+            output,
+            detach=detach,
+            timeout=wait_timeout,
+            name=connection_file,
+            call=call,
+            mark=not no_mark,
+        )
+        return
     with EventWriter(output) as writer, connector.stream(action, given, connection, call) as stream:
         for event in stream:
             writer.add(event)
@@ -154,6 +185,13 @@ def try_connection(
         say_json({"works": True, "message": answer})
     else:
         typer.echo(clean(answer))
+
+
+def _one_of(*groups: Mapping[str, object]) -> None:
+    for group in groups:
+        chosen = [name for name, given in group.items() if given]
+        if len(chosen) > 1:
+            raise typer.BadParameter(f"Choose one of {' and '.join(chosen)}.")
 
 
 def _credential(connection: Connection, action: Action) -> Any:

@@ -22,6 +22,7 @@ from kosha_connector_openai.core.errors import (
     TransportError,
     UnavailableError,
 )
+from kosha_connector_openai.core.flow_errors import JobEndedError, JobError, JobPendingError, JobUnknownError
 
 
 class ExitCode(IntEnum):
@@ -38,7 +39,9 @@ class ExitCode(IntEnum):
     UNKNOWN = 8
     REPLY = 9
     DESCRIPTION = 10
-    BUDGET = 11
+    PENDING = 11
+    ENDED = 12
+    BUDGET = 13
     INTERRUPTED = 130
 
 
@@ -55,8 +58,10 @@ MEANINGS: Final[Mapping[ExitCode, tuple[str, str]]] = MappingProxyType(
         ExitCode.UNKNOWN: ("It was sent and no answer came: it may have run.", "Look before you run it again."),
         ExitCode.REPLY: ("The answer is not usable, or a stream was cut.", "Look before you run it again."),
         ExitCode.DESCRIPTION: ("A manifest, a description or a plugin is wrong.", "Fix the file or plugin that is named."),
+        ExitCode.PENDING: ("A long job was not seen to end; it goes on.", "Run `kosha-openai jobs resume JOB`."),
+        ExitCode.ENDED: ("A long job ended without success.", "Read why; `kosha-openai jobs fetch JOB` gives what there is."),
         ExitCode.BUDGET: ("The call could pass a cap of `--budget`; nothing was sent.", "Raise the cap, or ask for less."),
-        ExitCode.INTERRUPTED: ("Ctrl-C; the upstream connection was closed.", "Nothing."),
+        ExitCode.INTERRUPTED: ("Ctrl-C; the upstream connection was closed.", "A job that was started goes on: `jobs resume`."),
     }
 )
 """What each code says, and what to do."""
@@ -75,6 +80,10 @@ _BY_KIND: Final[Mapping[type[BaseException], ExitCode]] = MappingProxyType(
         AccessError: ExitCode.ACCESS,
         UnavailableError: ExitCode.UNAVAILABLE,
         ApiError: ExitCode.REJECTED,
+        JobPendingError: ExitCode.PENDING,
+        JobUnknownError: ExitCode.UNKNOWN,
+        JobEndedError: ExitCode.ENDED,
+        JobError: ExitCode.PENDING,
         ConnectorError: ExitCode.BUG,
     }
 )

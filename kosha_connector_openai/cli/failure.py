@@ -11,9 +11,15 @@ import typer
 from kosha_connector_openai.cli.exit_codes import ExitCode, exit_code
 from kosha_connector_openai.cli.terminal import clean, one_line, say_json
 from kosha_connector_openai.core.errors import ConnectorError, Fault
+from kosha_connector_openai.core.flow_errors import JobEndedError, JobError
 
 DEBUG: Final = "KOSHA_DEBUG"
 _LATER: Final = {True: "Trying again is safe and may help.", None: "Look before you run it again."}
+
+
+def resume_words(name: str) -> str:
+    """The command that goes on with a job."""
+    return f"kosha-openai jobs resume {name}"
 
 
 def tell(error: ConnectorError, *, as_json: bool) -> ExitCode:
@@ -46,6 +52,8 @@ def _lines(error: ConnectorError) -> list[str]:
     lines += [fault_line(fault) for fault in getattr(error, "faults", ())]
     advice = error.hint or _LATER.get(error.retryable, "")
     lines += [clean(advice)] if advice else []
+    if isinstance(error, JobError) and not isinstance(error, JobEndedError) and "name" in error.handle:
+        lines.append(f"To go on: {resume_words(one_line(error.handle['name']))}")
     request_id = getattr(error, "request_id", None)
     if request_id:
         lines.append(f"Request id: {one_line(request_id)}")

@@ -79,3 +79,7 @@ Budget = Annotated[
     typer.Option("--budget", metavar="CAP=NUMBER", help="Refuse the call if it could use more: tokens=2000, cost=0.05 (with --prices)."),
 ]
 PriceFile = Annotated[Path | None, typer.Option("--prices", metavar="FILE", help="A dated price file; shows what the call cost.")]
+WaitTimeout = Annotated[
+    float | None,
+    typer.Option("--wait-timeout", metavar="SECONDS", min=0.1, help="Give up waiting; the job goes on.", show_default=False),
+]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from kosha_connector_openai.core.connector import CallOptions, Connection, Connector
+from kosha_connector_openai.core.connector import CallOptions, Connection, Connector, Result
 from kosha_connector_openai.core.errors import ConnectorError
 
 T = TypeVar("T")
@@ -29,22 +29,38 @@ class Pause:
     seconds: float
 
 
-Steps = Generator[Run | Pause, Any, T]
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Step: something that takes long without a call, such as reading a large file; its value comes back, or its error is thrown in."""
+
+    work: Callable[[], Any]
 
 
-def drive(steps: Steps[T], connector: Connector, connection: Connection, sleep: Callable[[float], object] = time.sleep) -> T:
-    """What the flow returns, its calls made in this thread."""
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Step: several calls at the same time. ``each`` gets the place and the result of every one that works, one at a time.
+
+    All have ended when the flow goes on; the error of the first that failed is thrown in.
+    """
+
+    runs: Sequence[Run]
+    each: Callable[[int, Result], None]
+
+
+Step = Run | Pause | Work | Together
+Steps = Generator[Step, Any, T]
+
+
+def drive(steps: Steps[T], connector: Connector, connection: Connection) -> T:
+    """What the flow returns, its calls made in this thread; those that go together in threads of their own."""
     value: Any = None
     failure: ConnectorError | None = None
     try:
         while True:
             step = steps.send(value) if failure is None else steps.throw(failure)
             value = failure = None
-            if isinstance(step, Pause):
-                sleep(step.seconds)
-                continue
             try:
-                value = connector.run(step.action, step.inputs, connection, step.options)
+                value = _perform(step, connector, connection)
             except ConnectorError as error:
                 failure = error
     except StopIteration as done:
@@ -54,27 +70,75 @@ def drive(steps: Steps[T], connector: Connector, connection: Connection, sleep: 
         steps.close()
 
 
-async def adrive(
-    steps: Steps[T], connector: Connector, connection: Connection, sleep: Callable[[float], Awaitable[object]] | None = None
-) -> T:
+def _perform(step: Step, connector: Connector, connection: Connection) -> Any:
+    if isinstance(step, Run):
+        return connector.run(step.action, step.inputs, connection, step.options)
+    if isinstance(step, Pause):
+        return time.sleep(step.seconds)
+    if isinstance(step, Work):
+        return step.work()
+    return _together(step, connector, connection)
+
+
+def _together(step: Together, connector: Connector, connection: Connection) -> None:
+    from concurrent.futures import ThreadPoolExecutor, as_completed  # noqa: PLC0415 - only calls that go together need threads
+
+    failures: list[ConnectorError] = []
+    with ThreadPoolExecutor(max_workers=len(step.runs)) as pool:
+        places = {pool.submit(connector.run, run.action, run.inputs, connection, run.options): n for n, run in enumerate(step.runs)}
+        for future in as_completed(places):
+            try:
+                step.each(places[future], future.result())
+            except ConnectorError as error:
+                failures.append(error)
+    if failures:
+        raise failures[0]
+
+
+async def adrive(steps: Steps[T], connector: Connector, connection: Connection) -> T:
     """The same on the running event loop; cancelling it stops the flow."""
+    value: Any = None
+    failure: ConnectorError | None = None
+    try:
+        while True:
+            step = steps.send(value) if failure is None else steps.throw(failure)
+            value = failure = None
+            try:
+                value = await _aperform(step, connector, connection)
+            except ConnectorError as error:
+                failure = error
+    except StopIteration as done:
+        found: T = done.value
+        return found
+    finally:
+        steps.close()
+
+
+async def _aperform(step: Step, connector: Connector, connection: Connection) -> Any:
     import asyncio  # noqa: PLC0415 - a thread's flow needs none of it
 
-    value: Any = None
-    failure: ConnectorError | None = None
-    try:
-        while True:
-            step = steps.send(value) if failure is None else steps.throw(failure)
-            value = failure = None
-            if isinstance(step, Pause):
-                await (sleep or asyncio.sleep)(step.seconds)
-                continue
-            try:
-                value = await connector.arun(step.action, step.inputs, connection, step.options)
-            except ConnectorError as error:
-                failure = error
-    except StopIteration as done:
-        found: T = done.value
-        return found
-    finally:
-        steps.close()
+    if isinstance(step, Run):
+        return await connector.arun(step.action, step.inputs, connection, step.options)
+    if isinstance(step, Pause):
+        return await asyncio.sleep(step.seconds)
+    if isinstance(step, Work):
+        return await asyncio.to_thread(step.work)
+    return await _atogether(step, connector, connection)
+
+
+async def _atogether(step: Together, connector: Connector, connection: Connection) -> None:
+    import asyncio  # noqa: PLC0415 - a thread's flow needs none of it
+
+    failures: list[ConnectorError] = []
+
+    async def one(place: int, run: Run) -> None:
+        try:
+            step.each(place, await connector.arun(run.action, run.inputs, connection, run.options))
+        except ConnectorError as error:
+            failures.append(error)
+
+    async with asyncio.TaskGroup() as group:
+        for place, run in enumerate(step.runs):
+            group.create_task(one(place, run))
+    if failures:
+        raise failures[0]

@@ -64,11 +64,13 @@ class Resources(Hub):
         return self._rules.get(collection, {})
 
     def drive(self, collection: str, steps: list[str] | None, count: int) -> int:
-        """Sets the steps of the objects that are created next, adds ``count`` finished ones, and gives the number of all."""
+        """Sets the steps of the objects that are created next, adds ``count`` finished ones, and gives the number of all then."""
         if collection not in self._collections:
             raise Failure("no_route", method="POST", path=collection[:200])
         if steps is not None:
             self._driven[collection] = steps
+        if not count:
+            return 0
         kept = self.kept(collection, {})
         reader = self._shapes.get(collection)
         base = reader.base() if reader else {}

@@ -6,16 +6,17 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kosha_connector_openai.core.actions.inputs import Checked, Inputs
-from kosha_connector_openai.core.actions.lists import page_form
 from kosha_connector_openai.core.spec.dialect import to_json_schema
 from kosha_connector_openai.core.spec.document import Document
 from kosha_connector_openai.core.spec.manifest import ActionOverlay, Group
 from kosha_connector_openai.core.spec.operation import MediaType, Operation
-from kosha_connector_openai.core.spec.parts.jobs import JobKind, Jobs
-from kosha_connector_openai.core.spec.parts.paging import PageForm, Paging
+
+if TYPE_CHECKING:
+    from kosha_connector_openai.core.spec.parts.jobs import JobKind
+    from kosha_connector_openai.core.spec.parts.paging import PageForm
 
 EVENT_STREAM = "text/event-stream"
 RETIRED = "x-kosha-retired"
@@ -112,11 +113,16 @@ class Action:
     @cached_property
     def paging(self) -> PageForm | None:
         """How the list that it answers with pages; None where the answer is no list. Raises ManifestError."""
+        from kosha_connector_openai.core.actions.lists import page_form  # noqa: PLC0415 - a call needs none of it
+        from kosha_connector_openai.core.spec.parts.paging import Paging  # noqa: PLC0415
+
         return page_form(self._document.root, self._document.version, self.operation, self._parts("paging", Paging))
 
     @property
     def job(self) -> tuple[str, JobKind] | None:
         """The kind of long job that it may start, with its name. Raises ManifestError."""
+        from kosha_connector_openai.core.spec.parts.jobs import Jobs  # noqa: PLC0415 - a call needs none of it
+
         jobs: Jobs = self._parts("jobs", Jobs)
         return jobs.starts(self.id)
 

@@ -10,14 +10,17 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pytest_httpx import HTTPXMock
 
-from kosha_connector_openai import CallOptions, Connection, Connector
+from kosha_connector_openai import CallOptions, Connection, Connector, Result, open_connector
 from kosha_connector_openai.core.errors import InputError, OutcomeUnknownError, RejectedError, UnavailableError
 from kosha_connector_openai.core.flow_errors import PagingError
 from kosha_connector_openai.flows.paging import Pager, PagingOptions, Walk
 
 COUNT = 15_000
+CONNECTOR = open_connector()
 
 
 @pytest.fixture
@@ -249,3 +252,30 @@ def test_an_action_that_is_no_list(connector: Connector, connection: Connection)
     """It is refused, and nothing is sent."""
     with pytest.raises(InputError, match="no list"):
         Pager(connector, "createChatCompletion", {}, connection)
+
+
+PAGES = st.lists(st.integers(1, 9), min_size=1, max_size=5)
+LIMITS = st.lists(st.integers(1, 25), min_size=1, max_size=4)
+
+
+@given(count=st.integers(0, 60), sizes=PAGES, limits=LIMITS)
+@settings(max_examples=150, deadline=None)
+def test_walks_in_stages_lose_and_repeat_nothing(count: int, sizes: list[int], limits: list[int]) -> None:
+    """Whatever pages a server cuts and however often the caller stops: going on from the cursor gives every item once, in order."""
+    found: list[Any] = []
+    cursor, complete = None, False
+    for limit in [*limits, 10_000]:
+        given = {} if cursor is None else {"after": cursor}
+        walk = Walk(CONNECTOR, "listBatches", given, PagingOptions(items=limit))
+        turn = itertools.cycle(sizes)
+        while not walk.finished:
+            inputs, _ = walk.wanted()
+            start = int(inputs.get("after", "item--1").removeprefix("item-")) + 1
+            stop = min(count, start + min(next(turn), inputs["limit"] + 3))
+            answer = {"data": items(start, stop), "has_more": stop < count}
+            found += walk.take(Result("listBatches", 200, "json", answer)).items
+        cursor, complete = walk.cursor, walk.stopped is None
+        if complete:
+            break
+    assert complete
+    assert found == items(0, count)

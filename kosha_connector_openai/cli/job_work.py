@@ -1,0 +1,170 @@
+"""What the commands about jobs do; its own module, since only they need the flows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from kosha_connector_openai import CallOptions, Connection, Connector
+from kosha_connector_openai.cli.connection import Choices, connect
+from kosha_connector_openai.cli.failure import resume_words
+from kosha_connector_openai.cli.inputs import Given, read_inputs
+from kosha_connector_openai.cli.job_result import show_result
+from kosha_connector_openai.cli.output import Output
+from kosha_connector_openai.cli.progress import Progress
+from kosha_connector_openai.cli.session import Session
+from kosha_connector_openai.cli.terminal import clean, note, say_json, say_table
+from kosha_connector_openai.core.errors import InputError
+from kosha_connector_openai.core.result.saving import FileSink
+from kosha_connector_openai.core.spec.parts.jobs import Jobs as JobsPart
+from kosha_connector_openai.flows.jobs import Handle, Jobs, JobStore, Status, WaitOptions, read_handle
+
+
+def folder() -> Path:
+    """Where handles are kept: ``KOSHA_JOBS``, else below the user's state (XDG Base Directory Specification)."""
+    if named := os.environ.get("KOSHA_JOBS"):
+        return Path(named).expanduser()
+    base = os.environ.get("XDG_STATE_HOME", "")
+    return (Path(base) if base.startswith("/") else Path.home() / ".local" / "state") / "kosha" / "jobs"
+
+
+class Opened:
+    """A job, and the connection that its handle names unless the command line names another."""
+
+    def __init__(self, session: Session, job: str, choices: Choices) -> None:
+        """``job`` is a name, the beginning of one, or a file with a handle. Raises InputError and SetupError."""
+        store = JobStore(folder())
+        self.handle = read_handle(_read(Path(job))) if Path(job).is_file() else store.read(job)
+        named = choices.file or (Path(self.handle.connection) if self.handle.connection else None)
+        connector, connection = connect(session, Choices(choices.values, named))
+        self.jobs = Jobs(connector, connection, store=store, name=None if named is None else str(named))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"The handle cannot be read: {error.strerror}.") from None
+
+
+def run_job(
+    connector: Connector,
+    connection: Connection,
+    action: str,
+    inputs: Mapping[str, Any],
+    output: Output,
+    *,
+    detach: bool,
+    timeout: float | None,
+    name: Path | None,
+    call: CallOptions,
+    mark: bool,
+) -> None:
+    """Starts a job; with ``detach`` says its name and leaves it, else waits and shows its result."""
+    _check_out(output)
+    jobs = Jobs(connector, connection, store=JobStore(folder()), name=None if name is None else str(name))
+    try:
+        handle = jobs.start(action, inputs, CallOptions(timeout=call.timeout, attempts=call.attempts), mark=mark)
+    except KeyboardInterrupt:
+        note("\nThe job may have been started: see kosha-openai jobs list")
+        raise
+    _go_on(jobs, handle, output, timeout, detach=detach)
+
+
+def send_file(
+    session: Session, file: Path, inputs: Sequence[str], choices: Choices, output: Output, *, detach: bool, timeout: float | None
+) -> None:
+    """Announces a large file and sends its parts; with ``detach`` only announces it."""
+    kinds = session.connector.part("jobs", JobsPart).uploads
+    if not kinds:
+        raise InputError("This connector has no uploads in parts.")
+    kind, rules = next(iter(kinds.items()))
+    given = read_inputs(session.connector.catalog[rules.create], Given(inputs))
+    connector, connection = connect(session, choices)
+    jobs = Jobs(connector, connection, store=JobStore(folder()), name=None if choices.file is None else str(choices.file))
+    handle = jobs.start_upload({"path": str(file.expanduser().absolute())}, given, kind)
+    _go_on(jobs, handle, output, timeout, detach=detach)
+
+
+def say_list(*, as_json: bool) -> None:
+    """All handles."""
+    found = list(JobStore(folder()))
+    if as_json:
+        say_json([handle.to_dict() for handle in found])
+        return
+    say_table(("Job", "Action", "Seen", "Server"), [(h.name, h.action, _seen(h), h.origin) for h in found])
+    if not found:
+        note("No job was started here.")
+
+
+def say_status(status: Status, *, as_json: bool) -> None:
+    """A state, and the ids that the API has for the job."""
+    if as_json:
+        say_json(status.to_dict())
+        return
+    state = f"{status.state} ({status.end})" if status.end and status.end != status.state else status.state
+    count = (
+        f" \u00b7 {status.percent:g} %"
+        if status.percent is not None
+        else f" \u00b7 {status.done} of {status.total}"
+        if status.total
+        else ""
+    )
+    typer.echo(clean(f"{status.handle.name}: {state}{count}"))
+    for name, value in sorted(status.handle.ids.items()):
+        typer.echo(clean(f"  {name}: {value}"))
+
+
+def say_events(events: list[Any], *, as_json: bool) -> None:
+    """What has happened to a job: a line for each event, or all in one value."""
+    if as_json:
+        say_json(events)
+    else:
+        for event in events:
+            say_json(event, indent=None)
+
+
+def forget(job: str) -> None:
+    """Drops a handle."""
+    store = JobStore(folder())
+    store.drop(store.read(job).name)
+
+
+def finish(
+    jobs: Jobs, handle: Handle, output: Output, timeout: float | None, *, cancel: bool = False, source: Any = None, fresh: bool = False
+) -> None:
+    """Waits and shows the result; whatever interrupts the wait, how to go on is said."""
+    _check_out(output)
+    try:
+        with Progress(handle.name, as_json=output.as_json, quiet=output.quiet) as progress:
+            options = WaitOptions(timeout=timeout, cancel=cancel, progress=progress.tick)
+            status = jobs.wait(handle, options, source=source, fresh=fresh)
+        status.check()
+    except KeyboardInterrupt:
+        note(f"\nCancelled: {handle.name}." if cancel else f"\nThe job goes on. To wait for it again: {resume_words(handle.name)}")
+        raise
+    show_result(jobs, status, output)
+
+
+def _check_out(output: Output) -> None:
+    """A place for the result that cannot be used is told before a wait, not after it."""
+    if output.out:
+        FileSink(output.out, overwrite=output.force).check()
+
+
+def _go_on(jobs: Jobs, handle: Handle, output: Output, timeout: float | None, *, detach: bool) -> None:
+    if not detach:
+        finish(jobs, handle, output, timeout, fresh=True)
+    elif output.as_json:
+        say_json(handle.to_dict())
+    else:
+        typer.echo(handle.name)
+        note(f"To wait for it: {resume_words(handle.name)}")
+
+
+def _seen(handle: Handle) -> str:
+    return "start unanswered" if handle.phase == "sending" else handle.state or "started"
