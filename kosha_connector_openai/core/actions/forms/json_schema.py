@@ -121,6 +121,9 @@ class _Drawing:
                 out[keyword] = [self._value(part, required=True) for part in value]
             elif keyword != "default" and (keyword != "format" or value in _FORMATS):
                 out[keyword] = value
+        items = out.get("items")
+        if isinstance(items, dict) and "enum" in items:  # some of a list; nobody means one of them twice
+            out["uniqueItems"] = True
         return out
 
     def _property(self, name: str, schema: Any, required: bool, owner: str | None) -> Any:

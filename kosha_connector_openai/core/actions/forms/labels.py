@@ -79,5 +79,6 @@ def from_title(title: object) -> str | None:
     text = title.strip()
     if not text or len(text) > _LONG or text.endswith(".") or text.lower() in _TYPE_WORDS:
         return None
-    words = " ".join(split(text)) if " " not in text else text
-    return words[:1].upper() + words[1:]
+    words = split(text) if " " not in text else [word.lower() if word.istitle() else word for word in text.split()]
+    joined = " ".join(words)
+    return joined[:1].upper() + joined[1:]

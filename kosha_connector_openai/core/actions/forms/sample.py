@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import mimetypes
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +65,7 @@ def _plain(value: Any, rules: Mapping[str, Any]) -> Any:
         name, content = value[0], value[1]
         extension = next(iter(rules.get("extensions", ())), "")
         name = f"{name.partition('.')[0]}{extension}" if extension else name
-        kind = next((kind for kind in rules.get("types", ()) if "*" not in kind), "application/octet-stream")
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
         return f"data:{kind};name={name};base64,{base64.b64encode(content).decode()}"
     if isinstance(value, dict):
         return {key: _plain(item, rules) for key, item in value.items()}

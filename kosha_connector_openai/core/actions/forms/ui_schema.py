@@ -38,10 +38,12 @@ class _Reader:
     def field(self, field: Node, chain: tuple[str, ...] = ()) -> Node:
         """What stands for one field."""
         out = self._shape(field, chain)
+        if field["widget"] == "slider" and not field["required"]:  # a slider cannot show that nothing is set
+            out["ui:widget"] = "updown"
         if field["visibility"] == "internal":
             out["ui:widget"] = "hidden"
         if "placeholder" in field or "default" in field:
-            out["ui:placeholder"] = field.get("placeholder") or _shown(field["default"])
+            out["ui:placeholder"] = field.get("placeholder") or _shown(field)
         if field.get("secret"):
             out["ui:widget"] = "password"
         return out
@@ -95,5 +97,8 @@ def _options(field: Node) -> Node:
     return out
 
 
-def _shown(default: Any) -> str:
-    return default if isinstance(default, str) else ("true" if default is True else "false" if default is False else str(default))
+def _shown(field: Node) -> str:
+    """The provider's default as the form would show it."""
+    default: Any = field["default"]
+    label = next((option["label"] for option in field.get("enum", ()) if option["value"] == default), None)
+    return label or (str(default).lower() if isinstance(default, bool) else str(default))

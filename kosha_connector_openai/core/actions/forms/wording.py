@@ -74,7 +74,7 @@ class Wording:
 
 def facts(form: FieldForm) -> Facts:
     """What a curated field says, and nothing that it leaves out."""
-    return form.model_dump(exclude_unset=True)
+    return {name: getattr(form, name) for name in form.model_fields_set}
 
 
 class _Patterns:
