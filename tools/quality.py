@@ -1,10 +1,13 @@
 """``python -m tools.quality [--json] [--all]``: how well each action is described, from 0 to 100.
 
-Six facets, each with the same weight. *label*: every field, those inside objects too, has one that reads like words, and in the core
-set one that was chosen by hand. *help*: the action and every field say what they are; a sentence made from the name alone counts half. *sample*: inputs that the
-form's schema and our check accept. *output*: a schema and a sample of the answer, or its media type where it is no JSON. *errors*: the
-manifest gives each documented error, and those that any server may send, a meaning. *test*: the action is run against a server with
-every other one (half), and a test names it.
+Six facets, each with the same weight:
+
+- *label*: every field, those inside objects too, has one that reads like words, and in the core set one that was chosen by hand.
+- *help*: the action and every field say what they are; a sentence made from the name alone counts half.
+- *sample*: inputs that the form's schema and our check accept.
+- *output*: a schema and a sample of the answer, or its media type where it is no JSON.
+- *errors*: the manifest gives each documented error, and those that any server may send, a meaning.
+- *test*: the action is run against a server with every other one (half), and a test names it.
 """
 
 from __future__ import annotations
@@ -47,7 +50,8 @@ class Score:
     @property
     def total(self) -> float:
         """The mean of the facets, from 0 to 100."""
-        return 100 * mean(asdict(self).values())
+        values: list[float] = [*asdict(self).values()]
+        return 100 * mean(values)
 
 
 def scores(connector: Connector) -> dict[str, Score]:

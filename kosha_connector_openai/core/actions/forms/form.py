@@ -117,7 +117,8 @@ class Forms(Mapping[str, Form]):
         if found is None:
             action = self._catalog[key]
             with self._lock:
-                found = self._made[key] = self._form(action)
+                found = self._made.get(key) or self._form(action)
+                self._made[key] = found
         return found
 
     def __iter__(self) -> Iterator[str]:

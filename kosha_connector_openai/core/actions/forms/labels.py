@@ -34,6 +34,8 @@ _TYPE_WORDS: Final = frozenset({"string", "array", "object", "integer", "number"
 @lru_cache(maxsize=8_192)
 def split(name: str) -> tuple[str, ...]:
     """The words of a name in any usual style, in lower case where they are not all capitals."""
+    if not name.isascii():
+        return tuple(word.lower() for word in re.split(r"[\W_]+", name) if word)
     return tuple(word if word.isupper() and len(word) > 1 else word.lower() for word in _WORD.findall(name))
 
 

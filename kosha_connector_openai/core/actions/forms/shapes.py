@@ -59,11 +59,17 @@ class Shaper:
         if found is None:
             return self._drawn(flat, name, None)
         widget = self._widget(found)
-        if widget not in CONTAINERS:
+        if widget not in CONTAINERS and not (widget == "key-value" and self._holds_more(found)):
             return self._drawn(flat, name, None)
         self.uses[found] = None
         out: Node = {"widget": widget, "$ref": f"#/$defs/{found}"}
         return {**out, "nullable": True} if flat.nullable else out
+
+    def _holds_more(self, name: str) -> bool:
+        """Whether the values of a map are more than single ones, and may lead back to it."""
+        rest = self._flattener.definition(name).node.get("additionalProperties")
+        inner = self._flattener.flat(rest)
+        return bool(inner.branches) or kind(inner.node) in ("object", "array")
 
     def _widget(self, name: str) -> str:
         """The widget of a definition, without drawing it."""
