@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from kosha_connector_openai.core.actions.forms.flat import Flat, Flattener, Node
+from kosha_connector_openai.core.actions.forms.flat import Flat, Flattener, Node, target
 from kosha_connector_openai.core.actions.forms.labels import from_title
 from kosha_connector_openai.core.actions.forms.shapes import Shaper
 from kosha_connector_openai.core.actions.forms.unions import Discriminator, choices, collapse
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _MAPS: Final = ("properties", "patternProperties")
+_NOTHING: Final = {"type": "null", "title": "Nothing"}
 _FORMATS: Final = frozenset({"date", "date-time", "time", "duration", "email", "hostname", "ipv4", "ipv6", "uri", "uuid"})
 """Formats of JSON Schema itself; libraries complain about others."""
 _ONE: Final = ("items", "additionalProperties", "not")
@@ -70,6 +71,9 @@ class _Drawing:
         if not isinstance(schema, Mapping):
             return {} if schema is True else schema
         flat = self._flattener.flat(schema)
+        if (found := target(schema)) is not None:
+            same: Node = {"$ref": f"#/$defs/{found}", **_words(schema)}
+            return {"anyOf": [same, dict(_NOTHING)]} if flat.nullable and required else same
         if not flat.branches:
             return self._plain(schema, flat, required, owner)
         if "properties" in flat.node:  # what all alternatives have in common stands beside them
@@ -83,7 +87,7 @@ class _Drawing:
             title = self._shaper.variant_label(branch, discriminator.values(branch) if discriminator.name else [])
             parts.append({**self._value(branch.schema, required=True), "title": title})
         if flat.nullable and required:
-            parts.append({"type": "null", "title": "Nothing"})
+            parts.append(dict(_NOTHING))
         out: Node = {"anyOf": parts, **_words(flat.node)}
         if discriminator.name and all(discriminator.values(branch) for branch in branches):
             out["discriminator"] = {"propertyName": discriminator.name}

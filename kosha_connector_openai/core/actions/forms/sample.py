@@ -21,7 +21,9 @@ def form_sample(form: Form, *, minimal: bool = True) -> dict[str, Any]:
     ``minimal`` gives what is needed, and what the form shows first where an example of it is at hand. Raises DocumentError where the
     description gives no sample.
     """
-    plain = _json(action_sample(form.action, minimal=minimal), form)
+    needed = {field["name"] for field in form.fields if field["required"]}
+    made = action_sample(form.action, minimal=minimal)
+    plain = _json({name: value for name, value in made.items() if value is not None or name in needed}, form)
     examples = {field["name"]: field["example"] for field in form.fields if "example" in field}
     if minimal:
         main = {field["name"] for field in form.fields if field["group"] == "main"}

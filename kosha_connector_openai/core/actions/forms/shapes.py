@@ -42,15 +42,17 @@ class Shaper:
         self._fields = fields
         self._widgets: dict[str, str] = {}
         self._done: dict[str, tuple[Node, tuple[str, ...]]] = {}
+        self._open: frozenset[str] = frozenset()
         self.uses: dict[str, None] = {}
 
     def definition(self, name: str) -> tuple[Node, tuple[str, ...]]:
         """The shape of a definition, and the names of those that it refers to."""
         if name not in self._done:
-            outer, self.uses = self.uses, {}
+            outer = self.uses, self._open
+            self.uses, self._open = {}, frozenset()
             shape = self._drawn(self._flattener.definition(name), name, name)
             self._done[name] = ({"label": self._wording.definition(name), **shape}, tuple(self.uses))
-            self.uses = outer
+            self.uses, self._open = outer
         return self._done[name]
 
     def shape(self, schema: Any, flat: Flat, name: str) -> Node:
@@ -81,6 +83,14 @@ class Shaper:
         return self._widgets[name]
 
     def _drawn(self, flat: Flat, name: str, owner: str | None) -> Node:
+        if self._open & flat.names:  # merged into something that contains it: there is no name to refer to
+            return {"widget": "json", "type": "any"}
+        outer, self._open = self._open, self._open | flat.names
+        out = self._inline(flat, name, owner)
+        self._open = outer
+        return out
+
+    def _inline(self, flat: Flat, name: str, owner: str | None) -> Node:
         branches = collapse(self._flattener.branches(flat)) if flat.branches else []
         if len(branches) > 1:
             out = self._files(branches) or self._union(flat, branches, name)
@@ -121,7 +131,7 @@ class Shaper:
         if text := self._wording.definition_help(branch.target) or branch.node.get("description"):
             out["help"] = text
         out["when"] = when(branch, discriminator, self._flattener)
-        flat = self._flattener.flat(branch.schema) if branch.target else Flat(branch.node)
+        flat = self._flattener.flat(branch.schema) if branch.target else Flat(branch.node, names=branch.names - self._open)
         return {**out, **self.shape(branch.schema, flat, name)}
 
     def _distinguish(self, variants: list[Node], branches: list[Branch]) -> None:
