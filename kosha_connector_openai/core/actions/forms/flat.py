@@ -57,7 +57,7 @@ class Flattener:
 
     def flat(self, schema: Any, depth: int = 0) -> Flat:
         """The merged schema; it may share parts with others and must not be changed."""
-        if not isinstance(schema, Mapping) or depth > _DEEPEST:
+        if not isinstance(schema, dict) or depth > _DEEPEST:
             return Flat({})
         found = Flat({key: value for key, value in schema.items() if key not in _COMBINING})
         given = found.node.get("type")
@@ -137,7 +137,7 @@ def reference(schema: Mapping[str, Any]) -> str:
 
 def target(schema: Any) -> str | None:
     """The one definition that a schema is, apart from annotations and null; None where it is more than one."""
-    while isinstance(schema, Mapping):
+    while isinstance(schema, dict):
         keys = _STRUCTURE & schema.keys()
         if "$ref" in schema:
             return None if keys else reference(schema)
@@ -153,16 +153,16 @@ def target(schema: Any) -> str | None:
 
 def _says_something(schema: Any) -> bool:
     """Whether a part of an ``allOf`` is more than words."""
-    return not isinstance(schema, Mapping) or bool(schema.keys() - _WORDS)
+    return not isinstance(schema, dict) or bool(schema.keys() - _WORDS)
 
 
 def _is_null(schema: Any) -> bool:
-    return isinstance(schema, Mapping) and schema.get("type") == "null"
+    return isinstance(schema, dict) and schema.get("type") == "null"
 
 
 def _only_asks(branches: list[Any]) -> bool:
     """Whether the branches ask for properties only, which another place describes."""
-    return all(isinstance(branch, Mapping) and "required" in branch and branch.keys() <= _ASKING for branch in branches)
+    return all(isinstance(branch, dict) and "required" in branch and branch.keys() <= _ASKING for branch in branches)
 
 
 def _merge(found: Flat, part: Flat) -> None:

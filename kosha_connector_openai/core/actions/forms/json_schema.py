@@ -68,7 +68,7 @@ class _Drawing:
         return self._value(self._definitions[name], required=False, owner=name)
 
     def _value(self, schema: Any, *, required: bool, owner: str | None = None) -> Any:
-        if not isinstance(schema, Mapping):
+        if not isinstance(schema, dict):
             return {} if schema is True else schema
         flat = self._flattener.flat(schema)
         if (found := target(schema)) is not None:
@@ -98,7 +98,7 @@ class _Drawing:
         node = flat.node
         if node.get("open"):
             return {"type": "string", "examples": node["enum"], **_words(node)}
-        only_null = isinstance(schema, Mapping) and "anyOf" in schema
+        only_null = isinstance(schema, dict) and "anyOf" in schema
         if only_null and not (flat.nullable and required):
             inner: Any = next((part for part in schema["anyOf"] if part != {"type": "null"}), {})
             return {**self._value(inner, required=required), **_words(schema)}
@@ -119,7 +119,7 @@ class _Drawing:
             if keyword in _MAPS:
                 required = schema.get("required", ())
                 out[keyword] = {name: self._property(name, part, name in required, owner) for name, part in value.items()}
-            elif keyword in _ONE and isinstance(value, Mapping):
+            elif keyword in _ONE and isinstance(value, dict):
                 out[keyword] = self._value(value, required=True)
             elif keyword in ("allOf", "anyOf", "prefixItems"):
                 out[keyword] = [self._value(part, required=True) for part in value]

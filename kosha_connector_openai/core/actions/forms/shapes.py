@@ -159,9 +159,9 @@ class Shaper:
         found = kind(node)
         make = _MAKERS.get(found)
         out = make(self, node, name, owner, probe) if make else {"widget": "json", "type": found}
-        for keyword, fact in _BOUNDS.items():
-            if keyword in node:
-                out[fact] = node[keyword]
+        for keyword, value in node.items():
+            if keyword in _BOUNDS:
+                out[_BOUNDS[keyword]] = value
         return out
 
     def _object(self, node: Node, _: str, owner: str | None, probe: bool) -> Node:
@@ -170,9 +170,9 @@ class Shaper:
             out: Node = {"widget": "object", "type": "object", "raw": True, "fields": [] if probe else self._fields(node, owner)}
             return {**out, "closed": True} if rest is False else out
         out = {"widget": "key-value", "type": "object", "raw": True}
-        if isinstance(rest, Mapping) and rest and not probe:
+        if isinstance(rest, dict) and rest and not probe:
             out["values"] = self.shape(rest, self._flattener.flat(rest), "value")
-        elif not isinstance(rest, Mapping) or not rest:
+        elif not isinstance(rest, dict) or not rest:
             out["widget"] = "json"
         return out
 
