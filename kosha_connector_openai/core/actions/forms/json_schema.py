@@ -7,7 +7,7 @@ takes any text.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from kosha_connector_openai.core.actions.forms.flat import Flat, Flattener, Node, target
@@ -31,14 +31,10 @@ def json_schema(form: Form) -> Node:
     given = form.action.input_schema
     drawing = _Drawing(form, given.get("$defs", {}))
     fields = {field["name"]: field for field in form.fields}
-    properties = {name: drawing.field(name, given["properties"].get(name, {"type": "object"}), fields[name]) for name in fields}
-    rules = list(_rules(form.fields, properties))
-    hidden = {field["name"] for field in form.fields if "visible_when" in field}
     out: Node = {"$schema": _DIALECT, "title": form.action.title, "description": form.action.summary, "type": "object"}
-    out["properties"] = {name: schema for name, schema in properties.items() if name not in hidden}
+    out["properties"] = {name: drawing.field(name, given["properties"].get(name, {"type": "object"}), fields[name]) for name in fields}
     out["required"] = [field["name"] for field in form.fields if field["required"]]
-    if rules:
-        out["allOf"] = rules
+    out = _conditional(out, form.fields)
     definitions = {name: drawing.definition(name) for name in given.get("$defs", {})}
     return out | ({"$defs": definitions} if definitions else {})
 
@@ -47,6 +43,7 @@ class _Drawing:
     """One run over one action's schema."""
 
     def __init__(self, form: Form, definitions: Mapping[str, Any]) -> None:
+        self._shapes = form.definitions
         self._wording = form.wording
         self._flattener = Flattener(definitions)
         self._shaper = Shaper(self._flattener, form.wording, lambda node, definition: [])
@@ -65,7 +62,9 @@ class _Drawing:
 
     def definition(self, name: str) -> Any:
         """A definition."""
-        return self._value(self._definitions[name], required=False, owner=name)
+        out = self._value(self._definitions[name], required=False, owner=name)
+        fields = self._shapes.get(name, {}).get("fields", ())
+        return _conditional(out, fields) if isinstance(out, dict) and "properties" in out else out
 
     def _value(self, schema: Any, *, required: bool, owner: str | None = None) -> Any:
         if not isinstance(schema, dict):
@@ -141,6 +140,18 @@ class _Drawing:
 
 def _words(node: Mapping[str, Any]) -> Node:
     return {key: node[key] for key in ("title", "description", "deprecated") if key in node}
+
+
+def _conditional(schema: Node, fields: Sequence[Node]) -> Node:
+    """The object's schema with its fields' conditions: what one hides stands where it holds, and nowhere else."""
+    properties = schema["properties"]
+    rules = list(_rules([field for field in fields if field["name"] in properties], properties))
+    if not rules:
+        return schema
+    closed = schema.get("additionalProperties", True) is not True  # then a name must be listed to be taken at all
+    hidden = {field["name"] for field in fields if "visible_when" in field and not closed}
+    shown = {name: part for name, part in properties.items() if name not in hidden}
+    return {**schema, "properties": shown, "allOf": [*schema.get("allOf", ()), *rules]}
 
 
 def _rules(fields: Iterable[Node], properties: Mapping[str, Any]) -> Iterable[Node]:

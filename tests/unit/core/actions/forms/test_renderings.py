@@ -61,6 +61,25 @@ def test_conditions_are_schemas(make_form: Any) -> None:
     assert check.is_valid({"e": 7})
 
 
+def test_conditions_inside_objects_are_schemas_too(make_form: Any) -> None:
+    """Where the object has a name, for which the part may say them."""
+    thing = {"type": "object", "properties": {"kind": TEXT, "size": {"type": "integer"}}, "required": ["kind"]}
+    shapes = {"Thing": {"fields": {"size": {"visible_when": {"kind": ["box"]}}}}}
+    schema = make_form({"x": {"$ref": "#/components/schemas/Thing"}}, schemas={"Thing": thing}, shapes=shapes).to_json_schema()
+    assert list(schema["$defs"]["Thing"]["properties"]) == ["kind"]
+    check = Draft202012Validator(schema)
+    assert check.is_valid({"x": {"kind": "box", "size": 1}})
+    assert not check.is_valid({"x": {"kind": "box", "size": "big"}})
+
+
+def test_a_closed_object_keeps_its_names(make_form: Any) -> None:
+    """A library draws them always, and what the object takes it still takes."""
+    thing = {"type": "object", "properties": {"kind": TEXT, "size": {"type": "integer"}}, "additionalProperties": False}
+    shapes = {"Thing": {"fields": {"size": {"visible_when": {"kind": ["box"]}}}}}
+    schema = make_form({"x": {"$ref": "#/components/schemas/Thing"}}, schemas={"Thing": thing}, shapes=shapes).to_json_schema()
+    assert Draft202012Validator(schema).is_valid({"x": {"kind": "box", "size": 1}})
+
+
 def test_our_bounds_and_defaults_are_in_the_schema(make_form: Any) -> None:
     """Those of the manifest; the provider's own defaults are placeholders."""
     said = {"x": {"minimum": 1, "maximum": 5, "default": 2}, "y": {"placeholder": "seven"}}

@@ -18,7 +18,7 @@ def test_an_empty_part_is_one() -> None:
     ("text", "pointer", "fix"),
     [
         ("fields: {a: {labl: A}}", "/fields/a/labl", "Did you mean `label`?"),
-        ("actions: {a: {mian: [x]}}", "/actions/a/mian", "Did you mean `main`?"),
+        ("actions: {a: {option: [x]}}", "/actions/a/option", "Did you mean `options`?"),
         ("fields: {a: {widget: silder}}", "/fields/a/widget", ""),
         ("fields: {a: {group: basics}}", "/fields/a/group", ""),
         ("fields: {a: {file: {max_bytes: 0}}}", "/fields/a/file/max_bytes", ""),
