@@ -15,6 +15,8 @@ from kosha_connector_openai import Connector, open_connector
 from kosha_connector_openai.core.actions.forms.sample import allowed
 from kosha_connector_openai.core.errors import InputError
 from kosha_connector_openai.core.spec.parts.forms import FormsPart
+from kosha_connector_openai.core.spec.parts.pickers import Pickers
+from tools.quality import every_field
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = {"ours": ROOT, "tides": ROOT / "examples" / "tides", "tiny": ROOT / "tests" / "tiny_provider"}
@@ -178,6 +180,18 @@ def test_the_part_speaks_of_what_there_is(opened: Connector) -> None:
     assert set(part.shapes) <= names | {"ResponseFormatText"}
     everywhere = {field["name"] for action in opened.catalog for field in opened.forms[action].fields}
     assert {name for name in part.inputs if name not in everywhere} == set()
+
+
+def test_every_picker_exists(opened: Connector) -> None:
+    """The form names the one that would answer for this very field; a field inside an object may name one too."""
+    known = opened.part("pickers", Pickers).pickers
+    named = {field["options"] for action in opened.catalog for field in every_field(opened.forms[action]) if "options" in field}
+    assert named <= set(known)
+    pickers = {
+        action: next(field["options"] for field in opened.forms[action].fields if "options" in field)
+        for action in ("createChatCompletion", "retrieveModel", "deleteModel", "cancelBatch", "createBatch", "getVectorStoreFile")
+    }
+    assert list(pickers.values()) == ["models", "any_model", "trained_models", "running_batches", "call_files", "vector_stores"]
 
 
 def test_every_field_has_words(opened: Connector) -> None:

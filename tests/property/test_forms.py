@@ -17,7 +17,6 @@ from kosha_connector_openai.core.actions.forms import Forms
 from kosha_connector_openai.core.errors import DocumentError
 from kosha_connector_openai.core.spec.document import Document
 from kosha_connector_openai.core.spec.manifest import Manifest, Publisher
-from kosha_connector_openai.core.spec.parts.forms import FormsPart
 
 FORMAT = Draft202012Validator(json.loads((Path(__file__).parents[2] / "docs" / "form.schema.json").read_text()))
 MANIFEST = Manifest(id="x", title="X", version="1.0.0", tagline="t", publisher=Publisher(name="p"), license="l")
@@ -61,7 +60,7 @@ def forms(properties: dict[str, Any], schemas: dict[str, Any]) -> tuple[Forms, A
     operation = {"operationId": "act", "requestBody": body, "responses": {}}
     root = {"openapi": "3.1.0", "info": {}, "paths": {"/a": {"post": operation}}, "components": {"schemas": schemas}}
     catalog = Catalog(MANIFEST, Document(root))
-    return Forms(catalog, lambda name, model: FormsPart()), catalog["act"]
+    return Forms(catalog, lambda name, model: model()), catalog["act"]
 
 
 @settings(max_examples=150, deadline=None)
