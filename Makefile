@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check fix bench e2e spec build clean
+.PHONY: demo test check fix quality bench e2e spec build clean
 
 demo: $(STAMP)  ## set up, then run actions end to end against the offline sandbox, or the configured server if a key is set
 	@$(BIN)/python tools/demo.py
@@ -24,11 +24,14 @@ fix: $(STAMP)  ## write what can be fixed by machine
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/python -m tools.docs
 
+quality: $(STAMP)  ## how well each action is described: label, help, sample, output, errors, test; 1 where the core set is not at 100
+	@$(BIN)/python -m tools.quality
+
 bench: $(VENV)/.bench  ## the promises about speed, peers in the same run
 	@$(BIN)/python -m benchmarks
 
-e2e: $(VENV)/.e2e $(VENV)/servers/.installed  ## longer checks: a real secret server, real compatible servers, the full tenant run
-	@$(BIN)/python -m pytest -q -m "e2e or not e2e" tests/integration tests/unit/core/connection
+e2e: $(VENV)/.e2e $(VENV)/servers/.installed $(VENV)/.browser  ## longer checks: a real secret server, real compatible servers, a browser, the full tenant run
+	@$(BIN)/python -m pytest -q -m "e2e or not e2e" tests/integration tests/unit/core/connection tests/browser
 
 spec: $(STAMP)  ## openapi.json from a description: make spec FROM=path/to/openapi.json
 	@test -n "$(FROM)" || { echo "Say which description: make spec FROM=path/to/openapi.json"; exit 2; }
@@ -40,7 +43,7 @@ build: $(STAMP)  ## wheel and sdist in dist/
 	@$(BIN)/python -m build --outdir dist .
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) dist build out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) tests/browser/node_modules dist build out .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
@@ -55,6 +58,10 @@ $(VENV)/.e2e: $(STAMP) tests/integration/requirements.txt
 $(VENV)/servers/.installed: $(STAMP) tests/integration/servers/requirements.txt  # of their own: gateways pin what we use too
 	@test -x $(VENV)/servers/bin/python || $(PYTHON) -m venv $(VENV)/servers
 	@$(VENV)/servers/bin/python -m pip install --quiet --disable-pip-version-check -r tests/integration/servers/requirements.txt
+	@touch $@
+
+$(VENV)/.browser: $(STAMP) tests/browser/package.json
+	@if command -v npm >/dev/null; then cd tests/browser && npm install --silent --no-audit --no-fund --no-package-lock; else echo "No npm: the browser test is skipped."; fi
 	@touch $@
 
 $(VENV)/.bench: $(STAMP) benchmarks/requirements.txt

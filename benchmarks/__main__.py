@@ -11,7 +11,7 @@ from pathlib import Path
 
 import orjson
 
-from benchmarks import cold_start, concurrent, loading, report, sequential, streaming, validation
+from benchmarks import cold_start, concurrent, forms, loading, report, sequential, streaming, validation
 from benchmarks.clients import ENVIRONMENT
 from benchmarks.measure import Effort, Figure
 from benchmarks.upstream import upstream
@@ -28,6 +28,7 @@ class Promise:
 PROMISES = {
     "cold-start": Promise(cold_start.run, cold_start.EFFORT),
     "loading": Promise(loading.run, loading.EFFORT),
+    "forms": Promise(forms.run, forms.EFFORT),
     "sequential": Promise(sequential.run, sequential.EFFORT),
     "concurrent": Promise(concurrent.run, concurrent.EFFORT),
     "validation": Promise(validation.run, validation.EFFORT),

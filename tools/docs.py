@@ -18,15 +18,17 @@ from kosha_connector_openai import Connector, open_connector
 from kosha_connector_openai.cli.actions import hint_words
 from kosha_connector_openai.cli.exit_codes import MEANINGS, exit_code
 from kosha_connector_openai.core import errors, flow_errors
+from kosha_connector_openai.core.actions.forms.format import format_schema
 from kosha_connector_openai.core.errors import ConnectorError
 from kosha_connector_openai.core.spec.manifest import Manifest
-from kosha_connector_openai.core.spec.part import Part
+from kosha_connector_openai.core.spec.parts.forms import FormsPart
 from kosha_connector_openai.core.spec.parts.jobs import JobKind, Jobs
 from kosha_connector_openai.core.spec.parts.models import Models, Rule
 from kosha_connector_openai.core.spec.parts.paging import PageForm, Paging
 
 ROOT: Final = Path(__file__).parent.parent
 SCHEMA: Final = ROOT / "docs" / "connector.schema.json"
+FORM_SCHEMA: Final = ROOT / "docs" / "form.schema.json"
 _PART: Final = re.compile(r"(<!-- generated:([a-z-]+) -->\n).*?(<!-- /generated -->)", re.DOTALL)
 _ADVICE: Final = re.compile(r"── (\w+) +(.+)")
 _RETRYABLE: Final = {True: "yes", False: "no", None: "look first"}
@@ -156,16 +158,24 @@ def _result(kind: JobKind) -> str:
     return f"{words[rule.kind]} {code(where)}".strip()
 
 
-def _keys(name: str, model: type[Part]) -> str:
-    schema = model.model_json_schema()
-    return "\n".join([_model(name, schema), *(_model(part, found) for part, found in schema["$defs"].items())])
-
-
 def manifest_keys(_: Connector) -> str:
     """Every key of a manifest, a table for each of its parts."""
-    schema = Manifest.model_json_schema()
-    parts = [_model("connector.yaml", schema)]
-    return "\n".join([*parts, *(_model(name, part) for name, part in schema["$defs"].items())])
+    return models("connector.yaml", Manifest.model_json_schema())
+
+
+def forms_part(_: Connector) -> str:
+    """Every key of the part ``forms``."""
+    return models("forms.yaml", FormsPart.model_json_schema())
+
+
+def form_format(_: Connector) -> str:
+    """Every key of a form."""
+    return models("The form", format_schema())
+
+
+def models(name: str, schema: Mapping[str, Any]) -> str:
+    """A table for a model and for each of the models inside it."""
+    return "\n".join([_model(name, schema), *(_model(inner, part) for inner, part in schema["$defs"].items() if "properties" in part)])
 
 
 def _model(name: str, schema: Mapping[str, Any]) -> str:
@@ -246,9 +256,11 @@ PARTS: Final[Mapping[str, Callable[[Connector], str]]] = {
     "presets": presets,
     "manifest-keys": manifest_keys,
     "paging": paging,
-    "paging-keys": lambda _: _keys("paging", Paging),
+    "paging-keys": lambda _: models("paging", Paging.model_json_schema()),
     "jobs": jobs,
-    "jobs-keys": lambda _: _keys("jobs", Jobs),
+    "jobs-keys": lambda _: models("jobs", Jobs.model_json_schema()),
+    "forms-part": forms_part,
+    "form-format": form_format,
     "defaults": defaults,
     "model-rules": model_rules,
 }
@@ -270,7 +282,8 @@ def main(arguments: Sequence[str]) -> int:
     paths = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
     with open_connector() as connector:
         texts = {path: path.read_text(encoding="utf-8") for path in paths if path.is_file()}
-        fresh_texts = {path: renewed(text, connector) for path, text in texts.items()} | {SCHEMA: editor_schema()}
+        fresh_texts = {path: renewed(text, connector) for path, text in texts.items()}
+    fresh_texts |= {SCHEMA: editor_schema(), FORM_SCHEMA: json.dumps(format_schema(), indent=1) + "\n"}
     stale = {path: fresh for path, fresh in fresh_texts.items() if not path.is_file() or path.read_text(encoding="utf-8") != fresh}
     for path, fresh in stale.items():
         print(f"{path.relative_to(ROOT)}: {'stale' if '--check' in arguments else 'written'}")

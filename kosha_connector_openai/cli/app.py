@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from kosha_connector_openai.cli import actions, calls
+from kosha_connector_openai.cli import actions, calls, forms
 from kosha_connector_openai.cli.command import Command
 from kosha_connector_openai.cli.connect import connect
 from kosha_connector_openai.cli.doctor import doctor
@@ -37,6 +37,8 @@ _ACTIONS: Final[dict[str, Callable[..., None]]] = {
     "search": actions.search,
     "schema": actions.schema,
     "options": options,
+    "form": forms.form,
+    "sample": forms.sample,
 }
 
 

@@ -62,6 +62,15 @@ FILLED: dict[str, tuple[str, list[list[Any]]]] = {
             ["fill", "#root_language", "en"],
         ],
     ),
+    "fine-tuning": (
+        "createFineTuningJob",
+        [
+            ["fill", "#root_model", "gpt-4o-mini"],
+            ["fill", "#root_training_file", "file-abc123"],
+            ["open", "options"],
+            ["select", "#root_method_type", "By preferences (DPO)"],
+        ],
+    ),
     "nothing": ("createEmbedding", [["fill", "#root_model", ""]]),
 }
 EXPECTED: dict[str, dict[str, Any]] = {
@@ -77,6 +86,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "output_format": "webp",
         "output_compression": 80,
     },
+    "fine-tuning": {"model": "gpt-4o-mini", "training_file": "file-abc123", "method": {"type": "dpo"}},
     "transcription": {
         "file": "data:audio/mpeg;name=talk.mp3;base64,bm90IHJlYWxseSBzb3VuZA==",
         "model": "gpt-4o-transcribe",

@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import cold_start, concurrent, event_loop, loading, report, sequential, streaming, validation
+from benchmarks import cold_start, concurrent, event_loop, forms, loading, report, sequential, streaming, validation
 from benchmarks import upstream as server
 from benchmarks.clients import KEY, bare_httpx, bare_httpx_stream, ours, ours_aiohttp, ours_stream
 from benchmarks.measure import Bar, Effort, Figure, compare, cpu, measure
@@ -172,3 +172,10 @@ def test_the_command_writes_a_table_and_json(tmp_path: Path, monkeypatch: pytest
     assert (command.main(["call", "--json", str(tmp_path / "out.json")]), command.main(["--strict"])) == (0, 1)
     assert orjson.loads((tmp_path / "out.json").read_bytes())["figures"][0]["met"] is False
     assert "NO" in capsys.readouterr().out
+
+
+def test_forms_are_measured_in_fresh_processes() -> None:
+    """The largest form costs something, and reading the part has a line of its own without a promise."""
+    figures = forms.run("", Effort(rounds=1, calls=1))
+    assert [figure.bar.seconds for figure in figures] == [None, 0.150, 0.005, 0.005, None, None]
+    assert all(figure.ours > 0 for figure in figures)

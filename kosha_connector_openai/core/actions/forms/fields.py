@@ -113,7 +113,9 @@ def fits(widget: str, shape: Node) -> bool:
 
 
 def _file(out: Node, origin: dict[str, str], said: Facts) -> None:
-    rules = {key: list(value) if isinstance(value, tuple) else value for key, value in (said.get("file") or {}).items() if value}
+    said_rules = said.get("file")
+    given = {name: getattr(said_rules, name) for name in said_rules.model_fields_set} if said_rules else {}
+    rules = {key: list(value) if isinstance(value, tuple) else value for key, value in given.items() if value}
     out["file"] = {**out["file"], **rules}
     origin["file"] = OVERLAY if rules else DEFAULT
 

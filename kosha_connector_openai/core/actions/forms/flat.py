@@ -9,6 +9,8 @@ from typing import Any, Final, Protocol
 _COMBINING: Final = frozenset({"$ref", "allOf", "anyOf", "oneOf"})
 _STRUCTURE: Final = frozenset({"properties", "items", "enum", "const", "additionalProperties", "allOf", "anyOf", "oneOf"})
 _ASKING: Final = frozenset({"required", "not", "type", "title"})
+_INSIDE: Final = frozenset({"properties", "items", "additionalProperties", "prefixItems"})
+_WORDS: Final = frozenset({"title", "description", "default", "deprecated", "readOnly", "writeOnly"})
 _PREFIX: Final = "#/$defs/"
 _DEEPEST: Final = 24
 """References and combinations along one value; deeper ones add nothing that could be drawn."""
@@ -31,6 +33,8 @@ class Flat:
     node: Node
     branches: list[Any] = field(default_factory=list)
     nullable: bool = False
+    names: frozenset[str] = frozenset()
+    """The definitions that were merged into it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,7 @@ class Branch:
     schema: Any
     target: str | None
     node: Node
+    names: frozenset[str] = frozenset()
 
 
 class Flattener:
@@ -48,10 +53,11 @@ class Flattener:
     def __init__(self, definitions: Lookup) -> None:
         self.definitions = definitions
         self._done: dict[str, Flat] = {}
+        self._busy: set[str] = set()
 
     def flat(self, schema: Any, depth: int = 0) -> Flat:
         """The merged schema; it may share parts with others and must not be changed."""
-        if not isinstance(schema, Mapping) or depth > _DEEPEST:
+        if not isinstance(schema, dict) or depth > _DEEPEST:
             return Flat({})
         found = Flat({key: value for key, value in schema.items() if key not in _COMBINING})
         given = found.node.get("type")
@@ -89,26 +95,39 @@ class Flattener:
     def definition(self, name: str, depth: int = 0) -> Flat:
         """The merged schema of a definition."""
         if name not in self._done:
-            if depth > _DEEPEST:
+            if name in self._busy or depth > _DEEPEST:  # only itself, which says nothing
                 return Flat({})
-            self._done[name] = self.flat(self.definitions[name], depth + 1)
+            self._busy.add(name)
+            found = self.flat(self.definitions[name], depth + 1)
+            self._busy.remove(name)
+            found.names |= {name}
+            self._done[name] = found
         return self._done[name]
 
-    def branches(self, flat: Flat, depth: int = 0) -> list[Branch]:
+    def branches(self, flat: Flat, seen: frozenset[str] = frozenset()) -> list[Branch]:
         """The alternatives of a value, those of its alternatives among them."""
         found: list[Branch] = []
         common = {key: value for key, value in flat.node.items() if key in ("properties", "required")}
         for schema in flat.branches:
             inner = self.flat(schema)
-            if inner.branches and not inner.node.get("properties") and depth < _DEEPEST:
-                found += self.branches(inner, depth + 1)
+            if inner.names & (seen | flat.names) and inner.branches:
+                continue  # itself among its own alternatives
+            names = flat.names | inner.names
+            inside = self.branches(inner, seen | names) if inner.branches and "properties" not in inner.node else []
+            if inside and (target(schema) is None or all(map(_is_plain, inside))):
+                found += inside
             elif common:
                 merged = Flat(dict(common))
                 _merge(merged, inner)
-                found.append(Branch(merged.node, None, merged.node))
+                found.append(Branch(merged.node, None, merged.node, names))
             else:
-                found.append(Branch(schema, target(schema), inner.node))
+                found.append(Branch(schema, target(schema), inner.node, names))
         return found[:_MOST]
+
+
+def _is_plain(branch: Branch) -> bool:
+    """Whether a branch can stand in another union: it is a definition, or has nothing inside that could lead back."""
+    return branch.target is not None or not (_INSIDE & branch.node.keys())
 
 
 def reference(schema: Mapping[str, Any]) -> str:
@@ -118,26 +137,32 @@ def reference(schema: Mapping[str, Any]) -> str:
 
 def target(schema: Any) -> str | None:
     """The one definition that a schema is, apart from annotations and null; None where it is more than one."""
-    while isinstance(schema, Mapping):
+    while isinstance(schema, dict):
         keys = _STRUCTURE & schema.keys()
         if "$ref" in schema:
             return None if keys else reference(schema)
         if len(keys) != 1 or not keys <= {"allOf", "anyOf", "oneOf"}:
             return None
-        parts = [part for part in schema[next(iter(keys))] if not _is_null(part)]
+        keyword = next(iter(keys))
+        parts = [part for part in schema[keyword] if not _is_null(part) and (keyword != "allOf" or _says_something(part))]
         if len(parts) != 1:
             return None
         schema = parts[0]
     return None
 
 
+def _says_something(schema: Any) -> bool:
+    """Whether a part of an ``allOf`` is more than words."""
+    return not isinstance(schema, dict) or bool(schema.keys() - _WORDS)
+
+
 def _is_null(schema: Any) -> bool:
-    return isinstance(schema, Mapping) and schema.get("type") == "null"
+    return isinstance(schema, dict) and schema.get("type") == "null"
 
 
 def _only_asks(branches: list[Any]) -> bool:
     """Whether the branches ask for properties only, which another place describes."""
-    return all(isinstance(branch, Mapping) and "required" in branch and branch.keys() <= _ASKING for branch in branches)
+    return all(isinstance(branch, dict) and "required" in branch and branch.keys() <= _ASKING for branch in branches)
 
 
 def _merge(found: Flat, part: Flat) -> None:
@@ -152,3 +177,4 @@ def _merge(found: Flat, part: Flat) -> None:
             node[key] = [*dict.fromkeys([*value, *node[key]])]
     found.branches = found.branches or part.branches
     found.nullable = found.nullable or part.nullable
+    found.names |= part.names

@@ -11,11 +11,13 @@ from kosha_connector_openai.core.actions.action import Action
 from kosha_connector_openai.core.actions.catalog import Catalog
 from kosha_connector_openai.core.actions.forms.fields import DEFAULT, OVERLAY, SPEC, FieldMaker
 from kosha_connector_openai.core.actions.forms.flat import Flattener, Node
+from kosha_connector_openai.core.actions.forms.pickers import PickerNames
 from kosha_connector_openai.core.actions.forms.wording import Facts, Wording, facts
 from kosha_connector_openai.core.actions.inputs import BODY, EXTRA_BODY
 from kosha_connector_openai.core.spec.dialect import Definitions
 from kosha_connector_openai.core.spec.manifest import PartName
 from kosha_connector_openai.core.spec.parts.forms import ActionForm, FormsPart
+from kosha_connector_openai.core.spec.parts.pickers import Pickers
 
 FORM_VERSION: Final = 1
 GROUPS: Final = ({"id": "main", "label": "Main"}, {"id": "options", "label": "Options"}, {"id": "advanced", "label": "Advanced"})
@@ -100,15 +102,16 @@ class Form:
 class Forms(Mapping[str, Form]):
     """The forms of a catalog's actions by action id, each made when it is first asked for. Safe to share between threads."""
 
-    def __init__(self, catalog: Catalog, read: Callable[[PartName, type[FormsPart]], FormsPart]) -> None:
-        """``read`` gives a part of the manifest; it is asked for one, at once. Raises ManifestError."""
+    def __init__(self, catalog: Catalog, read: Callable[[PartName, type[Any]], Any]) -> None:
+        """``read`` gives a part of the manifest; it is asked for two, at once. Raises ManifestError."""
         self._catalog = catalog
-        self._part = part = read("forms", FormsPart)
+        self._part: FormsPart = read("forms", FormsPart)
+        self._pickers = PickerNames(read("pickers", Pickers).fields)
         self._lock = RLock()
         self._made: dict[str, Form] = {}
         document = catalog.document
         self._definitions = Definitions(document.root, document.version)
-        self.wording = Wording(part)
+        self.wording = Wording(self._part)
         self._maker = FieldMaker(Flattener(self._definitions), self.wording)
 
     def __getitem__(self, key: str) -> Form:
@@ -117,7 +120,8 @@ class Forms(Mapping[str, Form]):
         if found is None:
             action = self._catalog[key]
             with self._lock:
-                found = self._made[key] = self._form(action)
+                found = self._made.get(key) or self._form(action)
+                self._made[key] = found
         return found
 
     def __iter__(self) -> Iterator[str]:
@@ -182,6 +186,8 @@ class Forms(Mapping[str, Form]):
             found.append(old.model_dump(exclude_none=True))
         if form := curated.fields.get(name):
             found.append(facts(form))
+        if picker := self._pickers.get(action.id, name):
+            found.append({"picker": picker})
         return found
 
     def _help(self, action: Action, field: Node) -> str:

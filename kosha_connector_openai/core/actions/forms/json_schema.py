@@ -7,10 +7,10 @@ takes any text.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from kosha_connector_openai.core.actions.forms.flat import Flat, Flattener, Node
+from kosha_connector_openai.core.actions.forms.flat import Flat, Flattener, Node, target
 from kosha_connector_openai.core.actions.forms.labels import from_title
 from kosha_connector_openai.core.actions.forms.shapes import Shaper
 from kosha_connector_openai.core.actions.forms.unions import Discriminator, choices, collapse
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _MAPS: Final = ("properties", "patternProperties")
+_NOTHING: Final = {"type": "null", "title": "Nothing"}
 _FORMATS: Final = frozenset({"date", "date-time", "time", "duration", "email", "hostname", "ipv4", "ipv6", "uri", "uuid"})
 """Formats of JSON Schema itself; libraries complain about others."""
 _ONE: Final = ("items", "additionalProperties", "not")
@@ -30,14 +31,10 @@ def json_schema(form: Form) -> Node:
     given = form.action.input_schema
     drawing = _Drawing(form, given.get("$defs", {}))
     fields = {field["name"]: field for field in form.fields}
-    properties = {name: drawing.field(name, given["properties"].get(name, {"type": "object"}), fields[name]) for name in fields}
-    rules = list(_rules(form.fields, properties))
-    hidden = {field["name"] for field in form.fields if "visible_when" in field}
     out: Node = {"$schema": _DIALECT, "title": form.action.title, "description": form.action.summary, "type": "object"}
-    out["properties"] = {name: schema for name, schema in properties.items() if name not in hidden}
+    out["properties"] = {name: drawing.field(name, given["properties"].get(name, {"type": "object"}), fields[name]) for name in fields}
     out["required"] = [field["name"] for field in form.fields if field["required"]]
-    if rules:
-        out["allOf"] = rules
+    out = _conditional(out, form.fields)
     definitions = {name: drawing.definition(name) for name in given.get("$defs", {})}
     return out | ({"$defs": definitions} if definitions else {})
 
@@ -46,6 +43,7 @@ class _Drawing:
     """One run over one action's schema."""
 
     def __init__(self, form: Form, definitions: Mapping[str, Any]) -> None:
+        self._shapes = form.definitions
         self._wording = form.wording
         self._flattener = Flattener(definitions)
         self._shaper = Shaper(self._flattener, form.wording, lambda node, definition: [])
@@ -64,12 +62,17 @@ class _Drawing:
 
     def definition(self, name: str) -> Any:
         """A definition."""
-        return self._value(self._definitions[name], required=False, owner=name)
+        out = self._value(self._definitions[name], required=False, owner=name)
+        fields = self._shapes.get(name, {}).get("fields", ())
+        return _conditional(out, fields) if isinstance(out, dict) and "properties" in out else out
 
     def _value(self, schema: Any, *, required: bool, owner: str | None = None) -> Any:
-        if not isinstance(schema, Mapping):
+        if not isinstance(schema, dict):
             return {} if schema is True else schema
         flat = self._flattener.flat(schema)
+        if (found := target(schema)) is not None:
+            same: Node = {"$ref": f"#/$defs/{found}", **_words(schema)}
+            return {"anyOf": [same, dict(_NOTHING)]} if flat.nullable and required else same
         if not flat.branches:
             return self._plain(schema, flat, required, owner)
         if "properties" in flat.node:  # what all alternatives have in common stands beside them
@@ -83,7 +86,7 @@ class _Drawing:
             title = self._shaper.variant_label(branch, discriminator.values(branch) if discriminator.name else [])
             parts.append({**self._value(branch.schema, required=True), "title": title})
         if flat.nullable and required:
-            parts.append({"type": "null", "title": "Nothing"})
+            parts.append(dict(_NOTHING))
         out: Node = {"anyOf": parts, **_words(flat.node)}
         if discriminator.name and all(discriminator.values(branch) for branch in branches):
             out["discriminator"] = {"propertyName": discriminator.name}
@@ -94,7 +97,7 @@ class _Drawing:
         node = flat.node
         if node.get("open"):
             return {"type": "string", "examples": node["enum"], **_words(node)}
-        only_null = isinstance(schema, Mapping) and "anyOf" in schema
+        only_null = isinstance(schema, dict) and "anyOf" in schema
         if only_null and not (flat.nullable and required):
             inner: Any = next((part for part in schema["anyOf"] if part != {"type": "null"}), {})
             return {**self._value(inner, required=required), **_words(schema)}
@@ -115,12 +118,15 @@ class _Drawing:
             if keyword in _MAPS:
                 required = schema.get("required", ())
                 out[keyword] = {name: self._property(name, part, name in required, owner) for name, part in value.items()}
-            elif keyword in _ONE and isinstance(value, Mapping):
+            elif keyword in _ONE and isinstance(value, dict):
                 out[keyword] = self._value(value, required=True)
             elif keyword in ("allOf", "anyOf", "prefixItems"):
                 out[keyword] = [self._value(part, required=True) for part in value]
             elif keyword != "default" and (keyword != "format" or value in _FORMATS):
                 out[keyword] = value
+        items = out.get("items")
+        if isinstance(items, dict) and "enum" in items:  # some of a list; nobody means one of them twice
+            out["uniqueItems"] = True
         return out
 
     def _property(self, name: str, schema: Any, required: bool, owner: str | None) -> Any:
@@ -134,6 +140,18 @@ class _Drawing:
 
 def _words(node: Mapping[str, Any]) -> Node:
     return {key: node[key] for key in ("title", "description", "deprecated") if key in node}
+
+
+def _conditional(schema: Node, fields: Sequence[Node]) -> Node:
+    """The object's schema with its fields' conditions: what one hides stands where it holds, and nowhere else."""
+    properties = schema["properties"]
+    rules = list(_rules([field for field in fields if field["name"] in properties], properties))
+    if not rules:
+        return schema
+    closed = schema.get("additionalProperties", True) is not True  # then a name must be listed to be taken at all
+    hidden = {field["name"] for field in fields if "visible_when" in field and not closed}
+    shown = {name: part for name, part in properties.items() if name not in hidden}
+    return {**schema, "properties": shown, "allOf": [*schema.get("allOf", ()), *rules]}
 
 
 def _rules(fields: Iterable[Node], properties: Mapping[str, Any]) -> Iterable[Node]:

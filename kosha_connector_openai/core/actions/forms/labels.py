@@ -34,6 +34,8 @@ _TYPE_WORDS: Final = frozenset({"string", "array", "object", "integer", "number"
 @lru_cache(maxsize=8_192)
 def split(name: str) -> tuple[str, ...]:
     """The words of a name in any usual style, in lower case where they are not all capitals."""
+    if not name.isascii():
+        return tuple(word.lower() for word in re.split(r"[\W_]+", name) if word)
     return tuple(word if word.isupper() and len(word) > 1 else word.lower() for word in _WORD.findall(name))
 
 
@@ -79,5 +81,6 @@ def from_title(title: object) -> str | None:
     text = title.strip()
     if not text or len(text) > _LONG or text.endswith(".") or text.lower() in _TYPE_WORDS:
         return None
-    words = " ".join(split(text)) if " " not in text else text
-    return words[:1].upper() + words[1:]
+    words = split(text) if " " not in text else [word.lower() if word.istitle() else word for word in text.split()]
+    joined = " ".join(words)
+    return joined[:1].upper() + joined[1:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import mimetypes
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,9 @@ def form_sample(form: Form, *, minimal: bool = True) -> dict[str, Any]:
     ``minimal`` gives what is needed, and what the form shows first where an example of it is at hand. Raises DocumentError where the
     description gives no sample.
     """
-    plain = _json(action_sample(form.action, minimal=minimal), form)
+    needed = {field["name"] for field in form.fields if field["required"]}
+    made = action_sample(form.action, minimal=minimal)
+    plain = _json({name: value for name, value in made.items() if value is not None or name in needed}, form)
     examples = {field["name"]: field["example"] for field in form.fields if "example" in field}
     if minimal:
         main = {field["name"] for field in form.fields if field["group"] == "main"}
@@ -64,7 +67,7 @@ def _plain(value: Any, rules: Mapping[str, Any]) -> Any:
         name, content = value[0], value[1]
         extension = next(iter(rules.get("extensions", ())), "")
         name = f"{name.partition('.')[0]}{extension}" if extension else name
-        kind = next((kind for kind in rules.get("types", ()) if "*" not in kind), "application/octet-stream")
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
         return f"data:{kind};name={name};base64,{base64.b64encode(content).decode()}"
     if isinstance(value, dict):
         return {key: _plain(item, rules) for key, item in value.items()}

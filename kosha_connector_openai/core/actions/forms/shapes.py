@@ -42,15 +42,17 @@ class Shaper:
         self._fields = fields
         self._widgets: dict[str, str] = {}
         self._done: dict[str, tuple[Node, tuple[str, ...]]] = {}
+        self._open: frozenset[str] = frozenset()
         self.uses: dict[str, None] = {}
 
     def definition(self, name: str) -> tuple[Node, tuple[str, ...]]:
         """The shape of a definition, and the names of those that it refers to."""
         if name not in self._done:
-            outer, self.uses = self.uses, {}
+            outer = self.uses, self._open
+            self.uses, self._open = {}, frozenset()
             shape = self._drawn(self._flattener.definition(name), name, name)
             self._done[name] = ({"label": self._wording.definition(name), **shape}, tuple(self.uses))
-            self.uses = outer
+            self.uses, self._open = outer
         return self._done[name]
 
     def shape(self, schema: Any, flat: Flat, name: str) -> Node:
@@ -59,11 +61,17 @@ class Shaper:
         if found is None:
             return self._drawn(flat, name, None)
         widget = self._widget(found)
-        if widget not in CONTAINERS:
+        if widget not in CONTAINERS and not (widget == "key-value" and self._holds_more(found)):
             return self._drawn(flat, name, None)
         self.uses[found] = None
         out: Node = {"widget": widget, "$ref": f"#/$defs/{found}"}
         return {**out, "nullable": True} if flat.nullable else out
+
+    def _holds_more(self, name: str) -> bool:
+        """Whether the values of a map are more than single ones, and may lead back to it."""
+        rest = self._flattener.definition(name).node.get("additionalProperties")
+        inner = self._flattener.flat(rest)
+        return bool(inner.branches) or kind(inner.node) in ("object", "array")
 
     def _widget(self, name: str) -> str:
         """The widget of a definition, without drawing it."""
@@ -75,6 +83,14 @@ class Shaper:
         return self._widgets[name]
 
     def _drawn(self, flat: Flat, name: str, owner: str | None) -> Node:
+        if self._open & flat.names:  # merged into something that contains it: there is no name to refer to
+            return {"widget": "json", "type": "any"}
+        outer, self._open = self._open, self._open | flat.names
+        out = self._inline(flat, name, owner)
+        self._open = outer
+        return out
+
+    def _inline(self, flat: Flat, name: str, owner: str | None) -> Node:
         branches = collapse(self._flattener.branches(flat)) if flat.branches else []
         if len(branches) > 1:
             out = self._files(branches) or self._union(flat, branches, name)
@@ -115,7 +131,7 @@ class Shaper:
         if text := self._wording.definition_help(branch.target) or branch.node.get("description"):
             out["help"] = text
         out["when"] = when(branch, discriminator, self._flattener)
-        flat = self._flattener.flat(branch.schema) if branch.target else Flat(branch.node)
+        flat = self._flattener.flat(branch.schema) if branch.target else Flat(branch.node, names=branch.names - self._open)
         return {**out, **self.shape(branch.schema, flat, name)}
 
     def _distinguish(self, variants: list[Node], branches: list[Branch]) -> None:
@@ -143,9 +159,9 @@ class Shaper:
         found = kind(node)
         make = _MAKERS.get(found)
         out = make(self, node, name, owner, probe) if make else {"widget": "json", "type": found}
-        for keyword, fact in _BOUNDS.items():
-            if keyword in node:
-                out[fact] = node[keyword]
+        for keyword, value in node.items():
+            if keyword in _BOUNDS:
+                out[_BOUNDS[keyword]] = value
         return out
 
     def _object(self, node: Node, _: str, owner: str | None, probe: bool) -> Node:
@@ -154,9 +170,9 @@ class Shaper:
             out: Node = {"widget": "object", "type": "object", "raw": True, "fields": [] if probe else self._fields(node, owner)}
             return {**out, "closed": True} if rest is False else out
         out = {"widget": "key-value", "type": "object", "raw": True}
-        if isinstance(rest, Mapping) and rest and not probe:
+        if isinstance(rest, dict) and rest and not probe:
             out["values"] = self.shape(rest, self._flattener.flat(rest), "value")
-        elif not isinstance(rest, Mapping) or not rest:
+        elif not isinstance(rest, dict) or not rest:
             out["widget"] = "json"
         return out
 

@@ -38,10 +38,12 @@ class _Reader:
     def field(self, field: Node, chain: tuple[str, ...] = ()) -> Node:
         """What stands for one field."""
         out = self._shape(field, chain)
+        if field["widget"] == "slider" and not field["required"]:  # a slider cannot show that nothing is set
+            out["ui:widget"] = "updown"
         if field["visibility"] == "internal":
             out["ui:widget"] = "hidden"
         if "placeholder" in field or "default" in field:
-            out["ui:placeholder"] = field.get("placeholder") or _shown(field["default"])
+            out["ui:placeholder"] = field.get("placeholder") or _shown(field)
         if field.get("secret"):
             out["ui:widget"] = "password"
         return out
@@ -53,6 +55,8 @@ class _Reader:
                 return {}
             return self._shape(self._definition(reference), (*chain, reference))
         out = _widget(shape)
+        if names := _names(shape):
+            out["ui:options"] = {**out.get("ui:options", {}), "enumNames": names}
         if fields := shape.get("fields"):
             parts = {field["name"]: found for field in fields if (found := self.field(field, chain))}
             out |= parts | {"ui:order": [*(field["name"] for field in fields), "*"]}
@@ -81,13 +85,19 @@ def _widget(shape: Node) -> Node:
     return out
 
 
+def _names(shape: Node) -> list[str]:
+    """The labels of listed values, in their order; none where any text is taken, which is typed and not chosen."""
+    visible = shape.get("visibility") != "internal" and not shape.get("open")
+    return [option["label"] for option in shape.get("enum", ())] if visible else []
+
+
 def _options(field: Node) -> Node:
     """``ui:options``: what rjsf knows, and the form's own facts for templates that know them."""
     out: Node = {hint: field[hint] for hint in _HINTS if hint in field}
     if field["widget"] == "multiline":
         out["rows"] = _ROWS
-    if "enum" in field and not field.get("open"):
-        out["enumNames"] = [option["label"] for option in field["enum"]]
+    if names := _names(field):
+        out["enumNames"] = names
     if "options" in field:
         out["picker"] = field["options"]
     if accept := [*field.get("file", {}).get("types", ()), *field.get("file", {}).get("extensions", ())]:
@@ -95,5 +105,8 @@ def _options(field: Node) -> Node:
     return out
 
 
-def _shown(default: Any) -> str:
-    return default if isinstance(default, str) else ("true" if default is True else "false" if default is False else str(default))
+def _shown(field: Node) -> str:
+    """The provider's default as the form would show it."""
+    default: Any = field["default"]
+    label = next((option["label"] for option in field.get("enum", ()) if option["value"] == default), None)
+    return label or (str(default).lower() if isinstance(default, bool) else str(default))

@@ -80,7 +80,7 @@ class Discriminator:
         self.name: str | None = None
         if len(objects) > 1:
             first = next(iter(objects), None)
-            named = declared.get("propertyName") if isinstance(declared, Mapping) else None
+            named = declared.get("propertyName") if isinstance(declared, dict) else None
             others = first.node.get("properties", ()) if first else ()
             names = dict.fromkeys([*([named] if isinstance(named, str) else []), *_PREFERRED, *others])
             self.name = next((name for name in names if self._tells(name, objects)), None)
@@ -91,7 +91,7 @@ class Discriminator:
     def values(self, branch: Branch, name: str | None = None) -> list[Any]:
         """The values of the property (or of the one named) that stand for an alternative."""
         schema = branch.node.get("properties", {}).get(name or self.name)
-        if not isinstance(schema, Mapping):
+        if not isinstance(schema, dict):
             return []
         values = schema["enum"] if "enum" in schema else [schema["const"]] if "const" in schema else None
         if values is None and ("$ref" in schema or "anyOf" in schema or "oneOf" in schema or "allOf" in schema):

@@ -27,6 +27,7 @@ class Wording:
         self._fields = _Patterns(part.fields)
         self._inputs = _Patterns(part.inputs)
         self._labels: dict[str, str] = {}
+        self._options: dict[str, str] = {}
         self._shapes: dict[str, Mapping[str, Facts]] = {}
 
     def label(self, name: str) -> str:
@@ -37,8 +38,11 @@ class Wording:
 
     def option(self, value: Any) -> str:
         """The label of one listed value."""
-        text = str(value)
-        return text if not isinstance(value, str) or _VERBATIM & set(text) else self.label(text)
+        if not isinstance(value, str):
+            return str(value)
+        if value not in self._options:
+            self._options[value] = value if _VERBATIM & set(value) else self.label(value)
+        return self._options[value]
 
     def field(self, name: str) -> Facts:
         """What is curated of every field of this name."""
@@ -74,7 +78,7 @@ class Wording:
 
 def facts(form: FieldForm) -> Facts:
     """What a curated field says, and nothing that it leaves out."""
-    return form.model_dump(exclude_unset=True)
+    return {name: getattr(form, name) for name in form.model_fields_set}
 
 
 class _Patterns:

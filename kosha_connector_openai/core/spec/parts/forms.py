@@ -42,9 +42,9 @@ class FieldForm(Part):
     visibility: Visibility | None = None
     widget: Widget | None = None
     units: Name | None = None
-    minimum: float | None = Field(default=None, description="A bound that the description lacks.")
-    maximum: float | None = None
-    step: float | None = None
+    minimum: int | float | None = Field(default=None, description="A bound that the description lacks.")
+    maximum: int | float | None = None
+    step: int | float | None = None
     enum: Mapping[str, Line] = Field(default_factory=dict, description="Value -> its label.")
     secret: bool | None = None
     expression: bool | None = Field(default=None, description="Whether a workflow's expression may stand here in place of a value.")

@@ -13,7 +13,7 @@ import pytest
 
 from kosha_connector_openai.core.actions.rust_engine import RustEngine
 from kosha_connector_openai.core.errors import DocumentError
-from kosha_connector_openai.core.spec.dialect import to_json_schema
+from kosha_connector_openai.core.spec.dialect import Definitions, to_json_schema
 
 SHARED = Path(__file__).parents[5] / "shared" / "specs"
 NULL = {"type": "null"}
@@ -271,3 +271,15 @@ def test_published_descriptions_translate(name: str, least: int) -> None:
     assert all(RustEngine().compile(schema) for schema in found)
     assert document == before
     assert time.perf_counter() - started < 30
+
+
+def test_definitions_are_translated_once_and_shared() -> None:
+    """Many users of one document's schemas refer to the same definitions; one that nobody asked for is unknown."""
+    schemas = {"A": {"type": "string", "nullable": True}, "B": {"type": "array", "items": {"$ref": "#/components/schemas/A"}}}
+    definitions = Definitions({"components": {"schemas": schemas}}, "3.1.0")
+    assert definitions.schema({"$ref": "#/components/schemas/B"}) == {"$ref": "#/$defs/B"}
+    assert definitions["B"] == {"type": "array", "items": {"$ref": "#/$defs/A"}}
+    assert definitions["A"] == {"type": ["string", "null"]}
+    assert definitions["A"] is definitions["A"]
+    with pytest.raises(KeyError):
+        definitions["C"]

@@ -1,0 +1,25 @@
+"""Which picker a field has: what the part ``pickers`` of the manifest says of its name and its action."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
+from kosha_connector_openai.core.spec.parts.pickers import FieldPicker
+
+
+class PickerNames:
+    """Looks up pickers; the first entry that fits counts."""
+
+    def __init__(self, entries: Iterable[FieldPicker]) -> None:
+        self._entries = tuple(entries)
+        self._by_field: dict[str, tuple[FieldPicker, ...]] = {}
+
+    def get(self, action: str, field: str) -> str | None:
+        """The name of the picker of an action's field."""
+        if field not in self._by_field:
+            self._by_field[field] = tuple(entry for entry in self._entries if any(fnmatchcase(field, name) for name in entry.fields))
+        for entry in self._by_field[field]:
+            if any(name in ("*", action) or fnmatchcase(action, name) for name in entry.actions):
+                return entry.picker
+        return None
