@@ -1,0 +1,185 @@
+"""Presets over the facade: find them, check inputs, run them from a thread or an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from kosha_connector_openai.core.connector import CallOptions, Connection, Connector
+from kosha_connector_openai.core.errors import Fault, InputError
+from kosha_connector_openai.core.nearest import nearest
+from kosha_connector_openai.core.request.files import FilePolicy
+from kosha_connector_openai.core.spec.parts.presets import Preset, Presets
+from kosha_connector_openai.flows.presets.form import Form
+from kosha_connector_openai.flows.presets.plans import Call, Plan, Step, Task, plan
+from kosha_connector_openai.flows.presets.result import POLICIES, Policy, PresetResult
+from kosha_connector_openai.flows.presets.steps import Filling
+
+
+@dataclass(frozen=True)
+class PresetInfo:
+    """One preset as its users see it."""
+
+    name: str
+    preset: Preset
+
+    @property
+    def title(self) -> str:
+        """A few words."""
+        return self.preset.title
+
+    @property
+    def summary(self) -> str:
+        """One line."""
+        return self.preset.summary
+
+    @property
+    def action(self) -> str:
+        """The id of the action that it runs."""
+        return self.preset.action
+
+    @cached_property
+    def form(self) -> Form:
+        """The form."""
+        return Form(self.preset)
+
+    @property
+    def input_schema(self) -> dict[str, Any]:
+        """The inputs as JSON Schema 2020-12."""
+        return self.form.schema
+
+    def output_schema(self, inputs: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The JSON Schema of ``value``; with ``inputs`` as narrow as they make it."""
+        forms = {"strict_schema": lambda value, _: value}
+        return Filling(inputs or {}, forms).request(self.preset.output)
+
+    @property
+    def sample(self) -> Any:
+        """A ``value`` as it could be."""
+        return self.preset.sample
+
+    @property
+    def example(self) -> dict[str, Any]:
+        """Inputs that run, but for files: those are named only."""
+        entries = self.preset.inputs.items()
+        return {name: entry.example for name, entry in entries if entry.example is not None}
+
+    def describe(self) -> dict[str, Any]:
+        """All of it as JSON-ready values."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "summary": self.summary,
+            "action": self.action,
+            "input_schema": self.input_schema,
+            "output_schema": self.output_schema(),
+            "example": self.example,
+            "sample": self.sample,
+        }
+
+
+def list_presets(connector: Connector) -> tuple[PresetInfo, ...]:
+    """The connector's presets in their order. Raises ManifestError where their part of the manifest is wrong."""
+    return tuple(PresetInfo(name, preset) for name, preset in _part(connector).presets.items())
+
+
+def find_preset(connector: Connector, name: str) -> PresetInfo:
+    """One preset; raises InputError, with the nearest name, where there is none."""
+    found = _part(connector).presets
+    if name not in found:
+        near = nearest(name, found)
+        fix = f"Did you mean `{near}`?" if near else f"Known here: {', '.join(found) or 'none'}."
+        raise InputError("No preset has this name.", [Fault("", "unknown", "is not a preset.", fix, sorted(found))])
+    return PresetInfo(name, found[name])
+
+
+def run_preset(
+    connector: Connector,
+    name: str,
+    inputs: Mapping[str, Any],
+    connection: Connection,
+    *,
+    on_incomplete: Policy = "fail",
+    options: CallOptions = CallOptions(),
+) -> PresetResult:
+    """The typed result of a preset; ``options`` are those of each call.
+
+    ``on_incomplete`` says what becomes of an answer that was refused, cut short or breaks its form: an AnswerError (``fail``), a result
+    that says so with a warning (``warn``), or the result alone (``pass``). Raises ConnectorError.
+    """
+    steps = _start(connector, name, inputs, connection, on_incomplete)
+    try:
+        step = next(steps)
+        while True:
+            try:
+                answer = _perform(connector, step, connection, options)
+            except InputError as error:
+                step = steps.throw(_translated(step, error))
+            except Exception as error:
+                step = steps.throw(error)
+            else:
+                step = steps.send(answer)
+    except StopIteration as end:
+        result: PresetResult = end.value
+        return result
+    finally:
+        steps.close()
+
+
+async def arun_preset(
+    connector: Connector,
+    name: str,
+    inputs: Mapping[str, Any],
+    connection: Connection,
+    *,
+    on_incomplete: Policy = "fail",
+    options: CallOptions = CallOptions(),
+) -> PresetResult:
+    """``run_preset`` for asyncio; cancelling it closes the upstream connection."""
+    steps = _start(connector, name, inputs, connection, on_incomplete)
+    try:
+        step = next(steps)
+        while True:
+            try:
+                answer = await _aperform(connector, step, connection, options)
+            except InputError as error:
+                step = steps.throw(_translated(step, error))
+            except Exception as error:
+                step = steps.throw(error)
+            else:
+                step = steps.send(answer)
+    except StopIteration as end:
+        result: PresetResult = end.value
+        return result
+    finally:
+        steps.close()
+
+
+def _part(connector: Connector) -> Presets:
+    return connector.part("presets", Presets)
+
+
+def _start(connector: Connector, name: str, inputs: Mapping[str, Any], connection: Connection, policy: Policy) -> Plan:
+    info = find_preset(connector, name)
+    if policy not in POLICIES:
+        raise InputError("There is no such policy.", [Fault("", "enum", "is no policy.", f"Use {', '.join(POLICIES)}.", POLICIES)])
+    options = connection.options
+    files = FilePolicy(options.roots, options.any_path, connection.limits.upload)
+    return plan(Task(name, info.preset, _part(connector), info.form.check(inputs), files, policy))
+
+
+def _perform(connector: Connector, step: Step, connection: Connection, options: CallOptions) -> Any:
+    return connector.run(step.action, step.inputs, connection, options) if isinstance(step, Call) else step.run()
+
+
+async def _aperform(connector: Connector, step: Step, connection: Connection, options: CallOptions) -> Any:
+    if isinstance(step, Call):
+        return await connector.arun(step.action, step.inputs, connection, options)
+    return await asyncio.to_thread(step.run)
+
+
+def _translated(step: Step, error: InputError) -> InputError:
+    return step.filling.translated(error) if isinstance(step, Call) else error
