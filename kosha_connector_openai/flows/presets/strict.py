@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from kosha_connector_openai.core.actions.words import json_type
 from kosha_connector_openai.core.errors import Fault, InputError
 from kosha_connector_openai.core.json_text import escape
 from kosha_connector_openai.core.spec.keywords import children, with_children
@@ -29,6 +30,10 @@ _FIXES: Final[Mapping[str, str]] = {
 _NULL: Final = "null"
 
 
+_STEPS: Final = 4
+"""Schemas that may stand between two levels of objects: a list, an alternative."""
+
+
 class StrictSchema:
     """The schema of one task: what is sent, what is only checked here, and how an answer is read back."""
 
@@ -36,7 +41,8 @@ class StrictSchema:
         """Raises InputError with every part that cannot be said; ``pointer`` is where the schema stands in the inputs."""
         self._rules = rules
         self.given = schema
-        faults = [*_root(schema, pointer), *self._faults(schema, pointer, 1), *self._sizes(schema, pointer)]
+        faults = [*_root(schema, pointer), *self._faults(schema, pointer, 1)]
+        faults = faults or list(self._sizes(schema, pointer))  # only what is shallow is measured
         if faults:
             raise InputError("The schema says more than a strict answer can be bound to.", faults)
         self.sent = self._strict(schema)
@@ -46,7 +52,7 @@ class StrictSchema:
         if not isinstance(schema, Mapping):
             yield Fault(pointer, "schema", "says nothing about its value.", "Give it a type.")
             return
-        if depth > self._rules.depth * 2:
+        if depth > self._rules.depth * _STEPS:
             yield Fault(pointer, "depth", f"is nested deeper than {self._rules.depth} levels.", "Flatten the schema.", self._rules.depth)
             return
         known = {*self._rules.sent, *self._rules.checked, *self._rules.dropped}
@@ -66,10 +72,11 @@ class StrictSchema:
                 yield from self._faults(part, f"{pointer}{''.join(f'/{escape(str(key))}' for key in path)}", depth + 1)
 
     def _sizes(self, schema: Any, pointer: str) -> Iterator[Fault]:
-        counts = {"properties": 0, "enum": 0}
+        counts = {"properties": 0, "enum": 0, "characters": 0}
         levels = _measure(schema, counts)
         for rule, count, most in (
             ("depth", levels, self._rules.depth),
+            ("characters", counts["characters"], self._rules.characters),
             ("properties", counts["properties"], self._rules.properties),
             ("enum", counts["enum"], self._rules.values),
         ):
@@ -80,6 +87,8 @@ class StrictSchema:
         """The schema as it is sent."""
         kept = {keyword: value for keyword, value in schema.items() if self._is_sent(keyword, value)}
         made = with_children(kept, self._strict)
+        if "type" not in made and ("enum" in made or "const" in made):
+            made["type"] = _types(made.get("enum", [made.get("const")]))
         if _is_object(schema):
             required = schema.get("required", ())
             for name, part in made.get("properties", {}).items():
@@ -107,7 +116,7 @@ class StrictSchema:
         return _without_nulls(value, self.given, self.given, 0)
 
 
-_COUNTED: Final = {"depth": "levels", "properties": "properties", "enum": "listed values"}
+_COUNTED: Final = {"depth": "levels", "characters": "characters in names and listed values", "properties": "properties", "enum": "listed values"}
 
 
 def _root(schema: Any, pointer: str) -> Iterator[Fault]:
@@ -118,6 +127,12 @@ def _root(schema: Any, pointer: str) -> Iterator[Fault]:
 def _is_object(schema: Mapping[str, Any]) -> bool:
     kinds = schema.get("type", ())
     return kinds == "object" or (isinstance(kinds, list) and "object" in kinds) or "properties" in schema
+
+
+def _types(values: Any) -> str | list[str]:
+    """The JSON types of listed values."""
+    kinds = list(dict.fromkeys(json_type(value) for value in values))
+    return kinds[0] if len(kinds) == 1 else kinds
 
 
 def _is_local(reference: Any) -> bool:
@@ -139,8 +154,11 @@ def _measure(schema: Any, counts: dict[str, int]) -> int:
     if not isinstance(schema, Mapping):
         return 0
     properties, listed = schema.get("properties"), schema.get("enum")
-    counts["properties"] += len(properties) if isinstance(properties, Mapping) else 0
-    counts["enum"] += len(listed) if isinstance(listed, list) else 0
+    names = list(properties) if isinstance(properties, Mapping) else []
+    listed = listed if isinstance(listed, list) else []
+    counts["properties"] += len(names)
+    counts["enum"] += len(listed)
+    counts["characters"] += sum(len(str(text)) for text in (*names, *listed))
     deepest = max((_measure(part, counts) for _, part in children(schema)), default=0)
     return deepest + (1 if properties else 0)
 

@@ -109,6 +109,7 @@ class StrictRules(Part):
     depth: Count = 10
     properties: Count = 5_000
     values: Count = 1_000
+    characters: Count = Field(default=120_000, description="Of all names and listed values together.")
 
 
 class Preset(Part):
