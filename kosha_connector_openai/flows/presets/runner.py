@@ -52,9 +52,9 @@ class PresetInfo:
         return self.form.schema
 
     def output_schema(self, inputs: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """The JSON Schema of ``value``; with ``inputs`` as narrow as they make it."""
-        forms = {"strict_schema": lambda value, _: value}
-        return Filling(inputs or {}, forms).request(self.preset.output)
+        """The JSON Schema of ``value``; with ``inputs`` as narrow as they make it, else for the defaults."""
+        defaults = {name: entry.default for name, entry in self.preset.inputs.items() if entry.default is not None}
+        return Filling({**defaults, **(inputs or {})}, {"strict_schema": lambda value, _: value}).request(self.preset.output)
 
     @property
     def sample(self) -> Any:

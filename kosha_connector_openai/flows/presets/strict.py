@@ -116,7 +116,12 @@ class StrictSchema:
         return _without_nulls(value, self.given, self.given, 0)
 
 
-_COUNTED: Final = {"depth": "levels", "characters": "characters in names and listed values", "properties": "properties", "enum": "listed values"}
+_COUNTED: Final = {
+    "depth": "levels",
+    "characters": "characters in names and listed values",
+    "properties": "properties",
+    "enum": "listed values",
+}
 
 
 def _root(schema: Any, pointer: str) -> Iterator[Fault]:

@@ -38,6 +38,12 @@ _STEPS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
 """A step's first key -> the keys that it needs and those that it may have."""
 
 
+_SCHEMA_WORDS = frozenset({"$comment", "$defs", "$id", "$ref", "$schema"})
+"""JSON Schema's own words; they stay as they are."""
+_READINGS = frozenset({"true_names"})
+"""What ``$as`` makes of a value in an answer."""
+
+
 class FileRule(Part):
     """What a file input takes. Bytes and media types; ``url``: an https address may stand in its place."""
 
@@ -133,6 +139,8 @@ class Preset(Part):
         for tree in (self.request, self.answer, self.output):
             for wrong in _wrong(tree, self.inputs.keys()):
                 raise ValueError(wrong)
+        for wrong in _wrong_value(self.value):
+            raise ValueError(wrong)
         named = [name for rules in (self.split, self.rank) if rules for name in _named(rules)]
         for name in named:
             if name not in self.inputs:
@@ -177,8 +185,7 @@ def _wrong(tree: Any, inputs: Any) -> Iterator[str]:
         return
     kind = step(tree)
     if kind is None:
-        # `$ref` and its like are JSON Schema's words, and stay as they are in schemas.
-        yield from (f"{key!r} is no step" for key in tree if key in ("$then", "$else", "$from", "$as", "$at"))
+        yield from (f"{key!r} is no step" for key in tree if key.startswith("$") and key not in _SCHEMA_WORDS)
     else:
         needs, may = _STEPS[kind]
         keys = tree.keys() - {kind}
@@ -190,3 +197,19 @@ def _wrong(tree: Any, inputs: Any) -> Iterator[str]:
             yield f"there is no form {tree['$as']!r}"
     for value in tree.values():
         yield from _wrong(value, inputs)
+
+
+def _wrong_value(tree: Any) -> Iterator[str]:
+    if isinstance(tree, list):
+        for item in tree:
+            yield from _wrong_value(item)
+    elif isinstance(tree, Mapping) and "$at" in tree:
+        yield from (f"$at has no {key!r}" for key in tree if key not in ("$at", "$as"))
+        if not isinstance(tree["$at"], str) or not tree["$at"].startswith("/"):
+            yield f"{tree['$at']!r} is no pointer"
+        if tree.get("$as", "true_names") not in _READINGS:
+            yield f"there is no form {tree['$as']!r}"
+    elif isinstance(tree, Mapping):
+        yield from (f"{key!r} is no step" for key in tree if key.startswith("$"))
+        for value in tree.values():
+            yield from _wrong_value(value)
