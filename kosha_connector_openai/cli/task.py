@@ -124,17 +124,14 @@ def run(
     given = read_given(lambda: fields_of(info.input_schema), Given(arguments, input_file, input_json))
     info.form.check(given)  # before a connection is made or a file opened
     sink = FileSink(out, overwrite=force) if out else None
-    try:
-        connector, connection = connect(ctx.obj, Choices(values or (), connection_file, timeout, attempts, engine))
-        call = CallOptions(timeout=timeout, attempts=attempts)
-        result = run_preset(connector, task, given, connection, on_incomplete=on_incomplete, options=call)
-        if sink is not None:
-            sink.write(_text(result.value).encode())
-            sink.commit("text/plain" if isinstance(result.value, str) else "application/json")
-    except BaseException:
-        if sink is not None:
-            sink.discard()
-        raise
+    if sink is not None:
+        sink.check()
+    connector, connection = connect(ctx.obj, Choices(values or (), connection_file, timeout, attempts, engine))
+    call = CallOptions(timeout=timeout, attempts=attempts)
+    result = run_preset(connector, task, given, connection, on_incomplete=on_incomplete, options=call)
+    if sink is not None:
+        sink.write(_text(result.value).encode())
+        sink.commit("text/plain" if isinstance(result.value, str) else "application/json")
     _show(result, out, as_json=as_json, quiet=quiet)
     if result.outcome != "ok" and on_incomplete == "warn":
         raise typer.Exit(ExitCode.REJECTED if result.outcome == "refused" else ExitCode.REPLY)
