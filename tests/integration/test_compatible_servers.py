@@ -15,7 +15,10 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai import Connector, Result
-from kosha_connector_openai.core.errors import AccessError, ApiError, InputError, RejectedError, UnavailableError
+from kosha_connector_openai.core.actions.validation import SchemaValidator
+from kosha_connector_openai.core.errors import AccessError, ApiError, IncompleteAnswerError, InputError, RejectedError, UnavailableError
+from kosha_connector_openai.flows.presets import PresetResult, run_preset
+from kosha_connector_openai.sandbox.audio import wav
 from tests.integration.servers import running
 from tests.integration.servers.running import KEY, Served
 
@@ -187,3 +190,65 @@ def test_the_table_says_what_is_seen(connector: Connector, served: Served, monke
     told = next(row[1:] for row in rows if row[0].startswith(f"{served.name} "))
     found = " | ".join(seen(connector, served, monkeypatch))
     assert " | ".join(told) == found, f"docs/connections.md: {found}"
+
+
+# Presets against real servers: random weights say nonsense, so the form of the results is what counts.
+
+
+def preset(connector: Connector, served: Served, name: str, inputs: dict[str, Any], **options: Any) -> PresetResult:
+    return run_preset(connector, name, {"model": served.model, **inputs}, served.connection(connector), **options)
+
+
+def test_ask(connector: Connector, served: Served) -> None:
+    """A text that was cut at the most tokens is told as incomplete, by every server in its own answer."""
+    result = preset(connector, served, "ask", {"question": "Say this is a test", "max_tokens": 8}, on_incomplete="warn")
+    assert (result.outcome, [warning.rule for warning in result.warnings]) == ("incomplete", ["incomplete"])
+    assert isinstance(result.value, str)
+    assert 0 < result.usage["completion_tokens"] <= 8
+    with pytest.raises(IncompleteAnswerError):
+        preset(connector, served, "ask", {"question": "Say this is a test", "max_tokens": 8})
+
+
+def test_classify(connector: Connector, served: Served) -> None:
+    """The label is one of those that were given."""
+    labels = ["praise", "complaint", "a question"]
+    assert preset(connector, served, "classify", {"text": "Too late again.", "labels": labels}).value in labels
+
+
+def test_extract(connector: Connector, served: Served) -> None:
+    """Objects in lists, numbers within bounds, optional properties: the value fits the user's own schema."""
+    schema = {
+        "type": "object",
+        "properties": {
+            "mood": {"type": "string", "enum": ["good", "bad"]},
+            "count": {"type": "integer", "minimum": 0, "maximum": 9},
+            "items": {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": 2,
+                "items": {"type": "object", "properties": {"sure": {"type": "boolean"}}, "required": ["sure"]},
+            },
+            "maybe": {"type": "boolean"},
+        },
+        "required": ["mood", "count", "items"],
+    }
+    value = preset(connector, served, "extract", {"text": "Two, and all is well.", "schema": schema}).value
+    assert SchemaValidator(schema).check(value).faults == ()
+    assert value["mood"] in ("good", "bad")
+    assert isinstance(value["items"][0]["sure"], bool)
+
+
+def test_semantic_search(connector: Connector, served: Served) -> None:
+    """The same words come first, whichever form the server's vectors have."""
+    texts = ["The shop opens at nine.", "Refunds take five days.", "xyz"]
+    inputs = {"query": "Refunds take five days.", "texts": texts, "model": served.vector_model}
+    result = run_preset(connector, "semantic-search", inputs, served.connection(connector, vectors=True))
+    assert result.value[0]["index"] == 1
+    assert result.value[0]["score"] > 0.9  # llama.cpp's vector of a text depends a little on what else is in the batch
+    assert sorted(hit["index"] for hit in result.value) == [0, 1, 2]
+
+
+def test_a_task_that_the_server_does_not_offer(connector: Connector, served: Served) -> None:
+    """Its own error, and no result."""
+    with pytest.raises(ApiError):
+        preset(connector, served, "transcribe", {"audio": wav()})

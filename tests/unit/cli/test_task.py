@@ -106,10 +106,10 @@ def test_an_error_for_programs(cli: Cli, httpx_mock: HTTPXMock, canary: Canary) 
 
 def test_wrong_inputs(cli: Cli) -> None:
     """All faults, before a connection is made: no key is needed to learn of them."""
-    done = cli("task", "run", "summarise", "length=huge", "txet=x")
+    done = cli("task", "run", "summarise", "length=huge", "texts=x")
     assert done.exit_code == 3
     assert "/length: must be one of: sentence, short, long." in done.stderr
-    assert "/txet: is not a known field. Did you mean `text`?" in done.stderr
+    assert "/texts: is not a known field. Did you mean `text`?" in done.stderr
 
 
 @pytest.mark.parametrize("text", ["image", "=@x", "image="])
