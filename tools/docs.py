@@ -21,6 +21,7 @@ from kosha_connector_openai.core import errors, flow_errors
 from kosha_connector_openai.core.errors import ConnectorError
 from kosha_connector_openai.core.spec.manifest import Manifest
 from kosha_connector_openai.core.spec.parts.models import Models, Rule
+from kosha_connector_openai.flows.presets import list_presets
 
 ROOT: Final = Path(__file__).parent.parent
 SCHEMA: Final = ROOT / "docs" / "connector.schema.json"
@@ -184,6 +185,20 @@ def _told(part: Models, rule: Rule) -> str:
     return f"[{source.title}]({source.url}), {source.date.isoformat()}"
 
 
+def presets(connector: Connector) -> str:
+    """The tasks."""
+    rows = [
+        (
+            code(info.name),
+            info.summary,
+            code(info.action),
+            ", ".join(f"**{name}**" if entry.required else name for name, entry in info.preset.inputs.items()),
+        )
+        for info in list_presets(connector)
+    ]
+    return table(("Task", "What it gives", "Action", "Inputs, the needed ones bold"), rows)
+
+
 PARTS: Final[Mapping[str, Callable[[Connector], str]]] = {
     "actions": actions,
     "exit-codes": exit_codes,
@@ -193,6 +208,7 @@ PARTS: Final[Mapping[str, Callable[[Connector], str]]] = {
     "manifest-keys": manifest_keys,
     "defaults": defaults,
     "model-rules": model_rules,
+    "presets": presets,
 }
 
 
