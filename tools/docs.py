@@ -185,7 +185,7 @@ def _told(part: Models, rule: Rule) -> str:
     return f"[{source.title}]({source.url}), {source.date.isoformat()}"
 
 
-def presets(connector: Connector) -> str:
+def tasks(connector: Connector) -> str:
     """The tasks."""
     rows = [
         (
@@ -208,7 +208,7 @@ PARTS: Final[Mapping[str, Callable[[Connector], str]]] = {
     "manifest-keys": manifest_keys,
     "defaults": defaults,
     "model-rules": model_rules,
-    "presets": presets,
+    "tasks": tasks,
 }
 
 

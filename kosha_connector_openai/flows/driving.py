@@ -29,7 +29,14 @@ class Pause:
     seconds: float
 
 
-Steps = Generator[Run | Pause, Any, T]
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Step: something slow on this machine, such as decoding a sound; its value comes back, or its error is thrown in."""
+
+    do: Callable[[], Any]
+
+
+Steps = Generator[Run | Pause | Work, Any, T]
 
 
 def drive(steps: Steps[T], connector: Connector, connection: Connection, sleep: Callable[[float], object] = time.sleep) -> T:
@@ -44,7 +51,7 @@ def drive(steps: Steps[T], connector: Connector, connection: Connection, sleep: 
                 sleep(step.seconds)
                 continue
             try:
-                value = connector.run(step.action, step.inputs, connection, step.options)
+                value = step.do() if isinstance(step, Work) else connector.run(step.action, step.inputs, connection, step.options)
             except ConnectorError as error:
                 failure = error
     except StopIteration as done:
@@ -70,7 +77,10 @@ async def adrive(
                 await (sleep or asyncio.sleep)(step.seconds)
                 continue
             try:
-                value = await connector.arun(step.action, step.inputs, connection, step.options)
+                if isinstance(step, Work):
+                    value = await asyncio.to_thread(step.do)
+                else:
+                    value = await connector.arun(step.action, step.inputs, connection, step.options)
             except ConnectorError as error:
                 failure = error
     except StopIteration as done:

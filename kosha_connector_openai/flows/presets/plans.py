@@ -5,16 +5,18 @@ A plan is the same for threads and for event loops; the runner carries out what 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from kosha_connector_openai.core.connector import CallOptions
 from kosha_connector_openai.core.errors import ConnectorError, Fault, InputError
 from kosha_connector_openai.core.json_text import encode, escape
 from kosha_connector_openai.core.request.files import FilePolicy
 from kosha_connector_openai.core.result.result import Result
 from kosha_connector_openai.core.spec.parts.presets import Preset, Presets, Reading
+from kosha_connector_openai.flows.driving import Run, Steps, Work
 from kosha_connector_openai.flows.presets.form import data_url, open_file
 from kosha_connector_openai.flows.presets.ranking import batches, hits, scores, vectors
 from kosha_connector_openai.flows.presets.reading import ending, fits, parsed, text_of
@@ -24,25 +26,7 @@ from kosha_connector_openai.flows.presets.steps import Filling, read
 from kosha_connector_openai.flows.presets.strict import StrictSchema
 from kosha_connector_openai.flows.presets.transcript import TIMED, Transcript
 
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """An action to run; faults in its inputs are told of the preset's own by ``filling``."""
-
-    action: str
-    inputs: Mapping[str, Any]
-    filling: Filling
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """Something slow that is no call, such as decoding a sound."""
-
-    run: Callable[[], Any]
-
-
-Step = Call | Work
-Plan = Generator[Step, Any, PresetResult]
+Plan = Steps[PresetResult]
 
 
 @dataclass
@@ -55,6 +39,7 @@ class Task:
     values: Mapping[str, Any]
     files: FilePolicy
     policy: Policy
+    options: CallOptions = field(default_factory=CallOptions)
     tally: Tally = field(init=False)
     schemas: dict[str, StrictSchema] = field(default_factory=dict)
 
@@ -71,10 +56,16 @@ class Task:
         forms = {"data_url": self._data_url, "json": _as_json, "strict_schema": self._strict}
         return Filling({**self.values, **more}, forms)
 
-    def call(self, **more: Any) -> Call:
-        """The call that the request describes; raises InputError where an input cannot take its form."""
+    def call(self, **more: Any) -> Steps[Result]:
+        """The call that the request describes; raises InputError, of the preset's own inputs, where it is none."""
         filling = self.filling(**more)
-        return Call(self.preset.action, filling.request(self.preset.request), filling)
+        inputs = filling.request(self.preset.request)
+        try:
+            result: Result = yield Run(self.preset.action, inputs, self.options)
+        except InputError as error:
+            raise filling.translated(error) from None
+        self.tally.add(result)
+        return result
 
     def _data_url(self, value: Any, pointer: str) -> str:
         rule = self.preset.inputs[pointer[1:]].file
@@ -93,30 +84,28 @@ def _as_json(value: Any, pointer: str) -> str:
 
 def one_call(task: Task) -> Plan:
     """One call, and what its answer says."""
-    call = task.call()
-    result: Result = yield call
-    task.tally.add(result)
+    result = yield from task.call()
     found = ending(result, task.reading)
     text = text_of(result, task.reading)
     if task.preset.answer is None:
         value = text if task.preset.value is None else read(task.preset.value, result.value)
         if found.outcome == "ok" and task.preset.value is not None:
-            found = fits(value, call.filling.fill(task.preset.output))
+            found = fits(value, task.filling().fill(task.preset.output))
         return task.tally.finish(value if found.outcome in ("ok", "incomplete") else None, found, task.policy, text)
     value = None
     if found.outcome == "ok":
-        value, found = _structured(task, text, call.filling)
+        value, found = _structured(task, text)
     return task.tally.finish(value, found, task.policy, text)
 
 
-def _structured(task: Task, text: str, filling: Filling) -> tuple[Any, Ending]:
+def _structured(task: Task, text: str) -> tuple[Any, Ending]:
     """The answer's JSON, read back and checked against what was asked for."""
     answer, found = parsed(text)
     if found.outcome != "ok":
         return None, found
     for schema in task.schemas.values():
         answer = schema.read_back(answer)
-    plain = Filling(filling.values, {**filling.forms, "strict_schema": lambda value, _: value})
+    plain = Filling(task.values, {"strict_schema": lambda value, _: value})
     found = fits(answer, plain.fill(task.preset.answer))
     if found.outcome != "ok":
         return None, found
@@ -149,7 +138,7 @@ def by_pieces(task: Task) -> Plan:
     return task.tally.finish(found.as_form(form), Ending(), task.policy)
 
 
-def _next_piece(task: Task, found: Transcript, piece: Piece) -> Generator[Step, Any, Ending]:
+def _next_piece(task: Task, found: Transcript, piece: Piece) -> Steps[Ending]:
     """One piece; an error at a later one leaves what came before, unless the policy is to fail."""
     content = {"bytes": piece.content, "filename": "piece.wav", "content_type": "audio/wav"}
     try:
@@ -160,11 +149,10 @@ def _next_piece(task: Task, found: Transcript, piece: Piece) -> Generator[Step, 
         return Ending("incomplete", f"The call for the piece at {piece.start:.0f} s failed ({error.code}); what came before is here.")
 
 
-def _piece(task: Task, found: Transcript, file: Any, start: float, length: float | None) -> Generator[Step, Any, Ending]:
+def _piece(task: Task, found: Transcript, file: Any, start: float, length: float | None) -> Steps[Ending]:
     split = task.preset.split
     assert split is not None
-    result: Result = yield task.call(**{split.input: file})
-    task.tally.add(result)
+    result = yield from task.call(**{split.input: file})
     state = ending(result, task.reading)
     if state.outcome != "ok":
         return state
@@ -185,12 +173,10 @@ def by_likeness(task: Task) -> Plan:
     found: list[Any] = []
     result: Result | None = None
     for batch in batches(given, rules):
-        call = task.call(**{rules.texts: batch})
         try:
-            result = yield call
+            result = yield from task.call(**{rules.texts: batch})
         except InputError as error:
             raise _shifted(error, rules.texts, rules.query, len(found)) from None
-        task.tally.add(result)
         found += vectors(result, rules, len(batch))
     assert result is not None
     value = hits(texts, scores(found[0], found[1:], result), task.values[rules.top])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,8 +12,9 @@ from kosha_connector_openai.core.errors import Fault, InputError
 from kosha_connector_openai.core.nearest import nearest
 from kosha_connector_openai.core.request.files import FilePolicy
 from kosha_connector_openai.core.spec.parts.presets import Preset, Presets
+from kosha_connector_openai.flows.driving import adrive, drive
 from kosha_connector_openai.flows.presets.form import Form
-from kosha_connector_openai.flows.presets.plans import Call, Plan, Step, Task, plan
+from kosha_connector_openai.flows.presets.plans import Plan, Task, plan
 from kosha_connector_openai.flows.presets.result import POLICIES, Policy, PresetResult
 from kosha_connector_openai.flows.presets.steps import Filling
 
@@ -110,23 +110,7 @@ def run_preset(
     ``on_incomplete`` says what becomes of an answer that was refused, cut short or breaks its form: an AnswerError (``fail``), a result
     that says so with a warning (``warn``), or the result alone (``pass``). Raises ConnectorError.
     """
-    steps = _start(connector, name, inputs, connection, on_incomplete)
-    try:
-        step = next(steps)
-        while True:
-            try:
-                answer = _perform(connector, step, connection, options)
-            except InputError as error:
-                step = steps.throw(_translated(step, error))
-            except Exception as error:
-                step = steps.throw(error)
-            else:
-                step = steps.send(answer)
-    except StopIteration as end:
-        result: PresetResult = end.value
-        return result
-    finally:
-        steps.close()
+    return drive(_start(connector, name, inputs, connection, on_incomplete, options), connector, connection)
 
 
 async def arun_preset(
@@ -139,47 +123,17 @@ async def arun_preset(
     options: CallOptions = CallOptions(),
 ) -> PresetResult:
     """``run_preset`` for asyncio; cancelling it closes the upstream connection."""
-    steps = _start(connector, name, inputs, connection, on_incomplete)
-    try:
-        step = next(steps)
-        while True:
-            try:
-                answer = await _aperform(connector, step, connection, options)
-            except InputError as error:
-                step = steps.throw(_translated(step, error))
-            except Exception as error:
-                step = steps.throw(error)
-            else:
-                step = steps.send(answer)
-    except StopIteration as end:
-        result: PresetResult = end.value
-        return result
-    finally:
-        steps.close()
+    return await adrive(_start(connector, name, inputs, connection, on_incomplete, options), connector, connection)
 
 
 def _part(connector: Connector) -> Presets:
     return connector.part("presets", Presets)
 
 
-def _start(connector: Connector, name: str, inputs: Mapping[str, Any], connection: Connection, policy: Policy) -> Plan:
+def _start(connector: Connector, name: str, inputs: Mapping[str, Any], connection: Connection, policy: Policy, call: CallOptions) -> Plan:
     info = find_preset(connector, name)
     if policy not in POLICIES:
         raise InputError("There is no such policy.", [Fault("", "enum", "is no policy.", f"Use {', '.join(POLICIES)}.", POLICIES)])
     options = connection.options
     files = FilePolicy(options.roots, options.any_path, connection.limits.upload)
-    return plan(Task(name, info.preset, _part(connector), info.form.check(inputs), files, policy))
-
-
-def _perform(connector: Connector, step: Step, connection: Connection, options: CallOptions) -> Any:
-    return connector.run(step.action, step.inputs, connection, options) if isinstance(step, Call) else step.run()
-
-
-async def _aperform(connector: Connector, step: Step, connection: Connection, options: CallOptions) -> Any:
-    if isinstance(step, Call):
-        return await connector.arun(step.action, step.inputs, connection, options)
-    return await asyncio.to_thread(step.run)
-
-
-def _translated(step: Step, error: InputError) -> InputError:
-    return step.filling.translated(error) if isinstance(step, Call) else error
+    return plan(Task(name, info.preset, _part(connector), info.form.check(inputs), files, policy, call))
