@@ -18,7 +18,7 @@ from kosha_connector_openai.core.result.result import Result
 from kosha_connector_openai.core.spec.parts.presets import Preset, Presets, Reading
 from kosha_connector_openai.flows.driving import Run, Steps, Work
 from kosha_connector_openai.flows.presets.form import data_url, open_file
-from kosha_connector_openai.flows.presets.ranking import batches, hits, scores, vectors
+from kosha_connector_openai.flows.presets.ranking import Vector, batches, hits, scores, vectors
 from kosha_connector_openai.flows.presets.reading import ending, fits, parsed, text_of
 from kosha_connector_openai.flows.presets.result import Ending, Policy, PresetResult, Tally
 from kosha_connector_openai.flows.presets.sound import Piece, needs_cut, pieces
@@ -169,18 +169,18 @@ def by_likeness(task: Task) -> Plan:
     rules = task.preset.rank
     assert rules is not None
     texts: list[str] = task.values[rules.texts]
-    given = [task.values[rules.query], *texts]
-    found: list[Any] = []
-    result: Result | None = None
-    for batch in batches(given, rules):
+    query: Vector = ()
+    found: list[float] = []
+    for batch in batches([task.values[rules.query], *texts], rules):
         try:
             result = yield from task.call(**{rules.texts: batch})
         except InputError as error:
-            raise _shifted(error, rules.texts, rules.query, len(found)) from None
-        found += vectors(result, rules, len(batch))
-    assert result is not None
-    value = hits(texts, scores(found[0], found[1:], result), task.values[rules.top])
-    return task.tally.finish(value, Ending(), task.policy)
+            raise _shifted(error, rules.texts, rules.query, len(found) + bool(query)) from None
+        # Only the scores are kept: the vectors of many texts would fill the memory.
+        new = vectors(result, rules, len(batch))
+        query, others = (query, new) if query else (new[0], new[1:])
+        found += scores(query, others, result)
+    return task.tally.finish(hits(texts, found, task.values[rules.top]), Ending(), task.policy)
 
 
 def _shifted(error: InputError, texts: str, query: str, before: int) -> InputError:

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from kosha_connector_openai.core.actions.engines import default_engine
 from kosha_connector_openai.core.actions.words import json_type
-from kosha_connector_openai.core.errors import Fault, InputError
+from kosha_connector_openai.core.errors import DocumentError, Fault, InputError
 from kosha_connector_openai.core.json_text import escape
+from kosha_connector_openai.core.result.stream import at
 from kosha_connector_openai.core.spec.keywords import children, with_children
 from kosha_connector_openai.core.spec.parts.presets import StrictRules
 
@@ -45,6 +47,7 @@ class StrictSchema:
         faults = faults or list(self._sizes(schema, pointer))  # only what is shallow is measured
         if faults:
             raise InputError("The schema says more than a strict answer can be bound to.", faults)
+        _compile(schema, pointer)
         self.sent = self._strict(schema)
         self.warnings = tuple(dict.fromkeys(self._unsent(schema, pointer)))
 
@@ -63,8 +66,7 @@ class StrictSchema:
             if keyword not in known or (keyword == "$ref" and not _is_local(value)):
                 fix = _FIXES.get(keyword, "Leave it out.")
                 yield Fault(place, "strict", "cannot be kept in a strict answer.", fix)
-        if _is_object(schema) and not schema.get("properties"):
-            yield Fault(f"{pointer}/properties", "strict", "is missing: an object without named properties cannot be kept.", "Name them.")
+        yield from _lacking(schema, pointer)
         if not schema.keys() & {"type", "anyOf", "enum", "const", "$ref"}:
             yield Fault(pointer, "type", "says nothing about its value.", "Give it a type.")
         for path, part in children(schema):
@@ -116,6 +118,27 @@ class StrictSchema:
         return _without_nulls(value, self.given, self.given, 0)
 
 
+def _compile(schema: Mapping[str, Any], pointer: str) -> None:
+    """Raises InputError where no answer could be checked against the schema: before anything is sent and paid for."""
+    try:
+        default_engine().compile(schema)
+    except DocumentError as error:
+        faults = [Fault(f"{pointer}{_place(schema, fault.pointer)}", "schema", fault.message, fault.fix) for fault in error.faults]
+    else:
+        return
+    raise InputError("This is no schema that an answer can be checked against.", faults or [Fault(pointer, "schema", "is no JSON Schema.")])
+
+
+def _place(schema: Any, pointer: str) -> str:
+    """A place in the user's own schema: an engine may have rewritten what it points into, but for the keyword at its end."""
+    place, found = "", schema
+    for token in pointer.split("/")[1:]:
+        inner = at(found, f"/{token}")
+        if inner is not None:
+            place, found = f"{place}/{token}", inner
+    return place
+
+
 _COUNTED: Final = {
     "depth": "levels",
     "characters": "characters in names and listed values",
@@ -129,9 +152,29 @@ def _root(schema: Any, pointer: str) -> Iterator[Fault]:
         yield Fault(pointer, "type", "must describe an object.", "Make it the property of an object.", "object")
 
 
+def _lacking(schema: Mapping[str, Any], pointer: str) -> Iterator[Fault]:
+    """What an object or a list must say."""
+    properties = schema.get("properties")
+    if _is_object(schema) and not properties:
+        yield Fault(f"{pointer}/properties", "strict", "is missing: an object without named properties cannot be kept.", "Name them.")
+    required = schema.get("required", ())
+    if isinstance(properties, Mapping) and isinstance(required, (list, tuple)):
+        for index, name in enumerate(required):
+            if name not in properties:
+                yield Fault(
+                    f"{pointer}/required/{index}", "strict", "names no property.", "Describe it under `properties`, or leave it out."
+                )
+    if "array" in _kinds(schema) and "items" not in schema:
+        yield Fault(f"{pointer}/items", "strict", "is missing: a list of anything cannot be kept.", "Say what the list holds.")
+
+
 def _is_object(schema: Mapping[str, Any]) -> bool:
+    return "object" in _kinds(schema) or "properties" in schema
+
+
+def _kinds(schema: Mapping[str, Any]) -> tuple[Any, ...]:
     kinds = schema.get("type", ())
-    return kinds == "object" or (isinstance(kinds, list) and "object" in kinds) or "properties" in schema
+    return (kinds,) if isinstance(kinds, str) else tuple(kinds) if isinstance(kinds, (list, tuple)) else ()
 
 
 def _types(values: Any) -> str | list[str]:

@@ -66,6 +66,23 @@ def test_every_object_is_closed_and_every_property_required(rules: StrictRules) 
     }
 
 
+@pytest.mark.parametrize(
+    ("schema", "pointer"),
+    [
+        (one({"type": "strin"}), "/schema/properties/a/type"),
+        (one({"type": "string", "pattern": "("}), "/schema/properties/a/pattern"),
+        (one({"$ref": "#/$defs/gone"}), "/schema"),
+        (one({"type": "integer", "minimum": "low"}), "/schema/properties/a/minimum"),
+    ],
+)
+def test_a_schema_that_cannot_be_checked_is_refused_before_it_is_sent(schema: dict[str, Any], pointer: str, rules: StrictRules) -> None:
+    """An answer that nobody could check would be paid for in vain."""
+    with pytest.raises(InputError) as caught:
+        strict(schema, rules)
+    assert [fault.pointer for fault in caught.value.faults] == [pointer]
+    assert {fault.rule for fault in caught.value.faults} == {"schema"}
+
+
 def test_the_given_schema_is_not_changed(rules: StrictRules) -> None:
     """The user's own schema is what the answer is checked against."""
     schema = {"type": "object", "properties": {"a": {"type": "string"}}}
@@ -92,6 +109,8 @@ def test_the_given_schema_is_not_changed(rules: StrictRules) -> None:
         (one({}), "/schema/properties/a", "Give it a type."),
         (one(True), "/schema/properties/a", "Give it a type."),
         ({"type": "object", "properties": {}}, "/schema/properties", "Name them."),
+        (one({"type": "array"}), "/schema/properties/a/items", "Say what the list holds."),
+        (one({"type": "string"}, required=["a", "b"]), "/schema/required/1", "Describe it under `properties`"),
         (
             one({"type": "array", "items": one({"allOf": [], "type": "string"})}),
             "/schema/properties/a/items/properties/a/allOf",
