@@ -6,8 +6,10 @@ Needs them installed: ``make e2e`` does it. The table in docs/connections.md say
 from __future__ import annotations
 
 import base64
+import io
 import json
 import re
+import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -248,6 +250,42 @@ def test_semantic_search(connector: Connector, served: Served) -> None:
     assert sorted(hit["index"] for hit in result.value) == [0, 1, 2]
 
 
+def silence(seconds: int) -> bytes:
+    """A WAV file of 8 kHz."""
+    target = io.BytesIO()
+    with wave.open(target, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8_000)
+        file.writeframes(bytes(seconds * 16_000))
+    return target.getvalue()
+
+
+def test_transcribe(connector: Connector, servers: dict[str, Served]) -> None:
+    """A server that hears: text, subtitles, and a sound that is longer than one call may be, with the times of the whole."""
+    served = servers["dasLLAMA"]
+    short = preset(connector, served, "transcribe", {"audio": silence(3), "model": served.ears})
+    assert (short.value, short.calls) == ("hello world", 1)
+    subtitles = preset(connector, served, "translate-audio", {"audio": silence(3), "model": served.ears, "format": "vtt"})
+    assert subtitles.value == "WEBVTT\n\n00:00:00.000 --> 00:00:01.000\nhello world\n\n"
+    long = preset(connector, served, "transcribe", {"audio": silence(1_230), "model": served.ears, "format": "segments"})
+    starts = [segment["start"] for segment in long.value["segments"]]
+    assert (long.calls, long.value["duration"]) == (2, 1_230.0)
+    assert starts == sorted(starts)
+    assert starts[-1] > 1_190
+    assert {segment["text"] for segment in long.value["segments"]} == {"hello world"}
+
+
+def test_subtitles_that_are_none(connector: Connector, servers: dict[str, Served]) -> None:
+    """The server answers with JSON where subtitles were asked for: decoded by what arrives, and the reason why tasks write them here."""
+    served = servers["dasLLAMA"]
+    for form in ("srt", "vtt"):
+        inputs = {"file": silence(3), "model": served.ears, "response_format": form}
+        result = connector.run("createTranscription", inputs, served.connection(connector))
+        assert (result.kind, result.value) == ("json", {"text": " hello world"})
+
+
+@pytest.mark.parametrize("served", ["llama.cpp", "LiteLLM"], indirect=True)
 def test_a_task_that_the_server_does_not_offer(connector: Connector, served: Served) -> None:
     """Its own error, and no result."""
     with pytest.raises(ApiError):
