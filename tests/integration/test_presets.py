@@ -14,6 +14,7 @@ import pytest
 
 from kosha_connector_openai import Connection, Connector, open_connector
 from kosha_connector_openai.core.actions.validation import SchemaValidator
+from kosha_connector_openai.core.errors import RefusedAnswerError
 from kosha_connector_openai.flows.presets import PresetResult, arun_preset, find_preset, list_presets, run_preset
 from kosha_connector_openai.sandbox import Sandbox
 from kosha_connector_openai.sandbox.audio import wav
@@ -96,6 +97,14 @@ def test_extract_fills_a_schema_of_several_levels(connector: Connector, connecti
     result = run_preset(connector, "extract", {"text": "Anna and Bo", "schema": schema}, connection)
     assert SchemaValidator(schema).check(result.value).faults == ()
     assert result.value["people"]
+
+
+def test_answers_that_are_not_what_was_asked_for(connector: Connector, connection: Connection) -> None:
+    """The sandbox refuses and cuts on request, so that both can be tried without a key."""
+    with pytest.raises(RefusedAnswerError):
+        run_preset(connector, "ask", {"question": "Refuse this"}, connection)
+    cut = run_preset(connector, "ask", {"question": "Say this is a test", "max_tokens": 2}, connection, on_incomplete="warn")
+    assert (cut.outcome, cut.value) == ("incomplete", "This is")
 
 
 def command(sandbox: Sandbox, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
