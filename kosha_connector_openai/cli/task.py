@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -24,7 +25,7 @@ from kosha_connector_openai.core.errors import ConnectorError
 from kosha_connector_openai.core.result.saving import FileSink
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.flows.presets import PresetInfo, PresetResult
+    from kosha_connector_openai.flows.presets import PresetInfo, PresetResult, Progress
 
 
 def make_task(settings: dict[str, Any]) -> typer.Typer:
@@ -128,13 +129,22 @@ def run(
         sink.check()
     connector, connection = connect(ctx.obj, Choices(values or (), connection_file, timeout, attempts, engine))
     call = CallOptions(timeout=timeout, attempts=attempts)
-    result = run_preset(connector, task, given, connection, on_incomplete=on_incomplete, options=call)
+    result = run_preset(connector, task, given, connection, on_incomplete=on_incomplete, options=call, progress=_progress(quiet))
     if sink is not None:
         sink.write(_text(result.value).encode())
         sink.commit("text/plain" if isinstance(result.value, str) else "application/json")
     _show(result, out, as_json=as_json, quiet=quiet)
     if result.outcome != "ok" and on_incomplete == "warn":
         raise typer.Exit(ExitCode.REJECTED if result.outcome == "refused" else ExitCode.REPLY)
+
+
+def _progress(quiet: bool) -> Callable[[Progress], None]:
+    """Tells on a terminal how far a task of several calls has come."""
+    if quiet or not sys.stderr.isatty():
+        return lambda _: None
+    return lambda now: note(
+        f"Call {now.calls}: {now.done:.0f}" + (f" of {now.total:.0f} texts" if now.total is not None else " s of sound")
+    )
 
 
 def _find(ctx: typer.Context, name: str) -> PresetInfo:

@@ -5,7 +5,7 @@ A plan is the same for threads and for event loops; the runner carries out what 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -29,6 +29,15 @@ from kosha_connector_openai.flows.presets.transcript import TIMED, Transcript
 Plan = Steps[PresetResult]
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a preset of several calls has come: seconds of a sound, or texts; ``total`` where it is known."""
+
+    calls: int
+    done: float
+    total: float | None = None
+
+
 @dataclass
 class Task:
     """A preset with the inputs of one run, checked and with their defaults."""
@@ -40,6 +49,7 @@ class Task:
     files: FilePolicy
     policy: Policy
     options: CallOptions = field(default_factory=CallOptions)
+    progress: Callable[[Progress], None] = lambda _: None
     tally: Tally = field(init=False)
     schemas: dict[str, StrictSchema] = field(default_factory=dict)
 
@@ -132,6 +142,7 @@ def by_pieces(task: Task) -> Plan:
             state = yield from _next_piece(task, found, piece)
             if state.outcome != "ok":
                 return task.tally.finish(found.as_form(form), state, task.policy)
+            task.progress(Progress(task.tally.calls, piece.start + piece.length))
     finally:
         made.close()
         context.__exit__(None, None, None)
@@ -180,6 +191,7 @@ def by_likeness(task: Task) -> Plan:
         new = vectors(result, rules, len(batch))
         query, others = (query, new) if query else (new[0], new[1:])
         found += scores(query, others, result)
+        task.progress(Progress(task.tally.calls, len(found), len(texts)))
     return task.tally.finish(hits(texts, found, task.values[rules.top]), Ending(), task.policy)
 
 

@@ -77,6 +77,11 @@ class Tally:
     def __init__(self, preset: str, warnings: tuple[Fault, ...] = ()) -> None:
         self._result = PresetResult(preset, None, warnings=warnings)
 
+    @property
+    def calls(self) -> int:
+        """How many calls there were."""
+        return self._result.calls
+
     def add(self, result: Result) -> None:
         """Counts one call."""
         total = self._result

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,7 +14,7 @@ from kosha_connector_openai.core.request.files import FilePolicy
 from kosha_connector_openai.core.spec.parts.presets import Preset, Presets
 from kosha_connector_openai.flows.driving import adrive, drive
 from kosha_connector_openai.flows.presets.form import Form
-from kosha_connector_openai.flows.presets.plans import Plan, Task, plan
+from kosha_connector_openai.flows.presets.plans import Progress, Task, plan
 from kosha_connector_openai.flows.presets.result import POLICIES, Policy, PresetResult
 from kosha_connector_openai.flows.presets.steps import Filling
 
@@ -104,13 +104,14 @@ def run_preset(
     *,
     on_incomplete: Policy = "fail",
     options: CallOptions = CallOptions(),
+    progress: Callable[[Progress], None] = lambda _: None,
 ) -> PresetResult:
-    """The typed result of a preset; ``options`` are those of each call.
+    """The typed result of a preset; ``options`` are those of each call, and ``progress`` is told after each of several.
 
     ``on_incomplete`` says what becomes of an answer that was refused, cut short or breaks its form: an AnswerError (``fail``), a result
     that says so with a warning (``warn``), or the result alone (``pass``). Raises ConnectorError.
     """
-    return drive(_start(connector, name, inputs, connection, on_incomplete, options), connector, connection)
+    return drive(plan(_task(connector, name, inputs, connection, on_incomplete, options, progress)), connector, connection)
 
 
 async def arun_preset(
@@ -121,19 +122,28 @@ async def arun_preset(
     *,
     on_incomplete: Policy = "fail",
     options: CallOptions = CallOptions(),
+    progress: Callable[[Progress], None] = lambda _: None,
 ) -> PresetResult:
     """``run_preset`` for asyncio; cancelling it closes the upstream connection."""
-    return await adrive(_start(connector, name, inputs, connection, on_incomplete, options), connector, connection)
+    return await adrive(plan(_task(connector, name, inputs, connection, on_incomplete, options, progress)), connector, connection)
 
 
 def _part(connector: Connector) -> Presets:
     return connector.part("presets", Presets)
 
 
-def _start(connector: Connector, name: str, inputs: Mapping[str, Any], connection: Connection, policy: Policy, call: CallOptions) -> Plan:
+def _task(
+    connector: Connector,
+    name: str,
+    inputs: Mapping[str, Any],
+    connection: Connection,
+    policy: Policy,
+    call: CallOptions,
+    progress: Callable[[Progress], None],
+) -> Task:
     info = find_preset(connector, name)
     if policy not in POLICIES:
         raise InputError("There is no such policy.", [Fault("", "enum", "is no policy.", f"Use {', '.join(POLICIES)}.", POLICIES)])
     options = connection.options
     files = FilePolicy(options.roots, options.any_path, connection.limits.upload)
-    return plan(Task(name, info.preset, _part(connector), info.form.check(inputs), files, policy, call))
+    return Task(name, info.preset, _part(connector), info.form.check(inputs), files, policy, call, progress)

@@ -16,6 +16,7 @@ from pytest_httpx import HTTPXMock
 
 from kosha_connector_openai.core.errors import MalformedReplyError
 from kosha_connector_openai.core.spec.parts.presets import Rank
+from kosha_connector_openai.flows.presets import Progress
 from kosha_connector_openai.flows.presets.ranking import batches, hits
 from tests.unit.flows.presets.conftest import Run, sent
 
@@ -90,7 +91,9 @@ def test_many_texts_go_in_batches(run: Run, httpx_mock: HTTPXMock) -> None:
     httpx_mock.add_callback(make, is_reusable=True)
     texts = [f"text {index}" for index in range(2_500)]
     texts[2_100] = "needle"
-    result = run("semantic-search", {"query": "q", "texts": texts, "top": 1})
+    seen: list[Progress] = []
+    result = run("semantic-search", {"query": "q", "texts": texts, "top": 1}, progress=seen.append)
+    assert [(now.calls, now.done, now.total) for now in seen] == [(1, 1023, 2500), (2, 2047, 2500), (3, 2500, 2500)]
     bodies = sent(httpx_mock)
     assert [text for body in bodies for text in body["input"]] == ["q", *texts]
     assert (len(bodies), result.calls, result.usage["total_tokens"]) == (3, 3, 12)

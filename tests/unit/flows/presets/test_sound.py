@@ -17,6 +17,7 @@ from kosha_connector_openai import Connector
 from kosha_connector_openai.core.errors import InputError, UnavailableError
 from kosha_connector_openai.core.request.files import FilePolicy, read_file_input
 from kosha_connector_openai.core.spec.parts.presets import Split
+from kosha_connector_openai.flows.presets import Progress
 from kosha_connector_openai.flows.presets import sound as sounds
 from kosha_connector_openai.flows.presets.sound import needs_cut, pieces
 from kosha_connector_openai.sandbox.audio import sound as sample
@@ -181,8 +182,11 @@ def test_a_long_sound_is_one_transcript(preset: str, run: Run, httpx_mock: HTTPX
     for index in range(3):
         usage = {"type": "duration", "seconds": 5}
         httpx_mock.add_response(json={"text": f" part {index}.\n", "usage": usage}, headers={"x-request-id": f"req_{index}"})
-    result = run(preset, {"audio": content})
+    seen: list[Progress] = []
+    result = run(preset, {"audio": content}, progress=seen.append)
     assert result.value == "part 0. part 1. part 2."
+    assert [now.calls for now in seen] == [1, 2, 3]
+    assert seen[-1].done == pytest.approx(12, abs=0.001)
     assert (result.calls, result.request_ids) == (3, ("req_0", "req_1", "req_2"))
     assert result.usage == {"type": "duration", "seconds": 15}
     assert b"".join(map(frames, pieces_sent(httpx_mock))) == frames(content)
