@@ -6,6 +6,7 @@ A plan is the same for threads and for event loops; the runner carries out what 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -85,6 +86,7 @@ class Task:
     def _strict(self, value: Any, pointer: str) -> Any:
         if pointer not in self.schemas:
             self.schemas[pointer] = StrictSchema(value, self.part.strict, pointer)
+            self.tally.warn(self.schemas[pointer].warnings)
         return self.schemas[pointer].sent
 
 
@@ -144,7 +146,8 @@ def by_pieces(task: Task) -> Plan:
                 return task.tally.finish(found.as_form(form), state, task.policy)
             task.progress(Progress(task.tally.calls, piece.start + piece.length))
     finally:
-        made.close()
+        with suppress(ValueError):  # a thread whose run was cancelled may still be cutting
+            made.close()
         context.__exit__(None, None, None)
     return task.tally.finish(found.as_form(form), Ending(), task.policy)
 

@@ -74,8 +74,12 @@ class PresetResult:
 class Tally:
     """What the calls of one preset cost, added up as they come back."""
 
-    def __init__(self, preset: str, warnings: tuple[Fault, ...] = ()) -> None:
-        self._result = PresetResult(preset, None, warnings=warnings)
+    def __init__(self, preset: str) -> None:
+        self._result = PresetResult(preset, None)
+
+    def warn(self, warnings: tuple[Fault, ...]) -> None:
+        """Notes what was let through."""
+        self._result.warnings += warnings
 
     @property
     def calls(self) -> int:

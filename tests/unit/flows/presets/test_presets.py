@@ -144,6 +144,10 @@ def test_a_length_is_checked_when_the_answer_is_there(run: Run, httpx_mock: HTTP
     with pytest.raises(UnfitAnswerError) as caught:
         run("extract", {"text": "x", "schema": schema})
     assert [(fault.pointer, fault.rule) for fault in caught.value.faults] == [("/code", "maxLength")]
+    httpx_mock.add_response(json=said('{"code": "ok"}'))
+    result = run("extract", {"text": "x", "schema": schema})
+    assert result.value == {"code": "ok"}
+    assert [(warning.pointer, warning.rule) for warning in result.warnings] == [("/schema/properties/code/maxLength", "strict")]
 
 
 REFUSED = said(None, refusal="I cannot help with that.")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import math
 import shutil
 import struct
+import threading
 import wave
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from kosha_connector_openai import Connector
 from kosha_connector_openai.core.errors import InputError, UnavailableError
 from kosha_connector_openai.core.request.files import FilePolicy, read_file_input
 from kosha_connector_openai.core.spec.parts.presets import Split
-from kosha_connector_openai.flows.presets import Progress
+from kosha_connector_openai.flows.presets import Progress, arun_preset
 from kosha_connector_openai.flows.presets import sound as sounds
 from kosha_connector_openai.flows.presets.sound import needs_cut, pieces
 from kosha_connector_openai.sandbox.audio import sound as sample
@@ -254,6 +256,27 @@ def test_silence_is_an_empty_transcript(run: Run, httpx_mock: HTTPXMock) -> None
     """Nothing said is an answer."""
     httpx_mock.add_response(json={"text": "", "segments": []})
     assert run("transcribe", {"audio": sample("wav"), "format": "srt"}).value == ""
+
+
+@pytest.mark.usefixtures("small")
+async def test_a_run_is_cancelled_while_it_cuts(connector: Connector, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The caller gets its cancellation at once, nothing is sent, and no file stays open."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(content: bytes, *_: Any) -> int:
+        begun.set()
+        go_on.wait(10)
+        return len(content) // 4
+
+    monkeypatch.setattr(sounds, "_quiet", slow)
+    connection = connector.connection({"api_key": "env:OPENAI_API_KEY"})
+    running = asyncio.ensure_future(arun_preset(connector, "transcribe", {"audio": tone(12)}, connection))
+    await asyncio.to_thread(begun.wait, 10)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    go_on.set()
+    await connector.aclose()
 
 
 @pytest.mark.usefixtures("small")
