@@ -19,6 +19,7 @@ from kosha_connector_openai.cli.fields import Field, fields_of
 from kosha_connector_openai.cli.inputs import Given, read_given
 from kosha_connector_openai.cli.output import show_warnings
 from kosha_connector_openai.cli.session import Session
+from kosha_connector_openai.cli.spending import Spending
 from kosha_connector_openai.cli.terminal import clean, is_terminal, note, one_line, say_json, say_table, to_json
 from kosha_connector_openai.core.connector import CallOptions
 from kosha_connector_openai.core.errors import ConnectorError
@@ -105,7 +106,11 @@ def run(
     ] = None,
     on_incomplete: Annotated[
         Literal["fail", "warn", "pass"],
-        typer.Option(help="What becomes of an answer that was refused, cut short or breaks its form: an error, a warning, nothing."),
+        typer.Option(
+            "--on-incomplete",
+            "--if-cut",
+            help="What becomes of an answer that was refused, cut short or breaks its form: an error, a warning, nothing.",
+        ),
     ] = "fail",
     as_json: opt.AsJson = False,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="PATH", help="Save the value in a file.")] = None,
@@ -116,6 +121,9 @@ def run(
     timeout: opt.Timeout = None,
     attempts: opt.Attempts = None,
     engine: opt.Engine = None,
+    caps: opt.Budget = None,
+    prices: opt.PriceFile = None,
+    spec: opt.Spec = None,
 ) -> None:
     """Runs a task: checks its inputs, makes the calls it needs, shows the typed result."""
     from kosha_connector_openai.flows.presets import run_preset  # noqa: PLC0415
@@ -127,8 +135,9 @@ def run(
     sink = FileSink(out, overwrite=force) if out else None
     if sink is not None:
         sink.check()
-    connector, connection = connect(ctx.obj, Choices(values or (), connection_file, timeout, attempts, engine))
-    call = CallOptions(timeout=timeout, attempts=attempts)
+    connector, connection = connect(ctx.obj, Choices(values or (), connection_file, timeout, attempts, engine, spec))
+    budget = Spending(connector, caps or (), prices).budget
+    call = CallOptions(timeout=timeout, attempts=attempts, budget=budget)
     result = run_preset(connector, task, given, connection, on_incomplete=on_incomplete, options=call, progress=_progress(quiet))
     if sink is not None:
         sink.write(_text(result.value).encode())

@@ -63,7 +63,7 @@ def own(root: Path, tmp_path: Path) -> Path:
     (tmp_path / "presets.yaml").write_text(yaml)
     (tmp_path / "connector.yaml").write_text(
         "id: acme\ntitle: Acme\nversion: 1.0.0\ntagline: Says it.\npublisher: {name: Acme}\nlicense: Apache-2.0\n"
-        "spec: {file: openapi.yaml}\nparts: {presets: presets.yaml}\n"
+        "spec: {file: openapi.yaml}\nparts: {presets: presets.yaml}\nresult: {text: [/said]}\n"
         "connection: {fields: [{name: server_url, label: Server, role: server, required: true}]}\n"
     )
     (tmp_path / "openapi.yaml").write_text(

@@ -15,13 +15,14 @@ from kosha_connector_openai.core.connector import CallOptions
 from kosha_connector_openai.core.errors import ConnectorError, Fault, InputError
 from kosha_connector_openai.core.json_text import encode, escape
 from kosha_connector_openai.core.request.files import FilePolicy
+from kosha_connector_openai.core.result.outcome import Policy
 from kosha_connector_openai.core.result.result import Result
-from kosha_connector_openai.core.spec.parts.presets import Preset, Presets, Reading
+from kosha_connector_openai.core.spec.parts.presets import Preset, Presets
 from kosha_connector_openai.flows.driving import Run, Steps, Work
 from kosha_connector_openai.flows.presets.form import data_url, open_file
 from kosha_connector_openai.flows.presets.ranking import Vector, batches, hits, scores, vectors
-from kosha_connector_openai.flows.presets.reading import ending, fits, parsed, text_of
-from kosha_connector_openai.flows.presets.result import Ending, Policy, PresetResult, Tally
+from kosha_connector_openai.flows.presets.reading import ending, fits, parsed
+from kosha_connector_openai.flows.presets.result import Ending, PresetResult, Tally
 from kosha_connector_openai.flows.presets.sound import Piece, needs_cut, pieces
 from kosha_connector_openai.flows.presets.steps import Filling, read
 from kosha_connector_openai.flows.presets.strict import StrictSchema
@@ -57,11 +58,6 @@ class Task:
     def __post_init__(self) -> None:
         self.tally = Tally(self.name)
 
-    @property
-    def reading(self) -> Reading | None:
-        """How the answer's end is read."""
-        return self.part.readings[self.preset.reads] if self.preset.reads else None
-
     def filling(self, **more: Any) -> Filling:
         """The inputs, some replaced, and the forms that they can take."""
         forms = {"data_url": self._data_url, "json": _as_json, "strict_schema": self._strict}
@@ -72,7 +68,8 @@ class Task:
         filling = self.filling(**more)
         inputs = filling.request(self.preset.request)
         try:
-            result: Result = yield Run(self.preset.action, inputs, self.options)
+            # How an answer ended is told once, by the preset and not by each of its calls.
+            result: Result = yield Run(self.preset.action, inputs, replace(self.options, policy="pass"))
         except InputError as error:
             raise filling.translated(error) from None
         self.tally.add(result)
@@ -97,8 +94,8 @@ def _as_json(value: Any, pointer: str) -> str:
 def one_call(task: Task) -> Plan:
     """One call, and what its answer says."""
     result = yield from task.call()
-    found = ending(result, task.reading)
-    text = text_of(result, task.reading)
+    found = ending(result, needs_text=task.preset.value is None or task.preset.answer is not None)
+    text = result.text
     if task.preset.answer is None:
         value = text if task.preset.value is None else read(task.preset.value, result.value)
         if found.outcome == "ok" and task.preset.value is not None:
@@ -167,7 +164,7 @@ def _piece(task: Task, found: Transcript, file: Any, start: float, length: float
     split = task.preset.split
     assert split is not None
     result = yield from task.call(**{split.input: file})
-    state = ending(result, task.reading)
+    state = ending(result, needs_text=False)
     if state.outcome != "ok":
         return state
     had = len(found.segments)

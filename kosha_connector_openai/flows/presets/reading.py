@@ -3,42 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from kosha_connector_openai.core.actions.validation import SchemaValidator
 from kosha_connector_openai.core.errors import Fault, InputError
 from kosha_connector_openai.core.json_text import JsonTextError, decode
 from kosha_connector_openai.core.result.result import Result
-from kosha_connector_openai.core.result.stream import at
-from kosha_connector_openai.core.spec.parts.presets import Reading
-from kosha_connector_openai.flows.presets.result import Ending
+from kosha_connector_openai.flows.presets.result import Ending, Outcome
 
-_REFUSED = Ending("refused", "The model refused to answer.")
 _EMPTY = Ending("incomplete", "The answer is empty.")
 _NO_JSON = "The answer is not the JSON that was asked for."
 _MISFIT = "The answer does not fit the schema that it was asked for."
+_OUTCOMES: Final[Mapping[str, Outcome]] = {
+    "complete": "ok",
+    "pending": "incomplete",
+    "incomplete": "incomplete",
+    "failed": "incomplete",
+    "refused": "refused",
+    "filtered": "refused",
+}
+"""What the manifest's rules say of an answer -> what it means to a preset."""
 
 
-def ending(result: Result, reading: Reading | None) -> Ending:
-    """How the answer ended, by its own words; a missing or an unknown reason is no end of its own."""
-    if result.incomplete:
-        return Ending("incomplete", "The answer was cut off on its way.")
-    if reading is None:
-        return Ending()
-    if any(isinstance(text := at(result.value, pointer), str) and text for pointer in reading.refusal):
-        return _REFUSED
-    reason = at(result.value, reading.reason) if reading.reason is not None else None
-    if isinstance(reason, str) and reason in reading.refused:
-        return Ending("refused", reading.refused[reason])
-    if isinstance(reason, str) and reason in reading.incomplete:
-        return Ending("incomplete", reading.incomplete[reason])
-    return _EMPTY if reading.text is not None and not text_of(result, reading).strip() else Ending()
-
-
-def text_of(result: Result, reading: Reading | None) -> str:
-    """The answer's text; "" where there is none."""
-    found = at(result.value, reading.text) if reading is not None and reading.text is not None else None
-    return found if isinstance(found, str) else result.text
+def ending(result: Result, *, needs_text: bool) -> Ending:
+    """How the answer ended, by the manifest's rules; where its text is the result, an empty one is none."""
+    outcome = _OUTCOMES[result.outcome]
+    if outcome != "ok":
+        return Ending(outcome, " ".join(result.reasons) or f"The answer is {result.outcome}.")
+    return _EMPTY if needs_text and not result.text.strip() else Ending()
 
 
 def parsed(text: str) -> tuple[Any, Ending]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from kosha_connector_openai.core.errors import AnswerError, Fault, IncompleteAnswerError, RefusedAnswerError, UnfitAnswerError
+from kosha_connector_openai.core.result.outcome import Policy
 from kosha_connector_openai.core.result.result import Result
 
 Outcome = Literal["ok", "refused", "incomplete", "unfit"]
-Policy = Literal["fail", "warn", "pass"]
+POLICIES: Final = get_args(Policy)
 """What is done with an answer that is not what was asked for: an error, a result with a warning, or the result alone."""
-POLICIES: Final = ("fail", "warn", "pass")
 _ERRORS: Final[Mapping[str, type[AnswerError]]] = {
     "refused": RefusedAnswerError,
     "incomplete": IncompleteAnswerError,

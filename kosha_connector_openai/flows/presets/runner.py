@@ -11,11 +11,12 @@ from kosha_connector_openai.core.connector import CallOptions, Connection, Conne
 from kosha_connector_openai.core.errors import Fault, InputError
 from kosha_connector_openai.core.nearest import nearest
 from kosha_connector_openai.core.request.files import FilePolicy
+from kosha_connector_openai.core.result.outcome import Policy
 from kosha_connector_openai.core.spec.parts.presets import Preset, Presets
 from kosha_connector_openai.flows.driving import adrive, drive
 from kosha_connector_openai.flows.presets.form import Form
 from kosha_connector_openai.flows.presets.plans import Progress, Task, plan
-from kosha_connector_openai.flows.presets.result import POLICIES, Policy, PresetResult
+from kosha_connector_openai.flows.presets.result import POLICIES, PresetResult
 from kosha_connector_openai.flows.presets.steps import Filling
 
 

@@ -134,3 +134,14 @@ def test_a_failed_task_leaves_no_file(cli: Cli, httpx_mock: HTTPXMock, canary: C
     httpx_mock.add_response(500, is_reusable=True)
     assert cli(*ASK, "--out", str(tmp_path / "answer.txt"), "--attempts", "1").exit_code == 7
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_budget_holds_for_all_calls_of_a_task(cli: Cli, httpx_mock: HTTPXMock, canary: Canary) -> None:
+    """What the caps do not cover is not sent; the second batch of a search is one call too many for a budget of one."""
+    assert cli(*ASK, "--budget", "tokens=1").exit_code != 0
+    vectors = [{"index": index, "embedding": [1.0]} for index in range(1024)]
+    httpx_mock.add_response(json={"data": vectors, "usage": {"prompt_tokens": 3, "total_tokens": 3}})
+    inputs = json.dumps({"query": "q", "texts": ["t"] * 1500})
+    done = cli("task", "run", "semantic-search", "--json-input", inputs, "--budget", "calls=1", "--json")
+    assert json.loads(done.stdout)["error"]["code"] == "budget"
+    assert len(httpx_mock.get_requests()) == 1

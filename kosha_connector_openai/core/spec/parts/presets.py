@@ -66,16 +66,6 @@ class Input(Part):
     file: FileRule | None = None
 
 
-class Reading(Part):
-    """Where an answer says how it ended. ``incomplete`` and ``refused``: the reason -> what it means."""
-
-    text: Pointer | None = Field(default=None, description="The text that the answer gives.")
-    refusal: tuple[Pointer, ...] = Field(default=(), description="A text here is a refusal.")
-    reason: Pointer | None = Field(default=None, description="Why the answer ended.")
-    incomplete: Mapping[str, Line] = Field(default_factory=dict)
-    refused: Mapping[str, Line] = Field(default_factory=dict)
-
-
 class Split(Part):
     """How a sound that is too long is cut and its transcripts are joined. Bytes, seconds; pointers into each transcript."""
 
@@ -124,7 +114,6 @@ class Preset(Part):
     title: Name
     summary: Line
     action: Name
-    reads: Name | None = Field(default=None, description="Which of `readings` tells how the answer ended.")
     inputs: Mapping[str, Input]
     request: Mapping[str, Any]
     answer: Mapping[str, Any] | None = Field(default=None, description="The JSON Schema that the answer's text must fit; a tree of steps.")
@@ -151,16 +140,8 @@ class Preset(Part):
 class Presets(Part):
     """All presets of a connector."""
 
-    readings: Mapping[str, Reading] = Field(default_factory=dict)
     strict: StrictRules = Field(default_factory=StrictRules)
     presets: Mapping[PresetName, Preset] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _known(self) -> Self:
-        for name, preset in self.presets.items():
-            if preset.reads is not None and preset.reads not in self.readings:
-                raise ValueError(f"the preset {name!r} names a reading that is not there")
-        return self
 
 
 def _named(rules: Split | Rank) -> tuple[str, ...]:

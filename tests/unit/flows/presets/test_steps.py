@@ -71,7 +71,6 @@ def test_reading_an_answer(tree: Any, value: Any) -> None:
 
 
 PART = """
-readings: {chat: {text: /t}}
 presets:
   one:
     title: One
@@ -96,7 +95,6 @@ presets:
         ("{x: {$then: 1}}", "", "'$then' is no step"),
         ("{x: [{y: {$when: a, $then: {$input: c}}}]}", "", "there is no input 'c'"),
         ("{x: {$eval: a}}", "", "'$eval' is no step"),
-        ("{x: 1}", "reads: caht", "names a reading that is not there"),
         ("{x: 1}", "rank: {query: q, texts: a, top: a, items: 1, bytes: 1, list: /, index: /, vector: /}", "there is no input 'q'"),
         ("{x: 1}", "value: {v: {$at: nowhere}}", "is no pointer"),
         ("{x: 1}", "value: {v: {$at: /x, $as: upper}}", "there is no form 'upper'"),
@@ -111,5 +109,5 @@ def test_a_wrong_tree_is_refused_when_it_is_loaded(request_: str, more: str, wor
 
 def test_a_good_part_loads() -> None:
     """The same text without a fault."""
-    part = parse_part((PART % ("{x: {$input: a}}", "reads: chat")).encode(), Presets, name="presets.yaml")
+    part = parse_part((PART % ("{x: {$input: a}}", "")).encode(), Presets, name="presets.yaml")
     assert list(part.presets) == ["one"]
