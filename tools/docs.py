@@ -25,6 +25,7 @@ from kosha_connector_openai.core.spec.parts.forms import FormsPart
 from kosha_connector_openai.core.spec.parts.jobs import JobKind, Jobs
 from kosha_connector_openai.core.spec.parts.models import Models, Rule
 from kosha_connector_openai.core.spec.parts.paging import PageForm, Paging
+from kosha_connector_openai.flows.presets import list_presets
 
 ROOT: Final = Path(__file__).parent.parent
 SCHEMA: Final = ROOT / "docs" / "connector.schema.json"
@@ -248,6 +249,20 @@ def _told(part: Models, rule: Rule) -> str:
     return f"[{source.title}]({source.url}), {source.date.isoformat()}"
 
 
+def tasks(connector: Connector) -> str:
+    """The tasks."""
+    rows = [
+        (
+            code(info.name),
+            info.summary,
+            code(info.action),
+            ", ".join(f"**{name}**" if entry.required else name for name, entry in info.preset.inputs.items()),
+        )
+        for info in list_presets(connector)
+    ]
+    return table(("Task", "What it gives", "Action", "Inputs, the needed ones bold"), rows)
+
+
 PARTS: Final[Mapping[str, Callable[[Connector], str]]] = {
     "actions": actions,
     "exit-codes": exit_codes,
@@ -263,6 +278,7 @@ PARTS: Final[Mapping[str, Callable[[Connector], str]]] = {
     "form-format": form_format,
     "defaults": defaults,
     "model-rules": model_rules,
+    "tasks": tasks,
 }
 
 

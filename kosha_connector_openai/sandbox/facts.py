@@ -94,6 +94,31 @@ def _last_text(value: Any, leaves: list[str]) -> str:
 
 
 def _text(scene: Scene) -> str:
+    """The answer, and no more of it than was asked for."""
+    text = _whole(scene)
+    most = _most(scene)
+    return text if most is None else "".join(_pieces(text)[:most])
+
+
+def _most(scene: Scene) -> int | None:
+    """The words that the answer may have at most."""
+    found = (scene.ask(pointer) for pointer in scene.words["text"]["most"])
+    return next((most for most in found if isinstance(most, int) and most > 0), None)
+
+
+def _finish(scene: Scene) -> str:
+    most = _most(scene)
+    return "stop" if most is None or len(_pieces(_whole(scene))) <= most else "length"
+
+
+def _refusal(scene: Scene) -> Any:
+    """What a refusal says, where the request asks for one; ABSENT where it does not."""
+    rules = scene.words["text"]
+    asked = (_last_text(scene.ask(pointer), rules["leaves"]) for pointer in rules["refusable"])
+    return rules["refused"] if any(re.match(rules["refuse"], text) for text in asked) else ABSENT
+
+
+def _whole(scene: Scene) -> str:
     rules = scene.words["text"]
     made = (point(scene.bound.get("object", {}), pointer) for pointer in rules["made"])
     structured = next((text for text in made if isinstance(text, str)), None) or _structured(scene, rules)
@@ -217,6 +242,7 @@ FACTS: Final[Mapping[str, Callable[[Scene], Any]]] = {
     "audio": lambda scene: sound(str(scene.ask("/response_format", "mp3"))),
     "audio_pieces": _audio_pieces,
     "choices": lambda scene: list(range(_count(scene))),
+    "finish": _finish,
     "later": lambda scene: EPOCH + scene.number + _DAY,
     "model": lambda scene: scene.ask("/model", "sandbox"),
     "now": lambda scene: EPOCH + scene.number,
@@ -230,7 +256,8 @@ FACTS: Final[Mapping[str, Callable[[Scene], Any]]] = {
     "queries": lambda scene: [query] if isinstance(query := scene.ask("/query", ""), str) else query,
     "request": _request,
     "session": lambda scene: scene.words["session"].encode(),
-    "speaks": lambda scene: not scene.get("tool_call"),
+    "refusal": _refusal,
+    "speaks": lambda scene: not scene.get("tool_call") and not scene.get("refusal"),
     "spoken": lambda scene: scene.words["transcript"],
     "spoken_pieces": lambda scene: _pieces(scene.words["transcript"]),
     "spoken_text": lambda scene: scene.get("text") if scene.get("speaks") else "",

@@ -6,8 +6,10 @@ Needs them installed: ``make e2e`` does it. The table in docs/connections.md say
 from __future__ import annotations
 
 import base64
+import io
 import json
 import re
+import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,10 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai import Connector, Result
-from kosha_connector_openai.core.errors import AccessError, ApiError, InputError, RejectedError, UnavailableError
+from kosha_connector_openai.core.actions.validation import SchemaValidator
+from kosha_connector_openai.core.errors import AccessError, ApiError, IncompleteAnswerError, InputError, RejectedError, UnavailableError
+from kosha_connector_openai.flows.presets import PresetResult, run_preset
+from kosha_connector_openai.sandbox.audio import wav
 from tests.integration.servers import running
 from tests.integration.servers.running import KEY, Served
 
@@ -187,3 +192,101 @@ def test_the_table_says_what_is_seen(connector: Connector, served: Served, monke
     told = next(row[1:] for row in rows if row[0].startswith(f"{served.name} "))
     found = " | ".join(seen(connector, served, monkeypatch))
     assert " | ".join(told) == found, f"docs/connections.md: {found}"
+
+
+# Presets against real servers: random weights say nonsense, so the form of the results is what counts.
+
+
+def preset(connector: Connector, served: Served, name: str, inputs: dict[str, Any], **options: Any) -> PresetResult:
+    return run_preset(connector, name, {"model": served.model, **inputs}, served.connection(connector), **options)
+
+
+def test_ask(connector: Connector, served: Served) -> None:
+    """A text that was cut at the most tokens is told as incomplete, by every server in its own answer."""
+    result = preset(connector, served, "ask", {"question": "Say this is a test", "max_tokens": 8}, on_incomplete="warn")
+    assert (result.outcome, [warning.rule for warning in result.warnings]) == ("incomplete", ["incomplete"])
+    assert isinstance(result.value, str)
+    assert 0 < result.usage["completion_tokens"] <= 8
+    with pytest.raises(IncompleteAnswerError):
+        preset(connector, served, "ask", {"question": "Say this is a test", "max_tokens": 8})
+
+
+def test_classify(connector: Connector, served: Served) -> None:
+    """The label is one of those that were given."""
+    labels = ["praise", "complaint", "a question"]
+    assert preset(connector, served, "classify", {"text": "Too late again.", "labels": labels}).value in labels
+
+
+def test_extract(connector: Connector, served: Served) -> None:
+    """Objects in lists, numbers within bounds, optional properties: the value fits the user's own schema."""
+    schema = {
+        "type": "object",
+        "properties": {
+            "mood": {"type": "string", "enum": ["good", "bad"]},
+            "count": {"type": "integer", "minimum": 0, "maximum": 9},
+            "items": {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": 2,
+                "items": {"type": "object", "properties": {"sure": {"type": "boolean"}}, "required": ["sure"]},
+            },
+            "maybe": {"type": "boolean"},
+        },
+        "required": ["mood", "count", "items"],
+    }
+    value = preset(connector, served, "extract", {"text": "Two, and all is well.", "schema": schema}).value
+    assert SchemaValidator(schema).check(value).faults == ()
+    assert value["mood"] in ("good", "bad")
+    assert isinstance(value["items"][0]["sure"], bool)
+
+
+def test_semantic_search(connector: Connector, served: Served) -> None:
+    """The same words come first, whichever form the server's vectors have."""
+    texts = ["The shop opens at nine.", "Refunds take five days.", "xyz"]
+    inputs = {"query": "Refunds take five days.", "texts": texts, "model": served.vector_model}
+    result = run_preset(connector, "semantic-search", inputs, served.connection(connector, vectors=True))
+    assert result.value[0]["index"] == 1
+    assert result.value[0]["score"] > 0.9  # llama.cpp's vector of a text depends a little on what else is in the batch
+    assert sorted(hit["index"] for hit in result.value) == [0, 1, 2]
+
+
+def silence(seconds: int) -> bytes:
+    """A WAV file of 8 kHz."""
+    target = io.BytesIO()
+    with wave.open(target, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8_000)
+        file.writeframes(bytes(seconds * 16_000))
+    return target.getvalue()
+
+
+def test_transcribe(connector: Connector, servers: dict[str, Served]) -> None:
+    """A server that hears: text, subtitles, and a sound that is longer than one call may be, with the times of the whole."""
+    served = servers["dasLLAMA"]
+    short = preset(connector, served, "transcribe", {"audio": silence(3), "model": served.ears})
+    assert (short.value, short.calls) == ("hello world", 1)
+    subtitles = preset(connector, served, "translate-audio", {"audio": silence(3), "model": served.ears, "format": "vtt"})
+    assert subtitles.value == "WEBVTT\n\n00:00:00.000 --> 00:00:01.000\nhello world\n\n"
+    long = preset(connector, served, "transcribe", {"audio": silence(1_230), "model": served.ears, "format": "segments"})
+    starts = [segment["start"] for segment in long.value["segments"]]
+    assert (long.calls, long.value["duration"]) == (2, 1_230.0)
+    assert starts == sorted(starts)
+    assert starts[-1] > 1_190
+    assert {segment["text"] for segment in long.value["segments"]} == {"hello world"}
+
+
+def test_subtitles_that_are_none(connector: Connector, servers: dict[str, Served]) -> None:
+    """The server answers with JSON where subtitles were asked for: decoded by what arrives, and the reason why tasks write them here."""
+    served = servers["dasLLAMA"]
+    for form in ("srt", "vtt"):
+        inputs = {"file": silence(3), "model": served.ears, "response_format": form}
+        result = connector.run("createTranscription", inputs, served.connection(connector))
+        assert (result.kind, result.value) == ("json", {"text": " hello world"})
+
+
+@pytest.mark.parametrize("served", ["llama.cpp", "LiteLLM"], indirect=True)
+def test_a_task_that_the_server_does_not_offer(connector: Connector, served: Served) -> None:
+    """Its own error, and no result."""
+    with pytest.raises(ApiError):
+        preset(connector, served, "transcribe", {"audio": wav()})

@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from kosha_connector_openai.core.errors import Fault, InputError
+from kosha_connector_openai.core.actions.engines import default_engine
+from kosha_connector_openai.core.actions.words import json_type
+from kosha_connector_openai.core.errors import DocumentError, Fault, InputError
 from kosha_connector_openai.core.json_text import escape
+from kosha_connector_openai.core.result.stream import at
 from kosha_connector_openai.core.spec.keywords import children, with_children
 from kosha_connector_openai.core.spec.parts.presets import StrictRules
 
@@ -29,6 +32,10 @@ _FIXES: Final[Mapping[str, str]] = {
 _NULL: Final = "null"
 
 
+_STEPS: Final = 4
+"""Schemas that may stand between two levels of objects: a list, an alternative."""
+
+
 class StrictSchema:
     """The schema of one task: what is sent, what is only checked here, and how an answer is read back."""
 
@@ -36,9 +43,11 @@ class StrictSchema:
         """Raises InputError with every part that cannot be said; ``pointer`` is where the schema stands in the inputs."""
         self._rules = rules
         self.given = schema
-        faults = [*_root(schema, pointer), *self._faults(schema, pointer, 1), *self._sizes(schema, pointer)]
+        faults = [*_root(schema, pointer), *self._faults(schema, pointer, 1)]
+        faults = faults or list(self._sizes(schema, pointer))  # only what is shallow is measured
         if faults:
             raise InputError("The schema says more than a strict answer can be bound to.", faults)
+        _compile(schema, pointer)
         self.sent = self._strict(schema)
         self.warnings = tuple(dict.fromkeys(self._unsent(schema, pointer)))
 
@@ -46,7 +55,7 @@ class StrictSchema:
         if not isinstance(schema, Mapping):
             yield Fault(pointer, "schema", "says nothing about its value.", "Give it a type.")
             return
-        if depth > self._rules.depth * 2:
+        if depth > self._rules.depth * _STEPS:
             yield Fault(pointer, "depth", f"is nested deeper than {self._rules.depth} levels.", "Flatten the schema.", self._rules.depth)
             return
         known = {*self._rules.sent, *self._rules.checked, *self._rules.dropped}
@@ -57,8 +66,7 @@ class StrictSchema:
             if keyword not in known or (keyword == "$ref" and not _is_local(value)):
                 fix = _FIXES.get(keyword, "Leave it out.")
                 yield Fault(place, "strict", "cannot be kept in a strict answer.", fix)
-        if _is_object(schema) and not schema.get("properties"):
-            yield Fault(f"{pointer}/properties", "strict", "is missing: an object without named properties cannot be kept.", "Name them.")
+        yield from _lacking(schema, pointer)
         if not schema.keys() & {"type", "anyOf", "enum", "const", "$ref"}:
             yield Fault(pointer, "type", "says nothing about its value.", "Give it a type.")
         for path, part in children(schema):
@@ -66,10 +74,11 @@ class StrictSchema:
                 yield from self._faults(part, f"{pointer}{''.join(f'/{escape(str(key))}' for key in path)}", depth + 1)
 
     def _sizes(self, schema: Any, pointer: str) -> Iterator[Fault]:
-        counts = {"properties": 0, "enum": 0}
+        counts = {"properties": 0, "enum": 0, "characters": 0}
         levels = _measure(schema, counts)
         for rule, count, most in (
             ("depth", levels, self._rules.depth),
+            ("characters", counts["characters"], self._rules.characters),
             ("properties", counts["properties"], self._rules.properties),
             ("enum", counts["enum"], self._rules.values),
         ):
@@ -80,6 +89,8 @@ class StrictSchema:
         """The schema as it is sent."""
         kept = {keyword: value for keyword, value in schema.items() if self._is_sent(keyword, value)}
         made = with_children(kept, self._strict)
+        if "type" not in made and ("enum" in made or "const" in made):
+            made["type"] = _types(made.get("enum", [made.get("const")]))
         if _is_object(schema):
             required = schema.get("required", ())
             for name, part in made.get("properties", {}).items():
@@ -107,7 +118,33 @@ class StrictSchema:
         return _without_nulls(value, self.given, self.given, 0)
 
 
-_COUNTED: Final = {"depth": "levels", "properties": "properties", "enum": "listed values"}
+def _compile(schema: Mapping[str, Any], pointer: str) -> None:
+    """Raises InputError where no answer could be checked against the schema: before anything is sent and paid for."""
+    try:
+        default_engine().compile(schema)
+    except DocumentError as error:
+        faults = [Fault(f"{pointer}{_place(schema, fault.pointer)}", "schema", fault.message, fault.fix) for fault in error.faults]
+    else:
+        return
+    raise InputError("This is no schema that an answer can be checked against.", faults or [Fault(pointer, "schema", "is no JSON Schema.")])
+
+
+def _place(schema: Any, pointer: str) -> str:
+    """A place in the user's own schema: an engine may have rewritten what it points into, but for the keyword at its end."""
+    place, found = "", schema
+    for token in pointer.split("/")[1:]:
+        inner = at(found, f"/{token}")
+        if inner is not None:
+            place, found = f"{place}/{token}", inner
+    return place
+
+
+_COUNTED: Final = {
+    "depth": "levels",
+    "characters": "characters in names and listed values",
+    "properties": "properties",
+    "enum": "listed values",
+}
 
 
 def _root(schema: Any, pointer: str) -> Iterator[Fault]:
@@ -115,9 +152,35 @@ def _root(schema: Any, pointer: str) -> Iterator[Fault]:
         yield Fault(pointer, "type", "must describe an object.", "Make it the property of an object.", "object")
 
 
+def _lacking(schema: Mapping[str, Any], pointer: str) -> Iterator[Fault]:
+    """What an object or a list must say."""
+    properties = schema.get("properties")
+    if _is_object(schema) and not properties:
+        yield Fault(f"{pointer}/properties", "strict", "is missing: an object without named properties cannot be kept.", "Name them.")
+    required = schema.get("required", ())
+    if isinstance(properties, Mapping) and isinstance(required, (list, tuple)):
+        for index, name in enumerate(required):
+            if name not in properties:
+                yield Fault(
+                    f"{pointer}/required/{index}", "strict", "names no property.", "Describe it under `properties`, or leave it out."
+                )
+    if "array" in _kinds(schema) and "items" not in schema:
+        yield Fault(f"{pointer}/items", "strict", "is missing: a list of anything cannot be kept.", "Say what the list holds.")
+
+
 def _is_object(schema: Mapping[str, Any]) -> bool:
+    return "object" in _kinds(schema) or "properties" in schema
+
+
+def _kinds(schema: Mapping[str, Any]) -> tuple[Any, ...]:
     kinds = schema.get("type", ())
-    return kinds == "object" or (isinstance(kinds, list) and "object" in kinds) or "properties" in schema
+    return (kinds,) if isinstance(kinds, str) else tuple(kinds) if isinstance(kinds, (list, tuple)) else ()
+
+
+def _types(values: Any) -> str | list[str]:
+    """The JSON types of listed values."""
+    kinds = list(dict.fromkeys(json_type(value) for value in values))
+    return kinds[0] if len(kinds) == 1 else kinds
 
 
 def _is_local(reference: Any) -> bool:
@@ -139,8 +202,11 @@ def _measure(schema: Any, counts: dict[str, int]) -> int:
     if not isinstance(schema, Mapping):
         return 0
     properties, listed = schema.get("properties"), schema.get("enum")
-    counts["properties"] += len(properties) if isinstance(properties, Mapping) else 0
-    counts["enum"] += len(listed) if isinstance(listed, list) else 0
+    names = list(properties) if isinstance(properties, Mapping) else []
+    listed = listed if isinstance(listed, list) else []
+    counts["properties"] += len(names)
+    counts["enum"] += len(listed)
+    counts["characters"] += sum(len(str(text)) for text in (*names, *listed))
     deepest = max((_measure(part, counts) for _, part in children(schema)), default=0)
     return deepest + (1 if properties else 0)
 

@@ -36,7 +36,7 @@ def installed() -> bool:
 
 @dataclass(frozen=True)
 class Served:
-    """One server: where it is, what its models for text and for vectors are called, and whether it asks for a key."""
+    """One server: where it is, what its models for text, for vectors and for speech are called, and whether it asks for a key."""
 
     name: str
     url: str
@@ -44,6 +44,7 @@ class Served:
     vector_url: str
     vector_model: str
     keyed: bool = True
+    ears: str = ""
 
     def connection(self, connector: Connector, *, vectors: bool = False) -> Connection:
         """A connection with the key of the environment, or without one; a server may have another port for vectors."""
@@ -75,11 +76,13 @@ def llama_cpp(model: Path) -> Iterator[Served]:
 
 @contextmanager
 def dasllama(model: Path) -> Iterator[Served]:
-    """dasLLAMA: another engine, one process for both, no key."""
-    port = _port()
+    """dasLLAMA: another engine, one process for text, vectors and speech, no key."""
+    port, ears = _port(), model.parent / "ears.bin"
+    subprocess.run([HOME / "bin" / "python", HERE / "tiny_ears.py", ears], check=True, timeout=60)
     command = [str(HOME / "bin" / "dasllama-server"), "-m", str(model), "-p", str(port), "--gpu", "off", "-t", "2", "-s", "2", "-q", "fp32"]
+    command += ["--asr", str(ears)]
     with _running(command, port, model.parent):
-        yield Served("dasLLAMA", _url(port), model.name, _url(port), model.name, keyed=False)
+        yield Served("dasLLAMA", _url(port), model.name, _url(port), model.name, keyed=False, ears="ears")
 
 
 @contextmanager

@@ -110,6 +110,28 @@ def test_a_forced_tool_is_called_in_responses(call: Any) -> None:
     assert types == ["created", "in_progress", "output_item.added", *arguments, "output_item.done", "completed"]
 
 
+@pytest.mark.parametrize("most", ["max_tokens", "max_completion_tokens"])
+def test_an_answer_has_at_most_the_tokens_asked_for(call: Any, most: str) -> None:
+    """Tokens are words: the answer is cut and says so; with room for all of it, it is whole."""
+    cut = call("POST", "/v1/chat/completions", CHAT | {most: 2}).json
+    assert (cut["choices"][0]["message"]["content"], cut["choices"][0]["finish_reason"]) == ("Hello to", "length")
+    assert cut["usage"]["completion_tokens"] == 2
+    whole = call("POST", "/v1/chat/completions", CHAT | {most: 4}).json
+    assert (whole["choices"][0]["message"]["content"], whole["choices"][0]["finish_reason"]) == (SAID, "stop")
+    events = call("POST", "/v1/chat/completions", CHAT | {most: 2, "stream": True}).events
+    assert events[-2]["choices"][0]["finish_reason"] == "length"
+
+
+def test_a_refusal_on_request(call: Any) -> None:
+    """A message that begins with the word gets a refusal in its own field, whole and as a stream."""
+    chat = CHAT | {"messages": [{"role": "user", "content": "Refuse this"}]}
+    message = call("POST", "/v1/chat/completions", chat).json["choices"][0]["message"]
+    assert message["content"] is None
+    assert message["refusal"]
+    events = call("POST", "/v1/chat/completions", chat | {"stream": True}).events[:-1]
+    assert [event["choices"][0]["delta"].get("refusal") for event in events] == [None, message["refusal"], None]
+
+
 def test_chat_streams_as_the_vendor_does(call: Any) -> None:
     """A role, the text in pieces, an end, the usage where it is asked for, and the closing word; each chunk fits its schema."""
     answer = call("POST", "/v1/chat/completions", {**CHAT, "stream": True, "stream_options": {"include_usage": True}})

@@ -38,6 +38,12 @@ _STEPS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
 """A step's first key -> the keys that it needs and those that it may have."""
 
 
+_SCHEMA_WORDS = frozenset({"$comment", "$defs", "$id", "$ref", "$schema"})
+"""JSON Schema's own words; they stay as they are."""
+_READINGS = frozenset({"true_names"})
+"""What ``$as`` makes of a value in an answer."""
+
+
 class FileRule(Part):
     """What a file input takes. Bytes and media types; ``url``: an https address may stand in its place."""
 
@@ -58,16 +64,6 @@ class Input(Part):
     advanced: bool = False
     takes: Mapping[str, Any] = Field(default_factory=lambda: {"type": "string"}, description="The JSON Schema of its values.")
     file: FileRule | None = None
-
-
-class Reading(Part):
-    """Where an answer says how it ended. ``incomplete`` and ``refused``: the reason -> what it means."""
-
-    text: Pointer | None = Field(default=None, description="The text that the answer gives.")
-    refusal: tuple[Pointer, ...] = Field(default=(), description="A text here is a refusal.")
-    reason: Pointer | None = Field(default=None, description="Why the answer ended.")
-    incomplete: Mapping[str, Line] = Field(default_factory=dict)
-    refused: Mapping[str, Line] = Field(default_factory=dict)
 
 
 class Split(Part):
@@ -109,6 +105,7 @@ class StrictRules(Part):
     depth: Count = 10
     properties: Count = 5_000
     values: Count = 1_000
+    characters: Count = Field(default=120_000, description="Of all names and listed values together.")
 
 
 class Preset(Part):
@@ -117,7 +114,6 @@ class Preset(Part):
     title: Name
     summary: Line
     action: Name
-    reads: Name | None = Field(default=None, description="Which of `readings` tells how the answer ended.")
     inputs: Mapping[str, Input]
     request: Mapping[str, Any]
     answer: Mapping[str, Any] | None = Field(default=None, description="The JSON Schema that the answer's text must fit; a tree of steps.")
@@ -132,6 +128,8 @@ class Preset(Part):
         for tree in (self.request, self.answer, self.output):
             for wrong in _wrong(tree, self.inputs.keys()):
                 raise ValueError(wrong)
+        for wrong in _wrong_value(self.value):
+            raise ValueError(wrong)
         named = [name for rules in (self.split, self.rank) if rules for name in _named(rules)]
         for name in named:
             if name not in self.inputs:
@@ -142,16 +140,8 @@ class Preset(Part):
 class Presets(Part):
     """All presets of a connector."""
 
-    readings: Mapping[str, Reading] = Field(default_factory=dict)
     strict: StrictRules = Field(default_factory=StrictRules)
     presets: Mapping[PresetName, Preset] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _known(self) -> Self:
-        for name, preset in self.presets.items():
-            if preset.reads is not None and preset.reads not in self.readings:
-                raise ValueError(f"the preset {name!r} names a reading that is not there")
-        return self
 
 
 def _named(rules: Split | Rank) -> tuple[str, ...]:
@@ -176,8 +166,7 @@ def _wrong(tree: Any, inputs: Any) -> Iterator[str]:
         return
     kind = step(tree)
     if kind is None:
-        # `$ref` and its like are JSON Schema's words, and stay as they are in schemas.
-        yield from (f"{key!r} is no step" for key in tree if key in ("$then", "$else", "$from", "$as", "$at"))
+        yield from (f"{key!r} is no step" for key in tree if key.startswith("$") and key not in _SCHEMA_WORDS)
     else:
         needs, may = _STEPS[kind]
         keys = tree.keys() - {kind}
@@ -189,3 +178,19 @@ def _wrong(tree: Any, inputs: Any) -> Iterator[str]:
             yield f"there is no form {tree['$as']!r}"
     for value in tree.values():
         yield from _wrong(value, inputs)
+
+
+def _wrong_value(tree: Any) -> Iterator[str]:
+    if isinstance(tree, list):
+        for item in tree:
+            yield from _wrong_value(item)
+    elif isinstance(tree, Mapping) and "$at" in tree:
+        yield from (f"$at has no {key!r}" for key in tree if key not in ("$at", "$as"))
+        if not isinstance(tree["$at"], str) or not tree["$at"].startswith("/"):
+            yield f"{tree['$at']!r} is no pointer"
+        if tree.get("$as", "true_names") not in _READINGS:
+            yield f"there is no form {tree['$as']!r}"
+    elif isinstance(tree, Mapping):
+        yield from (f"{key!r} is no step" for key in tree if key.startswith("$"))
+        for value in tree.values():
+            yield from _wrong_value(value)
