@@ -44,6 +44,10 @@ class Findings:
         if len(self.faults) < _MOST and not any((one.pointer, one.rule) == (pointer, rule) for one in self.faults):
             self.faults.append(Fault(pointer, rule, message, fix))
 
+    def has(self, pointer: str) -> bool:
+        """Whether a fault was noted here."""
+        return any(fault.pointer == pointer for fault in self.faults)
+
     def refuse(self, pointer: str, error: ExpressionError) -> None:
         """Notes what is wrong with an expression."""
         self.add(pointer, error.rule, error.message, error.fix)

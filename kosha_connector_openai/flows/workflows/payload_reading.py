@@ -81,6 +81,8 @@ def _replacement(node: Node, payload: Any, place: Place) -> Replacement:
         else:
             if not tokens:
                 fields["target"].unsupported("Replacing the whole payload is", "Give it as the payload.")
+            elif target.startswith("//"):
+                fields["target"].unsupported("XPath is", "Write a JSON Pointer.")
             elif isinstance(payload, (Mapping, list)) and find(payload, tokens) is MISSING:
                 fields["target"].fault("unknown", "points at nothing in the payload.", "Write a place for it there.")
     value = fields.get("value")

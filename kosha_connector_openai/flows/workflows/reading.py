@@ -193,7 +193,7 @@ class _Reader:
         entries = fields["outputs"].entries(OUTPUT) if "outputs" in fields else ()
         outputs = {key: read_template(part.value, part.pointer, here.read, part.findings.refuse) for key, part in entries}
         for template in outputs.values():
-            if template.kind != "expression":
+            if template.kind != "expression" and not node.findings.has(template.pointer):
                 node.findings.add(
                     template.pointer, "expression", "must be a runtime expression.", "Write `$steps.<stepId>.outputs.<name>`."
                 )

@@ -47,6 +47,8 @@ class Worker:
 
     def _refused(self, task: Task, error: ConnectorError) -> Reply:
         body = error.body if isinstance(error, ApiError) and error.body is not None else MISSING
+        if isinstance(error, ApiError) and error.place and body is not MISSING:
+            body = {error.place.removeprefix("/"): body}
         reply = Reply(
             status=getattr(error, "status", None),
             headers=error.headers if isinstance(error, ApiError) else {},

@@ -94,14 +94,10 @@ class _Reader:
     def expression(self, node: Node) -> Template:
         """One expression, as outputs are."""
         found = self.template(node)
-        if (
-            isinstance(node.value, str)
-            and found.kind in ("constant", "text")
-            and not any(f.pointer == node.pointer for f in node.findings.faults)
-        ):
-            node.fault("expression", "must be a runtime expression.", "Write, for example, `$response.body#/id`.")
-        elif not isinstance(node.value, str):
+        if not isinstance(node.value, str):
             node.fault("type", "must be a text: a runtime expression.")
+        elif found.kind != "expression" and not node.findings.has(node.pointer):
+            node.fault("expression", "must be a runtime expression.", "Write, for example, `$response.body#/id`.")
         return found
 
     def parameters(self, own: Node | None, target: Target, step: Node) -> tuple[Parameter, ...]:
