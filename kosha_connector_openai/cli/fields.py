@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 from kosha_connector_openai.cli.terminal import one_line
@@ -58,20 +59,23 @@ class Field:
 
 def read_fields(action: Action) -> dict[str, Field]:
     """The action's inputs by name: those that every call needs first, else in the description's order."""
-    schema = action.input_schema
+    helps = {name: overlay.help for name, overlay in action.overlay.fields.items() if overlay.help}
+    return fields_of(action.input_schema, helps)
+
+
+def fields_of(schema: Mapping[str, Any], helps: Mapping[str, str] = MappingProxyType({})) -> dict[str, Field]:
+    """The properties of an object's schema by name, the required ones first; ``helps`` go before the schema's own words."""
     required = set(schema.get("required", ()))
-    found = {name: _field(name, part, schema, action, required) for name, part in schema.get("properties", {}).items()}
+    found = {name: _field(name, part, schema, helps.get(name, ""), required) for name, part in schema.get("properties", {}).items()}
     return dict(sorted(found.items(), key=lambda pair: not pair[1].required))
 
 
-def _field(name: str, part: Any, schema: Mapping[str, Any], action: Action, required: set[str]) -> Field:
+def _field(name: str, part: Any, schema: Mapping[str, Any], text: str, required: set[str]) -> Field:
     parts = list(_parts(part, schema.get("$defs", {}), _DEPTH))
     kinds = dict.fromkeys(kind for entry in parts for kind in _kinds(entry, schema.get("$defs", {})))
     choices = dict.fromkeys(value for entry in parts for value in _choices(entry) if isinstance(value, str))
     closed = set(kinds) <= {"string", "null"} and not any(_is_open(entry) for entry in parts)
-    overlay = action.overlay.fields.get(name)
-    described = next((entry["description"] for entry in parts if entry.get("description")), "")
-    text = (overlay and overlay.help) or described
+    text = text or next((entry["description"] for entry in parts if entry.get("description")), "")
     return Field(name, tuple(kinds), tuple(choices) if closed else (), name in required, one_line(text.partition("\n")[0]))
 
 

@@ -32,6 +32,11 @@ class Given:
 
 def read_inputs(action: Action, given: Given) -> dict[str, Any]:
     """The inputs by name; raises InputError with every fault, and BadParameter for what is no ``NAME=VALUE``."""
+    return read_given(partial(read_fields, action), given)
+
+
+def read_given(known: Callable[[], Mapping[str, Field]], given: Given) -> dict[str, Any]:
+    """``read_inputs`` for any form; its fields are asked for where an argument needs them."""
     faults: list[Fault] = []
     found: dict[str, Any] = {}
     reader = _Reader()
@@ -40,7 +45,7 @@ def read_inputs(action: Action, given: Given) -> dict[str, Any]:
         sources += _whole(reader.data(given.file, "/"), f"file {Path(given.file).name}")
     if given.inline is not None:
         sources += _whole(given.inline, "JSON of --json-input")
-    fields = read_fields(action) if given.arguments else {}
+    fields = known() if given.arguments else {}
     sources += [_one(argument, fields, reader) for argument in given.arguments]
     for name, make in sources:
         if name in found:
