@@ -164,10 +164,12 @@ class _Progress:
         self._live = sys.stderr.isatty()
 
     def __call__(self, move: Begun | StepRecord) -> None:
-        if hasattr(move, "outcome"):
+        from kosha_connector_openai.flows.workflows import StepRecord  # noqa: PLC0415
+
+        if isinstance(move, StepRecord):
             self._ended(move)
         elif self._live:
-            typer.echo(clean(f"\r  … {move.step.id}"), nl=False, err=True)  # type: ignore[union-attr]
+            typer.echo(f"\r  … {one_line(move.step.id)}", nl=False, err=True)
 
     def _ended(self, record: StepRecord) -> None:
         if self._live:
