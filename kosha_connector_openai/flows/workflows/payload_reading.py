@@ -21,6 +21,8 @@ _REPLACEMENT: Final = Keys(("target", "value"))
 def read_body(node: Node, target: Target, place: Place) -> RequestBody:
     """The request body; what is wrong with it is noted."""
     fields = node.fields(_BODY)
+    if target.lost:
+        return RequestBody(Template(node.pointer, "constant", {}), None, (), node.pointer)
     if target.action is None:
         node.unsupported("A request body is", "Give inputs of a workflow or a preset as parameters.")
     elif not target.action.inputs.bodies:

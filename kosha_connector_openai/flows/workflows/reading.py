@@ -147,7 +147,9 @@ class _Reader:
         found: dict[str, Signature] = {}
         for node in nodes:
             fields = self._fields(node, "workflowId", "outputs", "steps")
-            name = fields["workflowId"].text(NAME) if "workflowId" in fields else ""
+            if "workflowId" not in fields:
+                continue  # it is noted as missing when the workflow itself is read
+            name = fields["workflowId"].text(NAME)
             if name in found:
                 fields["workflowId"].fault("duplicate", "is the id of another workflow.")
             steps: dict[str, frozenset[str]] = {}

@@ -115,7 +115,7 @@ MALFORMED: list[tuple[str, Callable[[dict[str, str]], Any]]] = [
     ("long id", lambda headers: headers | {"webhook-id": "w" * 257}),
     ("time with a sign", lambda headers: headers | {"webhook-timestamp": f"+{NOW}"}),
     ("time with a fraction", lambda headers: headers | {"webhook-timestamp": f"{NOW}.0"}),
-    ("other digits", lambda headers: headers | {"webhook-timestamp": "١٧٥٠٧٥٧٠٠٠"}),
+    ("other digits", lambda headers: headers | {"webhook-timestamp": "\u0661" + str(NOW)[1:]}),
     ("long time", lambda headers: headers | {"webhook-timestamp": "1" * 13}),
     ("endless time", lambda headers: headers | {"webhook-timestamp": "1" * 100_000}),
     ("empty signature", lambda headers: headers | {"webhook-signature": ""}),
@@ -224,9 +224,9 @@ def test_no_error_shows_the_secret_or_the_body(connector: Connector) -> None:
         (HEADERS, body, "whsec_%" + secret, NOW),
         (HEADERS | {"webhook-id": canary + "."}, body, secret, NOW),
     ]
-    for headers, content, given, now in attempts:
+    for headers, content, secrets, now in attempts:
         with pytest.raises((TriggerError, SetupError)) as refusal:
-            verify(connector, headers, content, given, now=now)
+            verify(connector, headers, content, secrets, now=now)
         error = refusal.value
         shown = "".join(traceback.format_exception(error)) + repr(error) + str(error.to_dict()) + repr(error.__context__)
         assert canary not in shown
