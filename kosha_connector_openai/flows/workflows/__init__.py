@@ -5,6 +5,7 @@ A documented subset of Arazzo 1.0.1 runs; everything else is refused when the do
 
 from __future__ import annotations
 
+from kosha_connector_openai.flows.workflows.building import Flow, Literal
 from kosha_connector_openai.flows.workflows.journal import FileJournal
 from kosha_connector_openai.flows.workflows.model import Document, Step, Workflow
 from kosha_connector_openai.flows.workflows.moves import Begun, Limits
@@ -13,6 +14,6 @@ from kosha_connector_openai.flows.workflows.result import StepRecord, WorkflowRe
 from kosha_connector_openai.flows.workflows.running import arun_workflow, run_workflow
 
 __all__ = [
-    "Begun", "Document", "FileJournal", "Limits", "Step", "StepRecord", "Workflow", "WorkflowResult", "arun_workflow", "read_workflows",
+    "Begun", "Document", "FileJournal", "Flow", "Limits", "Literal", "Step", "StepRecord", "Workflow", "WorkflowResult", "arun_workflow", "read_workflows",
     "run_workflow",
 ]  # fmt: skip
