@@ -14,6 +14,6 @@ from kosha_connector_openai.flows.workflows.result import StepRecord, WorkflowRe
 from kosha_connector_openai.flows.workflows.running import arun_workflow, run_workflow
 
 __all__ = [
-    "Begun", "Document", "FileJournal", "Flow", "Limits", "Literal", "Step", "StepRecord", "Workflow", "WorkflowResult", "arun_workflow", "read_workflows",
-    "run_workflow",
+    "Begun", "Document", "FileJournal", "Flow", "Limits", "Literal", "Step", "StepRecord", "Workflow", "WorkflowResult", "arun_workflow",
+    "read_workflows", "run_workflow",
 ]  # fmt: skip

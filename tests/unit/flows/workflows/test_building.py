@@ -33,10 +33,11 @@ def flow() -> Flow:
     return made
 
 
-def test_the_exported_document_gives_what_the_calls_give(connector: Connector, key: str) -> None:
+def test_the_exported_document_gives_what_the_calls_give(connector: Connector, monkeypatch: pytest.MonkeyPatch) -> None:
     exported = flow().to_yaml(connector)
     assert load_yaml(exported.encode()) == flow().to_arazzo(connector)
     with Sandbox() as upstream:
+        monkeypatch.setenv("OPENAI_API_KEY", upstream.key)
         connection = connector.connection({"server_url": upstream.url, "api_key": "env:OPENAI_API_KEY"})
         result = run_workflow(read_workflows(exported, connector), connector, connection, {"text": "How high is the tide?"})
         direct = run_workflow(flow().document(connector), connector, connection, {"text": "How high is the tide?"})
