@@ -134,8 +134,14 @@ async def _ajob(worker: Worker, task: Task) -> Reply:
 
 
 def _of_job(result: Any) -> Reply:
-    value = result.value if isinstance(result.value, (bytes, bytearray)) else plain(result.value)
-    return Reply(body=value, usage=result.usage, requests=1)
+    """The job's value; the rows of a table become a list, so that its files can go."""
+    from kosha_connector_openai.flows.jobs import LineTable  # noqa: PLC0415
+
+    value = result.value
+    if isinstance(value, LineTable):
+        with value:
+            value = [row.to_dict() for row in value]
+    return Reply(body=value if isinstance(value, (bytes, bytearray)) else plain(value), usage=result.usage, requests=1)
 
 
 _RUNNERS: Final[Mapping[str, Callable[[Worker, Task], Reply]]] = {"operation": _operation, "preset": _preset, "job": _job}
