@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kosha_connector_openai.core.errors import ConnectorError, DescriptionError, ReplyError
+from kosha_connector_openai.core.fault import _Faulty
 
 
 class PagingError(ReplyError):
@@ -73,7 +74,7 @@ class WorkflowDocumentError(DescriptionError):
     code = "workflow_document"
 
 
-class WorkflowError(ConnectorError):
+class WorkflowError(_Faulty):
     """A workflow failed. ``step`` and ``pointer`` say where; ``reason`` is the error of the call, if one failed, as JSON-ready values.
 
     ``result`` is what came before: outputs so far and a record of each step, without any body.
@@ -91,7 +92,8 @@ class WorkflowError(ConnectorError):
         hint: str = "",
         cause: ConnectorError | None = None,
     ) -> None:
-        super().__init__(message, hint=hint or (cause.hint if cause else ""), pointer=pointer)
+        faults = getattr(cause, "faults", ())
+        super().__init__(message, faults, hint=hint or (cause.hint if cause else ""), pointer=pointer)
         self.workflow = workflow
         self.step = step
         self.reason = cause.to_dict() if cause else None

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai import Connection, Connector
+from kosha_connector_openai.core.errors import InputError
 from kosha_connector_openai.core.flow_errors import WorkflowDocumentError, WorkflowError, WorkflowLimitError
 from kosha_connector_openai.flows.workflows import Limits, WorkflowResult, arun_workflow, read_workflows, run_workflow
 from tests.recorder import Recorder, Script, reply
@@ -119,7 +120,7 @@ CASES = [
     Case("22-retry-with-step", [refused(401), models("a"), said("x")], outputs={"text": "x"}, sent=[CHAT, MODELS, CHAT]),
     Case("22-retry-with-step", [refused(401), refused(404)], pointer="/workflows/0/steps/1", sent=[CHAT, MODELS], status=404),
     Case("23-failure-end", [refused(500)], outputs=None, pointer="/workflows/0/steps/0", sent=[MODELS], status=500),
-    Case("24-wrong-inputs", inputs={"count": "many"}, pointer="/workflows/0/inputs"),
+    Case("24-wrong-inputs", [models()], {"count": 3}, {}, sent=[MODELS]),
 ]
 
 
@@ -217,6 +218,16 @@ def test_what_is_not_supported_is_refused_with_its_pointer(file: str, connector:
     with pytest.raises(WorkflowDocumentError) as refusal:
         read_workflows(FOLDER / f"{file}.yaml", connector)
     assert {fault.pointer: fault.rule for fault in refusal.value.faults} == UNSUPPORTED[file]
+
+
+def test_inputs_are_checked_before_anything_is_sent(connector: Connector) -> None:
+    document = read_workflows(FOLDER / "24-wrong-inputs.yaml", connector)
+    with Recorder() as upstream:
+        for inputs, pointer in (({"count": "many"}, "/count"), ({}, ""), ({"count": 1, "cuont": 2}, "/cuont")):
+            with pytest.raises(InputError) as refusal:
+                run_workflow(document, connector, connect(connector, upstream), inputs)
+            assert [fault.pointer for fault in refusal.value.faults] == [pointer]
+        assert upstream.silent
 
 
 def test_every_document_here_has_a_case() -> None:

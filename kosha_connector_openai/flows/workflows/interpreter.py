@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from kosha_connector_openai.core.actions.action import Action as ConnectorAction
-from kosha_connector_openai.core.errors import ConnectorError, InputError, OutcomeUnknownError, ReplyError, SetupError
+from kosha_connector_openai.core.errors import BudgetError, ConnectorError, InputError, OutcomeUnknownError, ReplyError, SetupError
 from kosha_connector_openai.core.flow_errors import WorkflowError, WorkflowLimitError
 from kosha_connector_openai.flows.workflows.filling import fill_step
 from kosha_connector_openai.flows.workflows.lookup import Exchange, Frame, Known, Reply
@@ -38,6 +38,16 @@ class _Attempt:
     @property
     def ok(self) -> bool:
         return self.error is None and self.failed is None
+
+
+def checked_inputs(workflow: Workflow, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs with the schema's defaults; raises InputError with every fault."""
+    given = {**workflow.inputs.defaults, **inputs}
+    report = workflow.inputs.validator.check(given)
+    faults = (*report.faults, *report.warnings)  # a name that the workflow does not know could have no effect
+    if faults:
+        raise InputError(f"The inputs of {workflow.id} are wrong.", faults)
+    return given
 
 
 class Interpreter:
@@ -66,13 +76,10 @@ class Interpreter:
         workflow = self._document.workflows[name]
         if depth > self._limits.depth:
             return self._limit(workflow, None, f"Workflows run inside workflows more than {self._limits.depth} deep.")
-        given = {**workflow.inputs.defaults, **inputs}
         try:
-            faults = workflow.inputs.validator.check(given).faults
+            given = checked_inputs(workflow, inputs)
         except InputError as error:
-            faults = error.faults
-        if faults:
-            return self._failed(workflow, None, "The inputs of the workflow are wrong.", InputError("The inputs are wrong.", faults))
+            return self._failed(workflow, "The inputs of the workflow are wrong.", error)
         for other in workflow.depends_on:
             if other not in self._finished:
                 end = yield from self.run(other, self._passed_on(other, given), depth + 1)
@@ -196,8 +203,8 @@ class Interpreter:
 
     def _may_repeat(self, attempt: _Attempt) -> bool:
         error = attempt.error
-        if isinstance(error, (InputError, SetupError)):
-            return False  # the same inputs would be refused here again
+        if isinstance(error, (BudgetError, InputError, SetupError)):
+            return False  # nothing was sent, and the same would be refused here again
         doubtful = isinstance(error, (OutcomeUnknownError, ReplyError)) and error.retryable is None
         step = attempt.exchange.step
         harmless = step.runner == "operation" and self._catalog[step.target].hints.idempotent
@@ -271,11 +278,9 @@ class Interpreter:
         hint = "" if error else "Look at the criterion that is named, and at what the step's outputs say."
         return WorkflowError(message, pointer=pointer, workflow=workflow.id, step=step.id, hint=hint, cause=error)
 
-    def _failed(self, workflow: Workflow, step: Step | None, message: str, cause: ConnectorError) -> End:
-        pointer = step.pointer if step else f"{workflow.pointer}/inputs"
-        return End(
-            workflow.id, {}, WorkflowError(message, pointer=pointer, workflow=workflow.id, step=step.id if step else None, cause=cause)
-        )
+    @staticmethod
+    def _failed(workflow: Workflow, message: str, cause: ConnectorError) -> End:
+        return End(workflow.id, {}, WorkflowError(message, pointer=f"{workflow.pointer}/inputs", workflow=workflow.id, cause=cause))
 
     def _limit(self, workflow: Workflow, step: Step | None, message: str) -> End:
         return End(workflow.id, {}, self._limit_error(workflow, step, message))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from kosha_connector_openai.core.connector import CallOptions, Connection, Connector
@@ -29,7 +29,7 @@ class Worker:
         if task.step.runner == "operation" and self.options.timeout is None:
             usual = self.connector.catalog[task.step.target].overlay.timeout or usual
         attempts = 1 if task.once else self.options.attempts
-        return CallOptions(timeout=min(usual, max(task.seconds, 0.001)), attempts=attempts, unsafe_retries=self.options.unsafe_retries)
+        return replace(self.options, timeout=min(usual, max(task.seconds, 0.001)), attempts=attempts, out=None)
 
     def do(self, task: Task) -> Reply:
         """What came of a task; an error is part of it."""

@@ -13,7 +13,7 @@ from kosha_connector_openai.core.actions.words import safe
 from kosha_connector_openai.core.connector import CallOptions, Connection, Connector
 from kosha_connector_openai.core.errors import Fault, InputError
 from kosha_connector_openai.core.nearest import nearest
-from kosha_connector_openai.flows.workflows.interpreter import Interpreter
+from kosha_connector_openai.flows.workflows.interpreter import Interpreter, checked_inputs
 from kosha_connector_openai.flows.workflows.journal import Journal, log
 from kosha_connector_openai.flows.workflows.model import Document, Workflow
 from kosha_connector_openai.flows.workflows.moves import Begun, End, Limits, Move, Moves, Pause, Task
@@ -53,6 +53,7 @@ class _Run:
     started: float = 0.0
 
     def moves(self, inputs: Mapping[str, Any]) -> Moves:
+        checked_inputs(self.workflow, inputs)
         self.started = self.clock()
         unsafe = bool(self.worker.options.unsafe_retries)
         catalog = self.worker.connector.catalog
@@ -117,8 +118,9 @@ def run_workflow(
 ) -> WorkflowResult:
     """Runs one workflow of a document to its end; ``options`` are those of each call.
 
-    Raises WorkflowError where it fails, with the outputs so far and a record of each step in ``result``; InputError where no such workflow
-    is there. ``watch`` is told of each step as it begins and ends; ``journal`` gets a line for each step and one for the run.
+    Raises WorkflowError where it fails, with the outputs so far and a record of each step in ``result``; InputError where the inputs are
+    wrong or no such workflow is there. ``watch`` is told of each step as it begins and ends; ``journal`` gets a line for each step and one
+    for the run.
     """
     run = _Run(document, choose(document, workflow), Worker(connector, connection, options), limits, journal, watch, clock)
     moves, answer = run.moves(inputs or {}), None

@@ -88,7 +88,8 @@ def test_a_flagged_text_ends_with_a_code_of_its_own(run: Any) -> None:
 def test_inputs_are_checked_before_anything_is_sent(run: Any) -> None:
     with Recorder() as upstream:
         result = run(upstream, str(FOLDER / "24-wrong-inputs.yaml"), "count:=true")
-        assert result.exit_code == 14
+        assert result.exit_code == 3
+        assert "  /count: " in result.stderr
         assert run(upstream, MODERATE, "--workflow", "anser", "question=x").exit_code == 3
         assert upstream.silent
 
