@@ -25,6 +25,7 @@ from kosha_connector_openai.core.spec.parts.forms import FormsPart
 from kosha_connector_openai.core.spec.parts.jobs import JobKind, Jobs
 from kosha_connector_openai.core.spec.parts.models import Models, Rule
 from kosha_connector_openai.core.spec.parts.paging import PageForm, Paging
+from tools import trigger_docs
 
 ROOT: Final = Path(__file__).parent.parent
 SCHEMA: Final = ROOT / "docs" / "connector.schema.json"
@@ -263,6 +264,8 @@ PARTS: Final[Mapping[str, Callable[[Connector], str]]] = {
     "form-format": form_format,
     "defaults": defaults,
     "model-rules": model_rules,
+    "triggers": lambda connector: table(("Event", "When", "The job has ended with", "Then run"), trigger_docs.triggers(connector)),
+    "polls": lambda connector: table(("Kind", "List", "Needs"), trigger_docs.polls(connector)),
 }
 
 
