@@ -15,6 +15,7 @@ from typing import Any, Final
 from kosha_connector_openai.core.actions.action import Action as ConnectorAction
 from kosha_connector_openai.core.errors import BudgetError, ConnectorError, InputError, OutcomeUnknownError, ReplyError, SetupError
 from kosha_connector_openai.core.flow_errors import WorkflowError, WorkflowLimitError
+from kosha_connector_openai.core.transport.retry import parse_retry_after
 from kosha_connector_openai.flows.workflows.filling import fill_step
 from kosha_connector_openai.flows.workflows.lookup import Exchange, Frame, Known, Reply
 from kosha_connector_openai.flows.workflows.model import Action, Document, Step, Workflow
@@ -132,9 +133,6 @@ class Interpreter:
             frame.steps[step.id] = self._outputs(attempt.known, step.outputs)
             frame.last_status = attempt.exchange.reply.status
             action = self._next(attempt, step, tries)
-            pause = self._pause(action, attempt)
-            if pause is None:
-                action = None
             yield self._record(frame, attempt, action, number, self._clock() - started)
             failure = None if attempt.ok else self._why(frame.workflow, attempt)
             if action is None or action.turn != "retry":
@@ -142,7 +140,7 @@ class Interpreter:
             tries[action.name] += 1
             if (error := (yield from self._before_retry(frame, action, depth))) is not None:
                 return None, error
-            if pause:
+            if pause := self._pause(action, attempt):
                 yield Pause(pause)
         return None, self._over(frame, step)
 
@@ -193,16 +191,18 @@ class Interpreter:
                 return
 
     def _next(self, attempt: _Attempt, step: Step, tries: Counter[str]) -> Action | None:
-        """The first action whose criteria hold; a retry that is used up, or that could pay twice, is passed over."""
+        """The first action whose criteria hold; a retry that is used up, too late or could pay twice is passed over."""
         for action in step.on_success if attempt.ok else step.on_failure:
             if not all(criterion.satisfied(attempt.known.look) for criterion in action.criteria):
                 continue
-            if action.turn != "retry" or (tries[action.name] < action.retry_limit and self._may_repeat(attempt)):
+            if action.turn != "retry" or (tries[action.name] < action.retry_limit and self._may_repeat(action, attempt)):
                 return action
         return None
 
-    def _may_repeat(self, attempt: _Attempt) -> bool:
+    def _may_repeat(self, action: Action, attempt: _Attempt) -> bool:
         error = attempt.error
+        if self._pause(action, attempt) > min(self._limits.pause, self._left()):
+            return False
         if isinstance(error, (BudgetError, InputError, SetupError)):
             return False  # nothing was sent, and the same would be refused here again
         doubtful = isinstance(error, (OutcomeUnknownError, ReplyError)) and error.retryable is None
@@ -210,13 +210,12 @@ class Interpreter:
         harmless = step.runner == "operation" and self._catalog[step.target].hints.idempotent
         return self._unsafe or harmless or not doubtful
 
-    def _pause(self, action: Action | None, attempt: _Attempt) -> float | None:
-        """Seconds before a retry: the server's word goes before the document's. None where that is longer than the run may wait."""
-        if action is None or action.turn != "retry":
-            return 0
-        asked = getattr(attempt.exchange.reply.error, "retry_after", None)
-        seconds = float(action.retry_after or 0) if asked is None else float(asked)
-        return seconds if seconds <= min(self._limits.pause, self._left()) else None
+    @staticmethod
+    def _pause(action: Action, attempt: _Attempt) -> float:
+        """Seconds before a retry: the server's word goes before the document's."""
+        reply = attempt.exchange.reply
+        asked = getattr(reply.error, "retry_after", None) if reply.error else parse_retry_after(reply.headers, time.time())
+        return float(action.retry_after or 0) if asked is None else float(asked)
 
     def _before_retry(self, frame: Frame, action: Action, depth: int) -> Generator[Move, Any, WorkflowError | None]:
         """What a retry does first: another step, once and without its own actions, or another workflow."""

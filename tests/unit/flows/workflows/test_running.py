@@ -177,6 +177,22 @@ def test_a_wait_that_is_too_long_is_a_failure(connector: Connector, at: Callable
     assert (len(upstream.requests), pauses) == (1, [])
 
 
+def test_a_server_that_is_not_ready_says_when_to_ask_again(connector: Connector, at: Callable[..., Connection]) -> None:
+    """Retry-After counts on every reply, not only on errors."""
+    step = {
+        "operationId": "retrieveBatch",
+        "parameters": [{"name": "batch_id", "in": "path", "value": "b"}],
+        "successCriteria": [{"condition": "$response.body#/status == 'completed'"}],
+        "onFailure": [{"name": "wait", "type": "retry", "retryAfter": 60, "retryLimit": 5}],
+    }
+    running = reply(200, {"id": "b", "status": "in_progress"}, [("Retry-After", "3")])
+    pauses: list[float] = []
+    with Recorder(running, running, reply(200, {"id": "b", "status": "completed"})) as upstream:
+        result = run_workflow(read_workflows(document(step), connector), connector, at(upstream), sleep=pauses.append)
+    assert pauses == [3, 3]
+    assert [(record.error, record.then) for record in result.steps] == [("criteria", "retry"), ("criteria", "retry"), (None, "next")]
+
+
 def test_a_step_that_says_when_to_retry_is_sent_once_each_time(connector: Connector) -> None:
     """The connector's own attempts do not multiply the document's; without a retry in the document they are made."""
     busy = reply(503, {"error": {"message": "Busy"}})
@@ -252,6 +268,19 @@ def test_a_credential_cannot_be_a_parameter(connector: Connector) -> None:
     with pytest.raises(WorkflowDocumentError) as refusal:
         read_workflows(document({"operationId": "listModels", "parameters": parameters}), connector)
     assert "connection" in refusal.value.faults[0].fix
+
+
+def test_nothing_that_a_document_names_is_fetched(connector: Connector) -> None:
+    """S1, S2, S4: descriptions and schemas come from the connector and from the document, whatever their URLs say."""
+    with Recorder() as upstream:
+        sources = [{"name": "openai", "url": f"{upstream.url}/openapi.json", "type": "openapi"}]
+        steps = {"steps": [{"stepId": "s", "operationId": "listModels"}]}
+        assert read_workflows({**HEAD, "sourceDescriptions": sources, "workflows": [{"workflowId": "w", **steps}]}, connector).workflows
+        for reference in (f"{upstream.url}/x.json", "file:///proc/self/environ", "../secrets.yaml#/x", "#/nowhere", "#/workflows/0/inputs"):
+            with pytest.raises(WorkflowDocumentError) as refusal:
+                read_workflows({**HEAD, "workflows": [{"workflowId": "w", "inputs": {"$ref": reference}, **steps}]}, connector)
+            assert refusal.value.faults[0].pointer == "/workflows/0/inputs"
+        assert upstream.silent
 
 
 def test_several_workflows_need_a_name(connector: Connector, at: Callable[..., Connection]) -> None:
