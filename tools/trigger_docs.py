@@ -12,7 +12,7 @@ def _call(rule: FollowUp) -> str:
 
 def triggers(connector: Connector) -> list[tuple[str, ...]]:
     """A row for each event."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, kind in connector.part("triggers", Triggers).events.items():
         calls = [_call(kind.fetch)] if kind.fetch else [_call(rule) for rule in kind.answers]
         rows.append((f"`{name}`", kind.summary, kind.end or "", ", ".join(calls)))

@@ -149,8 +149,11 @@ class Interpreter:
         if self._count > self._limits.steps:
             return self._limit_error(frame.workflow, step, f"More than {self._limits.steps} steps were run.")
         if self._left() <= 0:
-            return self._limit_error(frame.workflow, step, f"The run took longer than {self._limits.seconds:g} seconds.")
+            return self._late(frame.workflow, step)
         return None
+
+    def _late(self, workflow: Workflow, step: Step) -> WorkflowError:
+        return self._limit_error(workflow, step, f"The run took longer than {self._limits.seconds:g} seconds.")
 
     def _left(self) -> float:
         return self._started + self._limits.seconds - self._clock()
@@ -272,6 +275,8 @@ class Interpreter:
         error, step = attempt.error, attempt.exchange.step
         if isinstance(error, WorkflowError):
             return error
+        if self._left() <= 0:
+            return self._late(workflow, step)
         pointer = attempt.failed or step.pointer
         message = f"The step `{step.id}` failed: {error.message}" if error else f"The step `{step.id}` does not meet a criterion."
         hint = "" if error else "Look at the criterion that is named, and at what the step's outputs say."

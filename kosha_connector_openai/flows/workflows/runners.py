@@ -9,6 +9,7 @@ from typing import Any, Final
 from kosha_connector_openai.core.connector import CallOptions, Connection, Connector
 from kosha_connector_openai.core.errors import ApiError, ConnectorError
 from kosha_connector_openai.core.result.result import Result
+from kosha_connector_openai.flows.workflows import neighbours
 from kosha_connector_openai.flows.workflows.expressions import MISSING
 from kosha_connector_openai.flows.workflows.lookup import Reply
 from kosha_connector_openai.flows.workflows.moves import Task
@@ -96,15 +97,13 @@ def _reply(result: Result) -> Reply:
 
 
 def _preset(worker: Worker, task: Task) -> Reply:
-    from kosha_connector_openai.flows.presets import run_preset  # noqa: PLC0415 - few documents name one
-
-    return _of_preset(run_preset(worker.connector, task.step.target, task.inputs, worker.connection, options=worker.call(task)))
+    run = neighbours.presets().run_preset
+    return _of_preset(run(worker.connector, task.step.target, task.inputs, worker.connection, options=worker.call(task)))
 
 
 async def _apreset(worker: Worker, task: Task) -> Reply:
-    from kosha_connector_openai.flows.presets import arun_preset  # noqa: PLC0415
-
-    return _of_preset(await arun_preset(worker.connector, task.step.target, task.inputs, worker.connection, options=worker.call(task)))
+    run = neighbours.presets().arun_preset
+    return _of_preset(await run(worker.connector, task.step.target, task.inputs, worker.connection, options=worker.call(task)))
 
 
 def _of_preset(result: Any) -> Reply:
@@ -118,27 +117,23 @@ def _of_preset(result: Any) -> Reply:
 
 
 def _job(worker: Worker, task: Task) -> Reply:
-    from kosha_connector_openai.flows.jobs import Jobs, WaitOptions  # noqa: PLC0415 - few documents name one
-
-    jobs = Jobs(worker.connector, worker.connection)
+    wing = neighbours.jobs()
+    jobs = wing.Jobs(worker.connector, worker.connection)
     handle = jobs.start(task.step.target, task.inputs, worker.call(task))
-    return _of_job(jobs.fetch(jobs.wait(handle, WaitOptions(timeout=task.seconds), fresh=True).check()))
+    return _of_job(jobs.fetch(jobs.wait(handle, wing.WaitOptions(timeout=task.seconds), fresh=True).check()))
 
 
 async def _ajob(worker: Worker, task: Task) -> Reply:
-    from kosha_connector_openai.flows.jobs import AsyncJobs, WaitOptions  # noqa: PLC0415
-
-    jobs = AsyncJobs(worker.connector, worker.connection)
+    wing = neighbours.jobs()
+    jobs = wing.AsyncJobs(worker.connector, worker.connection)
     handle = await jobs.start(task.step.target, task.inputs, worker.call(task))
-    return _of_job(await jobs.fetch((await jobs.wait(handle, WaitOptions(timeout=task.seconds), fresh=True)).check()))
+    return _of_job(await jobs.fetch((await jobs.wait(handle, wing.WaitOptions(timeout=task.seconds), fresh=True)).check()))
 
 
 def _of_job(result: Any) -> Reply:
     """The job's value; the rows of a table become a list, so that its files can go."""
-    from kosha_connector_openai.flows.jobs import LineTable  # noqa: PLC0415
-
     value = result.value
-    if isinstance(value, LineTable):
+    if isinstance(value, neighbours.jobs().LineTable):
         with value:
             value = [row.to_dict() for row in value]
     return Reply(body=value if isinstance(value, (bytes, bytearray)) else plain(value), usage=result.usage, requests=1)
