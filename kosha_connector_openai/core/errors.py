@@ -302,8 +302,7 @@ class ApiError(ConnectorError):
         self.attempts = attempts
         self.body = body
         """The upstream's error body after scrubbing: JSON values, or at most 200 safe characters of text."""
-        self.place = ""
-        """The pointer in the upstream's answer where ``body`` stood, such as ``/error``."""
+        self.place = ""  # the pointer in the upstream's answer where ``body`` stood, such as ``/error``
 
     def __str__(self) -> str:
         return f"{self.status} {self.category}: {super().__str__()}"

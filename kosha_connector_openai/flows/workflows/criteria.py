@@ -15,7 +15,7 @@ from kosha_connector_openai.flows.workflows.expressions import MISSING, Expressi
 Test = Callable[[Any], Truth]
 """Asked of the value of a criterion's context."""
 _LONGEST: Final = 1_000
-_INSTALL: Final = "Install the extra: kosha-connector-openai[workflows]."
+_INSTALL: Final = "Install this package with its extra [workflows]."
 
 
 def read_regex(condition: str) -> Test:
