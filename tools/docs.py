@@ -26,6 +26,7 @@ from kosha_connector_openai.core.spec.parts.jobs import JobKind, Jobs
 from kosha_connector_openai.core.spec.parts.models import Models, Rule
 from kosha_connector_openai.core.spec.parts.paging import PageForm, Paging
 from kosha_connector_openai.flows.presets import list_presets
+from tools import trigger_docs
 
 ROOT: Final = Path(__file__).parent.parent
 SCHEMA: Final = ROOT / "docs" / "connector.schema.json"
@@ -279,6 +280,8 @@ PARTS: Final[Mapping[str, Callable[[Connector], str]]] = {
     "defaults": defaults,
     "model-rules": model_rules,
     "tasks": tasks,
+    "triggers": lambda connector: table(("Event", "When", "The job has ended with", "Then run"), trigger_docs.triggers(connector)),
+    "polls": lambda connector: table(("Kind", "List", "Needs"), trigger_docs.polls(connector)),
 }
 
 

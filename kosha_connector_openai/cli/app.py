@@ -20,6 +20,8 @@ from kosha_connector_openai.cli.sandbox import sandbox
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.spec import make_spec
 from kosha_connector_openai.cli.task import make_task
+from kosha_connector_openai.cli.trigger import make_trigger
+from kosha_connector_openai.cli.workflow import make_workflow
 
 _HELP: Final[dict[str, Any]] = {"help_option_names": ["-h", "--help"]}
 _COMMANDS: Final[dict[str, Callable[..., None]]] = {
@@ -54,6 +56,8 @@ def make_app() -> typer.Typer:
     app.add_typer(make_jobs(_HELP), name="jobs")
     app.add_typer(make_spec(_HELP), name="spec")
     app.add_typer(make_task(_HELP), name="task")
+    app.add_typer(make_trigger(_HELP), name="trigger")
+    app.add_typer(make_workflow(_HELP), name="workflow")
     for name, command in _COMMANDS.items():
         app.command(name, cls=Command)(command)
     return app

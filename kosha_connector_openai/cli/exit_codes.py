@@ -22,7 +22,7 @@ from kosha_connector_openai.core.errors import (
     TransportError,
     UnavailableError,
 )
-from kosha_connector_openai.core.flow_errors import JobEndedError, JobError, JobPendingError, JobUnknownError
+from kosha_connector_openai.core.flow_errors import JobEndedError, JobError, JobPendingError, JobUnknownError, TriggerError, WorkflowError
 
 
 class ExitCode(IntEnum):
@@ -42,6 +42,8 @@ class ExitCode(IntEnum):
     PENDING = 11
     ENDED = 12
     BUDGET = 13
+    WORKFLOW = 14
+    DELIVERY = 15
     INTERRUPTED = 130
 
 
@@ -61,6 +63,8 @@ MEANINGS: Final[Mapping[ExitCode, tuple[str, str]]] = MappingProxyType(
         ExitCode.PENDING: ("A long job was not seen to end; it goes on.", "Run `kosha-openai jobs resume JOB`."),
         ExitCode.ENDED: ("A long job ended without success.", "Read why; `kosha-openai jobs fetch JOB` gives what there is."),
         ExitCode.BUDGET: ("The call could pass a cap of `--budget`; nothing was sent.", "Raise the cap, or ask for less."),
+        ExitCode.WORKFLOW: ("A workflow failed at a step.", "Look at the step that is named; what came before may have been paid."),
+        ExitCode.DELIVERY: ("A webhook's delivery must not be acted on.", "Check the secret and the clock; else it is not the API's."),
         ExitCode.INTERRUPTED: ("Ctrl-C; the upstream connection was closed.", "A job that was started goes on: `jobs resume`."),
     }
 )
@@ -69,6 +73,8 @@ MEANINGS: Final[Mapping[ExitCode, tuple[str, str]]] = MappingProxyType(
 _BY_KIND: Final[Mapping[type[BaseException], ExitCode]] = MappingProxyType(
     {
         DescriptionError: ExitCode.DESCRIPTION,
+        WorkflowError: ExitCode.WORKFLOW,
+        TriggerError: ExitCode.DELIVERY,
         InputError: ExitCode.INPUT,
         SetupError: ExitCode.SETUP,
         NotSentError: ExitCode.UNAVAILABLE,

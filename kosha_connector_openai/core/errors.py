@@ -4,7 +4,8 @@ ConnectorError
 ├── DescriptionError            fix connector.yaml, openapi.json or a plugin
 │   ├── ManifestError
 │   ├── DocumentError
-│   └── PluginError
+│   ├── PluginError
+│   └── WorkflowDocumentError   fix the workflow's document
 ├── InputError                  fix the input; nothing was sent
 │   └── UnknownActionError
 ├── SetupError                  fix the connection; nothing was sent
@@ -31,12 +32,19 @@ ConnectorError
 │   ├── RejectedError           fix the input (400, 404, 409, 422, content policy)
 │   ├── AccessError             fix the connection (401, 403, quota)
 │   └── UnavailableError        try again later (429, 5xx)
-└── JobError                    a long job was started: use its handle, start no second one
-    ├── JobPendingError         it was not seen to end: resume from its handle
-    ├── JobUnknownError         it may have been started: look it up before you start it again
-    └── JobEndedError           it ended without success: see its state, then start another
+├── JobError                    a long job was started: use its handle, start no second one
+│   ├── JobPendingError         it was not seen to end: resume from its handle
+│   ├── JobUnknownError         it may have been started: look it up before you start it again
+│   └── JobEndedError           it ended without success: see its state, then start another
+├── WorkflowError               a workflow stopped: see the step that it names
+│   └── WorkflowLimitError      it went on for too long: look for a loop without an end
+└── TriggerError                do not act on this delivery
+    ├── SignatureError          check the secret; else it is a forgery
+    ├── StaleError              check the clock; else it is a copy
+    ├── ReplayError             it was taken before: do nothing
+    └── EventError              look whether the API has changed
 
-Those of lists and long jobs are in ``flow_errors.py``.
+Those of lists, jobs, workflows and triggers are in ``flow_errors.py``.
 Errors hold values; their text is made when shown. No error holds an input value, a secret, a request or a cause that does.
 """
 
@@ -294,6 +302,7 @@ class ApiError(ConnectorError):
         self.attempts = attempts
         self.body = body
         """The upstream's error body after scrubbing: JSON values, or at most 200 safe characters of text."""
+        self.place = ""  # the pointer in the upstream's answer where ``body`` stood, such as ``/error``
 
     def __str__(self) -> str:
         return f"{self.status} {self.category}: {super().__str__()}"

@@ -1,11 +1,12 @@
-"""The errors of what takes more than one call: lists and long jobs. Their place in the tree is drawn in ``errors.py``."""
+"""The errors of what takes more than one call: lists, long jobs, workflows, triggers. Their place in the tree is drawn in ``errors.py``."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from kosha_connector_openai.core.errors import ConnectorError, ReplyError
+from kosha_connector_openai.core.errors import ConnectorError, DescriptionError, ReplyError
+from kosha_connector_openai.core.fault import _Faulty
 
 
 class PagingError(ReplyError):
@@ -65,3 +66,79 @@ class JobEndedError(JobError):
 
     def to_dict(self) -> dict[str, Any]:
         return super().to_dict() | {"state": self.state, "end": self.end}
+
+
+class WorkflowDocumentError(DescriptionError):
+    """A workflow's document is wrong, or uses what is not supported; each fault has its pointer. Nothing of it was run."""
+
+    code = "workflow_document"
+
+
+class WorkflowError(_Faulty):
+    """A workflow failed. ``step`` and ``pointer`` say where; ``reason`` is the error of the call, if one failed, as JSON-ready values.
+
+    ``result`` is what came before: outputs so far and a record of each step, without any body.
+    """
+
+    code = "workflow"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        pointer: str,
+        workflow: str,
+        step: str | None = None,
+        hint: str = "",
+        cause: ConnectorError | None = None,
+    ) -> None:
+        faults = getattr(cause, "faults", ())
+        super().__init__(message, faults, hint=hint or (cause.hint if cause else ""), pointer=pointer)
+        self.workflow = workflow
+        self.step = step
+        self.reason = cause.to_dict() if cause else None
+        self.retryable = cause.retryable if cause else False
+        self.result: Any = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return super().to_dict() | {"workflow": self.workflow, "step": self.step, "reason": self.reason}
+
+
+class WorkflowLimitError(WorkflowError):
+    """A workflow passed a limit: its steps, its time or its depth."""
+
+    code = "workflow_limit"
+
+
+class TriggerError(ConnectorError):
+    """A delivery that must not be acted on. No part of it, and no secret, is in the message. ``status`` is what to answer it with."""
+
+    code = "trigger"
+    status: int = 400
+
+
+class SignatureError(TriggerError):
+    """The delivery is not signed with one of our secrets, or its headers are malformed: it may be from anybody."""
+
+    code = "signature"
+    status: int = 401
+
+
+class StaleError(TriggerError):
+    """The delivery was signed too long ago, or too far in the future: it may be a copy."""
+
+    code = "stale"
+    status: int = 401
+
+
+class ReplayError(TriggerError):
+    """The delivery came before and was taken. Answer it with success, and do nothing."""
+
+    code = "replay"
+    status: int = 200
+
+
+class EventError(TriggerError):
+    """The delivery is signed, and its body is no event that can be read."""
+
+    code = "event"

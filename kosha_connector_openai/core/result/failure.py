@@ -26,12 +26,12 @@ def api_error(
     attempts: int,
 ) -> ApiError:
     """The error for a 4XX or 5XX answer, or for an error inside a stream; every text in it is cut, made safe and scrubbed."""
-    values = _values(body)
+    values, place = _values(body)
     code, kind = _word(values.get("code"), scrub), _word(values.get("type"), scrub)
     rule = next((rule for rule in rules if _fits(rule, status, (code, kind))), _FALLBACK)
     message = values.get("message")
     text = _safe(message, scrub, 1_000) if isinstance(message, str) else ""
-    return _class(rule, status)(
+    error = _class(rule, status)(
         text or f"The server answered {status}.",
         status=status,
         category=rule.category,
@@ -46,23 +46,28 @@ def api_error(
         attempts=attempts,
         body=_scrubbed(values, scrub),
     )
+    error.place = place
+    return error
 
 
-def _values(body: bytes) -> Mapping[str, Any]:
-    """The error object in the shapes that are seen: ``{"error": {...}}``, ``{"error": "..."}``, ``{"detail": ...}``, or plain text."""
+def _values(body: bytes) -> tuple[Mapping[str, Any], str]:
+    """The error object and the pointer where it stands, in the shapes that are seen.
+
+    They are ``{"error": {...}}``, ``{"error": "..."}``, ``{"detail": ...}`` and plain text.
+    """
     try:
         value = decode(body)
     except JsonTextError:
-        return {"message": body.decode("utf-8", "replace").strip()[:2_000]} if body else {}
+        return ({"message": body.decode("utf-8", "replace").strip()[:2_000]} if body else {}), ""
     if not isinstance(value, Mapping):
-        return {"message": str(value)} if isinstance(value, str) else {}
-    inner = value.get("error") or value
+        return ({"message": value} if isinstance(value, str) else {}), ""
+    inner, place = (value["error"], "/error") if value.get("error") else (value, "")
     if isinstance(inner, str):
-        return {"message": inner}
+        return {"message": inner}, place
     if isinstance(inner, Mapping):
         detail = inner.get("detail")
-        return {"message": detail, **inner} if isinstance(detail, str) else inner
-    return {}
+        return ({"message": detail, **inner} if isinstance(detail, str) else inner), place
+    return {}, place
 
 
 def _fits(rule: ErrorRule, status: int, codes: tuple[str | None, ...]) -> bool:

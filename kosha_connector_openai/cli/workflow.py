@@ -1,0 +1,184 @@
+"""The commands for workflows: check a document, show it, run it."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kosha_connector_openai.cli import options as opt
+from kosha_connector_openai.cli.command import Command
+from kosha_connector_openai.cli.connection import Choices, connect
+from kosha_connector_openai.cli.exit_codes import ExitCode
+from kosha_connector_openai.cli.failure import fault_line, tell
+from kosha_connector_openai.cli.fields import fields_of
+from kosha_connector_openai.cli.inputs import Given, read_given
+from kosha_connector_openai.cli.session import Session
+from kosha_connector_openai.cli.terminal import clean, note, one_line, say_json
+from kosha_connector_openai.core.connector import CallOptions
+from kosha_connector_openai.core.flow_errors import WorkflowDocumentError, WorkflowError
+
+if TYPE_CHECKING:
+    from kosha_connector_openai.flows.workflows import Begun, Document, StepRecord, Workflow
+
+_FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="An Arazzo document, YAML or JSON.", show_default=False)]
+_Source = Annotated[
+    list[str] | None,
+    typer.Option("--source", metavar="NAME", help="The source description of this name is this connector.", show_default=False),
+]
+_Workflow = Annotated[str | None, typer.Option("--workflow", "-w", metavar="ID", help="Which workflow, where there are several.")]
+_Inputs = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="NAME=VALUE", help="An input: NAME=VALUE, NAME:=JSON, or NAME=@FILE for a text in a file.", show_default=False),
+]
+
+
+def make_workflow(settings: dict[str, Any]) -> typer.Typer:
+    """The group of commands about workflows; ``settings`` are those of the whole command line."""
+    group = typer.Typer(
+        pretty_exceptions_enable=False, no_args_is_help=True, context_settings=settings, help="Checks, shows and runs Arazzo documents."
+    )
+    for name, command in (("check", check), ("show", show), ("run", run)):
+        group.command(name, cls=Command)(command)
+    return group
+
+
+def _read(ctx: typer.Context, file: Path, sources: list[str] | None) -> Document:
+    from kosha_connector_openai.flows.workflows import read_workflows  # noqa: PLC0415 - single calls need no workflows
+
+    session: Session = ctx.obj
+    return read_workflows(file, session.connector, sources=sources or ())
+
+
+def check(ctx: typer.Context, file: _FileArgument, source: _Source = None, as_json: opt.AsJson = False) -> None:
+    """Lists every fault of a document with its pointer; nothing is sent."""
+    try:
+        document = _read(ctx, file, source)
+    except WorkflowDocumentError as error:
+        if not as_json:
+            raise typer.Exit(tell(error, as_json=False)) from None
+        say_json({"valid": False, "faults": [_fault(fault) for fault in error.faults]})
+        raise typer.Exit(ExitCode.DESCRIPTION) from None
+    if as_json:
+        say_json({"valid": True, "workflows": list(document.workflows), "warnings": [_fault(fault) for fault in document.warnings]})
+        return
+    for warning in document.warnings:
+        note(f"Warning:{fault_line(warning)}")
+    steps = sum(len(workflow.steps) for workflow in document.workflows.values())
+    typer.echo(f"The document can be run: {_count(len(document.workflows), 'workflow')}, {_count(steps, 'step')}.")
+
+
+def _fault(fault: Any) -> dict[str, str]:
+    return {"pointer": fault.pointer, "rule": fault.rule, "message": fault.message, "fix": fault.fix}
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def show(ctx: typer.Context, file: _FileArgument, source: _Source = None) -> None:
+    """Draws the workflows of a document: inputs, steps, when each has succeeded and what comes next."""
+    from kosha_connector_openai.flows.workflows.drawing import draw  # noqa: PLC0415
+
+    typer.echo("\n".join(clean(line) for line in draw(_read(ctx, file, source))))
+
+
+def run(
+    ctx: typer.Context,
+    file: _FileArgument,
+    inputs: _Inputs = None,
+    workflow: _Workflow = None,
+    input_file: opt.InputFile = None,
+    input_json: opt.InputJson = None,
+    source: _Source = None,
+    record: Annotated[
+        Path | None, typer.Option("--record", metavar="PATH", help="Append a line for each step and one for the run, as JSON.")
+    ] = None,
+    as_json: opt.AsJson = False,
+    quiet: opt.Quiet = False,
+    values: opt.Values = None,
+    connection_file: opt.ConnectionFile = None,
+    timeout: Annotated[float, typer.Option(min=0.001, max=86_400, help="Seconds for the whole run.")] = 3_600,
+    attempts: opt.Attempts = None,
+    engine: opt.Engine = None,
+) -> None:
+    """Runs a workflow: shows each step as it ends, then the outputs as JSON."""
+    from kosha_connector_openai.flows.workflows import Limits, run_workflow  # noqa: PLC0415
+    from kosha_connector_openai.flows.workflows.result import plain  # noqa: PLC0415
+    from kosha_connector_openai.flows.workflows.running import choose  # noqa: PLC0415
+
+    document = _read(ctx, file, source)
+    chosen = choose(document, workflow)
+    given = read_given(lambda: fields_of(_schema(chosen)), Given(inputs or (), input_file, input_json))
+    connector, connection = connect(ctx.obj, Choices(values or (), connection_file, None, attempts, engine))
+    watch = None if quiet or as_json else _Progress()
+    try:
+        with _journal(record) as journal:
+            result = run_workflow(
+                document,
+                connector,
+                connection,
+                given,
+                workflow=chosen.id,
+                limits=Limits(seconds=timeout),
+                options=CallOptions(attempts=attempts),
+                watch=watch,
+                **journal,
+            )
+    except WorkflowError as error:
+        if not as_json:
+            raise
+        say_json({"error": error.to_dict()} | (error.result.to_dict() if error.result else {}))
+        raise typer.Exit(ExitCode.WORKFLOW) from None
+    say_json(result.to_dict() if as_json else plain(result.outputs))
+
+
+def _schema(workflow: Workflow) -> Mapping[str, Any]:
+    """The inputs as fields are read from: all properties at the top."""
+    from kosha_connector_openai.core.actions.schema_reader import SchemaReader  # noqa: PLC0415
+
+    schema = workflow.inputs.schema
+    properties = {name: part for one in SchemaReader(schema).parts(schema) for name, part in one.get("properties", {}).items()}
+    return {**schema, "properties": properties, "required": sorted(workflow.inputs.required)}
+
+
+@contextlib.contextmanager
+def _journal(path: Path | None) -> Iterator[dict[str, Any]]:
+    if path is None:
+        yield {}
+        return
+    from kosha_connector_openai.flows.workflows import FileJournal  # noqa: PLC0415
+
+    with FileJournal(path) as journal:
+        yield {"journal": journal}
+
+
+class _Progress:
+    """Lines on standard error: on a terminal one that says what runs, everywhere one for each step that has ended."""
+
+    def __init__(self) -> None:
+        self._live = sys.stderr.isatty()
+
+    def __call__(self, move: Begun | StepRecord) -> None:
+        from kosha_connector_openai.flows.workflows import StepRecord  # noqa: PLC0415
+
+        if isinstance(move, StepRecord):
+            self._ended(move)
+        elif self._live:
+            typer.echo(f"\r  … {one_line(move.step.id)}", nl=False, err=True)
+
+    def _ended(self, record: StepRecord) -> None:
+        if self._live:
+            typer.echo("\r\x1b[2K", nl=False, err=True)
+        mark = "ok  " if record.outcome == "succeeded" else "FAIL"
+        facts = [f"{mark} {record.step}", one_line(record.target)]
+        facts += [str(record.status)] if record.status else []
+        facts += [f"{record.duration:.2f} s"]
+        facts += [f"attempt {record.attempt}"] if record.attempt > 1 else []
+        facts += [f"at {record.failed}"] if record.failed else []
+        facts += [] if record.then in ("next", "fail") else [f"then {record.then}"]
+        note(" \u00b7 ".join(facts))

@@ -1,0 +1,113 @@
+"""Kinds of criteria as a table: how the condition of each is read, and what it asks of its context."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+from kosha_connector_openai.core.actions.engines import NOT_JSON, Compiled, default_engine
+from kosha_connector_openai.core.errors import DocumentError
+from kosha_connector_openai.flows.workflows.conditions import Truth
+from kosha_connector_openai.flows.workflows.expressions import MISSING, ExpressionError
+
+Test = Callable[[Any], Truth]
+"""Asked of the value of a criterion's context."""
+_LONGEST: Final = 1_000
+_INSTALL: Final = "Install this package with its extra [workflows]."
+
+
+def read_regex(condition: str) -> Test:
+    """A regular expression that is looked for in the context, a text or the JSON of another value; it runs in bounded time."""
+    pattern = _pattern(condition)
+    if pattern is None:
+        raise ExpressionError("is not a regular expression that can be run in bounded time.", rule="regex")
+
+    def test(value: Any) -> Truth:
+        text = _text(value)
+        return None if text is None else _fits(pattern, text)
+
+    return test
+
+
+def read_jsonpath(condition: str) -> Test:
+    """A JSONPath query (RFC 9535): satisfied where it selects anything but false and null."""
+    if len(condition) > _LONGEST or condition.count("..") > 1 or condition.count("$") > 1:
+        raise ExpressionError("could take too long: use at most one `..`, and `$` only at its beginning.", rule="too-complex")
+    query = _query(condition)
+
+    def test(value: Any) -> Truth:
+        if value is MISSING or isinstance(value, (bytes, bytearray)):
+            return None
+        try:
+            return any(node.value is not None and node.value is not False for node in query.finditer(value))
+        except (ValueError, TypeError, RecursionError):
+            return None
+
+    return test
+
+
+KINDS: Final[Mapping[str, Callable[[str], Test]]] = {"regex": read_regex, "jsonpath": read_jsonpath}
+"""The kinds that need a context; ``simple`` is read by ``conditions.py``."""
+
+
+def _text(value: Any) -> str | None:
+    if value is MISSING or isinstance(value, (bytes, bytearray)):
+        return None
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    except (TypeError, ValueError):
+        return None
+
+
+@lru_cache(maxsize=256)
+def _pattern(pattern: str) -> Compiled | None:
+    if len(pattern) > _LONGEST:
+        return None
+    try:
+        compiled = default_engine().compile({"type": "string", "pattern": pattern})
+        compiled.is_valid("")
+    except (DocumentError, *NOT_JSON):
+        return None
+    return compiled
+
+
+def _fits(pattern: Compiled, text: str) -> bool:
+    try:
+        return pattern.is_valid(text)
+    except NOT_JSON:
+        return False
+
+
+def _query(condition: str) -> Any:
+    try:
+        import jsonpath_rfc9535 as library  # noqa: PLC0415 - an extra, and only some documents need it
+    except ModuleNotFoundError:
+        raise ExpressionError("needs a JSONPath library that is not installed.", _INSTALL, "extra") from None
+    try:
+        return _environment(library).compile(condition)
+    except (library.JSONPathError, RecursionError, ValueError):
+        pass
+    raise ExpressionError("is not a JSONPath query (RFC 9535).", "The root is `$`, a filter is `[?@.name == 'x']`.", "jsonpath")
+
+
+def _environment(library: Any) -> Any:
+    """The library's environment with our own regular expressions: its own can take exponential time."""
+    from jsonpath_rfc9535.function_extensions import Match, Search  # noqa: PLC0415
+
+    def by(base: type, form: str) -> Any:
+        def call(_: Any, text: object, pattern: object) -> bool:
+            if not isinstance(text, str) or not isinstance(pattern, str):
+                return False
+            compiled = _pattern(form.format(pattern))
+            return compiled is not None and _fits(compiled, text)
+
+        return type(base.__name__, (base,), {"__call__": call})()
+
+    environment = library.JSONPathEnvironment()
+    environment.function_extensions["match"] = by(Match, "^(?:{})$")
+    environment.function_extensions["search"] = by(Search, "{}")
+    return environment

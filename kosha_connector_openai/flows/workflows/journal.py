@@ -1,0 +1,62 @@
+"""The record of a run: a line for each step as it ends, and one for the run. Never a body, an input or a secret."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from kosha_connector_openai.core.errors import Fault, SetupError
+
+LOGGER: Final = logging.getLogger("kosha.connector.workflows")
+Line = Mapping[str, Any]
+Journal = Callable[[Line], None]
+_LONGEST: Final = 500
+
+
+def to_line(line: Line) -> str:
+    """One line of ASCII, so that no value can start a second one; long values are cut."""
+    values = {name: value[:_LONGEST] if isinstance(value, str) else value for name, value in line.items()}
+    return json.dumps(values, sort_keys=True, separators=(",", ":"), default=str).replace("\x7f", "\\u007f")
+
+
+def log(line: Line) -> None:
+    """Writes a line to the logger ``kosha.connector.workflows``, at INFO."""
+    if LOGGER.isEnabledFor(logging.INFO):
+        LOGGER.info("%s", to_line(line))
+
+
+class FileJournal:
+    """Appends lines to a file that only its owner can read; a context manager. Each line is written at once."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens the file, or makes it with mode 0600; a symbolic link is not followed. Raises SetupError."""
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+        try:
+            self._file = os.open(path, flags, 0o600)
+        except OSError as error:
+            fault = Fault("/journal", "file", f"cannot be opened: {error.strerror}.", "Name a file that you may write.")
+        else:
+            return
+        raise SetupError("The journal cannot be written.", [fault])
+
+    def __call__(self, line: Line) -> None:
+        data = f"{to_line(line)}\n".encode("ascii")
+        try:
+            while data:
+                data = data[os.write(self._file, data) :]
+        except OSError as error:
+            fault = Fault("/journal", "file", f"cannot be written: {error.strerror}.")
+        else:
+            return
+        raise SetupError("The journal cannot be written.", [fault])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        os.close(self._file)

@@ -1,0 +1,99 @@
+"""What a run gives: outputs, and a record of each attempt at a step. Records hold no body, no input and no secret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Outcome = Literal["succeeded", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """One attempt at one step. ``attempt`` counts from 1; ``requests`` is how often the connector sent it; seconds.
+
+    ``status`` is the HTTP status where there was a reply; ``error`` a code of the error tree, or ``criteria`` where a criterion was not
+    met; ``then`` is what the document does next, such as ``next``, ``end``, ``goto:summarise``, ``retry`` or ``fail``.
+    """
+
+    workflow: str
+    step: str
+    pointer: str
+    runner: str
+    target: str
+    outcome: Outcome
+    attempt: int = 1
+    requests: int = 0
+    status: int | None = None
+    request_id: str | None = None
+    duration: float = 0.0
+    usage: Mapping[str, Any] | None = None
+    error: str | None = None
+    failed: str | None = None
+    """The pointer of the criterion that was not met, or of the value that found nothing."""
+    then: str = "next"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as JSON-ready values, without what says nothing."""
+        values = {name: value for name, value in asdict(self).items() if value is not None}
+        return values | {"duration": round(self.duration, 6)}
+
+
+@dataclass(slots=True)
+class WorkflowResult:
+    """One finished run. ``workflow`` is the one that it ended in, which another may have handed over to; ``usage`` is that of all steps."""
+
+    workflow: str
+    outcome: Outcome
+    outputs: dict[str, Any] = field(default_factory=dict, repr=False)
+    steps: tuple[StepRecord, ...] = ()
+    duration: float = 0.0
+    usage: dict[str, Any] = field(default_factory=dict)
+    run: str = ""
+    """The id of the run, which its lines in the journal carry."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as JSON-ready values; bytes become base64."""
+        return {
+            "run": self.run,
+            "workflow": self.workflow,
+            "outcome": self.outcome,
+            "outputs": plain(self.outputs),
+            "steps": [step.to_dict() for step in self.steps],
+            "usage": self.usage,
+            "duration": round(self.duration, 6),
+        }
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: what is not JSON gets the form that it has in results."""
+    import base64  # noqa: PLC0415 - only for bytes
+
+    if isinstance(value, (bytes, bytearray)):
+        return {"base64": base64.b64encode(value).decode(), "size": len(value)}
+    if isinstance(value, Mapping):
+        return {str(name): plain(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(part) for part in value]
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    return plain(value.to_dict()) if hasattr(value, "to_dict") else str(value)
+
+
+def add_usage(total: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Counts added name by name, at every depth; what is no number is kept from the first."""
+    found = dict(total)
+    for name, value in more.items():
+        had = found.get(name)
+        if isinstance(value, Mapping):
+            found[name] = add_usage(had if isinstance(had, Mapping) else {}, value)
+        elif _counts(value) and _counts(had):
+            found[name] = had + value
+        elif had is None:
+            found[name] = value
+    return found
+
+
+def _counts(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,0 +1,66 @@
+"""kosha-openai trigger: events, samples, deliveries checked, lists asked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.recorder import Recorder, reply
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+@pytest.fixture
+def signed(cli: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[str, list[str]]:
+    """A signed sample: its body and its headers as options."""
+    monkeypatch.setenv("HOOK", SECRET)
+    found = json.loads(cli("trigger", "sample", "batch.completed", "--secret", "env:HOOK", "--json").stdout)
+    return found["body"], [part for pair in found["headers"].items() for part in ("-H", ": ".join(pair))]
+
+
+def test_list_names_every_event(cli: Any) -> None:
+    lines = cli("trigger", "list").stdout.splitlines()
+    assert len(lines) == 16
+    assert lines[0].split("\t")[0] == "batch.completed"
+    assert len(json.loads(cli("trigger", "list", "--json").stdout)) == 16
+
+
+def test_a_signed_sample_is_verified(cli: Any, signed: tuple[str, list[str]]) -> None:
+    body, headers = signed
+    result = cli("trigger", "verify", "-", "--secret", "env:HOOK", *headers, input=body)
+    assert result.exit_code == 0
+    assert "kosha-openai run retrieveBatch batch_id=batch_" in result.stdout
+    event = json.loads(cli("trigger", "verify", "-", "--secret", "env:HOOK", "--json", *headers, input=body).stdout)
+    assert (event["type"], event["end"], event["fetch"]["action"]) == ("batch.completed", "success", "retrieveBatch")
+
+
+def test_a_changed_body_is_told_and_has_an_exit_code(cli: Any, signed: tuple[str, list[str]]) -> None:
+    body, headers = signed
+    result = cli("trigger", "verify", "-", "--secret", "env:HOOK", *headers, input=body + " ")
+    assert result.exit_code == 15
+    assert "does not fit" in result.stderr
+    assert SECRET not in result.output
+
+
+def test_a_sample_is_shown_with_a_command_to_send_it(cli: Any, signed: tuple[str, list[str]]) -> None:
+    assert json.loads(cli("trigger", "sample", "batch.failed").stdout)["type"] == "batch.failed"
+    command = cli("trigger", "sample", "batch.failed", "--secret", "env:HOOK").stdout
+    assert command.startswith("curl ")
+    assert SECRET not in command
+    assert cli("trigger", "sample", "batch.faild").exit_code == 3
+
+
+def test_poll_keeps_its_place_in_a_file(cli: Any, tmp_path: Path) -> None:
+    def batches(state: str) -> Any:
+        return reply(200, {"object": "list", "data": [{"id": "b1", "status": state, "created_at": 1_750_000_000}], "has_more": False})
+
+    place = tmp_path / "state.json"
+    with Recorder(batches("in_progress"), batches("completed"), batches("completed")) as upstream:
+        common = ["--state", str(place), "--set", f"server_url={upstream.url}", "--set", "auth_type=NONE"]
+        assert cli("trigger", "poll", "batch", *common).stdout == ""
+        assert json.loads(cli("trigger", "poll", "batch", *common).stdout)["type"] == "batch.completed"
+        assert cli("trigger", "poll", "batch", *common).stdout == ""
+    assert place.stat().st_mode & 0o777 == 0o600

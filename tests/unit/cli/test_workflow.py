@@ -1,0 +1,104 @@
+"""kosha-openai workflow: every fault of a document, its tree, and a run whose failure is no success."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.recorder import Recorder, reply
+
+FOLDER = Path(__file__).parents[2] / "contract" / "arazzo"
+MODERATE = str(FOLDER / "02-moderate-then-answer.yaml")
+CHOICE = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Blue."}}
+
+
+def moderated(flagged: bool) -> Any:
+    return reply(200, {"id": "m", "model": "m", "results": [{"flagged": flagged, "categories": {}, "category_scores": {}}]})
+
+
+@pytest.fixture
+def run(cli: Any) -> Any:
+    def run(upstream: Recorder, *arguments: str) -> Any:
+        return cli("workflow", "run", *arguments, "--set", f"server_url={upstream.url}", "--set", "auth_type=NONE")
+
+    return run
+
+
+def test_check_says_that_a_document_can_be_run(cli: Any) -> None:
+    result = cli("workflow", "check", MODERATE)
+    assert (result.exit_code, result.stdout) == (0, "The document can be run: 1 workflow, 2 steps.\n")
+    assert json.loads(cli("workflow", "check", MODERATE, "--json").stdout) == {"valid": True, "workflows": ["answer"], "warnings": []}
+
+
+def test_check_lists_every_fault_with_its_pointer(cli: Any) -> None:
+    result = cli("workflow", "check", str(FOLDER / "26-mistakes.yaml"))
+    assert result.exit_code == 10
+    for pointer in ("/workflows/0/steps/0/operationId", "/workflows/0/steps/1/successCriteria/0/condition", "/workflows/0/outputs/lost"):
+        assert f"  {pointer}: " in result.stderr
+    listed = json.loads(cli("workflow", "check", str(FOLDER / "26-mistakes.yaml"), "--json").stdout)
+    assert listed["valid"] is False
+    assert len(listed["faults"]) == 14
+
+
+def test_check_warns_of_what_has_no_effect(cli: Any, tmp_path: Path) -> None:
+    file = tmp_path / "flow.yaml"
+    file.write_text((FOLDER / "01-happy.yaml").read_text().replace("workflowId: list", "workflowId: list\n    x-other-tool: 1"))
+    result = cli("workflow", "check", str(file))
+    assert result.exit_code == 0
+    assert "/workflows/0/x-other-tool" in result.stderr
+
+
+def test_show_draws_the_steps(cli: Any) -> None:
+    lines = cli("workflow", "show", str(FOLDER / "08-retry.yaml")).stdout.splitlines()
+    assert lines == [
+        "Try again while the server is busy 1.0.0",
+        "└─ again",
+        "   ├─ 1. models -> listModels",
+        "   │  ├─ on failure: retry 3x after 2 s if $statusCode == 503",
+        "   │  └─ gives first",
+        "   └─ output first",
+    ]
+
+
+def test_run_gives_the_outputs_and_tells_of_each_step(run: Any, tmp_path: Path) -> None:
+    record = tmp_path / "runs.jsonl"
+    with Recorder(moderated(False), reply(200, {"id": "c", "object": "chat.completion", "choices": [CHOICE]})) as upstream:
+        result = run(upstream, MODERATE, "question=Which colour?", "--record", str(record))
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == {"answer": "Blue."}
+    assert [line.split(" · ")[0] for line in result.stderr.splitlines()] == ["ok   moderate", "ok   ask"]
+    assert [json.loads(line).get("step") for line in record.read_text().splitlines()] == ["moderate", "ask", None]
+    assert upstream.requests[0].json() == {"input": "Which colour?"}
+
+
+def test_a_flagged_text_ends_with_a_code_of_its_own(run: Any) -> None:
+    with Recorder(moderated(True)) as upstream:
+        result = run(upstream, MODERATE, "question=?")
+        assert result.exit_code == 14
+        assert result.stdout == ""
+        assert "/workflows/0/steps/0/successCriteria/1" in result.stderr
+        told = json.loads(run(upstream, MODERATE, "question=?", "--json").stdout)
+    assert (told["outcome"], told["error"]["step"], told["outputs"]) == ("failed", "moderate", {})
+    assert len(upstream.requests) == 2
+
+
+def test_inputs_are_checked_before_anything_is_sent(run: Any) -> None:
+    with Recorder() as upstream:
+        result = run(upstream, str(FOLDER / "24-wrong-inputs.yaml"), "count:=true")
+        assert result.exit_code == 3
+        assert "  /count: " in result.stderr
+        assert run(upstream, MODERATE, "--workflow", "anser", "question=x").exit_code == 3
+        assert upstream.silent
+
+
+def test_a_source_may_have_another_name(cli: Any, tmp_path: Path) -> None:
+    file = tmp_path / "flow.yaml"
+    file.write_text(
+        (FOLDER / "01-happy.yaml").read_text().replace("name: openai, url: ./openapi.json", "name: vendor, url: https://x.example/api")
+    )
+    assert cli("workflow", "check", str(file)).exit_code == 10
+    assert cli("workflow", "check", str(file), "--source", "vendor").exit_code == 0
+    assert cli("workflow", "check", str(tmp_path / "missing.yaml")).exit_code == 10
