@@ -1,0 +1,224 @@
+"""The catalog over HTTP: a builder in any language lists actions, reads their schemas, checks inputs and runs them.
+
+Each answer is a status and JSON values; the HTTP side of it is the app's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final, cast
+
+from kosha_connector_openai.core.actions.action import Action
+from kosha_connector_openai.core.call import CallOptions
+from kosha_connector_openai.core.connection.connection import Connection
+from kosha_connector_openai.core.connector import Connector
+from kosha_connector_openai.core.errors import (
+    AccessError,
+    ApiError,
+    ConnectorError,
+    Fault,
+    InputError,
+    NotSentError,
+    ReplyError,
+    TransportError,
+    UnknownActionError,
+)
+from kosha_connector_openai.core.request.file_names import guess_type, is_content_type, safe_name
+from kosha_connector_openai.core.request.files import FileInput
+from kosha_connector_openai.core.result.result import Result
+from kosha_connector_openai.core.result.saving import SavedFile
+from kosha_connector_openai.gateway.description import CATALOG_PREFIX
+from kosha_connector_openai.gateway.downloads import Downloads
+from kosha_connector_openai.gateway.kosha_api import Answer
+
+_LONGEST_TIMEOUT: Final = 86_400
+_STATUS: Final[Mapping[type[BaseException], int]] = {
+    UnknownActionError: HTTPStatus.NOT_FOUND,
+    InputError: HTTPStatus.BAD_REQUEST,
+    NotSentError: HTTPStatus.SERVICE_UNAVAILABLE,
+    TransportError: HTTPStatus.GATEWAY_TIMEOUT,
+    ReplyError: HTTPStatus.BAD_GATEWAY,
+    AccessError: HTTPStatus.BAD_GATEWAY,
+    ConnectorError: HTTPStatus.BAD_GATEWAY,
+}
+"""What our answer's status is for an error; an answer of the upstream keeps its own, but for the upstream's word about *our* key."""
+_UPLOAD: Final = re.compile(r"(?P<name>[^\[\]]+)(?:\[\])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that came with a run: where it is for as long as the request lasts, and its name and type as the caller said."""
+
+    path: Path
+    filename: str
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What one caller may see and run: ``actions`` and ``groups`` None for all; ``who`` owns the files that its runs make."""
+
+    who: str
+    connection: Connection
+    actions: Collection[str] | None = None
+    groups: Collection[str] | None = None
+
+    def covers(self, action: Action) -> bool:
+        """Whether the caller may know of the action at all."""
+        by_id = self.actions is None or action.id in self.actions
+        return by_id and (self.groups is None or action.group.id in self.groups)
+
+
+class CatalogApi:
+    """The answers of the catalog's paths."""
+
+    def __init__(self, connector: Connector, downloads: Downloads) -> None:
+        self._connector = connector
+        self._downloads = downloads
+
+    def actions(self, reach: Reach, *, search: str = "", group: str = "") -> Answer:
+        """The actions that the caller may run, in the manifest's order."""
+        catalog = self._connector.catalog
+        offered = {action.id for action in self._connector.offered(reach.connection)}
+        found = catalog.search(search) if search else tuple(catalog.values())
+        shown = [a for a in found if a.id in offered and reach.covers(a) and group in ("", a.group.id)]
+        used = {action.group.id for action in shown}
+        groups = [{"id": each.id, "title": each.title, "help": each.help} for each in catalog.groups if each.id in used]
+        value = {
+            "connector": self._connector.id,
+            "version": self._connector.manifest.version,
+            "groups": groups,
+            "actions": [action.describe() for action in shown],
+        }
+        return Answer(200, value)
+
+    def action(self, reach: Reach, key: str) -> Answer:
+        """One action with the schemas of what it takes and gives."""
+        try:
+            action = self._find(reach, key)
+            schemas = {"input_schema": action.input_schema, "output_schema": action.output_schema}
+        except ConnectorError as error:
+            return _failed(error)
+        return Answer(200, {**action.describe(), **schemas})
+
+    def form(self) -> Answer:
+        """The connection form as JSON Schema."""
+        return Answer(200, self._connector.form)
+
+    def validate(self, reach: Reach, key: str, body: Any) -> Answer:
+        """Whether inputs would be accepted, with every fault; nothing is sent."""
+        if not _is_object(body, {"inputs"}, needed="inputs") or not isinstance(body["inputs"], Mapping):
+            return _misshapen("", "The body is an object with `inputs`, an object.")
+        try:
+            warnings = self._connector.check(self._find(reach, key).id, body["inputs"])
+        except UnknownActionError as error:
+            return _failed(error)
+        except InputError as error:
+            return Answer(200, {"valid": False, "faults": _faults(error.faults), "warnings": []})
+        except ConnectorError as error:
+            return _failed(error)
+        return Answer(200, {"valid": True, "faults": [], "warnings": _faults(warnings)})
+
+    async def run(self, reach: Reach, key: str, body: Any, uploads: Mapping[str, list[Upload]] | None = None) -> Answer:
+        """Runs an action and gives the result's envelope; the files in ``uploads`` go where inputs of their names are."""
+        wrong = _wrong_run(body)
+        if wrong is not None:
+            return wrong
+        out = self._downloads.place() if body.get("file") == "link" else None
+        try:
+            action = self._find(reach, key)
+            inputs = {**body.get("inputs", {}), **_file_inputs(action, uploads or {})}
+            options = CallOptions(timeout=body.get("timeout"), out=out if action.hints.file_out else None)
+            result = await self._connector.arun(action.id, inputs, reach.connection, options)
+        except ConnectorError as error:
+            if out is not None:
+                out.unlink(missing_ok=True)
+            return _failed(error)
+        return self._envelope(result, reach)
+
+    def _find(self, reach: Reach, key: str) -> Action:
+        action = self._connector.catalog[key]
+        if not reach.covers(action):
+            raise UnknownActionError("No action has this id.")
+        return action
+
+    def _envelope(self, result: Result, reach: Reach) -> Answer:
+        value = result.to_dict()
+        if isinstance(result.value, SavedFile):
+            kept = self._downloads.keep(result.value.path, reach.who, result.content_type)
+            if kept is None:
+                return _error(503, "Too many files are kept just now.", "overloaded", None, "Ask for `base64`, or try again later.")
+            saved = result.value
+            link = {"href": f"{CATALOG_PREFIX}/files/{kept[0]}", "expires_in": kept[1]}
+            value["value"] = {**link, "size": saved.size, "sha256": saved.sha256, "content_type": saved.content_type}
+        return Answer(200, value)
+
+
+def _file_inputs(action: Action, uploads: Mapping[str, list[Upload]]) -> dict[str, Any]:
+    """Uploads as inputs: one file, or a list where the name ends in ``[]`` or comes several times."""
+    found: dict[str, Any] = {}
+    for name, files in uploads.items():
+        parts = _UPLOAD.fullmatch(name)
+        key = parts["name"] if parts else name
+        values = [_file_input(each) for each in files]
+        found[key] = values if len(values) > 1 or name.endswith("[]") else values[0]
+    return found
+
+
+def _file_input(upload: Upload) -> FileInput:
+    """The upload as the core takes files: a safe name, a type that is one, and bytes that can be read again."""
+    name = safe_name(upload.filename) or "file"
+    content_type = upload.content_type if is_content_type(upload.content_type) else guess_type(name)
+    size = upload.path.stat().st_size
+    return FileInput(name, content_type, size, True, cast("Any", partial(upload.path.open, "rb")), size)
+
+
+def _wrong_run(body: Any) -> Answer | None:
+    if not _is_object(body, {"inputs", "timeout", "file"}):
+        return _misshapen("", "The body is an object with `inputs`, and maybe `timeout` and `file`.")
+    if not isinstance(body.get("inputs", {}), Mapping):
+        return _misshapen("inputs", "`inputs` is an object.")
+    timeout = body.get("timeout")
+    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not 0 < timeout <= _LONGEST_TIMEOUT):
+        return _misshapen("timeout", f"`timeout` is more than 0 and at most {_LONGEST_TIMEOUT} seconds.")
+    if body.get("file", "base64") not in ("base64", "link"):
+        return _misshapen("file", "`file` is `base64` or `link`.")
+    return None
+
+
+def _is_object(value: Any, known: set[str], *, needed: str = "") -> bool:
+    return isinstance(value, Mapping) and value.keys() <= known and (not needed or needed in value)
+
+
+def _faults(faults: tuple[Fault, ...]) -> list[dict[str, Any]]:
+    return [asdict(fault) for fault in faults]
+
+
+def _misshapen(param: str, message: str) -> Answer:
+    return _error(400, message, "invalid_request_error", param or None)
+
+
+def _error(status: int, message: str, kind: str, param: str | None = None, hint: str = "") -> Answer:
+    return Answer(status, {"error": {"message": f"{message} {hint}".strip(), "type": kind, "param": param, "code": None}})
+
+
+def _failed(error: ConnectorError) -> Answer:
+    """The answer to an error: in the provider's shape, with all that the core says of it beside."""
+    status = _status(error)
+    faults = getattr(error, "faults", ())
+    param = faults[0].pointer.removeprefix("/").replace("/", ".") if faults else None
+    kind = "invalid_request_error" if status < 500 else "api_error"  # noqa: PLR2004
+    message = " ".join(part for part in (error.message, *(str(fault) for fault in faults), error.hint) if part)
+    shape = {"message": message, "type": kind, "param": param, "code": error.code}
+    return Answer(status, {"error": {**shape, "detail": error.to_dict()}})
+
+
+def _status(error: ConnectorError) -> int:
+    if isinstance(error, ApiError) and not isinstance(error, AccessError):
+        return error.status
+    return int(next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS))
