@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
@@ -20,15 +20,20 @@ REQUEST_ID: Final = "kosha.request_id"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever a token speaks for: ``name`` is the token's own, never the token; ``connection`` names a Link."""
+    """Who a token stands for, and what it may do; ``connection`` names a Link."""
 
     name: str
+    """The token's name, or the subject of a JSON Web Token: for logs and limits."""
     tenant: str
     connection: str
     validation: Validation
-    limits: Allowance
+    allowance: Allowance
     actions: frozenset[str] | None = None
-    """The only actions that the caller may use; None for all."""
+    groups: frozenset[str] | None = None
+
+    def may(self, action: str, group: str) -> bool:
+        """Whether the caller may call this action."""
+        return (self.actions is None or action in self.actions) and (self.groups is None or group in self.groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,8 @@ class Exchange:
 
 
 Observe = Callable[[Exchange], None]
-Authenticate = Callable[[Scope], Awaitable[Caller | Refusal]]
+Authenticate = Callable[[Iterable[tuple[bytes, bytes]]], Awaitable[Caller | None]]
+"""Headers -> who calls; None for nobody, whatever the reason."""
 
 
 class Endpoint(Protocol):
