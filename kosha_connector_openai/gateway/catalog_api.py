@@ -61,17 +61,15 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What one caller may see and run: ``actions`` and ``groups`` None for all; ``who`` owns the files that its runs make."""
+    """What one caller may see and run: ``actions`` None for all; ``who`` owns the files that its runs make."""
 
     who: str
     connection: Connection
     actions: Collection[str] | None = None
-    groups: Collection[str] | None = None
 
     def covers(self, action: Action) -> bool:
         """Whether the caller may know of the action at all."""
-        by_id = self.actions is None or action.id in self.actions
-        return by_id and (self.groups is None or action.group.id in self.groups)
+        return self.actions is None or action.id in self.actions
 
 
 class CatalogApi:

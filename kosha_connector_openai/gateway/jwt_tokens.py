@@ -33,6 +33,8 @@ class Verified:
     subject: str
     tenant: str
     connection: str | None
+    expires: float
+    """Seconds since 1970; the leeway is not counted in."""
 
 
 class JwtVerifier:
@@ -84,7 +86,7 @@ class JwtVerifier:
             connection = entry.connections.get(value) if isinstance(value, str) else None
             if connection is None:
                 return None
-        return Verified(str(claims.get("sub", tenant))[:200], tenant, connection)
+        return Verified(str(claims.get("sub", tenant))[:200], tenant, connection, float(claims.get("exp", 0)))
 
 
 class _Keys:

@@ -17,8 +17,8 @@ from pydantic import Field
 from kosha_connector_openai.core.errors import ConnectorError, DescriptionError, Fault, SetupError
 from kosha_connector_openai.core.spec.part import Part, read_part
 from kosha_connector_openai.core.spec.yaml_text import YamlLimits, load_yaml
+from kosha_connector_openai.gateway.records import Validation
 
-Validation = Literal["on", "warn", "off"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 Host = Annotated[str, Field(pattern=r"^(?:\*|(?:\*\.)?[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$")]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -86,8 +86,8 @@ class TokenEntry(Part):
     calls: Count | None = None
     streams: Count | None = None
     calls_per_minute: int | None = Field(default=None, ge=0)
-    actions: tuple[str, ...] | None = Field(default=None, description="The only actions that the holder may call.")
-    groups: tuple[str, ...] | None = Field(default=None, description="The only groups whose actions the holder may call.")
+    actions: tuple[str, ...] | None = Field(default=None, description="Actions that the holder may call, and no others but ``groups``.")
+    groups: tuple[str, ...] | None = Field(default=None, description="Groups whose actions the holder may call, too.")
 
 
 class JwtEntry(Part):
