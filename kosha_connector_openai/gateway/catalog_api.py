@@ -5,13 +5,10 @@ Each answer is a status and JSON values; the HTTP side of it is the app's.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
 from http import HTTPStatus
-from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, BinaryIO, Final
 
 from kosha_connector_openai.core.actions.action import Action
 from kosha_connector_openai.core.call import CallOptions
@@ -28,8 +25,6 @@ from kosha_connector_openai.core.errors import (
     TransportError,
     UnknownActionError,
 )
-from kosha_connector_openai.core.request.file_names import guess_type, is_content_type, safe_name
-from kosha_connector_openai.core.request.files import FileInput
 from kosha_connector_openai.core.result.result import Result
 from kosha_connector_openai.core.result.saving import SavedFile
 from kosha_connector_openai.gateway.description import CATALOG_PREFIX
@@ -47,16 +42,10 @@ _STATUS: Final[Mapping[type[BaseException], int]] = {
     ConnectorError: HTTPStatus.BAD_GATEWAY,
 }
 """What our answer's status is for an error; an answer of the upstream keeps its own, but for the upstream's word about *our* key."""
-_UPLOAD: Final = re.compile(r"(?P<name>[^\[\]]+)(?:\[\])?")
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A file that came with a run: where it is for as long as the request lasts, and its name and type as the caller said."""
-
-    path: Path
-    filename: str
-    content_type: str
+Upload = tuple[str, BinaryIO, str]
+"""A file that came with a run: its name as the caller said, its bytes, its type as the caller said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +119,7 @@ class CatalogApi:
         out = self._downloads.place() if body.get("file") == "link" else None
         try:
             action = self._find(reach, key)
-            inputs = {**body.get("inputs", {}), **_file_inputs(action, uploads or {})}
+            inputs = {**body.get("inputs", {}), **_file_inputs(uploads or {})}
             options = CallOptions(timeout=body.get("timeout"), out=out if action.hints.file_out else None)
             result = await self._connector.arun(action.id, inputs, reach.connection, options)
         except ConnectorError as error:
@@ -157,23 +146,11 @@ class CatalogApi:
         return Answer(200, value)
 
 
-def _file_inputs(action: Action, uploads: Mapping[str, list[Upload]]) -> dict[str, Any]:
+def _file_inputs(uploads: Mapping[str, list[Upload]]) -> dict[str, Any]:
     """Uploads as inputs: one file, or a list where the name ends in ``[]`` or comes several times."""
-    found: dict[str, Any] = {}
-    for name, files in uploads.items():
-        parts = _UPLOAD.fullmatch(name)
-        key = parts["name"] if parts else name
-        values = [_file_input(each) for each in files]
-        found[key] = values if len(values) > 1 or name.endswith("[]") else values[0]
-    return found
-
-
-def _file_input(upload: Upload) -> FileInput:
-    """The upload as the core takes files: a safe name, a type that is one, and bytes that can be read again."""
-    name = safe_name(upload.filename) or "file"
-    content_type = upload.content_type if is_content_type(upload.content_type) else guess_type(name)
-    size = upload.path.stat().st_size
-    return FileInput(name, content_type, size, True, cast("Any", partial(upload.path.open, "rb")), size)
+    return {
+        name.removesuffix("[]"): files if len(files) > 1 or name.endswith("[]") else files[0] for name, files in uploads.items() if files
+    }
 
 
 def _wrong_run(body: Any) -> Answer | None:

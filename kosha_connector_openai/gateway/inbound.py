@@ -135,7 +135,7 @@ def _actions(entry: TokenEntry, number: int, catalog: Catalog) -> frozenset[str]
     """The actions that a token's lists leave; None for all. An action counts that is in either list."""
     if entry.actions is None and entry.groups is None:
         return None
-    known = {action: catalog[action].group.id for action in catalog.document if action in catalog}
+    known = {key: action.group.id for key, action in catalog.items()}
     named, groups = set(entry.actions or ()), set(entry.groups or ())
     faults = [
         Fault(f"/tokens/{number}/{place}", "unknown", "has a name that nothing has.", f"Did you mean `{near}`?" if near else "")

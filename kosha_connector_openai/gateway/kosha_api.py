@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,8 +33,11 @@ class Answer:
     value: Any
 
     def body(self) -> bytes:
-        """The values as JSON."""
-        return orjson.dumps(self.value)
+        """The values as JSON; integers of any size stay exact."""
+        try:
+            return orjson.dumps(self.value, default=_plain)
+        except TypeError:
+            return json.dumps(self.value, default=_plain, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def labels(connector: Connector) -> dict[str, str]:
@@ -114,6 +118,13 @@ class Tries:
         with suppress(SetupError):
             return parse_server(given[name]).origin if name in given else None
         return None
+
+
+def _plain(value: Any) -> Any:
+    """Read-only mappings as objects."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError
 
 
 def _variables(entry: ConnectionField) -> tuple[str, ...]:

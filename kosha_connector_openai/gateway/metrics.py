@@ -102,7 +102,7 @@ class Metrics:
         self.first_byte = Histogram("kosha_gateway_first_byte_seconds", "Seconds until a reply began.", ("operation",))
         self.upstream = Counter("kosha_gateway_upstream_total", "Replies of the upstream, by status.", ("operation", "status"))
         self.failures = Counter("kosha_gateway_upstream_failures_total", "Calls without a whole reply, by reason.", ("operation", "reason"))
-        self.attempts = Counter("kosha_gateway_retries_total", "Requests sent again.", ("operation",))
+        self.retries = Counter("kosha_gateway_retries_total", "Requests sent again.", ("operation",))
         self.tokens = Counter("kosha_gateway_tokens_total", "Tokens used, as the upstream counts them.", ("operation", "kind"))
         self.sheds = Counter("kosha_gateway_shed_total", "Requests turned away because of limits.", ("operation", "status"))
         self.refused = Counter("kosha_gateway_refused_total", "Requests refused before they were looked at.", ("reason",))

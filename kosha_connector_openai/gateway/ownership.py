@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import orjson
 
+from kosha_connector_openai.core.actions.action import Action
 from kosha_connector_openai.core.errors import SetupError
 from kosha_connector_openai.core.json_text import walk
+from kosha_connector_openai.gateway.records import Caller
 
 _MOST: Final = 200_000
 """Ids that are kept in memory."""
@@ -25,8 +28,7 @@ _SHORTEST: Final = 6
 _DEPTH: Final = 2
 """Objects in objects in which ids are looked for."""
 _MOST_VALUES: Final = 50_000
-_LISTS: Final = ("data",)
-_ENDS: Final = ("first_id", "last_id")
+_READS: Final = frozenset({"GET", "HEAD", "DELETE"})
 
 
 class Ids(Protocol):
@@ -94,83 +96,63 @@ class SqliteIds:
 
 
 class Ownership:
-    """The rule over the ids kept, for the connections that several tenants share."""
+    """The rule over the ids kept, for the connections that several tenants share (the ``Owners`` of the relay)."""
 
-    def __init__(self, ids: Ids, shared: Iterable[str]) -> None:
-        """``shared`` names the connections of several tenants; for the others everything passes."""
+    def __init__(self, ids: Ids, shared: Iterable[str], makes: Callable[[str], bool]) -> None:
+        """``shared`` names the connections of several tenants; for the others everything passes. ``makes``: does an action make something?"""
         self._ids = ids
         self._shared = frozenset(shared)
+        self._makes = makes
 
-    def watches(self, connection: str) -> bool:
-        """Whether calls over this connection are looked at."""
-        return connection in self._shared
+    def allows(self, caller: Caller, action: str, values: Mapping[str, str]) -> bool:
+        """Whether none of the path's values is an id of another tenant's."""
+        return caller.connection not in self._shared or not any(self._is_foreign(caller, value) for value in values.values())
 
-    def forbids(self, connection: str, tenant: str, values: Iterable[str]) -> bool:
-        """Whether one of the values is an id of another tenant's."""
-        return any(self._is_foreign(connection, tenant, value) for value in values)
+    def allows_body(self, caller: Caller, body: Any) -> bool:
+        """The same for every text in a request's JSON values: an id in a body reaches an object as well as one in a path."""
+        if caller.connection not in self._shared:
+            return True
+        texts = (value for _, value in islice(walk(body), _MOST_VALUES) if isinstance(value, str))
+        return not any(self._is_foreign(caller, text) for text in texts)
 
-    def forbids_body(self, connection: str, tenant: str, body: Any) -> bool:
-        """The same for every text in a request's JSON values, since an id in a body reaches an object as well as one in a path."""
-        for count, (_, value) in enumerate(walk(body)):
-            if count > _MOST_VALUES:
-                return False
-            if isinstance(value, str) and self._is_foreign(connection, tenant, value):
-                return True
-        return False
+    def listens(self, caller: Caller, action: str) -> bool:
+        """Whether the reply may tell of something that was made."""
+        return caller.connection in self._shared and self._makes(action)
 
-    def note(self, connection: str, tenant: str, body: bytes) -> None:
-        """Keeps the ids in the JSON reply to a call that makes something; anything else is passed over."""
+    def learn(self, caller: Caller, action: str, body: bytes) -> None:
+        """Keeps the ids in a JSON reply; anything else is passed over."""
         try:
             value = orjson.loads(body)
         except orjson.JSONDecodeError:
             return
         for key in _made(value, _DEPTH):
-            self._ids.keep(connection, key, tenant)
-
-    def filtered(self, connection: str, tenant: str, body: bytes) -> bytes:
-        """The JSON reply of a list without what is another's; the very same bytes where nothing has to go."""
-        try:
-            value = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            return body
-        if not isinstance(value, dict):
-            return body
-        changed = False
-        for name in _LISTS:
-            items = value.get(name)
-            if isinstance(items, list):
-                kept = [item for item in items if not self._is_item_foreign(connection, tenant, item)]
-                changed = changed or len(kept) < len(items)
-                value[name] = kept
-        if not changed:
-            return body
-        kept_ids = [item.get("id") for item in value[_LISTS[0]] if isinstance(item, dict)]
-        value.update({name: kept_ids[place] if kept_ids else None for name, place in zip(_ENDS, (0, -1), strict=True) if name in value})
-        return orjson.dumps(value)
+            self._ids.keep(caller.connection, key, caller.tenant)
 
     def close(self) -> None:
         """Closes where the ids are kept."""
         self._ids.close()
 
-    def _is_foreign(self, connection: str, tenant: str, value: str) -> bool:
+    def _is_foreign(self, caller: Caller, value: str) -> bool:
         if not _SHORTEST <= len(value) <= _LONGEST:
             return False
-        owner = self._ids.owner(connection, value)
-        return owner is not None and owner != tenant
-
-    def _is_item_foreign(self, connection: str, tenant: str, item: Any) -> bool:
-        return isinstance(item, Mapping) and any(self._is_foreign(connection, tenant, key) for key in _made(item, 1))
+        owner = self._ids.owner(caller.connection, value)
+        return owner is not None and owner != caller.tenant
 
 
-def make_ownership(place: str | Path, tenants: Mapping[str, Iterable[str]]) -> Ownership | None:
-    """The rule, where it is needed: ``tenants`` are those of each connection; None where each has one, or ``place`` is ``off``.
+def shared_connections(tenants: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
+    """The connections that several tenants use; ``tenants`` are those of each."""
+    return tuple(name for name, found in tenants.items() if len(set(found)) > 1)
+
+
+def make_ownership(place: str | Path, shared: Collection[str], catalog: Mapping[str, Action]) -> Ownership | None:
+    """The rule, where it is needed: None where no connection is shared, or ``place`` is ``off``.
 
     ``place``: ``auto`` and ``memory`` keep ids in memory, a path keeps them in a file. Raises SetupError.
     """
-    shared = [name for name, found in tenants.items() if len(set(found)) > 1]
     if not shared or place == "off":
         return None
-    return Ownership(SqliteIds(place) if isinstance(place, Path) else MemoryIds(), shared)
+    ids = SqliteIds(place) if isinstance(place, Path) else MemoryIds()
+    return Ownership(ids, shared, lambda key: catalog[key].operation.method not in _READS)
 
 
 def _made(value: Any, depth: int) -> Iterator[str]:
