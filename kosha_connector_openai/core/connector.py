@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -28,6 +27,7 @@ from kosha_connector_openai.core.connection.store import SecretCache, SecretCont
 from kosha_connector_openai.core.connection.stores import default_stores
 from kosha_connector_openai.core.errors import ApiError, ConnectorError, Fault, SetupError
 from kosha_connector_openai.core.executor import SyncExecutor, SyncStream
+from kosha_connector_openai.core.preview import Preview
 from kosha_connector_openai.core.record import Record, log
 from kosha_connector_openai.core.request.files import FilePolicy
 from kosha_connector_openai.core.request.request import Request, build_request, check_inputs
@@ -41,6 +41,8 @@ from kosha_connector_openai.core.transport.retry import RetryBudget
 if TYPE_CHECKING:
     from kosha_connector_openai.core.async_executor import AsyncStream
     from kosha_connector_openai.core.connection.renewal import Grant
+    from kosha_connector_openai.core.relay import Relay
+    from kosha_connector_openai.core.request.raw import RawInputs
 
 MANIFEST = "connector.yaml"
 KOSHA_SPEC = "connector_spec.json"
@@ -61,20 +63,6 @@ def read_any_manifest(path: Path) -> Manifest:
     from kosha_connector_openai.core.spec.kosha_spec import read_kosha_spec  # noqa: PLC0415 - most connectors have none
 
     return read_kosha_spec(path)
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """The request that an action would send: the method, the whole URL, the headers (the credential's values masked), the body."""
-
-    method: str
-    url: str
-    headers: tuple[tuple[str, str], ...]
-    request: Request
-
-    def body(self) -> bytes:
-        """The body's bytes, read into memory."""
-        return b"".join(self.request.body.chunks()) if self.request.body else b""
 
 
 class Connector:
@@ -245,6 +233,16 @@ class Connector:
         finally:
             self._note(call, stream.result if stream else None, error)
 
+    async def relay(self, action: str, raw: RawInputs, connection: Connection, options: CallOptions = CallOptions()) -> Relay:
+        """The reply, its body unread, to a request that another client wrote; it is sent once unless ``options`` name more attempts.
+
+        ``async with`` what comes back. Raises ConnectorError; inputs are checked for their place alone.
+        """
+        from kosha_connector_openai.core.relay import Relay, raw_request  # noqa: PLC0415 - threads need no asyncio
+
+        call, resolver = self._prepared(self.catalog[action], raw_request(self.catalog[action], raw), connection, options)
+        return await Relay(call, self._clients, resolver, self._note_relay).open()
+
     def test(self, connection: Connection) -> str:
         """Says in a sentence that the connection works; raises ConnectorError, its hint fitted to the connection form."""
         test = self.manifest.connection.test
@@ -271,7 +269,9 @@ class Connector:
 
     def _call(self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions) -> tuple[Call, SecretResolver]:
         chosen = self.catalog[action]
-        request = build_request(chosen, inputs, _files(connection))
+        return self._prepared(chosen, build_request(chosen, inputs, _files(connection)), connection, options)
+
+    def _prepared(self, chosen: Action, request: Request, connection: Connection, options: CallOptions) -> tuple[Call, SecretResolver]:
         credential = connection.credential(chosen.operation.security)
         budget = self._budgets.setdefault(connection.pool_key, RetryBudget())
         call = Call(chosen, request, connection, credential, self.manifest, options, budget)
@@ -290,9 +290,15 @@ class Connector:
         exchange = token_exchange(self._clients, connection, lambda: call.deadline)
         return TokenResolver(self._stores, self._cache, context, credential, grant, exchange)
 
+    def _note_relay(self, relay: Relay) -> None:
+        self._write(relay.call, relay.outcome, relay.status or None, relay.request_id)
+
     def _note(self, call: Call, result: Result | None, error: ConnectorError | None) -> None:
         source: Any = result or error
         outcome = error.code if error else "incomplete" if result is None or result.incomplete else "ok"
+        self._write(call, outcome, getattr(source, "status", None), getattr(source, "request_id", None))
+
+    def _write(self, call: Call, outcome: str, status: int | None, request_id: str | None) -> None:
         # What answered tells more than what was asked: a chain's secret names the store that had it.
         used = dict.fromkeys(secret.reference for secret in call.secrets)
         references = used or (call.credential.references.values() if call.credential else ())
@@ -306,8 +312,8 @@ class Connector:
                 tenant=call.connection.options.tenant,
                 credential=", ".join(map(str, references)),
                 outcome=outcome,
-                status=getattr(source, "status", None),
-                request_id=getattr(source, "request_id", None),
+                status=status,
+                request_id=request_id,
                 attempts=call.attempts,
                 duration=round(call.clock() - call.started, 6),
                 spec_digest=self.catalog.document.digest,

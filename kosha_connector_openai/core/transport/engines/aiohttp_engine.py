@@ -13,7 +13,7 @@ from yarl import URL
 
 from kosha_connector_openai.core.errors import ConnectorError
 from kosha_connector_openai.core.transport.engines.network import Resolve, resolve
-from kosha_connector_openai.core.transport.wire import EngineSettings, HeaderList, Phase, WireBody, WireError, WireRequest
+from kosha_connector_openai.core.transport.wire import EngineSettings, HeaderList, LiveWireBody, Phase, WireBody, WireError, WireRequest
 
 _CHUNK = 65_536
 
@@ -156,8 +156,10 @@ def _headers(request: WireRequest) -> list[tuple[str, str]]:
     return headers
 
 
-def _data(body: bytes | WireBody | None) -> Any:
-    return _iterate(body) if body is not None and not isinstance(body, bytes) else body
+def _data(body: bytes | WireBody | LiveWireBody | None) -> Any:
+    if body is None or isinstance(body, bytes):
+        return body
+    return body.pieces if hasattr(body, "pieces") else _iterate(body)
 
 
 async def _iterate(body: WireBody) -> AsyncIterator[bytes]:
