@@ -99,7 +99,7 @@ class Ownership:
     """The rule over the ids kept, for the connections that several tenants share (the ``Owners`` of the relay)."""
 
     def __init__(self, ids: Ids, shared: Iterable[str], makes: Callable[[str], bool]) -> None:
-        """``shared`` names the connections of several tenants; for the others everything passes. ``makes``: does an action make something?"""
+        """``shared`` names the connections of several tenants; elsewhere everything passes. ``makes`` tells of an action."""
         self._ids = ids
         self._shared = frozenset(shared)
         self._makes = makes
