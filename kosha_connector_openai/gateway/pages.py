@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
@@ -189,8 +189,8 @@ async def _endpoint(handler: Handler, scope: Scope, receive: Receive, send: Send
         response = _json(413, _error("The body is larger than this service takes."))
     except TooSlow:
         response = _json(408, _error("The body did not arrive in time."))
-    except HTTPException as error:
-        response = _json(error.status_code, _error("The form cannot be read."))
+    except MultiPartException:
+        response = _json(400, _error("The form cannot be read."))
     await response(scope, receive, send)
 
 
