@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
@@ -88,8 +88,7 @@ class Exchange:
 
 
 Observe = Callable[[Exchange], None]
-Authenticate = Callable[[Iterable[tuple[bytes, bytes]]], Awaitable[Caller | None]]
-"""Headers -> who calls; None for nobody, whatever the reason."""
+Authenticate = Callable[[Scope], Awaitable[Caller | Refusal]]
 
 
 class Endpoint(Protocol):
@@ -120,6 +119,9 @@ class Owners(Protocol):
 
     def allows(self, caller: Caller, action: str, values: Mapping[str, str]) -> bool:
         """Whether the caller may name these objects; ``values`` are the path's, decoded."""
+
+    def allows_body(self, caller: Caller, body: Any) -> bool:
+        """The same for the ids in a request's JSON values."""
 
     def listens(self, caller: Caller, action: str) -> bool:
         """Whether ``learn`` is to be told the reply."""

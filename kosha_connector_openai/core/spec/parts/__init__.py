@@ -1,0 +1,1 @@
+"""The models of the manifest's parts, one module for each."""
