@@ -42,8 +42,10 @@ class Visit:
         self.usage: Mapping[str, Any] | None = None
 
     def refused(self, refusal: Refusal) -> None:
-        """Notes that we turned it away."""
-        self.status, self.outcome, self.refusal = refusal.status, "refused", refusal.code or ""
+        """Notes our own answer; where a call failed, its outcome is known already."""
+        self.status, self.refusal = refusal.status, refusal.code or ""
+        if self.outcome == "ok":
+            self.outcome = "refused"
 
     def begins(self, status: int) -> None:
         """Notes that the reply begins."""
