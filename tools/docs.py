@@ -20,6 +20,7 @@ from kosha_connector_openai.cli.exit_codes import MEANINGS, exit_code
 from kosha_connector_openai.core import errors
 from kosha_connector_openai.core.errors import ConnectorError
 from kosha_connector_openai.core.spec.manifest import Manifest
+from kosha_connector_openai.gateway.settings import Settings
 
 ROOT: Final = Path(__file__).parent.parent
 SCHEMA: Final = ROOT / "docs" / "connector.schema.json"
@@ -136,6 +137,13 @@ def defaults(connector: Connector) -> str:
     return table(("Setting", "Default"), rows)
 
 
+def gateway_settings(_: Connector) -> str:
+    """Every setting of the gateway, a table for each of its parts."""
+    schema = Settings.model_json_schema()
+    parts = [_model("The settings", schema), *(_model(name, part) for name, part in schema["$defs"].items())]
+    return "\n".join(parts)
+
+
 PARTS: Final[Mapping[str, Callable[[Connector], str]]] = {
     "actions": actions,
     "exit-codes": exit_codes,
@@ -143,6 +151,7 @@ PARTS: Final[Mapping[str, Callable[[Connector], str]]] = {
     "connection-fields": connection_fields,
     "manifest-keys": manifest_keys,
     "defaults": defaults,
+    "gateway-settings": gateway_settings,
 }
 
 

@@ -15,6 +15,7 @@ from kosha_connector_openai.cli.connect import connect
 from kosha_connector_openai.cli.doctor import doctor
 from kosha_connector_openai.cli.manifest import manifest
 from kosha_connector_openai.cli.sandbox import sandbox
+from kosha_connector_openai.cli.serve import make_gateway, serve
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.spec import make_spec
 
@@ -28,6 +29,7 @@ _COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "doctor": doctor,
     "manifest": manifest,
     "sandbox": sandbox,
+    "serve": serve,
 }
 _ACTIONS: Final[dict[str, Callable[..., None]]] = {
     "list": actions.list_,
@@ -46,6 +48,7 @@ def make_app() -> typer.Typer:
         group.command(name, cls=Command)(command)
     app.add_typer(group, name="actions", help="Finds actions and shows what they take and give.")
     app.add_typer(make_spec(_HELP), name="spec")
+    app.add_typer(make_gateway(_HELP), name="gateway")
     for name, command in _COMMANDS.items():
         app.command(name, cls=Command)(command)
     return app

@@ -14,8 +14,9 @@ from typing import Any, Final
 from kosha_connector_openai.core.connection.connection import Connection
 from kosha_connector_openai.core.connection.store import SecretContext, SecretStore
 from kosha_connector_openai.core.connection.stores import default_stores
-from kosha_connector_openai.core.connector import Connector
+from kosha_connector_openai.core.connector import Connector, RecordSink
 from kosha_connector_openai.core.errors import ConnectorError, Fault, SetupError
+from kosha_connector_openai.core.record import log
 from kosha_connector_openai.core.spec.manifest import ConnectionField
 from kosha_connector_openai.gateway.kosha_api import unset_but_named
 from kosha_connector_openai.gateway.settings import DEFAULT, ConnectionEntry, Settings
@@ -26,7 +27,12 @@ _BARE_HOST: Final = re.compile(r"(?!\d+(?:\.\d+){3}(?:/|\Z))[A-Za-z0-9-]+(?:\.[A
 
 
 def open_connections(
-    connector: Connector, settings: Settings, submitted: SubmittedSecrets, *, environ: Mapping[str, str] | None = None
+    connector: Connector,
+    settings: Settings,
+    submitted: SubmittedSecrets,
+    *,
+    environ: Mapping[str, str] | None = None,
+    record: RecordSink = log,
 ) -> tuple[Connector, dict[str, Connection]]:
     """A connector that can read what the connections name, and the connections by name. Raises SetupError with every fault.
 
@@ -44,7 +50,7 @@ def open_connections(
         except SetupError as error:
             faults += _named(error, connector, name, alone)
     if not faults:
-        widened = Connector(connector.folder, stores=[*_stores(connector, found.values()), submitted])
+        widened = Connector(connector.folder, stores=[*_stores(connector, found.values()), submitted], record=record)
         faults = [fault for name, connection in found.items() for fault in _unreadable(widened, name, connection, environ)]
         if not faults:
             return widened, found

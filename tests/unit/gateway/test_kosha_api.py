@@ -5,10 +5,10 @@ import json
 import pytest
 
 from kosha_connector_openai import Connector
-from kosha_connector_openai.core.connection.stores import default_stores
-from kosha_connector_openai.core.errors import SecretMissingError
 from kosha_connector_openai.core.connection.secret import SecretReference
 from kosha_connector_openai.core.connection.store import SecretContext
+from kosha_connector_openai.core.connection.stores import default_stores
+from kosha_connector_openai.core.errors import SecretMissingError
 from kosha_connector_openai.gateway.kosha_api import Tries, labels
 from kosha_connector_openai.gateway.submitted import SubmittedSecrets
 from tests.recorder import Recorder, reply
