@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import uvicorn
 
+from kosha_connector_openai.core.connection.stores.environment import EnvironmentStore
 from kosha_connector_openai.core.connector import Connector
 from kosha_connector_openai.core.record import Record
 from kosha_connector_openai.gateway.admission import Admission
@@ -28,7 +29,14 @@ from kosha_connector_openai.gateway.tokens import hash_token
 ROOT = Path(__file__).parent.parent
 TOKEN = "kosha_test-token-of-one-caller-0123456789"
 KEY = "sk-upstream-key-0123456789abcdef"
+UNCHECKED = "kosha_test-token-whose-calls-are-not-checked"
+WARNED = "kosha_test-token-whose-calls-are-warned-about"
 DIGEST = hash_token(TOKEN)
+TOKENS = (
+    {"name": "one", "hash": DIGEST},
+    {"name": "unchecked", "hash": hash_token(UNCHECKED), "validation": "off"},
+    {"name": "warned", "hash": hash_token(WARNED), "validation": "warn"},
+)
 
 
 @dataclass
@@ -46,11 +54,12 @@ class Running:
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {TOKEN}"}
 
-    def client(self, **options: Any) -> httpx.Client:
-        return httpx.Client(base_url=self.url, headers=self.headers, trust_env=False, **{"timeout": 10, **options})
+    def client(self, token: str = TOKEN, **options: Any) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {token}"}
+        return httpx.Client(base_url=self.url, headers=headers, trust_env=False, **{"timeout": 10, **options})
 
-    def call(self, method: str, path: str, **options: Any) -> httpx.Response:
-        with self.client() as client:
+    def call(self, method: str, path: str, token: str = TOKEN, **options: Any) -> httpx.Response:
+        with self.client(token) as client:
             return client.request(method, path, **options)
 
     def raw(self, data: bytes, *, wait: float = 5.0) -> bytes:
@@ -84,11 +93,11 @@ def serving(
     **flags: Any,
 ) -> Iterator[Running]:
     """The gateway in front of ``upstream``, until the block is left. ``settings`` are flags, ``options`` those of the connection."""
-    given = {"token_hashes": (DIGEST,), **(settings or {}), **flags}
-    with _environment(key):
-        found: Settings = read_settings(given, environ={})
+    given = {"tokens": TOKENS, **(settings or {}), **flags}
+    found: Settings = read_settings(given, environ={})
     running = Running("", 0)
-    with Connector(ROOT, record=running.records.append) as connector:
+    stores = [EnvironmentStore(["OPENAI_API_KEY"], {"OPENAI_API_KEY": key})]
+    with Connector(ROOT, stores=stores, record=running.records.append) as connector:
         connection = connector.connection(
             {"server_url": upstream, "api_key": "env:OPENAI_API_KEY"}, environ={}, **{"engine": "aiohttp", **(options or {})}
         )
@@ -106,23 +115,8 @@ def serving(
         app = Gateway(connector, dict.fromkeys(names, connection), found, doors)
         if change:
             change(app)
-        with _environment(key), _server(app, found, running, connector):
+        with _server(app, found, running, connector):
             yield running
-
-
-@contextlib.contextmanager
-def _environment(key: str) -> Iterator[None]:
-    import os
-
-    before = os.environ.get("OPENAI_API_KEY")
-    os.environ["OPENAI_API_KEY"] = key
-    try:
-        yield
-    finally:
-        if before is None:
-            os.environ.pop("OPENAI_API_KEY", None)
-        else:
-            os.environ["OPENAI_API_KEY"] = before
 
 
 @contextlib.contextmanager

@@ -137,7 +137,9 @@ class Relay:
                         chunk = chunk.replace(secret, b"*" * len(secret))  # as long as before, since the length is told
                 yield chunk
         except TimeoutError:
-            error: ConnectorError = OutcomeUnknownError("The reply stopped, or did not end in time.", phase="read", attempts=call.attempts)
+            error: ConnectorError = OutcomeUnknownError(
+                "The reply stopped, or did not end in time.", phase="deadline", attempts=call.attempts
+            )
         except WireError as fault:
             error, _ = transport_error(call, fault)
         except ConnectorError as raised:
