@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from kosha_connector_openai.core.connection.connection import Connection
 from kosha_connector_openai.core.connector import Connector
+from kosha_connector_openai.core.errors import SetupError
 from kosha_connector_openai.core.spec.parts.relay import RelayRules
 from kosha_connector_openai.gateway.admission import Admission, Shed
 from kosha_connector_openai.gateway.headers import HeaderRules
@@ -20,6 +22,7 @@ from kosha_connector_openai.gateway.replies import (
     FORBIDDEN,
     HIDDEN,
     ID_HEADER,
+    NO_CREDENTIAL,
     NOT_FOUND,
     UPGRADE,
     method_not_allowed,
@@ -55,9 +58,11 @@ class Gateway:
     def __init__(self, connector: Connector, connections: Mapping[str, Connection], settings: Settings, doors: Doors) -> None:
         """``connections`` are those that callers may name, by name. Raises ManifestError, DocumentError."""
         rules = connector.part("relay", RelayRules)
-        self._connections = connections
+        most = settings.limits.calls_total + settings.limits.streams_total
+        self._connections = {name: _wide(each, most) for name, each in connections.items()}
         self._retired = frozenset(name for name, entry in settings.connections.items() if entry.retired)
         self._doors = doors
+        self._met: dict[tuple[str, str], bool] = {}
         self._routes = Routes(connector.catalog)
         self._site = Site(
             connector=connector,
@@ -84,13 +89,13 @@ class Gateway:
             visit.refused(refused.refusal)
             visit.sent = await send_refusal(send, refused.refusal, visit.request_id, more)
         except Broken:
-            _abort(scope)
+            await _abort(scope)
         except Exception as error:
             # Without its text and its frames: both may quote the request.
             LOGGER.error("A request failed in the gateway: %s (%s).", type(error).__name__, visit.request_id)  # noqa: TRY400
             visit.outcome, visit.status = "internal_error", visit.status or FAILED.status
             if begun.begun:
-                _abort(scope)
+                await _abort(scope)
             else:
                 visit.sent = await send_refusal(send, FAILED, visit.request_id, more)
         finally:
@@ -174,9 +179,23 @@ class Gateway:
         visit.operation = route.id
         if not caller.may(route.id, route.group):
             raise Refused(FORBIDDEN)
+        if not self._meets(route, caller.connection):
+            raise Refused(NO_CREDENTIAL)
         if route.retired is not None and caller.connection not in self._retired:
             raise Refused(Refusal(410, route.retired, code="retired"))
         return route
+
+    def _meets(self, route: Route, name: str) -> bool:
+        """Whether the connection has what the operation asks for; an administration key, say. Looked up once for each."""
+        known = self._met.get((name, route.id))
+        if known is None:
+            try:
+                self._connections[name].credential(route.action.operation.security)
+                known = True
+            except SetupError:
+                known = False
+            self._met[name, route.id] = known
+        return known
 
     def _may(self, route: Route, caller: Caller, headers: Headers, values: Mapping[str, str]) -> None:
         name = self._site.headers.refused(headers)
@@ -196,6 +215,13 @@ class Gateway:
             raise Refused(shed(error.status, error.reason, error.retry_after)) from None
 
 
+def _wide(connection: Connection, most: int) -> Connection:
+    """The connection with room for all that may be under way; whether it may is decided before, by admission."""
+    if connection.options.limits is not None:
+        return connection
+    return replace(connection, limits=connection.limits.model_copy(update={"connections": most}))
+
+
 class _Begun:
     """Passes messages on, and knows whether a reply has begun."""
 
@@ -210,11 +236,12 @@ class _Begun:
         await self._send(message)
 
 
-def _abort(scope: Scope) -> None:
+async def _abort(scope: Scope) -> None:
     """Breaks the connection, so that the client sees a reply that is not whole; without a way to, the server does it when we return."""
     abort = scope.get("state", {}).get(ABORT)
     if abort is not None:
         abort()
+        await asyncio.sleep(0)  # the server learns of it in the loop's next round
 
 
 async def _other(scope: Scope, receive: Receive, send: Send) -> None:

@@ -31,6 +31,9 @@ _PLAIN_TEXT: Final = 500
 
 NOT_FOUND: Final = Refusal(404, "There is no such path here.", code="unknown_path")
 FORBIDDEN: Final = Refusal(403, "This token may not use this operation.", type="permission_error", code="action_not_allowed")
+NO_CREDENTIAL: Final = Refusal(
+    403, "This service holds no credential for this operation. Ask its operator.", type="permission_error", code="no_credential"
+)
 HIDDEN: Final = Refusal(404, "Nothing with this id exists.", code="not_found")
 UPGRADE: Final = Refusal(400, "This service speaks plain HTTP alone; it passes no WebSocket or other upgrade on.", code="upgrade_refused")
 COMPRESSED: Final = Refusal(415, "Compressed requests are not taken. Send the body as it is.", code="content_encoding")
