@@ -5,8 +5,8 @@ Each answer is a status and JSON values; the HTTP side of it is the app's.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any, BinaryIO, Final
 
@@ -22,6 +22,7 @@ from kosha_connector_openai.core.errors import (
     InputError,
     NotSentError,
     ReplyError,
+    SetupError,
     TransportError,
     UnknownActionError,
 )
@@ -30,6 +31,8 @@ from kosha_connector_openai.core.result.saving import SavedFile
 from kosha_connector_openai.gateway.description import CATALOG_PREFIX
 from kosha_connector_openai.gateway.downloads import Downloads
 from kosha_connector_openai.gateway.kosha_api import Answer
+from kosha_connector_openai.gateway.ownership import Ownership
+from kosha_connector_openai.gateway.records import Caller
 
 _LONGEST_TIMEOUT: Final = 86_400
 _STATUS: Final[Mapping[type[BaseException], int]] = {
@@ -48,32 +51,24 @@ Upload = tuple[str, BinaryIO, str]
 """A file that came with a run: its name as the caller said, its bytes, its type as the caller said."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """What one caller may see and run: ``actions`` None for all; ``who`` owns the files that its runs make."""
-
-    who: str
-    connection: Connection
-    actions: Collection[str] | None = None
-
-    def covers(self, action: Action) -> bool:
-        """Whether the caller may know of the action at all."""
-        return self.actions is None or action.id in self.actions
-
-
 class CatalogApi:
     """The answers of the catalog's paths."""
 
-    def __init__(self, connector: Connector, downloads: Downloads) -> None:
+    def __init__(
+        self, connector: Connector, connections: Mapping[str, Connection], downloads: Downloads, owners: Ownership | None = None
+    ) -> None:
+        """``owners`` tells whose ids are whose, where tenants share a connection."""
         self._connector = connector
+        self._connections = connections
         self._downloads = downloads
+        self._owners = owners
 
-    def actions(self, reach: Reach, *, search: str = "", group: str = "") -> Answer:
+    def actions(self, caller: Caller, *, search: str = "", group: str = "") -> Answer:
         """The actions that the caller may run, in the manifest's order."""
         catalog = self._connector.catalog
-        offered = {action.id for action in self._connector.offered(reach.connection)}
+        offered = {action.id for action in self._connector.offered(self._connections[caller.connection])}
         found = catalog.search(search) if search else tuple(catalog.values())
-        shown = [a for a in found if a.id in offered and reach.covers(a) and group in ("", a.group.id)]
+        shown = [a for a in found if a.id in offered and _covers(caller, a) and group in ("", a.group.id)]
         used = {action.group.id for action in shown}
         groups = [{"id": each.id, "title": each.title, "help": each.help} for each in catalog.groups if each.id in used]
         value = {
@@ -84,10 +79,10 @@ class CatalogApi:
         }
         return Answer(200, value)
 
-    def action(self, reach: Reach, key: str) -> Answer:
+    def action(self, caller: Caller, key: str) -> Answer:
         """One action with the schemas of what it takes and gives."""
         try:
-            action = self._find(reach, key)
+            action = self._find(caller, key)
             schemas = {"input_schema": action.input_schema, "output_schema": action.output_schema}
         except ConnectorError as error:
             return _failed(error)
@@ -97,12 +92,12 @@ class CatalogApi:
         """The connection form as JSON Schema."""
         return Answer(200, self._connector.form)
 
-    def validate(self, reach: Reach, key: str, body: Any) -> Answer:
+    def validate(self, caller: Caller, key: str, body: Any) -> Answer:
         """Whether inputs would be accepted, with every fault; nothing is sent."""
         if not _is_object(body, {"inputs"}, needed="inputs") or not isinstance(body["inputs"], Mapping):
             return _misshapen("", "The body is an object with `inputs`, an object.")
         try:
-            warnings = self._connector.check(self._find(reach, key).id, body["inputs"])
+            warnings = self._connector.check(self._find(caller, key).id, body["inputs"])
         except UnknownActionError as error:
             return _failed(error)
         except InputError as error:
@@ -111,39 +106,68 @@ class CatalogApi:
             return _failed(error)
         return Answer(200, {"valid": True, "faults": [], "warnings": _faults(warnings)})
 
-    async def run(self, reach: Reach, key: str, body: Any, uploads: Mapping[str, list[Upload]] | None = None) -> Answer:
+    async def run(self, caller: Caller, key: str, body: Any, uploads: Mapping[str, list[Upload]] | None = None) -> Answer:
         """Runs an action and gives the result's envelope; the files in ``uploads`` go where inputs of their names are."""
         wrong = _wrong_run(body)
         if wrong is not None:
             return wrong
         out = self._downloads.place() if body.get("file") == "link" else None
         try:
-            action = self._find(reach, key)
-            inputs = {**body.get("inputs", {}), **_file_inputs(uploads or {})}
+            action = self._find(caller, key)
+            given = body.get("inputs", {})
+            if self._owners is not None and not self._owners.allows_body(caller, given):
+                raise _HiddenError("Nothing with this id exists.")
+            inputs = {**given, **_file_inputs(uploads or {})}
             options = CallOptions(timeout=body.get("timeout"), out=out if action.hints.file_out else None)
-            result = await self._connector.arun(action.id, inputs, reach.connection, options)
+            result = await self._connector.arun(action.id, inputs, self._connections[caller.connection], options)
         except ConnectorError as error:
             if out is not None:
                 out.unlink(missing_ok=True)
             return _failed(error)
-        return self._envelope(result, reach)
+        if self._owners is not None and result.raw and self._owners.listens(caller, action.id):
+            self._owners.learn(caller, action.id, result.raw)
+        return self._envelope(result, caller)
 
-    def _find(self, reach: Reach, key: str) -> Action:
+    def _find(self, caller: Caller, key: str) -> Action:
         action = self._connector.catalog[key]
-        if not reach.covers(action):
+        if not _covers(caller, action) or not self._meets(caller, action):
             raise UnknownActionError("No action has this id.")
         return action
 
-    def _envelope(self, result: Result, reach: Reach) -> Answer:
+    def _meets(self, caller: Caller, action: Action) -> bool:
+        """Whether the caller's connection has the credential; without it the action is not offered."""
+        try:
+            self._connections[caller.connection].credential(action.operation.security)
+        except SetupError:
+            return False
+        return True
+
+    def _envelope(self, result: Result, caller: Caller) -> Answer:
         value = result.to_dict()
         if isinstance(result.value, SavedFile):
-            kept = self._downloads.keep(result.value.path, reach.who, result.content_type)
+            kept = self._downloads.keep(result.value.path, owner(caller), result.content_type)
             if kept is None:
                 return _error(503, "Too many files are kept just now.", "overloaded", None, "Ask for `base64`, or try again later.")
             saved = result.value
             link = {"href": f"{CATALOG_PREFIX}/files/{kept[0]}", "expires_in": kept[1]}
             value["value"] = {**link, "size": saved.size, "sha256": saved.sha256, "content_type": saved.content_type}
         return Answer(200, value)
+
+
+class _HiddenError(UnknownActionError):
+    """An id of another tenant's: the same answer as for one that is missing."""
+
+    code = "not_found"
+
+
+def owner(caller: Caller) -> str:
+    """Who owns the files that a caller's runs make."""
+    return f"{caller.tenant}/{caller.name}"
+
+
+def _covers(caller: Caller, action: Action) -> bool:
+    """Whether the caller may know of the action at all."""
+    return caller.may(action.id, action.group.id)
 
 
 def _file_inputs(uploads: Mapping[str, list[Upload]]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from starlette.responses import FileResponse, Response
 from kosha_connector_openai.core.errors import InputError
 from kosha_connector_openai.core.json_text import loads_strict
 from kosha_connector_openai.gateway import metrics
-from kosha_connector_openai.gateway.catalog_api import CatalogApi, Reach, Upload
+from kosha_connector_openai.gateway.catalog_api import CatalogApi, Upload, owner
 from kosha_connector_openai.gateway.description import CATALOG_PREFIX, served_document
 from kosha_connector_openai.gateway.docs_page import POLICY, docs_page
 from kosha_connector_openai.gateway.downloads import Downloads
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from kosha_connector_openai.core.connection.connection import Connection
     from kosha_connector_openai.core.connector import Connector
+    from kosha_connector_openai.gateway.ownership import Ownership
     from kosha_connector_openai.gateway.settings import Settings
 
 Handler = Callable[[Request, Caller], Awaitable[Response]]
@@ -58,6 +59,7 @@ class Site:
     metrics: metrics.Metrics
     downloads: Downloads
     ready: Callable[[], bool]
+    owners: Ownership | None = None
 
 
 class OwnPages:
@@ -65,7 +67,7 @@ class OwnPages:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._catalog = CatalogApi(site.connector, site.downloads)
+        self._catalog = CatalogApi(site.connector, site.connections, site.downloads, site.owners)
         self._fixed = dict(self._fixed_pages())
         self._patterns = tuple(self._pattern_pages()) if site.settings.catalog else ()
 
@@ -141,35 +143,32 @@ class OwnPages:
     def _page(self) -> bytes:
         return docs_page(self._site.connector, protected=self._site.settings.protected)
 
-    def _reach(self, caller: Caller) -> Reach:
-        return Reach(f"{caller.tenant}/{caller.name}", self._site.connections[caller.connection], caller.actions)
-
     async def _actions(self, request: Request, caller: Caller) -> Response:
         query = request.query_params
-        return _answer(self._catalog.actions(self._reach(caller), search=query.get("search", ""), group=query.get("group", "")))
+        return _answer(self._catalog.actions(caller, search=query.get("search", ""), group=query.get("group", "")))
 
     async def _form(self, _: Request, __: Caller) -> Response:
         return _answer(self._catalog.form())
 
     async def _action(self, _: Request, caller: Caller, *, action: str) -> Response:
-        return _answer(self._catalog.action(self._reach(caller), action))
+        return _answer(self._catalog.action(caller, action))
 
     async def _validate(self, request: Request, caller: Caller, *, action: str) -> Response:
         limits = self._site.settings.limits
         value = _parsed(await _body(request, limits.body_json, limits.body_idle))
-        return _answer(self._catalog.validate(self._reach(caller), action, value))
+        return _answer(self._catalog.validate(caller, action, value))
 
     async def _run(self, request: Request, caller: Caller, *, action: str) -> Response:
         limits = self._site.settings.limits
         if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
             value = _parsed(await _body(request, limits.body_json, limits.body_idle))
-            return _answer(await self._catalog.run(self._reach(caller), action, value))
+            return _answer(await self._catalog.run(caller, action, value))
         async with _form_parts(request, limits.body, limits.body_idle) as (text, uploads):
             value = _parsed(text.encode()) if text else {}
-            return _answer(await self._catalog.run(self._reach(caller), action, value, uploads))
+            return _answer(await self._catalog.run(caller, action, value, uploads))
 
     async def _file(self, _: Request, caller: Caller, *, file: str) -> Response:
-        kept = self._site.downloads.find(file, self._reach(caller).who)
+        kept = self._site.downloads.find(file, owner(caller))
         if kept is None:
             return _json(404, _error("There is no such file, or not any more."))
         # As an attachment of a plain type: what a run made is not for a browser to open.

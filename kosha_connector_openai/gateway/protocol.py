@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from kosha_connector_openai.gateway.app import ABORT
+
+from kosha_connector_openai.gateway.corked import Corked
 
 if TYPE_CHECKING:
     from kosha_connector_openai.gateway.settings import Limits
@@ -31,6 +35,9 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begins to wait for a head, or turns the connection away."""
         super().connection_made(transport)
+        # asyncio does so only for sockets that name their protocol, which ready-made listeners do not: small replies would wait 40 ms.
+        with suppress(OSError, AttributeError):
+            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if len(self.connections) > self.limits.connections:
             self._refuse(503)
             return
@@ -67,6 +74,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._in_head = False
         self._head = 0
         super().on_headers_complete()
+        self.cycle.transport = cast("Any", Corked(self.transport))
 
     def on_message_complete(self) -> None:
         """The next bytes are a head again."""

@@ -62,6 +62,7 @@ class Service:
             metrics=self.metrics,
             downloads=self._downloads,
             ready=lambda: not self._stopping,
+            owners=self._owners,
         )
         doors = Doors(
             policy=OriginPolicy(
