@@ -251,6 +251,7 @@ class Passage:
             raise Refused(shed(429, f"This token may have {self._caller.allowance.streams} open streams.", 1))
         self.kind = "stream"
         await self._begin(relay.status, shown)
+        await self._send(_NOTHING)  # else the head would wait for the first event
         visit, send, wait, clock, tail = self._visit, self._send, self._patience.wait, time.monotonic, Tail()
         try:
             async for chunk in relay.chunks():
@@ -325,6 +326,7 @@ class Passage:
         await self._send({"type": "http.response.body", "body": body})
 
 
+_NOTHING: Final = {"type": "http.response.body", "body": b"", "more_body": True}
 _LAST: Final = {"type": "http.response.body", "body": b"", "more_body": False}
 
 

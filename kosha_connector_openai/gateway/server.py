@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 from collections.abc import Iterator, Sequence
@@ -56,6 +57,9 @@ class Server:
     def run(self) -> None:
         """Runs until it is told to stop."""
         configure(self._level)
+        # The catalog is there to stay: without this, each full collection would walk through all of it.
+        gc.collect()
+        gc.freeze()
         with asyncio.Runner(loop_factory=self._main.config.get_loop_factory()) as runner:
             runner.run(self._serve())
 
