@@ -73,7 +73,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._in_head = False
         self._head = 0
         super().on_headers_complete()
-        self.cycle.transport = cast("Any", Corked(self.transport))
+        if self.scope["method"] != "HEAD":  # a reply that is a head alone
+            self.cycle.transport = cast("Any", Corked(self.transport))
 
     def on_message_complete(self) -> None:
         """The next bytes are a head again."""
