@@ -88,6 +88,7 @@ def serving(
     *,
     settings: Mapping[str, Any] | None = None,
     options: Mapping[str, Any] | None = None,
+    values: Mapping[str, str] | None = None,
     key: str = KEY,
     change: Callable[[Gateway], None] | None = None,
     **flags: Any,
@@ -99,7 +100,9 @@ def serving(
     stores = [EnvironmentStore(["OPENAI_API_KEY"], {"OPENAI_API_KEY": key})]
     with Connector(ROOT, stores=stores, record=running.records.append) as connector:
         connection = connector.connection(
-            {"server_url": upstream, "api_key": "env:OPENAI_API_KEY"}, environ={}, **{"engine": "aiohttp", **(options or {})}
+            {"server_url": upstream, "api_key": "env:OPENAI_API_KEY", **(values or {})},
+            environ={},
+            **{"engine": "aiohttp", **(options or {})},
         )
         limits = found.limits
         running.admission = Admission(
