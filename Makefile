@@ -27,7 +27,7 @@ fix: $(STAMP)  ## write what can be fixed by machine
 bench: $(VENV)/.bench  ## the promises about speed, peers in the same run
 	@$(BIN)/python -m benchmarks
 
-e2e: $(VENV)/.e2e  ## longer checks with more than the test suite's parts: a real secret server, the full tenant run
+e2e: $(VENV)/.e2e  ## longer checks with more than the test suite's parts: a real secret server, the full tenant run, Node, schemathesis
 	@$(BIN)/python -m pytest -q -m "e2e or not e2e" tests/integration tests/unit/core/connection
 
 spec: $(STAMP)  ## openapi.json from a description: make spec FROM=path/to/openapi.json
@@ -48,8 +48,9 @@ $(STAMP): pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
 	@touch $@
 
-$(VENV)/.e2e: $(STAMP) tests/integration/requirements.txt
+$(VENV)/.e2e: $(STAMP) tests/integration/requirements.txt tests/integration/node/package.json
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/integration/requirements.txt
+	@if command -v npm >/dev/null; then npm --prefix tests/integration/node install --no-package-lock --no-audit --no-fund --silent; fi
 	@touch $@
 
 $(VENV)/.bench: $(STAMP) benchmarks/requirements.txt
