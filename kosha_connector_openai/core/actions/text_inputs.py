@@ -19,6 +19,7 @@ _WORDS: Final[Mapping[str, Any]] = {"true": True, "false": False, "null": None}
 _INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,17})?(?:[eE][+-]?[0-9]{1,2})?")
 _COMMA: Final = ","
+_TYPE: Final = "type"
 
 
 class TextInputs:
@@ -60,7 +61,9 @@ class TextInputs:
             report = validator.check({parameter.name: value})
             if not report.faults:
                 return ()
-            worst = report.faults
+            # A wrong type says little about a text that could be read in several ways.
+            if not worst or worst[0].rule == _TYPE or report.faults[0].rule != _TYPE:
+                worst = report.faults
         return worst
 
     def _validator(self, parameter: Parameter) -> SchemaValidator:
