@@ -12,6 +12,7 @@ import orjson
 
 from kosha_connector_openai.core.connector import Connector
 from kosha_connector_openai.core.spec.document import METHODS
+from kosha_connector_openai.gateway.discriminators import mapped
 
 SCHEME: Final = "KoshaToken"
 CATALOG_PREFIX: Final = "/kosha/v1"
@@ -21,7 +22,8 @@ _JSON: Final = "application/json"
 
 def served_document(connector: Connector, *, protected: bool, catalog: bool) -> bytes:
     """The document as JSON. ``protected``: callers need a token; ``catalog``: it is offered to builders."""
-    root = connector.catalog.document.root
+    given = connector.catalog.document.root
+    root = mapped(given, given.get("components", {}).get("schemas", {}))
     components = root.get("components", {})
     own = {**_kosha_paths(), **_service_paths(), **(_catalog_paths() if catalog else {})}
     document = {

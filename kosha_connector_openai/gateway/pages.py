@@ -128,11 +128,13 @@ class OwnPages:
         return _answer(await self._site.tries.answer(body, self._site.connections.get(caller.connection)))
 
     async def _openapi(self, _: Request, __: Caller) -> Response:
-        return Response(self._document, headers={**_HEADERS, "content-type": "application/json"})
+        # Made once, in a thread: streams must not wait for it.
+        document = await asyncio.to_thread(lambda: self._document)
+        return Response(document, headers={**_HEADERS, "content-type": "application/json"})
 
     async def _docs(self, _: Request, __: Caller) -> Response:
         headers = {"content-type": "text/html; charset=utf-8", "content-security-policy": POLICY, "referrer-policy": "no-referrer"}
-        return Response(self._page, headers={**_HEADERS, **headers})
+        return Response(await asyncio.to_thread(lambda: self._page), headers={**_HEADERS, **headers})
 
     @cached_property
     def _document(self) -> bytes:
