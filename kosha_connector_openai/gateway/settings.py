@@ -110,7 +110,7 @@ class JwtEntry(Part):
 
 
 class Settings(Part):
-    """All that ``kosha-openai serve`` is told; frozen once it is checked."""
+    """All that the command `serve` is told; frozen once it is checked."""
 
     host: str = "127.0.0.1"
     port: int = Field(default=8010, ge=0, le=65_535)
@@ -211,7 +211,7 @@ def _with_plain_hashes(settings: Settings, sources: Mapping[str, str]) -> Settin
     except ValueError:
         tokens = ()
     if len(tokens) != len(entries):
-        fix = "Make one with `kosha-openai gateway token`."
+        fix = "Make one with the command `gateway token`."
         where = sources.get("token_hashes", "/token_hashes")
         raise SetupError(
             "The gateway cannot start: its settings are wrong.", [Fault(where, "hash", "holds something that is no digest.", fix)]
@@ -222,7 +222,7 @@ def _with_plain_hashes(settings: Settings, sources: Mapping[str, str]) -> Settin
 def _faults(settings: Settings) -> Iterator[Fault]:
     """What single values do not show."""
     if not settings.loopback and not settings.protected:
-        fix = f"Set {PREFIX}TOKEN_HASHES, `tokens:` or `jwt:` in the file; `kosha-openai gateway token` makes one."
+        fix = f"Set {PREFIX}TOKEN_HASHES, `tokens:` or `jwt:` in the file; the command `gateway token` makes one."
         yield Fault("/host", "tokens", "is open to the network, and no token protects it: anyone could spend your money.", fix)
     yield from _token_faults(settings)
     if settings.jwt:
