@@ -36,7 +36,7 @@ def ours(upstream: str) -> None:
     os.environ["OPENAI_API_KEY"] = KEY
     values = {"server_url": upstream, "api_key": "env:OPENAI_API_KEY"}
     connection = {"values": values, "options": {"engine": "aiohttp"}}
-    limits = {"streams": 2_000, "streams_total": 2_000}
+    limits = dict.fromkeys(("calls", "calls_total", "streams", "streams_total"), 2000)
     given = {
         "token_hashes": (hash_token(TOKEN),),
         "connections": {"default": connection},
