@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,11 +15,10 @@ from typing import Any, Self
 import httpx
 
 from kosha_connector_openai.core.connector import Connector
-from kosha_connector_openai.gateway.server import _config, _Quiet
 from kosha_connector_openai.gateway.service import Service, make_service
-from kosha_connector_openai.gateway.settings import Settings, read_settings
+from kosha_connector_openai.gateway.settings import read_settings
 from kosha_connector_openai.gateway.tokens import hash_token
-from tests.gateway import KEY, ROOT, TOKEN, Running
+from tests.gateway import KEY, ROOT, TOKEN, Running, _server
 
 DIGEST = hash_token(TOKEN)
 
@@ -61,39 +58,10 @@ def whole(
         running = Whole("", 0)
         running.service, running.log, running.key = service, folder / "access.log", secret
         try:
-            with served(service, found, running):
+            with _server(service.app, found, running, service):
                 yield running
         finally:
             service.close()
-
-
-@contextlib.contextmanager
-def served(service: Service, settings: Settings, running: Running) -> Iterator[None]:
-    """The service by the server that the command runs, in a thread of its own."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-    running.port = listener.getsockname()[1]
-    running.url = f"http://127.0.0.1:{running.port}"
-    server = _Quiet(_config(service.app, settings))
-    started = threading.Event()
-
-    async def run() -> None:
-        running.loop = asyncio.get_running_loop()
-        task = asyncio.create_task(server.serve([listener]))
-        while not server.started:
-            await asyncio.sleep(0.01)
-        started.set()
-        await task
-        await service.aclose()
-
-    thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
-    thread.start()
-    assert started.wait(10)
-    try:
-        yield
-    finally:
-        server.should_exit = server.force_exit = True
-        thread.join(10)
-        listener.close()
 
 
 def free_port() -> int:

@@ -12,11 +12,13 @@ from kosha_connector_openai.core.connection.connection import Connection
 from kosha_connector_openai.core.connector import Connector
 from kosha_connector_openai.core.errors import SetupError
 from kosha_connector_openai.core.spec.parts.relay import RelayRules
+from kosha_connector_openai.core.transport.client import load_async_engine
 from kosha_connector_openai.gateway.admission import Admission, Shed
+from kosha_connector_openai.gateway.answer import Answer
 from kosha_connector_openai.gateway.headers import HeaderRules
 from kosha_connector_openai.gateway.origin_policy import OriginPolicy
 from kosha_connector_openai.gateway.records import Authenticate, Caller, Observe, Owners, Page, Pages, Receive, Refusal, Scope, Send
-from kosha_connector_openai.gateway.relay import Broken, Headers, Passage, Refused, Site
+from kosha_connector_openai.gateway.relay import Passage
 from kosha_connector_openai.gateway.replies import (
     FAILED,
     FORBIDDEN,
@@ -32,6 +34,7 @@ from kosha_connector_openai.gateway.replies import (
 )
 from kosha_connector_openai.gateway.routes import Place, Route, Routes
 from kosha_connector_openai.gateway.settings import Settings
+from kosha_connector_openai.gateway.site import Broken, Headers, Refused, Site
 from kosha_connector_openai.gateway.usage import UsageFinder
 from kosha_connector_openai.gateway.visit import Visit
 
@@ -60,6 +63,8 @@ class Gateway:
         rules = connector.part("relay", RelayRules)
         most = settings.limits.calls_total + settings.limits.streams_total
         self._connections = {name: _wide(each, most) for name, each in connections.items()}
+        for each in self._connections.values():
+            load_async_engine(each)
         self._retired = frozenset(name for name, entry in settings.connections.items() if entry.retired)
         self._doors = doors
         self._met: dict[tuple[str, str], bool] = {}
@@ -164,11 +169,15 @@ class Gateway:
         values = dict(zip(route.names, place.values, strict=True))
         self._may(route, caller, headers, values)
         await self._take(caller)
-        passage = Passage(self._site, visit, receive, send, caller, route)
+        owners = self._doors.owners
+        if owners is not None and owners.listens(caller, route.id):
+            send = owners.hearing(caller, route.id, send)
+        answer = Answer(self._site, visit, send, caller, route, more)
+        passage = Passage(self._site, visit, receive, answer, caller, route)
         try:
-            await passage.run(values, query, headers, self._connections[caller.connection], more)
+            await passage.run(values, query, headers, self._connections[caller.connection])
         finally:
-            self._doors.admission.give_back(caller.name, passage.kind)
+            self._doors.admission.give_back(caller.name, answer.kind)
 
     def _route(self, visit: Visit, place: Place | None, query: str, caller: Caller) -> Route:
         if place is None:

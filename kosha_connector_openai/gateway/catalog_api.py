@@ -10,6 +10,8 @@ from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any, BinaryIO, Final
 
+import orjson
+
 from kosha_connector_openai.core.actions.action import Action
 from kosha_connector_openai.core.call import CallOptions
 from kosha_connector_openai.core.connection.connection import Connection
@@ -124,8 +126,8 @@ class CatalogApi:
             if out is not None:
                 out.unlink(missing_ok=True)
             return _failed(error)
-        if self._owners is not None and result.raw and self._owners.listens(caller, action.id):
-            self._owners.learn(caller, action.id, result.raw)
+        if self._owners is not None and self._owners.listens(caller, action.id):
+            self._owners.learn(caller, action.id, result.raw or _first_event(result))
         return self._envelope(result, caller)
 
     def _find(self, caller: Caller, key: str) -> Action:
@@ -168,6 +170,11 @@ def owner(caller: Caller) -> str:
 def _covers(caller: Caller, action: Action) -> bool:
     """Whether the caller may know of the action at all."""
     return caller.may(action.id, action.group.id)
+
+
+def _first_event(result: Result) -> bytes:
+    """What a stream said first, as JSON: there it tells what is being made."""
+    return orjson.dumps(result.value[0].data) if result.kind == "events" and result.value else b""
 
 
 def _file_inputs(uploads: Mapping[str, list[Upload]]) -> dict[str, Any]:

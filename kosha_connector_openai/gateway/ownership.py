@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -18,7 +18,7 @@ import orjson
 from kosha_connector_openai.core.actions.action import Action
 from kosha_connector_openai.core.errors import SetupError
 from kosha_connector_openai.core.json_text import walk
-from kosha_connector_openai.gateway.records import Caller
+from kosha_connector_openai.gateway.records import Caller, Send
 
 _MOST: Final = 200_000
 """Ids that are kept in memory."""
@@ -27,6 +27,9 @@ _SHORTEST: Final = 6
 """Characters of an id; anything shorter could be a number or a word that many use."""
 _DEPTH: Final = 2
 """Objects in objects in which ids are looked for."""
+_BEGINNING: Final = 64 * 1024
+"""Bytes of an event stream in which its first event is looked for."""
+_REFUSED: Final = 300
 _MOST_VALUES: Final = 50_000
 _READS: Final = frozenset({"GET", "HEAD", "DELETE"})
 
@@ -127,6 +130,28 @@ class Ownership:
             return
         for key in _made(value, _DEPTH):
             self._ids.keep(caller.connection, key, caller.tenant)
+
+    def hearing(self, caller: Caller, action: str, send: Send) -> Send:
+        """``send``, which learns the ids in an event stream's first events: what is made is told there, before it is done."""
+        beginning = bytearray()
+        listening = False
+
+        async def heard(message: MutableMapping[str, Any]) -> None:
+            nonlocal listening
+            if message["type"] == "http.response.start":
+                listening = message["status"] < _REFUSED and any(
+                    name.lower() == b"content-type" and value.startswith(b"text/event-stream") for name, value in message["headers"]
+                )
+            elif listening:
+                beginning.extend(message.get("body", b""))
+                for line in bytes(beginning).split(b"\n")[:-1]:
+                    if line.startswith(b"data:"):
+                        self.learn(caller, action, line.removeprefix(b"data:"))
+                        listening = False
+                listening = listening and len(beginning) < _BEGINNING
+            await send(message)
+
+        return heard
 
     def close(self) -> None:
         """Closes where the ids are kept."""

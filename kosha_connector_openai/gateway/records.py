@@ -128,3 +128,6 @@ class Owners(Protocol):
 
     def learn(self, caller: Caller, action: str, body: bytes) -> None:
         """Told a successful JSON reply, once it was passed on."""
+
+    def hearing(self, caller: Caller, action: str, send: Send) -> Send:
+        """``send``, which also learns what an event stream says at its beginning."""

@@ -23,7 +23,7 @@ from kosha_connector_openai.gateway.service import make_service
 from kosha_connector_openai.gateway.settings import read_settings
 from kosha_connector_openai.gateway.tokens import hash_token
 from tests.gateway import KEY, ROOT, TOKEN
-from tests.recorder import Recorder, reply
+from tests.recorder import Recorder, events, reply
 from tests.service import DIGEST, Whole, whole
 
 OTHER = "kosha_test-token-of-another-tenant-0123456789"
@@ -248,6 +248,21 @@ def test_G12_nor_by_a_file_that_was_uploaded(shared: Whole, upstream: Recorder):
     assert shared.call("POST", "/v1/batches", json=body, token=OTHER).status_code == 404
     assert not upstream.requests
     assert shared.call("POST", "/v1/batches", json=body).status_code == 200
+
+
+@pytest.mark.parametrize("split", [1, 30, 10_000])
+def test_G12_nor_what_a_stream_made(shared: Whole, upstream: Recorder, split: int):
+    """G12: the id of a streamed response stands in its first event, however the pieces fall; the stream itself is unchanged."""
+    stream = b'event: response.created\ndata: {"type":"response.created","response":{"id":"resp_of_tenant_a"}}\n\ndata: [DONE]\n\n'
+    upstream.scripts[:] = [events(*[stream[start : start + split] for start in range(0, len(stream), split)])]
+    body = {"model": "m", "input": "x", "stream": True}
+    assert shared.call("POST", "/v1/responses", json=body).content == stream
+    upstream.requests.clear()
+    upstream.scripts[:] = [reply()]
+    assert shared.call("GET", "/v1/responses/resp_of_tenant_a", token=OTHER).status_code == 404
+    assert shared.call("POST", "/v1/responses", json={**body, "previous_response_id": "resp_of_tenant_a"}, token=OTHER).status_code == 404
+    assert not upstream.requests
+    assert shared.call("GET", "/v1/responses/resp_of_tenant_a").status_code == 200
 
 
 def test_G12_a_catalog_link_is_its_makers(shared: Whole, upstream: Recorder):
