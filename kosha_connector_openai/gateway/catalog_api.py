@@ -113,7 +113,10 @@ class CatalogApi:
         wrong = _wrong_run(body)
         if wrong is not None:
             return wrong
-        out = self._downloads.place() if body.get("file") == "link" else None
+        try:
+            out = self._downloads.place() if body.get("file") == "link" else None
+        except OSError:
+            return _NO_ROOM
         try:
             action = self._find(caller, key)
             given = body.get("inputs", {})
@@ -149,7 +152,7 @@ class CatalogApi:
         if isinstance(result.value, SavedFile):
             kept = self._downloads.keep(result.value.path, owner(caller), result.content_type)
             if kept is None:
-                return _error(503, "Too many files are kept just now.", "overloaded", None, "Ask for `base64`, or try again later.")
+                return _NO_ROOM
             saved = result.value
             link = {"href": f"{CATALOG_PREFIX}/files/{kept[0]}", "expires_in": kept[1]}
             value["value"] = {**link, "size": saved.size, "sha256": saved.sha256, "content_type": saved.content_type}
@@ -211,6 +214,9 @@ def _misshapen(param: str, message: str) -> Answer:
 
 def _error(status: int, message: str, kind: str, param: str | None = None, hint: str = "") -> Answer:
     return Answer(status, {"error": {"message": f"{message} {hint}".strip(), "type": kind, "param": param, "code": None}})
+
+
+_NO_ROOM: Final = _error(503, "There is no room for files just now.", "overloaded", None, "Ask for `base64`, or try again later.")
 
 
 def _failed(error: ConnectorError) -> Answer:

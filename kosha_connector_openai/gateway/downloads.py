@@ -28,16 +28,18 @@ class Kept:
 
 
 class Downloads:
-    """A folder of this process alone (mode 0700), emptied when it is closed."""
+    """A folder of this process alone (mode 0700), made when the first file comes and removed when it is closed."""
 
     def __init__(self, *, seconds: float = SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="kosha-gateway-")
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._seconds = seconds
         self._clock = clock
         self._kept: dict[str, Kept] = {}
 
     def place(self) -> Path:
-        """A path for a file that is about to be written."""
+        """A path for a file that is about to be written. Raises OSError where there is no room for temporary files."""
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="kosha-gateway-")
         return Path(self._folder.name) / secrets.token_hex(16)
 
     def keep(self, path: Path, owner: str, content_type: str) -> tuple[str, float] | None:
@@ -60,7 +62,8 @@ class Downloads:
     def close(self) -> None:
         """Removes all files."""
         self._kept.clear()
-        self._folder.cleanup()
+        if self._folder is not None:
+            self._folder.cleanup()
 
     def _sweep(self) -> None:
         now = self._clock()

@@ -65,7 +65,8 @@ def configure(level: str, out: TextIO | None = None) -> None:
     for name in ("uvicorn", "uvicorn.error", "asyncio", "httpx", "httpcore", "aiohttp"):
         foreign = logging.getLogger(name)
         foreign.handlers, foreign.propagate = [handler], False
-        foreign.setLevel(logging.WARNING)
+        # Each ill-formed request is a warning of uvicorn's: whoever sends them would fill the disk.
+        foreign.setLevel(logging.ERROR if name.startswith("uvicorn") else logging.WARNING)
 
 
 class _Lines(logging.Formatter):

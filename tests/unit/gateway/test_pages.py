@@ -315,6 +315,19 @@ async def test_the_upstreams_refusal_keeps_its_status_but_not_about_our_key(hous
     assert KEY not in answer.text
 
 
+async def test_without_room_for_files_a_link_is_503(house: House, monkeypatch: pytest.MonkeyPatch):
+    """A read-only disk stops neither the service nor a run that does not ask for a file."""
+
+    def full(**_: object) -> None:
+        raise OSError
+
+    monkeypatch.setattr("kosha_connector_openai.gateway.downloads.tempfile.TemporaryDirectory", full)
+    run = {"inputs": {"model": "tts-1", "input": "hi", "voice": "alloy"}, "file": "link"}
+    answer = await house.client.post("/kosha/v1/actions/createSpeech/run", json=run)
+    assert answer.status_code == 503
+    assert house.upstream.silent
+
+
 def test_files_kept_are_bounded_and_end(monkeypatch: pytest.MonkeyPatch):
     """By number, by size and by time."""
     now = 0.0
