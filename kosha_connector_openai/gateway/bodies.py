@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Final
 
 from kosha_connector_openai.core.errors import ConnectorError, Fault
 from kosha_connector_openai.core.patience import Patience
 from kosha_connector_openai.gateway.multipart import CUT, Parts
 from kosha_connector_openai.gateway.records import Receive, Refusal
-from kosha_connector_openai.gateway.replies import COMPRESSED, bad_fields
+from kosha_connector_openai.gateway.replies import COMPRESSED, bad_fields, shed
 
 _SMALL: Final = 256 * 1024
 """Bytes; a smaller upload is looked at whole before anything is sent."""
+_AT_ONCE: Final = 512 * 1024 * 1024
 SLOW: Final = Refusal(408, "The body did not arrive in time.", code="body_timeout")
+FULL: Final = shed(503, "The service holds as many large bodies as it can.", 1)
 BAD_LENGTH: Final = Refusal(400, "The Content-Length is no number.", code="content_length")
 
 
@@ -50,8 +52,26 @@ def declared_length(headers: Mapping[bytes, bytes]) -> int | None:
     return int(text)
 
 
-async def read_whole(receive: Receive, patience: Patience, limit: int, idle: float) -> bytes:
-    """The whole body. Raises BodyRefused, and ClientLeft."""
+class Store:
+    """How many bytes of bodies are in memory for all calls together: many that are allowed one by one can be too much."""
+
+    def __init__(self, most: int = _AT_ONCE) -> None:
+        self._most = most
+        self.used = 0
+
+    def take(self, size: int) -> None:
+        """Reserves bytes; raises BodyRefused where there are too many."""
+        if self.used + size > self._most:
+            raise BodyRefused(FULL)
+        self.used += size
+
+    def give_back(self, size: int) -> None:
+        """Frees them."""
+        self.used -= size
+
+
+async def read_whole(receive: Receive, patience: Patience, limit: int, idle: float, take: Callable[[int], None]) -> bytes:
+    """The whole body, each piece of which is told to ``take``. Raises BodyRefused, and ClientLeft."""
     pieces: list[bytes] = []
     size = 0
     while True:
@@ -65,6 +85,7 @@ async def read_whole(receive: Receive, patience: Patience, limit: int, idle: flo
         size += len(piece)
         if size > limit:
             raise BodyRefused(too_large(limit))
+        take(len(piece))
         pieces.append(piece)
         if not message.get("more_body", False):
             return pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -24,19 +24,27 @@ class House:
 
     upstream: Recorder
     gateway: Running
+    request_id: str | None = None
+    """Of the last answer."""
 
     def answers(self, *scripts: Script) -> None:
         self.upstream.scripts = list(scripts)
 
     def call(self, method: str, path: str, **options: Any) -> httpx.Response:
-        return self.gateway.call(method, path, **options)
+        self.request_id = None
+        answer = self.gateway.call(method, path, **options)
+        self.request_id = answer.headers["x-kosha-request-id"]
+        return answer
 
     def chat(self, **options: Any) -> httpx.Response:
         return self.call("POST", CHAT_PATH, **{"json": CHAT, **options})
 
     def exchange(self, number: int = 1) -> Exchange:
         """The record of the last request; it is written just after its reply."""
-        return eventually(lambda: self.gateway.exchanges[number - 1 :] and self.gateway.exchanges[-1])
+        found = self.gateway.exchanges
+        if self.request_id is None:
+            return eventually(lambda: found[number - 1 :] and found[-1])
+        return eventually(lambda: next((each for each in found if each.request_id == self.request_id), None))
 
 
 def eventually(look: Callable[[], Any], *, seconds: float = 5.0) -> Any:
@@ -57,6 +65,8 @@ def _shared() -> Iterator[House]:
 @pytest.fixture
 def house(_shared: House) -> House:
     """The gateway and its upstream, which answers an empty JSON object."""
+    time.sleep(0.02)  # what came before is noted just after its reply
+    _shared.request_id = None
     _shared.upstream.requests.clear()
     _shared.upstream.connections = 0
     _shared.upstream.closed_early.clear()

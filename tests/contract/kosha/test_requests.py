@@ -8,8 +8,8 @@ import orjson
 import pytest
 
 from tests.contract.kosha.conftest import CHAT, CHAT_PATH, House
-from tests.gateway import KEY, TOKEN, UNCHECKED, WARNED
-from tests.recorder import raw, reply
+from tests.gateway import KEY, TOKEN, UNCHECKED, WARNED, serving
+from tests.recorder import Recorder, raw, reply
 
 BOUNDARY = "----form-0123456789"
 
@@ -239,6 +239,13 @@ def test_t36_retired_operations_are_410_with_their_successor(house: House) -> No
     assert answer.status_code == 410
     assert "/v1/fine_tuning/jobs/{fine_tuning_job_id}" in answer.json()["error"]["message"]
     assert house.upstream.silent
+
+
+def test_t36_a_server_that_still_has_them_gets_retired_calls() -> None:
+    """Where the connection says so."""
+    with Recorder() as upstream, serving(upstream.url, connections={"default": {"retired": True}}) as gateway:
+        assert gateway.call("GET", "/v1/fine-tunes").status_code == 200
+    assert upstream.last.target == "/v1/fine-tunes"
 
 
 def test_a_path_with_a_query_of_its_own_is_another_operation(house: House) -> None:

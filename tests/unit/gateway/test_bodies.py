@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai.core.patience import Patience
-from kosha_connector_openai.gateway.bodies import BodyRefused, ClientLeft, Upload, declared_length, read_whole
+from kosha_connector_openai.gateway.bodies import BodyRefused, ClientLeft, Store, Upload, declared_length, read_whole
 from kosha_connector_openai.gateway.multipart import Parts
 
 FORM = b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n%b\r\n--b--\r\n'
+
+
+TAKE = Store().take
 
 
 def sending(*pieces: bytes | str, pause: float = 0) -> Callable[[], Awaitable[Any]]:
@@ -31,16 +34,16 @@ def sending(*pieces: bytes | str, pause: float = 0) -> Callable[[], Awaitable[An
 
 async def test_a_whole_body_is_what_came() -> None:
     """In one piece or in many."""
-    assert await read_whole(sending(b"ab"), Patience(), 10, 1) == b"ab"
-    assert await read_whole(sending(b"a", b"", b"b"), Patience(), 10, 1) == b"ab"
-    assert await read_whole(sending(b""), Patience(), 10, 1) == b""
+    assert await read_whole(sending(b"ab"), Patience(), 10, 1, TAKE) == b"ab"
+    assert await read_whole(sending(b"a", b"", b"b"), Patience(), 10, 1, TAKE) == b"ab"
+    assert await read_whole(sending(b""), Patience(), 10, 1, TAKE) == b""
 
 
 @pytest.mark.parametrize(("pieces", "status"), [((b"a" * 6, b"b" * 6), 413), ((b"a", b"b"), 408)])
 async def test_a_whole_body_has_limits(pieces: tuple[bytes, ...], status: int) -> None:
     """Of size and of time."""
     with pytest.raises(BodyRefused) as caught:
-        await read_whole(sending(*pieces, pause=0 if status == 413 else 0.2), Patience(), 10, 0.1)
+        await read_whole(sending(*pieces, pause=0 if status == 413 else 0.2), Patience(), 10, 0.1, TAKE)
     assert caught.value.refusal is not None
     assert caught.value.refusal.status == status
 
@@ -48,7 +51,7 @@ async def test_a_whole_body_has_limits(pieces: tuple[bytes, ...], status: int) -
 async def test_a_client_that_leaves_is_told_apart() -> None:
     """It gets no answer."""
     with pytest.raises(ClientLeft):
-        await read_whole(sending(b"a", "http.disconnect"), Patience(), 10, 1)
+        await read_whole(sending(b"a", "http.disconnect"), Patience(), 10, 1, TAKE)
 
 
 @pytest.mark.parametrize(
@@ -125,3 +128,15 @@ async def test_an_upload_that_nobody_wants_any_more_ends() -> None:
     with pytest.raises(BodyRefused):
         _ = [piece async for piece in upload.pieces()]
     assert not upload.left
+
+
+async def test_bodies_in_memory_are_bounded_together() -> None:
+    """What one call has, another cannot; what is given back can be taken again."""
+    store = Store(10)
+    assert await read_whole(sending(b"abcdef"), Patience(), 10, 1, store.take) == b"abcdef"
+    with pytest.raises(BodyRefused) as caught:
+        await read_whole(sending(b"abcdef"), Patience(), 10, 1, store.take)
+    assert caught.value.refusal is not None
+    assert caught.value.refusal.status == 503
+    store.give_back(6)
+    await read_whole(sending(b"abcdef"), Patience(), 10, 1, store.take)
