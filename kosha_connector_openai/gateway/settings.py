@@ -225,6 +225,9 @@ def _faults(settings: Settings) -> Iterator[Fault]:
         fix = f"Set {PREFIX}TOKEN_HASHES, `tokens:` or `jwt:` in the file; the command `gateway token` makes one."
         yield Fault("/host", "tokens", "is open to the network, and no token protects it: anyone could spend your money.", fix)
     yield from _token_faults(settings)
+    for name, place in (("ownership", settings.ownership), ("access_log", settings.access_log)):
+        if isinstance(place, Path) and not place.is_absolute():
+            yield Fault(f"/{name}", "path", "is none of the words, and no absolute path.", "Write /path/to/file, or one of the words.")
     if settings.jwt:
         known = {DEFAULT, *settings.connections} if not settings.connections else set(settings.connections)
         for value, name in settings.jwt.connections.items():

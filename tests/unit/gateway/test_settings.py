@@ -93,6 +93,8 @@ def test_a_plain_token_among_the_digests_is_refused_and_not_repeated():
         ("jwt: {issuer: i, audience: a, jwks: k, algorithms: [HS256]}", "/jwt/algorithms/0"),
         ("connections: {a: {}, b: {}}\njwt: {issuer: i, audience: a, jwks: k}", "/jwt/connection_claim"),
         ("connections: {a: {}}\njwt: {issuer: i, audience: a, jwks: k, connection_claim: c, connections: {x: b}}", "/jwt/connections/x"),
+        ("ownership: memroy", "/ownership"),
+        ("access_log: stdoutt", "/access_log"),
         ("- a list", "holds no settings"),
         ("port: [", "not valid YAML"),
     ],
