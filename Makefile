@@ -30,7 +30,7 @@ quality: $(STAMP)  ## how well each action is described: label, help, sample, ou
 bench: $(VENV)/.bench  ## the promises about speed, peers in the same run
 	@$(BIN)/python -m benchmarks
 
-e2e: $(VENV)/.e2e $(VENV)/servers/.installed $(VENV)/.browser  ## longer checks: a real secret server, real compatible servers, a browser, the full tenant run
+e2e: $(VENV)/.e2e $(VENV)/servers/.installed $(VENV)/.browser  ## longer checks: a real secret server, compatible servers, Node, schemathesis, a browser, the full tenant run
 	@$(BIN)/python -m pytest -q -m "e2e or not e2e" tests/integration tests/unit/core/connection tests/browser
 
 spec: $(STAMP)  ## openapi.json from a description: make spec FROM=path/to/openapi.json
@@ -51,8 +51,9 @@ $(STAMP): pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
 	@touch $@
 
-$(VENV)/.e2e: $(STAMP) tests/integration/requirements.txt
+$(VENV)/.e2e: $(STAMP) tests/integration/requirements.txt tests/integration/node/package.json
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/integration/requirements.txt
+	@if command -v npm >/dev/null; then npm --prefix tests/integration/node install --no-package-lock --no-audit --no-fund --silent; fi
 	@touch $@
 
 $(VENV)/servers/.installed: $(STAMP) tests/integration/servers/requirements.txt  # of their own: gateways pin what we use too

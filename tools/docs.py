@@ -26,6 +26,7 @@ from kosha_connector_openai.core.spec.parts.jobs import JobKind, Jobs
 from kosha_connector_openai.core.spec.parts.models import Models, Rule
 from kosha_connector_openai.core.spec.parts.paging import PageForm, Paging
 from kosha_connector_openai.flows.presets import list_presets
+from kosha_connector_openai.gateway.settings import Settings
 from tools import trigger_docs
 
 ROOT: Final = Path(__file__).parent.parent
@@ -264,6 +265,11 @@ def tasks(connector: Connector) -> str:
     return table(("Task", "What it gives", "Action", "Inputs, the needed ones bold"), rows)
 
 
+def gateway_settings(_: Connector) -> str:
+    """Every setting of the gateway, a table for each of its parts."""
+    return models("The settings", Settings.model_json_schema())
+
+
 PARTS: Final[Mapping[str, Callable[[Connector], str]]] = {
     "actions": actions,
     "exit-codes": exit_codes,
@@ -282,6 +288,7 @@ PARTS: Final[Mapping[str, Callable[[Connector], str]]] = {
     "tasks": tasks,
     "triggers": lambda connector: table(("Event", "When", "The job has ended with", "Then run"), trigger_docs.triggers(connector)),
     "polls": lambda connector: table(("Kind", "List", "Needs"), trigger_docs.polls(connector)),
+    "gateway-settings": gateway_settings,
 }
 
 

@@ -17,6 +17,7 @@ from kosha_connector_openai.cli.jobs import make_jobs
 from kosha_connector_openai.cli.manifest import manifest
 from kosha_connector_openai.cli.pickers import options
 from kosha_connector_openai.cli.sandbox import sandbox
+from kosha_connector_openai.cli.serve import make_gateway, serve
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.spec import make_spec
 from kosha_connector_openai.cli.task import make_task
@@ -33,6 +34,7 @@ _COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "doctor": doctor,
     "manifest": manifest,
     "sandbox": sandbox,
+    "serve": serve,
 }
 _ACTIONS: Final[dict[str, Callable[..., None]]] = {
     "list": actions.list_,
@@ -58,6 +60,7 @@ def make_app() -> typer.Typer:
     app.add_typer(make_task(_HELP), name="task")
     app.add_typer(make_trigger(_HELP), name="trigger")
     app.add_typer(make_workflow(_HELP), name="workflow")
+    app.add_typer(make_gateway(_HELP), name="gateway")
     for name, command in _COMMANDS.items():
         app.command(name, cls=Command)(command)
     return app

@@ -21,6 +21,7 @@ from kosha_connector_openai.core.spec.manifest import Manifest
 from kosha_connector_openai.core.transport.retry import RetryBudget
 
 if TYPE_CHECKING:
+    from kosha_connector_openai.core.request.raw import RawInputs
     from kosha_connector_openai.core.result.budget import Budget, Ticket
 
 _DAY = 86_400
@@ -118,3 +119,15 @@ def make_request(action: Action, inputs: Mapping[str, Any], connection: Connecti
     from kosha_connector_openai.core.request.server_form import at_server  # noqa: PLC0415 - most servers are as described
 
     return at_server(request, action.id, inputs, connection.form, connection.form_values)
+
+
+def make_raw_request(action: Action, raw: RawInputs, connection: Connection) -> Request:
+    """The same for a request that another client wrote; what a server's form asks of the inputs is read from a JSON body's copy."""
+    from kosha_connector_openai.core.request.raw import raw_request  # noqa: PLC0415 - only who passes requests on needs it
+
+    request = raw_request(action, raw)
+    if connection.form is None:
+        return request
+    from kosha_connector_openai.core.request.server_form import at_server  # noqa: PLC0415
+
+    return at_server(request, action.id, raw.fields(), connection.form, connection.form_values)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from kosha_connector_openai.core.actions.action import Action
 from kosha_connector_openai.core.actions.catalog import Catalog
-from kosha_connector_openai.core.call import Call, CallOptions, make_request
+from kosha_connector_openai.core.call import CallOptions, make_request
+from kosha_connector_openai.core.calls import Calls
 from kosha_connector_openai.core.catalogs import Catalogs
 from kosha_connector_openai.core.connection.auth import masked
 from kosha_connector_openai.core.connection.connection import (
@@ -22,8 +23,7 @@ from kosha_connector_openai.core.connection.connection import (
 )
 from kosha_connector_openai.core.connection.options import Options, read_options
 from kosha_connector_openai.core.connection.presets import merged
-from kosha_connector_openai.core.connection.resolver import SecretResolver
-from kosha_connector_openai.core.connection.store import SecretCache, SecretContext, SecretStore, SecretStores
+from kosha_connector_openai.core.connection.store import SecretStore, SecretStores
 from kosha_connector_openai.core.connection.stores import default_stores
 from kosha_connector_openai.core.errors import ApiError, ConnectorError, Fault, SetupError
 from kosha_connector_openai.core.executor import SyncExecutor, SyncStream
@@ -36,17 +36,15 @@ from kosha_connector_openai.core.spec.document import Document
 from kosha_connector_openai.core.spec.folder import read_folder
 from kosha_connector_openai.core.spec.manifest import PartName
 from kosha_connector_openai.core.spec.part import Part, read_part
-from kosha_connector_openai.core.transport.client import Clients, facts, url
-from kosha_connector_openai.core.transport.retry import RetryBudget
+from kosha_connector_openai.core.transport.client import facts, url
 
 if TYPE_CHECKING:
     from kosha_connector_openai.core.async_executor import AsyncStream
-    from kosha_connector_openai.core.connection.renewal import Grant
+    from kosha_connector_openai.core.relay import Relay
+    from kosha_connector_openai.core.request.raw import RawInputs
 
 RecordSink = Callable[[Record], None]
 P = TypeVar("P", bound=Part)
-_WORDS = {"complete": "ok", "pending": "ok"}
-"""What the record says of an outcome that is no trouble."""
 
 
 class Connector(Rooms):
@@ -57,17 +55,13 @@ class Connector(Rooms):
         self.folder = folder
         self.manifest = read_folder(folder)
         self._stores = SecretStores(default_stores(self._secret_names()) if stores is None else stores)
-        self._cache = SecretCache()
-        self._clients = Clients(f"kosha-connector-{self.manifest.id}/{self.manifest.version}")
-        self._budgets: dict[object, RetryBudget] = {}
-        self._grants: dict[object, Grant] = {}
+        self._calls = Calls(self.manifest, self._stores, record)
         self._parts: dict[str, Part] = {}
-        self._record = record
         self._catalogs = Catalogs(folder, self.manifest, self._fetch, self._overlaid)
 
     def with_stores(self, stores: Iterable[SecretStore]) -> Connector:
         """A connector over the same folder and the descriptions read so far, with other secret stores; to be closed like any."""
-        other = Connector(self.folder, stores=stores, record=self._record)
+        other = Connector(self.folder, stores=stores, record=self._calls.record)
         other._catalogs = self._catalogs
         return other
 
@@ -77,7 +71,7 @@ class Connector(Rooms):
     def _fetch(self, url: str, options: Options) -> bytes:
         from kosha_connector_openai.core.transport.description import fetch_description  # noqa: PLC0415 - few connections need it
 
-        return fetch_description(self._clients, url, options)
+        return fetch_description(self._calls.clients, url, options)
 
     def _secret_names(self) -> list[str]:
         return [name for entry in self.manifest.connection.fields if entry.secret for name in entry.env]
@@ -179,7 +173,7 @@ class Connector(Rooms):
         request = make_request(chosen, inputs, connection)
         credential = connection.credential(chosen.operation.security)
         hidden = [] if credential is None else masked(credential, facts(request, connection.server))
-        headers = (*self._clients.headers(request, connection), *hidden)
+        headers = (*self._calls.clients.headers(request, connection), *hidden)
         return Preview(request.method, url(connection.server, request), headers, request)
 
     def run(self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions = CallOptions()) -> Result:
@@ -195,11 +189,11 @@ class Connector(Rooms):
         self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions = CallOptions()
     ) -> Iterator[SyncStream]:
         """One call whose events can be read as they arrive; leaving the block closes the upstream connection."""
-        call, resolver = self._call(action, inputs, connection, options)
+        call, resolver = self._calls.make(self.catalog_of(connection)[action], inputs, connection, options)
         stream: SyncStream | None = None
         error: ConnectorError | None = None
         try:
-            stream = SyncStream(SyncExecutor(call, self._clients, resolver))
+            stream = SyncStream(SyncExecutor(call, self._calls.clients, resolver))
             with stream:
                 yield stream
             settle(stream.result, options.policy)
@@ -207,7 +201,7 @@ class Connector(Rooms):
             error = raised
             raise
         finally:
-            self._note(call, stream.result if stream else None, error)
+            self._calls.note(call, stream.result if stream else None, error)
 
     async def arun(self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions = CallOptions()) -> Result:
         """``run`` for asyncio; cancelling it closes the upstream connection."""
@@ -233,11 +227,11 @@ class Connector(Rooms):
             import asyncio  # noqa: PLC0415 - threads need none of it
 
             await asyncio.to_thread(self.catalog_of, connection)
-        call, resolver = self._call(action, inputs, connection, options)
+        call, resolver = self._calls.make(self.catalog_of(connection)[action], inputs, connection, options)
         stream: AsyncStream | None = None
         error: ConnectorError | None = None
         try:
-            executor = AsyncExecutor(call, self._clients, resolver)
+            executor = AsyncExecutor(call, self._calls.clients, resolver)
             stream = AsyncStream(executor, await executor.start())
             async with stream:
                 yield stream
@@ -246,7 +240,17 @@ class Connector(Rooms):
             error = raised
             raise
         finally:
-            self._note(call, stream.result if stream else None, error)
+            self._calls.note(call, stream.result if stream else None, error)
+
+    async def relay(self, action: str, raw: RawInputs, connection: Connection, options: CallOptions = CallOptions()) -> Relay:
+        """The reply, its body unread, to a request that another client wrote; it is sent once unless ``options`` name more attempts.
+
+        ``async with`` what comes back. Raises ConnectorError; inputs are checked for their place alone.
+        """
+        from kosha_connector_openai.core.relay import Relay  # noqa: PLC0415 - threads need no asyncio
+
+        call, resolver = self._calls.make_raw(self.catalog_of(connection)[action], raw, connection, options)
+        return await Relay(call, self._calls.clients, resolver, self._calls.note_relay).open()
 
     def test(self, connection: Connection) -> str:
         """Says in a sentence that the connection works; raises ConnectorError, its hint fitted to the connection form."""
@@ -262,66 +266,11 @@ class Connector(Rooms):
 
     def close(self) -> None:
         """Closes the connections of threads and forgets cached secrets."""
-        self._clients.close()
-        self._cache.clear()
-        self._grants.clear()
+        self._calls.close()
 
     async def aclose(self) -> None:
         """The same, and those of the running event loop."""
-        await self._clients.close_async()
-        self._cache.clear()
-        self._grants.clear()
-
-    def _call(self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions) -> tuple[Call, SecretResolver]:
-        chosen = self.catalog_of(connection)[action]
-        request = make_request(chosen, inputs, connection)
-        credential = connection.credential(chosen.operation.security)
-        budget = self._budgets.setdefault(connection.pool_key, RetryBudget())
-        call = Call(chosen, request, connection, credential, self.manifest, options, budget)
-        resolver = self._resolver(call)
-        if options.budget is not None:
-            size = request.body.length if request.body else 0
-            call.ticket = options.budget.reserve(action, inputs, size, paid=chosen.hints.paid, times=call.payments)
-        return call, resolver
-
-    def _resolver(self, call: Call) -> SecretResolver:
-        connection, credential = call.connection, call.credential
-        context = SecretContext(connection.options.tenant, str(connection.server.origin), self.id)
-        if credential is None or credential.scheme != "oauth2":
-            return SecretResolver(self._stores, self._cache, context, credential.every_reference if credential else {})
-        from kosha_connector_openai.core.connection.renewal import Grant, TokenResolver  # noqa: PLC0415 - few connections need it
-        from kosha_connector_openai.core.transport.tokens import token_exchange  # noqa: PLC0415
-
-        key = (context, *sorted(credential.settings.items()), *sorted(map(str, credential.every_reference.values())))
-        grant = self._grants.setdefault(key, Grant())
-        exchange = token_exchange(self._clients, connection, lambda: call.deadline)
-        return TokenResolver(self._stores, self._cache, context, credential, grant, exchange)
-
-    def _note(self, call: Call, result: Result | None, error: ConnectorError | None) -> None:
-        if call.ticket is not None:
-            call.ticket.settle(result, error)
-        source: Any = result or error
-        outcome = error.code if error else "incomplete" if result is None else _WORDS.get(result.outcome, result.outcome)
-        # What answered tells more than what was asked: a chain's secret names the store that had it.
-        used = dict.fromkeys(secret.reference for secret in call.secrets)
-        references = used or (call.credential.every_reference.values() if call.credential else ())
-        self._record(
-            Record(
-                connector=self.id,
-                action=call.action.id,
-                method=call.action.operation.method,
-                path=call.action.operation.path,
-                origin=str(call.connection.server.origin),
-                tenant=call.connection.options.tenant,
-                credential=", ".join(map(str, references)),
-                outcome=outcome,
-                status=getattr(source, "status", None),
-                request_id=getattr(source, "request_id", None),
-                attempts=call.attempts,
-                duration=round(call.clock() - call.started, 6),
-                spec_digest=self.catalog_of(call.connection).document.digest,
-            )
-        )
+        await self._calls.aclose()
 
 
 __all__ = ["Action", "CallOptions", "Connection", "Connector", "Options", "Preview", "Result"]

@@ -106,13 +106,13 @@ def plan(call: Call) -> Plan:
             call.retry_budget.succeeded()
             return done
         except WireError as fault:
-            error, failure = _transport_error(call, fault)
+            error, failure = transport_error(call, fault)
         except ApiError as refusal:
             if refusal.status == 401 and call.request.replayable and not call.refreshed and call.refresh():  # noqa: PLR2004 - not executed
                 call.refreshed = True
                 continue
-            error, failure = refusal, _status_failure(refusal, head)
-        wait = _wait(call, failure)
+            error, failure = refusal, status_failure(refusal, head)
+        wait = retry_wait(call, failure)
         if wait is None:
             raise error
         yield Wait(wait)
@@ -124,7 +124,7 @@ def _answer(call: Call, head: Head, sink: FileSink | None) -> Generator[Step, An
     compressed = headers.get("content-encoding", "").strip().lower() not in ("", "identity")
     if 300 <= head.status < 400:  # noqa: PLR2004
         yield Drop()
-        raise _redirect(head.status, headers, facts)
+        raise redirect_refused(head.status, headers, facts)
     if head.status >= 400:  # noqa: PLR2004
         body = yield from _error_body(call, compressed=compressed)
         raise _refusal(call, head, facts, body)
@@ -228,7 +228,8 @@ def _refusal(call: Call, head: Head, facts: Facts, body: bytes) -> ApiError:
     )
 
 
-def _redirect(status: int, headers: Mapping[str, str], facts: Facts) -> RedirectRefusedError:
+def redirect_refused(status: int, headers: Mapping[str, str], facts: Facts) -> RedirectRefusedError:
+    """The error for a redirect, which names the other host and nothing else of the address."""
     from urllib.parse import urlsplit  # noqa: PLC0415 - only here
 
     try:
@@ -243,12 +244,14 @@ def _redirect(status: int, headers: Mapping[str, str], facts: Facts) -> Redirect
     )
 
 
-def _status_failure(error: ApiError, head: Head) -> Failure:
+def status_failure(error: ApiError, head: Head) -> Failure:
+    """What the retry rules are asked about an error answer."""
     # All headers, not the error's: a manifest need not keep those that say when to come back.
     return Failure("status", status=error.status, category_retryable=error.retryable, headers=merge(head.headers))
 
 
-def _transport_error(call: Call, fault: WireError) -> tuple[ConnectorError, Failure]:
+def transport_error(call: Call, fault: WireError) -> tuple[ConnectorError, Failure]:
+    """The error for a fault of the wire, by whether anything was sent, and what the retry rules are asked about it."""
     late = call.clock() >= call.deadline
     phase: Phase = "deadline" if late else fault.phase
     nothing_sent = fault.phase in NOT_SENT
@@ -281,7 +284,7 @@ _MESSAGES = {
 }
 
 
-def _wait(call: Call, failure: Failure) -> float | None:
+def retry_wait(call: Call, failure: Failure) -> float | None:
     """Seconds until the next attempt; None where there is none."""
     retries, options = call.connection.retries, call.options
     if not call.request.replayable:

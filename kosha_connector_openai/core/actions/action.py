@@ -69,6 +69,11 @@ class Action:
         return self.operation.id
 
     @property
+    def digest(self) -> str:
+        """The digest of the description that the action is from."""
+        return self._document.digest
+
+    @property
     def title(self) -> str:
         """A short name in words: ours, the description's where it is short, else the id's."""
         summary = self.operation.summary.strip()

@@ -43,6 +43,10 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _SLASH: Final = re.compile("/")
 _BREAKS: Final = re.compile(r"[/\\;?#]")
 """Where a server may cut a segment once it has decoded it."""
+_PLAIN_SEGMENT: Final = re.compile(r"[A-Za-z0-9_~:-]+(?:\.[A-Za-z0-9_~:-]+)*")
+"""A segment that cannot be anything else: most are."""
+_SEGMENT: Final = re.compile(r"(?:[A-Za-z0-9_.~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+")
+"""RFC 3986, section 3.3."""
 _RESERVED_IN_PATH: Final = ":@!$&'()*+,;=[]"
 _RESERVED_IN_QUERY: Final = "/?:@!$'()*,;="
 """What allowReserved lets through: not what would end the query or start another pair there."""
@@ -79,6 +83,19 @@ def write_path(template: str, parameters: Sequence[Parameter], values: Mapping[s
         faults = [_fault(name, *_DOTS) for name in _VARIABLE.findall(template)[:1]]
     _raise(faults, "path")
     return path
+
+
+def check_segment(name: str, text: str) -> None:
+    """Raises InputError unless ``text``, percent-encoded by someone else, is one segment that no decoding takes elsewhere."""
+    if _PLAIN_SEGMENT.fullmatch(text):
+        return
+    pointer = f"/{escape(name)}"
+    if not text.strip():
+        refuse(pointer, "empty", "is empty.", "Give it a value.")
+    if not _SEGMENT.fullmatch(text) or any(_CONTROL.search(form) for form in _decodings(text)):
+        refuse(pointer, "control", "has a character that a path cannot have.", "Percent-encode it.")
+    if _moves(text, _BREAKS):
+        refuse(pointer, *_DOTS)
 
 
 def write_query(parameters: Sequence[Parameter], values: Mapping[str, Any], *, max_bytes: int | None = MAX_URL) -> str:

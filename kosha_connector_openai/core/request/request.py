@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from kosha_connector_openai.core.actions.action import Action
@@ -18,6 +18,22 @@ from kosha_connector_openai.core.spec.operation import Parameter
 MAX_TARGET = 8 * 1024
 
 
+class LiveBody(Protocol):
+    """A body that arrives while it is sent, and so can be sent once only."""
+
+    @property
+    def content_type(self) -> str | None: ...
+
+    @property
+    def length(self) -> int | None: ...
+
+    @property
+    def replayable(self) -> bool: ...
+
+    @property
+    def pieces(self) -> AsyncIterator[bytes]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One request, relative to a server. ``target`` is path and query, encoded; ``template`` is the path as described."""
@@ -26,7 +42,7 @@ class Request:
     template: str
     target: str
     headers: tuple[tuple[str, str], ...]
-    body: Body | None
+    body: Body | LiveBody | None
     warnings: tuple[Fault, ...] = ()
 
     @property
@@ -46,7 +62,8 @@ class Preview:
 
     def body(self) -> bytes:
         """The body's bytes, read into memory."""
-        return b"".join(self.request.body.chunks()) if self.request.body else b""
+        body = self.request.body
+        return b"".join(body.chunks()) if body is not None and hasattr(body, "chunks") else b""
 
 
 def build_request(action: Action, inputs: Mapping[str, Any], files: FilePolicy) -> Request:

@@ -19,7 +19,7 @@ from kosha_connector_openai.core.spec.servers import Servers
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Line = Annotated[str, Field(min_length=1, max_length=2_000)]
-PartName = Literal["forms", "pickers", "models", "outputs", "paging", "jobs", "presets", "triggers"]
+PartName = Literal["forms", "pickers", "models", "outputs", "paging", "jobs", "presets", "triggers", "relay"]
 
 
 class Publisher(Part):

@@ -139,6 +139,11 @@ def _sync_engine(connection: Connection, settings: EngineSettings) -> SyncEngine
     return SyncHttpx(name if name == "httpx2" else "httpx", settings)
 
 
+def load_async_engine(connection: Connection) -> None:
+    """Imports what the first call of an event loop would import; a service does it before it listens."""
+    _async_engine(connection, _settings(connection, None))
+
+
 def _async_engine(connection: Connection, settings: EngineSettings) -> AsyncEngine:
     name = connection.options.engine
     if name == "aiohttp" or (name == "auto" and find_spec("aiohttp")):

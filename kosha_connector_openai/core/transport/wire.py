@@ -27,6 +27,16 @@ class WireBody(Protocol):
     def chunks(self) -> Iterator[bytes]: ...
 
 
+class LiveWireBody(Protocol):
+    """A request body that arrives while it is sent; only engines of an event loop take one."""
+
+    @property
+    def length(self) -> int | None: ...
+
+    @property
+    def pieces(self) -> AsyncIterator[bytes]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class WireTimeouts:
     """Seconds for each step of sending; waiting for the reply's headers is bounded by the request's deadline alone."""
@@ -43,7 +53,7 @@ class WireRequest:
     method: str
     url: str
     headers: HeaderList
-    body: bytes | WireBody | None
+    body: bytes | WireBody | LiveWireBody | None
     timeouts: WireTimeouts
     deadline: float
 

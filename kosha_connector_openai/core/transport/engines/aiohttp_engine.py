@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from io import BytesIO
 from typing import Any
 
 import aiohttp
@@ -13,9 +14,10 @@ from yarl import URL
 
 from kosha_connector_openai.core.errors import ConnectorError
 from kosha_connector_openai.core.transport.engines.network import Resolve, is_tls, proxy_headers, resolve
-from kosha_connector_openai.core.transport.wire import EngineSettings, HeaderList, Phase, WireBody, WireError, WireRequest
+from kosha_connector_openai.core.transport.wire import EngineSettings, HeaderList, LiveWireBody, Phase, WireBody, WireError, WireRequest
 
 _CHUNK = 65_536
+_LARGE = 1_048_576
 
 # The first class that fits. A connection that breaks after it was made is never in the connect phase: its request may have run.
 _PHASES: tuple[tuple[type[Exception], Phase], ...] = (
@@ -158,8 +160,13 @@ def _headers(request: WireRequest) -> list[tuple[str, str]]:
     return headers
 
 
-def _data(body: bytes | WireBody | None) -> Any:
-    return _iterate(body) if body is not None and not isinstance(body, bytes) else body
+def _data(body: bytes | WireBody | LiveWireBody | None) -> Any:
+    if isinstance(body, bytes):
+        # Written at once, a large one would hold up the other calls of the loop, and aiohttp warns of it.
+        return body if len(body) < _LARGE else BytesIO(body)
+    if body is None:
+        return None
+    return body.pieces if hasattr(body, "pieces") else _iterate(body)
 
 
 async def _iterate(body: WireBody) -> AsyncIterator[bytes]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from kosha_connector_openai.core.errors import ConnectorError
 from kosha_connector_openai.core.transport.engines.network import AsyncCheckedBackend, Deadline, DeadlineBackend, is_tls, proxy_headers
-from kosha_connector_openai.core.transport.wire import EngineSettings, HeaderList, Phase, WireBody, WireError, WireRequest
+from kosha_connector_openai.core.transport.wire import EngineSettings, HeaderList, LiveWireBody, Phase, WireBody, WireError, WireRequest
 
 _WITH_LENGTH = frozenset({"POST", "PUT", "PATCH"})
 _CORES = {"httpx": "httpcore", "httpx2": "httpcore2"}
@@ -183,7 +183,7 @@ def _unused_context() -> ssl.SSLContext:
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-def _to_httpx(httpx: Any, request: WireRequest, stream: Callable[[WireBody], Any]) -> Any:
+def _to_httpx(httpx: Any, request: WireRequest, stream: Callable[[Any], Any]) -> Any:
     timeouts, body = request.timeouts, request.body
     seconds = {"connect": timeouts.connect, "read": None, "write": timeouts.write, "pool": timeouts.pool}
     url, extensions = _url(httpx, request.url), {"timeout": seconds}
@@ -217,11 +217,17 @@ def _load(library: str) -> ModuleType:
         del sys.modules[command_line]
 
 
-def _iterate(body: WireBody) -> Iterator[bytes]:
+def _iterate(body: WireBody | LiveWireBody) -> Iterator[bytes]:
+    if hasattr(body, "pieces"):
+        raise TypeError("A body that arrives while it is sent needs an event loop.")
     yield from body.chunks()
 
 
-async def _iterate_async(body: WireBody) -> AsyncIterator[bytes]:
+async def _iterate_async(body: WireBody | LiveWireBody) -> AsyncIterator[bytes]:
+    if hasattr(body, "pieces"):
+        async for piece in body.pieces:
+            yield piece
+        return
     # Files are read in a thread: a slow disk must not hold up the other calls of the loop.
     import asyncio  # noqa: PLC0415 - threads need none of it
 

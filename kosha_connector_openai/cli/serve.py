@@ -1,0 +1,135 @@
+"""The command that runs the gateway in the foreground, and those that make its tokens."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from kosha_connector_openai.cli import connection
+from kosha_connector_openai.cli import options as opt
+from kosha_connector_openai.cli.command import Command
+from kosha_connector_openai.cli.session import Session
+from kosha_connector_openai.cli.terminal import note, say_json
+from kosha_connector_openai.core.errors import Fault, SetupError
+
+if TYPE_CHECKING:
+    from kosha_connector_openai.gateway.settings import Settings
+
+_EXTRA = "Install this package with its extra [gateway]: pip install 'kosha-connector-openai[gateway]'."
+
+
+def serve(
+    ctx: typer.Context,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", envvar="KOSHA_GATEWAY_CONFIG", help="Settings in YAML or JSON.")
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen at; anything but loopback needs tokens. [default: 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65_535, help="Port; 0 takes a free one. [default: 8010]")] = None,
+    name: Annotated[list[str] | None, typer.Option("--name", metavar="HOST", help="A name that callers use for this service.")] = None,
+    cors_origin: Annotated[list[str] | None, typer.Option(metavar="ORIGIN", help="Pages of this origin may call from a browser.")] = None,
+    validation: Annotated[Literal["on", "warn", "off"] | None, typer.Option(help="Check calls before they are sent. [default: on]")] = None,
+    values: opt.Values = None,
+    file: opt.ConnectionFile = None,
+    check: Annotated[bool, typer.Option("--check", help="Check the settings, the connection and its secrets, and end.")] = False,
+) -> None:
+    """Serves the API to clients that hold a token of yours, and calls the provider with the key that stays here."""
+    session: Session = ctx.obj
+    try:
+        from kosha_connector_openai.gateway.server import Server, listen  # noqa: PLC0415 - an extra
+        from kosha_connector_openai.gateway.service import make_service  # noqa: PLC0415
+        from kosha_connector_openai.gateway.settings import read_settings  # noqa: PLC0415
+    except ModuleNotFoundError:
+        raise SetupError("The gateway is not installed.", hint=_EXTRA) from None
+    flags = {"host": host, "port": port, "hosts": name, "cors_origins": cors_origin, "validation": validation}
+    settings = _with_connection(session, read_settings(flags, file=config), values, file)
+    with contextlib.closing(make_service(session.connector, settings)) as service:
+        for line in service.warnings:
+            note(f"Warning: {line}")
+        if check:
+            typer.echo("The settings are fine.")
+            return
+        try:
+            sockets = listen(settings)
+        except OSError as error:
+            raise SetupError(
+                f"The gateway cannot listen at its address: {error.strerror}.", hint="Choose another --host or --port."
+            ) from None
+        for line in _greeting(settings, service.describe(), sockets[0].getsockname()[1]):
+            note(line)
+        _no_core_dumps()
+        Server(service, settings, sockets).run()
+
+
+def make_gateway(settings: dict[str, Any]) -> typer.Typer:
+    """The group of commands about the gateway; ``settings`` are those of the whole command line."""
+    group = typer.Typer(
+        pretty_exceptions_enable=False, no_args_is_help=True, context_settings=settings, help="Looks after the gateway (see `serve`)."
+    )
+    group.callback()(lambda: None)
+    group.command("token", cls=Command)(token)
+    return group
+
+
+def token(
+    as_json: opt.AsJson = False,
+    stdin: Annotated[bool, typer.Option("--stdin", help="Take a token of yours from standard input.")] = False,
+) -> None:
+    """Makes a token for the gateway's callers, and the digest of it that the gateway keeps."""
+    from kosha_connector_openai.gateway.tokens import SHORTEST, hash_token, new_token  # noqa: PLC0415 - only here
+
+    made = sys.stdin.readline().strip() if stdin else new_token()
+    if stdin and (len(made) < SHORTEST or not all("!" <= char <= "~" for char in made)):
+        raise SetupError(
+            "This is no token.",
+            [
+                Fault(
+                    "/token",
+                    "token",
+                    f"needs {SHORTEST} characters at least, none of them a blank.",
+                    "Take a random one: leave --stdin out.",
+                )
+            ],
+        )
+    digest = hash_token(made)
+    if as_json:
+        say_json({"hash": digest} if stdin else {"token": made, "hash": digest})
+        return
+    if not stdin:
+        note("The token, for the caller. It is shown this once:")
+        typer.echo(made)
+    note("Its digest, for the gateway (KOSHA_GATEWAY_TOKEN_HASHES, or `hash:` under `tokens:` in its file):")
+    typer.echo(digest)
+
+
+def _with_connection(session: Session, settings: Settings, values: list[str] | None, file: Path | None) -> Settings:
+    """The settings with the connection of the command line as the default one."""
+    if not values and file is None:
+        return settings
+    from kosha_connector_openai.gateway.settings import DEFAULT, ConnectionEntry  # noqa: PLC0415 - an extra
+
+    if settings.connections:
+        raise typer.BadParameter("The settings file names the connections already.", param_hint="--connection" if file else "--set")
+    found = connection.read_sources(session.connector, connection.Choices(values=values or (), file=file))
+    return settings.model_copy(update={"connections": {DEFAULT: ConnectionEntry(values=found.values, options=found.options)}})
+
+
+def _greeting(settings: Settings, connections: list[str], port: int) -> Iterator[str]:
+    """Where it listens, for whom, and by which connection; never a secret."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    shown = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else host  # noqa: S104 - shown, not bound
+    yield f"Listening at http://{host}:{port} (base_url for clients: http://{shown}:{port}/v1). Stop it with Ctrl-C."
+    yield "Callers need a token." if settings.protected else "No token is needed: only this machine can call."
+    yield from connections
+
+
+def _no_core_dumps() -> None:
+    """A dump of this process would hold keys."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource  # noqa: PLC0415 - not on every system
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

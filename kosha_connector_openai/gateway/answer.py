@@ -1,0 +1,156 @@
+"""The upstream's reply on its way back: events as they arrive, JSON once it is whole, files piece by piece, errors in the error shape."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from typing import Final
+
+from kosha_connector_openai.core.errors import ConnectorError
+from kosha_connector_openai.core.patience import Patience
+from kosha_connector_openai.core.relay import Relay
+from kosha_connector_openai.gateway.admission import Kind
+from kosha_connector_openai.gateway.bodies import ClientLeft
+from kosha_connector_openai.gateway.records import Caller, Send
+from kosha_connector_openai.gateway.replies import ID_HEADER, shed, wrapped
+from kosha_connector_openai.gateway.routes import Route
+from kosha_connector_openai.gateway.site import Headers, Refused, Site
+from kosha_connector_openai.gateway.usage import Tail
+from kosha_connector_openai.gateway.visit import Visit
+
+_HELD: Final = 256 * 1024
+"""Bytes of a JSON reply that are held back until it is whole, so that a cut one is told by its status."""
+_STALLED: Final = 120.0
+"""Seconds until a client that reads nothing is left."""
+_FAULTS: Final = b"x-kosha-faults"
+_FORGOTTEN: Final = frozenset({b"content-type", b"content-length", b"content-encoding"})
+
+
+class Answer:
+    """One reply."""
+
+    def __init__(self, site: Site, visit: Visit, send: Send, caller: Caller, route: Route, more: Headers) -> None:
+        """``more`` are headers that every reply gets."""
+        self._site = site
+        self._visit = visit
+        self._send = send
+        self._caller = caller
+        self._route = route
+        self._more = more
+        self._patience = Patience()
+        self.begun = False
+        """Whether the caller has got the head of it."""
+        self.kind: Kind = "call"
+        """The place that the call holds."""
+
+    def close(self) -> None:
+        """Waits for nothing any more."""
+        self._patience.close()
+
+    async def pass_on(self, relay: Relay) -> None:
+        """The reply, by what it is. Raises Refused before it has begun, ClientLeft, and what the relay raises."""
+        shown = self._site.headers.shown(relay.headers)
+        kind = next((value for name, value in shown if name == b"content-type"), b"").partition(b";")[0].strip().lower()
+        shown.append((ID_HEADER, self._visit.request_id.encode()))
+        if self._visit.faults:
+            shown.append((_FAULTS, str(self._visit.faults).encode()))
+        shown += self._more
+        if relay.streams:
+            await self._events(relay, shown)
+        elif kind.endswith(b"json"):
+            await self._held(relay, shown)
+        elif relay.status >= 400:  # noqa: PLR2004
+            await self._wrapped(relay, shown, kind.decode("latin-1"))
+        else:
+            await self._plain(relay.chunks(), relay.status, shown)
+
+    async def _events(self, relay: Relay, shown: Headers) -> None:
+        """Each piece as it arrives; the head at once, so that the client knows that it was heard."""
+        if not self._site.admission.change(self._caller.name, self._caller.allowance):
+            raise Refused(shed(429, f"This token may have {self._caller.allowance.streams} open streams.", 1))
+        self.kind = "stream"
+        await self._begin(relay.status, shown)
+        await self._send(_NOTHING)  # else the head would wait for the first event
+        visit, send, wait, clock, tail = self._visit, self._send, self._patience.wait, time.monotonic, Tail()
+        try:
+            async for chunk in relay.chunks():
+                await wait(send({"type": "http.response.body", "body": chunk, "more_body": True}), clock() + _STALLED)
+                visit.sent += len(chunk)
+                tail.add(chunk)
+        except TimeoutError:
+            raise ClientLeft from None
+        finally:
+            visit.usage = self._site.usage.find(tail.text())
+        await send(_LAST)
+
+    async def _held(self, relay: Relay, shown: Headers) -> None:
+        """JSON: held back until it is whole, if it is not large."""
+        chunks, held, size = relay.chunks(), [], 0
+        async for chunk in chunks:
+            held.append(chunk)
+            size += len(chunk)
+            if size > _HELD:
+                await self._plain(_chain(held, chunks), relay.status, shown)
+                return
+        body = held[0] if len(held) == 1 else b"".join(held)
+        if not any(name == b"content-length" for name, _ in shown):
+            shown.append((b"content-length", str(size).encode()))
+        self._visit.usage = self._site.usage.find(body)
+        await self._whole(relay.status, shown, body)
+        owners, caller, route = self._site.owners, self._caller, self._route
+        if owners is not None and relay.status < 300 and owners.listens(caller, route.id):  # noqa: PLR2004
+            owners.learn(caller, route.id, body)
+
+    async def _wrapped(self, relay: Relay, shown: Headers, kind: str) -> None:
+        """An error that is not JSON, in the error shape, with its own status."""
+        body = bytearray()
+        try:
+            async for chunk in relay.chunks():
+                body += chunk
+                if len(body) > self._limit_of_errors(relay):
+                    break
+        except ConnectorError:
+            pass  # the status says enough
+        written = wrapped(relay.status, kind, bytes(body))
+        kept = [(name, value) for name, value in shown if name not in _FORGOTTEN]
+        head = [(b"content-type", b"application/json"), (b"content-length", str(len(written)).encode())]
+        await self._whole(relay.status, [*kept, *head], written)
+
+    def _limit_of_errors(self, relay: Relay) -> int:
+        return relay.call.connection.limits.reply_error
+
+    async def _plain(self, chunks: AsyncIterator[bytes], status: int, shown: Headers) -> None:
+        """Anything else: its head with its first piece, so that a reply that never comes is told by a status."""
+        visit, send, wait, clock = self._visit, self._send, self._patience.wait, time.monotonic
+        try:
+            async for chunk in chunks:
+                if not self.begun:
+                    await self._begin(status, shown)
+                await wait(send({"type": "http.response.body", "body": chunk, "more_body": True}), clock() + _STALLED)
+                visit.sent += len(chunk)
+        except TimeoutError:
+            raise ClientLeft from None
+        if not self.begun:
+            await self._begin(status, shown)
+        await send(_LAST)
+
+    async def _begin(self, status: int, shown: Headers) -> None:
+        self.begun = True
+        self._visit.begins(status)
+        await self._send({"type": "http.response.start", "status": status, "headers": shown})
+
+    async def _whole(self, status: int, shown: Headers, body: bytes) -> None:
+        await self._begin(status, shown)
+        self._visit.sent = len(body)
+        await self._send({"type": "http.response.body", "body": body})
+
+
+_NOTHING: Final = {"type": "http.response.body", "body": b"", "more_body": True}
+_LAST: Final = {"type": "http.response.body", "body": b"", "more_body": False}
+
+
+async def _chain(held: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    for chunk in held:
+        yield chunk
+    async for chunk in rest:
+        yield chunk

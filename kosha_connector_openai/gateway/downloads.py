@@ -1,0 +1,71 @@
+"""Files that runs made, kept for a short while for whoever ran them, each under a name that nobody can guess."""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+SECONDS: Final = 600.0
+"""How long a file can be fetched."""
+_MOST_FILES: Final = 1_000
+_MOST_BYTES: Final = 4 * 1024 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One file, and who may fetch it."""
+
+    path: Path
+    owner: str
+    size: int
+    content_type: str
+    until: float
+
+
+class Downloads:
+    """A folder of this process alone (mode 0700), made when the first file comes and removed when it is closed."""
+
+    def __init__(self, *, seconds: float = SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._seconds = seconds
+        self._clock = clock
+        self._kept: dict[str, Kept] = {}
+
+    def place(self) -> Path:
+        """A path for a file that is about to be written. Raises OSError where there is no room for temporary files."""
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="kosha-gateway-")
+        return Path(self._folder.name) / secrets.token_hex(16)
+
+    def keep(self, path: Path, owner: str, content_type: str) -> tuple[str, float] | None:
+        """The name under which ``owner`` can fetch the file, and for how many seconds; None, and no file, where too much is kept."""
+        self._sweep()
+        size = path.stat().st_size
+        if len(self._kept) >= _MOST_FILES or size + sum(kept.size for kept in self._kept.values()) > _MOST_BYTES:
+            path.unlink()
+            return None
+        name = secrets.token_urlsafe(24)
+        self._kept[name] = Kept(path, owner, size, content_type, self._clock() + self._seconds)
+        return name, self._seconds
+
+    def find(self, name: str, owner: str) -> Kept | None:
+        """The file, if it is this owner's and its time is not over."""
+        self._sweep()
+        kept = self._kept.get(name)
+        return kept if kept is not None and kept.owner == owner else None
+
+    def close(self) -> None:
+        """Removes all files."""
+        self._kept.clear()
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    def _sweep(self) -> None:
+        now = self._clock()
+        for name in [name for name, kept in self._kept.items() if kept.until < now]:
+            self._kept.pop(name).path.unlink(missing_ok=True)

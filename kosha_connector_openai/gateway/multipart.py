@@ -1,0 +1,90 @@
+"""Looks at a multipart body while it passes (RFC 7578): how many parts, how large their heads, what they are named. It keeps no part."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from kosha_connector_openai.gateway.records import Refusal
+from kosha_connector_openai.gateway.replies import refused_field
+
+MOST_PARTS: Final = 1_000
+MOST_HEAD: Final = 8 * 1024
+"""Bytes of one part's head."""
+_BOUNDARY: Final = re.compile(
+    r";\s*boundary=(?:\"([0-9A-Za-z'()+_,./:=? -]{1,70})\"|([0-9A-Za-z'+_,./:=?-]{1,70}))(?:\s*;|\s*\Z)", re.IGNORECASE
+)
+_NAME: Final = re.compile(rb"(?:\A|\n)content-disposition:[^\r\n]*?;\s*name=\"((?:[^\"\\\r\n]|\\.)*)\"", re.IGNORECASE)
+_END: Final = b"\r\n\r\n"
+
+BAD_BOUNDARY: Final = Refusal(400, "The multipart body has no boundary that can be used.", code="boundary")
+CUT: Final = Refusal(400, "The multipart body does not end as it should.", code="multipart")
+_TOO_MANY: Final = Refusal(413, f"The body has more than {MOST_PARTS} parts.", code="parts")
+_LONG_HEAD: Final = Refusal(413, f"The head of a part is larger than {MOST_HEAD} bytes.", code="part_head")
+
+
+def boundary(content_type: str) -> bytes | None:
+    """The boundary that a Content-Type names."""
+    match = _BOUNDARY.search(content_type)
+    return (match[1] or match[2]).rstrip().encode("ascii") if match else None
+
+
+class Parts:
+    """Fed with a body piece by piece; remembers no more than the last few bytes and the head of one part."""
+
+    def __init__(self, mark: bytes, refused: frozenset[str] = frozenset()) -> None:
+        """``mark`` is the boundary; ``refused`` are names that no part may have."""
+        # The body may begin with the boundary; elsewhere a line break comes before it.
+        self._mark = b"\r\n--" + mark
+        self._held = b"\r\n"
+        self._in_head = False
+        self._refused = refused
+        self.names: set[str] = set()
+        self.count = 0
+        self.closed = False
+        """Whether the last boundary has passed."""
+
+    def feed(self, piece: bytes) -> Refusal | None:
+        """Why the body must not go on, if it must not."""
+        data = self._held + piece
+        at = 0
+        while not self.closed:
+            if self._in_head:
+                end = data.find(_END, at)
+                if end < 0:
+                    break
+                if end - at > MOST_HEAD:
+                    return _LONG_HEAD
+                if (name := self._note(data[at:end])) in self._refused:
+                    return refused_field(name)
+                self._in_head, at = False, end + 2
+            found = data.find(self._mark, at)
+            if found < 0:
+                at = max(at, len(data) - len(self._mark) - 1)
+                break
+            after = found + len(self._mark)
+            if len(data) < after + 2:
+                at = found
+                break
+            at = after + 2
+            if data[after : after + 2] == b"--":
+                self.closed = True
+            elif data[after : after + 2] == b"\r\n":
+                self.count += 1
+                self._in_head = True
+                at -= 2  # a head without a line ends at once
+                if self.count > MOST_PARTS:
+                    return _TOO_MANY
+        self._held = b"" if self.closed else data[at:]
+        return _LONG_HEAD if self._in_head and len(self._held) > MOST_HEAD else None
+
+    def lacking(self, required: Iterable[str]) -> list[str]:
+        """Those names that no part had; a list's parts may be named ``a[]``."""
+        return [name for name in required if not {name, f"{name}[]"} & self.names]
+
+    def _note(self, head: bytes) -> str:
+        match = _NAME.search(head)
+        name = match[1].decode("utf-8", "replace") if match else ""
+        self.names.add(name)
+        return name

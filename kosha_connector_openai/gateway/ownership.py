@@ -1,0 +1,192 @@
+"""Whose is this id? Where several tenants share one upstream connection, what one makes, the others neither see nor reach.
+
+The upstream knows one account alone; so ids that come back from calls of a tenant are kept, and an id of another's answers as one that is
+missing. Ids that were not made through this service belong to nobody and pass.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import orjson
+
+from kosha_connector_openai.core.actions.action import Action
+from kosha_connector_openai.core.errors import SetupError
+from kosha_connector_openai.core.json_text import walk
+from kosha_connector_openai.gateway.records import Caller, Send
+
+_MOST: Final = 200_000
+"""Ids that are kept in memory."""
+_LONGEST: Final = 200
+_SHORTEST: Final = 6
+"""Characters of an id; anything shorter could be a number or a word that many use."""
+_DEPTH: Final = 2
+"""Objects in objects in which ids are looked for."""
+_BEGINNING: Final = 64 * 1024
+"""Bytes of an event stream in which its first event is looked for."""
+_REFUSED: Final = 300
+_MOST_VALUES: Final = 50_000
+_READS: Final = frozenset({"GET", "HEAD", "DELETE"})
+
+
+class Ids(Protocol):
+    """Where ids are kept: connection and id -> tenant."""
+
+    def owner(self, connection: str, key: str) -> str | None:
+        """Whose the id is; None where it was not made through this service."""
+
+    def keep(self, connection: str, key: str, tenant: str) -> None:
+        """Notes whose the id is; whoever had it first keeps it."""
+
+    def close(self) -> None:
+        """Closes what is open."""
+
+
+class MemoryIds:
+    """Ids in memory, the newest 200,000; forgotten when the service ends."""
+
+    def __init__(self, most: int = _MOST) -> None:
+        self._most = most
+        self._owners: OrderedDict[tuple[str, str], str] = OrderedDict()
+
+    def owner(self, connection: str, key: str) -> str | None:
+        """Whose the id is."""
+        return self._owners.get((connection, key))
+
+    def keep(self, connection: str, key: str, tenant: str) -> None:
+        """Notes whose the id is."""
+        self._owners.setdefault((connection, key), tenant)
+        if len(self._owners) > self._most:
+            self._owners.popitem(last=False)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class SqliteIds:
+    """Ids in a SQLite file (mode 0600), which several processes of the service on one machine may share."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises SetupError where the file cannot be used."""
+        try:
+            path.touch(mode=0o600, exist_ok=True)
+            self._base = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._base.execute("PRAGMA journal_mode=WAL")
+            self._base.execute("PRAGMA synchronous=NORMAL")
+            self._base.execute(
+                "CREATE TABLE IF NOT EXISTS ids (connection TEXT, id TEXT, tenant TEXT, PRIMARY KEY (connection, id)) WITHOUT ROWID"
+            )
+        except (OSError, sqlite3.Error) as error:
+            raise SetupError(f"The file of ids cannot be used: {type(error).__name__}.", pointer="/ownership") from None
+
+    def owner(self, connection: str, key: str) -> str | None:
+        """Whose the id is."""
+        row = self._base.execute("SELECT tenant FROM ids WHERE connection = ? AND id = ?", (connection, key)).fetchone()
+        return row[0] if row else None
+
+    def keep(self, connection: str, key: str, tenant: str) -> None:
+        """Notes whose the id is."""
+        self._base.execute("INSERT OR IGNORE INTO ids VALUES (?, ?, ?)", (connection, key, tenant))
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._base.close()
+
+
+class Ownership:
+    """The rule over the ids kept, for the connections that several tenants share (the ``Owners`` of the relay)."""
+
+    def __init__(self, ids: Ids, shared: Iterable[str], makes: Callable[[str], bool]) -> None:
+        """``shared`` names the connections of several tenants; elsewhere everything passes. ``makes`` tells of an action."""
+        self._ids = ids
+        self._shared = frozenset(shared)
+        self._makes = makes
+
+    def allows(self, caller: Caller, action: str, values: Mapping[str, str]) -> bool:
+        """Whether none of the path's values is an id of another tenant's."""
+        return caller.connection not in self._shared or not any(self._is_foreign(caller, value) for value in values.values())
+
+    def allows_body(self, caller: Caller, body: Any) -> bool:
+        """The same for every text in a request's JSON values: an id in a body reaches an object as well as one in a path."""
+        if caller.connection not in self._shared:
+            return True
+        texts = (value for _, value in islice(walk(body), _MOST_VALUES) if isinstance(value, str))
+        return not any(self._is_foreign(caller, text) for text in texts)
+
+    def listens(self, caller: Caller, action: str) -> bool:
+        """Whether the reply may tell of something that was made."""
+        return caller.connection in self._shared and self._makes(action)
+
+    def learn(self, caller: Caller, action: str, body: bytes) -> None:
+        """Keeps the ids in a JSON reply; anything else is passed over."""
+        try:
+            value = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            return
+        for key in _made(value, _DEPTH):
+            self._ids.keep(caller.connection, key, caller.tenant)
+
+    def hearing(self, caller: Caller, action: str, send: Send) -> Send:
+        """``send``, which learns the ids in an event stream's first events: what is made is told there, before it is done."""
+        beginning = bytearray()
+        listening = False
+
+        async def heard(message: MutableMapping[str, Any]) -> None:
+            nonlocal listening
+            if message["type"] == "http.response.start":
+                listening = message["status"] < _REFUSED and any(
+                    name.lower() == b"content-type" and value.startswith(b"text/event-stream") for name, value in message["headers"]
+                )
+            elif listening:
+                beginning.extend(message.get("body", b""))
+                for line in bytes(beginning).split(b"\n")[:-1]:
+                    if line.startswith(b"data:"):
+                        self.learn(caller, action, line.removeprefix(b"data:"))
+                        listening = False
+                listening = listening and len(beginning) < _BEGINNING
+            await send(message)
+
+        return heard
+
+    def close(self) -> None:
+        """Closes where the ids are kept."""
+        self._ids.close()
+
+    def _is_foreign(self, caller: Caller, value: str) -> bool:
+        if not _SHORTEST <= len(value) <= _LONGEST:
+            return False
+        owner = self._ids.owner(caller.connection, value)
+        return owner is not None and owner != caller.tenant
+
+
+def shared_connections(tenants: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
+    """The connections that several tenants use; ``tenants`` are those of each."""
+    return tuple(name for name, found in tenants.items() if len(set(found)) > 1)
+
+
+def make_ownership(place: str | Path, shared: Collection[str], catalog: Mapping[str, Action]) -> Ownership | None:
+    """The rule, where it is needed: None where no connection is shared, or ``place`` is ``off``.
+
+    ``place``: ``auto`` and ``memory`` keep ids in memory, a path keeps them in a file. Raises SetupError.
+    """
+    if not shared or place == "off":
+        return None
+    ids = SqliteIds(place) if isinstance(place, Path) else MemoryIds()
+    return Ownership(ids, shared, lambda key: catalog[key].operation.method not in _READS)
+
+
+def _made(value: Any, depth: int) -> Iterator[str]:
+    """The ids of an object and of the objects in it."""
+    if not isinstance(value, Mapping) or depth < 0:
+        return
+    key = value.get("id")
+    if isinstance(key, str) and _SHORTEST <= len(key) <= _LONGEST:
+        yield key
+    for part in value.values():
+        if isinstance(part, Mapping):
+            yield from _made(part, depth - 1)

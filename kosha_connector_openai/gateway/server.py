@@ -1,0 +1,138 @@
+"""Sockets and uvicorn: listening, and an end that lets calls finish, but not for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import signal
+import socket
+from collections.abc import Iterator, Sequence
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final
+
+import uvicorn
+
+from kosha_connector_openai.gateway import metrics
+from kosha_connector_openai.gateway.logs import configure
+from kosha_connector_openai.gateway.protocol import guarded
+
+if TYPE_CHECKING:
+    from kosha_connector_openai.gateway.service import Service
+    from kosha_connector_openai.gateway.settings import Settings
+
+_BACKLOG: Final = 2_048
+_KEEP_ALIVE: Final = 75
+"""Seconds; longer than the idle time of common proxies and clients, so that they are the ones who close."""
+
+
+def listen(settings: Settings) -> list[socket.socket]:
+    """The listening sockets: the service's, and if asked for the one that serves numbers. Raises OSError."""
+    sockets = [_listen(settings.host, settings.port)]
+    if settings.metrics_port is not None:
+        try:
+            sockets.append(_listen("127.0.0.1", settings.metrics_port))
+        except OSError:
+            sockets[0].close()
+            raise
+    return sockets
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    bare = host.strip("[]")
+    family = socket.AF_INET6 if ":" in bare else socket.AF_INET
+    return socket.create_server((bare, port), family=family, backlog=_BACKLOG)
+
+
+class Server:
+    """The service until a signal: the first one lets calls end within the limit, the second ends them now."""
+
+    def __init__(self, service: Service, settings: Settings, sockets: Sequence[socket.socket]) -> None:
+        self._service = service
+        self._sockets = sockets
+        self._main = _Uvicorn(_config(service.app, settings), service)
+        self._numbers = _Quiet(_config(_numbers(service.metrics), settings)) if len(sockets) > 1 else None
+        self._level = settings.log_level
+
+    def run(self) -> None:
+        """Runs until it is told to stop."""
+        configure(self._level)
+        # The catalog is there to stay: without this, each full collection would walk through all of it.
+        gc.collect()
+        gc.freeze()
+        with asyncio.Runner(loop_factory=self._main.config.get_loop_factory()) as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        numbers = asyncio.create_task(self._numbers.serve([self._sockets[1]])) if self._numbers else None
+        try:
+            await self._main.serve([self._sockets[0]])
+        finally:
+            if self._numbers and numbers:
+                self._numbers.should_exit = True
+                await numbers
+            await self._service.aclose()
+
+
+def _config(app: Any, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=guarded(settings.limits),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=_BACKLOG,
+        limit_concurrency=None,
+        timeout_keep_alive=_KEEP_ALIVE,
+        timeout_graceful_shutdown=max(1, round(settings.stop_seconds)),
+    )
+
+
+class _Uvicorn(uvicorn.Server):
+    """Tells the service that it ends; a second signal of either kind does not wait."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Takes the signals and keeps them: ending as one was asked to is no failure."""
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal: no new calls, those under way go on. The second: end now."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+        self._service.stop()
+
+
+class _Quiet(uvicorn.Server):
+    """A second server in the loop, which leaves signals to the first."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Takes none."""
+        yield
+
+
+def _numbers(numbers: metrics.Metrics) -> Any:
+    """An application of one page, ``/metrics``: for a port that only this machine reaches."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        found = scope["path"] == "/metrics" and scope["method"] == "GET"
+        headers = [(b"content-type", metrics.CONTENT_TYPE.encode()), (b"cache-control", b"no-store")]
+        await send({"type": "http.response.start", "status": 200 if found else 404, "headers": headers})
+        await send({"type": "http.response.body", "body": numbers.expose().encode() if found else b""})
+
+    return app

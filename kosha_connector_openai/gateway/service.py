@@ -1,0 +1,136 @@
+"""Settings and a connector -> the whole service: the application, and what must be closed when it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from kosha_connector_openai.core.connection.connection import Connection
+from kosha_connector_openai.core.connector import Connector
+from kosha_connector_openai.core.record import Record
+from kosha_connector_openai.gateway.admission import Admission
+from kosha_connector_openai.gateway.app import Doors, Gateway
+from kosha_connector_openai.gateway.connections import open_connections
+from kosha_connector_openai.gateway.downloads import Downloads
+from kosha_connector_openai.gateway.inbound import Inbound, tenants
+from kosha_connector_openai.gateway.kosha_api import Tries
+from kosha_connector_openai.gateway.logs import AccessLog
+from kosha_connector_openai.gateway.metrics import Metrics
+from kosha_connector_openai.gateway.observe import Observer
+from kosha_connector_openai.gateway.origin_policy import OriginPolicy
+from kosha_connector_openai.gateway.ownership import Ownership, make_ownership, shared_connections
+from kosha_connector_openai.gateway.pages import OwnPages, Site
+from kosha_connector_openai.gateway.settings import Settings
+from kosha_connector_openai.gateway.submitted import SubmittedSecrets
+from kosha_connector_openai.gateway.traces import make_traces
+
+_SHARED: Final = (
+    "Several tenants share the connection {name}: ids of one are hidden from the others, but lists of the provider show the whole account. "
+    "Give each tenant a connection of its own."
+)
+_SHARED_OPEN: Final = "Several tenants share the connection {name}, and `ownership` is off: each can reach what the others made."
+_CLEAR: Final = "Tokens and answers travel in the clear: put a proxy that speaks TLS in front of {host}."
+
+
+class Service:
+    """The gateway, put together. ``stop`` turns new calls away; ``close`` ends everything."""
+
+    def __init__(
+        self, connector: Connector, connections: Mapping[str, Connection], settings: Settings, submitted: SubmittedSecrets
+    ) -> None:
+        """Takes ``connector``, and closes it at the end. Raises SetupError where something of the settings cannot be used."""
+        limits = settings.limits
+        shared = shared_connections(tenants(settings))
+        self.connector = connector
+        self.metrics = Metrics()
+        self.warnings = tuple(_warnings(settings, shared))
+        self._connections = connections
+        self._stopping = False
+        self._downloads = Downloads()
+        self._owners: Ownership | None = make_ownership(settings.ownership, shared, connector.catalog)
+        self._log = AccessLog(settings.access_log)
+        self._admission = Admission(
+            calls=limits.calls_total, streams=limits.streams_total, queue=limits.queue, queue_seconds=limits.queue_seconds
+        )
+        self.metrics.watch("kosha_gateway_places_taken", "Calls and streams under way.", "kind", self._taken)
+        site = Site(
+            connector=connector,
+            connections=connections,
+            settings=settings,
+            tries=Tries(connector, submitted, next(iter(connections.values()))),
+            metrics=self.metrics,
+            downloads=self._downloads,
+            ready=lambda: not self._stopping,
+            owners=self._owners,
+        )
+        doors = Doors(
+            policy=OriginPolicy(
+                host=settings.host,
+                hosts=settings.hosts,
+                cors_origins=settings.cors_origins,
+                exposed=[name for name in connector.manifest.result.headers if "*" not in name],
+            ),
+            authenticate=Inbound(settings, connector.catalog),
+            admission=self._admission,
+            observe=Observer(self._log, self.metrics, make_traces(connector.id)),
+            pages=OwnPages(site),
+            owners=self._owners,
+        )
+        self.app = Gateway(connector, connections, settings, doors)
+
+    def describe(self) -> list[str]:
+        """A line for each connection: its name, its server, and where its secret is kept."""
+        lines = []
+        for name, connection in self._connections.items():
+            references = dict.fromkeys(str(part) for each in connection.credentials.values() for part in each.references.values())
+            lines.append(f"Connection {name}: {connection.server}, key from {', '.join(references) or 'nowhere (none is needed)'}.")
+        return lines
+
+    def stop(self) -> None:
+        """No new calls from now on, and not ready; those under way go on."""
+        self._stopping = True
+        self._admission.close()
+
+    async def aclose(self) -> None:
+        """Closes the upstream connections of the running loop."""
+        await self.connector.aclose()
+
+    def close(self) -> None:
+        """Closes the rest."""
+        self.connector.close()
+        self._downloads.close()
+        self._log.close()
+        if self._owners is not None:
+            self._owners.close()
+
+    def _taken(self) -> dict[str, float]:
+        return {kind: float(number) for kind, number in self._admission.taken.items()}
+
+
+def make_service(connector: Connector, settings: Settings) -> Service:
+    """The service for these settings; everything is checked here, and nothing is sent. Raises SetupError with every fault.
+
+    ``connector`` stays the caller's; the service opens one of its own, which reads exactly the secrets that the settings name.
+    """
+    submitted = SubmittedSecrets()
+    opened, connections = open_connections(connector, settings, submitted, record=_unrecorded)
+    try:
+        return Service(opened, connections, settings, submitted)
+    except BaseException:
+        opened.close()
+        raise
+
+
+def _unrecorded(_: Record) -> None:
+    """The access log has a line for each call; the core's own would be a second one."""
+
+
+def _warnings(settings: Settings, shared: tuple[str, ...]) -> list[str]:
+    text = _SHARED_OPEN if settings.ownership == "off" else _SHARED
+    found = [text.format(name=name) for name in shared]
+    if shared and not isinstance(settings.ownership, Path) and settings.ownership != "off":
+        found.append("Ids are kept in memory and forgotten at a restart; `ownership: /path` keeps them in a file.")
+    if not settings.loopback:
+        found.append(_CLEAR.format(host=settings.host))
+    return found

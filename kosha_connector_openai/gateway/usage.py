@@ -1,0 +1,60 @@
+"""What an upstream says it counted, found in the last bytes of a reply without reading the rest: replies pass, they are not parsed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+_KEPT: Final = 64 * 1024
+_LONGEST: Final = 4 * 1024
+_DECODER: Final = json.JSONDecoder()
+
+
+class Tail:
+    """The last pieces of a reply."""
+
+    __slots__ = ("_pieces", "_size")
+
+    def __init__(self) -> None:
+        self._pieces: deque[bytes] = deque()
+        self._size = 0
+
+    def add(self, piece: bytes) -> None:
+        """Notes a piece, and forgets those too far back."""
+        pieces = self._pieces
+        pieces.append(piece)
+        self._size += len(piece)
+        while self._size - len(pieces[0]) > _KEPT:
+            self._size -= len(pieces.popleft())
+
+    def text(self) -> bytes:
+        """What is kept."""
+        return b"".join(self._pieces)
+
+
+class UsageFinder:
+    """Finds the value of a key such as ``usage``."""
+
+    def __init__(self, pointers: Iterable[str]) -> None:
+        """``pointers`` say where replies hold it; only their last words count here."""
+        names = {pointer.rpartition("/")[2] for pointer in pointers}
+        self._keys = tuple(f'"{name}"'.encode() for name in names if name)
+
+    def find(self, reply: bytes) -> Mapping[str, Any] | None:
+        """The last such object in a reply, or None. Inside a string the key's quotes would be escaped."""
+        for key in self._keys:
+            at = reply.rfind(key)
+            if at >= 0 and (match := _COLON.match(reply, at + len(key))):
+                text = reply[match.end() - 1 : match.end() + _LONGEST].decode("utf-8", "replace")
+                try:
+                    value, _ = _DECODER.raw_decode(text)
+                except ValueError:
+                    continue
+                return value if isinstance(value, dict) else None
+        return None
+
+
+_COLON: Final = re.compile(rb"\s*:\s*\{")

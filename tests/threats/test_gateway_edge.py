@@ -1,0 +1,407 @@
+"""Rows G1, G3, G4, G12, G13 and R23: who gets in, under which name, to whose things; and that no request of any form makes us fail."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies
+from jsonschema import Draft202012Validator
+
+from kosha_connector_openai.core.connector import Connector
+from kosha_connector_openai.core.errors import SetupError
+from kosha_connector_openai.gateway.service import make_service
+from kosha_connector_openai.gateway.settings import read_settings
+from kosha_connector_openai.gateway.tokens import hash_token
+from tests.gateway import KEY, ROOT, TOKEN
+from tests.recorder import Recorder, events, reply
+from tests.service import DIGEST, Whole, whole
+
+OTHER = "kosha_test-token-of-another-tenant-0123456789"
+PUBLIC = {"/livez", "/readyz", "/healthz"}
+TENANTS = {"tokens": [{"name": "a", "hash": DIGEST}, {"name": "b", "hash": hash_token(OTHER)}]}
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[Recorder]:
+    with Recorder() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def gateway(upstream: Recorder) -> Iterator[Whole]:
+    with whole(upstream.url, settings={"cors_origins": ["https://app.example"]}) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def nothing_before(upstream: Recorder) -> None:
+    upstream.requests.clear()
+    upstream.scripts[:] = [reply()]
+
+
+@pytest.fixture(scope="module")
+def document(gateway: Whole) -> dict[str, Any]:
+    found: dict[str, Any] = gateway.call("GET", "/openapi.json").json()
+    return found
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            if method in ("get", "post", "put", "delete", "patch"):
+                yield method.upper(), path, operation
+
+
+class Choices(list[tuple[str, str]]):
+    """Methods and paths; short where a report shows them."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} operations>"
+
+
+@pytest.fixture(scope="module")
+def choices(document: dict[str, Any]) -> Choices:
+    return Choices((method, path) for method, path, _ in operations(document))
+
+
+# G1
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "gateway.example"])
+@pytest.mark.parametrize("settings", [{}, {"tokens": []}, {"token_hashes": ()}, {"docs": "on"}, {"hosts": ["gateway.example"]}])
+def test_G1_open_to_the_network_it_needs_tokens(host: str, settings: dict[str, Any]):
+    """G1: no combination of other settings starts a service that anyone can spend with."""
+    with pytest.raises(SetupError, match="cannot start"):
+        read_settings({"host": host, **settings}, environ={})
+    assert read_settings({"host": host, "token_hashes": (DIGEST,)}, environ={}).protected
+    assert not read_settings(settings, environ={}).protected
+
+
+def test_G1_every_route_without_a_token_is_401(gateway: Whole, upstream: Recorder, document: dict[str, Any]):
+    """G1 and R23: each of the described routes, and paths that are none; nothing reaches the upstream. The probes alone are open."""
+    asked = 0
+    with httpx.Client(base_url=gateway.url, trust_env=False) as client:
+        for method, path, _ in operations(document):
+            plain = re.sub(r"\{[^}]+\}", "x1", path)
+            for target in (plain, f"/{plain}"):
+                answer = client.request(method, target, headers={"Authorization": "Bearer wrong"} if asked % 2 else {})
+                asked += 1
+                assert (answer.status_code == 401) is (plain not in PUBLIC or target != plain), (method, target, answer.status_code)
+        for path in ("/", "/unknown", "/v1", "/v1/../admin", "/v1/%2e%2e/admin", "/V1/models", "/livez/..", "/livez%2f", "/readyz?x=1"):
+            answer = client.get(path)
+            assert answer.status_code in (401, 400) or path.startswith("/readyz"), path
+    assert asked > 600
+    assert not upstream.requests
+
+
+# G3
+
+
+def test_G3_refusals_are_the_same_to_the_byte(gateway: Whole, upstream: Recorder):
+    """G3: no body, status or header tells a near miss from nonsense; the request's own id alone differs."""
+    guesses = [
+        b"", b"x", TOKEN[:-1].encode(), TOKEN.encode() + b"x", TOKEN.lower().encode()[:20], b"' OR '1'='1", b"a.b.c", b"x" * 7_000,
+        b"eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.", "ключ".encode(), b"%00", b"kosha1:" + DIGEST.encode(),
+    ]  # fmt: skip
+    answers = set()
+    for guess in guesses:
+        head = b"GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nAuthorization: Bearer " + guess + b"\r\n\r\n"
+        answer = gateway.raw(head)
+        answers.add(re.sub(rb"kosha-[0-9a-f]+-[0-9a-f]+|(?i:date: [^\r]+)", b"", answer))
+    assert len(answers) == 1
+    assert next(iter(answers)).startswith(b"HTTP/1.1 401 ")
+    assert not upstream.requests
+
+
+def test_G3_a_megabyte_of_token_is_refused_early(gateway: Whole, upstream: Recorder):
+    """G3: by the limit of a head."""
+    head = b"GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer " + b"x" * 1_000_000 + b"\r\n\r\n"
+    answer = gateway.raw(head)
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 431 ")
+    assert not upstream.requests
+
+
+def test_G3_time_does_not_tell_how_near_a_guess_is():
+    """G3: the work is the same whatever differs; medians of many interleaved looks, and a wide margin for a busy machine."""
+    from kosha_connector_openai.gateway.tokens import TokenTable
+
+    table = TokenTable([(hash_token(f"kosha_{number:043d}"), number) for number in range(50)])
+    near, far = f"kosha_{1:042d}x".encode(), b"zzzzzz" + b"y" * 43
+    times: dict[bytes, list[int]] = {near: [], far: []}
+    for _ in range(400):
+        for guess in random.sample([near, far], 2):
+            started = time.perf_counter_ns()
+            assert table.find(guess) is None
+            times[guess].append(time.perf_counter_ns() - started)
+    ratio = statistics.median(times[near]) / statistics.median(times[far])
+    assert 0.7 < ratio < 1.4
+
+
+# G4
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1.evil.example"},
+        {"Origin": "https://evil.example", "Content-Type": "text/plain"},
+        {"Host": "evil.example"},
+        {"Host": "rebind.evil.example:8010"},
+        {"Host": "127.0.0.1.evil.example"},
+        {"Host": "evil.example", "X-Forwarded-Host": "127.0.0.1"},
+        {"Host": "evil.example", "Forwarded": "host=127.0.0.1"},
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/embeddings", "/kosha/v1/actions/createEmbedding/run", "/livez", "/docs"])
+def test_G4_pages_and_rebound_names_get_nothing(gateway: Whole, upstream: Recorder, headers: dict[str, str], path: str):
+    """G4: even with a good token, since a browser may hold one."""
+    body = b'{"model": "m", "input": "x"}'
+    method = "GET" if path in ("/livez", "/docs") else "POST"
+    answer = gateway.call(method, path, content=body, headers={"Content-Type": "application/json", **headers})
+    assert answer.status_code in (403, 421)
+    assert "access-control-allow-origin" not in answer.headers
+    assert not upstream.requests
+
+
+def test_G4_without_a_token_pages_of_others_cannot_spend_either(upstream: Recorder):
+    """G4: on loopback without tokens the lists are all there is: a simple POST of a page is refused before it is looked at."""
+    with whole(upstream.url, tokens=False) as running:
+        for headers in ({"Origin": "https://evil.example"}, {"Host": "evil.example"}):
+            answer = httpx.post(
+                f"{running.url}/v1/embeddings",
+                content=b'{"model":"m","input":"x"}',
+                headers={"Content-Type": "text/plain", **headers},
+                trust_env=False,
+            )
+            assert answer.status_code in (403, 421)
+    assert not upstream.requests
+
+
+def test_G4_json_in_plain_text_is_refused(gateway: Whole, upstream: Recorder):
+    """G4: the types that a form of a page can send are none of the described ones."""
+    for kind in ("text/plain", "application/x-www-form-urlencoded"):
+        answer = gateway.call("POST", "/v1/embeddings", content=b'{"model":"m","input":"x"}', headers={"Content-Type": kind})
+        assert answer.status_code == 415
+    assert not upstream.requests
+
+
+# G12
+
+
+@pytest.fixture
+def shared(upstream: Recorder) -> Iterator[Whole]:
+    with whole(upstream.url, settings=TENANTS, tokens=False) as running:
+        yield running
+
+
+MADE = [
+    ("POST", "/v1/batches", {"input_file_id": "file-x", "endpoint": "/v1/embeddings", "completion_window": "24h"}, "/v1/batches/{}"),
+    ("POST", "/v1/fine_tuning/jobs", {"model": "m", "training_file": "file-x"}, "/v1/fine_tuning/jobs/{}"),
+    ("POST", "/v1/vector_stores", {"name": "s"}, "/v1/vector_stores/{}"),
+    ("POST", "/v1/responses", {"model": "m", "input": "x"}, "/v1/responses/{}"),
+    ("POST", "/v1/conversations", {}, "/v1/conversations/{}"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "place"), MADE)
+def test_G12_what_one_tenant_makes_the_other_does_not_find(
+    shared: Whole, upstream: Recorder, method: str, path: str, body: dict[str, Any], place: str
+):
+    """G12: the answer is that for an id that does not exist, and the upstream is not asked."""
+    made = f"made-by-a-{len(path)}"
+    upstream.scripts[:] = [reply(body={"id": made, "object": "thing"})]
+    assert shared.call(method, path, json=body).status_code == 200
+    upstream.requests.clear()
+    for verb in ("GET", "DELETE"):
+        hidden = shared.call(verb, place.format(made), token=OTHER)
+        assert hidden.status_code in (404, 405)
+        assert made not in hidden.text
+    assert not upstream.requests
+    assert shared.call("GET", place.format(made)).status_code == 200
+    upstream.scripts[:] = [
+        reply(404, {"error": {"message": "No such thing", "type": "invalid_request_error", "param": None, "code": None}})
+    ]
+    assert shared.call("GET", place.format("never-made"), token=OTHER).status_code == 404
+
+
+def test_G12_nor_by_a_file_that_was_uploaded(shared: Whole, upstream: Recorder):
+    """G12: multipart in, its content and its deletion; and the id in the body of another call."""
+    upstream.scripts[:] = [reply(body={"id": "file-of-tenant-a", "object": "file"})]
+    files = {"file": ("a.jsonl", b"{}\n", "application/jsonl")}
+    assert shared.call("POST", "/v1/files", data={"purpose": "batch"}, files=files).status_code == 200
+    upstream.requests.clear()
+    for verb, path in (("GET", "/v1/files/{}"), ("GET", "/v1/files/{}/content"), ("DELETE", "/v1/files/{}")):
+        assert shared.call(verb, path.format("file-of-tenant-a"), token=OTHER).status_code == 404
+    body = {"input_file_id": "file-of-tenant-a", "endpoint": "/v1/embeddings", "completion_window": "24h"}
+    assert shared.call("POST", "/v1/batches", json=body, token=OTHER).status_code == 404
+    assert not upstream.requests
+    assert shared.call("POST", "/v1/batches", json=body).status_code == 200
+
+
+@pytest.mark.parametrize("split", [1, 30, 10_000])
+def test_G12_nor_what_a_stream_made(shared: Whole, upstream: Recorder, split: int):
+    """G12: the id of a streamed response stands in its first event, however the pieces fall; the stream itself is unchanged."""
+    stream = b'event: response.created\ndata: {"type":"response.created","response":{"id":"resp_of_tenant_a"}}\n\ndata: [DONE]\n\n'
+    upstream.scripts[:] = [events(*[stream[start : start + split] for start in range(0, len(stream), split)])]
+    body = {"model": "m", "input": "x", "stream": True}
+    assert shared.call("POST", "/v1/responses", json=body).content == stream
+    upstream.requests.clear()
+    upstream.scripts[:] = [reply()]
+    assert shared.call("GET", "/v1/responses/resp_of_tenant_a", token=OTHER).status_code == 404
+    assert shared.call("POST", "/v1/responses", json={**body, "previous_response_id": "resp_of_tenant_a"}, token=OTHER).status_code == 404
+    assert not upstream.requests
+    assert shared.call("GET", "/v1/responses/resp_of_tenant_a").status_code == 200
+
+
+def test_G12_a_catalog_link_is_its_makers(shared: Whole, upstream: Recorder):
+    """G12: a download handle of another tenant's answers as one that is missing."""
+    upstream.scripts[:] = [reply(body=b"sound", content_type="audio/mpeg")]
+    run = {"inputs": {"model": "tts-1", "input": "hi", "voice": "alloy"}, "file": "link"}
+    link = shared.call("POST", "/kosha/v1/actions/createSpeech/run", json=run).json()["value"]["href"]
+    theirs, missing = (shared.call("GET", path, token=OTHER) for path in (link, "/kosha/v1/files/none"))
+    assert (theirs.status_code, theirs.content) == (missing.status_code, missing.content) == (404, theirs.content)
+    assert shared.call("GET", link).content == b"sound"
+
+
+def test_G12_the_catalog_is_no_way_around(shared: Whole, upstream: Recorder):
+    """G12: an id of another tenant's among the inputs of a run is hidden as well; what a run makes is its maker's."""
+    upstream.scripts[:] = [reply(body={"id": "vs_of_tenant_a", "object": "vector_store"})]
+    assert shared.call("POST", "/kosha/v1/actions/createVectorStore/run", json={"inputs": {}}).status_code == 200
+    upstream.requests.clear()
+    run = {"inputs": {"vector_store_id": "vs_of_tenant_a"}}
+    assert shared.call("POST", "/kosha/v1/actions/getVectorStore/run", json=run, token=OTHER).status_code == 404
+    assert shared.call("GET", "/v1/vector_stores/vs_of_tenant_a", token=OTHER).status_code == 404
+    assert not upstream.requests
+    assert shared.call("POST", "/kosha/v1/actions/getVectorStore/run", json=run).status_code == 200
+
+
+def test_G12_sharing_is_warned_about(tmp_path: Path):
+    """G12: lists show the whole account; the operator is told when it starts. With a connection each there is nothing to tell."""
+    key = tmp_path / "key"
+    key.write_text(KEY)
+    key.chmod(0o600)
+    one = {"values": {"api_key": f"file:{key}"}}
+    with Connector(ROOT) as connector:
+        for given, told in (
+            ({"connections": {"default": one}, **TENANTS}, True),
+            ({"connections": {"default": one}, **TENANTS, "ownership": "off"}, True),
+            (
+                {
+                    "connections": {"x": one, "y": one},
+                    "tokens": [{**t, "connection": c} for t, c in zip(TENANTS["tokens"], "xy", strict=True)],
+                },
+                False,
+            ),
+        ):
+            service = make_service(connector, read_settings({"access_log": "off", **given}, environ={}))
+            assert any("share the connection" in line for line in service.warnings) is told
+            service.close()
+
+
+# G13
+
+
+def test_G13_pages_of_ours_are_behind_the_token(gateway: Whole):
+    """G13: numbers, description, page and catalog; common places of debuggers and dashboards do not exist."""
+    with httpx.Client(base_url=gateway.url, trust_env=False) as client:
+        for path in ("/metrics", "/docs", "/openapi.json", "/kosha/v1/actions", "/api/v1/specification/list"):
+            assert client.get(path).status_code == 401
+        for path in ("/debug/pprof", "/actuator/env", "/admin", "/server-status", "/.env", "/redoc", "/static/x", "/graphql"):
+            assert client.get(path).status_code == 401
+            assert gateway.call("GET", path).status_code == 404
+        for path in PUBLIC:
+            answer = client.get(path)
+            assert answer.status_code == 200
+            assert set(answer.json()) == {"status"}
+
+
+def test_G13_no_secret_is_in_numbers_descriptions_or_the_log(gateway: Whole, upstream: Recorder):
+    """G13: after calls that worked, failed and were refused."""
+    upstream.scripts[:] = [reply(401, {"error": {"message": KEY}}), reply(500, KEY.encode(), content_type="text/html"), reply()]
+    for _ in range(3):
+        gateway.call("GET", "/v1/models")
+    gateway.call("GET", f"/v1/models?key={KEY}")
+    gateway.call("GET", f"/{TOKEN}")
+    texts = [gateway.call("GET", path).text for path in ("/metrics", "/openapi.json", "/docs", "/kosha/v1/connection")]
+    for text in (*texts, gateway.log.read_text()):
+        assert KEY not in text
+        assert TOKEN not in text
+        assert str(gateway.key) not in text
+
+
+# R23
+
+
+VALUES = strategies.recursive(
+    strategies.none() | strategies.booleans() | strategies.integers() | strategies.floats(allow_nan=False) | strategies.text(max_size=20),
+    lambda inner: strategies.lists(inner, max_size=4) | strategies.dictionaries(strategies.text(max_size=10), inner, max_size=4),
+    max_leaves=12,
+)
+BODIES = strategies.binary(max_size=60) | VALUES.map(lambda value: json.dumps(value).encode())
+TYPES = strategies.sampled_from(
+    ["application/json", "multipart/form-data; boundary=x", "text/plain", "", "x/y", "application/octet-stream"]
+)
+SEGMENTS = strategies.sampled_from(["x", "..", "%2e%2e", "%00", "a%2Fb", "%FF", "%", "x;y", "%F0%9F", "~" * 300]) | strategies.text(
+    min_size=1, max_size=12
+).map(lambda text: quote(text, safe="", errors="replace"))
+QUERIES = strategies.sampled_from(["", "?limit=x", "?limit=9&limit=8", "?a[]=1", "?&&=", "?%FF=%00", "?after=" + "z" * 300, "??"])
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(number=strategies.integers(0, 10_000), segment=SEGMENTS, query=QUERIES, body=BODIES, kind=TYPES)
+def test_R23_no_request_gets_a_5xx_of_ours(
+    gateway: Whole, upstream: Recorder, choices: Choices, number: int, segment: str, query: str, body: bytes, kind: str
+):
+    """R23: any operation, any values in its path and query, any body of any type.
+
+    What comes back is the upstream's answer, or a refusal of the described form.
+    """
+    method, path = choices[number % len(choices)]
+    target = re.sub(r"\{[^}]+\}", lambda _: segment, path) + query
+    head = f"{method} {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\nConnection: close\r\n"
+    head += (f"Content-Type: {kind}\r\n" if kind else "") + f"Content-Length: {len(body)}\r\n\r\n"
+    upstream.requests.clear()
+    answer = gateway.raw(head.encode("latin-1") + body)
+    status = int(answer[9:12])
+    assert status < 500, (target, answer)
+    if not upstream.requests and status >= 400:
+        error = json.loads(answer.partition(b"\r\n\r\n")[2])["error"]
+        assert isinstance(error, str) or isinstance(error["message"], str)
+
+
+def test_R23_our_own_replies_fit_the_description(gateway: Whole, upstream: Recorder, document: dict[str, Any]):
+    """R23: every page of ours, good and refused, against the schemas that are served."""
+    calls = [
+        ("GET", "/livez", "/livez", {}),
+        ("GET", "/readyz", "/readyz", {}),
+        ("GET", "/api/v1/specification/list", "/api/v1/specification/list", {}),
+        ("POST", "/api/v2/specification/test", "/api/v2/specification/test", {"json": {}}),
+        ("POST", "/api/v2/specification/test", "/api/v2/specification/test", {"json": {"X": "y"}}),
+        ("GET", "/kosha/v1/actions", "/kosha/v1/actions", {}),
+        ("GET", "/kosha/v1/connection", "/kosha/v1/connection", {}),
+        ("GET", "/kosha/v1/actions/{action}", "/kosha/v1/actions/createEmbedding", {}),
+        ("GET", "/kosha/v1/actions/{action}", "/kosha/v1/actions/none", {}),
+        ("POST", "/kosha/v1/actions/{action}/validate", "/kosha/v1/actions/createEmbedding/validate", {"json": {"inputs": {"model": 5}}}),
+        ("POST", "/kosha/v1/actions/{action}/run", "/kosha/v1/actions/listModels/run", {"json": {"inputs": {}}}),
+        ("POST", "/kosha/v1/actions/{action}/run", "/kosha/v1/actions/createEmbedding/run", {"json": {"inputs": {}}}),
+        ("POST", "/kosha/v1/actions/{action}/run", "/kosha/v1/actions/createEmbedding/run", {"json": []}),
+    ]
+    for method, path, target, options in calls:
+        answer = gateway.call(method, target, **options)
+        responses = document["paths"][path][method.lower()]["responses"]
+        found = responses.get(str(answer.status_code)) or responses[f"{answer.status_code // 100}XX"]
+        schema = {**found["content"]["application/json"]["schema"], "components": document["components"]}
+        errors = [error.message for error in Draft202012Validator(schema).iter_errors(answer.json())]
+        assert not errors, (target, errors[:3])
