@@ -96,7 +96,10 @@ def split(flat: Flat) -> Iterator[Branch]:
     """A branch for each type that an alternative accepts; of a list of values each type gets its own."""
     values = flat.get("enum")
     for name in _types(flat):
-        allowed = None if values is None else {text: value for text, value in values.items() if name in _names_of(value)}
+        limits = _limits(flat, name)
+        allowed = (
+            None if values is None else {text: value for text, value in values.items() if name in _names_of(value) and _fits(value, limits)}
+        )
         if allowed is None or allowed:
             yield _branch(flat, name, allowed)
 
@@ -163,6 +166,17 @@ def _bounds(flat: Flat, whole: bool) -> Iterator[tuple[str, Limit]]:
             found.append((round_strict(flat[strict]) + step, 0) if whole else (flat[strict], step))
         if found:
             yield keyword, max(found) if keyword in LOWER else min(found)
+
+
+def _fits(value: Any, limits: Mapping[str, Limit]) -> bool:
+    """Whether a listed value keeps the limits that stand beside the list; what an array contains is not looked at."""
+    size = value if isinstance(value, (int, float)) else 0 if value is None else len(value)
+    for keyword, (number, strict) in limits.items():
+        if keyword not in ("minContains", "maxContains"):
+            inside = size >= number if keyword in LOWER else size <= number
+            if not inside or (strict and size == number):
+                return False
+    return True
 
 
 def limit_words(keyword: str, limit: Limit | None) -> dict[str, Any] | None:

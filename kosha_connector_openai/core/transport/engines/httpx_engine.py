@@ -92,9 +92,13 @@ class SyncHttpxReply:
     def close(self) -> None:
         """Gives the connection back, or closes it where the body was not read to its end, or where more came than the body."""
         held = _held(self._response)
-        self._response.close()
+        # Before it goes back: from then on it may be carrying the next request, whose reply would be taken for bytes too many.
         if _is_poisoned(held):
             held.close()
+        stream = getattr(_innermost(held), "_network_stream", None)
+        if stream is not None:
+            stream.in_use = False
+        self._response.close()
 
 
 class AsyncHttpx:
@@ -146,9 +150,9 @@ class AsyncHttpxReply:
     async def close(self) -> None:
         """Gives the connection back, or closes it where the body was not read to its end, or where more came than the body."""
         held = _held(self._response)
-        await self._response.aclose()
         if _is_poisoned(held):
             await held.aclose()
+        await self._response.aclose()
 
 
 def _held(response: Any) -> Any:
@@ -157,11 +161,15 @@ def _held(response: Any) -> Any:
     return getattr(getattr(stream, "_pool_request", None), "connection", None)
 
 
-def _is_poisoned(held: Any) -> bool:
-    """Whether bytes came after the reply's end: httpcore would take them for the answer to the next request."""
+def _innermost(held: Any) -> Any:
     while hasattr(held, "_connection"):
         held = held._connection
-    state = getattr(held, "_h11_state", None)
+    return held
+
+
+def _is_poisoned(held: Any) -> bool:
+    """Whether bytes came after the reply's end: httpcore would take them for the answer to the next request."""
+    state = getattr(_innermost(held), "_h11_state", None)
     return state is not None and bool(state.trailing_data[0])
 
 

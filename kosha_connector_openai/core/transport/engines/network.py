@@ -69,6 +69,8 @@ class DeadlineStream:
         self._core = core
         self._stream = stream
         self._deadline = deadline
+        self.in_use = False
+        """Whether a request was written whose reply has not been closed."""
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """At most ``max_bytes``; b"" at the end."""
@@ -80,6 +82,7 @@ class DeadlineStream:
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """All of ``buffer``, in pieces, so that a slow reader cannot stretch the call."""
+        self.in_use = True
         view = memoryview(buffer)
         for start in range(0, len(view), 65_536):
             left = self._deadline.left(timeout)
@@ -100,8 +103,13 @@ class DeadlineStream:
         return DeadlineStream(self._core, stream, self._deadline)
 
     def get_extra_info(self, info: str) -> Any:
-        """What the socket knows of itself."""
-        return self._stream.get_extra_info(info)
+        """What the socket knows of itself.
+
+        The pool takes a readable idle connection for one that the server closed. It asks while another thread may just have sent a request:
+        a reply that has come to it is no reason to close the connection, so the mark is looked at last.
+        """
+        found = self._stream.get_extra_info(info)
+        return False if info == "is_readable" and self.in_use else found
 
 
 class DeadlineBackend:

@@ -42,6 +42,7 @@ EDITS = [
     ("value removed", {"enum": ["a", "b"]}, {"const": "a"}, "", "values-removed", B, C),
     ("values opened", {"enum": ["a"]}, S, "", "values-opened", C, B),
     ("values closed", S, {"enum": ["a"]}, "", "values-closed", B, C),
+    ("values that a bound refuses", {"enum": ["a"]}, {"allOf": [{"enum": ["a"]}, {**S, "maxLength": 0}]}, "", "type-removed", B, C),
     ("values to a pattern", {"enum": ["a"]}, {**S, "pattern": "^b"}, "", "rule-changed", B, B),
     ("known value beside any", S, {"anyOf": [S, {"enum": ["a"]}]}, "", "known-values-changed", I, I),
     ("lower bound raised", {**N, "minimum": 1}, {**N, "minimum": 2}, "", "limit-tightened", B, C),
@@ -102,6 +103,7 @@ SAME = [
     ("parts and a whole", obj(("a",), a=S, b=N), {"allOf": [obj(a=S), obj(b=N), {"required": ["a"]}]}),
     ("bound of two parts", {**N, "minimum": 2}, {"allOf": [{**N, "minimum": 1}, {**N, "minimum": 2}]}),
     ("values of two parts", {"enum": ["a"]}, {"allOf": [{"enum": ["a", "b"]}, {"enum": ["a", "c"]}]}),
+    ("values within a bound", {"enum": ["a", 3]}, {"enum": ["a", "bb", 0, 3, 9], "maxLength": 1, "minimum": 2, "exclusiveMaximum": 9}),
     ("types of two parts", W, {"allOf": [N, W]}),
     (
         "patterns of two parts",
