@@ -23,6 +23,7 @@ from kosha_connector_openai.core.connector import CallOptions
 from kosha_connector_openai.core.flow_errors import WorkflowDocumentError, WorkflowError
 
 if TYPE_CHECKING:
+    from kosha_connector_openai.flows.jobs import JobStore
     from kosha_connector_openai.flows.workflows import Begun, Document, StepRecord, Workflow
 
 _FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="An Arazzo document, YAML or JSON.", show_default=False)]
@@ -126,6 +127,7 @@ def run(
                 workflow=chosen.id,
                 limits=Limits(seconds=timeout),
                 options=CallOptions(attempts=attempts),
+                handles=_handles(document),
                 watch=watch,
                 **journal,
             )
@@ -135,6 +137,16 @@ def run(
         say_json({"error": error.to_dict()} | (error.result.to_dict() if error.result else {}))
         raise typer.Exit(ExitCode.WORKFLOW) from None
     say_json(result.to_dict() if as_json else plain(result.outputs))
+
+
+def _handles(document: Document) -> JobStore | None:
+    """Where `jobs` keeps its handles, for a document that starts jobs."""
+    if not any(step.runner == "job" for workflow in document.workflows.values() for step in workflow.steps):
+        return None
+    from kosha_connector_openai.cli.job_work import folder  # noqa: PLC0415
+    from kosha_connector_openai.flows.jobs import JobStore  # noqa: PLC0415
+
+    return JobStore(folder())
 
 
 def _schema(workflow: Workflow) -> Mapping[str, Any]:

@@ -24,7 +24,6 @@ def there(wing: str, name: str) -> bool:
         return False
 
 
-needs_jobs = pytest.mark.skipif(not there("jobs", "Jobs"), reason="no jobs here")
 needs_presets = pytest.mark.skipif(not there("presets", "run_preset"), reason="no presets here")
 
 
@@ -75,7 +74,6 @@ def test_a_recording_becomes_a_summary(run: Any) -> None:
     assert result.outputs["summary"]
 
 
-@needs_jobs
 def test_a_batch_is_waited_for_and_its_rows_come_back(run: Any, tmp_path: Path) -> None:
     lines = [
         {"custom_id": name, "method": "POST", "url": "/v1/embeddings", "body": {"model": "text-embedding-3-small", "input": name}}
@@ -88,6 +86,32 @@ def test_a_batch_is_waited_for_and_its_rows_come_back(run: Any, tmp_path: Path) 
     assert [record.runner for record in result.steps] == ["operation", "job"]
 
 
+def test_the_handle_of_a_job_outlives_an_interrupted_run(
+    root: Path, connector: Connector, connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever stops a run while it waits for a job can go on with the job, and pays for no second one."""
+    from kosha_connector_openai.flows import driving
+    from kosha_connector_openai.flows.jobs import Jobs, JobStore
+
+    (tmp_path / "r.jsonl").write_text(
+        json.dumps({"custom_id": "a", "method": "POST", "url": "/v1/embeddings", "body": {"model": "m", "input": "x"}}) + "\n"
+    )
+    store = JobStore(tmp_path / "jobs")
+    document = read_workflows(root / "examples" / "workflows" / "batch-of-embeddings.yaml", connector)
+
+    def stop(_: float) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(driving.time, "sleep", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run_workflow(document, connector, connection, {"requests": {"path": str(tmp_path / "r.jsonl")}}, handles=store)
+    (handle,) = store
+    jobs = Jobs(connector, connection, store=store)
+    assert jobs.wait(handle).check().end == "success"
+    assert len(connector.run("listBatches", {}, connection).value["data"]) == 1
+
+
 @needs_presets
 def test_a_message_is_sorted_by_a_task(run: Any) -> None:
     result = run("triage", message="The parcel came two weeks late.")
@@ -96,7 +120,6 @@ def test_a_message_is_sorted_by_a_task(run: Any) -> None:
     assert ("reply" in result.outputs) is (result.outputs["label"] == "complaint")
 
 
-@needs_jobs
 @needs_presets
 async def test_an_event_loop_runs_tasks_and_jobs_too(root: Path, connector: Connector, connection: Connection, tmp_path: Path) -> None:
     file = tmp_path / "requests.jsonl"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from kosha_connector_openai.core.actions.action import Action as ConnectorAction
+from kosha_connector_openai.core.actions.words import safe
 from kosha_connector_openai.core.errors import BudgetError, ConnectorError, InputError, OutcomeUnknownError, ReplyError, SetupError
 from kosha_connector_openai.core.flow_errors import WorkflowError, WorkflowLimitError
 from kosha_connector_openai.core.transport.retry import parse_retry_after
@@ -35,6 +36,8 @@ class _Attempt:
     exchange: Exchange
     error: ConnectorError | None = None
     failed: str | None = None
+    unmet: str = ""
+    """The text of the criterion, which is the document's own."""
 
     @property
     def ok(self) -> bool:
@@ -190,7 +193,7 @@ class Interpreter:
             return
         for criterion in step.criteria:
             if not criterion.satisfied(attempt.known.look):
-                attempt.failed, attempt.error = criterion.pointer, reply.error
+                attempt.failed, attempt.unmet, attempt.error = criterion.pointer, criterion.text, reply.error
                 return
 
     def _next(self, attempt: _Attempt, step: Step, tries: Counter[str]) -> Action | None:
@@ -278,8 +281,10 @@ class Interpreter:
         if self._left() <= 0:
             return self._late(workflow, step)
         pointer = attempt.failed or step.pointer
-        message = f"The step `{step.id}` failed: {error.message}" if error else f"The step `{step.id}` does not meet a criterion."
-        hint = "" if error else "Look at the criterion that is named, and at what the step's outputs say."
+        message = (
+            f"The step `{step.id}` failed: {error.message}" if error else f"The step `{step.id}` does not meet `{safe(attempt.unmet)}`."
+        )
+        hint = "" if error else "Its call was made; look at what it answered."
         return WorkflowError(message, pointer=pointer, workflow=workflow.id, step=step.id, hint=hint, cause=error)
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""The other wings of flows, imported when a document names a preset or a job: most name neither."""
+"""The presets beside us, imported when a document names one: most name none."""
 
 from __future__ import annotations
 
@@ -9,8 +9,3 @@ from typing import Any
 def presets() -> Any:
     """``flows.presets``."""
     return import_module("kosha_connector_openai.flows.presets")
-
-
-def jobs() -> Any:
-    """``flows.jobs``."""
-    return import_module("kosha_connector_openai.flows.jobs")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from kosha_connector_openai.core.connector import CallOptions, Connection, Connector
 from kosha_connector_openai.core.errors import ApiError, ConnectorError
@@ -15,6 +15,9 @@ from kosha_connector_openai.flows.workflows.lookup import Reply
 from kosha_connector_openai.flows.workflows.moves import Task
 from kosha_connector_openai.flows.workflows.result import plain
 
+if TYPE_CHECKING:
+    from kosha_connector_openai.flows.jobs import JobResult, JobStore
+
 
 @dataclass(frozen=True, slots=True)
 class Worker:
@@ -23,6 +26,8 @@ class Worker:
     connector: Connector
     connection: Connection
     options: CallOptions = CallOptions()
+    handles: JobStore | None = None
+    """Keeps the handle of each job that a step starts, so that any process can go on with it."""
 
     def call(self, task: Task) -> CallOptions:
         """The options of the calls of one task: never longer than the run may still take."""
@@ -117,23 +122,27 @@ def _of_preset(result: Any) -> Reply:
 
 
 def _job(worker: Worker, task: Task) -> Reply:
-    wing = neighbours.jobs()
-    jobs = wing.Jobs(worker.connector, worker.connection)
+    from kosha_connector_openai.flows.jobs import Jobs, WaitOptions  # noqa: PLC0415 - few documents name one
+
+    jobs = Jobs(worker.connector, worker.connection, store=worker.handles)
     handle = jobs.start(task.step.target, task.inputs, worker.call(task))
-    return _of_job(jobs.fetch(jobs.wait(handle, wing.WaitOptions(timeout=task.seconds), fresh=True).check()))
+    return _of_job(jobs.fetch(jobs.wait(handle, WaitOptions(timeout=task.seconds), fresh=True).check()))
 
 
 async def _ajob(worker: Worker, task: Task) -> Reply:
-    wing = neighbours.jobs()
-    jobs = wing.AsyncJobs(worker.connector, worker.connection)
+    from kosha_connector_openai.flows.jobs import AsyncJobs, WaitOptions  # noqa: PLC0415
+
+    jobs = AsyncJobs(worker.connector, worker.connection, store=worker.handles)
     handle = await jobs.start(task.step.target, task.inputs, worker.call(task))
-    return _of_job(await jobs.fetch((await jobs.wait(handle, wing.WaitOptions(timeout=task.seconds), fresh=True)).check()))
+    return _of_job(await jobs.fetch((await jobs.wait(handle, WaitOptions(timeout=task.seconds), fresh=True)).check()))
 
 
-def _of_job(result: Any) -> Reply:
+def _of_job(result: JobResult) -> Reply:
     """The job's value; the rows of a table become a list, so that its files can go."""
+    from kosha_connector_openai.flows.jobs import LineTable  # noqa: PLC0415
+
     value = result.value
-    if isinstance(value, neighbours.jobs().LineTable):
+    if isinstance(value, LineTable):
         with value:
             value = [row.to_dict() for row in value]
     return Reply(body=value if isinstance(value, (bytes, bytearray)) else plain(value), usage=result.usage, requests=1)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kosha_connector_openai.core.actions.words import safe
 from kosha_connector_openai.core.connector import CallOptions, Connection, Connector
@@ -19,6 +19,9 @@ from kosha_connector_openai.flows.workflows.model import Document, Workflow
 from kosha_connector_openai.flows.workflows.moves import Begun, End, Limits, Move, Moves, Pause, Task
 from kosha_connector_openai.flows.workflows.result import StepRecord, WorkflowResult, add_usage
 from kosha_connector_openai.flows.workflows.runners import Worker
+
+if TYPE_CHECKING:
+    from kosha_connector_openai.flows.jobs import JobStore
 
 Watch = Callable[[Begun | StepRecord], None]
 
@@ -111,6 +114,7 @@ def run_workflow(
     workflow: str | None = None,
     limits: Limits = Limits(),
     options: CallOptions = CallOptions(),
+    handles: JobStore | None = None,
     journal: Journal = log,
     watch: Watch | None = None,
     sleep: Callable[[float], object] = time.sleep,
@@ -120,9 +124,9 @@ def run_workflow(
 
     Raises WorkflowError where it fails, with the outputs so far and a record of each step in ``result``; InputError where the inputs are
     wrong or no such workflow is there. ``watch`` is told of each step as it begins and ends; ``journal`` gets a line for each step and one
-    for the run.
+    for the run. ``handles`` keeps the handle of each job that a step starts, from before it is started.
     """
-    run = _Run(document, choose(document, workflow), Worker(connector, connection, options), limits, journal, watch, clock)
+    run = _Run(document, choose(document, workflow), Worker(connector, connection, options, handles), limits, journal, watch, clock)
     moves, answer = run.moves(inputs or {}), None
     try:
         while True:
@@ -153,6 +157,7 @@ async def arun_workflow(
     workflow: str | None = None,
     limits: Limits = Limits(),
     options: CallOptions = CallOptions(),
+    handles: JobStore | None = None,
     journal: Journal = log,
     watch: Watch | None = None,
     sleep: Callable[[float], Awaitable[object]] | None = None,
@@ -161,7 +166,7 @@ async def arun_workflow(
     """``run_workflow`` for asyncio; cancelling it closes the upstream connection."""
     import asyncio  # noqa: PLC0415 - a thread's run needs none of it
 
-    run = _Run(document, choose(document, workflow), Worker(connector, connection, options), limits, journal, watch, clock)
+    run = _Run(document, choose(document, workflow), Worker(connector, connection, options, handles), limits, journal, watch, clock)
     moves, answer = run.moves(inputs or {}), None
     try:
         while True:
