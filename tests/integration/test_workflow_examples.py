@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +13,6 @@ from kosha_connector_openai import Connection, Connector
 from kosha_connector_openai.core.flow_errors import WorkflowError
 from kosha_connector_openai.flows.workflows import WorkflowResult, arun_workflow, read_workflows, run_workflow
 from kosha_connector_openai.sandbox import Sandbox
-
-
-def there(wing: str, name: str) -> bool:
-    """Whether a wing that a document may name is part of this package."""
-    try:
-        return hasattr(import_module(f"kosha_connector_openai.flows.{wing}"), name)
-    except ModuleNotFoundError:
-        return False
-
-
-needs_presets = pytest.mark.skipif(not there("presets", "run_preset"), reason="no presets here")
 
 
 @pytest.fixture
@@ -44,7 +32,6 @@ def run(root: Path, connector: Connector, connection: Connection) -> Any:
     return run
 
 
-@needs_presets
 def test_every_example_can_be_run(root: Path, connector: Connector) -> None:
     files = sorted((root / "examples" / "workflows").glob("*.yaml"))
     assert len(files) == 4
@@ -112,7 +99,6 @@ def test_the_handle_of_a_job_outlives_an_interrupted_run(
     assert len(connector.run("listBatches", {}, connection).value["data"]) == 1
 
 
-@needs_presets
 def test_a_message_is_sorted_by_a_task(run: Any) -> None:
     result = run("triage", message="The parcel came two weeks late.")
     assert result.outputs["label"] in ("complaint", "order", "other")
@@ -120,7 +106,6 @@ def test_a_message_is_sorted_by_a_task(run: Any) -> None:
     assert ("reply" in result.outputs) is (result.outputs["label"] == "complaint")
 
 
-@needs_presets
 async def test_an_event_loop_runs_tasks_and_jobs_too(root: Path, connector: Connector, connection: Connection, tmp_path: Path) -> None:
     file = tmp_path / "requests.jsonl"
     line = {"custom_id": "a", "method": "POST", "url": "/v1/embeddings", "body": {"model": "text-embedding-3-small", "input": "x"}}

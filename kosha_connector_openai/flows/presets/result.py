@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, get_args
 from kosha_connector_openai.core.errors import AnswerError, Fault, IncompleteAnswerError, RefusedAnswerError, UnfitAnswerError
 from kosha_connector_openai.core.result.outcome import Policy
 from kosha_connector_openai.core.result.result import Result
+from kosha_connector_openai.flows.usage import add_usage
 
 Outcome = Literal["ok", "refused", "incomplete", "unfit"]
 POLICIES: Final = get_args(Policy)
@@ -108,21 +109,3 @@ class Tally:
         if ending.outcome != "ok" and policy == "warn":
             total.warnings += (Fault("", ending.outcome, ending.reason, _HINTS[ending.outcome]), *ending.faults)
         return total
-
-
-def add_usage(total: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """Counts added name by name, at every depth; what is no number is kept from the first."""
-    found = dict(total)
-    for name, value in more.items():
-        had = found.get(name)
-        if isinstance(value, Mapping):
-            found[name] = add_usage(had if isinstance(had, Mapping) else {}, value)
-        elif _is_number(value) and _is_number(had):
-            found[name] = had + value
-        elif had is None:
-            found[name] = value
-    return found
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

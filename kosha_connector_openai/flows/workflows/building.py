@@ -10,7 +10,6 @@ from kosha_connector_openai.core.actions.inputs import BODY
 from kosha_connector_openai.core.connector import Connector
 from kosha_connector_openai.core.errors import Fault, InputError
 from kosha_connector_openai.core.json_text import check_value, escape
-from kosha_connector_openai.flows.workflows import neighbours
 from kosha_connector_openai.flows.workflows.model import Document
 from kosha_connector_openai.flows.workflows.reading import read_workflows
 
@@ -147,8 +146,10 @@ class Flow:
         found |= {"description": step.description} if step.description else {}
         found |= _named(inputs) if step.kind == "preset" else _sent(step, inputs, connector)
         if step.kind == "preset":
+            from kosha_connector_openai.flows.presets import find_preset  # noqa: PLC0415 - few flows have one
+
             # Other tools, which know no preset, find the operation that it uses.
-            found |= {"operationId": neighbours.presets().find_preset(connector, step.action).action, "x-kosha-preset": step.action}
+            found |= {"operationId": find_preset(connector, step.action).action, "x-kosha-preset": step.action}
         found |= {"successCriteria": list(map(_criterion, step.success))} if step.success else {}
         for name, actions in (("onSuccess", step.on_success), ("onFailure", step.on_failure)):
             found |= {name: [dict(action) for action in actions]} if actions else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final
@@ -15,6 +16,7 @@ from kosha_connector_openai.flows.workflows.expressions import MISSING, Expressi
 Test = Callable[[Any], Truth]
 """Asked of the value of a criterion's context."""
 _LONGEST: Final = 1_000
+_QUOTED: Final = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 _INSTALL: Final = "Install this package with its extra [workflows]."
 
 
@@ -33,7 +35,8 @@ def read_regex(condition: str) -> Test:
 
 def read_jsonpath(condition: str) -> Test:
     """A JSONPath query (RFC 9535): satisfied where it selects anything but false and null."""
-    if len(condition) > _LONGEST or condition.count("..") > 1 or condition.count("$") > 1:
+    bare = _QUOTED.sub("", condition)
+    if len(condition) > _LONGEST or bare.count("..") > 1 or bare.count("$") > 1:
         raise ExpressionError("could take too long: use at most one `..`, and `$` only at its beginning.", rule="too-complex")
     query = _query(condition)
 

@@ -281,9 +281,8 @@ class Interpreter:
         if self._left() <= 0:
             return self._late(workflow, step)
         pointer = attempt.failed or step.pointer
-        message = (
-            f"The step `{step.id}` failed: {error.message}" if error else f"The step `{step.id}` does not meet `{safe(attempt.unmet)}`."
-        )
+        what = f"failed: {error.message}" if error else f"does not meet `{safe(attempt.unmet)}`."
+        message = f"The step `{step.id}` {what}"
         hint = "" if error else "Its call was made; look at what it answered."
         return WorkflowError(message, pointer=pointer, workflow=workflow.id, step=step.id, hint=hint, cause=error)
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from kosha_connector_openai.core.connector import CallOptions, Connection, Connector
 from kosha_connector_openai.core.errors import ApiError, ConnectorError
 from kosha_connector_openai.core.result.result import Result
-from kosha_connector_openai.flows.workflows import neighbours
 from kosha_connector_openai.flows.workflows.expressions import MISSING
 from kosha_connector_openai.flows.workflows.lookup import Reply
 from kosha_connector_openai.flows.workflows.moves import Task
@@ -17,6 +16,7 @@ from kosha_connector_openai.flows.workflows.result import plain
 
 if TYPE_CHECKING:
     from kosha_connector_openai.flows.jobs import JobResult, JobStore
+    from kosha_connector_openai.flows.presets import PresetResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +102,18 @@ def _reply(result: Result) -> Reply:
 
 
 def _preset(worker: Worker, task: Task) -> Reply:
-    run = neighbours.presets().run_preset
-    return _of_preset(run(worker.connector, task.step.target, task.inputs, worker.connection, options=worker.call(task)))
+    from kosha_connector_openai.flows.presets import run_preset  # noqa: PLC0415 - few documents name one
+
+    return _of_preset(run_preset(worker.connector, task.step.target, task.inputs, worker.connection, options=worker.call(task)))
 
 
 async def _apreset(worker: Worker, task: Task) -> Reply:
-    run = neighbours.presets().arun_preset
-    return _of_preset(await run(worker.connector, task.step.target, task.inputs, worker.connection, options=worker.call(task)))
+    from kosha_connector_openai.flows.presets import arun_preset  # noqa: PLC0415
+
+    return _of_preset(await arun_preset(worker.connector, task.step.target, task.inputs, worker.connection, options=worker.call(task)))
 
 
-def _of_preset(result: Any) -> Reply:
+def _of_preset(result: PresetResult) -> Reply:
     return Reply(
         body=plain(result.value),
         usage=result.usage or None,

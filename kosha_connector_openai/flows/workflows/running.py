@@ -13,11 +13,12 @@ from kosha_connector_openai.core.actions.words import safe
 from kosha_connector_openai.core.connector import CallOptions, Connection, Connector
 from kosha_connector_openai.core.errors import Fault, InputError
 from kosha_connector_openai.core.nearest import nearest
+from kosha_connector_openai.flows.usage import add_usage
 from kosha_connector_openai.flows.workflows.interpreter import Interpreter, checked_inputs
 from kosha_connector_openai.flows.workflows.journal import Journal, log
 from kosha_connector_openai.flows.workflows.model import Document, Workflow
 from kosha_connector_openai.flows.workflows.moves import Begun, End, Limits, Move, Moves, Pause, Task
-from kosha_connector_openai.flows.workflows.result import StepRecord, WorkflowResult, add_usage
+from kosha_connector_openai.flows.workflows.result import StepRecord, WorkflowResult
 from kosha_connector_openai.flows.workflows.runners import Worker
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from kosha_connector_openai.core.actions.words import safe
 from kosha_connector_openai.core.connector import Connector
 from kosha_connector_openai.core.errors import ConnectorError, Fault
 from kosha_connector_openai.core.nearest import nearest
-from kosha_connector_openai.flows.workflows import neighbours
 from kosha_connector_openai.flows.workflows.expressions import ExpressionError
 from kosha_connector_openai.flows.workflows.model import Runner
 from kosha_connector_openai.flows.workflows.names import Signature
@@ -139,8 +138,10 @@ class Targets:
         return Target("workflow", name, None, self._workflows[name].inputs, frozenset(self._required[name]))
 
     def _preset(self, node: Node) -> _Preset:
+        from kosha_connector_openai.flows.presets import find_preset  # noqa: PLC0415 - few documents name one
+
         try:
-            info = neighbours.presets().find_preset(self._connector, node.text())
+            info = find_preset(self._connector, node.text())
         except ConnectorError as error:
             fault: Fault | None = next(iter(getattr(error, "faults", ())), None)
             node.fault("unknown", "names no preset.", fault.fix if fault else "")

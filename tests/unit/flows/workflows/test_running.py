@@ -216,11 +216,11 @@ def test_slow_patterns_and_queries_cost_no_time(connector: Connector, at: Callab
         {"context": "$response.body", "condition": "$.data[?match(@.id, '(a+)+')]", "type": "jsonpath"},
         {"context": "$response.body", "condition": "$.data[?search(@.id, '^(a|a|b?)*$')]", "type": "jsonpath"},
     ):
-        started = time.monotonic()
+        started = time.thread_time()
         source = document({"operationId": "listModels", "successCriteria": [criterion]})
         with Recorder(body) as upstream, pytest.raises((WorkflowError, WorkflowDocumentError)):
             run_workflow(read_workflows(source, connector), connector, at(upstream))
-        assert time.monotonic() - started < 1
+        assert time.thread_time() - started < 1
 
 
 def test_a_query_that_could_multiply_is_refused(connector: Connector) -> None:
