@@ -24,16 +24,14 @@ from tests.recorder import Recorder, reply, silence
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "complaints.md"
 ROW = re.compile(r"^\| (\d+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
-POINTER = re.compile(r"(due: )?`([\w/]+\.py)::(\w+)`")
+POINTER = re.compile(r"`([\w/]+\.py)::(\w+)`")
 CHAT = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
-DUE = {15}
-"""Complaints whose whole answer is still being built; their page says what must exist."""
 
 
-def rows() -> dict[int, tuple[str, str, list[tuple[bool, str, str]]]]:
-    """Number -> complaint, what is true here, and the tests: whether one is still to come, its file, its name."""
+def rows() -> dict[int, tuple[str, str, list[tuple[str, str]]]]:
+    """Number -> complaint, what is true here, and the tests: file and name."""
     found = ROW.findall(PAGE.read_text(encoding="utf-8"))
-    return {int(number): (text, here, [(bool(d), f, t) for d, f, t in POINTER.findall(tests)]) for number, text, here, tests in found}
+    return {int(number): (text, here, POINTER.findall(tests)) for number, text, here, tests in found}
 
 
 @cache
@@ -57,10 +55,7 @@ def test_every_complaint_has_its_row() -> None:
 @pytest.mark.parametrize("number", range(1, 21))
 def test_every_test_that_a_row_names_exists(number: int) -> None:
     """A row never points at a test that is gone; what is due may be missing, in the rows that say so."""
-    for due, path, name in rows()[number][2]:
-        if due and not (ROOT / path).is_file():
-            assert number in DUE
-            continue
+    for path, name in rows()[number][2]:
         assert name in names_in(path), f"{path}::{name}"
 
 

@@ -69,6 +69,20 @@ def test_inputs_stand_where_the_operation_has_them(connector: Connector) -> None
     assert made.document(connector).workflows["f"].steps[1].runner == "job"
 
 
+def test_a_preset_is_exported_with_its_operation_for_other_tools(connector: Connector, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Flow("sort")
+    sort = made.preset("classify", {"text": made.input("text"), "labels": ["praise", "complaint"]}, id="sort")
+    made.output("label", sort.output("label"))
+    step = made.to_arazzo(connector)["workflows"][0]["steps"][0]
+    assert (step["operationId"], step["x-kosha-preset"]) == ("createChatCompletion", "classify")
+    with Sandbox() as upstream:
+        monkeypatch.setenv("OPENAI_API_KEY", upstream.key)
+        connection = connector.connection({"server_url": upstream.url, "api_key": "env:OPENAI_API_KEY"})
+        result = run_workflow(made.document(connector), connector, connection, {"text": "Thank you!"})
+    assert result.outputs["label"] in ("praise", "complaint")
+    assert result.steps[0].runner == "preset"
+
+
 def test_what_is_no_json_is_refused_with_its_place(connector: Connector) -> None:
     made = Flow("f")
     made.step("createEmbedding", {"model": "m", "input": [b"bytes"]})
