@@ -54,7 +54,7 @@ def test_every_complaint_has_its_row() -> None:
 
 @pytest.mark.parametrize("number", range(1, 21))
 def test_every_test_that_a_row_names_exists(number: int) -> None:
-    """A row never points at a test that is gone; what is due may be missing, in the rows that say so."""
+    """A row never points at a test that is gone."""
     for path, name in rows()[number][2]:
         assert name in names_in(path), f"{path}::{name}"
 
