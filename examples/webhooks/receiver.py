@@ -18,7 +18,7 @@ from kosha_connector_openai.core.flow_errors import TriggerError
 from kosha_connector_openai.flows.triggers import MemoryGuard, TriggerEvent, verify
 
 LARGEST = 1024 * 1024
-_WORDS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 413: "Content Too Large", 503: "Service Unavailable"}
+_WORDS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 411: "Length Required", 413: "Content Too Large", 503: "Service Unavailable"}
 
 
 class Receiver:
@@ -37,7 +37,10 @@ class Receiver:
 
     def take(self, environ: dict[str, Any]) -> int:
         """Verifies one delivery and hands it on; the status to answer with."""
-        size = int(environ.get("CONTENT_LENGTH") or 0)
+        length = environ.get("CONTENT_LENGTH", "")
+        if not (length.isascii() and length.isdecimal()):
+            return 411
+        size = int(length[:20])
         if size > LARGEST:
             return 413
         headers = {name[5:].replace("_", "-"): value for name, value in environ.items() if name.startswith("HTTP_")}

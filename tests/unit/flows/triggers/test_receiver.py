@@ -64,6 +64,12 @@ def test_each_event_is_taken_once(receiver: tuple[Any, int], connector: Connecto
     assert post(port, b"{}", sign("wh_3", now, b"{}", SECRET)) == 400
 
 
+@pytest.mark.parametrize(("length", "status"), [("-1", 411), ("x", 411), ("9" * 30, 413)])
+def test_a_length_that_cannot_be_is_refused_at_once(receiver: tuple[Any, int], length: str, status: int) -> None:
+    """Nothing is read that could keep the receiver waiting."""
+    assert post(receiver[1], b"", {"Content-Length": length}) == status
+
+
 def test_a_full_queue_makes_the_sender_come_again(receiver: tuple[Any, int], connector: Connector) -> None:
     app, port = receiver
     body = json.dumps(sample(connector, "response.failed")).encode()
