@@ -1,7 +1,7 @@
 """A receiver of webhooks in plain WSGI: it takes each event once, and answers before it works on it.
 
 Run it with ``WEBHOOK_SECRET=whsec_... python examples/webhooks/receiver.py`` and send it a sample:
-``kosha-openai trigger sample batch.completed --secret env:WEBHOOK_SECRET``.
+``kosha-openai trigger sample batch.completed --signed-by env:WEBHOOK_SECRET``.
 """
 
 from __future__ import annotations

@@ -27,7 +27,9 @@ _LARGEST: Final = 4 * 1024 * 1024
 _EventType = Annotated[str, typer.Argument(metavar="TYPE", help="The type of the event.", show_default=False)]
 _Secret = Annotated[
     list[str] | None,
-    typer.Option("--secret", metavar="REFERENCE", help="Where the signing secret is kept: env:NAME or file:/path. Twice while it changes."),
+    typer.Option(
+        "--signed-by", metavar="REFERENCE", help="Where the signing secret is kept: env:NAME or file:/path. Twice while it changes."
+    ),
 ]
 
 
@@ -55,7 +57,7 @@ def list_(ctx: typer.Context, as_json: opt.AsJson = False) -> None:
 
 
 def sample(ctx: typer.Context, name: _EventType, secret: _Secret = None, as_json: opt.AsJson = False) -> None:
-    """Shows an event as it could come; with --secret as a signed delivery, to try a receiver with."""
+    """Shows an event as it could come; with --signed-by as a signed delivery, to try a receiver with."""
     from kosha_connector_openai.flows.triggers import sample as find_sample  # noqa: PLC0415
     from kosha_connector_openai.flows.triggers import sign  # noqa: PLC0415
 
@@ -86,7 +88,7 @@ def verify(
 
     session: Session = ctx.obj
     if not secret:
-        raise typer.BadParameter("Say where the signing secret is kept.", param_hint="--secret")
+        raise typer.BadParameter("Say where the signing secret is kept.", param_hint="--signed-by")
     pairs = [(name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in header)]
     event = check(session.connector, pairs, _body(body), _secrets(session, secret), tolerance=tolerance)
     if as_json:

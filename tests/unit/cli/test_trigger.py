@@ -17,7 +17,7 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 def signed(cli: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[str, list[str]]:
     """A signed sample: its body and its headers as options."""
     monkeypatch.setenv("HOOK", SECRET)
-    found = json.loads(cli("trigger", "sample", "batch.completed", "--secret", "env:HOOK", "--json").stdout)
+    found = json.loads(cli("trigger", "sample", "batch.completed", "--signed-by", "env:HOOK", "--json").stdout)
     return found["body"], [part for pair in found["headers"].items() for part in ("-H", ": ".join(pair))]
 
 
@@ -30,16 +30,16 @@ def test_list_names_every_event(cli: Any) -> None:
 
 def test_a_signed_sample_is_verified(cli: Any, signed: tuple[str, list[str]]) -> None:
     body, headers = signed
-    result = cli("trigger", "verify", "-", "--secret", "env:HOOK", *headers, input=body)
+    result = cli("trigger", "verify", "-", "--signed-by", "env:HOOK", *headers, input=body)
     assert result.exit_code == 0
     assert "kosha-openai run retrieveBatch batch_id=batch_" in result.stdout
-    event = json.loads(cli("trigger", "verify", "-", "--secret", "env:HOOK", "--json", *headers, input=body).stdout)
+    event = json.loads(cli("trigger", "verify", "-", "--signed-by", "env:HOOK", "--json", *headers, input=body).stdout)
     assert (event["type"], event["end"], event["fetch"]["action"]) == ("batch.completed", "success", "retrieveBatch")
 
 
 def test_a_changed_body_is_told_and_has_an_exit_code(cli: Any, signed: tuple[str, list[str]]) -> None:
     body, headers = signed
-    result = cli("trigger", "verify", "-", "--secret", "env:HOOK", *headers, input=body + " ")
+    result = cli("trigger", "verify", "-", "--signed-by", "env:HOOK", *headers, input=body + " ")
     assert result.exit_code == 15
     assert "does not fit" in result.stderr
     assert SECRET not in result.output
@@ -47,7 +47,7 @@ def test_a_changed_body_is_told_and_has_an_exit_code(cli: Any, signed: tuple[str
 
 def test_a_sample_is_shown_with_a_command_to_send_it(cli: Any, signed: tuple[str, list[str]]) -> None:
     assert json.loads(cli("trigger", "sample", "batch.failed").stdout)["type"] == "batch.failed"
-    command = cli("trigger", "sample", "batch.failed", "--secret", "env:HOOK").stdout
+    command = cli("trigger", "sample", "batch.failed", "--signed-by", "env:HOOK").stdout
     assert command.startswith("curl ")
     assert SECRET not in command
     assert cli("trigger", "sample", "batch.faild").exit_code == 3
@@ -64,3 +64,11 @@ def test_poll_keeps_its_place_in_a_file(cli: Any, tmp_path: Path) -> None:
         assert json.loads(cli("trigger", "poll", "batch", *common).stdout)["type"] == "batch.completed"
         assert cli("trigger", "poll", "batch", *common).stdout == ""
     assert place.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_secret_itself_is_refused_and_not_shown(cli: Any) -> None:
+    """Others can read command lines: the option takes a reference."""
+    result = cli("trigger", "sample", "batch.failed", "--signed-by", SECRET)
+    assert result.exit_code == 4
+    assert SECRET not in result.output
+    assert SECRET[8:] not in result.output
