@@ -68,7 +68,7 @@ class Form:
         out: Node = {"form_version": FORM_VERSION, "action": action.id, "title": action.title, "summary": action.summary}
         if self._curated.help:
             out["help"] = self._curated.help
-        if action.hints.deprecated:
+        if action.operation.deprecated:  # else the hints, which look at more of the manifest, are not needed
             out["deprecated"] = {"replacement": action.hints.replacement}
         return out | {"groups": [*GROUPS], "raw": {"scope": "inputs", "type": "object"}}
 

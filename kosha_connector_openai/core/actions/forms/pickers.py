@@ -8,6 +8,10 @@ from fnmatch import fnmatchcase
 from kosha_connector_openai.core.spec.parts.pickers import FieldPicker
 
 
+def _names(entry: FieldPicker, field: str) -> bool:
+    return field in entry.fields or any(fnmatchcase(field, name) for name in entry.fields if "*" in name)
+
+
 class PickerNames:
     """Looks up pickers; the first entry that fits counts."""
 
@@ -18,8 +22,8 @@ class PickerNames:
     def get(self, action: str, field: str) -> str | None:
         """The name of the picker of an action's field."""
         if field not in self._by_field:
-            self._by_field[field] = tuple(entry for entry in self._entries if any(fnmatchcase(field, name) for name in entry.fields))
+            self._by_field[field] = tuple(entry for entry in self._entries if _names(entry, field))
         for entry in self._by_field[field]:
-            if any(name in ("*", action) or fnmatchcase(action, name) for name in entry.actions):
+            if "*" in entry.actions or action in entry.actions or any(fnmatchcase(action, name) for name in entry.actions if "*" in name):
                 return entry.picker
         return None
