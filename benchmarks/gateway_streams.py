@@ -29,17 +29,18 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=30)
     parser.add_argument("--pause", type=float, default=1.0, metavar="SECONDS")
     parser.add_argument("--first-bytes", type=int, default=0, metavar="N", help="also compare the first byte of N streams, one by one")
+    parser.add_argument("--size", type=int, default=0, metavar="BYTES", help="of a comment before each event")
     parser.add_argument("--stalled", type=int, default=0, help="streams more, whose readers read nothing")
     options = parser.parse_args()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 16_384)), hard))
-    with _child("paced", f"{options.events}x{options.pause}") as upstream, _child("ours", upstream.url) as ours:
+    with _child("paced", f"{options.events}x{options.pause}x{options.size}") as upstream, _child("ours", upstream.url) as ours:
         before = ours.resident()
         cpu = ours.cpu()
         seen = asyncio.run(_watch(ours.url, options, before, ours.resident))
         spent = ours.cpu() - cpu
     if options.first_bytes:
-        with _child("paced", "1x0") as upstream, _child("ours", upstream.url) as ours:
+        with _child("paced", "1x0x0") as upstream, _child("ours", upstream.url) as ours:
             direct, through = asyncio.run(_first_bytes(upstream.url, ours.url, options.first_bytes))
         late = [one - median(direct) for one in through]
         print(f"first byte added: median {median(late) * 1e3:.1f} ms, p99 {_percentile(late):.1f} ms")
