@@ -34,7 +34,7 @@ _HEADERS = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/jso
 def run(url: str, effort: Effort) -> list[Figure]:
     """1 KB JSON calls and paced streams through each relay, in turn."""
     with contextlib.ExitStack() as stack:
-        paced = stack.enter_context(_child("paced", f"{EVENTS}x{PAUSE}"))
+        paced = stack.enter_context(_child("paced", f"{EVENTS}x{PAUSE}x0"))
         relays = {name: stack.enter_context(_child(name, url)) for name in ("ours", "httpx", "aiohttp")}
         streams = {name: stack.enter_context(_child(name, paced.url)) for name in ("ours", "httpx", "aiohttp")}
         other = stack.enter_context(_other_proxy(url)) if shutil.which("litellm", path=_path()) else None

@@ -28,15 +28,23 @@ def main() -> int:
     parser.add_argument("--streams", type=int, default=1_000)
     parser.add_argument("--events", type=int, default=30)
     parser.add_argument("--pause", type=float, default=1.0, metavar="SECONDS")
+    parser.add_argument("--first-bytes", type=int, default=0, metavar="N", help="also compare the first byte of N streams, one by one")
+    parser.add_argument("--size", type=int, default=0, metavar="BYTES", help="of a comment before each event")
     parser.add_argument("--stalled", type=int, default=0, help="streams more, whose readers read nothing")
     options = parser.parse_args()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 16_384)), hard))
-    with _child("paced", f"{options.events}x{options.pause}") as upstream, _child("ours", upstream.url) as ours:
+    with _child("paced", f"{options.events}x{options.pause}x{options.size}") as upstream, _child("ours", upstream.url) as ours:
         before = ours.resident()
         cpu = ours.cpu()
         seen = asyncio.run(_watch(ours.url, options, before, ours.resident))
         spent = ours.cpu() - cpu
+    if options.first_bytes:
+        with _child("paced", "1x0x0") as upstream, _child("ours", upstream.url) as ours:
+            direct, through = asyncio.run(_first_bytes(upstream.url, ours.url, options.first_bytes))
+        late = [one - median(direct) for one in through]
+        print(f"first byte added: median {median(late) * 1e3:.1f} ms, p99 {_percentile(late):.1f} ms")
+        print(f"first byte directly: median {median(direct) * 1e3:.1f} ms, p99 {_percentile(direct):.1f} ms")
     lost = options.streams * options.events - seen.events
     print(f"streams {options.streams}, events each {options.events}, every {options.pause:g} s; stalled readers {options.stalled}")
     print(f"events lost {lost}, streams whole {seen.whole} of {options.streams}")
@@ -120,6 +128,25 @@ async def _one(host: str, port: int, request: bytes, pause: float, seen: _Seen) 
     seen.events += data.count(EVENT)
     seen.whole += data.endswith(b"0\r\n\r\n") and b"data: [DONE]" in data
     writer.close()
+
+
+async def _first_bytes(direct: str, through: str, calls: int) -> tuple[list[float], list[float]]:
+    """Seconds until the first byte of an event, each way in turn, on connections that are kept."""
+    found: dict[str, list[float]] = {direct: [], through: []}
+    ways = {}
+    for url in found:
+        host, _, port = url.removeprefix("http://").partition(":")
+        ways[url] = (*await asyncio.open_connection(host, int(port)), _request(host, port))
+    for _ in range(calls + 10):
+        for url, (reader, writer, request) in ways.items():
+            start = time.monotonic()
+            writer.write(request)
+            await reader.readuntil(b"data: ")
+            found[url].append(time.monotonic() - start)
+            await reader.readuntil(b"0\r\n\r\n")
+    for _, writer, _ in ways.values():
+        writer.close()
+    return found[direct][10:], found[through][10:]
 
 
 def _percentile(values: list[float]) -> float:

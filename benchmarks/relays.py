@@ -104,13 +104,16 @@ def aiohttp(upstream: str) -> None:
 class _Paced(asyncio.Protocol):
     """Answers each request with events, one at a time."""
 
-    def __init__(self, events: int, pause: float) -> None:
+    def __init__(self, events: int, pause: float, size: int) -> None:
         self._events = events
         self._pause = pause
+        self._event = (b":%b\n" % (b" " * size) if size else b"") + EVENT
         self._data = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport: Any = transport
+        # asyncio does so only for sockets that name their protocol; without it a small write waits for the last one's acknowledgement.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def data_received(self, data: bytes) -> None:
         self._data += data
@@ -129,17 +132,17 @@ class _Paced(asyncio.Protocol):
         if number == self._events:
             self._transport.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(_END), _END))
             return
-        self._transport.write(b"%x\r\n%b\r\n" % (len(EVENT), EVENT))
+        self._transport.write(b"%x\r\n%b\r\n" % (len(self._event), self._event))
         asyncio.get_running_loop().call_later(self._pause, self._send, number + 1)
 
 
 def paced(shape: str) -> None:
-    """Streams of ``EVENTSxPAUSE`` until the process ends."""
-    events, _, pause = shape.partition("x")
+    """Streams of ``EVENTSxPAUSExSIZE`` until the process ends; the size is that of a comment before each event."""
+    events, pause, size = shape.split("x")
 
     async def serve() -> None:
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: _Paced(int(events), float(pause)), sock=_listener())
+        server = await loop.create_server(lambda: _Paced(int(events), float(pause), int(size)), sock=_listener())
         await server.serve_forever()
 
     asyncio.run(serve())

@@ -18,6 +18,7 @@ from kosha_connector_openai.cli.terminal import note, say_json
 from kosha_connector_openai.core.errors import Fault, SetupError
 
 if TYPE_CHECKING:
+    from kosha_connector_openai.gateway.service import Service
     from kosha_connector_openai.gateway.settings import Settings
 
 _EXTRA = "Install this package with its extra [gateway]: pip install 'kosha-connector-openai[gateway]'."
@@ -59,7 +60,7 @@ def serve(
             raise SetupError(
                 f"The gateway cannot listen at its address: {error.strerror}.", hint="Choose another --host or --port."
             ) from None
-        for line in _greeting(settings, service.describe(), sockets[0].getsockname()[1]):
+        for line in _greeting(settings, service, sockets[0].getsockname()[1]):
             note(line)
         _no_core_dumps()
         Server(service, settings, sockets).run()
@@ -118,13 +119,13 @@ def _with_connection(session: Session, settings: Settings, values: list[str] | N
     return settings.model_copy(update={"connections": {DEFAULT: ConnectionEntry(values=found.values, options=found.options)}})
 
 
-def _greeting(settings: Settings, connections: list[str], port: int) -> Iterator[str]:
+def _greeting(settings: Settings, service: Service, port: int) -> Iterator[str]:
     """Where it listens, for whom, and by which connection; never a secret."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     shown = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else host  # noqa: S104 - shown, not bound
-    yield f"Listening at http://{host}:{port} (base_url for clients: http://{shown}:{port}/v1). Stop it with Ctrl-C."
+    yield f"Listening at http://{host}:{port} (base_url for clients: http://{shown}:{port}{service.prefix}). Stop it with Ctrl-C."
     yield "Callers need a token." if settings.protected else "No token is needed: only this machine can call."
-    yield from connections
+    yield from service.describe()
 
 
 def _no_core_dumps() -> None:

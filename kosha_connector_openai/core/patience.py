@@ -20,23 +20,36 @@ class Patience:
         self._task: asyncio.Task[object] | None = None
         self._until = 0.0
         self._cancelling = 0
-        self._rang = False
+        self._rang: asyncio.Task[object] | None = None
 
     async def wait(self, awaitable: Awaitable[T], until: float) -> T:
         """What ``awaitable`` gives; raises TimeoutError where it has not by ``until``, a time of ``time.monotonic``."""
-        task = asyncio.current_task()
-        assert task is not None
-        self._task, self._until, self._rang, self._cancelling = task, until, False, task.cancelling()
-        if self._handle is None or self._handle.when() > until:
-            self._set()
+        self.begin(until)
         try:
             return await awaitable
         except asyncio.CancelledError:
-            if self._rang and task.uncancel() <= self._cancelling:
+            if self.is_over():
                 raise TimeoutError from None
             raise
         finally:
-            self._task = None
+            self.end()
+
+    def begin(self, until: float) -> None:
+        """The same for whoever waits in a loop: begins a wait of the running task, which is cancelled if it is not over by ``until``."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._task, self._until = task, until
+        if self._handle is None or self._handle.when() > until:
+            self._set()
+
+    def end(self) -> None:
+        """Ends the wait."""
+        self._task = None
+
+    def is_over(self) -> bool:
+        """Whether a cancellation that was just caught means that the time was over; it then counts no more as one."""
+        rang, self._rang = self._rang, None
+        return rang is not None and rang.uncancel() <= self._cancelling
 
     def close(self) -> None:
         """Takes the timer back."""
@@ -56,5 +69,5 @@ class Patience:
         if self._loop.time() < self._until:
             self._set()
             return
-        self._rang = True
+        self._rang, self._cancelling = self._task, self._task.cancelling()
         self._task.cancel()

@@ -126,9 +126,14 @@ class Relay:
         assert reply is not None
         timeouts, limits = call.connection.timeouts, call.connection.limits
         idle, most = (timeouts.stream_idle, limits.stream) if self.streams else (timeouts.read, limits.download)
-        source, wait, secrets, clock = reply.chunks(), self._patience.wait, self._secrets, time.monotonic
+        source, patience, secrets, clock = reply.chunks(), self._patience, self._secrets, time.monotonic
         try:
-            while (chunk := await wait(anext(source, b""), min(clock() + idle, call.deadline))) != b"":
+            while True:
+                patience.begin(min(clock() + idle, call.deadline))
+                chunk = await anext(source, b"")
+                patience.end()
+                if not chunk:
+                    break
                 self.received += len(chunk)
                 if self.received > most:
                     raise ReplyTooLargeError(f"The reply is larger than {most} bytes.", status=self.status, request_id=self.request_id)
@@ -136,10 +141,11 @@ class Relay:
                     if secret in chunk:
                         chunk = chunk.replace(secret, b"*" * len(secret))  # as long as before, since the length is told
                 yield chunk
-        except TimeoutError:
-            error: ConnectorError = OutcomeUnknownError(
-                "The reply stopped, or did not end in time.", phase="deadline", attempts=call.attempts
-            )
+        except asyncio.CancelledError:
+            patience.end()
+            if not patience.is_over():
+                raise
+            error: ConnectorError = _late(call)
         except WireError as fault:
             error, _ = transport_error(call, fault)
         except ConnectorError as raised:
@@ -147,6 +153,8 @@ class Relay:
         else:
             self.outcome = "ok" if self.status < 400 else "api"  # noqa: PLR2004
             return
+        finally:
+            patience.end()
         self.outcome = error.code
         raise bare(error)
 
@@ -162,6 +170,10 @@ class Relay:
         reply, self._reply = self._reply, None
         if reply is not None:
             await reply.close()
+
+
+def _late(call: Call) -> OutcomeUnknownError:
+    return OutcomeUnknownError("The reply stopped, or did not end in time.", phase="deadline", attempts=call.attempts)
 
 
 def _echoes(secrets: list[Secret]) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import Final
@@ -71,17 +72,12 @@ class Answer:
         self.kind = "stream"
         await self._begin(relay.status, shown)
         await self._send(_NOTHING)  # else the head would wait for the first event
-        visit, send, wait, clock, tail = self._visit, self._send, self._patience.wait, time.monotonic, Tail()
+        tail = Tail()
         try:
-            async for chunk in relay.chunks():
-                await wait(send({"type": "http.response.body", "body": chunk, "more_body": True}), clock() + _STALLED)
-                visit.sent += len(chunk)
-                tail.add(chunk)
-        except TimeoutError:
-            raise ClientLeft from None
+            await self._pieces(relay.chunks(), tail)
         finally:
-            visit.usage = self._site.usage.find(tail.text())
-        await send(_LAST)
+            self._visit.usage = self._site.usage.find(tail.text())
+        await self._send(_LAST)
 
     async def _held(self, relay: Relay, shown: Headers) -> None:
         """JSON: held back until it is whole, if it is not large."""
@@ -121,18 +117,28 @@ class Answer:
 
     async def _plain(self, chunks: AsyncIterator[bytes], status: int, shown: Headers) -> None:
         """Anything else: its head with its first piece, so that a reply that never comes is told by a status."""
-        visit, send, wait, clock = self._visit, self._send, self._patience.wait, time.monotonic
-        try:
-            async for chunk in chunks:
-                if not self.begun:
-                    await self._begin(status, shown)
-                await wait(send({"type": "http.response.body", "body": chunk, "more_body": True}), clock() + _STALLED)
-                visit.sent += len(chunk)
-        except TimeoutError:
-            raise ClientLeft from None
-        if not self.begun:
-            await self._begin(status, shown)
-        await send(_LAST)
+        first = await anext(chunks, b"")
+        await self._begin(status, shown)
+        if first:
+            await self._pieces(_chain([first], chunks))
+        await self._send(_LAST)
+
+    async def _pieces(self, chunks: AsyncIterator[bytes], tail: Tail | None = None) -> None:
+        """Sends each piece; a client that reads none of it for long is left."""
+        visit, send, patience, clock = self._visit, self._send, self._patience, time.monotonic
+        async for chunk in chunks:
+            patience.begin(clock() + _STALLED)
+            try:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            except asyncio.CancelledError:
+                if patience.is_over():
+                    raise ClientLeft from None
+                raise
+            finally:
+                patience.end()
+            visit.sent += len(chunk)
+            if tail is not None:
+                tail.add(chunk)
 
     async def _begin(self, status: int, shown: Headers) -> None:
         self.begun = True

@@ -87,9 +87,8 @@ class Gateway:
             return
         visit = Visit(scope)
         more = list(self._doors.policy.response_headers(scope["headers"]))
-        begun = _Begun(send)
         try:
-            await self._serve(visit, scope, receive, begun.send, more)
+            await self._serve(visit, scope, receive, send, more)
         except Refused as refused:
             visit.refused(refused.refusal)
             visit.sent = await send_refusal(send, refused.refusal, visit.request_id, more)
@@ -99,7 +98,7 @@ class Gateway:
             # Without its text and its frames: both may quote the request.
             LOGGER.error("A request failed in the gateway: %s (%s).", type(error).__name__, visit.request_id)  # noqa: TRY400
             visit.outcome, visit.status = "internal_error", visit.status or FAILED.status
-            if begun.begun:
+            if visit.first_byte is not None:
                 await _abort(scope)
             else:
                 visit.sent = await send_refusal(send, FAILED, visit.request_id, more)
@@ -229,20 +228,6 @@ def _wide(connection: Connection, most: int) -> Connection:
     if connection.options.limits is not None:
         return connection
     return replace(connection, limits=connection.limits.model_copy(update={"connections": most}))
-
-
-class _Begun:
-    """Passes messages on, and knows whether a reply has begun."""
-
-    __slots__ = ("_send", "begun")
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.begun = False
-
-    async def send(self, message: Any) -> None:
-        self.begun = True
-        await self._send(message)
 
 
 async def _abort(scope: Scope) -> None:

@@ -80,6 +80,8 @@ def _body(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _TEXT: Final[dict[str, Any]] = {"type": "string"}
+_MAYBE_TEXT: Final[dict[str, Any]] = {"description": "A text, or null."}
+"""Without a type: OpenAPI 3.0 and 3.1 write `or null` in two ways, and the document may be either."""
 _OBJECT: Final[dict[str, Any]] = {"type": "object"}
 _LABELS: Final[dict[str, Any]] = {"type": "object", "additionalProperties": _TEXT}
 _TAGS: Final = (
@@ -102,8 +104,8 @@ _SCHEMAS: Final[dict[str, Any]] = {
                         "properties": {
                             "message": _TEXT,
                             "type": _TEXT,
-                            "param": {"type": ["string", "null"]},
-                            "code": {"type": ["string", "null"]},
+                            "param": _MAYBE_TEXT,
+                            "code": _MAYBE_TEXT,
                         },
                     },
                 ]
@@ -129,7 +131,7 @@ _SCHEMAS: Final[dict[str, Any]] = {
         "type": "object",
         "properties": {
             "inputs": {"type": "object", "description": "The action's inputs; a file is {base64, filename}."},
-            "timeout": {"type": "number", "exclusiveMinimum": 0, "maximum": 86_400, "description": "Seconds for the whole call."},
+            "timeout": {"type": "number", "minimum": 0.001, "maximum": 86_400, "description": "Seconds for the whole call."},
             "file": {"enum": ["base64", "link"], "default": "base64", "description": "How a reply that is a file comes back."},
         },
         "additionalProperties": False,
@@ -144,11 +146,11 @@ _SCHEMAS: Final[dict[str, Any]] = {
             "value": {},
             "content_type": _TEXT,
             "headers": _LABELS,
-            "request_id": {"type": ["string", "null"]},
-            "model": {"type": ["string", "null"]},
-            "usage": {"type": ["object", "null"]},
+            "request_id": _MAYBE_TEXT,
+            "model": _MAYBE_TEXT,
+            "usage": {"description": "An object, or null."},
             "warnings": {"type": "array", "items": _ref("KoshaFault")},
-            "incomplete": {"type": ["string", "null"]},
+            "incomplete": _MAYBE_TEXT,
         },
     },
 }
@@ -209,7 +211,7 @@ def _catalog_paths() -> dict[str, Any]:
         "allOf": [_ref("KoshaAction")],
         "type": "object",
         "required": ["input_schema"],
-        "properties": {"input_schema": _OBJECT, "output_schema": {"type": ["object", "null"]}},
+        "properties": {"input_schema": _OBJECT, "output_schema": {"description": "An object, or null."}},
     }
     verdict = {
         "type": "object",

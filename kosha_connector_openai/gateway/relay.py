@@ -44,6 +44,7 @@ class Passage:
             body = await self._body(values, query, headers)
             departure.start(self._upload.over if self._upload else None)
             raw = RawInputs(values, query, self._site.headers.sent(headers), body)
+            self._visit.attempts = 1
             async with await self._site.connector.relay(self._route.id, raw, connection) as relay:
                 self._note(relay)
                 await self._answer.pass_on(relay)
@@ -58,6 +59,7 @@ class Passage:
         except BodyRefused as error:
             self._refuse_body(error)
         except InputError as error:
+            self._visit.attempts = 0
             raise Refused(bad_input(error)) from None
         except ConnectorError as error:
             self._fail(error)
@@ -91,7 +93,7 @@ class Passage:
     def _fail(self, error: ConnectorError) -> None:
         """What to do where no reply came, or not all of it."""
         visit = self._visit
-        visit.outcome, visit.attempts = error.code, max(1, visit.attempts)
+        visit.outcome = error.code
         if self._answer.begun:
             raise Broken from None
         hints = self._route.action.hints

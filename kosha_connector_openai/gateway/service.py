@@ -87,6 +87,13 @@ class Service:
             lines.append(f"Connection {name}: {connection.server}, key from {', '.join(references) or 'nowhere (none is needed)'}.")
         return lines
 
+    @property
+    def prefix(self) -> str:
+        """What all paths of the description begin with, such as ``/v1``; "" where they have nothing in common."""
+        firsts = {path.split("/")[1] for path in self.connector.catalog.document.root.get("paths", {}) if path.count("/") > 1}
+        first = next(iter(firsts), "")
+        return f"/{first}" if len(firsts) == 1 and "{" not in first else ""
+
     def stop(self) -> None:
         """No new calls from now on, and not ready; those under way go on."""
         self._stopping = True

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-_KEPT: Final = 64 * 1024
+_KEPT: Final = 16 * 1024
 _LONGEST: Final = 4 * 1024
 _DECODER: Final = json.JSONDecoder()
 

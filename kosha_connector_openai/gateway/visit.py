@@ -6,12 +6,14 @@ import os
 import time
 from collections.abc import Mapping
 from itertools import count
-from typing import Any
+from typing import Any, Final
 
 from kosha_connector_openai.gateway.records import REQUEST_ID, Caller, Exchange, Refusal, Scope
 
 _START = os.urandom(6).hex()
 _NUMBERS = count(1)
+_LEFT: Final = 499
+"""The status in records, by custom, where nobody was there to get one."""
 
 
 class Visit:
@@ -61,7 +63,7 @@ class Visit:
             operation=self.operation,
             caller=caller.name if caller else "",
             tenant=caller.tenant if caller else "",
-            status=self.status,
+            status=self.status or _LEFT,
             outcome=self.outcome,
             upstream_status=self.upstream_status,
             upstream_request_id=self.upstream_request_id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -21,8 +21,8 @@ IsFile = Callable[[str], bool]
 """Whether the property of this name takes files."""
 
 
-class Body(Protocol):
-    """What is sent: its Content-Type, its bytes anew at each call of ``chunks``, their number where known."""
+class Sent(Protocol):
+    """What is known of a body before it is sent: its Content-Type, its number of bytes where known, whether it can be sent again."""
 
     @property
     def content_type(self) -> str | None: ...
@@ -33,7 +33,18 @@ class Body(Protocol):
     @property
     def replayable(self) -> bool: ...
 
+
+class Body(Sent, Protocol):
+    """A body that is at hand: its bytes anew at each call of ``chunks``."""
+
     def chunks(self) -> Iterator[bytes]: ...
+
+
+class LiveBody(Sent, Protocol):
+    """A body that arrives while it is sent, and so can be sent once only."""
+
+    @property
+    def pieces(self) -> AsyncIterator[bytes]: ...
 
 
 @dataclass(frozen=True, slots=True)

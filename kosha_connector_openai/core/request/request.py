@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
 
 from kosha_connector_openai.core.actions.action import Action
 from kosha_connector_openai.core.actions.inputs import ABSENT, Checked
 from kosha_connector_openai.core.errors import Fault, InputError
 from kosha_connector_openai.core.request.files import FilePolicy
-from kosha_connector_openai.core.request.media_types import Body, write_body
+from kosha_connector_openai.core.request.media_types import Body, LiveBody, write_body
 from kosha_connector_openai.core.request.parameters import write_headers, write_path, write_query
 from kosha_connector_openai.core.spec.operation import Parameter
 
 MAX_TARGET = 8 * 1024
-
-
-class LiveBody(Protocol):
-    """A body that arrives while it is sent, and so can be sent once only."""
-
-    @property
-    def content_type(self) -> str | None: ...
-
-    @property
-    def length(self) -> int | None: ...
-
-    @property
-    def replayable(self) -> bool: ...
-
-    @property
-    def pieces(self) -> AsyncIterator[bytes]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,16 @@ class House:
     request_id: str | None = None
     """Of the last answer."""
 
+    def begin(self) -> None:
+        """Forgets what came before, which is noted just after its reply."""
+        time.sleep(0.02)
+        self.request_id = None
+        self.upstream.requests.clear()
+        self.upstream.connections = 0
+        self.upstream.closed_early.clear()
+        self.gateway.exchanges.clear()
+        self.answers(reply())
+
     def answers(self, *scripts: Script) -> None:
         self.upstream.scripts = list(scripts)
 
@@ -65,11 +75,5 @@ def _shared() -> Iterator[House]:
 @pytest.fixture
 def house(_shared: House) -> House:
     """The gateway and its upstream, which answers an empty JSON object."""
-    time.sleep(0.02)  # what came before is noted just after its reply
-    _shared.request_id = None
-    _shared.upstream.requests.clear()
-    _shared.upstream.connections = 0
-    _shared.upstream.closed_early.clear()
-    _shared.gateway.exchanges.clear()
-    _shared.answers(reply())
+    _shared.begin()
     return _shared

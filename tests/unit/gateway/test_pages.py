@@ -12,6 +12,7 @@ from openapi_spec_validator import validate
 from kosha_connector_openai import Connector
 from kosha_connector_openai.core.connection.stores import default_stores
 from kosha_connector_openai.gateway.admission import Allowance
+from kosha_connector_openai.gateway.description import served_document
 from kosha_connector_openai.gateway.docs_page import POLICY
 from kosha_connector_openai.gateway.downloads import Downloads
 from kosha_connector_openai.gateway.kosha_api import Tries
@@ -124,6 +125,20 @@ async def test_the_served_description_is_valid_and_ours(house: House):
     assert {"/livez", "/metrics", "/kosha/v1/actions/{action}/run", "/api/v1/specification/test"} <= own
     ids = [operation["operationId"] for item in document["paths"].values() for operation in item.values() if isinstance(operation, dict)]
     assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("version", ["3.0.3", "3.1.0"])
+def test_it_is_valid_in_both_versions_of_openapi(tmp_path, version: str):
+    """Another provider's description may be either; ours beside it must be valid too."""
+    paths = {"/ping": {"get": {"operationId": "ping", "responses": {"200": {"description": "ok"}}}}}
+    (tmp_path / "openapi.json").write_text(json.dumps({"openapi": version, "info": {"title": "T", "version": "1"}, "paths": paths}))
+    (tmp_path / "connector.yaml").write_text(
+        "{id: tiny, title: Tiny, version: 1.0.0, tagline: T, publisher: {name: N}, license: Apache-2.0, servers: {default: 'https://t.example'}}"
+    )
+    with Connector(tmp_path) as connector:
+        document = json.loads(served_document(connector, protected=True, catalog=True))
+    validate(document)
+    assert document["openapi"] == version
 
 
 async def test_every_described_path_of_ours_is_served(house: House):
