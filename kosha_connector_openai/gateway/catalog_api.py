@@ -30,7 +30,7 @@ from kosha_connector_openai.core.errors import (
 )
 from kosha_connector_openai.core.result.result import Result
 from kosha_connector_openai.core.result.saving import SavedFile
-from kosha_connector_openai.gateway.description import CATALOG_PREFIX
+from kosha_connector_openai.gateway.described import CATALOG_PREFIX
 from kosha_connector_openai.gateway.downloads import Downloads
 from kosha_connector_openai.gateway.kosha_api import Answer
 from kosha_connector_openai.gateway.ownership import Ownership
@@ -84,10 +84,10 @@ class CatalogApi:
     def action(self, caller: Caller, key: str) -> Answer:
         """One action with the schemas of what it takes and gives."""
         try:
-            action = self._find(caller, key)
+            action = self.find(caller, key)
             schemas = {"input_schema": action.input_schema, "output_schema": action.output_schema}
         except ConnectorError as error:
-            return _failed(error)
+            return failed(error)
         return Answer(200, {**action.describe(), **schemas})
 
     def form(self) -> Answer:
@@ -96,16 +96,16 @@ class CatalogApi:
 
     def validate(self, caller: Caller, key: str, body: Any) -> Answer:
         """Whether inputs would be accepted, with every fault; nothing is sent."""
-        if not _is_object(body, {"inputs"}, needed="inputs") or not isinstance(body["inputs"], Mapping):
-            return _misshapen("", "The body is an object with `inputs`, an object.")
+        if not is_object(body, {"inputs"}, needed="inputs") or not isinstance(body["inputs"], Mapping):
+            return misshapen("", "The body is an object with `inputs`, an object.")
         try:
-            warnings = self._connector.check(self._find(caller, key).id, body["inputs"])
+            warnings = self._connector.check(self.find(caller, key).id, body["inputs"])
         except UnknownActionError as error:
-            return _failed(error)
+            return failed(error)
         except InputError as error:
             return Answer(200, {"valid": False, "faults": _faults(error.faults), "warnings": []})
         except ConnectorError as error:
-            return _failed(error)
+            return failed(error)
         return Answer(200, {"valid": True, "faults": [], "warnings": _faults(warnings)})
 
     async def run(self, caller: Caller, key: str, body: Any, uploads: Mapping[str, list[Upload]] | None = None) -> Answer:
@@ -118,7 +118,7 @@ class CatalogApi:
         except OSError:
             return _NO_ROOM
         try:
-            action = self._find(caller, key)
+            action = self.find(caller, key)
             given = body.get("inputs", {})
             if self._owners is not None and not self._owners.allows_body(caller, given):
                 raise _HiddenError("Nothing with this id exists.")
@@ -128,12 +128,13 @@ class CatalogApi:
         except ConnectorError as error:
             if out is not None:
                 out.unlink(missing_ok=True)
-            return _failed(error)
+            return failed(error)
         if self._owners is not None and self._owners.listens(caller, action.id):
             self._owners.learn(caller, action.id, result.raw or _first_event(result))
-        return self._envelope(result, caller)
+        return self._envelope(result, caller, short=body.get("result", False))
 
-    def _find(self, caller: Caller, key: str) -> Action:
+    def find(self, caller: Caller, key: str) -> Action:
+        """The action, if the caller may know of it and its connection has the credential; else UnknownActionError."""
         action = self._connector.catalog[key]
         if not _covers(caller, action) or not self._meets(caller, action):
             raise UnknownActionError("No action has this id.")
@@ -147,8 +148,10 @@ class CatalogApi:
             return False
         return True
 
-    def _envelope(self, result: Result, caller: Caller) -> Answer:
+    def _envelope(self, result: Result, caller: Caller, *, short: bool) -> Answer:
         value = result.to_dict()
+        if short:
+            value["result"] = self._connector.outputs.of(result).to_dict()
         if isinstance(result.value, SavedFile):
             kept = self._downloads.keep(result.value.path, owner(caller), result.content_type)
             if kept is None:
@@ -188,19 +191,22 @@ def _file_inputs(uploads: Mapping[str, list[Upload]]) -> dict[str, Any]:
 
 
 def _wrong_run(body: Any) -> Answer | None:
-    if not _is_object(body, {"inputs", "timeout", "file"}):
-        return _misshapen("", "The body is an object with `inputs`, and maybe `timeout` and `file`.")
+    if not is_object(body, {"inputs", "timeout", "file", "result"}):
+        return misshapen("", "The body is an object with `inputs`, and maybe `timeout`, `file` and `result`.")
     if not isinstance(body.get("inputs", {}), Mapping):
-        return _misshapen("inputs", "`inputs` is an object.")
+        return misshapen("inputs", "`inputs` is an object.")
     timeout = body.get("timeout")
     if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not 0 < timeout <= _LONGEST_TIMEOUT):
-        return _misshapen("timeout", f"`timeout` is more than 0 and at most {_LONGEST_TIMEOUT} seconds.")
+        return misshapen("timeout", f"`timeout` is more than 0 and at most {_LONGEST_TIMEOUT} seconds.")
     if body.get("file", "base64") not in ("base64", "link"):
-        return _misshapen("file", "`file` is `base64` or `link`.")
+        return misshapen("file", "`file` is `base64` or `link`.")
+    if not isinstance(body.get("result", False), bool):
+        return misshapen("result", "`result` is true or false.")
     return None
 
 
-def _is_object(value: Any, known: set[str], *, needed: str = "") -> bool:
+def is_object(value: Any, known: set[str], *, needed: str = "") -> bool:
+    """Whether a body is an object with no other keys, and with the needed one."""
     return isinstance(value, Mapping) and value.keys() <= known and (not needed or needed in value)
 
 
@@ -208,7 +214,8 @@ def _faults(faults: tuple[Fault, ...]) -> list[dict[str, Any]]:
     return [asdict(fault) for fault in faults]
 
 
-def _misshapen(param: str, message: str) -> Answer:
+def misshapen(param: str, message: str) -> Answer:
+    """The answer to a body of another shape than is asked for."""
     return _error(400, message, "invalid_request_error", param or None)
 
 
@@ -219,7 +226,7 @@ def _error(status: int, message: str, kind: str, param: str | None = None, hint:
 _NO_ROOM: Final = _error(503, "There is no room for files just now.", "overloaded", None, "Ask for `base64`, or try again later.")
 
 
-def _failed(error: ConnectorError) -> Answer:
+def failed(error: ConnectorError) -> Answer:
     """The answer to an error: in the provider's shape, with all that the core says of it beside."""
     status = _status(error)
     faults = getattr(error, "faults", ())

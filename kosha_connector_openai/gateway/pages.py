@@ -19,8 +19,10 @@ from starlette.responses import FileResponse, Response
 from kosha_connector_openai.core.errors import InputError
 from kosha_connector_openai.core.json_text import loads_strict
 from kosha_connector_openai.gateway import metrics
+from kosha_connector_openai.gateway.builder_api import BuilderApi
 from kosha_connector_openai.gateway.catalog_api import CatalogApi, Upload, owner
-from kosha_connector_openai.gateway.description import CATALOG_PREFIX, served_document
+from kosha_connector_openai.gateway.described import CATALOG_PREFIX
+from kosha_connector_openai.gateway.description import served_document
 from kosha_connector_openai.gateway.docs_page import POLICY, docs_page
 from kosha_connector_openai.gateway.downloads import Downloads
 from kosha_connector_openai.gateway.kosha_api import LARGEST, Answer, Tries, labels
@@ -68,6 +70,7 @@ class OwnPages:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._catalog = CatalogApi(site.connector, site.connections, site.downloads, site.owners)
+        self._builder = BuilderApi(site.connector, site.connections, self._catalog, site.owners)
         self._fixed = dict(self._fixed_pages())
         self._patterns = tuple(self._pattern_pages()) if site.settings.catalog else ()
 
@@ -104,6 +107,9 @@ class OwnPages:
         base = f"{CATALOG_PREFIX}/actions/{{action}}"
         for name, method, handler in (
             (base, "GET", self._action),
+            (f"{base}/form", "GET", self._action_form),
+            (f"{base}/sample", "GET", self._sample),
+            (f"{base}/options/{{field}}", "POST", self._options),
             (f"{base}/validate", "POST", self._validate),
             (f"{base}/run", "POST", self._run),
             (f"{CATALOG_PREFIX}/files/{{file}}", "GET", self._file),
@@ -154,6 +160,16 @@ class OwnPages:
 
     async def _action(self, _: Request, caller: Caller, *, action: str) -> Response:
         return _answer(self._catalog.action(caller, action))
+
+    async def _action_form(self, request: Request, caller: Caller, *, action: str) -> Response:
+        return _answer(self._builder.form(caller, action, drawn=request.query_params.get("as") == "rjsf"))
+
+    async def _sample(self, _: Request, caller: Caller, *, action: str) -> Response:
+        return _answer(self._builder.sample(caller, action))
+
+    async def _options(self, request: Request, caller: Caller, *, action: str, field: str) -> Response:
+        body = await _body(request, LARGEST, self._site.settings.limits.body_idle)
+        return _answer(await self._builder.options(caller, action, field, _parsed(body) if body else {}))
 
     async def _validate(self, request: Request, caller: Caller, *, action: str) -> Response:
         limits = self._site.settings.limits

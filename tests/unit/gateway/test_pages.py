@@ -361,3 +361,17 @@ def test_files_kept_are_bounded_and_end(monkeypatch: pytest.MonkeyPatch):
     assert kept.find(found[0], "a") is None
     assert not place.exists()
     kept.close()
+
+
+async def test_the_builders_paths_are_there(house: House):
+    """Form, drawn form, samples and options over HTTP; a run gives the short result where that is asked for."""
+    base = "/kosha/v1/actions/createEmbedding"
+    assert (await house.client.get(f"{base}/form")).json()["form_version"] == 1
+    assert set((await house.client.get(f"{base}/form", params={"as": "rjsf"})).json()) == {"schema", "ui_schema"}
+    assert set((await house.client.get(f"{base}/sample")).json()) == {"inputs", "answer", "result", "result_schema"}
+    house.upstream.scripts = [reply(200, {"object": "list", "data": [{"id": "text-embedding-3-small", "object": "model"}]})]
+    offered = (await house.client.post(f"{base}/options/model")).json()
+    assert "text-embedding-3-small" in [option["value"] for option in offered["options"]]
+    house.upstream.scripts = [reply(200, {"object": "list", "data": [{"index": 0, "embedding": [1.0]}], "model": "m"})]
+    ran = await house.client.post(f"{base}/run", json={"inputs": {"model": "m", "input": "x"}, "result": True})
+    assert ran.json()["result"]["result"]["vectors"] == [[1.0]]
