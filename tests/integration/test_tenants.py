@@ -77,7 +77,7 @@ def test_no_call_carries_the_key_of_another_tenant(calls: int, request: pytest.F
 
     stores = [Scoped(Rotating(), {tenant: ["shared/key"] for tenant in TENANTS})]
     with Upstream() as upstream, Connector(folder(), stores=stores, record=keep) as connector:
-        connector._cache = SecretCache(ttl=0.02, negative_ttl=0.001)
+        connector._calls._cache = SecretCache(ttl=0.02, negative_ttl=0.001)
 
         def connect(tenant: str) -> Connection:
             values = {"server_url": upstream.url, "api_key": REFERENCE}
