@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
 from kosha_connector_openai.core.actions.catalog import Catalog
+from kosha_connector_openai.core.actions.forms.pickers import PickerNames
 from kosha_connector_openai.core.connection.origin import parse_server
 from kosha_connector_openai.core.connector import CallOptions, Connection, Connector
 from kosha_connector_openai.core.errors import ConnectorError, InputError
@@ -78,6 +79,7 @@ class OptionLists:
         """``catalog`` has the actions where there is no connection that names them. Raises ManifestError where the part cannot be read."""
         self._connector = connector
         self._part = connector.part("pickers", Pickers)
+        self._names = PickerNames(self._part.fields)
         self._catalog = catalog
         self._clock = clock
         self._kept: dict[tuple[object, ...], _Listed] = {}
@@ -92,10 +94,7 @@ class OptionLists:
         if name not in fields:
             near = nearest(name, fields)
             raise InputError("The action has no such field.", hint=f"Did you mean `{near}`?" if near else f"Fields: {', '.join(fields)}.")
-        for entry in self._part.fields:
-            if fits(name, entry.fields) and fits(action, entry.actions):
-                return entry.picker
-        return None
+        return self._names.get(action, name)
 
     def fields(self, action: str, connection: Connection | None = None) -> dict[str, str]:
         """The fields of an action that have a picker, and which."""
