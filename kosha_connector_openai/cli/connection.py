@@ -14,7 +14,7 @@ import typer
 from kosha_connector_openai import Connection, Connector
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.core.actions.catalog import Catalog
-from kosha_connector_openai.core.connection.options import read_options
+from kosha_connector_openai.core.connection.options import Options, read_options
 from kosha_connector_openai.core.connection.secret import SecretReference
 from kosha_connector_openai.core.connection.store import SecretStore
 from kosha_connector_openai.core.connection.stores import default_stores
@@ -49,8 +49,13 @@ class Sources:
 
 def catalog(session: Session, choices: Choices) -> Catalog:
     """The actions of the description that the command line or the connection file names, else of the connector's own."""
-    options = _read_file(choices.file).options if choices.file else {}
-    return session.connector.catalog_by(read_options({**options, **_spec(choices)}))
+    return session.connector.catalog_by(options(choices))
+
+
+def options(choices: Choices) -> Options:
+    """What the connection file and the command line say of a description."""
+    given = _read_file(choices.file).options if choices.file else {}
+    return read_options({**given, **_spec(choices)})
 
 
 def _spec(choices: Choices) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from kosha_connector_openai.cli import options as opt
+from kosha_connector_openai.cli.connection import Choices, options
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import clean, is_terminal, note, say_json, say_table
 from kosha_connector_openai.core.errors import InputError
@@ -21,10 +22,12 @@ def form(
     action: opt.ActionId,
     as_json: opt.AsJson = False,
     rjsf: Annotated[bool, typer.Option("--rjsf", help="As JSON Schema and uiSchema of react-jsonschema-form.")] = False,
+    connection_file: opt.ConnectionFile = None,
+    spec: opt.Spec = None,
 ) -> None:
     """Shows the form of an action: its fields by group, with widget, default and help."""
     session: Session = ctx.obj
-    found = session.connector.forms[action]
+    found = session.connector.forms_by(options(Choices(file=connection_file, spec=spec)))[action]
     if rjsf:
         say_json({"schema": found.to_json_schema(), "uiSchema": found.to_ui_schema()})
         return
@@ -51,13 +54,15 @@ def sample(
     action: opt.ActionId,
     output: Annotated[bool, typer.Option("--output", help="A sample of the answer in place of the inputs.")] = False,
     full: Annotated[bool, typer.Option("--full", help="With the optional inputs.")] = False,
+    connection_file: opt.ConnectionFile = None,
+    spec: opt.Spec = None,
 ) -> None:
     """Prints inputs to try an action with, or what an answer looks like; neither needs a key or a network."""
     session: Session = ctx.obj
-    connector = session.connector
-    chosen = connector.catalog[action]
+    described = options(Choices(file=connection_file, spec=spec))
+    chosen = session.connector.catalog_by(described)[action]
     if not output:
-        say_json(connector.forms[action].sample(minimal=not full))
+        say_json(session.connector.forms_by(described)[action].sample(minimal=not full))
         return
     if chosen.output_schema is None:
         raise InputError("The answer of this action is no JSON.", hint=f"It is: {', '.join(chosen.output_types) or 'empty'}.")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from kosha_connector_openai import CallOptions, Connection, Connector
-from kosha_connector_openai.cli.connection import Choices, connect
+from kosha_connector_openai.cli.connection import Choices, catalog, connect
 from kosha_connector_openai.cli.failure import resume_words
 from kosha_connector_openai.cli.inputs import Given, read_inputs
 from kosha_connector_openai.cli.job_result import show_result
@@ -40,7 +41,7 @@ class Opened:
         store = JobStore(folder())
         self.handle = read_handle(_read(Path(job))) if Path(job).is_file() else store.read(job)
         named = choices.file or (Path(self.handle.connection) if self.handle.connection else None)
-        connector, connection = connect(session, Choices(choices.values, named))
+        connector, connection = connect(session, replace(choices, file=named))
         self.jobs = Jobs(connector, connection, store=store, name=None if named is None else str(named))
 
 
@@ -83,7 +84,7 @@ def send_file(
     if not kinds:
         raise InputError("This connector has no uploads in parts.")
     kind, rules = next(iter(kinds.items()))
-    given = read_inputs(session.connector.catalog[rules.create], Given(inputs))
+    given = read_inputs(catalog(session, choices)[rules.create], Given(inputs))
     connector, connection = connect(session, choices)
     jobs = Jobs(connector, connection, store=JobStore(folder()), name=None if choices.file is None else str(choices.file))
     handle = jobs.start_upload({"path": str(file.expanduser().absolute())}, given, kind)

@@ -33,9 +33,10 @@ def show(
     events: Annotated[bool, typer.Option("--events", help="What has happened, a JSON line for each event.")] = False,
     values: opt.Values = None,
     connection_file: opt.ConnectionFile = None,
+    spec: opt.Spec = None,
 ) -> None:
     """Asks for a job's state once and shows it."""
-    opened = _work().Opened(ctx.obj, job, Choices(values or (), connection_file))
+    opened = _work().Opened(ctx.obj, job, Choices(values or (), connection_file, spec=spec))
     if events:
         _work().say_events(opened.jobs.events(opened.handle), as_json=as_json)
     else:
@@ -54,19 +55,25 @@ def wait(
     quiet: opt.Quiet = False,
     values: opt.Values = None,
     connection_file: opt.ConnectionFile = None,
+    spec: opt.Spec = None,
 ) -> None:
     """Waits for a job, from any process and after any crash, and shows its result. Nothing is started again."""
-    opened = _work().Opened(ctx.obj, job, Choices(values or (), connection_file))
+    opened = _work().Opened(ctx.obj, job, Choices(values or (), connection_file, spec=spec))
     given = None if source is None else {"path": str(source.expanduser().absolute())}
     output = Output(as_json, False, quiet, out, force)
     _work().finish(opened.jobs, opened.handle, output, timeout, cancel=cancel_remote, source=given)
 
 
 def cancel(
-    ctx: typer.Context, job: Name, as_json: opt.AsJson = False, values: opt.Values = None, connection_file: opt.ConnectionFile = None
+    ctx: typer.Context,
+    job: Name,
+    as_json: opt.AsJson = False,
+    values: opt.Values = None,
+    connection_file: opt.ConnectionFile = None,
+    spec: opt.Spec = None,
 ) -> None:
     """Cancels a job upstream."""
-    opened = _work().Opened(ctx.obj, job, Choices(values or (), connection_file))
+    opened = _work().Opened(ctx.obj, job, Choices(values or (), connection_file, spec=spec))
     _work().say_status(opened.jobs.cancel(opened.handle), as_json=as_json)
 
 
@@ -79,9 +86,10 @@ def fetch(
     quiet: opt.Quiet = False,
     values: opt.Values = None,
     connection_file: opt.ConnectionFile = None,
+    spec: opt.Spec = None,
 ) -> None:
     """Fetches what an ended job left, whether it ended with success or not."""
-    opened = _work().Opened(ctx.obj, job, Choices(values or (), connection_file))
+    opened = _work().Opened(ctx.obj, job, Choices(values or (), connection_file, spec=spec))
     _work().show_result(opened.jobs, opened.handle, Output(as_json, False, quiet, out, force))
 
 
@@ -95,9 +103,10 @@ def upload(
     quiet: opt.Quiet = False,
     values: opt.Values = None,
     connection_file: opt.ConnectionFile = None,
+    spec: opt.Spec = None,
 ) -> None:
     """Sends a large file in parts, several at a time; after a crash `jobs wait` sends only what is missing."""
-    choices = Choices(values or (), connection_file)
+    choices = Choices(values or (), connection_file, spec=spec)
     _work().send_file(ctx.obj, file, inputs or (), choices, Output(as_json, False, quiet), detach=detach, timeout=timeout)
 
 

@@ -8,7 +8,7 @@ import typer
 
 from kosha_connector_openai import Connection
 from kosha_connector_openai.cli import options as opt
-from kosha_connector_openai.cli.connection import Choices, connect
+from kosha_connector_openai.cli.connection import Choices, catalog, connect
 from kosha_connector_openai.cli.exit_codes import ExitCode
 from kosha_connector_openai.cli.inputs import Given, read_inputs
 from kosha_connector_openai.cli.session import Session
@@ -26,20 +26,21 @@ def options(
     values: opt.Values = None,
     connection_file: opt.ConnectionFile = None,
     engine: opt.Engine = None,
+    spec: opt.Spec = None,
 ) -> None:
     """Lists what an input is offered, from the account where that can be asked; any other text may be given too."""
     from kosha_connector_openai.flows.options import OptionLists  # noqa: PLC0415 - other commands need none of it
 
     session: Session = ctx.obj
-    connector = session.connector
-    chosen = connector.catalog[action]
-    lists = OptionLists(connector)
+    choices = Choices(values or (), connection_file, engine=engine, spec=spec)
+    connector, actions = session.connector, catalog(session, choices)
+    lists = OptionLists(connector, catalog=actions)
     lists.picker(action, name)
-    given = read_inputs(chosen, Given(inputs or ()))
+    given = read_inputs(actions[action], Given(inputs or ()))
     connection: Connection | None = None
     lacking: SetupError | None = None
     try:
-        connector, connection = connect(session, Choices(values or (), connection_file, engine=engine))
+        connector, connection = connect(session, choices)
         lists = OptionLists(connector)
     except SetupError as error:
         lacking = error  # what needs no call can still be offered

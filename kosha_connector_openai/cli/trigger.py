@@ -112,11 +112,12 @@ def poll(
     past: Annotated[bool, typer.Option("--past", help="The first time: jobs that have ended already, too.")] = False,
     values: opt.Values = None,
     connection_file: opt.ConnectionFile = None,
+    spec: opt.Spec = None,
 ) -> None:
     """Asks once which jobs have ended since the last time: a line of JSON for each, told once."""
     from kosha_connector_openai.flows.triggers import poll as ask  # noqa: PLC0415
 
-    connector, connection = connect(ctx.obj, Choices(values or (), connection_file))
+    connector, connection = connect(ctx.obj, Choices(values or (), connection_file, spec=spec))
     given = read_given(dict, Given(inputs or ()))
     before = _state(state) if state is not None and state.exists() else None
     events, after = ask(connector, connection, kind, before, inputs=given, past=past)

@@ -12,7 +12,7 @@ import typer
 
 from kosha_connector_openai.cli import options as opt
 from kosha_connector_openai.cli.command import Command
-from kosha_connector_openai.cli.connection import Choices, connect
+from kosha_connector_openai.cli.connection import Choices, catalog, connect
 from kosha_connector_openai.cli.exit_codes import ExitCode
 from kosha_connector_openai.cli.failure import fault_line, tell
 from kosha_connector_openai.cli.fields import fields_of
@@ -48,17 +48,24 @@ def make_workflow(settings: dict[str, Any]) -> typer.Typer:
     return group
 
 
-def _read(ctx: typer.Context, file: Path, sources: list[str] | None) -> Document:
+def _read(ctx: typer.Context, file: Path, sources: list[str] | None, choices: Choices) -> Document:
     from kosha_connector_openai.flows.workflows import read_workflows  # noqa: PLC0415 - single calls need no workflows
 
     session: Session = ctx.obj
-    return read_workflows(file, session.connector, sources=sources or ())
+    return read_workflows(file, session.connector, sources=sources or (), catalog=catalog(session, choices))
 
 
-def check(ctx: typer.Context, file: _FileArgument, source: _Source = None, as_json: opt.AsJson = False) -> None:
+def check(
+    ctx: typer.Context,
+    file: _FileArgument,
+    source: _Source = None,
+    as_json: opt.AsJson = False,
+    connection_file: opt.ConnectionFile = None,
+    spec: opt.Spec = None,
+) -> None:
     """Lists every fault of a document with its pointer; nothing is sent."""
     try:
-        document = _read(ctx, file, source)
+        document = _read(ctx, file, source, Choices(file=connection_file, spec=spec))
     except WorkflowDocumentError as error:
         if not as_json:
             raise typer.Exit(tell(error, as_json=False)) from None
@@ -81,11 +88,18 @@ def _count(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
-def show(ctx: typer.Context, file: _FileArgument, source: _Source = None) -> None:
+def show(
+    ctx: typer.Context,
+    file: _FileArgument,
+    source: _Source = None,
+    connection_file: opt.ConnectionFile = None,
+    spec: opt.Spec = None,
+) -> None:
     """Draws the workflows of a document: inputs, steps, when each has succeeded and what comes next."""
     from kosha_connector_openai.flows.workflows.drawing import draw  # noqa: PLC0415
 
-    typer.echo("\n".join(clean(line) for line in draw(_read(ctx, file, source))))
+    document = _read(ctx, file, source, Choices(file=connection_file, spec=spec))
+    typer.echo("\n".join(clean(line) for line in draw(document)))
 
 
 def run(
@@ -106,16 +120,18 @@ def run(
     timeout: Annotated[float, typer.Option(min=0.001, max=86_400, help="Seconds for the whole run.")] = 3_600,
     attempts: opt.Attempts = None,
     engine: opt.Engine = None,
+    spec: opt.Spec = None,
 ) -> None:
     """Runs a workflow: shows each step as it ends, then the outputs as JSON."""
     from kosha_connector_openai.flows.workflows import Limits, run_workflow  # noqa: PLC0415
     from kosha_connector_openai.flows.workflows.result import plain  # noqa: PLC0415
     from kosha_connector_openai.flows.workflows.running import choose  # noqa: PLC0415
 
-    document = _read(ctx, file, source)
+    choices = Choices(values or (), connection_file, None, attempts, engine, spec)
+    document = _read(ctx, file, source, choices)
     chosen = choose(document, workflow)
     given = read_given(lambda: fields_of(_schema(chosen)), Given(inputs or (), input_file, input_json))
-    connector, connection = connect(ctx.obj, Choices(values or (), connection_file, None, attempts, engine))
+    connector, connection = connect(ctx.obj, choices)
     watch = None if quiet or as_json else _Progress()
     try:
         with _journal(record) as journal:

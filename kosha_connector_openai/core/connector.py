@@ -117,6 +117,13 @@ class Connector(Rooms):
         """The same for a connection with these options."""
         return self._catalogs.of(options)
 
+    async def aread(self, connection: Connection | None) -> None:
+        """Reads the connection's description in a thread, so that ``catalog_of`` then holds up no event loop; raises as it does."""
+        if connection is not None and not self._catalogs.ready(connection.options):
+            import asyncio  # noqa: PLC0415 - threads need none of it
+
+            await asyncio.to_thread(self.catalog_of, connection)
+
     def part(self, name: PartName, model: type[P]) -> P:
         """A part of the manifest, read when it is first asked for; an empty ``model`` where there is none. Raises ManifestError."""
         found = self._parts.get(name)
@@ -223,10 +230,7 @@ class Connector(Rooms):
     ) -> AsyncIterator[AsyncStream]:
         from kosha_connector_openai.core.async_executor import AsyncExecutor, AsyncStream  # noqa: PLC0415 - threads need no asyncio
 
-        if not self._catalogs.ready(connection.options):
-            import asyncio  # noqa: PLC0415 - threads need none of it
-
-            await asyncio.to_thread(self.catalog_of, connection)
+        await self.aread(connection)
         call, resolver = self._calls.make(self.catalog_of(connection)[action], inputs, connection, options)
         stream: AsyncStream | None = None
         error: ConnectorError | None = None

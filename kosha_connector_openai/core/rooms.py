@@ -6,6 +6,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from kosha_connector_openai.core.actions.catalog import Catalog
+from kosha_connector_openai.core.connection.connection import Connection
+from kosha_connector_openai.core.connection.options import Options
 from kosha_connector_openai.core.spec.manifest import PartName
 from kosha_connector_openai.core.spec.part import Part
 
@@ -25,6 +27,8 @@ class Rooms:
         @property
         def catalog(self) -> Catalog: ...
 
+        def catalog_by(self, options: Options) -> Catalog: ...
+
         def part(self, name: PartName, model: type[P]) -> P: ...
 
     @cached_property
@@ -34,6 +38,17 @@ class Rooms:
 
         return Forms(self.catalog, self.part)
 
+    def forms_of(self, connection: Connection | None = None) -> Forms:
+        """The forms by the description that the connection names, else ``forms``. Raises as ``catalog_of`` does, and ManifestError."""
+        return self.forms_by(connection.options) if connection else self.forms
+
+    def forms_by(self, options: Options) -> Forms:
+        """The same for a connection with these options."""
+        if options.spec is None:
+            return self.forms
+        catalog = self.catalog_by(options)
+        return self._others.get(id(catalog)) or self._others.setdefault(id(catalog), type(self.forms)(catalog, self.part))
+
     @cached_property
     def outputs(self) -> OutputRoom:
         """Short results of answers, their schemas and samples, costs and budgets; docs/outputs.md. Raises ManifestError."""
@@ -41,6 +56,17 @@ class Rooms:
         from kosha_connector_openai.core.spec.parts.outputs import Outputs  # noqa: PLC0415
 
         return OutputRoom(self.catalog, self.part("outputs", Outputs))
+
+    def outputs_of(self, connection: Connection | None = None) -> OutputRoom:
+        """The same by the description that the connection names, else ``outputs``. Raises as ``catalog_of`` does, and ManifestError."""
+        if connection is None or connection.options.spec is None:
+            return self.outputs
+        return type(self.outputs)(self.catalog_by(connection.options), self.outputs.part)
+
+    @cached_property
+    def _others(self) -> dict[int, Forms]:
+        """The forms of other descriptions by their catalog, which is kept as long: what is drawn once serves all connections."""
+        return {}
 
     @cached_property
     def models(self) -> ModelRules:

@@ -100,6 +100,7 @@ async def adrive(steps: Steps[T], connector: Connector, connection: Connection) 
     value: Any = None
     failure: ConnectorError | None = None
     try:
+        await connector.aread(connection)
         while True:
             step = steps.send(value) if failure is None else steps.throw(failure)
             value = failure = None

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
+from kosha_connector_openai.core.actions.catalog import Catalog
+from kosha_connector_openai.core.actions.forms.pickers import PickerNames
 from kosha_connector_openai.core.connection.origin import parse_server
 from kosha_connector_openai.core.connector import CallOptions, Connection, Connector
 from kosha_connector_openai.core.errors import ConnectorError, InputError
@@ -73,28 +75,31 @@ class _Listed:
 class OptionLists:
     """The pickers of one connector, with what they found, kept for each connection and tenant. Safe to share between threads."""
 
-    def __init__(self, connector: Connector, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """Raises ManifestError where the part cannot be read."""
+    def __init__(self, connector: Connector, *, catalog: Catalog | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        """``catalog`` has the actions where there is no connection that names them. Raises ManifestError where the part cannot be read."""
         self._connector = connector
         self._part = connector.part("pickers", Pickers)
+        self._names = PickerNames(self._part.fields)
+        self._catalog = catalog
         self._clock = clock
         self._kept: dict[tuple[object, ...], _Listed] = {}
         self._lock = threading.Lock()
 
-    def picker(self, action: str, name: str) -> str | None:
+    def _actions(self, connection: Connection | None) -> Catalog:
+        return self._catalog if connection is None and self._catalog else self._connector.catalog_of(connection)
+
+    def picker(self, action: str, name: str, connection: Connection | None = None) -> str | None:
         """The picker of a field; None where it has none. Raises InputError for an action or a field that is not there."""
-        fields = self._connector.catalog[action].inputs.fields
+        fields = self._actions(connection)[action].inputs.fields
         if name not in fields:
             near = nearest(name, fields)
             raise InputError("The action has no such field.", hint=f"Did you mean `{near}`?" if near else f"Fields: {', '.join(fields)}.")
-        for entry in self._part.fields:
-            if fits(name, entry.fields) and fits(action, entry.actions):
-                return entry.picker
-        return None
+        return self._names.get(action, name)
 
-    def fields(self, action: str) -> dict[str, str]:
+    def fields(self, action: str, connection: Connection | None = None) -> dict[str, str]:
         """The fields of an action that have a picker, and which."""
-        found = ((name, self.picker(action, name)) for name in self._connector.catalog[action].inputs.fields)
+        fields = self._actions(connection)[action].inputs.fields
+        found = ((name, self.picker(action, name, connection)) for name in fields)
         return {name: picker for name, picker in found if picker is not None}
 
     def get(
@@ -135,8 +140,8 @@ class OptionLists:
     def _steps(
         self, action: str, name: str, connection: Connection | None, inputs: Mapping[str, Any], search: str, fresh: bool
     ) -> Steps[Options]:
-        key = self.picker(action, name)
-        named = described(self._connector.catalog[action].input_schema, name)
+        key = self.picker(action, name, connection)
+        named = described(self._actions(connection)[action].input_schema, name)
         takes = self._connector.models.allowed(action, name, inputs)
         if takes is not None:
             named = [option for option in named if fits(option.value, [str(value) for value in takes])] or named
@@ -153,25 +158,27 @@ class OptionLists:
         taken = {name: inputs[sibling] for name, sibling in picker.take.items()}
         place = (key, repr(sorted(taken.items())), *_identity(connection))
         kept = None if fresh else self._find(place)
-        listed = kept or (yield from self._list(picker, {**picker.inputs, **taken}))
+        listed = kept or (yield from self._list(picker, {**picker.inputs, **taken}, connection))
         if listed.problem is None:
             self._keep(place, listed, picker.cache)
         if listed.problem is not None and not listed.options:
             return self._options(key, fallback, listed, "described" if fallback else "none", action, search, connection)
         return self._options(key, listed.options, listed, "kept" if kept else "live", action, search, connection)
 
-    def _list(self, picker: Picker, inputs: Mapping[str, Any]) -> Steps[_Listed]:
+    def _list(self, picker: Picker, inputs: Mapping[str, Any], connection: Connection) -> Steps[_Listed]:
         """All items of the list, up to the picker's limit; what came before an error is kept."""
         found = _Listed([])
         try:
-            if self._connector.catalog[str(picker.action)].paging is None:
-                result = yield Run(str(picker.action), inputs, _CALL)
+            action = str(picker.action)
+            if self._actions(connection)[action].paging is None:
+                result = yield Run(action, inputs, _CALL)
                 found.options = read(picker, find(result.value, picker.items))
                 return found
-            walk, items = Walk(self._connector, str(picker.action), inputs, PagingOptions(items=picker.most, call=_CALL)), []
+            options, items = PagingOptions(items=picker.most, call=_CALL), []
+            walk = Walk(self._connector, action, inputs, options, connection=connection)
             while not walk.finished:
-                wanted, options = walk.wanted()
-                items += walk.take((yield Run(walk.action, wanted, options))).items
+                wanted, call = walk.wanted()
+                items += walk.take((yield Run(walk.action, wanted, call))).items
                 found.options = read(picker, items)
             found.more = walk.stopped is not None
         except ConnectorError as error:
@@ -234,12 +241,13 @@ class OptionLists:
 
 
 def _identity(connection: Connection) -> tuple[object, ...]:
-    """What two connections must have in common to see the same lists: tenant, server, credential references, headers."""
+    """What two connections must have in common to see the same lists: tenant, server, description, credential references, headers."""
     credentials = sorted(
         (name, credential.scheme, sorted((part, str(reference)) for part, reference in credential.references.items()))
         for name, credential in connection.credentials.items()
     )
-    return (connection.options.tenant, repr(connection.server), repr(credentials), connection.headers)
+    options = connection.options
+    return (options.tenant, options.spec, options.spec_sha256, repr(connection.server), repr(credentials), connection.headers)
 
 
 def _needs(fields: Sequence[str]) -> Problem:

@@ -81,9 +81,10 @@ class Walk:
         inputs: Mapping[str, Any],
         options: PagingOptions = PagingOptions(),
         *,
+        connection: Connection | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        chosen = connector.catalog[action]
+        chosen = connector.catalog_of(connection)[action]
         if chosen.paging is None:
             raise InputError("The answer of this action is no list.", hint="Run it without asking for all pages.")
         self.action = action
@@ -224,10 +225,13 @@ class Pager:
         connection: Connection,
         options: PagingOptions = PagingOptions(),
     ) -> None:
-        """Raises InputError where the action's answer is no list. Nothing is sent yet."""
+        """Raises InputError where the action's answer is no list. Nothing is sent yet.
+
+        Where the connection names a description it is read here; on an event loop call ``connector.aread`` before.
+        """
         self._connector = connector
         self._connection = connection
-        self.walk = Walk(connector, action, inputs, options)
+        self.walk = Walk(connector, action, inputs, options, connection=connection)
 
     @property
     def cursor(self) -> Any:
@@ -285,7 +289,7 @@ class Pager:
         return Listing(found, walk.pages, stopped is None, walk.cursor, stopped, error)
 
 
-def cursor_input(connector: Connector, action: str) -> str | None:
+def cursor_input(connector: Connector, action: str, connection: Connection | None = None) -> str | None:
     """The JSON Pointer of the input that takes a cursor; None where the list has none."""
-    form = connector.catalog[action].paging
+    form = connector.catalog_of(connection)[action].paging
     return f"/{escape(form.send)}" if form and form.send else None

@@ -14,15 +14,13 @@ from kosha_connector_openai.core.connector import Connector
 from kosha_connector_openai.core.spec.document import METHODS
 from kosha_connector_openai.gateway.catalog_paths import CATALOG, catalog_paths
 from kosha_connector_openai.gateway.described import ERROR, LABELS, MAYBE_TEXT, OBJECT, TEXT, answer, json_body, operation, ref
-from kosha_connector_openai.gateway.discriminators import mapped
 
 SCHEME: Final = "KoshaToken"
 
 
 def served_document(connector: Connector, *, protected: bool, catalog: bool) -> bytes:
     """The document as JSON. ``protected``: callers need a token; ``catalog``: it is offered to builders."""
-    given = connector.catalog.document.root
-    root = mapped(given, given.get("components", {}).get("schemas", {}))
+    root = connector.catalog.document.root
     components = root.get("components", {})
     own = {**_kosha_paths(), **_service_paths(), **(catalog_paths() if catalog else {})}
     document = {

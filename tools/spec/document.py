@@ -12,6 +12,7 @@ import yaml
 from tools.spec.components import inputs_of, open_bodies, reachable, require_bodies
 from tools.spec.corrections import correct
 from tools.spec.dialect import clean, drop_bad_defaults
+from tools.spec.discriminators import map_discriminators
 from tools.spec.facts import operation_facts, schema_facts
 from tools.spec.node import Node, schema_holders
 from tools.spec.replies import responses, shared_responses
@@ -82,7 +83,7 @@ def _facts(source: Source, operations: list[Operation], corrections: list[Node])
     tree = _with_schemas(tree, lambda schema: drop_bad_defaults(schema, components))
     require_bodies(tree["operations"].values(), tree["schemas"])
     open_bodies(tree["operations"].values(), tree["schemas"])
-    return tree
+    return _with_schemas(tree, lambda schema: map_discriminators(schema, tree["schemas"]))
 
 
 def _joined(given: dict[str, T], retired: dict[str, T]) -> dict[str, T]:

@@ -17,7 +17,6 @@ from kosha_connector_openai.flows.driving import Run, Steps
 from kosha_connector_openai.flows.jobs.lines import LineTable
 from kosha_connector_openai.flows.jobs.state import GOES_ON, Status, kind_of
 from kosha_connector_openai.flows.jobs.steps import Desk
-from kosha_connector_openai.flows.paging import PagingOptions, Walk
 
 _GONE: Final = frozenset({403, 404, 410})
 
@@ -95,7 +94,7 @@ def _file(wanted: _Wanted, rule: File) -> Steps[tuple[Any, list[str]]]:
 
 def _items(wanted: _Wanted, rule: Items) -> Steps[tuple[Any, list[str]]]:
     desk, ids = wanted.desk, wanted.status.handle.ids
-    walk = Walk(desk.connector, rule.action, {**rule.inputs, **desk.known(rule.action, ids)}, PagingOptions())
+    walk = desk.walk(rule.action, {**rule.inputs, **desk.known(rule.action, ids)})
     found: list[Any] = []
     while not walk.finished:
         inputs, call = walk.wanted()

@@ -81,7 +81,7 @@ def new_handle(connector: Connector, connection: Connection, kind: str, action: 
         origin=str(connection.server.origin),
         connection=name,
         created=now.isoformat(timespec="seconds"),
-        spec=connector.catalog.document.digest,
+        spec=connector.catalog_of(connection).document.digest,
         **more,
     )
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kosha_connector_openai.core.connector import Connector, Result
+from kosha_connector_openai.core.connector import Connection, Connector, Result
 from kosha_connector_openai.core.errors import ConnectorError, Fault, InputError
 from kosha_connector_openai.core.flow_errors import JobEndedError
 from kosha_connector_openai.core.result.stream import at, first
@@ -110,9 +110,9 @@ class WaitOptions:
                 raise InputError("The options of the wait are wrong.", [Fault(f"/{name}", "range", "must be more than 0 seconds.")])
 
 
-def job_of(connector: Connector, action: str, inputs: Mapping[str, Any]) -> tuple[str, JobKind]:
+def job_of(connector: Connector, connection: Connection, action: str, inputs: Mapping[str, Any]) -> tuple[str, JobKind]:
     """The kind of job that this action starts with these inputs; raises InputError where it starts none."""
-    found = connector.catalog[action].job
+    found = connector.catalog_of(connection)[action].job
     if found is None:
         raise InputError("This action starts no long job.", hint="Run it without waiting.")
     rule = found[1].start[action]

@@ -39,8 +39,12 @@ class Desk:
 
     def known(self, action: str, values: Mapping[str, Any]) -> dict[str, Any]:
         """Those values that the action takes."""
-        names = {parameter.name for parameter in self.connector.catalog[action].operation.parameters}
+        names = {parameter.name for parameter in self.connector.catalog_of(self.connection)[action].operation.parameters}
         return {name: value for name, value in values.items() if name in names}
+
+    def walk(self, action: str, values: Mapping[str, Any], options: PagingOptions = PagingOptions()) -> Walk:
+        """A walk through a list of jobs, events or files."""
+        return Walk(self.connector, action, values, options, connection=self.connection)
 
     def note(self, handle: Handle) -> None:
         """Keeps what was seen, if that can be: the job goes on whether its folder can be written or not."""
@@ -54,14 +58,14 @@ class Desk:
 
 def start(desk: Desk, action: str, inputs: Mapping[str, Any], call: CallOptions, *, mark: bool) -> Steps[Handle]:
     """Starts the job once. The handle is kept before the request is sent, and again with the job's ids."""
-    name, kind = job_of(desk.connector, action, inputs)
+    name, kind = job_of(desk.connector, desk.connection, action, inputs)
     handle = new_handle(desk.connector, desk.connection, name, action, desk.name)
     if mark:
         inputs, marked = _marked(desk, kind, action, inputs, handle.name)
         handle = handle.with_(marked=marked)
     kept = {name: str(inputs[name]) for name in kind.keep if name in inputs}
     handle = handle.with_(ids=kept)
-    desk.connector.check(action, inputs)
+    desk.connector.check(action, inputs, desk.connection)
     desk.keep(handle)
     try:
         result: Result = yield Run(action, inputs, call)
@@ -127,7 +131,7 @@ def found(desk: Desk, handle: Handle) -> Steps[Handle]:
         return handle
     if kind.lookup is None or not handle.marked:
         raise unknown(handle, kind)
-    walk = Walk(desk.connector, kind.lookup.action, desk.known(kind.lookup.action, handle.ids), PagingOptions(pages=_LOOKED))
+    walk = desk.walk(kind.lookup.action, desk.known(kind.lookup.action, handle.ids), PagingOptions(pages=_LOOKED))
     while not walk.finished:
         inputs, call = walk.wanted()
         page = walk.take((yield Run(walk.action, inputs, call)))
@@ -154,7 +158,7 @@ def events(desk: Desk, handle: Handle, most: int | None) -> Steps[list[Any]]:
     action = kind_of(desk.connector, handle).events
     if action is None:
         raise InputError("The API lists no events of this kind of job.", hint="Ask for its state.")
-    walk = Walk(desk.connector, action, desk.known(action, handle.ids), PagingOptions(items=most))
+    walk = desk.walk(action, desk.known(action, handle.ids), PagingOptions(items=most))
     listed: list[Any] = []
     while not walk.finished:
         inputs, call = walk.wanted()

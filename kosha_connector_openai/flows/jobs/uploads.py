@@ -21,7 +21,7 @@ from kosha_connector_openai.flows.driving import Run, Steps, Together, Work
 from kosha_connector_openai.flows.jobs.handle import Handle, Source, new_handle
 from kosha_connector_openai.flows.jobs.state import Status, Tick, WaitOptions, upload_kind
 from kosha_connector_openai.flows.jobs.steps import Desk, may_have_run
-from kosha_connector_openai.flows.paging import PagingOptions, Walk
+from kosha_connector_openai.flows.paging import PagingOptions
 
 _RESULT = "result"
 """Among a handle's ids: the whole file's."""
@@ -43,7 +43,7 @@ def start(desk: Desk, source: Any, inputs: Mapping[str, Any], name: str) -> Step
     titled = next((str(given[target]) for target, fact in kind.facts.items() if fact == "name"), file.name)
     kept = Source(path=_path(source), name=titled, size=file.size or 0, md5=digest, part_size=kind.size)
     handle = new_handle(desk.connector, desk.connection, name, kind.create, desk.name, source=kept)
-    desk.connector.check(kind.create, given)
+    desk.connector.check(kind.create, given, desk.connection)
     desk.keep(handle)
     try:
         result: Result = yield Run(kind.create, given)
@@ -161,7 +161,7 @@ def _finish(desk: Desk, handle: Handle, kind: UploadKind, *, again: bool) -> Ste
 def _look_up(desk: Desk, handle: Handle, kind: UploadKind) -> Steps[Result]:
     """The whole file in the list of files: the newest with its name and its size."""
     facts = {"name": handle.source.name, "size": handle.source.size} if handle.source else {}
-    walk = Walk(desk.connector, kind.lookup, {}, PagingOptions(pages=_LOOKED)) if kind.lookup else None
+    walk = desk.walk(kind.lookup, {}, PagingOptions(pages=_LOOKED)) if kind.lookup else None
     while walk is not None and not walk.finished:
         inputs, call = walk.wanted()
         page = walk.take((yield Run(walk.action, inputs, call)))

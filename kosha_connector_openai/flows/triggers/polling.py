@@ -62,7 +62,7 @@ def poll(
     Without a state the jobs that have ended already are taken as told, unless ``past`` is set. Keep the state once the events are dealt
     with: whoever stops before that gets the same events again. Raises InputError, and what lists and calls raise.
     """
-    return drive(_steps(connector, kind, state, dict(inputs or {}), options, past=past), connector, connection)
+    return drive(_steps(connector, connection, kind, state, dict(inputs or {}), options, past=past), connector, connection)
 
 
 async def apoll(
@@ -76,10 +76,12 @@ async def apoll(
     options: PagingOptions = PagingOptions(),
 ) -> Told:
     """``poll`` for asyncio."""
-    return await adrive(_steps(connector, kind, state, dict(inputs or {}), options, past=past), connector, connection)
+    return await adrive(_steps(connector, connection, kind, state, dict(inputs or {}), options, past=past), connector, connection)
 
 
-def _steps(connector: Connector, name: str, given: Any, inputs: dict[str, Any], options: PagingOptions, *, past: bool) -> Steps[Told]:
+def _steps(
+    connector: Connector, connection: Connection, name: str, given: Any, inputs: dict[str, Any], options: PagingOptions, *, past: bool
+) -> Steps[Told]:
     rule, kind = _rules(connector, name)
     state = _state(given, connector, name, inputs)
     lacking = [need for need in rule.needs if need not in state.inputs]
@@ -87,7 +89,7 @@ def _steps(connector: Connector, name: str, given: Any, inputs: dict[str, Any], 
         raise InputError(
             "The list needs more inputs.", [Fault(f"/{need}", "required", "is missing.", f"Add `{need}`.") for need in lacking]
         )
-    found = yield from _listed(connector, rule, state, options)
+    found = yield from _listed(rule, state, Walk(connector, rule.list, {**rule.inputs, **state.inputs}, options, connection=connection))
     for job in [job for job in state.open if job not in found]:
         answer = yield from _asked(kind, state, job)
         if answer is not None:
@@ -144,9 +146,8 @@ def _state(given: Any, connector: Connector, name: str, inputs: dict[str, Any]) 
     return found
 
 
-def _listed(connector: Connector, rule: PollRule, state: PollState, options: PagingOptions) -> Steps[dict[str, Any]]:
+def _listed(rule: PollRule, state: PollState, walk: Walk) -> Steps[dict[str, Any]]:
     """The listed jobs that are not older than the state, by id."""
-    walk = Walk(connector, rule.list, {**rule.inputs, **state.inputs}, options)
     found: dict[str, Any] = {}
     while not walk.finished:
         inputs, call = walk.wanted()

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from kosha_connector_openai.core.actions.catalog import Catalog
 from kosha_connector_openai.core.actions.inputs import BODY
 from kosha_connector_openai.core.connector import Connector
 from kosha_connector_openai.core.errors import Fault, InputError
@@ -112,10 +113,16 @@ class Flow:
         self._outputs[name] = expression
         return self
 
-    def to_arazzo(self, connector: Connector) -> dict[str, Any]:
-        """The document as JSON values; raises InputError where an input is no JSON, UnknownActionError where an action is not there."""
+    def to_arazzo(self, connector: Connector, catalog: Catalog | None = None) -> dict[str, Any]:
+        """The document as JSON values, by the connector's own actions or those of ``catalog``.
+
+        Raises InputError where an input is no JSON, UnknownActionError where an action is not there.
+        """
         literals: dict[str, Mapping[str, Any]] = {}
-        steps = [self._step(step, connector, literals, f"/steps/{number}") for number, step in enumerate(self.steps)]
+        steps = [
+            self._step(step, connector, catalog or connector.catalog, literals, f"/steps/{number}")
+            for number, step in enumerate(self.steps)
+        ]
         schema: dict[str, Any] = {"type": "object", "properties": {**self._inputs, **literals}}
         workflow: dict[str, Any] = {"workflowId": self.id}
         workflow |= {"summary": self.summary} if self.summary else {}
@@ -129,22 +136,24 @@ class Flow:
             "workflows": [workflow],
         }
 
-    def to_yaml(self, connector: Connector) -> str:
+    def to_yaml(self, connector: Connector, catalog: Catalog | None = None) -> str:
         """The document as YAML text."""
         import yaml  # noqa: PLC0415 - only to write one
 
-        text: str = yaml.safe_dump(self.to_arazzo(connector), sort_keys=False, allow_unicode=True, width=120)
+        text: str = yaml.safe_dump(self.to_arazzo(connector, catalog), sort_keys=False, allow_unicode=True, width=120)
         return text
 
-    def document(self, connector: Connector) -> Document:
+    def document(self, connector: Connector, catalog: Catalog | None = None) -> Document:
         """The flow, checked and ready to run; raises WorkflowDocumentError."""
-        return read_workflows(self.to_arazzo(connector), connector)
+        return read_workflows(self.to_arazzo(connector, catalog), connector, catalog=catalog)
 
-    def _step(self, step: StepDraft, connector: Connector, literals: dict[str, Mapping[str, Any]], pointer: str) -> dict[str, Any]:
+    def _step(
+        self, step: StepDraft, connector: Connector, catalog: Catalog, literals: dict[str, Mapping[str, Any]], pointer: str
+    ) -> dict[str, Any]:
         inputs = {name: self._plain(value, literals, f"{pointer}/{escape(name)}") for name, value in step.inputs.items()}
         found: dict[str, Any] = {"stepId": step.id}
         found |= {"description": step.description} if step.description else {}
-        found |= _named(inputs) if step.kind == "preset" else _sent(step, inputs, connector)
+        found |= _named(inputs) if step.kind == "preset" else _sent(step, inputs, catalog)
         if step.kind == "preset":
             from kosha_connector_openai.flows.presets import find_preset  # noqa: PLC0415 - few flows have one
 
@@ -176,9 +185,9 @@ def _named(inputs: Mapping[str, Any]) -> dict[str, Any]:
     return {"parameters": [{"name": name, "value": value} for name, value in inputs.items()]} if inputs else {}
 
 
-def _sent(step: StepDraft, inputs: Mapping[str, Any], connector: Connector) -> dict[str, Any]:
+def _sent(step: StepDraft, inputs: Mapping[str, Any], catalog: Catalog) -> dict[str, Any]:
     """The flat inputs as parameters with their places, and a payload."""
-    known = connector.catalog[step.action].inputs.parameters
+    known = catalog[step.action].inputs.parameters
     parameters = [{"name": name, "in": known[name].location, "value": value} for name, value in inputs.items() if name in known]
     rest = {name: value for name, value in inputs.items() if name not in known}
     found: dict[str, Any] = {"operationId": step.action} | ({"x-kosha-job": "wait"} if step.kind == "job" else {})

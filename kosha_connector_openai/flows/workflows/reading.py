@@ -8,6 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any, Final
 
+from kosha_connector_openai.core.actions.catalog import Catalog
 from kosha_connector_openai.core.actions.schema_reader import SchemaReader
 from kosha_connector_openai.core.connector import Connector
 from kosha_connector_openai.core.errors import DocumentError, Fault
@@ -36,15 +37,16 @@ _WORKFLOW: Final = Keys(
 )
 
 
-def read_workflows(source: Source, connector: Connector, *, sources: Iterable[str] = ()) -> Document:
+def read_workflows(source: Source, connector: Connector, *, sources: Iterable[str] = (), catalog: Catalog | None = None) -> Document:
     """The document in a file, in YAML or JSON text, or in values. Raises WorkflowDocumentError with every fault.
 
     A source description is this connector where its name is the connector's id, its URL ends in the name of the connector's description,
-    or its name is among ``sources``. Nothing is fetched and nothing is sent.
+    or its name is among ``sources``. Its operations are those of ``catalog``, the connector's own unless another is given: a connection
+    that names a description needs ``connector.catalog_of(connection)``. Nothing is fetched and nothing is sent.
     """
     raw, what = _raw(source)
     findings = Findings()
-    document = _Reader(Node(raw, findings), connector, frozenset(sources)).document()
+    document = _Reader(Node(raw, findings), connector, catalog or connector.catalog, frozenset(sources)).document()
     if findings.faults:
         raise WorkflowDocumentError(f"{what} cannot be run.", findings.faults)
     return document
@@ -69,9 +71,10 @@ def _raw(source: Source) -> tuple[Any, str]:
 class _Reader:
     """Reads one document: first the names in it, then everything else."""
 
-    def __init__(self, root: Node, connector: Connector, sources: frozenset[str]) -> None:
+    def __init__(self, root: Node, connector: Connector, catalog: Catalog, sources: frozenset[str]) -> None:
         self._root = root
         self._connector = connector
+        self._catalog = catalog
         self._ours = sources
         self._schemas: dict[int, Inputs] = {}
 
@@ -92,7 +95,7 @@ class _Reader:
             headers=self._connector.manifest.result.headers,
         )
         required = {str(node.value["workflowId"]): self._inputs(node).required for node in nodes if _id(node, "workflowId")}
-        targets = Targets(self._connector, sources, signatures, required)
+        targets = Targets(self._connector, self._catalog, sources, signatures, required)
         found = [self._workflow(node, components, place, targets) for node in nodes if isinstance(node.value, Mapping)]
         workflows = {workflow.id: workflow for workflow in found}
         self._check_circles(found)

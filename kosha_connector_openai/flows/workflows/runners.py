@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from kosha_connector_openai.core.connector import CallOptions, Connection, Connector
+from kosha_connector_openai.core.connector import Action, CallOptions, Connection, Connector
 from kosha_connector_openai.core.errors import ApiError, ConnectorError
 from kosha_connector_openai.core.result.result import Result
 from kosha_connector_openai.flows.workflows.expressions import MISSING
@@ -29,11 +29,15 @@ class Worker:
     handles: JobStore | None = None
     """Keeps the handle of each job that a step starts, so that any process can go on with it."""
 
+    def action(self, task: Task) -> Action:
+        """The action that a task runs, as the connection's description has it."""
+        return self.connector.catalog_of(self.connection)[task.step.target]
+
     def call(self, task: Task) -> CallOptions:
         """The options of the calls of one task: never longer than the run may still take."""
         usual = self.options.timeout or self.connection.timeouts.total
         if task.step.runner == "operation" and self.options.timeout is None:
-            usual = self.connector.catalog[task.step.target].overlay.timeout or usual
+            usual = self.action(task).overlay.timeout or usual
         attempts = 1 if task.once else self.options.attempts
         return replace(self.options, timeout=min(usual, max(task.seconds, 0.001)), attempts=attempts, out=None)
 
@@ -69,7 +73,7 @@ class Worker:
     def _addressed(self, reply: Reply, task: Task) -> Reply:
         """The reply with the method and, where it is asked for, the URL that it came from."""
         if task.step.runner == "operation":
-            reply.method = self.connector.catalog[task.step.target].operation.method
+            reply.method = self.action(task).operation.method
             if task.step.asks_url:
                 try:
                     reply.url = self.connector.preview(task.step.target, task.inputs, self.connection).url

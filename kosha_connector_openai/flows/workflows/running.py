@@ -60,7 +60,7 @@ class _Run:
         checked_inputs(self.workflow, inputs)
         self.started = self.clock()
         unsafe = bool(self.worker.options.unsafe_retries)
-        catalog = self.worker.connector.catalog
+        catalog = self.worker.connector.catalog_of(self.worker.connection)
         return Interpreter(self.document, catalog, self.limits, self.clock, unsafe=unsafe).run(self.workflow.id, inputs)
 
     def note(self, move: Begun | StepRecord) -> None:
@@ -168,6 +168,7 @@ async def arun_workflow(
     import asyncio  # noqa: PLC0415 - a thread's run needs none of it
 
     run = _Run(document, choose(document, workflow), Worker(connector, connection, options, handles), limits, journal, watch, clock)
+    await connector.aread(connection)
     moves, answer = run.moves(inputs or {}), None
     try:
         while True:

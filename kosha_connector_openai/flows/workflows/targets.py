@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from kosha_connector_openai.core.actions.action import Action
+from kosha_connector_openai.core.actions.catalog import Catalog
 from kosha_connector_openai.core.actions.words import safe
 from kosha_connector_openai.core.connector import Connector
 from kosha_connector_openai.core.errors import ConnectorError, Fault
@@ -69,9 +70,15 @@ class Targets:
     """Finds what the steps of one document run."""
 
     def __init__(
-        self, connector: Connector, sources: Mapping[str, str], workflows: Mapping[str, Signature], required: Mapping[str, Any]
+        self,
+        connector: Connector,
+        catalog: Catalog,
+        sources: Mapping[str, str],
+        workflows: Mapping[str, Signature],
+        required: Mapping[str, Any],
     ) -> None:
         self._connector = connector
+        self._catalog = catalog
         self._sources = sources
         self._workflows = workflows
         self._required = required
@@ -108,7 +115,7 @@ class Targets:
         return self._operation(node, name)
 
     def _operation(self, node: Node, name: str) -> Target:
-        catalog = self._connector.catalog
+        catalog = self._catalog
         if name not in catalog:
             return self._lost(node, "names no operation of the connector.", list(catalog), name=name)
         try:
@@ -124,7 +131,7 @@ class Targets:
             return self._lost(node, "is not `{$sourceDescriptions.<name>.url}#/paths/<path>/<method>`.", rule="expression")
         if match[1] not in self._sources:
             return self._lost(node, "names no source description.", self._sources, name=match[1])
-        for name, action in self._connector.catalog.items():
+        for name, action in self._catalog.items():
             if action.operation.pointer.removeprefix("#") == match[2]:
                 return Target("operation", name, action)
         return self._lost(node, "points at no operation of the connector.")

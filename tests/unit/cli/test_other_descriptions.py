@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai.cli.exit_codes import ExitCode
-from tests.recorder import Recorder
+from tests.recorder import Recorder, reply
 from tests.unit.cli.conftest import Cli
 
 NEW = {
@@ -22,7 +22,10 @@ NEW = {
             "get": {
                 "operationId": "readNews",
                 "summary": "Read the news",
-                "parameters": [{"name": "day", "in": "query", "required": True, "schema": {"type": "integer"}}],
+                "parameters": [
+                    {"name": "day", "in": "query", "required": True, "schema": {"type": "integer"}},
+                    {"name": "edition", "in": "query", "schema": {"type": "string", "enum": ["morning"]}},
+                ],
                 "responses": {"200": {"description": "d", "content": {"application/json": {"schema": {"type": "object"}}}}},
             }
         }
@@ -47,6 +50,9 @@ def spec(tmp_path: Path) -> str:
         (("actions", "schema", "readNews"), '"day"'),
         (("validate", "readNews", "day:=1"), "valid"),
         (("dry-run", "readNews", "day:=1"), "https://api.openai.com/v1/news?day=1"),
+        (("actions", "form", "readNews"), "Day"),
+        (("actions", "sample", "readNews"), '"day"'),
+        (("actions", "options", "readNews", "edition"), "morning"),
     ],
 )
 def test_commands_take_another_description(cli: Cli, spec: str, arguments: tuple[str, ...], words: str) -> None:
@@ -95,3 +101,29 @@ def test_a_url_in_a_connection_file_needs_leave(cli: Cli, tmp_path: Path) -> Non
     done = cli("run", "listModels", "--connection", str(file))
     assert done.exit_code != 0
     assert "spec_url" in done.stderr
+
+
+def test_a_workflow_is_read_and_run_by_it(cli: Cli, spec: str, tmp_path: Path) -> None:
+    """Steps may name the operations of the named description, in check, show and run; without it they are unknown."""
+    steps = [
+        {
+            "stepId": "read",
+            "operationId": "readNews",
+            "parameters": [{"name": "day", "in": "query", "value": 1}],
+            "outputs": {"headline": "$response.body#/headline"},
+        }
+    ]
+    workflow = {"workflowId": "news", "steps": steps, "outputs": {"headline": "$steps.read.outputs.headline"}}
+    file = tmp_path / "news.arazzo.json"
+    source = {"name": "openai", "url": "./new.json", "type": "openapi"}
+    file.write_text(
+        json.dumps({"arazzo": "1.0.1", "info": {"title": "t", "version": "1"}, "sourceDescriptions": [source], "workflows": [workflow]})
+    )
+    assert cli("workflow", "check", str(file)).exit_code == ExitCode.DESCRIPTION
+    assert "1 step" in run(cli, "workflow", "check", str(file), "--spec", spec).stdout
+    assert "readNews" in run(cli, "workflow", "show", str(file), "--spec", spec).stdout
+    with Recorder(reply(200, {"headline": "rain"})) as upstream:
+        values = ("--set", f"server_url={upstream.url}", "--set", "auth_type=NONE")
+        done = run(cli, "workflow", "run", str(file), "--spec", spec, *values)
+        assert json.loads(done.stdout) == {"headline": "rain"}
+        assert upstream.last.target.endswith("/news?day=1")

@@ -324,3 +324,20 @@ def test_every_picker_that_a_form_names_is_there() -> None:
         field["options"] for action in connector.catalog for field in connector.forms[action].to_dict()["fields"] if "options" in field
     }
     assert named <= set(PART.pickers)
+
+
+def test_forms_and_lists_agree(connector: Connector, lists: OptionLists) -> None:
+    """A form names for each of an action's own fields the picker that fills it, and no other."""
+    for action in connector.catalog:
+        named = {field["name"]: field["options"] for field in connector.forms[action].fields if "options" in field}
+        assert named == lists.fields(action), action
+
+
+@pytest.mark.parametrize("action", ["getVectorStoreFileBatch", "cancelVectorStoreFileBatch", "listFilesInVectorStoreBatch"])
+def test_a_batch_of_files_is_no_batch_of_calls(connector: Connector, lists: OptionLists, connection: Connection, action: str) -> None:
+    """Nothing lists batches of files: their field asks nothing, offers nothing and looks like their ids."""
+    found = lists.get(action, "batch_id", connection, {"vector_store_id": "vs_1"})
+    assert (found.picker, found.options, found.source) == ("", (), "none")
+    field = next(field for field in connector.forms[action].fields if field["name"] == "batch_id")
+    assert (field["placeholder"].partition("_")[0], "options" in field) == ("vsfb", False)
+    assert lists.picker("retrieveBatch", "batch_id") == "batches"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from threading import RLock
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from kosha_connector_openai.core.actions.action import Action
 from kosha_connector_openai.core.actions.catalog import Catalog
@@ -18,6 +18,9 @@ from kosha_connector_openai.core.spec.dialect import Definitions
 from kosha_connector_openai.core.spec.manifest import PartName
 from kosha_connector_openai.core.spec.parts.forms import ActionForm, FormsPart
 from kosha_connector_openai.core.spec.parts.pickers import Pickers
+
+if TYPE_CHECKING:
+    from kosha_connector_openai.core.actions.forms.model_facts import ModelFacts
 
 FORM_VERSION: Final = 1
 GROUPS: Final = ({"id": "main", "label": "Main"}, {"id": "options", "label": "Options"}, {"id": "advanced", "label": "Advanced"})
@@ -42,6 +45,7 @@ class Form:
         self._names = names
         self.wording = forms.wording
         self._definition = forms.define
+        self._forms = forms
 
     def __repr__(self) -> str:
         return f"<Form of {self.action.id}: {len(self.fields)} fields>"
@@ -77,8 +81,17 @@ class Form:
         return self._whole
 
     @cached_property
+    def models(self) -> Mapping[str, list[Node]]:
+        """What is known of models and the form's fields, by field: ``to_dict`` has it under ``models``. Raises ManifestError."""
+        return self._forms.model_facts.of(self.action.id)
+
+    @cached_property
     def _whole(self) -> Node:
-        return self.head() | {"fields": self.fields, "$defs": self.definitions}
+        fields, head = self.fields, self.head()
+        if self.models:
+            head["models"] = self._forms.model_facts.head
+            fields = [field | {"models": self.models[field["name"]]} if field["name"] in self.models else field for field in fields]
+        return head | {"fields": fields, "$defs": self.definitions}
 
     def sample(self, *, minimal: bool = True) -> dict[str, Any]:
         """JSON-ready inputs to try the form with, which its schema and the action's check accept. Raises DocumentError."""
@@ -103,10 +116,11 @@ class Forms(Mapping[str, Form]):
     """The forms of a catalog's actions by action id, each made when it is first asked for. Safe to share between threads."""
 
     def __init__(self, catalog: Catalog, read: Callable[[PartName, type[Any]], Any]) -> None:
-        """``read`` gives a part of the manifest; it is asked for two, at once. Raises ManifestError."""
+        """``read`` gives a part of the manifest: two at once, a third for the first whole form. Raises ManifestError."""
         self._catalog = catalog
         self._part: FormsPart = read("forms", FormsPart)
         self._pickers = PickerNames(read("pickers", Pickers).fields)
+        self._read = read
         self._lock = RLock()
         self._made: dict[str, Form] = {}
         document = catalog.document
@@ -139,6 +153,14 @@ class Forms(Mapping[str, Form]):
         """The shape of a definition, and the names of those that it refers to. Raises KeyError."""
         with self._lock:
             return self._maker.shaper.definition(name)
+
+    @cached_property
+    def model_facts(self) -> ModelFacts:
+        """What is known of models, read when it is first asked for. Raises ManifestError."""
+        from kosha_connector_openai.core.actions.forms.model_facts import ModelFacts  # noqa: PLC0415 - fields alone need none of it
+        from kosha_connector_openai.core.spec.parts.models import Models  # noqa: PLC0415
+
+        return ModelFacts(self._read("models", Models))
 
     def _form(self, action: Action) -> Form:
         curated = self._part.actions.get(action.id, _PLAIN)

@@ -106,10 +106,37 @@ class FormField(Shape):
     required_when: tuple[Condition, ...] = Field(default=(), description="Ask for the field where all of these hold.")
     excludes: tuple[str, ...] = Field(default=(), description="Fields that must be left out where this one is filled in.")
     options: str | None = Field(default=None, description="The picker that offers values, by name.")
+    models: tuple[ModelRule, ...] = Field(default=(), description="What is known of models and this field.")
     deprecated: bool = False
     location: Literal["path", "query", "header", "body", "extra"] | None = None
     media_types: tuple[str, ...] = Field(default=(), description="The bodies that have the field, where the action takes several kinds.")
     origin: dict[str, Origin] = Field(description="Fact -> who says so: the description, the manifest, or a rule of ours.")
+
+
+class ModelRule(Part):
+    """What some models make of a field, as far as is known: a warning to show, never a reason to refuse."""
+
+    does: Literal["hide", "rename", "allow", "require"] = Field(
+        description="They do not take it; call it `to`; take only `values`, up to `most`, or no longer than `longest`; need it."
+    )
+    models: tuple[str, ...] = Field(description="Patterns of their names.")
+    but: tuple[str, ...] = Field(default=(), description="Patterns of names that are not meant.")
+    to: str | None = Field(default=None, description="What the field is called there.")
+    values: tuple[str | bool | int | float, ...] = Field(default=(), description="The values that are taken; texts may be patterns.")
+    most: float | None = Field(default=None, description="The greatest number.")
+    longest: int | None = Field(default=None, description="The most characters of a text, or entries of a list.")
+    when: tuple[Condition, ...] = Field(default=(), description="The rule speaks only where all of these hold.")
+    reason: str
+    source: str = Field(description="Where the fact comes from.")
+    url: str | None = None
+    date: str | None = Field(default=None, description="When the fact was true.")
+
+
+class ModelField(Part):
+    """Where the model is chosen, and how its name is matched."""
+
+    field: str = Field(description="The field that names the model.")
+    derived: tuple[str, ...] = Field(description="Beginnings of the names of trained models; what follows them is matched.")
 
 
 class Group(Part):
@@ -143,6 +170,7 @@ class FormDocument(Part):
     deprecated: Deprecated | None = None
     groups: tuple[Group, ...]
     raw: Raw
+    models: ModelField | None = Field(default=None, description="Where fields have `models`: which field they depend on.")
     fields: tuple[FormField, ...]
     defs: dict[str, Shape] = Field(
         alias="$defs", description="Shapes by name, which `$ref` leads to; they may refer to each other and to themselves."

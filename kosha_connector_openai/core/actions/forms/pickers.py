@@ -1,4 +1,4 @@
-"""Which picker a field has: what the part ``pickers`` of the manifest says of its name and its action."""
+"""Which picker a field has, for forms and for lists of options: what the part ``pickers`` of the manifest says of its name and action."""
 
 from __future__ import annotations
 
