@@ -12,6 +12,7 @@ from kosha_connector_openai.core.connection.resolver import SecretResolver
 from kosha_connector_openai.core.connection.secret import Secret
 from kosha_connector_openai.core.errors import ConnectorError, OutcomeUnknownError, ReplyTooLargeError
 from kosha_connector_openai.core.executor import bare
+from kosha_connector_openai.core.masking import Mask
 from kosha_connector_openai.core.patience import Patience
 from kosha_connector_openai.core.plan import redirect_refused, retry_wait, transport_error
 from kosha_connector_openai.core.request.raw import raw_request
@@ -126,7 +127,7 @@ class Relay:
         assert reply is not None
         timeouts, limits = call.connection.timeouts, call.connection.limits
         idle, most = (timeouts.stream_idle, limits.stream) if self.streams else (timeouts.read, limits.download)
-        source, patience, secrets, clock = reply.chunks(), self._patience, self._secrets, time.monotonic
+        source, patience, mask, clock = reply.chunks(), self._patience, Mask(self._secrets), time.monotonic
         try:
             while True:
                 patience.begin(min(clock() + idle, call.deadline))
@@ -137,10 +138,9 @@ class Relay:
                 self.received += len(chunk)
                 if self.received > most:
                     raise ReplyTooLargeError(f"The reply is larger than {most} bytes.", status=self.status, request_id=self.request_id)
-                for secret in secrets:
-                    if secret in chunk:
-                        chunk = chunk.replace(secret, b"*" * len(secret))  # as long as before, since the length is told
-                yield chunk
+                shown = mask.feed(chunk)
+                if shown:
+                    yield shown
         except asyncio.CancelledError:
             patience.end()
             if not patience.is_over():
@@ -151,6 +151,8 @@ class Relay:
         except ConnectorError as raised:
             error = raised
         else:
+            if rest := mask.rest():
+                yield rest
             self.outcome = "ok" if self.status < 400 else "api"  # noqa: PLR2004
             return
         finally:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from typing import Final
 
-from kosha_connector_openai.core.errors import ConnectorError
+from kosha_connector_openai.core.errors import ConnectorError, MalformedReplyError, ReplyTooLargeError
+from kosha_connector_openai.core.json_text import JsonLimits, JsonTextError, decode, encode
 from kosha_connector_openai.core.patience import Patience
 from kosha_connector_openai.core.relay import Relay
 from kosha_connector_openai.gateway.admission import Kind
@@ -24,20 +25,24 @@ _HELD: Final = 256 * 1024
 _STALLED: Final = 120.0
 """Seconds until a client that reads nothing is left."""
 _FAULTS: Final = b"x-kosha-faults"
+_REFUSED: Final = 300
 _FORGOTTEN: Final = frozenset({b"content-type", b"content-length", b"content-encoding"})
 
 
 class Answer:
     """One reply."""
 
-    def __init__(self, site: Site, visit: Visit, send: Send, caller: Caller, route: Route, more: Headers) -> None:
-        """``more`` are headers that every reply gets."""
+    def __init__(
+        self, site: Site, visit: Visit, send: Send, caller: Caller, route: Route, more: Headers, named: Collection[str] = ()
+    ) -> None:
+        """``more`` are headers that every reply gets; ``named`` are the ids that the request had."""
         self._site = site
         self._visit = visit
         self._send = send
         self._caller = caller
         self._route = route
         self._more = more
+        self._named = named
         self._patience = Patience()
         self.begun = False
         """Whether the caller has got the head of it."""
@@ -58,6 +63,8 @@ class Answer:
         shown += self._more
         if relay.streams:
             await self._events(relay, shown)
+        elif relay.status < _REFUSED and self._narrows:
+            await self._narrowed(relay, shown)
         elif kind.endswith(b"json"):
             await self._held(relay, shown)
         elif relay.status >= 400:  # noqa: PLR2004
@@ -81,21 +88,47 @@ class Answer:
 
     async def _held(self, relay: Relay, shown: Headers) -> None:
         """JSON: held back until it is whole, if it is not large."""
+        owners, caller, route = self._site.owners, self._caller, self._route
+        listens = owners is not None and relay.status < _REFUSED and owners.listens(caller, route.id)
+        # What is not read whole is not known to be the caller's.
+        most = relay.call.connection.limits.reply_json if listens else _HELD
         chunks, held, size = relay.chunks(), [], 0
         async for chunk in chunks:
             held.append(chunk)
             size += len(chunk)
-            if size > _HELD:
+            if size > most:
                 await self._plain(_chain(held, chunks), relay.status, shown)
                 return
         body = held[0] if len(held) == 1 else b"".join(held)
         if not any(name == b"content-length" for name, _ in shown):
             shown.append((b"content-length", str(size).encode()))
         self._visit.usage = self._site.usage.find(body)
+        if owners is not None and listens:
+            owners.learn(caller, route.id, body, self._named)
         await self._whole(relay.status, shown, body)
-        owners, caller, route = self._site.owners, self._caller, self._route
-        if owners is not None and relay.status < 300 and owners.listens(caller, route.id):  # noqa: PLR2004
-            owners.learn(caller, route.id, body)
+
+    @property
+    def _narrows(self) -> bool:
+        owners = self._site.owners
+        return owners is not None and owners.narrows(self._caller, self._route.id)
+
+    async def _narrowed(self, relay: Relay, shown: Headers) -> None:
+        """A list over the whole account: the caller's part of it. One that cannot be read is not passed on."""
+        owners, most = self._site.owners, relay.call.connection.limits.reply_json
+        assert owners is not None
+        body = bytearray()
+        async for chunk in relay.chunks():
+            body += chunk
+            if len(body) > most:
+                raise ReplyTooLargeError(f"The list is larger than {most} bytes.", status=relay.status, request_id=relay.request_id)
+        limits = JsonLimits(bytes=most, nodes=most, string=most)
+        try:
+            value = decode(bytes(body), limits) if body else None
+        except JsonTextError:
+            raise MalformedReplyError("The list is no JSON.", status=relay.status, request_id=relay.request_id) from None
+        written = encode(owners.narrow(self._caller, self._route.id, value), limits) if body else b""
+        kept = [(name, value) for name, value in shown if name != b"content-length"]
+        await self._whole(relay.status, [*kept, (b"content-length", str(len(written)).encode())], written)
 
     async def _wrapped(self, relay: Relay, shown: Headers, kind: str) -> None:
         """An error that is not JSON, in the error shape, with its own status."""

@@ -32,7 +32,7 @@ from kosha_connector_openai.gateway.replies import (
     send_refusal,
     shed,
 )
-from kosha_connector_openai.gateway.routes import Place, Route, Routes
+from kosha_connector_openai.gateway.routes import Place, Route, Routes, pairs
 from kosha_connector_openai.gateway.settings import Settings
 from kosha_connector_openai.gateway.site import Broken, Headers, Refused, Site
 from kosha_connector_openai.gateway.usage import UsageFinder
@@ -166,13 +166,14 @@ class Gateway:
         headers: Headers = scope["headers"]
         assert place is not None
         values = dict(zip(route.names, place.values, strict=True))
-        self._may(route, caller, headers, values)
+        named: set[str] = set()
+        self._may(route, caller, headers, values, query, named)
         await self._take(caller)
         owners = self._doors.owners
         if owners is not None and owners.listens(caller, route.id):
-            send = owners.hearing(caller, route.id, send)
-        answer = Answer(self._site, visit, send, caller, route, more)
-        passage = Passage(self._site, visit, receive, answer, caller, route)
+            send = owners.hearing(caller, route.id, send, named)
+        answer = Answer(self._site, visit, send, caller, route, more, named)
+        passage = Passage(self._site, visit, receive, answer, caller, route, named)
         try:
             await passage.run(values, query, headers, self._connections[caller.connection])
         finally:
@@ -205,16 +206,22 @@ class Gateway:
             self._met[name, route.id] = known
         return known
 
-    def _may(self, route: Route, caller: Caller, headers: Headers, values: Mapping[str, str]) -> None:
+    def _may(self, route: Route, caller: Caller, headers: Headers, values: Mapping[str, str], query: str, named: set[str]) -> None:
+        """Refuses what the caller may not name in headers, path and query; what is named in the latter two is added to ``named``."""
         name = self._site.headers.refused(headers)
         if name is not None:
             raise Refused(refused_field(name))
         owners = self._doors.owners
-        if owners is not None and values:
-            from urllib.parse import unquote  # noqa: PLC0415 - most services have no owners
+        if owners is None or not (values or query):
+            return
+        from urllib.parse import unquote  # noqa: PLC0415 - most services have no owners
 
-            if not owners.allows(caller, route.id, {name: unquote(text) for name, text in values.items()}):
-                raise Refused(HIDDEN)
+        given = {name: unquote(text) for name, text in values.items()}
+        if not owners.narrows(caller, route.id):  # a list of the whole account may be asked to go on after another's item
+            given |= {f"?{number}": value for number, (_, value) in enumerate(pairs(query))}
+        if not owners.allows(caller, route.id, given):
+            raise Refused(HIDDEN)
+        named.update(given.values())
 
     async def _take(self, caller: Caller) -> None:
         try:

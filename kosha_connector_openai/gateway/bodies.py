@@ -9,9 +9,10 @@ from typing import Final
 
 from kosha_connector_openai.core.errors import ConnectorError, Fault
 from kosha_connector_openai.core.patience import Patience
+from kosha_connector_openai.gateway.made import UploadScan
 from kosha_connector_openai.gateway.multipart import CUT, Parts
 from kosha_connector_openai.gateway.records import Receive, Refusal
-from kosha_connector_openai.gateway.replies import COMPRESSED, bad_fields, shed
+from kosha_connector_openai.gateway.replies import COMPRESSED, HIDDEN, bad_fields, shed
 
 _SMALL: Final = 256 * 1024
 """Bytes; a smaller upload is looked at whole before anything is sent."""
@@ -94,13 +95,22 @@ async def read_whole(receive: Receive, patience: Patience, limit: int, idle: flo
 class Upload:
     """A body that is passed on while it arrives; the task that sends it asks for each piece when it has room for it."""
 
-    def __init__(self, receive: Receive, limit: int, idle: float, parts: Parts | None = None, required: Iterable[str] = ()) -> None:
-        """``idle``: seconds between two pieces; ``required``: names that some part must have."""
+    def __init__(
+        self,
+        receive: Receive,
+        limit: int,
+        idle: float,
+        parts: Parts | None = None,
+        required: Iterable[str] = (),
+        scan: UploadScan | None = None,
+    ) -> None:
+        """``idle``: seconds between two pieces; ``required``: names that some part must have; ``scan`` is shown every piece."""
         self._receive = receive
         self._limit = limit
         self._idle = idle
         self._parts = parts
         self._required = tuple(required)
+        self._scan = scan
         self._stopped = False
         self._patience = Patience()
         self._begun: list[bytes] = []
@@ -155,6 +165,8 @@ class Upload:
         self.received += len(piece)
         if self.received > self._limit:
             raise self._refused(too_large(self._limit))
+        if self._scan is not None and self._scan.feed(piece):
+            raise self._refused(HIDDEN)
         refusal = self._look(self._parts, piece, last=not more) if self._parts is not None else None
         if refusal is not None:
             raise self._refused(refusal)

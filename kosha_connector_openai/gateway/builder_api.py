@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from kosha_connector_openai.core.errors import ConnectorError
+from kosha_connector_openai.core.spec.parts.pickers import Pickers
 from kosha_connector_openai.gateway.catalog_api import CatalogApi, failed, is_object, misshapen
 from kosha_connector_openai.gateway.kosha_api import Answer
 from kosha_connector_openai.gateway.records import Caller
@@ -19,7 +20,7 @@ from kosha_connector_openai.gateway.records import Caller
 if TYPE_CHECKING:
     from kosha_connector_openai.core.connection.connection import Connection
     from kosha_connector_openai.core.connector import Connector
-    from kosha_connector_openai.flows.options import OptionLists
+    from kosha_connector_openai.flows.options import OptionLists, Options
     from kosha_connector_openai.gateway.ownership import Ownership
 
 
@@ -72,11 +73,15 @@ class BuilderApi:
             found = await self._lists.aget(action, field, connection, body.get("inputs"), search=body.get("search", ""))
         except ConnectorError as error:
             return failed(error)
-        if self._owners is not None:
-            # Where tenants share a connection, the account's lists hold what others made.
-            own = tuple(option for option in found.options if self._owners.allows_body(caller, option.value))
-            found = replace(found, options=own)
-        return Answer(200, found.to_dict())
+        return Answer(200, self._narrowed(caller, found).to_dict())
+
+    def _narrowed(self, caller: Caller, found: Options) -> Options:
+        """Where tenants share a connection, the account's lists hold what others made."""
+        owners, picker = self._owners, self._connector.part("pickers", Pickers).pickers.get(found.picker)
+        if owners is None or picker is None or picker.action is None or not owners.guards(caller):
+            return found
+        action = picker.action
+        return replace(found, options=tuple(option for option in found.options if owners.shows(caller, action, option.value)))
 
     @cached_property
     def _lists(self) -> OptionLists:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from http import HTTPStatus
 from typing import Any, BinaryIO, Final
 
@@ -33,10 +34,12 @@ from kosha_connector_openai.core.result.saving import SavedFile
 from kosha_connector_openai.gateway.described import CATALOG_PREFIX
 from kosha_connector_openai.gateway.downloads import Downloads
 from kosha_connector_openai.gateway.kosha_api import Answer
+from kosha_connector_openai.gateway.made import UploadScan, texts
 from kosha_connector_openai.gateway.ownership import Ownership
 from kosha_connector_openai.gateway.records import Caller
 
 _LONGEST_TIMEOUT: Final = 86_400
+_PIECE: Final = 256 * 1024
 _STATUS: Final[Mapping[type[BaseException], int]] = {
     UnknownActionError: HTTPStatus.NOT_FOUND,
     InputError: HTTPStatus.BAD_REQUEST,
@@ -120,7 +123,7 @@ class CatalogApi:
         try:
             action = self.find(caller, key)
             given = body.get("inputs", {})
-            if self._owners is not None and not self._owners.allows_body(caller, given):
+            if self._hides(caller, action, given, uploads or {}):
                 raise _HiddenError("Nothing with this id exists.")
             inputs = {**given, **_file_inputs(uploads or {})}
             options = CallOptions(timeout=body.get("timeout"), out=out if action.hints.file_out else None)
@@ -130,8 +133,16 @@ class CatalogApi:
                 out.unlink(missing_ok=True)
             return failed(error)
         if self._owners is not None and self._owners.listens(caller, action.id):
-            self._owners.learn(caller, action.id, result.raw or _first_event(result))
+            self._owners.learn(caller, action.id, result.raw or _first_event(result), frozenset(texts(given)))
         return self._envelope(result, caller, short=body.get("result", False))
+
+    def _hides(self, caller: Caller, action: Action, given: Mapping[str, Any], uploads: Mapping[str, list[Upload]]) -> bool:
+        """Whether the inputs, files among them, name what is another tenant's."""
+        owners = self._owners
+        if owners is None or not owners.guards(caller) or owners.narrows(caller, action.id):
+            return False
+        files = (file for found in uploads.values() for _, file, _ in found)
+        return not owners.allows_body(caller, given) or any(_names_foreign(file, owners, caller) for file in files)
 
     def find(self, caller: Caller, key: str) -> Action:
         """The action, if the caller may know of it and its connection has the credential; else UnknownActionError."""
@@ -149,6 +160,8 @@ class CatalogApi:
         return True
 
     def _envelope(self, result: Result, caller: Caller, *, short: bool) -> Answer:
+        if self._owners is not None and self._owners.narrows(caller, result.action):
+            result.value = self._owners.narrow(caller, result.action, result.value)
         value = result.to_dict()
         if short:
             value["result"] = self._connector.outputs.of(result).to_dict()
@@ -176,6 +189,15 @@ def owner(caller: Caller) -> str:
 def _covers(caller: Caller, action: Action) -> bool:
     """Whether the caller may know of the action at all."""
     return caller.may(action.id, action.group.id)
+
+
+def _names_foreign(file: BinaryIO, owners: Ownership, caller: Caller) -> bool:
+    """Whether a file quotes an id of another tenant's; it is read to its end, and stands at its beginning afterwards."""
+    scan = UploadScan(lambda text: owners.is_foreign(caller, text))
+    try:
+        return any(scan.feed(piece) for piece in iter(partial(file.read, _PIECE), b""))
+    finally:
+        file.seek(0)
 
 
 def _first_event(result: Result) -> bytes:

@@ -12,7 +12,7 @@ from kosha_connector_openai.core.errors import DocumentError, Fault, InputError
 from kosha_connector_openai.core.json_text import JsonLimits, loads_strict
 from kosha_connector_openai.gateway.routes import Route
 
-_LARGE: Final = 256 * 1024
+LARGE: Final = 256 * 1024
 """Bytes; reading and checking more than this would hold up the other calls of the event loop."""
 _MOST_PAIRS: Final = 4_096
 _UNKNOWN: Final = "unknown"
@@ -32,14 +32,14 @@ def parameter_faults(route: Route, values: Mapping[str, str], query: str) -> tup
 async def read_json(raw: bytes, limit: int) -> Any:
     """The JSON value; raises InputError with what is wrong with the text."""
     limits = JsonLimits(bytes=limit, string=limit)
-    if len(raw) > _LARGE:
+    if len(raw) > LARGE:
         return await asyncio.to_thread(loads_strict, raw, limits, what="body")
     return loads_strict(raw, limits, what="body")
 
 
 async def body_faults(form: BodyForm, value: Any, size: int) -> tuple[Fault, ...]:
     """What is wrong with a JSON body; fields that the description does not know are let through."""
-    if size > _LARGE:
+    if size > LARGE:
         return await asyncio.to_thread(_body_faults, form, value)
     return _body_faults(form, value)
 

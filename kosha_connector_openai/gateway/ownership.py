@@ -1,36 +1,29 @@
 """Whose is this id? Where several tenants share one upstream connection, what one makes, the others neither see nor reach.
 
 The upstream knows one account alone; so ids that come back from calls of a tenant are kept, and an id of another's answers as one that is
-missing. Ids that were not made through this service belong to nobody and pass.
+missing. Ids that were not made through this service belong to nobody: whoever knows one may use it, but lists do not show it.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping
-from itertools import islice
+from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import orjson
 
 from kosha_connector_openai.core.actions.action import Action
-from kosha_connector_openai.core.errors import SetupError
-from kosha_connector_openai.core.json_text import walk
+from kosha_connector_openai.core.errors import DocumentError, SetupError
+from kosha_connector_openai.gateway.made import fits, made_ids, narrowed, texts
 from kosha_connector_openai.gateway.records import Caller, Send
 
 _MOST: Final = 200_000
 """Ids that are kept in memory."""
-_LONGEST: Final = 200
-_SHORTEST: Final = 6
-"""Characters of an id; anything shorter could be a number or a word that many use."""
-_DEPTH: Final = 2
-"""Objects in objects in which ids are looked for."""
-_BEGINNING: Final = 64 * 1024
-"""Bytes of an event stream in which its first event is looked for."""
+_BEGINNING: Final = 16 * 1024 * 1024
+"""Bytes of an event stream in which its first event is looked for; it may repeat all of a long request."""
 _REFUSED: Final = 300
-_MOST_VALUES: Final = 50_000
 _READS: Final = frozenset({"GET", "HEAD", "DELETE"})
 
 
@@ -101,38 +94,55 @@ class SqliteIds:
 class Ownership:
     """The rule over the ids kept, for the connections that several tenants share (the ``Owners`` of the relay)."""
 
-    def __init__(self, ids: Ids, shared: Iterable[str], makes: Callable[[str], bool]) -> None:
-        """``shared`` names the connections of several tenants; elsewhere everything passes. ``makes`` tells of an action."""
+    def __init__(self, ids: Ids, shared: Iterable[str], actions: Mapping[str, Action]) -> None:
+        """``shared`` names the connections of several tenants; elsewhere everything passes."""
         self._ids = ids
         self._shared = frozenset(shared)
-        self._makes = makes
+        self._actions = actions
+        self._made_at = {a.operation.path for a in _sound(actions) if a.operation.method not in _READS}
+
+    def guards(self, caller: Caller) -> bool:
+        """Whether the caller shares its connection, so that all it sends must be read."""
+        return caller.connection in self._shared
 
     def allows(self, caller: Caller, action: str, values: Mapping[str, str]) -> bool:
         """Whether none of the path's values is an id of another tenant's."""
-        return caller.connection not in self._shared or not any(self._is_foreign(caller, value) for value in values.values())
+        return not self.guards(caller) or not any(self.is_foreign(caller, value) for value in values.values())
 
     def allows_body(self, caller: Caller, body: Any) -> bool:
         """The same for every text in a request's JSON values: an id in a body reaches an object as well as one in a path."""
-        if caller.connection not in self._shared:
-            return True
-        texts = (value for _, value in islice(walk(body), _MOST_VALUES) if isinstance(value, str))
-        return not any(self._is_foreign(caller, text) for text in texts)
+        return not self.guards(caller) or not any(self.is_foreign(caller, text) for text in texts(body))
+
+    def narrows(self, caller: Caller, action: str) -> bool:
+        """Whether the reply is a list over the whole account, of which ``narrow`` leaves the caller's part."""
+        operation = self._actions[action].operation
+        return self.guards(caller) and operation.method == "GET" and "{" not in operation.path
+
+    def narrow(self, caller: Caller, action: str, value: Any) -> Any:
+        """The list's answer without the items of others; where callers make such items, without those of nobody too."""
+        return narrowed(value, lambda key: self.shows(caller, action, key))
+
+    def shows(self, caller: Caller, action: str, key: str) -> bool:
+        """Whether an item of that list is the caller's to see."""
+        if self._actions[action].operation.path in self._made_at:
+            return self._ids.owner(caller.connection, key) == caller.tenant
+        return not self.is_foreign(caller, key)
 
     def listens(self, caller: Caller, action: str) -> bool:
         """Whether the reply may tell of something that was made."""
-        return caller.connection in self._shared and self._makes(action)
+        return self.guards(caller) and self._actions[action].operation.method not in _READS
 
-    def learn(self, caller: Caller, action: str, body: bytes) -> None:
-        """Keeps the ids in a JSON reply; anything else is passed over."""
+    def learn(self, caller: Caller, action: str, body: bytes, named: Collection[str] = ()) -> None:
+        """Keeps the ids in a JSON reply but for those that the request ``named``; anything else is passed over."""
         try:
             value = orjson.loads(body)
         except orjson.JSONDecodeError:
             return
-        for key in _made(value, _DEPTH):
+        for key in made_ids(value, named):
             self._ids.keep(caller.connection, key, caller.tenant)
 
-    def hearing(self, caller: Caller, action: str, send: Send) -> Send:
-        """``send``, which learns the ids in an event stream's first events: what is made is told there, before it is done."""
+    def hearing(self, caller: Caller, action: str, send: Send, named: Collection[str] = ()) -> Send:
+        """``send``, which learns the ids in an event stream's first event: what is made is told there, before it is done."""
         beginning = bytearray()
         listening = False
 
@@ -144,24 +154,25 @@ class Ownership:
                 )
             elif listening:
                 beginning.extend(message.get("body", b""))
-                for line in bytes(beginning).split(b"\n")[:-1]:
+                for line in _whole_lines(beginning):
                     if line.startswith(b"data:"):
-                        self.learn(caller, action, line.removeprefix(b"data:"))
+                        self.learn(caller, action, line.removeprefix(b"data:"), named)
                         listening = False
                 listening = listening and len(beginning) < _BEGINNING
             await send(message)
 
         return heard
 
-    def close(self) -> None:
-        """Closes where the ids are kept."""
-        self._ids.close()
-
-    def _is_foreign(self, caller: Caller, value: str) -> bool:
-        if not _SHORTEST <= len(value) <= _LONGEST:
+    def is_foreign(self, caller: Caller, value: str) -> bool:
+        """Whether the text is an id of another tenant's."""
+        if not fits(value):
             return False
         owner = self._ids.owner(caller.connection, value)
         return owner is not None and owner != caller.tenant
+
+    def close(self) -> None:
+        """Closes where the ids are kept."""
+        self._ids.close()
 
 
 def shared_connections(tenants: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
@@ -177,16 +188,20 @@ def make_ownership(place: str | Path, shared: Collection[str], catalog: Mapping[
     if not shared or place == "off":
         return None
     ids = SqliteIds(place) if isinstance(place, Path) else MemoryIds()
-    return Ownership(ids, shared, lambda key: catalog[key].operation.method not in _READS)
+    return Ownership(ids, shared, catalog)
 
 
-def _made(value: Any, depth: int) -> Iterator[str]:
-    """The ids of an object and of the objects in it."""
-    if not isinstance(value, Mapping) or depth < 0:
-        return
-    key = value.get("id")
-    if isinstance(key, str) and _SHORTEST <= len(key) <= _LONGEST:
-        yield key
-    for part in value.values():
-        if isinstance(part, Mapping):
-            yield from _made(part, depth - 1)
+def _sound(actions: Mapping[str, Action]) -> Iterator[Action]:
+    for key in actions:
+        try:
+            yield actions[key]
+        except DocumentError:  # no route leads to it
+            continue
+
+
+def _whole_lines(data: bytearray) -> list[bytes]:
+    """Takes the lines of an event stream that are whole, by all its line breaks, out of ``data``."""
+    end = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
+    lines = bytes(data[:end]).replace(b"\r", b"\n").split(b"\n") if end else []
+    del data[:end]
+    return lines

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
@@ -117,17 +117,29 @@ class Pages(Protocol):
 class Owners(Protocol):
     """Which objects a caller may name: ids that came into being through the gateway belong to whom they were given."""
 
+    def guards(self, caller: Caller) -> bool:
+        """Whether the caller shares its connection, so that all it sends must be read."""
+
     def allows(self, caller: Caller, action: str, values: Mapping[str, str]) -> bool:
         """Whether the caller may name these objects; ``values`` are the path's, decoded."""
 
     def allows_body(self, caller: Caller, body: Any) -> bool:
         """The same for the ids in a request's JSON values."""
 
+    def is_foreign(self, caller: Caller, value: str) -> bool:
+        """Whether the text is an id of another tenant's."""
+
+    def narrows(self, caller: Caller, action: str) -> bool:
+        """Whether the reply is a list over the whole account."""
+
+    def narrow(self, caller: Caller, action: str, value: Any) -> Any:
+        """What of such a list the caller may see."""
+
     def listens(self, caller: Caller, action: str) -> bool:
         """Whether ``learn`` is to be told the reply."""
 
-    def learn(self, caller: Caller, action: str, body: bytes) -> None:
-        """Told a successful JSON reply, once it was passed on."""
+    def learn(self, caller: Caller, action: str, body: bytes, named: Collection[str] = ()) -> None:
+        """Told a successful JSON reply before it is passed on; ``named`` are the ids that the request itself had."""
 
-    def hearing(self, caller: Caller, action: str, send: Send) -> Send:
+    def hearing(self, caller: Caller, action: str, send: Send, named: Collection[str] = ()) -> Send:
         """``send``, which also learns what an event stream says at its beginning."""

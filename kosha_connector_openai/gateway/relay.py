@@ -16,7 +16,8 @@ from kosha_connector_openai.gateway import checks, multipart
 from kosha_connector_openai.gateway.answer import Answer
 from kosha_connector_openai.gateway.bodies import BodyRefused, ClientLeft, Upload, declared_length, read_whole, too_large
 from kosha_connector_openai.gateway.departure import Departure
-from kosha_connector_openai.gateway.records import Caller, Receive, Refusal
+from kosha_connector_openai.gateway.made import UploadScan, texts
+from kosha_connector_openai.gateway.records import Caller, Owners, Receive, Refusal
 from kosha_connector_openai.gateway.replies import HIDDEN, bad_fields, bad_input, of_error, refused_field
 from kosha_connector_openai.gateway.routes import Route
 from kosha_connector_openai.gateway.site import Broken, Headers, Refused, Site
@@ -26,13 +27,16 @@ from kosha_connector_openai.gateway.visit import Visit
 class Passage:
     """One call on its way."""
 
-    def __init__(self, site: Site, visit: Visit, receive: Receive, answer: Answer, caller: Caller, route: Route) -> None:
+    def __init__(self, site: Site, visit: Visit, receive: Receive, answer: Answer, caller: Caller, route: Route, named: set[str]) -> None:
+        """``named`` is told the ids that the body has."""
         self._site = site
         self._visit = visit
         self._receive = receive
         self._answer = answer
         self._caller = caller
         self._route = route
+        self._named = named
+        self._guards = site.owners is not None and site.owners.guards(caller)
         self._patience = Patience()
         self._upload: Upload | None = None
         self._held_bytes = 0
@@ -138,6 +142,8 @@ class Passage:
         forms = self._route.forms
         if known:
             return
+        if forms and self._guards:  # what is not read cannot be known to name only the caller's things
+            raise Refused(Refusal(415, f"This operation takes {' or '.join(forms)}.", code="content_type"))
         if not forms:
             if self._caller.validation == "on":
                 raise Refused(Refusal(400, "This operation takes no body.", code="body"))
@@ -152,17 +158,28 @@ class Passage:
         try:
             value = await checks.read_json(raw, limit) if raw or form else None
         except InputError as error:
+            if self._guards:
+                raise Refused(bad_input(error)) from None
             faults += error.faults
         else:
             name = checks.refused_name(value, site.refused, form)
             if name is not None:
                 raise Refused(refused_field(name))
-            if site.owners is not None and not site.owners.allows_body(caller, value):
-                raise Refused(HIDDEN)
+            if site.owners is not None and self._guards:
+                await self._look(site.owners, value, len(raw))
             if form is not None and caller.validation != "off":
                 faults += await checks.body_faults(form, value, len(raw))
         self._found(faults)
         return BytesBody(raw, content_type or None)
+
+    async def _look(self, owners: Owners, value: Any, size: int) -> None:
+        """Refuses a body that names what is another's, and notes what it names."""
+        if await asyncio.to_thread(self._names, owners, value) if size > checks.LARGE else self._names(owners, value):
+            raise Refused(HIDDEN)
+
+    def _names(self, owners: Owners, value: Any) -> bool:
+        self._named.update(texts(value))
+        return any(owners.is_foreign(self._caller, text) for text in self._named)
 
     def _take(self, size: int) -> None:
         self._site.store.take(size)
@@ -185,6 +202,10 @@ class Passage:
             if mark is None:
                 raise Refused(multipart.BAD_BOUNDARY)
             parts = multipart.Parts(mark, self._site.refused)
-        upload = self._upload = Upload(self._receive, limit, self._site.limits.body_idle, parts, required)
+        upload = self._upload = Upload(self._receive, limit, self._site.limits.body_idle, parts, required, self._scan())
         small = await upload.begin()
         return BytesBody(small, content_type) if small is not None else StreamBody(upload.pieces(), content_type, length)
+
+    def _scan(self) -> UploadScan | None:
+        owners, caller = self._site.owners, self._caller
+        return UploadScan(lambda text: owners.is_foreign(caller, text)) if owners is not None and self._guards else None

@@ -83,7 +83,7 @@ class Place:
         fitting = [route for route in self.routes if route.method == method]
         if len(fitting) == 1 and not fitting[0].query:
             return fitting[0]
-        given = set(_pairs(query))
+        given = set(pairs(query))
         fitting = [route for route in fitting if set(route.query) <= given]
         return max(fitting, key=lambda route: len(route.query), default=None)
 
@@ -165,7 +165,8 @@ def _walk(node: _Node, segments: list[str], index: int, values: tuple[str, ...])
             yield from _walk(following, segments, index + 1, (*values, *match.groups()))
 
 
-def _pairs(query: str) -> Iterable[tuple[str, str]]:
+def pairs(query: str) -> Iterable[tuple[str, str]]:
+    """The names and values of a query, decoded."""
     for part in query.split("&"):
         name, _, value = part.partition("=")
         yield unquote_plus(name), unquote_plus(value)

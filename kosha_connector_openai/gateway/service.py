@@ -26,8 +26,8 @@ from kosha_connector_openai.gateway.submitted import SubmittedSecrets
 from kosha_connector_openai.gateway.traces import make_traces
 
 _SHARED: Final = (
-    "Several tenants share the connection {name}: ids of one are hidden from the others, but lists of the provider show the whole account. "
-    "Give each tenant a connection of its own."
+    "Several tenants share the connection {name}: ids of one are hidden from the others, and lists are cut to what each has made; but they "
+    "share one account with its limits, and what was made elsewhere is open to all. Give each tenant a connection of its own."
 )
 _SHARED_OPEN: Final = "Several tenants share the connection {name}, and `ownership` is off: each can reach what the others made."
 _CLEAR: Final = "Tokens and answers travel in the clear: put a proxy that speaks TLS in front of {host}."

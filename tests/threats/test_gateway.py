@@ -19,7 +19,7 @@ from kosha_connector_openai.gateway.app import Gateway
 from tests.canary import Canary
 from tests.contract.kosha.conftest import CHAT, CHAT_PATH, House, eventually
 from tests.gateway import KEY, TOKEN, UNCHECKED, read_all, serving
-from tests.recorder import Recorder, events, reply, silence
+from tests.recorder import Received, Recorder, Script, events, reply, silence
 
 BODY = orjson.dumps(CHAT)
 JSON = ("Content-Type: application/json", f"Content-Length: {len(BODY)}")
@@ -388,6 +388,31 @@ def test_u2_a_redirect_carries_no_key_away(code: int, style: str) -> None:
         assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_redirect")
         assert attacker.silent
         assert attacker.url.rpartition(":")[2] not in answer.text + str(answer.headers)
+
+
+# U14
+
+
+@pytest.mark.parametrize("size", [1, 7, len(KEY) - 1])
+@pytest.mark.parametrize("kind", ["text/event-stream", "application/json", "audio/mpeg"])
+def test_u14_an_echo_of_the_key_is_starred_out_across_the_borders_of_pieces(house: House, kind: str, size: int) -> None:
+    """U14: an upstream that sends our key back in pieces shows it to no caller; the rest of the reply is as it was, and as long."""
+    body = b'data: {"a": "' + KEY.encode() + b'"}\n\ndata: ' + KEY.encode()[:-1] + b"\n\n"
+    house.upstream.scripts[:] = [_in_pieces(body, kind, size)]
+    assert house.chat().content == body.replace(KEY.encode(), b"*" * len(KEY))
+
+
+def _in_pieces(body: bytes, kind: str, size: int) -> Script:
+    def script(connection: socket.socket, _: Received) -> bool:
+        connection.sendall(f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+        for at in range(0, len(body), size):
+            piece = body[at : at + size]
+            connection.sendall(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
+            time.sleep(0.002)
+        connection.sendall(b"0\r\n\r\n")
+        return True
+
+    return script
 
 
 # F6 and back-pressure

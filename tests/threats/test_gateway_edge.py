@@ -287,6 +287,86 @@ def test_G12_the_catalog_is_no_way_around(shared: Whole, upstream: Recorder):
     assert shared.call("POST", "/kosha/v1/actions/getVectorStore/run", json=run).status_code == 200
 
 
+def test_G12_lists_show_each_tenant_its_own(shared: Whole, upstream: Recorder):
+    """G12: by the API and by the catalog, in pages of any size; what belongs to nobody is in no list of things that callers make."""
+    upstream.scripts[:] = [reply(body={"id": "file-listed-of-a", "object": "file"})]
+    files = {"file": ("a.jsonl", b"{}\n", "application/jsonl")}
+    assert shared.call("POST", "/v1/files", data={"purpose": "batch"}, files=files).status_code == 200
+    others = [{"id": f"file-before-{number}", "filename": "x" * 400} for number in range(2_000)]
+    page = {"object": "list", "data": [*others, {"id": "file-listed-of-a"}], "last_id": "file-listed-of-a", "has_more": True}
+    upstream.scripts[:] = [reply(body=page)]
+    for token, shown in ((TOKEN, [{"id": "file-listed-of-a"}]), (OTHER, [])):
+        answer = shared.call("GET", "/v1/files?after=file-listed-of-a", token=token)
+        assert answer.json() == {**page, "data": shown}
+        run = shared.call("POST", "/kosha/v1/actions/listFiles/run", json={"inputs": {"after": "file-listed-of-a"}}, token=token)
+        assert run.json()["value"] == {**page, "data": shown}
+    upstream.scripts[:] = [reply(body={"object": "list", "data": [{"id": "model-of-all"}]})]
+    assert shared.call("GET", "/v1/models", token=OTHER).json()["data"] == [{"id": "model-of-all"}]
+    upstream.scripts[:] = [reply(body=b'{"data": [{"id": "file-')]
+    assert shared.call("GET", "/v1/files", token=OTHER).json()["error"]["code"] == "upstream_malformed"
+
+
+def test_G12_no_tenant_takes_what_all_use_from_the_others(shared: Whole, upstream: Recorder):
+    """G12: a reply that repeats the caller's own words makes them nobody's: neither a model's name nor a prompt's id."""
+    words = {"model": "gpt-of-all", "input": "x", "metadata": {"id": "gpt-of-all"}, "prompt": {"id": "pmpt_of_all"}}
+    upstream.scripts[:] = [reply(body={**words, "id": "resp_echo_of_b", "object": "response"})]
+    assert shared.call("POST", "/v1/responses", json=words, token=OTHER).status_code == 200
+    assert shared.call("POST", "/v1/responses", json=words).status_code == 200
+    stream = b'data: {"type":"response.created","response":{"id":"resp_2_of_b","prompt":{"id":"pmpt_of_all"}}}\n\n'
+    upstream.scripts[:] = [events(stream, b"data: [DONE]\n\n")]
+    assert shared.call("POST", "/v1/responses", json={**words, "stream": True}, token=OTHER).status_code == 200
+    assert shared.call("POST", "/v1/responses", json={**words, "stream": True}).status_code == 200
+
+
+def test_G12_a_large_reply_is_its_makers_too(shared: Whole, upstream: Recorder):
+    """G12: with a picture in it, say; and a stream whose first event repeats a long request."""
+    large = "x" * 600_000
+    body = {"model": "m", "input": "x"}
+    upstream.scripts[:] = [reply(body={"output": large, "id": "resp_large_of_a"})]
+    assert shared.call("POST", "/v1/responses", json=body).status_code == 200
+    first = b'data: {"type":"response.created","response":{"instructions":"' + large.encode() + b'","id":"resp_long_of_a"}}\n\n'
+    upstream.scripts[:] = [events(first, b"data: [DONE]\n\n")]
+    assert shared.call("POST", "/v1/responses", json={**body, "stream": True}).status_code == 200
+    upstream.scripts[:] = [reply()]
+    for key in ("resp_large_of_a", "resp_long_of_a"):
+        assert shared.call("GET", f"/v1/responses/{key}", token=OTHER).status_code == 404
+
+
+UNCHECKED = "kosha_test-token-of-a-tenant-whose-calls-are-not-checked"
+LOOSE = [*TENANTS["tokens"], {"name": "c", "hash": hash_token(UNCHECKED), "validation": "off"}]
+
+
+@pytest.mark.parametrize("token", [OTHER, UNCHECKED], ids=["checked", "unchecked"])
+def test_G12_no_way_of_writing_an_id_gets_past(upstream: Recorder, token: str):
+    """G12: behind many values, in a name that comes twice, as text, in a query, a form's field or a file, escaped, cut anywhere."""
+    with whole(upstream.url, settings={"tokens": LOOSE}, tokens=False) as shared:
+        upstream.scripts[:] = [reply(body={"id": "file-kept-of-a", "object": "file"})]
+        files = {"file": ("a.jsonl", b"{}\n", "application/jsonl")}
+        assert shared.call("POST", "/v1/files", data={"purpose": "batch"}, files=files).status_code == 200
+        upstream.requests.clear()
+        ask, json_type = b'{"model": "m", "input": [%b{"role": "user", "content": [%b]}]%b}', {"Content-Type": "application/json"}
+        part = b'{"type": "input_file", "file_id": "file-kept-of-a"}'
+        many = b'{"role": "user", "content": "x"},' * 30_000
+        for content, headers in (
+            (ask % (many, part, b""), json_type),
+            (ask % (b"", part, b', "model": "m"'), json_type),
+            (ask % (b"", part.replace(b"-kept", b"\\u002dkept"), b""), json_type),
+            (ask % (b"", part, b""), {"Content-Type": "text/plain"}),
+            (ask % (b"", part, b""), {"Content-Type": "application/x-www-form-urlencoded"}),
+        ):
+            assert shared.call("POST", "/v1/responses", content=content, headers=headers, token=token).status_code in (400, 404, 415)
+        assert shared.call("GET", "/v1/responses/resp_x?starting_after=file-kept-of-a", token=token).status_code in (400, 404)
+        field = {"file_id": (None, "file-kept-of-a")}
+        assert shared.call("POST", "/v1/containers/cntr_123456/files", files=field, token=token).status_code == 404
+        line = b'{"custom_id": "1", "method": "POST", "url": "/v1/responses", "body": ' + ask % (b"", part, b"") + b"}\n"
+        for text in (line, line.replace(b"file-", b"\\u0066ile\\u002D"), b" " * 262_100 + line, b" " * 700_000 + line):
+            files = {"file": ("batch.jsonl", text, "application/jsonl")}
+            assert shared.call("POST", "/v1/files", data={"purpose": "batch"}, files=files, token=token).status_code == 404
+            run = {"run": (None, '{"inputs": {"purpose": "batch"}}'), **files}
+            assert shared.call("POST", "/kosha/v1/actions/createFile/run", files=run, token=token).status_code == 404
+        assert not [request for request in upstream.requests if b"kept" in request.raw or request.raw.endswith(b"0\r\n\r\n")]
+
+
 def test_G12_sharing_is_warned_about(tmp_path: Path):
     """G12: lists show the whole account; the operator is told when it starts. With a connection each there is nothing to tell."""
     key = tmp_path / "key"

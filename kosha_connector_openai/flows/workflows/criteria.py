@@ -16,6 +16,7 @@ from kosha_connector_openai.flows.workflows.expressions import MISSING, Expressi
 Test = Callable[[Any], Truth]
 """Asked of the value of a criterion's context."""
 _LONGEST: Final = 1_000
+_MOST_COMMAS: Final = 4
 _QUOTED: Final = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 _INSTALL: Final = "Install this package with its extra [workflows]."
 
@@ -36,8 +37,10 @@ def read_regex(condition: str) -> Test:
 def read_jsonpath(condition: str) -> Test:
     """A JSONPath query (RFC 9535): satisfied where it selects anything but false and null."""
     bare = _QUOTED.sub("", condition)
-    if len(condition) > _LONGEST or bare.count("..") > 1 or bare.count("$") > 1:
-        raise ExpressionError("could take too long: use at most one `..`, and `$` only at its beginning.", rule="too-complex")
+    # Each comma may double what is selected so far, and the next one doubles it again.
+    if len(condition) > _LONGEST or bare.count("..") > 1 or bare.count("$") > 1 or bare.count(",") > _MOST_COMMAS:
+        message = f"could take too long: use at most one `..` and {_MOST_COMMAS} commas, and `$` only at its beginning."
+        raise ExpressionError(message, rule="too-complex")
     query = _query(condition)
 
     def test(value: Any) -> Truth:

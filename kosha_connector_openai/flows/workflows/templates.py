@@ -8,11 +8,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kosha_connector_openai.core.json_text import escape
+from kosha_connector_openai.core.errors import Fault, InputError
+from kosha_connector_openai.core.json_text import DEFAULT_LIMITS, escape
 from kosha_connector_openai.flows.workflows.expressions import MISSING, Expression, ExpressionError, looks_like_one
 
 _EMBEDDED: Final = re.compile(r"\{(\$[A-Za-z][^{}]*)\}")
 _DEEPEST: Final = 64
+_LONGEST: Final = DEFAULT_LIMITS.string
+"""Characters of a text that is filled in."""
 Read = Callable[[str], Expression]
 Lookup = Callable[[Expression], Any]
 
@@ -42,7 +45,7 @@ class Template:
     optional: bool = False
 
     def fill(self, look: Lookup) -> Any:
-        """The value with what its expressions find. Raises Unfilled, or Omitted."""
+        """The value with what its expressions find. Raises Unfilled, or Omitted; InputError for a text that becomes too long."""
         return _FILL[self.kind](self, look)
 
     def expressions(self) -> Iterator[tuple[str, Expression]]:
@@ -109,12 +112,16 @@ def _fill_expression(template: Template, look: Lookup) -> Any:
 
 
 def _fill_text(template: Template, look: Lookup) -> str:
-    found = []
+    found, size = [], 0
     for part in template.content:
         value = look(part) if isinstance(part, Expression) else part
         if value is MISSING or isinstance(value, (bytes, bytearray)):
             raise Unfilled(template.pointer)
         found.append(as_text(value))
+        size += len(found[-1])
+        if size > _LONGEST:  # workflows that hand a text to each other, each many times over, would fill the memory
+            fault = Fault(template.pointer, "maxLength", f"becomes longer than {_LONGEST} characters.", allowed=_LONGEST)
+            raise InputError("A text of the step is too long; nothing was sent.", [fault], pointer=template.pointer)
     return "".join(found)
 
 

@@ -85,6 +85,7 @@ async def test_another_tenants_things_are_not_on_offer(connector: Connector, key
     owners = make_ownership("memory", ["default"], connector.catalog)
     assert owners is not None
     owners.learn(caller("other"), "createFile", b'{"id": "file-other1"}')
+    owners.learn(caller(), "createFile", b'{"id": "file-mine12"}')
     with Recorder(reply(200, FILES)) as upstream:
         api, downloads = make(connector, upstream.url, owners)
         answer = await api.options(caller(), "retrieveFile", "file_id", {})

@@ -65,6 +65,34 @@ def test_replies_without_an_id_are_passed_over(owners: Ownership, body: bytes):
     assert owners.allows(B, "x", {"id": "1", "n": "x" * 500})
 
 
+def test_a_reply_that_repeats_the_request_makes_nothing(owners: Ownership):
+    """Names of models or prompts that all use, and free words of the caller's, now or earlier, become nobody's own."""
+    owners.learn(B, "createResponse", b'{"id": "resp_12345", "prompt": {"id": "pmpt_shared"}}', {"pmpt_shared"})
+    owners.learn(
+        B, "modifyVectorStore", b'{"id": "vs_12345", "metadata": {"id": "model-of-all", "x": {"id": "other-of-all"}}}', {"vs_12345"}
+    )
+    for key in ("pmpt_shared", "model-of-all", "other-of-all", "vs_12345"):
+        assert owners.allows(A, "x", {"id": key})
+    assert not owners.allows(A, "x", {"id": "resp_12345"})
+
+
+def test_an_id_is_found_however_much_is_before_it(owners: Ownership):
+    """There is no number of values after which none is looked at."""
+    owners.learn(A, "createFile", b'{"id": "file-abc123"}')
+    assert not owners.allows_body(B, {"pad": [0] * 60_000, "file": "file-abc123"})
+
+
+def test_a_list_is_narrowed_to_the_callers_own(owners: Ownership):
+    """Where callers make such things; of other lists only what is another's goes. The page's fields stay."""
+    owners.learn(A, "createFile", b'{"id": "file-abc123"}')
+    page = {"data": [{"id": "file-abc123"}, {"id": "file-before"}], "last_id": "file-before", "has_more": True}
+    assert owners.narrows(A, "listFiles")
+    assert not owners.narrows(A, "retrieveFile")
+    assert owners.narrow(A, "listFiles", page) == {**page, "data": [{"id": "file-abc123"}]}
+    assert owners.narrow(B, "listFiles", page) == {**page, "data": []}
+    assert owners.narrow(B, "listModels", page) == {**page, "data": [{"id": "file-before"}]}
+
+
 def test_whoever_made_it_first_keeps_it(owners: Ownership):
     """A reply that echoes another's id gives it to nobody else."""
     owners.learn(A, "createFile", b'{"id": "file-abc123"}')

@@ -1,0 +1,42 @@
+"""Stars out what must not be seen in bytes that arrive piece by piece, wherever the pieces' borders fall."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class Mask:
+    """Fed with the pieces of one reply; gives as many bytes back as it got, some of them a little later."""
+
+    __slots__ = ("_held", "_words")
+
+    def __init__(self, words: Iterable[bytes]) -> None:
+        """``words`` are what is starred out; the longest first, since one may begin as another does."""
+        self._words = tuple(sorted({word for word in words if word}, key=len, reverse=True))
+        self._held = b""
+
+    def feed(self, piece: bytes) -> bytes:
+        """What can be shown by now: all but an end that may be the beginning of a word."""
+        data = self._held + piece if self._held else piece
+        for word in self._words:
+            if word in data:
+                data = data.replace(word, b"*" * len(word))  # as long as before, since the length is told
+        kept = max((_begun(data, word) for word in self._words), default=0)
+        self._held = data[len(data) - kept :] if kept else b""
+        return data[:-kept] if kept else data
+
+    def rest(self) -> bytes:
+        """What was held back, once no more comes."""
+        held, self._held = self._held, b""
+        return held
+
+
+def _begun(data: bytes, word: bytes) -> int:
+    """How many bytes at the end of ``data`` are the beginning of ``word``."""
+    tail = data[-(len(word) - 1) :] if len(word) > 1 else b""
+    at = tail.find(word[:1])
+    while at >= 0:
+        if word.startswith(tail[at:]):
+            return len(tail) - at
+        at = tail.find(word[:1], at + 1)
+    return 0
