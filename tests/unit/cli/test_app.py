@@ -134,7 +134,7 @@ def test_interrupt(tmp_path: Path) -> None:
 
 
 def test_sandbox() -> None:
-    """The sandbox prints its address first, says how to reach it, and ends with 0 when it is interrupted; a port in use is an error alone."""
+    """The sandbox prints its address first, says how to reach it, and ends with 0 when it is interrupted; a port in use is no start."""
     command = [sys.executable, "-m", "kosha_connector_openai.cli", "sandbox", "--port"]
     with subprocess.Popen([*command, "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
