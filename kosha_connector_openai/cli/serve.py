@@ -17,12 +17,11 @@ from kosha_connector_openai.cli.command import Command
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import note, say_json
 from kosha_connector_openai.core.errors import Fault, SetupError
+from kosha_connector_openai.core.extras import install
 
 if TYPE_CHECKING:
     from kosha_connector_openai.gateway.service import Service
     from kosha_connector_openai.gateway.settings import Settings
-
-_EXTRA = "Install this package with its extra [gateway]: pip install 'kosha-connector-openai[gateway]'."
 
 
 def serve(
@@ -50,7 +49,7 @@ def serve(
         from kosha_connector_openai.gateway.service import make_service  # noqa: PLC0415
         from kosha_connector_openai.gateway.settings import read_settings  # noqa: PLC0415
     except ModuleNotFoundError:
-        raise SetupError("The gateway is not installed.", hint=_EXTRA) from None
+        raise SetupError("The gateway is not installed.", hint=install("gateway")) from None
     flags = {"host": host, "port": port, "hosts": name, "cors_origins": cors_origin, "validation": validation}
     settings = _with_connection(session, read_settings(flags, file=config), values, file)
     with contextlib.closing(make_service(session.connector, settings)) as service:
