@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 .PHONY: demo test check fix quality bench e2e spec build clean
 
 demo: $(STAMP)  ## set up, then run actions end to end against the offline sandbox, or the configured server if a key is set
-	@$(BIN)/python tools/demo.py
+	@$(BIN)/python -m tools.demo
 
 test: $(STAMP)  ## the test suite
 	@$(BIN)/python -m pytest -q -n 2 --dist worksteal
@@ -47,6 +47,7 @@ clean:  ## remove what the targets made
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
+	@echo "Setting up $(VENV) (once, about a minute) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
 	@touch $@

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from kosha_connector_openai.core.connection.secret import Secret
     from kosha_connector_openai.core.connector import Connector
     from kosha_connector_openai.core.errors import ConnectorError, Fault
+    from kosha_connector_openai.core.hookspecs import hookimpl
     from kosha_connector_openai.core.plugins import create_plugin_manager, load_connectors
+    from kosha_connector_openai.core.record import Record
     from kosha_connector_openai.core.request.request import Preview
     from kosha_connector_openai.core.result.result import Result
     from kosha_connector_openai.core.result.stream import Event
@@ -26,9 +28,11 @@ _HOMES = {
     "Fault": "core.errors",
     "Options": "core.connection.options",
     "Preview": "core.request.request",
+    "Record": "core.record",
     "Result": "core.result.result",
     "Secret": "core.connection.secret",
     "create_plugin_manager": "core.plugins",
+    "hookimpl": "core.hookspecs",
     "load_connectors": "core.plugins",
 }
 
@@ -41,10 +45,12 @@ __all__ = [
     "Fault",
     "Options",
     "Preview",
+    "Record",
     "Result",
     "Secret",
     "__version__",
     "create_plugin_manager",
+    "hookimpl",
     "load_connectors",
     "open_connector",
 ]

@@ -1,4 +1,4 @@
-"""``make demo``: the connector at work, end to end: plugin, hooks, catalog, checks, HTTP, results, each step checked.
+"""``make demo``: the connector at work, end to end: plugin, hooks, catalog, checks, HTTP, results, flows, gateway; each step checked.
 
 Without a key it talks to the offline sandbox over real HTTP on loopback; with ``OPENAI_API_KEY`` set, to the configured server.
 """
@@ -23,7 +23,10 @@ from typing import Any
 
 from kosha_connector_openai import Connection, Connector, ConnectorError, create_plugin_manager, load_connectors, plugin
 from kosha_connector_openai.core.connection.stores.file import FileStore
+from kosha_connector_openai.errors import InputError
 from kosha_connector_openai.sandbox import Sandbox
+from tools import demo_flows
+from tools.demo_words import DemoError, check, say
 
 OUT = Path(__file__).parent.parent / "out"
 SEED = {"model": "text-davinci-003", "prompt": "Say this is a test", "max_tokens": 7, "temperature": 0}
@@ -32,24 +35,33 @@ LIVING = "gpt-3.5-turbo-instruct"
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-class DemoError(Exception):
-    """A step gave something else than it should."""
-
-
 @dataclass(frozen=True)
 class Demo:
     """A connector and a connection, and one method for each step."""
 
     connector: Connector
     connection: Connection
+    seed: Mapping[str, Any]
+    environment: Mapping[str, str]
+    """What a process needs to reach the same server; empty where the present one has it."""
 
-    def complete(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """The seed example; the envelope of its result."""
-        result = self.connector.run("createCompletion", inputs, self.connection)
+    def complete(self) -> dict[str, Any]:
+        """The seed example; its short result."""
+        result = self.connector.run("createCompletion", self.seed, self.connection)
         text = result.value["choices"][0]["text"]
         check(result.status == 200 and result.kind == "json" and isinstance(text, str) and bool(text.strip()), "a completion")
-        say(f"completion   {inputs['prompt']!r} -> {text.strip()!r}")
-        return result.to_dict()
+        say("completion", f"{self.seed['prompt']!r} -> {text.strip()!r}")
+        return self.connector.outputs.of(result).to_dict()
+
+    def slip(self) -> None:
+        """A typing mistake, told before anything is sent."""
+        inputs = {**self.seed, "max_tokens": "seven"}
+        try:
+            self.connector.run("createCompletion", inputs, self.connection)
+        except InputError as error:
+            say("a slip", f"max_tokens='seven' -> {error.faults[0].pointer} {error.faults[0].message} Nothing was sent.")
+        else:
+            check(holds=False, what="a refused slip")
 
     def draw(self) -> None:
         """A picture, saved as a file."""
@@ -60,7 +72,7 @@ class Demo:
         width, height = struct.unpack(">II", image[16:24])
         OUT.mkdir(exist_ok=True)
         (OUT / "demo.png").write_bytes(image)
-        say(f"image        {width} x {height} PNG, {len(image)} bytes -> out/demo.png")
+        say("image", f"{width} x {height} PNG, {len(image)} bytes -> out/demo.png")
 
     def transcribe(self) -> None:
         """A recording as a file upload, and the text in it."""
@@ -69,7 +81,7 @@ class Demo:
         result = self.connector.run("createTranscription", inputs, self.connection)
         text = result.value["text"]
         check(isinstance(text, str), "a transcript")
-        say(f"transcript   {len(sound)} bytes of WAV -> {text.strip()!r}")
+        say("transcript", f"{len(sound)} bytes of WAV -> {text.strip()!r}")
 
     def chat(self) -> None:
         """An answer that is printed as it comes."""
@@ -79,25 +91,14 @@ class Demo:
             "max_completion_tokens": 40,
             "stream": True,
         }
-        sys.stdout.write("chat         ")
+        sys.stdout.write(f"{'chat':<13}")
         with self.connector.stream("createChatCompletion", inputs, self.connection) as stream:
             for event in stream:
                 sys.stdout.write("".join(char for char in event.text if char.isprintable()))
                 sys.stdout.flush()
-        say("")
+        print(flush=True)
         result = stream.result
         check(result is not None and bool(result.text) and result.incomplete is None, "a whole stream")
-
-
-def check(holds: bool, what: str) -> None:
-    """Raises DemoError where a step did not give ``what``."""
-    if not holds:
-        raise DemoError(f"This was not {what}.")
-
-
-def say(text: str) -> None:
-    """Prints a line at once."""
-    print(text, flush=True)
 
 
 def tone() -> bytes:
@@ -112,14 +113,14 @@ def tone() -> bytes:
     return buffer.getvalue()
 
 
-def online(connector: Connector) -> tuple[Demo, dict[str, Any]]:
+def online(connector: Connector) -> Demo:
     """The configured server, under the key in the environment."""
     connection = connector.connection()
-    say(f"server       {connection.server.origin}, with the key in OPENAI_API_KEY; this costs a few cents")
-    return Demo(connector, connection), {**SEED, "model": LIVING}
+    say("server", f"{connection.server.origin}, with the key in OPENAI_API_KEY; this costs a few cents")
+    return Demo(connector, connection, {**SEED, "model": LIVING}, {})
 
 
-def offline(connector: Connector, stack: ExitStack) -> tuple[Demo, dict[str, Any]]:
+def offline(connector: Connector, stack: ExitStack) -> Demo:
     """The sandbox as a process of its own, its key in a file that only its owner can read."""
     sandbox = stack.enter_context(Sandbox())
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kosha-")))
@@ -128,36 +129,44 @@ def offline(connector: Connector, stack: ExitStack) -> tuple[Demo, dict[str, Any
     path.write_text(sandbox.key)
     stores = {**connector.stores, "file": FileStore([folder])}
     own = stack.enter_context(Connector(connector.folder, stores=stores.values()))
-    say(f"server       the offline sandbox at {sandbox.url}; set OPENAI_API_KEY to use the real one")
-    return Demo(own, own.connection({"server_url": sandbox.url, "api_key": f"file:{path}"}, environ={})), SEED
+    say("server", f"the offline sandbox at {sandbox.url}; set OPENAI_API_KEY to use the real one")
+    connection = own.connection({"server_url": sandbox.url, "api_key": f"file:{path}"}, environ={})
+    return Demo(own, connection, SEED, {"OPENAI_API_KEY": sandbox.key, "OPENAI_BASE_URL": sandbox.url})
 
 
 def steps() -> dict[str, Any]:
-    """The steps one after the other; gives the envelope of the first result."""
+    """The steps one after the other; gives the short result of the first."""
     with ExitStack() as stack:
         connector = stack.enter_context(load_connectors(create_plugin_manager([plugin]))["openai"])
-        say(f"connector    {connector.manifest.title} {connector.manifest.version}, {len(connector.catalog)} actions, found through pluggy")
-        demo, seed = online(connector) if os.environ.get("OPENAI_API_KEY") else offline(connector, stack)
-        envelope = demo.complete(seed)
+        say("connector", f"{connector.manifest.title} {connector.manifest.version}, {len(connector.catalog)} actions, found through pluggy")
+        demo = online(connector) if os.environ.get("OPENAI_API_KEY") else offline(connector, stack)
+        first = demo.complete()
+        demo.slip()
         demo.draw()
         demo.transcribe()
         demo.chat()
-    return envelope
+        both = (demo.connector, demo.connection)
+        demo_flows.task(*both)
+        demo_flows.listing(*both, fill=bool(demo.environment))
+        demo_flows.job(*both)
+        demo_flows.workflow(*both)
+        demo_flows.gateway(demo.environment)
+    return first
 
 
 def main() -> int:
     """0 only where each step gave what it should."""
     started = time.monotonic()
     try:
-        envelope = steps()
+        first = steps()
     except (ConnectorError, DemoError, RuntimeError) as error:
-        say(f"failed       {error}")
+        say("failed", f"{error}")
         return 1
     except (LookupError, TypeError, ValueError):
-        say("failed       The answer has not the form that the description gives it.")
+        say("failed", "The answer has not the form that the description gives it.")
         return 1
-    say(f"all steps checked in {time.monotonic() - started:.1f} s; the first result, as a workflow gets it:")
-    say(json.dumps(envelope, indent=2))
+    print(f"\nAll steps checked in {time.monotonic() - started:.1f} s. The first result, as the next step of a workflow gets it:")
+    print(json.dumps(first, indent=2))
     return 0
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from wsgiref.simple_server import make_server
 
 from kosha_connector_openai import Connector, ConnectorError, open_connector
-from kosha_connector_openai.core.flow_errors import TriggerError
+from kosha_connector_openai.errors import TriggerError
 from kosha_connector_openai.flows.triggers import MemoryGuard, TriggerEvent, verify
 
 LARGEST = 1024 * 1024

@@ -77,6 +77,7 @@ def run(
         from kosha_connector_openai.cli.listing import run_all  # noqa: PLC0415 - a single call needs none of it
 
         run_all(connector, connection, action, given, output, most=most, call=call)
+        spending.tell_all(quiet=quiet or as_json)
         return
     if wait or detach:
         from kosha_connector_openai.cli.job_work import run_job  # noqa: PLC0415

@@ -25,6 +25,7 @@ from kosha_connector_openai.core.connection.secret import Secret, SecretReferenc
 from kosha_connector_openai.core.connection.store import SecretContext
 from kosha_connector_openai.core.connection.stores.keyring_store import SERVICE, KeyringStore
 from kosha_connector_openai.core.errors import Fault, SecretMissingError, SetupError
+from kosha_connector_openai.core.extras import install
 from kosha_connector_openai.core.spec.manifest import ConnectionField
 
 StoreName = Literal["keyring", "file"]
@@ -157,7 +158,7 @@ def _place(connector: Connector, store: StoreName, name: str) -> SecretReference
     if store == "file":
         return SecretReference.parse(f"file:{home() / 'secrets' / name}")
     if not isinstance(connector.stores.get("keyring"), KeyringStore):
-        advice = "Install it: pip install 'kosha-connector-openai[keyring]'. Or add --store file."
+        advice = f"{install('keyring')} Or add --store file."
         raise SetupError("The keyring cannot be used here.", hint=advice)
     return SecretReference.parse(f"keyring:{SERVICE}/{name}")
 

@@ -41,8 +41,9 @@ def tell_bug(error: Exception) -> ExitCode:
 
 
 def fault_line(fault: Fault) -> str:
-    """One fault: its JSON Pointer, what is wrong and what to do."""
-    return f"  {one_line(str(fault), 1_000)}"
+    """One fault: its JSON Pointer, what is wrong and what to do; of the whole, which has no pointer, only these."""
+    text = str(fault) if fault.pointer else str(fault).removeprefix("/: ")
+    return f"  {one_line(text if fault.pointer or not text[:1].islower() else f'It {text}', 1_000)}"
 
 
 def _lines(error: ConnectorError) -> list[str]:

@@ -81,9 +81,13 @@ def _say_rest(pager: Pager, output: Output, error: ConnectorError | None) -> Non
     walk, form = pager.walk, pager.walk.form
     if output.quiet and error is None:
         return
-    facts = f"{walk.items} items in {walk.pages} pages"
+    facts = f"{_count(walk.items, 'item')} in {_count(walk.pages, 'page')}"
     if walk.cursor is not None and form.send:
         cursor = one_line(str(walk.cursor))
         note(f"{facts} \u00b7 go on with {clean(shlex.quote(f'{form.send}={cursor}'))}")
     else:
         note(f"{facts} \u00b7 the API has more and no way to ask for it" if walk.stopped == "one page" else facts)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"

@@ -70,15 +70,17 @@ Spec = Annotated[
     str | None,
     typer.Option("--spec", metavar="FILE|URL", help="Another description in place of the connector's own.", show_default=False),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No warnings and no notes about usage on standard error.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No warnings, notes or progress on standard error.")]
 IfCut = Annotated[
     Literal["fail", "warn", "pass"], typer.Option("--if-cut", help="What an answer is that is cut, refused or filtered: an error or not.")
 ]
 Budget = Annotated[
     list[str] | None,
-    typer.Option("--budget", metavar="CAP=NUMBER", help="Refuse the call if it could use more: tokens=2000, cost=0.05 (with --prices)."),
+    typer.Option(
+        "--budget", metavar="CAP=NUMBER", help="Send no call that could use more in all: calls=5, tokens=2000, cost=0.05 (with --prices)."
+    ),
 ]
-PriceFile = Annotated[Path | None, typer.Option("--prices", metavar="FILE", help="A dated price file; shows what the call cost.")]
+PriceFile = Annotated[Path | None, typer.Option("--prices", metavar="FILE", help="A dated price file; tells what was spent.")]
 WaitTimeout = Annotated[
     float | None,
     typer.Option("--wait-timeout", metavar="SECONDS", min=0.1, help="Give up waiting; the job goes on.", show_default=False),

@@ -22,12 +22,14 @@ def sandbox(
     from kosha_connector_openai.sandbox.__main__ import main  # noqa: PLC0415
 
     session: Session = ctx.obj
-    if port:
+
+    def greet(url: str) -> None:
         note("Stop it with Ctrl-C. To use it from another terminal:")
-        note(f"  export {' '.join(_variables(session.connector, f'http://127.0.0.1:{port}', DEFAULT_KEY))}")
+        note(f"  export {' '.join(_variables(session.connector, url, DEFAULT_KEY))}")
+
     arguments = ["--port", str(port), "--connector", str(session.connector.folder), *(["--retired"] if retired else [])]
     try:
-        raise typer.Exit(main(arguments))
+        raise typer.Exit(main(arguments, greet))
     except OSError as error:
         raise typer.BadParameter(f"The port cannot be used: {error.strerror}.", param_hint="--port") from None
 

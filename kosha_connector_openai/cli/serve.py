@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,12 +17,11 @@ from kosha_connector_openai.cli.command import Command
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import note, say_json
 from kosha_connector_openai.core.errors import Fault, SetupError
+from kosha_connector_openai.core.extras import install
 
 if TYPE_CHECKING:
     from kosha_connector_openai.gateway.service import Service
     from kosha_connector_openai.gateway.settings import Settings
-
-_EXTRA = "Install this package with its extra [gateway]: pip install 'kosha-connector-openai[gateway]'."
 
 
 def serve(
@@ -29,11 +29,15 @@ def serve(
     config: Annotated[
         Path | None, typer.Option("--config", metavar="FILE", envvar="KOSHA_GATEWAY_CONFIG", help="Settings in YAML or JSON.")
     ] = None,
-    host: Annotated[str | None, typer.Option(help="Address to listen at; anything but loopback needs tokens. [default: 127.0.0.1]")] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65_535, help="Port; 0 takes a free one. [default: 8010]")] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen at; anything but loopback needs tokens; 127.0.0.1 if left out.")
+    ] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65_535, help="Port; 0 takes a free one, 8010 if left out.")] = None,
     name: Annotated[list[str] | None, typer.Option("--name", metavar="HOST", help="A name that callers use for this service.")] = None,
     cors_origin: Annotated[list[str] | None, typer.Option(metavar="ORIGIN", help="Pages of this origin may call from a browser.")] = None,
-    validation: Annotated[Literal["on", "warn", "off"] | None, typer.Option(help="Check calls before they are sent. [default: on]")] = None,
+    validation: Annotated[
+        Literal["on", "warn", "off"] | None, typer.Option(help="Check calls before they are sent; on if left out.")
+    ] = None,
     values: opt.Values = None,
     file: opt.ConnectionFile = None,
     check: Annotated[bool, typer.Option("--check", help="Check the settings, the connection and its secrets, and end.")] = False,
@@ -45,7 +49,7 @@ def serve(
         from kosha_connector_openai.gateway.service import make_service  # noqa: PLC0415
         from kosha_connector_openai.gateway.settings import read_settings  # noqa: PLC0415
     except ModuleNotFoundError:
-        raise SetupError("The gateway is not installed.", hint=_EXTRA) from None
+        raise SetupError("The gateway is not installed.", hint=install("gateway")) from None
     flags = {"host": host, "port": port, "hosts": name, "cors_origins": cors_origin, "validation": validation}
     settings = _with_connection(session, read_settings(flags, file=config), values, file)
     with contextlib.closing(make_service(session.connector, settings)) as service:
@@ -58,7 +62,7 @@ def serve(
             sockets = listen(settings)
         except OSError as error:
             raise SetupError(
-                f"The gateway cannot listen at its address: {error.strerror}.", hint="Choose another --host or --port."
+                f"The gateway cannot listen at its address: {os.strerror(error.errno or 0)}.", hint="Choose another --host or --port."
             ) from None
         for line in _greeting(settings, service, sockets[0].getsockname()[1]):
             note(line)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
@@ -12,8 +12,9 @@ from kosha_connector_openai.cli import options as opt
 from kosha_connector_openai.cli.command import Command
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import clean, note, say_json
-from kosha_connector_openai.core.spec.document import Document, read_document
-from kosha_connector_openai.core.spec.drift import compare_documents, judge, read_intended, to_json, to_markdown, to_text
+
+if TYPE_CHECKING:
+    from kosha_connector_openai.core.spec.document import Document
 
 OURS: Final = "ours"
 BREAKING: Final = 1
@@ -53,23 +54,27 @@ def diff(
     ] = None,
 ) -> None:
     """Compares two descriptions: each difference, and whether it breaks senders or readers. Ends with 1 where it does."""
+    from kosha_connector_openai.core.spec import drift  # noqa: PLC0415 - only this command compares
+
     if as_json and markdown:
         raise typer.BadParameter("Choose one of --json and --markdown.")
     session: Session = ctx.obj
-    report = compare_documents(_read(session, before), _read(session, after), prefix=strip_prefix, texts=texts)
+    report = drift.compare_documents(_read(session, before), _read(session, after), prefix=strip_prefix, texts=texts)
     if intended:
-        judged = judge(report, read_intended(intended))
+        judged = drift.judge(report, drift.read_intended(intended))
         report = judged.unexplained
         for entry in judged.stale:
             note(f"Explains nothing: {entry.reason}")
     if only:
         report = report.only(lambda change: change.direction == _ONLY[only])
     if as_json:
-        say_json(to_json(report))
+        say_json(drift.to_json(report))
     else:
-        typer.echo(clean(to_markdown(report) if markdown else to_text(report)))
+        typer.echo(clean(drift.to_markdown(report) if markdown else drift.to_text(report)))
     raise typer.Exit(BREAKING if report.is_breaking else 0)
 
 
 def _read(session: Session, name: str) -> Document:
+    from kosha_connector_openai.core.spec.document import read_document  # noqa: PLC0415
+
     return session.connector.catalog.document if name == OURS else read_document(Path(name))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,26 +21,21 @@ _CAPS: Final = ("calls", "tokens", "cost")
 
 
 class Spending:
-    """The caps and the prices of one command; without either nothing is read."""
+    """The caps and the prices of one command; without either nothing is read. Made before anything is sent.
+
+    ``prices`` is the price file as it was read, ``budget`` what the calls are held to and counted by; each is None where there is none.
+    """
 
     def __init__(self, connector: Connector, caps: Sequence[str], prices: Path | None) -> None:
+        """Raises SetupError where the price file cannot be used, or a cap on cost has none."""
         self._connector = connector
-        self._caps = [cap.partition("=") for cap in caps]
-        self._file = prices
-        if any(name not in _CAPS or not _is_number(number) for name, _, number in self._caps):
+        given = [cap.partition("=") for cap in caps]
+        if any(name not in _CAPS or not _is_number(number) for name, _, number in given):
             raise typer.BadParameter(f"A cap is written CAP=NUMBER; caps are {', '.join(_CAPS)}.", param_hint="--budget")
+        self.prices: Prices | None = connector.outputs.prices(prices) if prices else None
+        self.budget: Budget | None = self._made({name: number for name, _, number in given}) if given or prices else None
 
-    @cached_property
-    def prices(self) -> Prices | None:
-        """The price file; raises SetupError."""
-        return self._connector.outputs.prices(self._file) if self._file else None
-
-    @cached_property
-    def budget(self) -> Budget | None:
-        """The caps; None where there are none. Raises SetupError."""
-        if not self._caps:
-            return None
-        numbers = {name: number for name, _, number in self._caps}
+    def _made(self, numbers: Mapping[str, str]) -> Budget:
         calls, tokens = (int(float(numbers[name])) if name in numbers else None for name in ("calls", "tokens"))
         return self._connector.outputs.budget(calls=calls, tokens=tokens, cost=numbers.get("cost"), prices=self.prices)
 
@@ -60,6 +54,16 @@ class Spending:
             note("What it cost is not known: the price file does not cover it.")
         else:
             note(f"About {cost['amount']:.6f} {cost['currency']} by the prices of {cost['prices_of']}.")
+
+    def tell_all(self, *, quiet: bool) -> None:
+        """Says what all calls of the command cost together, where prices were given."""
+        if self.prices is None or self.budget is None or quiet:
+            return
+        spent = self.budget.spent
+        if spent["unknown"]:
+            note("What it cost is not known: the price file does not cover all of it.")
+        else:
+            note(f"About {spent['cost']:.6f} {spent['currency']} in all by the prices of {self.prices.date}.")
 
 
 def _is_number(text: str) -> bool:

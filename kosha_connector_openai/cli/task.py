@@ -136,13 +136,14 @@ def run(
     if sink is not None:
         sink.check()
     connector, connection = connect(ctx.obj, Choices(values or (), connection_file, timeout, attempts, engine, spec))
-    budget = Spending(connector, caps or (), prices).budget
-    call = CallOptions(timeout=timeout, attempts=attempts, budget=budget)
+    spending = Spending(connector, caps or (), prices)
+    call = CallOptions(timeout=timeout, attempts=attempts, budget=spending.budget)
     result = run_preset(connector, task, given, connection, on_incomplete=on_incomplete, options=call, progress=_progress(quiet))
     if sink is not None:
         sink.write(_text(result.value).encode())
         sink.commit("text/plain" if isinstance(result.value, str) else "application/json")
     _show(result, out, as_json=as_json, quiet=quiet)
+    spending.tell_all(quiet=quiet or as_json)
     if result.outcome != "ok" and on_incomplete == "warn":
         raise typer.Exit(ExitCode.REJECTED if result.outcome == "refused" else ExitCode.REPLY)
 

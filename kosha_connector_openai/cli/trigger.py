@@ -36,7 +36,10 @@ _Secret = Annotated[
 def make_trigger(settings: dict[str, Any]) -> typer.Typer:
     """The group of commands about triggers; ``settings`` are those of the whole command line."""
     group = typer.Typer(
-        pretty_exceptions_enable=False, no_args_is_help=True, context_settings=settings, help="Webhooks: events, samples, verification."
+        pretty_exceptions_enable=False,
+        no_args_is_help=True,
+        context_settings=settings,
+        help="Events: webhooks, their samples and verification; polling where there are none.",
     )
     for name, command in (("list", list_), ("sample", sample), ("verify", verify), ("poll", poll)):
         group.command(name, cls=Command)(command)

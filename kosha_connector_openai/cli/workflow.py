@@ -18,6 +18,7 @@ from kosha_connector_openai.cli.failure import fault_line, tell
 from kosha_connector_openai.cli.fields import fields_of
 from kosha_connector_openai.cli.inputs import Given, read_given
 from kosha_connector_openai.cli.session import Session
+from kosha_connector_openai.cli.spending import Spending
 from kosha_connector_openai.cli.terminal import clean, note, one_line, say_json
 from kosha_connector_openai.core.connector import CallOptions
 from kosha_connector_openai.core.flow_errors import WorkflowDocumentError, WorkflowError
@@ -121,6 +122,8 @@ def run(
     attempts: opt.Attempts = None,
     engine: opt.Engine = None,
     spec: opt.Spec = None,
+    caps: opt.Budget = None,
+    prices: opt.PriceFile = None,
 ) -> None:
     """Runs a workflow: shows each step as it ends, then the outputs as JSON."""
     from kosha_connector_openai.flows.workflows import Limits, run_workflow  # noqa: PLC0415
@@ -132,6 +135,7 @@ def run(
     chosen = choose(document, workflow)
     given = read_given(lambda: fields_of(_schema(chosen)), Given(inputs or (), input_file, input_json))
     connector, connection = connect(ctx.obj, choices)
+    spending = Spending(connector, caps or (), prices)
     watch = None if quiet or as_json else _Progress()
     try:
         with _journal(record) as journal:
@@ -142,7 +146,7 @@ def run(
                 given,
                 workflow=chosen.id,
                 limits=Limits(seconds=timeout),
-                options=CallOptions(attempts=attempts),
+                options=CallOptions(attempts=attempts, budget=spending.budget),
                 handles=_handles(document),
                 watch=watch,
                 **journal,
@@ -153,6 +157,7 @@ def run(
         say_json({"error": error.to_dict()} | (error.result.to_dict() if error.result else {}))
         raise typer.Exit(ExitCode.WORKFLOW) from None
     say_json(result.to_dict() if as_json else plain(result.outputs))
+    spending.tell_all(quiet=quiet or as_json)
 
 
 def _handles(document: Document) -> JobStore | None:

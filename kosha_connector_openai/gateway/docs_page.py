@@ -18,7 +18,7 @@ body{margin:0;background:var(--back);color:var(--ink);font:16px/1.5 system-ui,sa
 main{max-width:62rem;margin:0 auto;padding:2rem 1rem 4rem}
 h1{font-size:1.6rem;margin:0 0 .3rem}p{margin:.4rem 0}.dim{color:var(--dim)}
 pre{background:var(--chip);padding:.8rem 1rem;border-radius:.4rem;overflow:auto;font-size:.85rem}
-details{border-top:1px solid var(--line);padding:.5rem 0}summary{cursor:pointer;font-weight:600}
+details{border-top:1px solid var(--line);padding:.5rem 0}summary{cursor:pointer;font-weight:600}summary span{font-weight:400;margin-left:.5rem}
 ul{list-style:none;padding:0;margin:.4rem 0}li{padding:.35rem 0 .35rem .2rem}
 code{font:.85rem ui-monospace,monospace}b.m{display:inline-block;min-width:4.2rem;font:.75rem ui-monospace,monospace;color:var(--mark)}
 i{font-style:normal;font-size:.75rem;background:var(--chip);border-radius:.3rem;padding:.05rem .4rem;margin-left:.4rem}
@@ -36,6 +36,7 @@ def docs_page(connector: Connector, *, protected: bool) -> bytes:
     """The page, in UTF-8."""
     manifest = connector.manifest
     key = "the service's token" if protected else "any word, since no token is needed here"
+    token = " -H &quot;Authorization: Bearer $TOKEN&quot;" if protected else ""
     parts = [
         (
             f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
@@ -46,7 +47,7 @@ def docs_page(connector: Connector, *, protected: bool) -> bytes:
             f"<p>A client of this API needs two settings: <code>base_url</code>, this service with <code>/v1</code> behind it, "
             f'and as its key {key}. The whole description, for generators of clients: <a href="/openapi.json">openapi.json</a>.</p>'
         ),
-        "<pre>curl $GATEWAY/v1/models -H 'Authorization: Bearer '$TOKEN</pre>",
+        f"<pre>curl $GATEWAY/v1/models{token}</pre>",
         *_groups(connector),
         "</main></html>",
     ]
@@ -56,7 +57,8 @@ def docs_page(connector: Connector, *, protected: bool) -> bytes:
 def _groups(connector: Connector) -> Iterator[str]:
     for group in connector.catalog.groups:
         actions = [action for action in connector.catalog.values() if action.group.id == group.id]
-        yield f"<details><summary>{escape(group.title)}</summary><p class=dim>{escape(group.help)}</p><ul>"
+        note = f"{len(actions)} \u00b7 {group.help}" if group.help else f"{len(actions)}"
+        yield f"<details><summary>{escape(group.title)}<span class=dim>{escape(note)}</span></summary><ul>"
         yield from map(_action, actions)
         yield "</ul></details>"
 
@@ -65,4 +67,4 @@ def _action(action: Action) -> str:
     hints = "".join(f"<i>{name.replace('_', ' ')}</i>" for name in _HINTS if getattr(action.hints, name))
     operation = action.operation
     where = f"<b class=m>{operation.method}</b><code>{escape(operation.path)}</code>"
-    return f"<li>{where}{hints}<br>{escape(action.title)} <span class=dim>{escape(action.id)}</span></li>"
+    return f"<li>{where}{hints}<br>{escape(action.title)} <code class=dim>{escape(action.id)}</code></li>"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kosha_connector_openai.core.connection.origin import Server, parse_server
 from kosha_connector_openai.core.errors import Fault, SetupError
+from kosha_connector_openai.core.extras import install
 
 if TYPE_CHECKING:
     from jwt import PyJWK
@@ -45,7 +46,7 @@ class JwtVerifier:
         try:
             import jwt  # noqa: F401, PLC0415 - many gateways have static tokens alone
         except ImportError:
-            raise SetupError("JSON Web Tokens need PyJWT.", hint="Install this package with its extra [gateway].") from None
+            raise SetupError("JSON Web Tokens need PyJWT.", hint=install("gateway")) from None
         self._entry = entry
         self._keys = _Keys(entry)
 

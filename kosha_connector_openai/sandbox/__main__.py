@@ -6,7 +6,7 @@ import argparse
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kosha_connector_openai.core.errors import ConnectorError
@@ -16,8 +16,11 @@ from kosha_connector_openai.sandbox.process import DEFAULT_KEY
 from kosha_connector_openai.sandbox.server import Server
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints the address on the first line, then serves until SIGTERM or SIGINT; raises OSError where the port is taken."""
+def main(arguments: Sequence[str] | None = None, ready: Callable[[str], None] = lambda _: None) -> int:
+    """Prints the address on the first line, then serves until SIGTERM or SIGINT; raises OSError where the port is taken.
+
+    ``ready`` is called with the address once it listens.
+    """
     parser = argparse.ArgumentParser(prog="python -m kosha_connector_openai.sandbox", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
     parser.add_argument("--key", default=DEFAULT_KEY, help="the made-up key that callers must send")
@@ -33,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
         sys.stdout.write(f"{server.url}\n")
         sys.stdout.flush()
+        ready(server.url)
         server.serve_forever(poll_interval=0.1)
         server.drain()
     return 0

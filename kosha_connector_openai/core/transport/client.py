@@ -17,6 +17,8 @@ from kosha_connector_openai.core.connection.connection import Connection
 from kosha_connector_openai.core.connection.origin import EgressPolicy, Server, check_addresses, join
 from kosha_connector_openai.core.connection.scheme import RequestFacts
 from kosha_connector_openai.core.connection.secret import Secret, SecretReference
+from kosha_connector_openai.core.errors import SetupError
+from kosha_connector_openai.core.extras import install
 from kosha_connector_openai.core.request.media_types import BytesBody
 from kosha_connector_openai.core.request.request import Request
 from kosha_connector_openai.core.transport.tls import tls_context
@@ -136,7 +138,14 @@ def _sync_engine(connection: Connection, settings: EngineSettings) -> SyncEngine
     from kosha_connector_openai.core.transport.engines.httpx_engine import SyncHttpx  # noqa: PLC0415 - slow to import
 
     name = connection.options.engine
+    if name == "httpx2":
+        _need(name)
     return SyncHttpx(name if name == "httpx2" else "httpx", settings)
+
+
+def _need(library: str) -> None:
+    if not find_spec(library):
+        raise SetupError(f"The engine {library} is not installed.", hint=install(library))
 
 
 def load_async_engine(connection: Connection) -> None:
@@ -146,6 +155,8 @@ def load_async_engine(connection: Connection) -> None:
 
 def _async_engine(connection: Connection, settings: EngineSettings) -> AsyncEngine:
     name = connection.options.engine
+    if name != "auto":
+        _need(name)
     if name == "aiohttp" or (name == "auto" and find_spec("aiohttp")):
         from kosha_connector_openai.core.transport.engines.aiohttp_engine import AsyncAiohttp  # noqa: PLC0415
 

@@ -93,7 +93,7 @@ def find_preset(connector: Connector, name: str) -> PresetInfo:
     if name not in found:
         near = nearest(name, found)
         fix = f"Did you mean `{near}`?" if near else f"Known here: {', '.join(found) or 'none'}."
-        raise InputError("No preset has this name.", [Fault("", "unknown", "is not a preset.", fix, sorted(found))])
+        raise InputError("No task has this name.", [Fault("", "unknown", "is not a task.", fix, sorted(found))])
     return PresetInfo(name, found[name])
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from kosha_connector_openai.core.actions.engines import NOT_JSON, Compiled, default_engine
 from kosha_connector_openai.core.errors import DocumentError
+from kosha_connector_openai.core.extras import install
 from kosha_connector_openai.flows.workflows.conditions import Truth
 from kosha_connector_openai.flows.workflows.expressions import MISSING, ExpressionError
 
@@ -18,7 +19,6 @@ Test = Callable[[Any], Truth]
 _LONGEST: Final = 1_000
 _MOST_COMMAS: Final = 4
 _QUOTED: Final = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
-_INSTALL: Final = "Install this package with its extra [workflows]."
 
 
 def read_regex(condition: str) -> Test:
@@ -92,7 +92,7 @@ def _query(condition: str) -> Any:
     try:
         import jsonpath_rfc9535 as library  # noqa: PLC0415 - an extra, and only some documents need it
     except ModuleNotFoundError:
-        raise ExpressionError("needs a JSONPath library that is not installed.", _INSTALL, "extra") from None
+        raise ExpressionError("needs a JSONPath library that is not installed.", install("workflows"), "extra") from None
     try:
         return _environment(library).compile(condition)
     except (library.JSONPathError, RecursionError, ValueError):

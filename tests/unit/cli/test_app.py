@@ -134,13 +134,18 @@ def test_interrupt(tmp_path: Path) -> None:
 
 
 def test_sandbox() -> None:
-    """The sandbox prints its address on the first line, answers, and ends with 0 when it is interrupted."""
-    command = [sys.executable, "-m", "kosha_connector_openai.cli", "sandbox", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    """The sandbox prints its address first, says how to reach it, and ends with 0 when it is interrupted; a port in use is no start."""
+    command = [sys.executable, "-m", "kosha_connector_openai.cli", "sandbox", "--port"]
+    with subprocess.Popen([*command, "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        assert process.stdout.readline().startswith("http://127.0.0.1:")
+        url = process.stdout.readline().strip()
+        assert url.startswith("http://127.0.0.1:")
+        taken = subprocess.run([*command, url.rpartition(":")[2]], capture_output=True, text=True, check=False)
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0
+        assert process.stderr is not None
+        assert f"OPENAI_BASE_URL={url}" in process.stderr.read()
+    assert (taken.returncode, taken.stdout, "export" in taken.stderr) == (2, "", False)
 
 
 def test_programs_do_not_wait_for_decoration() -> None:

@@ -82,6 +82,23 @@ def test_a_cap_on_cost_needs_prices(cli: Cli, canary: Canary) -> None:
     assert (done.exit_code, "/prices" in done.stderr) == (ExitCode.SETUP, True)
 
 
+@pytest.mark.parametrize("command", [(*CHAT, "model=gpt-4o"), ("task", "run", "ask", "question=hi")], ids=["run", "task"])
+def test_a_price_file_is_read_before_anything_is_sent(cli: Cli, canary: Canary, command: tuple[str, ...]) -> None:
+    """A paid answer is never followed by a complaint about the file."""
+    done = cli(*command, "--prices", "nowhere.yaml")
+    assert (done.exit_code, done.stdout) == (ExitCode.SETUP, "")
+    assert "The price file cannot be read" in done.stderr
+
+
+def test_what_a_task_cost(cli: Cli, httpx_mock: HTTPXMock, canary: Canary, prices: str) -> None:
+    """All its calls together, without a cap as well; or that it is not known."""
+    httpx_mock.add_response(json=ANSWER)
+    ask = ("task", "run", "ask", "question=hi", "--prices", prices)
+    assert "About 0.006800 USD in all by the prices of 2026-11-01." in cli(*ask, "model=gpt-4o").stderr
+    httpx_mock.add_response(json={**ANSWER, "model": "other"})
+    assert "not known" in cli(*ask, "model=other").stderr
+
+
 def test_warnings_about_the_model_come_before_the_call(cli: Cli, httpx_mock: HTTPXMock, canary: Canary) -> None:
     """Where the model refuses, the warning already says why; ``--quiet`` and ``--json`` keep standard error clean."""
     httpx_mock.add_response(status_code=400, json={"error": {"message": "Unsupported parameter"}}, is_reusable=True)

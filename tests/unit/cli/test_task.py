@@ -39,7 +39,7 @@ def test_an_unknown_task(name: str, cli: Cli) -> None:
     """The nearest name is offered; it is an input that was wrong."""
     done = cli("task", name, "clasify")
     assert done.exit_code == 3
-    assert "Did you mean `classify`?" in done.stderr
+    assert done.stderr.splitlines()[-1] == "  It is not a task. Did you mean `classify`?"
 
 
 def test_the_answer(cli: Cli, httpx_mock: HTTPXMock, canary: Canary) -> None:

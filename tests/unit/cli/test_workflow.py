@@ -102,3 +102,22 @@ def test_a_source_may_have_another_name(cli: Any, tmp_path: Path) -> None:
     assert cli("workflow", "check", str(file)).exit_code == 10
     assert cli("workflow", "check", str(file), "--source", "vendor").exit_code == 0
     assert cli("workflow", "check", str(tmp_path / "missing.yaml")).exit_code == 10
+
+
+def test_a_budget_holds_for_all_steps(run: Any) -> None:
+    """The step that could pass the cap is not sent, and fails the run; the steps before it were."""
+    with Recorder(moderated(False)) as upstream:
+        result = run(upstream, MODERATE, "question=Which colour?", "--budget", "calls=1")
+    assert result.exit_code == 14
+    assert "FAIL ask" in result.stderr
+    assert [request.target for request in upstream.requests] == ["/v1/moderations"]
+
+
+def test_what_all_steps_cost(run: Any, tmp_path: Path) -> None:
+    """By the price file, on standard error; without --quiet only."""
+    (tmp_path / "prices.yaml").write_text('date: 2026-11-01\nmodels:\n  "gpt-4o*": {input: 2, output: 10}\n  m: {input: 0}\n')
+    usage = {"prompt_tokens": 1000, "completion_tokens": 500, "total_tokens": 1500}
+    answer = reply(200, {"id": "c", "object": "chat.completion", "model": "gpt-4o-mini", "choices": [CHOICE], "usage": usage})
+    with Recorder(moderated(False), answer) as upstream:
+        result = run(upstream, MODERATE, "question=Which colour?", "--prices", str(tmp_path / "prices.yaml"))
+    assert "About 0.007000 USD in all by the prices of 2026-11-01." in result.stderr

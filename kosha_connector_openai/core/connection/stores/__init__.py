@@ -11,6 +11,7 @@ from kosha_connector_openai.core.connection.stores.environment import Environmen
 from kosha_connector_openai.core.connection.stores.fail import FailingStore
 from kosha_connector_openai.core.connection.stores.file import FileStore
 from kosha_connector_openai.core.connection.stores.keyring_store import KeyringStore
+from kosha_connector_openai.core.extras import install
 
 MOUNTS = (Path("/run/secrets"), Path("/var/run/secrets"))
 """Where Docker and Kubernetes put secrets."""
@@ -24,6 +25,6 @@ def default_stores(environment: Iterable[str], roots: Iterable[Path] = ()) -> tu
     return (
         EnvironmentStore(tuple(environment)),
         FileStore(tuple(roots), trusted_mounts=MOUNTS),
-        KeyringStore() if find_spec("keyring") else FailingStore("keyring", "Install this package with its extra [keyring], or use file:."),
+        KeyringStore() if find_spec("keyring") else FailingStore("keyring", f"{install('keyring')} Or use file:."),
         FailingStore("vault", "Give the connector a VaultStore among its stores; docs/secrets.md shows how."),
     )

@@ -258,5 +258,5 @@ class TestDefault:
     @pytest.mark.usefixtures("without_package")
     def test_without_the_extra(self) -> None:
         """Where it is not, the advice names the extra."""
-        with pytest.raises(SecretStoreError, match=r"extra \[keyring\]"):
+        with pytest.raises(SecretStoreError, match=r"pip install .*\[keyring\]"):
             SecretStores(default_stores([])).resolve(_REFERENCE, SecretContext())

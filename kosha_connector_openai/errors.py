@@ -1,0 +1,62 @@
+"""Every error that this package raises on purpose, in one place to catch them from; what each means stands in docs/errors.md."""
+
+from __future__ import annotations
+
+from kosha_connector_openai.core.errors import (
+    AccessError,
+    AnswerError,
+    ApiError,
+    BudgetError,
+    ConnectorError,
+    DescriptionError,
+    DocumentError,
+    Fault,
+    IncompleteAnswerError,
+    InputError,
+    MalformedReplyError,
+    ManifestError,
+    NotSentError,
+    OriginError,
+    OutcomeUnknownError,
+    PluginError,
+    RedirectRefusedError,
+    RefusedAnswerError,
+    RejectedError,
+    ReplyError,
+    ReplyTooLargeError,
+    SecretError,
+    SecretMissingError,
+    SecretRefusedError,
+    SecretStoreError,
+    SetupError,
+    TransportError,
+    TruncatedReplyError,
+    UnavailableError,
+    UnfitAnswerError,
+    UnknownActionError,
+)
+from kosha_connector_openai.core.flow_errors import (
+    EventError,
+    JobEndedError,
+    JobError,
+    JobPendingError,
+    JobUnknownError,
+    PagingError,
+    ReplayError,
+    SignatureError,
+    StaleError,
+    TriggerError,
+    WorkflowDocumentError,
+    WorkflowError,
+    WorkflowLimitError,
+)
+
+__all__ = [
+    "AccessError", "AnswerError", "ApiError", "BudgetError", "ConnectorError", "DescriptionError", "DocumentError", "EventError", "Fault",
+    "IncompleteAnswerError", "InputError", "JobEndedError", "JobError", "JobPendingError", "JobUnknownError", "MalformedReplyError",
+    "ManifestError", "NotSentError", "OriginError", "OutcomeUnknownError", "PagingError", "PluginError", "RedirectRefusedError",
+    "RefusedAnswerError", "RejectedError", "ReplayError", "ReplyError", "ReplyTooLargeError", "SecretError", "SecretMissingError",
+    "SecretRefusedError", "SecretStoreError", "SetupError", "SignatureError", "StaleError", "TransportError", "TriggerError",
+    "TruncatedReplyError", "UnavailableError", "UnfitAnswerError", "UnknownActionError", "WorkflowDocumentError", "WorkflowError",
+    "WorkflowLimitError",
+]  # fmt: skip
