@@ -15,6 +15,7 @@ from kosha_connector_openai.core.spec.parts.relay import RelayRules
 from kosha_connector_openai.core.transport.client import load_async_engine
 from kosha_connector_openai.gateway.admission import Admission, Shed
 from kosha_connector_openai.gateway.answer import Answer
+from kosha_connector_openai.gateway.bodies import Store
 from kosha_connector_openai.gateway.headers import HeaderRules
 from kosha_connector_openai.gateway.origin_policy import OriginPolicy
 from kosha_connector_openai.gateway.records import Authenticate, Caller, Observe, Owners, Page, Pages, Receive, Refusal, Scope, Send
@@ -77,6 +78,7 @@ class Gateway:
             admission=doors.admission,
             usage=UsageFinder(connector.manifest.result.usage),
             refused=frozenset(rules.refused_fields),
+            store=Store(settings.limits.bodies_total),
             owners=doors.owners,
         )
 

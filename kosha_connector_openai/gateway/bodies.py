@@ -16,7 +16,6 @@ from kosha_connector_openai.gateway.replies import COMPRESSED, HIDDEN, bad_field
 
 _SMALL: Final = 256 * 1024
 """Bytes; a smaller upload is looked at whole before anything is sent."""
-_AT_ONCE: Final = 512 * 1024 * 1024
 SLOW: Final = Refusal(408, "The body did not arrive in time.", code="body_timeout")
 FULL: Final = shed(503, "The service holds as many large bodies as it can.", 1)
 BAD_LENGTH: Final = Refusal(400, "The Content-Length is no number.", code="content_length")
@@ -56,7 +55,7 @@ def declared_length(headers: Mapping[bytes, bytes]) -> int | None:
 class Store:
     """How many bytes of bodies are in memory for all calls together: many that are allowed one by one can be too much."""
 
-    def __init__(self, most: int = _AT_ONCE) -> None:
+    def __init__(self, most: int) -> None:
         self._most = most
         self.used = 0
 

@@ -15,6 +15,8 @@ from kosha_connector_openai.gateway.corked import Corked
 if TYPE_CHECKING:
     from kosha_connector_openai.gateway.settings import Limits
 
+_UNREAD: Final = 32 * 1024
+"""Bytes that wait for a client that does not read until nothing more is taken from the upstream; one piece comes on top."""
 _REFUSALS: Final = {
     408: (b"Request Timeout", "The request's head did not arrive in time."),
     431: (b"Request Header Fields Too Large", "The request's line and headers are too large."),
@@ -37,6 +39,7 @@ class GuardedProtocol(HttpToolsProtocol):
         # asyncio does so only for sockets that name their protocol, which ready-made listeners do not: small replies would wait 40 ms.
         with suppress(OSError, AttributeError):
             transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        transport.set_write_buffer_limits(_UNREAD)
         if len(self.connections) > self.limits.connections:
             self._refuse(503)
             return

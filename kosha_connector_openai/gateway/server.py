@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import asyncio.selector_events
+import asyncio.sslproto
 import contextlib
 import gc
 import signal
@@ -24,6 +26,17 @@ if TYPE_CHECKING:
 _BACKLOG: Final = 2_048
 _KEEP_ALIVE: Final = 75
 """Seconds; longer than the idle time of common proxies and clients, so that they are the ones who close."""
+
+_READS: Final = ((asyncio.selector_events, "_SelectorTransport", 64 * 1024), (asyncio.sslproto, "SSLProtocol", 32 * 1024))
+"""Where asyncio keeps how many bytes it reads at once: 256 KiB by itself, and each connection with TLS holds a buffer of that size."""
+
+
+def read_little() -> None:
+    """Smaller reads for the whole process, so that a thousand streams hold little, and a client that does not read holds little more."""
+    for module, name, size in _READS:
+        kind: Any = getattr(module, name, None)
+        if getattr(kind, "max_size", 0) > size:
+            kind.max_size = size
 
 
 def listen(settings: Settings) -> list[socket.socket]:
@@ -57,6 +70,7 @@ class Server:
     def run(self) -> None:
         """Runs until it is told to stop."""
         configure(self._level)
+        read_little()
         # The catalog is there to stay: without this, each full collection would walk through all of it.
         gc.collect()
         gc.freeze()

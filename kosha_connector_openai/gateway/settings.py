@@ -60,6 +60,7 @@ class Limits(Part):
     queue_seconds: Seconds = Field(default=0.1, description="How long a call waits for its turn before it is turned away.")
     body: int = Field(default=512 * 1024 * 1024, ge=1, description="Bytes of a request's body.")
     body_json: int = Field(default=64 * 1024 * 1024, ge=1, description="Bytes of a body that is read whole to be checked.")
+    bodies_total: int = Field(default=512 * 1024 * 1024, ge=1, description="Bytes of such bodies in memory, of all tokens.")
     body_idle: Seconds = Field(default=30, description="Seconds between two pieces of a request's body.")
     header_bytes: int = Field(default=32 * 1024, ge=1_024, le=1024 * 1024, description="Bytes of a request's line and headers.")
     header_seconds: Seconds = Field(default=10, description="Seconds for a request's line and headers to arrive.")

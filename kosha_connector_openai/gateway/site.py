@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from kosha_connector_openai.core.connector import Connector
 from kosha_connector_openai.core.spec.parts.relay import RelayRules
@@ -39,5 +39,5 @@ class Site:
     admission: Admission
     usage: UsageFinder
     refused: frozenset[str]
+    store: Store
     owners: Owners | None = None
-    store: Store = field(default_factory=Store)

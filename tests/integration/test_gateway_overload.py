@@ -1,14 +1,23 @@
-"""R11: five times more calls than fit: what is taken is answered, what is not is turned away at once, and afterwards all is as before."""
+"""R7 and R11: readers that stop, bodies that together are too much, five times more calls than fit; afterwards all is as before."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import socket
 import time
+from asyncio.selector_events import _SelectorTransport
+from asyncio.sslproto import SSLProtocol
+from typing import Any
 
 import httpx
+import pytest
 
+from kosha_connector_openai.core.transport.engines.aiohttp_engine import AsyncAiohttpReply
+from kosha_connector_openai.gateway.protocol import GuardedProtocol
+from kosha_connector_openai.gateway.server import read_little
 from kosha_connector_openai.gateway.tokens import hash_token
-from tests.recorder import Received, Recorder, Script, reply
+from tests.recorder import Received, Recorder, Script, events, reply
 from tests.service import whole
 
 TOKENS = [f"kosha_overload-test-token-number-{number}" for number in range(3)]
@@ -51,3 +60,67 @@ async def test_overload_is_shed_and_forgotten():
             after = [await call(1) for _ in range(3)]
             assert all(entry[1].status_code == 200 for entry in after)
     assert 'status="429"' in gateway.service.metrics.expose()
+
+
+def test_a_reader_that_stops_holds_little(monkeypatch: pytest.MonkeyPatch):
+    """R7: what waits for it, on both sides of the gateway together, is 256 KiB at most, whatever the upstream would send."""
+    writers: list[Any] = []
+    readers: list[Any] = []
+    made, opened = GuardedProtocol.connection_made, AsyncAiohttpReply.__init__
+
+    def note_writer(protocol: GuardedProtocol, transport: asyncio.Transport) -> None:
+        writers.append(transport)
+        made(protocol, transport)
+
+    def note_reader(answer: AsyncAiohttpReply, response: Any) -> None:
+        readers.append(response)
+        opened(answer, response)
+
+    async def held_now() -> int:  # on the loop, so that nothing moves meanwhile
+        unread = sum(one.content.total_bytes - one.content._cursor for one in readers)
+        return unread + sum(one.get_write_buffer_size() for one in writers)
+
+    monkeypatch.setattr(GuardedProtocol, "connection_made", note_writer)
+    monkeypatch.setattr(AsyncAiohttpReply, "__init__", note_reader)
+    for kind in (_SelectorTransport, SSLProtocol):
+        monkeypatch.setattr(kind, "max_size", kind.max_size)  # so that it comes back
+    read_little()
+    assert (_SelectorTransport.max_size, SSLProtocol.max_size) == (65_536, 32_768)
+    pieces = [b":" + b" " * 200_000 + b"\n\n"] * 200  # more than what the kernel takes for both connections
+    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "x"}], "stream": True}).encode()
+    with Recorder(events(*pieces)) as upstream, whole(upstream.url) as gateway:
+        head = gateway.head("POST /v1/chat/completions HTTP/1.1", "Content-Type: application/json", f"Content-Length: {len(body)}")
+        with socket.socket() as stalled:
+            stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            stalled.connect(("127.0.0.1", gateway.port))
+            stalled.sendall(head + body)
+            most, still, end = 0, 0, time.monotonic() + 20
+            while still < 10 and time.monotonic() < end:
+                time.sleep(0.05)
+                assert gateway.loop is not None
+                before, held = most, asyncio.run_coroutine_threadsafe(held_now(), gateway.loop).result(5)
+                most = max(most, held)
+                still = still + 1 if held and most == before else 0
+            assert still == 10, "it never came to a stop"
+            assert 0 < most <= 256 * 1024
+
+
+def test_bodies_together_are_bounded():
+    """What one caller's body takes of `bodies_total`, another cannot have: 503 and `Retry-After`, and room again once it is gone."""
+    body = json.dumps({"model": "m", "input": "x" * 3_000}).encode()
+    with Recorder() as upstream, whole(upstream.url, settings={"limits": {"bodies_total": 4_000}}) as gateway:
+        head = gateway.head("POST /v1/embeddings HTTP/1.1", "Content-Type: application/json", f"Content-Length: {len(body)}")
+        with socket.create_connection(("127.0.0.1", gateway.port)) as first:
+            first.sendall(head + body[:-1])
+            deadline = time.monotonic() + 5
+            while gateway.service.app._site.store.used < 2_000 and time.monotonic() < deadline:
+                time.sleep(0.01)
+            refused = gateway.call("POST", "/v1/embeddings", content=body, headers={"Content-Type": "application/json"})
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+            assert not upstream.requests
+            first.sendall(body[-1:])
+            assert first.recv(12) == b"HTTP/1.1 200"
+        assert gateway.call("POST", "/v1/embeddings", content=body, headers={"Content-Type": "application/json"}).status_code == 200
+        while gateway.service.app._site.store.used and time.monotonic() < deadline:
+            time.sleep(0.01)  # given back once the reply is on its way
+        assert gateway.service.app._site.store.used == 0

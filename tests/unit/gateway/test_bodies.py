@@ -15,7 +15,7 @@ from kosha_connector_openai.gateway.multipart import Parts
 FORM = b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n%b\r\n--b--\r\n'
 
 
-TAKE = Store().take
+TAKE = Store(1024 * 1024).take
 
 
 def sending(*pieces: bytes | str, pause: float = 0) -> Callable[[], Awaitable[Any]]:
