@@ -18,7 +18,8 @@ body{margin:0;background:var(--back);color:var(--ink);font:16px/1.5 system-ui,sa
 main{max-width:62rem;margin:0 auto;padding:2rem 1rem 4rem}
 h1{font-size:1.6rem;margin:0 0 .3rem}p{margin:.4rem 0}.dim{color:var(--dim)}
 pre{background:var(--chip);padding:.8rem 1rem;border-radius:.4rem;overflow:auto;font-size:.85rem}
-details{border-top:1px solid var(--line);padding:.5rem 0}summary{cursor:pointer;font-weight:600}summary span{font-weight:400;margin-left:.5rem}
+details{border-top:1px solid var(--line);padding:.5rem 0}
+summary{cursor:pointer;font-weight:600}summary span{font-weight:400;margin-left:.5rem}
 ul{list-style:none;padding:0;margin:.4rem 0}li{padding:.35rem 0 .35rem .2rem}
 code{font:.85rem ui-monospace,monospace}b.m{display:inline-block;min-width:4.2rem;font:.75rem ui-monospace,monospace;color:var(--mark)}
 i{font-style:normal;font-size:.75rem;background:var(--chip);border-radius:.3rem;padding:.05rem .4rem;margin-left:.4rem}
