@@ -18,7 +18,7 @@ const results = {};
 try {
   for (const { name, form, steps, shot } of job.tasks) {
     const page = await browser.newPage({ viewport: { width: 820, height: 900 } });
-    page.setDefaultTimeout(30_000);
+    page.setDefaultTimeout(120_000);
     const problems = [];
     page.on("console", (message) => ["error", "warning"].includes(message.type()) && problems.push(message.text()));
     page.on("pageerror", (error) => problems.push(String(error)));
