@@ -102,10 +102,13 @@ def _proxies() -> Iterator[Finding]:
 
 
 def _description(connector: Connector) -> Iterator[Finding]:
+    from kosha_connector_openai.core.manifest_check import ManifestCheck  # noqa: PLC0415 - other commands need none of it
+
     own, pinned = connector.catalog, connector.manifest.spec.sha256
     yield Finding("ok", f"connector {connector.id}", f"{connector.manifest.version}, {len(own)} actions")
-    for fault in own.faults():
-        yield Finding("broken", "description", one_line(str(fault), 1_000), ExitCode.DESCRIPTION)
+    for found in ManifestCheck(connector.folder, connector.manifest).faults():
+        part = "description" if found.file == connector.manifest.spec.file else "manifest"
+        yield Finding("broken", part, one_line(f"{found.file}: {found.fault}", 1_000), ExitCode.DESCRIPTION)
     digest = f"SHA-256 {own.document.digest}"
     yield Finding("ok", "digest", f"{digest}, as pinned") if pinned else Finding("note", "digest", f"{digest}, not pinned")
 

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from kosha_connector_openai.cli import options as opt
+from kosha_connector_openai.cli.exit_codes import ExitCode
 from kosha_connector_openai.cli.session import Session
-from kosha_connector_openai.cli.terminal import say_json
-from kosha_connector_openai.core.spec.folder import read_any_manifest
+from kosha_connector_openai.cli.terminal import note, one_line, say_json
+from kosha_connector_openai.core.spec.folder import MANIFEST, read_any_manifest, read_folder
 from kosha_connector_openai.core.spec.kosha_spec import write_kosha_spec
 from kosha_connector_openai.core.spec.manifest import Manifest
 
@@ -20,7 +21,10 @@ def manifest(
     schema: Annotated[bool, typer.Option("--schema", help="The JSON Schema of manifests.")] = False,
     kosha: Annotated[bool, typer.Option("--kosha", help="The connection form as Kosha's connector_spec.json.")] = False,
     check: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Check this connector.yaml or connector_spec.json.", show_default=False)
+        Path | None,
+        typer.Option(
+            metavar="PATH", help="Check this connector.yaml or connector_spec.json, or a folder, with all parts.", show_default=False
+        ),
     ] = None,
     as_json: opt.AsJson = False,
 ) -> None:
@@ -35,8 +39,28 @@ def manifest(
     elif check is None:
         say_json(session.connector.manifest.model_dump(mode="json"))
     else:
-        found = read_any_manifest(check)
-        if as_json:
-            say_json({"valid": True, "id": found.id})
-        else:
-            typer.echo(f"{check.name} is a valid manifest: {found.id} {found.version}.")
+        _check(check, as_json=as_json)
+
+
+def _check(path: Path, *, as_json: bool) -> None:
+    """Says every fault of a manifest, of its parts and of its description, with the file that has it."""
+    from kosha_connector_openai.core.manifest_check import ManifestCheck  # noqa: PLC0415 - other commands need none of it
+
+    found = read_folder(path) if path.is_dir() else read_any_manifest(path)
+    folder, file = (path, MANIFEST) if path.is_dir() else (path.parent, path.name)
+    check = ManifestCheck(folder, found, file=file)
+    faults = list(check.faults())
+    if as_json:
+        listed = [
+            {"file": f.file, "pointer": f.fault.pointer, "rule": f.fault.rule, "message": f.fault.message, "fix": f.fault.fix}
+            for f in faults
+        ]
+        say_json({"valid": not faults, "id": found.id, **({"faults": listed} if faults else {})})
+    elif faults:
+        note("\n".join(one_line(f"{f.file}: {f.fault}", 1_000) for f in faults))
+    else:
+        typer.echo(f"{path.name or path.resolve().name} is a valid manifest: {found.id} {found.version}.")
+        if not check.described:
+            note(f"There is no {found.spec.file} beside it: the names of actions and inputs were not checked.")
+    if faults:
+        raise typer.Exit(ExitCode.DESCRIPTION)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from kosha_connector_openai import Connector
+from kosha_connector_openai.cli.exit_codes import ExitCode
 from tests.canary import Canary
 from tests.unit.cli.conftest import Cli
 
@@ -108,3 +110,46 @@ def test_unfit_client_certificate(cli: Cli, canary: Canary, tmp_path: Path) -> N
     done = cli("doctor", "--connection", str(file))
     assert done.exit_code == 4
     assert "chmod 600" in done.stdout
+
+
+@pytest.fixture
+def broken(root: Path, tmp_path: Path) -> Path:
+    """A copy of the folder with a misspelt key in one part and the name of no action in another."""
+    folder = tmp_path / "broken"
+    shutil.copytree(root / "connector", folder / "connector")
+    for name in ("connector.yaml", "openapi.json"):
+        shutil.copy(root / name, folder)
+    for name, old, new in (("relay", "retry_hint:", "retry_hnt:"), ("pickers", "action: listBatches", "action: listBatchs")):
+        file = folder / "connector" / f"{name}.yaml"
+        assert old in file.read_text()
+        file.write_text(file.read_text().replace(old, new, 1))
+    return folder
+
+
+def test_faults_of_parts(cli: Cli, broken: Path) -> None:
+    """Every fault of every part, with its file and pointer, before any call needs it."""
+    done = cli("--connector", str(broken), "doctor")
+    assert done.exit_code == ExitCode.DESCRIPTION
+    assert "connector/relay.yaml: /retry_hnt: No such key. Did you mean `retry_hint`?" in done.stdout
+    assert "connector/pickers.yaml: /pickers/batches/action: No action has this id. Did you mean `listBatches`?" in done.stdout
+
+
+@pytest.mark.parametrize("path", [".", "connector.yaml"])
+def test_a_folder_is_checked(cli: Cli, broken: Path, path: str) -> None:
+    """The same by ``manifest --check``, of the file or its folder; as JSON for programs."""
+    done = cli("manifest", "--check", str(broken / path))
+    assert done.exit_code == ExitCode.DESCRIPTION
+    assert "connector/pickers.yaml: /pickers/batches/action" in done.stderr
+    found = json.loads(cli("manifest", "--check", str(broken / path), "--json").stdout)
+    assert found["valid"] is False
+    assert {(fault["file"], fault["pointer"]) for fault in found["faults"]} == {
+        ("connector/relay.yaml", "/retry_hnt"),
+        ("connector/pickers.yaml", "/pickers/batches/action"),
+    }
+
+
+def test_a_manifest_without_its_description(cli: Cli, root: Path, tmp_path: Path) -> None:
+    """Its schema is checked, and it is said that nothing else was."""
+    shutil.copy(root / "tests" / "tiny_provider" / "connector.yaml", tmp_path)
+    done = cli("manifest", "--check", str(tmp_path))
+    assert (done.exit_code, "is a valid manifest" in done.stdout, "were not checked" in done.stderr) == (0, True, True)
