@@ -1,0 +1,80 @@
+"""Every action of ours as an answer: a realistic one arrives whole over the wire, and a refusal is an error with a meaning."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kosha_connector_openai import Connection, Connector, open_connector
+from kosha_connector_openai.core.errors import ApiError
+from tests.recorder import Recorder, reply
+
+PATHS = json.loads((Path(__file__).parents[2] / "openapi.json").read_bytes())["paths"]
+IDS = [operation["operationId"] for item in PATHS.values() for operation in item.values()]
+TEXTS = {"application/sdp"}
+"""Media types that are texts, whatever their names say."""
+REFUSED = {"error": {"message": "No such thing.", "type": "invalid_request_error", "param": None, "code": None}}
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[Connector]:
+    """Our own connector, for all actions."""
+    with open_connector() as connector:
+        yield connector
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[Recorder]:
+    """A server whose answer each test sets."""
+    with Recorder() as recorder:
+        yield recorder
+
+
+@pytest.fixture
+def connection(opened: Connector, upstream: Recorder, monkeypatch: pytest.MonkeyPatch) -> Connection:
+    """One that both security schemes are met by."""
+    monkeypatch.setenv("OPENAI_API_KEY", "key-for-everything")
+    monkeypatch.setenv("OPENAI_ADMIN_KEY", "admin-for-everything")
+    values = {"server_url": upstream.url, "api_key": "env:OPENAI_API_KEY", "admin_key": "env:OPENAI_ADMIN_KEY"}
+    return opened.connection(values, engine="httpx")
+
+
+def answer(connector: Connector, action: str) -> tuple[Any, bytes, str | None]:
+    """What the description says of the answer: a value, how it is sent, and its media type."""
+    value = connector.outputs.raw_sample(action)
+    types = connector.catalog[action].output_types
+    if isinstance(value, bytes):
+        return value, value, types[0].replace("*", "mpeg")
+    if isinstance(value, str):
+        return value, value.encode(), types[0]
+    return value, b"" if value is None else json.dumps(value).encode(), None if value is None else "application/json"
+
+
+@pytest.mark.parametrize("action", IDS)
+def test_an_answer_arrives_whole(opened: Connector, connection: Connection, upstream: Recorder, action: str) -> None:
+    """Its value is what was sent, of the kind that its media type says, with the request's id; nothing is lost in between."""
+    value, body, content_type = answer(opened, action)
+    upstream.scripts[:] = [reply(200, body, [("x-request-id", f"req_{action}")], content_type)]
+    result = opened.run(action, opened.forms[action].sample(), connection)
+    assert result.action == action
+    assert (result.status, result.request_id, result.attempts) == (200, f"req_{action}", 1)
+    if content_type in TEXTS:
+        value = body.decode()
+    assert result.kind == ("empty" if value is None else {bytes: "bytes", str: "text"}.get(type(value), "json"))
+    assert result.value == value
+
+
+@pytest.mark.parametrize("action", IDS)
+def test_a_refusal_is_an_error_with_a_meaning(opened: Connector, connection: Connection, upstream: Recorder, action: str) -> None:
+    """It is told once, by its category and the server's words; it is never a result, and is not tried again."""
+    upstream.scripts[:] = [reply(404, REFUSED)]
+    before = len(upstream.requests)
+    with pytest.raises(ApiError, match="No such thing") as caught:
+        opened.run(action, opened.forms[action].sample(), connection)
+    assert (caught.value.status, caught.value.retryable, len(upstream.requests) - before) == (404, False, 1)
+    assert caught.value.category == "not_found"
+    assert caught.value.hint
