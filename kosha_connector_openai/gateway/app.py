@@ -15,8 +15,8 @@ from kosha_connector_openai.core.spec.parts.relay import RelayRules
 from kosha_connector_openai.core.transport.client import load_async_engine
 from kosha_connector_openai.gateway.admission import Admission, Shed
 from kosha_connector_openai.gateway.answer import Answer
-from kosha_connector_openai.gateway.bodies import Store
 from kosha_connector_openai.gateway.audit import AuditError, AuditLog
+from kosha_connector_openai.gateway.bodies import ClientLeft, Store
 from kosha_connector_openai.gateway.headers import HeaderRules
 from kosha_connector_openai.gateway.origin_policy import OriginPolicy
 from kosha_connector_openai.gateway.records import Authenticate, Caller, Observe, Owners, Page, Pages, Receive, Refusal, Scope, Send
@@ -97,6 +97,8 @@ class Gateway:
         except Refused as refused:
             visit.refused(refused.refusal)
             visit.sent = await send_refusal(send, refused.refusal, visit.request_id, more)
+        except ClientLeft:
+            visit.outcome = "left"
         except AuditError:
             visit.refused(UNRECORDED)
             visit.sent = await send_refusal(send, UNRECORDED, visit.request_id, more)
@@ -111,6 +113,8 @@ class Gateway:
             else:
                 visit.sent = await send_refusal(send, FAILED, visit.request_id, more)
         finally:
+            if visit.outcome == "left":
+                await _abort(scope)  # whoever does not read keeps no connection
             record = visit.record()
             if self._doors.audit is not None:
                 self._doors.audit.end(record)

@@ -6,7 +6,9 @@ import json
 import os
 import random
 import re
+import socket
 import statistics
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +28,7 @@ from kosha_connector_openai.gateway.settings import read_settings
 from kosha_connector_openai.gateway.tokens import hash_token
 from tests.contract.kosha.conftest import eventually
 from tests.gateway import KEY, ROOT, TOKEN
-from tests.recorder import Recorder, events, reply
+from tests.recorder import Received, Recorder, events, reply
 from tests.service import DIGEST, Whole, whole
 
 OTHER = "kosha_test-token-of-another-tenant-0123456789"
@@ -391,6 +393,41 @@ def test_G12_sharing_is_warned_about(tmp_path: Path):
             service = make_service(connector, read_settings({"access_log": "off", **given}, environ={}))
             assert any("share the connection" in line for line in service.warnings) is told
             service.close()
+
+
+def test_G10_a_run_whose_client_leaves_is_ended(gateway: Whole, upstream: Recorder):
+    """G10: the upstream connection is closed within a second, and the place is free again."""
+    closed = threading.Event()
+
+    def wait(connection: socket.socket, _: Received) -> bool:
+        while connection.recv(4096):
+            pass
+        closed.set()
+        return False
+
+    upstream.scripts[:] = [wait]
+    body = json.dumps({"inputs": {"model": "m", "input": "x"}}).encode()
+    line = "POST /kosha/v1/actions/createEmbedding/run HTTP/1.1"
+    head = gateway.head(line, "Content-Type: application/json", f"Content-Length: {len(body)}")
+    with socket.create_connection(("127.0.0.1", gateway.port)) as client:
+        client.sendall(head + body)
+        eventually(lambda: upstream.requests)
+        assert not closed.wait(0.2)
+    assert closed.wait(1)
+    eventually(lambda: gateway.service._taken() == {"call": 0, "stream": 0})
+
+
+def test_G5_a_run_chooses_no_upstream_either(gateway: Whole, upstream: Recorder):
+    """G5: the same names are refused among the inputs of a run, and no option beside them is known."""
+    run = {"inputs": {"model": "m", "input": "x"}}
+    for name in ("base_url", "api_base", "extra_headers"):
+        given = {"inputs": {**run["inputs"], name: "https://evil.example"}}
+        for inputs in (given, {"inputs": {**run["inputs"], "extra_body": {name: "x"}}}, {"inputs": {"body": {**run["inputs"], name: "x"}}}):
+            answer = gateway.call("POST", "/kosha/v1/actions/createEmbedding/run", json=inputs)
+            assert (answer.status_code, answer.json()["error"]["param"]) == (400, name)
+    for name in ("connection", "out", "any_path", "headers"):
+        assert gateway.call("POST", "/kosha/v1/actions/createEmbedding/run", json={**run, name: "x"}).status_code == 400
+    assert not upstream.requests
 
 
 # The audit record (R18, R20: it is kept, or nothing is done)
