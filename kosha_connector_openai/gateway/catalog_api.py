@@ -128,7 +128,7 @@ class CatalogApi:
             given = body.get("inputs", {})
             chosen = self._chosen(action, given)
             if chosen is not None:
-                return _misshapen(chosen, f"`{chosen}` cannot be chosen by a caller: the service's own connection says where calls go.")
+                return misshapen(chosen, f"`{chosen}` cannot be chosen by a caller: the service's own connection says where calls go.")
             if self._hides(caller, action, given, uploads or {}):
                 raise _HiddenError("Nothing with this id exists.")
             inputs = {**given, **_file_inputs(uploads or {})}

@@ -24,6 +24,7 @@ from kosha_connector_openai.gateway.builder_api import BuilderApi
 from kosha_connector_openai.gateway.catalog_api import CatalogApi, Upload, owner
 from kosha_connector_openai.gateway.departure import Departure
 from kosha_connector_openai.gateway.described import CATALOG_PREFIX
+from kosha_connector_openai.gateway.description import served_document
 from kosha_connector_openai.gateway.docs_page import POLICY, docs_page
 from kosha_connector_openai.gateway.downloads import Downloads
 from kosha_connector_openai.gateway.kosha_api import LARGEST, Answer, Tries, labels
