@@ -77,6 +77,7 @@ def make_gateway(settings: dict[str, Any]) -> typer.Typer:
     )
     group.callback()(lambda: None)
     group.command("token", cls=Command)(token)
+    group.command("audit", cls=Command)(audit)
     return group
 
 
@@ -109,6 +110,20 @@ def token(
         typer.echo(made)
     note("Its digest, for the gateway (KOSHA_GATEWAY_TOKEN_HASHES, or `hash:` under `tokens:` in its file):")
     typer.echo(digest)
+
+
+def audit(file: Annotated[Path, typer.Argument(metavar="FILE", help="The file that `audit` names in the gateway's settings.")]) -> None:
+    """Checks that no line of an audit record was changed, taken out or put in; prints the last line's digest."""
+    from kosha_connector_openai.gateway.audit import check_audit  # noqa: PLC0415 - an extra
+
+    try:
+        found = check_audit(file)
+    except OSError as error:
+        raise SetupError(f"The record cannot be read: {error.strerror}.") from None
+    if found.fault:
+        raise SetupError("The record is not as it was written.", [Fault("/file", "audit", found.fault, "Compare it with a copy.")])
+    torn = f", {found.torn} not written to their end" if found.torn else ""
+    typer.echo(f"{found.lines} lines follow each other{torn}. The last one's digest: {found.last}")
 
 
 def _with_connection(session: Session, settings: Settings, values: list[str] | None, file: Path | None) -> Settings:

@@ -176,7 +176,11 @@ class Answer:
     async def _begin(self, status: int, shown: Headers) -> None:
         self.begun = True
         self._visit.begins(status)
-        await self._send({"type": "http.response.start", "status": status, "headers": shown})
+        try:  # on a connection whose last reply was not read yet, even a head waits
+            message = {"type": "http.response.start", "status": status, "headers": shown}
+            await self._patience.wait(self._send(message), time.monotonic() + _STALLED)
+        except TimeoutError:
+            raise ClientLeft from None
 
     async def _whole(self, status: int, shown: Headers, body: bytes) -> None:
         await self._begin(status, shown)

@@ -15,7 +15,8 @@ from kosha_connector_openai.core.spec.parts.relay import RelayRules
 from kosha_connector_openai.core.transport.client import load_async_engine
 from kosha_connector_openai.gateway.admission import Admission, Shed
 from kosha_connector_openai.gateway.answer import Answer
-from kosha_connector_openai.gateway.bodies import Store
+from kosha_connector_openai.gateway.audit import AuditError, AuditLog
+from kosha_connector_openai.gateway.bodies import ClientLeft, Store
 from kosha_connector_openai.gateway.headers import HeaderRules
 from kosha_connector_openai.gateway.origin_policy import OriginPolicy
 from kosha_connector_openai.gateway.records import Authenticate, Caller, Observe, Owners, Page, Pages, Receive, Refusal, Scope, Send
@@ -27,6 +28,7 @@ from kosha_connector_openai.gateway.replies import (
     ID_HEADER,
     NO_CREDENTIAL,
     NOT_FOUND,
+    UNRECORDED,
     UPGRADE,
     method_not_allowed,
     refused_field,
@@ -54,6 +56,7 @@ class Doors:
     observe: Observe
     pages: Pages | None = None
     owners: Owners | None = None
+    audit: AuditLog | None = None
 
 
 class Gateway:
@@ -94,6 +97,11 @@ class Gateway:
         except Refused as refused:
             visit.refused(refused.refusal)
             visit.sent = await send_refusal(send, refused.refusal, visit.request_id, more)
+        except ClientLeft:
+            visit.outcome = "left"
+        except AuditError:
+            visit.refused(UNRECORDED)
+            visit.sent = await send_refusal(send, UNRECORDED, visit.request_id, more)
         except Broken:
             await _abort(scope)
         except Exception as error:
@@ -105,7 +113,12 @@ class Gateway:
             else:
                 visit.sent = await send_refusal(send, FAILED, visit.request_id, more)
         finally:
-            self._doors.observe(visit.record())
+            if visit.outcome == "left":
+                await _abort(scope)  # whoever does not read keeps no connection
+            record = visit.record()
+            if self._doors.audit is not None:
+                self._doors.audit.end(record)
+            self._doors.observe(record)
 
     async def _serve(self, visit: Visit, scope: Scope, receive: Receive, send: Send, more: Headers) -> None:
         headers: Headers = scope["headers"]
@@ -150,12 +163,14 @@ class Gateway:
                 visit.sent += len(message.get("body", b""))
             await send(message)
 
-        caller = visit.caller
+        caller, audit = visit.caller, self._doors.audit
         if caller is None or visit.method == "GET":
             await endpoint(scope, receive, with_headers, caller)
             return
         await self._take(caller)
         try:
+            if audit is not None:
+                audit.page(visit.request_id, visit.method, page.name, scope["raw_path"].decode("latin-1"), caller)
             await endpoint(scope, receive, with_headers, caller)
         finally:
             self._doors.admission.give_back(caller.name)
@@ -176,8 +191,11 @@ class Gateway:
             send = owners.hearing(caller, route.id, send, named)
         answer = Answer(self._site, visit, send, caller, route, more, named)
         passage = Passage(self._site, visit, receive, answer, caller, route, named)
+        connection = self._connections[caller.connection]
         try:
-            await passage.run(values, query, headers, self._connections[caller.connection])
+            if self._doors.audit is not None:
+                self._doors.audit.call(visit.request_id, visit.method, route, caller, connection)
+            await passage.run(values, query, headers, connection)
         finally:
             self._doors.admission.give_back(caller.name, answer.kind)
 

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Final
 import orjson
 
 from kosha_connector_openai.core.actions.action import Action
+from kosha_connector_openai.core.actions.inputs import BODY, EXTRA_BODY
 from kosha_connector_openai.core.call import CallOptions
 from kosha_connector_openai.core.connection.connection import Connection
 from kosha_connector_openai.core.connector import Connector
@@ -31,6 +32,7 @@ from kosha_connector_openai.core.errors import (
 )
 from kosha_connector_openai.core.result.result import Result
 from kosha_connector_openai.core.result.saving import SavedFile
+from kosha_connector_openai.core.spec.parts.relay import RelayRules
 from kosha_connector_openai.gateway.described import CATALOG_PREFIX
 from kosha_connector_openai.gateway.downloads import Downloads
 from kosha_connector_openai.gateway.kosha_api import Answer
@@ -67,6 +69,7 @@ class CatalogApi:
         self._connections = connections
         self._downloads = downloads
         self._owners = owners
+        self._refused = frozenset(connector.part("relay", RelayRules).refused_fields)
 
     def actions(self, caller: Caller, *, search: str = "", group: str = "") -> Answer:
         """The actions that the caller may run, in the manifest's order."""
@@ -123,6 +126,9 @@ class CatalogApi:
         try:
             action = self.find(caller, key)
             given = body.get("inputs", {})
+            chosen = self._chosen(action, given)
+            if chosen is not None:
+                return misshapen(chosen, f"`{chosen}` cannot be chosen by a caller: the service's own connection says where calls go.")
             if self._hides(caller, action, given, uploads or {}):
                 raise _HiddenError("Nothing with this id exists.")
             inputs = {**given, **_file_inputs(uploads or {})}
@@ -135,6 +141,12 @@ class CatalogApi:
         if self._owners is not None and self._owners.listens(caller, action.id):
             self._owners.learn(caller, action.id, result.raw or _first_event(result), frozenset(texts(given)))
         return self._envelope(result, caller, short=body.get("result", False))
+
+    def _chosen(self, action: Action, given: Mapping[str, Any]) -> str | None:
+        """An input, or a field of a body among the inputs, by which the caller would choose the upstream."""
+        bodies = [part for part in (given, given.get(BODY), given.get(EXTRA_BODY)) if isinstance(part, Mapping)]
+        found = self._refused.intersection(name for part in bodies for name in part) - action.inputs.fields.keys()
+        return min(found, default=None)
 
     def _hides(self, caller: Caller, action: Action, given: Mapping[str, Any], uploads: Mapping[str, list[Upload]]) -> bool:
         """Whether the inputs, files among them, name what is another tenant's."""

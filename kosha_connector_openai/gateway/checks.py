@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
@@ -63,6 +64,12 @@ def _without_unknown(form: BodyForm, value: Any, faults: tuple[Fault, ...]) -> I
             if name not in value and f"/{name}" not in told:
                 yield Fault(f"/{name}", "required", "is missing.", f"Add `{name}`.")
     yield from (fault for fault in faults if fault.rule != _UNKNOWN)
+
+
+def refused_in_text(raw: bytes, refused: frozenset[str]) -> str | None:
+    """The same for a body that is no JSON by our reading, and goes on unchecked: another reader may find the field."""
+    text = re.sub(rb"\\u00([0-7][0-9A-Fa-f])", lambda found: bytes.fromhex(found[1].decode()), raw)
+    return min((name for name in refused if f'"{name}"'.encode() in text), default=None)
 
 
 def refused_name(value: Any, refused: frozenset[str], form: BodyForm | None) -> str | None:

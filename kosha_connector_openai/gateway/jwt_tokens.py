@@ -72,9 +72,9 @@ class JwtVerifier:
                 leeway=entry.leeway,
                 options={"require": list(entry.required)},
             )
-        except (jwt.PyJWTError, ValueError, TypeError):
+            return self._holder(claims)
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
             return None
-        return self._holder(claims)
 
     def _holder(self, claims: Mapping[str, Any]) -> Verified | None:
         entry = self._entry

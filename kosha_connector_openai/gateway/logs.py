@@ -32,7 +32,7 @@ class AccessLog:
         if self._out is None:
             return
         try:
-            self._out.write(line({"time": _stamp(self._clock()), **values}) + "\n")
+            self._out.write(line({"time": stamp(self._clock()), **values}) + "\n")
             self._out.flush()
         except (OSError, ValueError) as error:
             LOGGER.error("The access log cannot be written: %s.", type(error).__name__)  # noqa: TRY400 - its trace tells nothing more
@@ -71,14 +71,15 @@ def configure(level: str, out: TextIO | None = None) -> None:
 
 class _Lines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        values = {"time": _stamp(record.created), "level": record.levelname.lower(), "logger": record.name, "message": record.getMessage()}
+        values = {"time": stamp(record.created), "level": record.levelname.lower(), "logger": record.name, "message": record.getMessage()}
         if record.exc_info and record.exc_info[0]:
             # The text of a foreign error may quote what it was given.
             values["error"] = record.exc_info[0].__name__
         return line(values)
 
 
-def _stamp(seconds: float) -> str:
+def stamp(seconds: float) -> str:
+    """A time as logs write it (RFC 3339, UTC)."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

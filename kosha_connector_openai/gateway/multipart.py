@@ -15,8 +15,13 @@ MOST_HEAD: Final = 8 * 1024
 _BOUNDARY: Final = re.compile(
     r";\s*boundary=(?:\"([0-9A-Za-z'()+_,./:=? -]{1,70})\"|([0-9A-Za-z'+_,./:=?-]{1,70}))(?:\s*;|\s*\Z)", re.IGNORECASE
 )
-_NAME: Final = re.compile(rb"(?:\A|\n)content-disposition:[^\r\n]*?;\s*name=\"((?:[^\"\\\r\n]|\\.)*)\"", re.IGNORECASE)
+_PAIR: Final = rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*=[ \t]*(\"(?:[^\"\\\r\n]|\\.)*\"|[^\"\\;\s]+)"
+_FIELD: Final = re.compile(rb"content-disposition[ \t]*:", re.IGNORECASE)
+_DISPOSITION: Final = re.compile(rb"[ \t]*form-data[ \t]*((?:;[ \t]*" + _PAIR + rb"[ \t]*)+);?[ \t]*", re.IGNORECASE)
+_EACH: Final = re.compile(_PAIR)
+_FOLDED: Final = re.compile(rb"\r\n[ \t]+")
 _END: Final = b"\r\n\r\n"
+_NO_NAME: Final = Refusal(400, "A part has no name that can be read, or several.", code="part_name")
 
 BAD_BOUNDARY: Final = Refusal(400, "The multipart body has no boundary that can be used.", code="boundary")
 CUT: Final = Refusal(400, "The multipart body does not end as it should.", code="multipart")
@@ -56,7 +61,10 @@ class Parts:
                     break
                 if end - at > MOST_HEAD:
                     return _LONG_HEAD
-                if (name := self._note(data[at:end])) in self._refused:
+                name = self._note(data[at:end])
+                if name is None:
+                    return _NO_NAME
+                if name in self._refused:
                     return refused_field(name)
                 self._in_head, at = False, end + 2
             found = data.find(self._mark, at)
@@ -83,8 +91,22 @@ class Parts:
         """Those names that no part had; a list's parts may be named ``a[]``."""
         return [name for name in required if not {name, f"{name}[]"} & self.names]
 
-    def _note(self, head: bytes) -> str:
-        match = _NAME.search(head)
-        name = match[1].decode("utf-8", "replace") if match else ""
-        self.names.add(name)
+    def _note(self, head: bytes) -> str | None:
+        name = _name(head)
+        if name is not None:
+            self.names.add(name)
         return name
+
+
+def _name(head: bytes) -> str | None:
+    """A part's name, "" where it has none; None where two readers could take it for different ones."""
+    fields = [line for line in _FOLDED.sub(b" ", head).split(b"\r\n") if _FIELD.match(line)]
+    if not fields:
+        return ""
+    found = _DISPOSITION.fullmatch(fields[0].partition(b":")[2]) if len(fields) == 1 else None
+    pairs = [(match[1].lower(), match[2]) for match in _EACH.finditer(found[1])] if found else []
+    names = [value for key, value in pairs if key.rstrip(b"*") == b"name"]
+    if len(names) != 1 or (b"name", names[0]) not in pairs:
+        return None
+    text = names[0]
+    return (re.sub(rb"\\(.)", rb"\1", text[1:-1]) if text[:1] == b'"' else text).decode("utf-8", "replace")

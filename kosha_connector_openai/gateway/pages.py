@@ -19,8 +19,10 @@ from starlette.responses import FileResponse, Response
 from kosha_connector_openai.core.errors import InputError
 from kosha_connector_openai.core.json_text import loads_strict
 from kosha_connector_openai.gateway import metrics
+from kosha_connector_openai.gateway.bodies import ClientLeft
 from kosha_connector_openai.gateway.builder_api import BuilderApi
 from kosha_connector_openai.gateway.catalog_api import CatalogApi, Upload, owner
+from kosha_connector_openai.gateway.departure import Departure
 from kosha_connector_openai.gateway.described import CATALOG_PREFIX
 from kosha_connector_openai.gateway.description import served_document
 from kosha_connector_openai.gateway.docs_page import POLICY, docs_page
@@ -180,10 +182,10 @@ class OwnPages:
         limits = self._site.settings.limits
         if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
             value = _parsed(await _body(request, limits.body_json, limits.body_idle))
-            return _answer(await self._catalog.run(caller, action, value))
+            return _answer(await _while_there(request, self._catalog.run(caller, action, value)))
         async with _form_parts(request, limits.body, limits.body_idle) as (text, uploads):
             value = _parsed(text.encode()) if text else {}
-            return _answer(await self._catalog.run(caller, action, value, uploads))
+            return _answer(await _while_there(request, self._catalog.run(caller, action, value, uploads)))
 
     async def _file(self, _: Request, caller: Caller, *, file: str) -> Response:
         kept = self._site.downloads.find(file, owner(caller))
@@ -228,6 +230,22 @@ async def _body(request: Request, limit: int, idle: float) -> bytes:
         size += len(pieces[-1])
         if message["type"] == "http.disconnect" or not message.get("more_body"):
             return b"".join(pieces)
+
+
+async def _while_there(request: Request, work: Awaitable[Answer]) -> Answer:
+    """What the work gives; it is cancelled once the client has gone, whose body was read. Raises ClientLeft."""
+    departure = Departure(request.receive)
+    departure.start()
+    try:
+        return await work
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if not departure.gone or task is None:
+            raise
+        task.uncancel()
+        raise ClientLeft from None
+    finally:
+        departure.stop()
 
 
 def _paced(receive: Receive, limit: int, idle: float) -> Receive:

@@ -160,6 +160,9 @@ class Passage:
         except InputError as error:
             if self._guards:
                 raise Refused(bad_input(error)) from None
+            name = checks.refused_in_text(raw, site.refused)
+            if name is not None:
+                raise Refused(refused_field(name)) from None
             faults += error.faults
         else:
             name = checks.refused_name(value, site.refused, form)

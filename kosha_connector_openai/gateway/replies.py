@@ -38,6 +38,9 @@ HIDDEN: Final = Refusal(404, "Nothing with this id exists.", code="not_found")
 UPGRADE: Final = Refusal(400, "This service speaks plain HTTP alone; it passes no WebSocket or other upgrade on.", code="upgrade_refused")
 COMPRESSED: Final = Refusal(415, "Compressed requests are not taken. Send the body as it is.", code="content_encoding")
 TARGET: Final = Refusal(400, "The request's target is not a plain path.", code="target")
+UNRECORDED: Final = Refusal(
+    503, "The service cannot keep its record, and does nothing without. Tell its operator.", type="overloaded", code="audit_unavailable"
+)
 FAILED: Final = Refusal(500, "The service failed. Tell its operator this request's id.", type="server_error", code="internal_error")
 
 # The first kind that an error is of: status, what the caller is told, code.

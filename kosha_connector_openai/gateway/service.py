@@ -11,6 +11,7 @@ from kosha_connector_openai.core.connector import Connector
 from kosha_connector_openai.core.record import Record
 from kosha_connector_openai.gateway.admission import Admission
 from kosha_connector_openai.gateway.app import Doors, Gateway
+from kosha_connector_openai.gateway.audit import AuditLog
 from kosha_connector_openai.gateway.connections import open_connections
 from kosha_connector_openai.gateway.downloads import Downloads
 from kosha_connector_openai.gateway.inbound import Inbound, tenants
@@ -50,6 +51,7 @@ class Service:
         self._downloads = Downloads()
         self._owners: Ownership | None = make_ownership(settings.ownership, shared, connector.catalog)
         self._log = AccessLog(settings.access_log)
+        self._audit = AuditLog(settings.audit, required=settings.audit_failure == "refuse") if isinstance(settings.audit, Path) else None
         self._admission = Admission(
             calls=limits.calls_total, streams=limits.streams_total, queue=limits.queue, queue_seconds=limits.queue_seconds
         )
@@ -76,6 +78,7 @@ class Service:
             observe=Observer(self._log, self.metrics, make_traces(connector.id)),
             pages=OwnPages(site),
             owners=self._owners,
+            audit=self._audit,
         )
         self.app = Gateway(connector, connections, settings, doors)
 
@@ -108,6 +111,8 @@ class Service:
         self.connector.close()
         self._downloads.close()
         self._log.close()
+        if self._audit is not None:
+            self._audit.close()
         if self._owners is not None:
             self._owners.close()
 

@@ -41,6 +41,7 @@ _VARIABLES: Final[Mapping[str, str]] = {
         "validation",
         "stop_seconds",
         "access_log",
+        "audit",
         "docs",
         "metrics_port",
     )
@@ -128,6 +129,8 @@ class Settings(Part):
     ownership: Literal["auto", "off", "memory"] | Path = Field(default="auto", description="Where ids of shared connections are kept.")
     catalog: bool = Field(default=True, description="Whether the catalog is offered to builders under /kosha/v1.")
     access_log: Literal["stdout", "stderr", "off"] | Path = "stdout"
+    audit: Literal["off"] | Path = Field(default="off", description="A file to which a record of each call is added.")
+    audit_failure: Literal["refuse", "go_on"] = Field(default="refuse", description="What becomes of a call that cannot be recorded.")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     stop_seconds: Seconds = Field(default=25, description="How long calls under way may go on after a signal to stop.")
 
@@ -226,7 +229,7 @@ def _faults(settings: Settings) -> Iterator[Fault]:
         fix = f"Set {PREFIX}TOKEN_HASHES, `tokens:` or `jwt:` in the file; the command `gateway token` makes one."
         yield Fault("/host", "tokens", "is open to the network, and no token protects it: anyone could spend your money.", fix)
     yield from _token_faults(settings)
-    for name, place in (("ownership", settings.ownership), ("access_log", settings.access_log)):
+    for name, place in (("ownership", settings.ownership), ("access_log", settings.access_log), ("audit", settings.audit)):
         if isinstance(place, Path) and not place.is_absolute():
             yield Fault(f"/{name}", "path", "is none of the words, and no absolute path.", "Write /path/to/file, or one of the words.")
     if settings.jwt:

@@ -51,7 +51,7 @@ class UsageFinder:
                 text = reply[match.end() - 1 : match.end() + _LONGEST].decode("utf-8", "replace")
                 try:
                     value, _ = _DECODER.raw_decode(text)
-                except ValueError:
+                except (ValueError, RecursionError):
                     continue
                 return value if isinstance(value, dict) else None
         return None

@@ -102,6 +102,42 @@ def test_g5_nor_in_other_spellings_or_places_of_a_body(house: House) -> None:
     assert house.upstream.silent
 
 
+@pytest.mark.parametrize(
+    "disposition",
+    [
+        "form-data; name=api_base",
+        "form-data; name*=UTF-8''api_base",
+        'form-data; name="api\\_base"',
+        'form-data; name = "api_base"',
+        'form-data; name="x"; name="api_base"',
+        'form-data; filename="; name="x"; name="api_base"',
+        'form-data; name="x"\r\nContent-Disposition: form-data; name="api_base"',
+        'form-data; name="x"\r\nContent-Disposition : form-data; name="api_base"',
+    ],
+)
+def test_g5_nor_in_any_spelling_of_a_parts_name(house: House, disposition: str) -> None:
+    """G5: what two readers of a form could take for two names is refused; what is one name is known by it."""
+    part = "--b\r\nContent-Disposition: {}\r\n\r\nhttps://evil.example\r\n"
+    body = (
+        part.format(disposition)
+        + part.format('form-data; name="purpose"')
+        + part.format('form-data; name="file"; filename="f"')
+        + "--b--\r\n"
+    )
+    answer = house.call("POST", "/v1/files", content=body.encode(), headers={"Content-Type": "multipart/form-data; boundary=b"})
+    assert (answer.status_code, answer.json()["error"]["code"]) in ((400, "refused_field"), (400, "part_name"))
+    assert house.upstream.silent
+
+
+def test_g5_nor_where_a_body_is_not_checked_since_it_is_no_json(house: House) -> None:
+    """G5: a name that comes twice, or a number that JSON lacks, is read by others all the same."""
+    for bad in (b'"model":"m"', b'"n":NaN'):
+        body = BODY[:-1] + b"," + bad + b',"api\\u005fbase":"https://evil.example"}'
+        answer = house.chat(json=None, content=body, headers={"Content-Type": "application/json"}, token=UNCHECKED)
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, "api_base")
+    assert house.upstream.silent
+
+
 @pytest.mark.parametrize("header", ["x-api-base", "X-OpenAI-Base-Url", "x-azure-endpoint", "Base-Url", "x-upstream-url", "x-target-url"])
 def test_g5_a_header_that_chooses_the_upstream_is_refused_by_name(house: House, header: str) -> None:
     """G5: the same for headers."""
@@ -338,6 +374,19 @@ def test_g10_clients_that_leave_at_any_moment_leave_nothing_behind(house: House)
     assert house.chat().status_code == 200
 
 
+def test_g8_a_reader_that_stalls_between_replies_keeps_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """G8: requests in a row whose replies nobody reads: the connection is broken, and the place is free again."""
+    monkeypatch.setattr("kosha_connector_openai.gateway.answer._STALLED", 0.5)
+    with Recorder(reply(body={"data": "x" * 250_000})) as upstream, serving(upstream.url) as gateway, socket.socket() as reader:
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        reader.connect(("127.0.0.1", gateway.port))
+        reader.sendall(gateway.head("GET /v1/models HTTP/1.1") * 100)
+        eventually(lambda: any(exchange.outcome == "left" for exchange in gateway.exchanges))
+        assert gateway.admission is not None
+        eventually(lambda: gateway.admission is not None and gateway.admission.taken["call"] == 0)
+        assert len(read_all(reader)) < 100 * 250_000
+
+
 def test_g10_a_client_that_leaves_an_upload_leaves_no_call(house: House) -> None:
     """G10: the upstream connection is closed before the request is whole."""
     house.answers(silence(5))
@@ -373,6 +422,13 @@ def test_g11_an_error_of_our_own_tells_nothing(caplog: pytest.LogCaptureFixture)
     for word in ("ValueError", ".py", "kosha_connector", "Traceback"):
         assert word not in answer.text
     assert error["request_id"] in caplog.text
+
+
+def test_g11_numbers_of_an_upstream_that_cannot_be_read_lose_no_reply(house: House) -> None:
+    """G11: what it says of its usage may be nested or long without end; the reply was paid for and goes through."""
+    for usage in (b'{"a":' + b"[" * 2_000 + b"]" * 2_000 + b"}", b'{"prompt_tokens":' + b"9" * 4_000 + b"}"):
+        house.upstream.scripts[:] = [reply(body=b'{"id":"x","usage":' + usage + b"}")]
+        assert house.chat().status_code == 200
 
 
 # U2

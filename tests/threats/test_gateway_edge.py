@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
+import socket
 import statistics
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,11 +22,13 @@ from jsonschema import Draft202012Validator
 
 from kosha_connector_openai.core.connector import Connector
 from kosha_connector_openai.core.errors import SetupError
+from kosha_connector_openai.gateway.audit import check_audit
 from kosha_connector_openai.gateway.service import make_service
 from kosha_connector_openai.gateway.settings import read_settings
 from kosha_connector_openai.gateway.tokens import hash_token
+from tests.contract.kosha.conftest import eventually
 from tests.gateway import KEY, ROOT, TOKEN
-from tests.recorder import Recorder, events, reply
+from tests.recorder import Received, Recorder, events, reply
 from tests.service import DIGEST, Whole, whole
 
 OTHER = "kosha_test-token-of-another-tenant-0123456789"
@@ -388,6 +393,84 @@ def test_G12_sharing_is_warned_about(tmp_path: Path):
             service = make_service(connector, read_settings({"access_log": "off", **given}, environ={}))
             assert any("share the connection" in line for line in service.warnings) is told
             service.close()
+
+
+def test_G10_a_run_whose_client_leaves_is_ended(gateway: Whole, upstream: Recorder):
+    """G10: the upstream connection is closed within a second, and the place is free again."""
+    closed = threading.Event()
+
+    def wait(connection: socket.socket, _: Received) -> bool:
+        while connection.recv(4096):
+            pass
+        closed.set()
+        return False
+
+    upstream.scripts[:] = [wait]
+    body = json.dumps({"inputs": {"model": "m", "input": "x"}}).encode()
+    line = "POST /kosha/v1/actions/createEmbedding/run HTTP/1.1"
+    head = gateway.head(line, "Content-Type: application/json", f"Content-Length: {len(body)}")
+    with socket.create_connection(("127.0.0.1", gateway.port)) as client:
+        client.sendall(head + body)
+        eventually(lambda: upstream.requests)
+        assert not closed.wait(0.2)
+    assert closed.wait(1)
+    eventually(lambda: gateway.service._taken() == {"call": 0, "stream": 0})
+
+
+def test_G5_a_run_chooses_no_upstream_either(gateway: Whole, upstream: Recorder):
+    """G5: the same names are refused among the inputs of a run, and no option beside them is known."""
+    run = {"inputs": {"model": "m", "input": "x"}}
+    for name in ("base_url", "api_base", "extra_headers"):
+        given = {"inputs": {**run["inputs"], name: "https://evil.example"}}
+        for inputs in (given, {"inputs": {**run["inputs"], "extra_body": {name: "x"}}}, {"inputs": {"body": {**run["inputs"], name: "x"}}}):
+            answer = gateway.call("POST", "/kosha/v1/actions/createEmbedding/run", json=inputs)
+            assert (answer.status_code, answer.json()["error"]["param"]) == (400, name)
+    for name in ("connection", "out", "any_path", "headers"):
+        assert gateway.call("POST", "/kosha/v1/actions/createEmbedding/run", json={**run, name: "x"}).status_code == 400
+    assert not upstream.requests
+
+
+# The audit record (R18, R20: it is kept, or nothing is done)
+
+
+def test_C14_every_call_is_on_record_with_no_secret_and_no_words_of_it(upstream: Recorder, tmp_path: Path):
+    """C14, R18: who called what by which credential's reference, before and after; neither keys nor tokens nor prompts."""
+    place = tmp_path / "audit"
+    with whole(upstream.url, settings={**TENANTS, "audit": place}, tokens=False) as running:
+        running.call("POST", "/v1/embeddings", json={"model": "m", "input": "secret-words-of-a-prompt"}, token=OTHER)
+        running.call("POST", "/kosha/v1/actions/createEmbedding/run", json={"inputs": {"model": "m", "input": "secret-words"}})
+        running.call("GET", "/v1/nothing")
+        running.call("GET", "/v1/models", token="kosha_nobody")
+    lines = [json.loads(line) for line in place.read_text().splitlines()]
+    assert [(line["event"], line["operation"], line["tenant"]) for line in lines] == [
+        ("begin", "createEmbedding", "b"),
+        ("end", "createEmbedding", "b"),
+        ("begin", "page:/kosha/v1/actions/{action}/run", "a"),
+        ("end", "page:/kosha/v1/actions/{action}/run", "a"),
+        ("end", "", "a"),
+    ]
+    assert (lines[0]["origin"], lines[0]["credential"]) == (upstream.url, f"file:{running.key}"[:200])
+    assert lines[2]["path"] == "/kosha/v1/actions/createEmbedding/run"
+    for word in (KEY, TOKEN, OTHER, "secret-words"):
+        assert word not in place.read_text()
+    assert check_audit(place).lines == len(lines)
+
+
+@pytest.mark.parametrize(("failure", "status"), [("refuse", 503), ("go_on", 200)])
+def test_R20_without_its_record_no_call_goes_out(upstream: Recorder, tmp_path: Path, failure: str, status: int):
+    """R20: a disk that is full; nothing is sent and no place stays taken. The operator may choose otherwise."""
+    with whole(upstream.url, settings={"audit": tmp_path / "audit", "audit_failure": failure}) as running:
+        audit = running.service._audit
+        assert audit is not None
+        with Path("/dev/full").open("wb") as full:
+            os.dup2(full.fileno(), audit._descriptor)
+        for path, body in (
+            ("/v1/embeddings", {"model": "m", "input": "x"}),
+            ("/kosha/v1/actions/createEmbedding/run", {"inputs": {"model": "m", "input": "x"}}),
+        ):
+            assert running.call("POST", path, json=body).status_code == status
+        eventually(lambda: running.service._taken() == {"call": 0, "stream": 0})
+    assert bool(upstream.requests) == (status == 200)
 
 
 # G13

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from kosha_connector_openai.core.flow_errors import JobPendingError
 from kosha_connector_openai.flows.jobs.handle import NAME, Handle, read_handle
 
 _LARGEST = 8 * 1024 * 1024
+_PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 class JobStore:
@@ -105,11 +108,18 @@ class JobStore:
 
     def _read(self, name: str) -> Handle:
         try:
-            with self._path(name).open("rb") as file:
+            with os.fdopen(os.open(self._path(name), os.O_RDONLY | _PLAIN), "rb") as file:
+                if not stat.S_ISREG(mode := os.fstat(file.fileno()).st_mode) or (mode & _OTHERS and hasattr(os, "geteuid")):
+                    raise InputError(
+                        "The job's file is no plain file, or others may write it.", hint="Take their right away, or start anew."
+                    )
                 data = file.read(_LARGEST + 1)
         except OSError as error:
             raise _unusable(error) from None
-        return read_handle(data[:_LARGEST])
+        found = read_handle(data[:_LARGEST])
+        if found.name != name:
+            raise InputError("The job's file holds the handle of another job.", [Fault("/name", "const", "is not the file's name.")])
+        return found
 
     def _path(self, name: str) -> Path:
         if not re.match(NAME, name):

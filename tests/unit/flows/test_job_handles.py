@@ -109,3 +109,26 @@ def test_jobs_are_found_by_name_or_its_beginning(handle: Handle, tmp_path: Path)
     assert list(store) == [newer]
     with pytest.raises(InputError):
         store.drop("../../x")
+
+
+@pytest.mark.parametrize("way", ["link", "pipe", "loose", "renamed"])
+def test_a_file_that_others_could_have_put_there_is_not_read(handle: Handle, tmp_path: Path, way: str) -> None:
+    """C6: a link, a pipe that would be waited for, a file that others may write, and one that holds another job's handle."""
+    store = JobStore(tmp_path / "jobs")
+    store.keep(handle)
+    place = tmp_path / "jobs" / f"{handle.name}.json"
+    text = place.read_text()
+    if way == "loose":
+        place.chmod(0o666)
+    else:
+        place.unlink()
+    if way == "link":
+        (tmp_path / "elsewhere").write_text(text)
+        place.symlink_to(tmp_path / "elsewhere")
+    elif way == "pipe":
+        os.mkfifo(place, 0o600)
+    elif way == "renamed":
+        place.touch(0o600)
+        place.write_text(text.replace(handle.name, f"{handle.name[:-8]}ffffffff"))
+    with pytest.raises(InputError):
+        store.read(handle.name)

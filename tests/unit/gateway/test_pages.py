@@ -241,10 +241,11 @@ async def test_a_run_takes_nothing_else(house: House, body: bytes):
     assert house.upstream.silent
 
 
-async def test_a_server_among_the_inputs_is_data_and_no_server(house: House):
-    """G5: it goes, as an unknown field does, to the upstream that the operator chose."""
-    await house.client.post("/kosha/v1/actions/listModels/run", json={"inputs": {"base_url": "https://evil.example"}})
-    assert house.upstream.last.target.startswith("/v1/models?base_url=https")
+async def test_a_server_among_the_inputs_is_refused(house: House):
+    """G5: by its name, as in a call of the API itself; nothing is sent."""
+    answer = await house.client.post("/kosha/v1/actions/listModels/run", json={"inputs": {"base_url": "https://evil.example"}})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "base_url")
+    assert house.upstream.silent
 
 
 async def test_a_file_of_the_server_cannot_be_sent(house: House):
