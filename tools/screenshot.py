@@ -1,4 +1,8 @@
-"""``python -m tools.screenshot`` draws images/terminal.svg: real commands, run against the offline sandbox, as a terminal shows them."""
+"""``python -m tools.screenshot`` draws images/terminal.svg: real commands, run against the offline sandbox, as a terminal shows them.
+
+``python -m tools.screenshot form`` takes images/form.png: a form as react-jsonschema-form draws it in Chromium, filled in by tests/browser
+(``make e2e`` installs what that needs).
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,10 @@ import io
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from rich.console import Console
@@ -23,7 +29,20 @@ COMMANDS = (
 )
 
 
-def main() -> int:
+def form() -> int:
+    """Writes the picture of a form; 1 where the browser or its packages are not here."""
+    test = "tests/browser/test_forms.py::test_what_a_person_submits_passes_the_check[responses]"
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "pytest", "-q", "-m", "e2e", test]
+        done = subprocess.run(command, cwd=ROOT, env={**os.environ, "KOSHA_SHOTS": folder}, check=False)
+        picture = Path(folder) / "responses.png"
+        if done.returncode or not picture.is_file():
+            return 1
+        shutil.copyfile(picture, ROOT / "images" / "form.png")
+    return 0
+
+
+def terminal() -> int:
     """Writes the drawing."""
     console = Console(record=True, width=104, file=io.StringIO(), force_terminal=True)
     with Sandbox() as sandbox:
@@ -41,4 +60,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(form() if "form" in sys.argv[1:] else terminal())

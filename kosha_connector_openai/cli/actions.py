@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable
-from dataclasses import asdict
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
@@ -19,22 +18,10 @@ from kosha_connector_openai.core.actions.action import Action
 from kosha_connector_openai.core.errors import InputError
 from kosha_connector_openai.core.nearest import nearest
 
-_WORDS: Final = {
-    "paid": "paid",
-    "streams": "streams",
-    "file_in": "file in",
-    "file_out": "file out",
-    "long_running": "long",
-    "pages": "pages",
-    "destructive": "deletes",
-    "deprecated": "retired",
-}
-
 
 def hint_words(action: Action) -> str:
     """The hints that people look for, in a few words."""
-    hints = asdict(action.hints)
-    return ", ".join(word for name, word in _WORDS.items() if hints[name])
+    return ", ".join(action.hints.words)
 
 
 def list_(

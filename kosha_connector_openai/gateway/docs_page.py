@@ -25,7 +25,6 @@ code{font:.85rem ui-monospace,monospace}b.m{display:inline-block;min-width:4.2re
 i{font-style:normal;font-size:.75rem;background:var(--chip);border-radius:.3rem;padding:.05rem .4rem;margin-left:.4rem}
 a{color:var(--mark)}
 """
-_HINTS: Final = ("paid", "streams", "file_in", "file_out", "destructive", "deprecated")
 POLICY: Final = (
     "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; img-src data:; "
     f"style-src 'sha256-{base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}'"
@@ -65,7 +64,7 @@ def _groups(connector: Connector) -> Iterator[str]:
 
 
 def _action(action: Action) -> str:
-    hints = "".join(f"<i>{name.replace('_', ' ')}</i>" for name in _HINTS if getattr(action.hints, name))
+    hints = "".join(f"<i>{word}</i>" for word in action.hints.words)
     operation = action.operation
     where = f"<b class=m>{operation.method}</b><code>{escape(operation.path)}</code>"
     return f"<li>{where}{hints}<br>{escape(action.title)} <code class=dim>{escape(action.id)}</code></li>"

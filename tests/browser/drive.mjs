@@ -28,7 +28,7 @@ try {
       await page.locator("button[type=submit]").waitFor();
       result.fields = await page.locator("details .control-label, details legend, details label").count();
       for (const [deed, ...how] of steps) await DEEDS[deed](page, ...how);
-      if (shot) await page.screenshot({ path: `${job.shots}/${name}.png`, fullPage: true });
+      if (shot) await page.locator("body").screenshot({ path: `${job.shots}/${name}.png` });
       if (steps.length > 0) {
         await page.locator("button[type=submit]").click();
         await page.waitForFunction(() => window.submitted || window.refused);

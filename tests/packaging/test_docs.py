@@ -114,10 +114,3 @@ def test_the_smallest_manifest_is_one(root: Path, tmp_path: Path) -> None:
     arguments = ("-m", "kosha_connector_openai.cli", "manifest")
     assert python(*arguments, "--check", "connector.yaml", places=[root], folder=tmp_path).returncode == 0
     assert '"title"' in python(*arguments, "--schema", places=[root], folder=tmp_path).stdout
-
-
-@pytest.mark.parametrize("name", ["plugins.md", "connections.md", "manifest.md"])
-def test_the_links_lead_somewhere(root: Path, name: str) -> None:
-    """Each page that is linked is there."""
-    links = re.findall(r"\]\((?!https?:)([^)#]+)", page(root, name))
-    assert [link for link in links if not (root / "docs" / link).is_file()] == []

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from kosha_connector_openai.core.actions.inputs import Checked, Inputs
 from kosha_connector_openai.core.spec.dialect import to_json_schema
@@ -27,6 +27,18 @@ Parts = Callable[[Any, Any], Any]
 """Gives a part of the manifest by its name and its model."""
 
 
+_WORDS: Final = {
+    "paid": "paid",
+    "streams": "streams",
+    "file_in": "file in",
+    "file_out": "file out",
+    "long_running": "long",
+    "pages": "pages",
+    "destructive": "deletes",
+    "deprecated": "retired",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Hints:
     """What a builder shows beside an action, and what a host asks about before it runs one."""
@@ -44,6 +56,11 @@ class Hints:
     """The action to use instead of a deprecated one."""
     pages: bool = False
     """Its answer is one page of a list, and there is a way to ask for the next."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Those that people look for, a word or two each, the same wherever they are shown."""
+        return tuple(word for name, word in _WORDS.items() if getattr(self, name))
 
 
 class Action:

@@ -1,0 +1,91 @@
+"""The pages hold together: links lead somewhere, the index has every page, and the commands that they show exist with their options."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from kosha_connector_openai.cli.app import make_app
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/**/*.md")])
+APP: Any = typer.main.get_command(make_app())
+BLOCK = re.compile(r"^```(\w*).*?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:|mailto:)([^)\s]+)\)")
+by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+
+
+def anchors(page: Path) -> set[str]:
+    """The names of a page's headings, as they are linked to."""
+    headings = re.findall(r"^#+ (.*)$", BLOCK.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in headings}
+
+
+@by_page
+def test_links_lead_somewhere(page: Path) -> None:
+    """The file is there, and the heading in it."""
+    lost = []
+    for link in LINK.findall(BLOCK.sub("", page.read_text(encoding="utf-8"))):
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            lost.append(link)
+    assert lost == []
+
+
+def test_the_index_has_every_page() -> None:
+    """Each page of docs/ stands in docs/README.md, once."""
+    listed = [link for link in LINK.findall((ROOT / "docs" / "README.md").read_text(encoding="utf-8")) if "/" not in link]
+    assert sorted(listed) == sorted(page.name for page in ROOT.glob("docs/*.md") if page.name != "README.md")
+
+
+def commands(page: Path) -> Iterator[list[str]]:
+    """The words of each ``kosha-openai`` command in the shell blocks of a page, up to the first pipe."""
+    for kind, block in BLOCK.findall(page.read_text(encoding="utf-8")):
+        if kind in ("sh", "shell", "bash"):
+            for line in block.replace("\\\n", " ").splitlines():
+                for part in line.split("|"):
+                    if match := re.match(r"(?:\w+=\S* )*kosha-openai (.*)", part.partition(" #")[0].strip()):
+                        yield shlex.split(match[1].replace("…", "x").removesuffix("&"))
+
+
+@by_page
+def test_commands_exist_with_their_options(page: Path) -> None:
+    """A command that was renamed, or lost an option, is found on the page that shows it."""
+    wrong = [" ".join(words) for words in commands(page) if not known(words)]
+    assert wrong == []
+
+
+def below(command: Any) -> dict[str, Any]:
+    """The commands of a group by name; none for a command."""
+    return getattr(command, "commands", {})
+
+
+def known(words: list[str]) -> bool:
+    """True where the words name a command, and each word that begins with a dash is an option of it."""
+    here = APP
+    options: set[str] = {"--help", "-h"}
+    for word in words:
+        options |= {name for param in here.params for name in (*param.opts, *param.secondary_opts)}
+        here = below(here).get(word, here)
+    options |= {name for param in here.params for name in (*param.opts, *param.secondary_opts)}
+    dashed = [word for word in words if re.match(r"--?[a-zA-Z]", word)]
+    return not below(here) and set(dashed) <= options
+
+
+def test_the_page_of_the_command_line_has_every_command() -> None:
+    """Each command and each group stands in the table of docs/cli.md."""
+    app = below(APP)
+    text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8").partition("## Inputs")[0]
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    shown = {re.sub(r"`([a-z-]+).*", r"\1", row.strip()) for row in rows}
+    assert shown == set(app)
+    for name, group in app.items():
+        row = " ".join(row for row in rows if row.strip().startswith(f"`{name} "))
+        assert [command for command in below(group) if not re.search(rf"\b{command}\b", row)] == [], name
