@@ -15,6 +15,7 @@ from kosha_connector_openai.core.errors import DocumentError, Fault, SetupError
 from kosha_connector_openai.core.request.paths import open_path
 from kosha_connector_openai.core.spec.document import MAX_BYTES, Document, parse_document, read_document
 from kosha_connector_openai.core.spec.manifest import Manifest
+from kosha_connector_openai.core.spec.part import file_in
 
 _POINTER = "/spec"
 
@@ -36,7 +37,7 @@ class Catalogs:
     @cached_property
     def own(self) -> Catalog:
         """The connector's own. Raises DocumentError where the description as a whole cannot be read."""
-        return self._make(read_document(self._folder / self._spec.file, sha256=self._spec.sha256))
+        return self._make(read_document(file_in(self._folder, self._spec.file, "/spec/file"), sha256=self._spec.sha256))
 
     def ready(self, options: Options) -> bool:
         """Whether ``of`` answers at once, so that an event loop may ask."""

@@ -35,7 +35,7 @@ from kosha_connector_openai.core.rooms import Rooms
 from kosha_connector_openai.core.spec.document import Document
 from kosha_connector_openai.core.spec.folder import read_folder
 from kosha_connector_openai.core.spec.manifest import PartName
-from kosha_connector_openai.core.spec.part import Part, read_part
+from kosha_connector_openai.core.spec.part import Part, file_in, read_part
 from kosha_connector_openai.core.transport.client import facts, url
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class Connector(Rooms):
     def icon(self) -> bytes | None:
         """The logo's bytes, or None where the manifest names none."""
         icon = self.manifest.icon
-        return (self.folder / icon.light).read_bytes() if icon else None
+        return file_in(self.folder, icon.light, "/icon/light").read_bytes() if icon else None
 
     def connection(
         self,

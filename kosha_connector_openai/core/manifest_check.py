@@ -17,7 +17,7 @@ from kosha_connector_openai.core.nearest import nearest
 from kosha_connector_openai.core.spec.document import read_document
 from kosha_connector_openai.core.spec.folder import MANIFEST
 from kosha_connector_openai.core.spec.manifest import Manifest, PartName
-from kosha_connector_openai.core.spec.part import Part, read_part
+from kosha_connector_openai.core.spec.part import Part, file_in, read_part
 from kosha_connector_openai.core.spec.parts.forms import FormsPart
 from kosha_connector_openai.core.spec.parts.jobs import Jobs
 from kosha_connector_openai.core.spec.parts.models import Models
@@ -166,7 +166,7 @@ class ManifestCheck:
     @cached_property
     def _catalog(self) -> Catalog:
         spec = self._manifest.spec
-        document = read_document(self._folder / spec.file, sha256=spec.sha256)
+        document = read_document(file_in(self._folder, spec.file, "/spec/file"), sha256=spec.sha256)
         return Catalog(self._manifest, document, self._part)
 
     def _part(self, name: PartName, model: type[P]) -> P:

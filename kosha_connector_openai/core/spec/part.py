@@ -41,11 +41,7 @@ def read_part(folder: Path, source: str | Mapping[str, Any], model: type[P], *, 
     """A part of the manifest in ``folder``: the file that ``source`` names, or ``source`` itself. Raises ManifestError."""
     if not isinstance(source, str):
         return _validated(source, model, name)
-    path = folder / source
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise ManifestError(
-            "A part of the manifest lies outside its folder.", [Fault(f"/parts/{name}", "folder", "must name a file in it.")]
-        )
+    path = file_in(folder, source, f"/parts/{name}")
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -53,6 +49,16 @@ def read_part(folder: Path, source: str | Mapping[str, Any], model: type[P], *, 
             f"{path.name} cannot be read: {error.strerror}.", [Fault(f"/parts/{name}", "file", "cannot be read.")]
         ) from None
     return parse_part(data, model, name=path.name)
+
+
+def file_in(folder: Path, name: str, pointer: str) -> Path:
+    """A file that a manifest names; raises ManifestError where it lies outside the manifest's folder or is a pipe or a device."""
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise ManifestError("A file of the manifest lies outside its folder.", [Fault(pointer, "folder", "must name a file in it.")])
+    if path.exists() and not path.is_file():
+        raise ManifestError(f"{path.name} is not a regular file.", [Fault(pointer, "file", "must name a regular file.")])
+    return path
 
 
 def _validated(raw: Any, model: type[P], name: str) -> P:

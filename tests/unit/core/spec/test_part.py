@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
 
+from kosha_connector_openai import Connector
 from kosha_connector_openai.core.errors import ManifestError
 from kosha_connector_openai.core.spec.part import Part, read_part
+
+TINY = Path(__file__).parents[3] / "tiny_provider"
 
 
 class Colours(Part):
@@ -47,3 +52,20 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match=r"none.yaml cannot be read") as caught:
         read_part(tmp_path, "none.yaml", Colours, name="forms")
     assert caught.value.faults[0].pointer == "/parts/forms"
+
+
+@pytest.mark.parametrize("place", ["spec", "icon"])
+@pytest.mark.parametrize("name", ["../secret.json", "link.json", "pipe.json"])
+def test_no_file_of_a_manifest_lies_outside_its_folder(tmp_path: Path, place: str, name: str) -> None:
+    """S3: the description and the logo are held to the folder as parts are; a pipe, which would be waited for, is refused."""
+    folder = tmp_path / "connector"
+    shutil.copytree(TINY, folder)
+    (tmp_path / "secret.json").write_text("{}")
+    (folder / "link.json").symlink_to(tmp_path / "secret.json")
+    os.mkfifo(folder / "pipe.json")
+    entry = {"spec": f"spec: {{file: {name}}}", "icon": f"icon: {{light: {name}}}"}[place]
+    text = (folder / "connector.yaml").read_text()
+    kept = "\n".join(line for line in text.splitlines() if not line.startswith(f"{place}:"))
+    (folder / "connector.yaml").write_text(f"{kept}\n{entry}\n")
+    with Connector(folder) as connector, pytest.raises(ManifestError, match=r"outside its folder|not a regular file"):
+        _ = connector.catalog if place == "spec" else connector.icon()
