@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check fix quality bench e2e spec build clean
+.PHONY: demo test check fix quality bench soak e2e spec build clean
 
 demo: $(STAMP)  ## set up, then run actions end to end against the offline sandbox, or the configured server if a key is set
 	@$(BIN)/python -m tools.demo
@@ -29,6 +29,9 @@ quality: $(STAMP)  ## how well each action is described: label, help, sample, ou
 
 bench: $(VENV)/.bench  ## the promises about speed, peers in the same run
 	@$(BIN)/python -m benchmarks
+
+soak: $(STAMP)  ## five minutes of mixed load with changing keys and restarts, then overload; SOAK="--minutes 120 --overload 60" for the long one
+	@$(BIN)/python -m benchmarks.soak $(SOAK)
 
 e2e: $(VENV)/.e2e $(VENV)/servers/.installed $(VENV)/.browser  ## longer checks: a real secret server, compatible servers, Node, schemathesis, a browser, the full tenant run
 	@$(BIN)/python -m pytest -q -m "e2e or not e2e" tests/integration tests/unit/core/connection tests/browser

@@ -16,8 +16,8 @@ from kosha_connector_openai.core.errors import ConnectorError
 from kosha_connector_openai.core.transport.engines.network import Resolve, is_tls, proxy_headers, resolve
 from kosha_connector_openai.core.transport.wire import EngineSettings, HeaderList, LiveWireBody, Phase, WireBody, WireError, WireRequest
 
-_PIECE = 32_768
-"""Bytes that are handed on at once. aiohttp reads no more once twice as many wait for a slow reader, the last read on top."""
+_UNREAD = 16_384
+"""Bytes of a reply; once twice as many wait for a slow reader, aiohttp reads no more of it."""
 _LARGE = 1_048_576
 
 # The first class that fits. A connection that breaks after it was made is never in the connect phase: its request may have run.
@@ -80,7 +80,7 @@ class AsyncAiohttp:
             trust_env=False,
             auto_decompress=False,
             requote_redirect_url=False,
-            read_bufsize=_PIECE,
+            read_bufsize=_UNREAD,
             skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
             max_line_size=settings.header_bytes,
             max_field_size=settings.header_bytes,
@@ -108,7 +108,7 @@ class AsyncAiohttpReply:
         content = self._response.content
         while True:
             try:
-                chunk = await content.read(_PIECE)
+                chunk = await content.readany()
             except Exception as error:
                 failure = _translate(error)
             else:
