@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Self
 
+from kosha_connector_openai.core.actions.action import EVENT_STREAM
 from kosha_connector_openai.core.call import Call, Head
 from kosha_connector_openai.core.connection.resolver import SecretResolver
 from kosha_connector_openai.core.connection.secret import Secret
@@ -15,14 +16,11 @@ from kosha_connector_openai.core.executor import bare
 from kosha_connector_openai.core.masking import Mask
 from kosha_connector_openai.core.patience import Patience
 from kosha_connector_openai.core.plan import redirect_refused, retry_wait, transport_error
-from kosha_connector_openai.core.request.raw import raw_request
 from kosha_connector_openai.core.result.result import merge, read_facts
 from kosha_connector_openai.core.transport.client import Clients
 from kosha_connector_openai.core.transport.retry import Failure
 from kosha_connector_openai.core.transport.wire import AsyncReply, WireError
 
-EVENTS = "text/event-stream"
-__all__ = ["EVENTS", "Relay", "raw_request"]
 _UNAUTHORIZED = 401
 _REDIRECTS = range(300, 400)
 
@@ -118,7 +116,7 @@ class Relay:
         self._secrets = tuple(_echoes(call.secrets))
         call.deadline = call.started + self._long
         kind = next((value for name, value in reply.headers if name == "content-type"), "")
-        self.streams = kind.partition(";")[0].strip().lower() == EVENTS
+        self.streams = kind.partition(";")[0].strip().lower() == EVENT_STREAM
         return call.scrub_head(Head(reply.status, tuple(reply.headers)))
 
     async def chunks(self) -> AsyncIterator[bytes]:

@@ -126,12 +126,15 @@ def test_a_log_file_that_cannot_be_written_is_told_at_start(tmp_path: Path):
         AccessLog(tmp_path / "no" / "such" / "folder")
 
 
-def test_a_log_that_breaks_does_not_stop_the_service():
-    """A full disk is no reason to answer nothing."""
+def test_a_log_that_breaks_does_not_stop_the_service(monkeypatch: pytest.MonkeyPatch):
+    """A full disk is no reason to answer nothing; the program's own log says so."""
     log = AccessLog("off")
     log._out = io.StringIO()
     log._out.close()
+    told: list[str] = []
+    monkeypatch.setattr("kosha_connector_openai.gateway.logs.LOGGER.error", lambda text, *values: told.append(text % values))
     log.write({"event": "x"})
+    assert told == ["The access log cannot be written: ValueError."]
 
 
 @pytest.fixture
