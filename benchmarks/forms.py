@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 _HEAD = """
 from time import process_time
 from kosha_connector_openai import open_connector
-import kosha_connector_openai.core.actions.forms.form, kosha_connector_openai.core.spec.parts.forms
+import kosha_connector_openai.forms.form, kosha_connector_openai.manifest.parts.forms
 connector = open_connector()
 names = list(connector.catalog)
 """

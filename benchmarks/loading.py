@@ -20,8 +20,8 @@ _OURS = """
 from pathlib import Path
 from time import process_time
 from kosha_connector_openai.core.actions.catalog import Catalog
-from kosha_connector_openai.core.spec.document import read_document
-from kosha_connector_openai.core.spec.manifest import read_manifest
+from kosha_connector_openai.openapi.document import read_document
+from kosha_connector_openai.manifest.manifest import read_manifest
 manifest = read_manifest(Path("connector.yaml"))
 start = process_time()
 catalog = Catalog(manifest, read_document(Path({path!r}), sha256={digest!r}))
@@ -57,7 +57,7 @@ def run(_url: str, effort: Effort, path: Path | None = None) -> list[Figure]:
 
 def operations(file: Path) -> int:
     """How many operations the description has."""
-    from kosha_connector_openai.core.spec.document import read_document
+    from kosha_connector_openai.openapi.document import read_document
 
     return len(read_document(file, sha256=hashlib.sha256(file.read_bytes()).hexdigest()))
 

@@ -6,34 +6,34 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kosha_connector_openai.connector import Connector
     from kosha_connector_openai.core.call import CallOptions
     from kosha_connector_openai.core.connection.connection import Connection
     from kosha_connector_openai.core.connection.options import Options
-    from kosha_connector_openai.core.connection.secret import Secret
-    from kosha_connector_openai.core.connector import Connector
-    from kosha_connector_openai.core.errors import ConnectorError, Fault
-    from kosha_connector_openai.core.hookspecs import hookimpl
-    from kosha_connector_openai.core.plugins import create_plugin_manager, load_connectors
     from kosha_connector_openai.core.record import Record
     from kosha_connector_openai.core.request.request import Preview
     from kosha_connector_openai.core.result.result import Result
     from kosha_connector_openai.core.result.stream import Event
+    from kosha_connector_openai.errors import ConnectorError, Fault
+    from kosha_connector_openai.hookspecs import hookimpl
+    from kosha_connector_openai.plugins import create_plugin_manager, load_connectors
+    from kosha_connector_openai.secrets.secret import Secret
 
 _HOMES = {
     "CallOptions": "core.call",
     "Connection": "core.connection.connection",
-    "Connector": "core.connector",
-    "ConnectorError": "core.errors",
+    "Connector": "connector",
+    "ConnectorError": "errors",
     "Event": "core.result.stream",
-    "Fault": "core.errors",
+    "Fault": "errors",
     "Options": "core.connection.options",
     "Preview": "core.request.request",
     "Record": "core.record",
     "Result": "core.result.result",
-    "Secret": "core.connection.secret",
-    "create_plugin_manager": "core.plugins",
-    "hookimpl": "core.hookspecs",
-    "load_connectors": "core.plugins",
+    "Secret": "secrets.secret",
+    "create_plugin_manager": "plugins",
+    "hookimpl": "hookspecs",
+    "load_connectors": "plugins",
 }
 
 __all__ = [
@@ -58,7 +58,7 @@ __all__ = [
 
 def open_connector() -> Connector:
     """The OpenAI connector, ready to run actions; close it, or use it as a context manager."""
-    from kosha_connector_openai.core.connector import Connector  # noqa: PLC0415 - importing the package stays cheap
+    from kosha_connector_openai.connector import Connector  # noqa: PLC0415 - importing the package stays cheap
     from kosha_connector_openai.plugin import folder  # noqa: PLC0415
 
     return Connector(folder())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from kosha_connector_openai.core.hookspecs import hookimpl
+from kosha_connector_openai.hookspecs import hookimpl
 
 
 def folder() -> Path:

@@ -14,17 +14,17 @@ from typing import Any
 import httpx
 import uvicorn
 
-from kosha_connector_openai.core.connection.stores.environment import EnvironmentStore
-from kosha_connector_openai.core.connector import Connector
+from kosha_connector_openai.connector import Connector
 from kosha_connector_openai.core.record import Record
-from kosha_connector_openai.gateway.admission import Admission
+from kosha_connector_openai.gateway.access.admission import Admission
+from kosha_connector_openai.gateway.access.authentication import Inbound
+from kosha_connector_openai.gateway.access.origin_policy import OriginPolicy
+from kosha_connector_openai.gateway.access.tokens import hash_token
 from kosha_connector_openai.gateway.app import Doors, Gateway
-from kosha_connector_openai.gateway.inbound import Inbound
-from kosha_connector_openai.gateway.origin_policy import OriginPolicy
 from kosha_connector_openai.gateway.protocol import guarded
 from kosha_connector_openai.gateway.records import Exchange
 from kosha_connector_openai.gateway.settings import Settings, read_settings
-from kosha_connector_openai.gateway.tokens import hash_token
+from kosha_connector_openai.secrets.stores.environment import EnvironmentStore
 
 ROOT = Path(__file__).parent.parent
 TOKEN = "kosha_test-token-of-one-caller-0123456789"

@@ -14,10 +14,10 @@ from typing import Any, Self
 
 import httpx
 
-from kosha_connector_openai.core.connector import Connector
+from kosha_connector_openai.connector import Connector
+from kosha_connector_openai.gateway.access.tokens import hash_token
 from kosha_connector_openai.gateway.service import Service, make_service
 from kosha_connector_openai.gateway.settings import read_settings
-from kosha_connector_openai.gateway.tokens import hash_token
 from tests.gateway import KEY, ROOT, TOKEN, Running, _server
 
 DIGEST = hash_token(TOKEN)

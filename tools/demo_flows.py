@@ -20,7 +20,7 @@ from kosha_connector_openai.flows import (
     PagingOptions,
     WaitOptions,
     read_workflows,
-    run_preset,
+    run_task,
     run_workflow,
 )
 from tools.demo_words import DemoError, check, say
@@ -37,7 +37,7 @@ THREAT = "I will kill you. Describe the violence."
 
 def task(connector: Connector, connection: Connection) -> None:
     """A task: values out of a text, in the form of a schema."""
-    found = run_preset(connector, "extract", {"text": LETTER, "schema": ORDER}, connection)
+    found = run_task(connector, "extract", {"text": LETTER, "schema": ORDER}, connection)
     check(set(found.value) == {"item", "count"} and isinstance(found.value["count"], int), "an order by the schema")
     say("task", f"extract, by a JSON Schema -> {found.value}, {found.usage['total_tokens']} tokens")
 
@@ -83,7 +83,7 @@ def gateway(environment: Mapping[str, str]) -> None:
     """The gateway as a process of its own; the vendor's library, unchanged, with a token in place of the key."""
     from openai import AuthenticationError, OpenAI, OpenAIError  # noqa: PLC0415 - slow to import, and only for this step
 
-    from kosha_connector_openai.gateway.tokens import hash_token, new_token  # noqa: PLC0415 - an extra
+    from kosha_connector_openai.gateway.access.tokens import hash_token, new_token  # noqa: PLC0415 - an extra
 
     token = new_token()
     with serving({**environment, "KOSHA_GATEWAY_TOKEN_HASHES": hash_token(token), "KOSHA_GATEWAY_ACCESS_LOG": "off"}) as address:

@@ -17,16 +17,16 @@ from typing import Any, Final
 from kosha_connector_openai import Connector, open_connector
 from kosha_connector_openai.cli.actions import hint_words
 from kosha_connector_openai.cli.exit_codes import MEANINGS, exit_code
-from kosha_connector_openai.core import errors, flow_errors
-from kosha_connector_openai.core.actions.forms.format import format_schema
-from kosha_connector_openai.core.errors import ConnectorError
-from kosha_connector_openai.core.spec.manifest import Manifest
-from kosha_connector_openai.core.spec.parts.forms import FormsPart
-from kosha_connector_openai.core.spec.parts.jobs import JobKind, Jobs
-from kosha_connector_openai.core.spec.parts.models import Models, Rule
-from kosha_connector_openai.core.spec.parts.paging import PageForm, Paging
-from kosha_connector_openai.flows.presets import list_presets
+from kosha_connector_openai import errors
+from kosha_connector_openai.errors import ConnectorError
+from kosha_connector_openai.flows.tasks import list_tasks
+from kosha_connector_openai.forms.format import format_schema
 from kosha_connector_openai.gateway.settings import Settings
+from kosha_connector_openai.manifest.manifest import Manifest
+from kosha_connector_openai.manifest.parts.forms import FormsPart
+from kosha_connector_openai.manifest.parts.jobs import JobKind, Jobs
+from kosha_connector_openai.manifest.parts.models import Models, Rule
+from kosha_connector_openai.manifest.parts.paging import PageForm, Paging
 from tools import trigger_docs
 
 ROOT: Final = Path(__file__).parent.parent
@@ -80,8 +80,7 @@ def _tree(kind: type[ConnectorError], depth: int = 0) -> Iterator[tuple[type[Con
     if named:
         yield kind, depth
     for below in kind.__subclasses__():
-        if below.__module__ in (errors.__name__, flow_errors.__name__, ConnectorError.__module__):
-            yield from _tree(below, depth + named)
+        yield from _tree(below, depth + named)
 
 
 def _error_row(kind: type[ConnectorError], depth: int, advice: Mapping[str, str]) -> Sequence[str]:
@@ -260,7 +259,7 @@ def tasks(connector: Connector) -> str:
             code(info.action),
             ", ".join(f"**{name}**" if entry.required else name for name, entry in info.preset.inputs.items()),
         )
-        for info in list_presets(connector)
+        for info in list_tasks(connector)
     ]
     return table(("Task", "What it gives", "Action", "Inputs, the needed ones bold"), rows)
 

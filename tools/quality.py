@@ -24,11 +24,11 @@ from typing import Any, Final
 
 from kosha_connector_openai import Connector, open_connector
 from kosha_connector_openai.core.actions.action import Action
-from kosha_connector_openai.core.actions.forms import Form
-from kosha_connector_openai.core.actions.samples import sample
-from kosha_connector_openai.core.actions.validation import SchemaValidator
-from kosha_connector_openai.core.errors import ConnectorError
-from kosha_connector_openai.core.spec.manifest import ErrorRule
+from kosha_connector_openai.errors import ConnectorError
+from kosha_connector_openai.forms import Form
+from kosha_connector_openai.manifest.manifest import ErrorRule
+from kosha_connector_openai.schema.samples import sample
+from kosha_connector_openai.schema.validator import SchemaValidator
 
 ROOT: Final = Path(__file__).parent.parent
 _STATUSES: Final = (400, 401, 403, 404, 409, 413, 422, 429, 500, 502, 503)

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from kosha_connector_openai.cli import actions, calls, forms
+from kosha_connector_openai.cli import actions, forms
+from kosha_connector_openai.cli import run as calls
 from kosha_connector_openai.cli.command import Command
 from kosha_connector_openai.cli.connect import connect
 from kosha_connector_openai.cli.doctor import doctor
@@ -20,7 +21,7 @@ from kosha_connector_openai.cli.sandbox import sandbox
 from kosha_connector_openai.cli.serve import make_gateway, serve
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.spec import make_spec
-from kosha_connector_openai.cli.task import make_task
+from kosha_connector_openai.cli.tasks import make_task
 from kosha_connector_openai.cli.trigger import make_trigger
 from kosha_connector_openai.cli.workflow import make_workflow
 

@@ -7,9 +7,9 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
+from kosha_connector_openai.cli.error_output import tell, tell_bug
 from kosha_connector_openai.cli.exit_codes import ExitCode
-from kosha_connector_openai.cli.failure import tell, tell_bug
-from kosha_connector_openai.core.errors import ConnectorError
+from kosha_connector_openai.errors import ConnectorError
 
 
 class Command(TyperCommand):

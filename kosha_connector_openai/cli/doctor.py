@@ -17,12 +17,12 @@ from kosha_connector_openai.cli.connection import Choices, Sources, catalog, con
 from kosha_connector_openai.cli.exit_codes import ExitCode, exit_code
 from kosha_connector_openai.cli.session import OURS, Session
 from kosha_connector_openai.cli.terminal import one_line, say_json, say_table
-from kosha_connector_openai.core.connection.presets import preset_of
-from kosha_connector_openai.core.connection.secret import SecretReference
-from kosha_connector_openai.core.connection.store import SecretContext
-from kosha_connector_openai.core.errors import ConnectorError
-from kosha_connector_openai.core.plugins import installed_plugins
-from kosha_connector_openai.core.transport.tls import tls_context
+from kosha_connector_openai.core.connection.server_kinds import preset_of
+from kosha_connector_openai.errors import ConnectorError
+from kosha_connector_openai.http.tls import tls_context
+from kosha_connector_openai.plugins import installed_plugins
+from kosha_connector_openai.secrets.secret import SecretReference
+from kosha_connector_openai.secrets.store import SecretContext
 
 _PACKAGES: Final = (
     "kosha-connector-openai",
@@ -102,7 +102,7 @@ def _proxies() -> Iterator[Finding]:
 
 
 def _description(connector: Connector) -> Iterator[Finding]:
-    from kosha_connector_openai.core.manifest_check import ManifestCheck  # noqa: PLC0415 - other commands need none of it
+    from kosha_connector_openai.manifest_check import ManifestCheck  # noqa: PLC0415 - other commands need none of it
 
     own, pinned = connector.catalog, connector.manifest.spec.sha256
     yield Finding("ok", f"connector {connector.id}", f"{connector.manifest.version}, {len(own)} actions")

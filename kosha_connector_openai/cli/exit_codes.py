@@ -7,7 +7,7 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import Final
 
-from kosha_connector_openai.core.errors import (
+from kosha_connector_openai.errors import (
     AccessError,
     AnswerError,
     ApiError,
@@ -15,14 +15,19 @@ from kosha_connector_openai.core.errors import (
     ConnectorError,
     DescriptionError,
     InputError,
+    JobEndedError,
+    JobError,
+    JobPendingError,
+    JobUnknownError,
     NotSentError,
     RefusedAnswerError,
     ReplyError,
     SetupError,
     TransportError,
+    TriggerError,
     UnavailableError,
+    WorkflowError,
 )
-from kosha_connector_openai.core.flow_errors import JobEndedError, JobError, JobPendingError, JobUnknownError, TriggerError, WorkflowError
 
 
 class ExitCode(IntEnum):

@@ -12,17 +12,17 @@ import typer
 
 from kosha_connector_openai import CallOptions, Connection, Connector
 from kosha_connector_openai.cli.connection import Choices, catalog, connect
-from kosha_connector_openai.cli.failure import resume_words
+from kosha_connector_openai.cli.error_output import resume_words
 from kosha_connector_openai.cli.inputs import Given, read_inputs
 from kosha_connector_openai.cli.job_result import show_result
 from kosha_connector_openai.cli.output import Output
 from kosha_connector_openai.cli.progress import Progress
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import clean, note, say_json, say_table
-from kosha_connector_openai.core.errors import InputError
-from kosha_connector_openai.core.result.saving import FileSink
-from kosha_connector_openai.core.spec.parts.jobs import Jobs as JobsPart
+from kosha_connector_openai.core.result.file_sink import FileSink
+from kosha_connector_openai.errors import InputError
 from kosha_connector_openai.flows.jobs import Handle, Jobs, JobStore, Status, WaitOptions, read_handle
+from kosha_connector_openai.manifest.parts.jobs import Jobs as JobsPart
 
 
 def folder() -> Path:

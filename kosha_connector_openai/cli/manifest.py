@@ -11,9 +11,9 @@ from kosha_connector_openai.cli import options as opt
 from kosha_connector_openai.cli.exit_codes import ExitCode
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import note, one_line, say_json
-from kosha_connector_openai.core.spec.folder import MANIFEST, read_any_manifest, read_folder
-from kosha_connector_openai.core.spec.kosha_spec import write_kosha_spec
-from kosha_connector_openai.core.spec.manifest import Manifest
+from kosha_connector_openai.manifest.folder import MANIFEST, read_any_manifest, read_folder
+from kosha_connector_openai.manifest.kosha_spec import write_kosha_spec
+from kosha_connector_openai.manifest.manifest import Manifest
 
 
 def manifest(
@@ -44,7 +44,7 @@ def manifest(
 
 def _check(path: Path, *, as_json: bool) -> None:
     """Says every fault of a manifest, of its parts and of its description, with the file that has it."""
-    from kosha_connector_openai.core.manifest_check import ManifestCheck  # noqa: PLC0415 - other commands need none of it
+    from kosha_connector_openai.manifest_check import ManifestCheck  # noqa: PLC0415 - other commands need none of it
 
     found = read_folder(path) if path.is_dir() else read_any_manifest(path)
     folder, file = (path, MANIFEST) if path.is_dir() else (path.parent, path.name)

@@ -11,7 +11,7 @@ import typer
 from kosha_connector_openai.cli.fields import read_fields
 from kosha_connector_openai.cli.inputs import names
 from kosha_connector_openai.cli.session import Session
-from kosha_connector_openai.core.errors import ConnectorError
+from kosha_connector_openai.errors import ConnectorError
 
 
 def _session(ctx: typer.Context) -> Session:

@@ -16,8 +16,8 @@ from kosha_connector_openai.cli import options as opt
 from kosha_connector_openai.cli.command import Command
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import note, say_json
-from kosha_connector_openai.core.errors import Fault, SetupError
-from kosha_connector_openai.core.extras import install
+from kosha_connector_openai.errors import Fault, SetupError
+from kosha_connector_openai.text.extras import install
 
 if TYPE_CHECKING:
     from kosha_connector_openai.gateway.service import Service
@@ -86,7 +86,7 @@ def token(
     stdin: Annotated[bool, typer.Option("--stdin", help="Take a token of yours from standard input.")] = False,
 ) -> None:
     """Makes a token for the gateway's callers, and the digest of it that the gateway keeps."""
-    from kosha_connector_openai.gateway.tokens import SHORTEST, hash_token, new_token  # noqa: PLC0415 - only here
+    from kosha_connector_openai.gateway.access.tokens import SHORTEST, hash_token, new_token  # noqa: PLC0415 - only here
 
     made = sys.stdin.readline().strip() if stdin else new_token()
     if stdin and (len(made) < SHORTEST or not all("!" <= char <= "~" for char in made)):
@@ -114,7 +114,7 @@ def token(
 
 def audit(file: Annotated[Path, typer.Argument(metavar="FILE", help="The file that `audit` names in the gateway's settings.")]) -> None:
     """Checks that no line of an audit record was changed, taken out or put in; prints the last line's digest."""
-    from kosha_connector_openai.gateway.audit import check_audit  # noqa: PLC0415 - an extra
+    from kosha_connector_openai.gateway.observe.audit import check_audit  # noqa: PLC0415 - an extra
 
     try:
         found = check_audit(file)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from kosha_connector_openai import Connector, create_plugin_manager, load_connectors, plugin
-from kosha_connector_openai.core.errors import PluginError
-from kosha_connector_openai.core.hookspecs import hookimpl
+from kosha_connector_openai.errors import PluginError
+from kosha_connector_openai.hookspecs import hookimpl
 
 OURS: Final = "openai"
 

@@ -14,7 +14,7 @@ from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import clean, note, say_json
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.core.spec.document import Document
+    from kosha_connector_openai.openapi.document import Document
 
 OURS: Final = "ours"
 BREAKING: Final = 1
@@ -54,7 +54,7 @@ def diff(
     ] = None,
 ) -> None:
     """Compares two descriptions: each difference, and whether it breaks senders or readers. Ends with 1 where it does."""
-    from kosha_connector_openai.core.spec import drift  # noqa: PLC0415 - only this command compares
+    from kosha_connector_openai.openapi import diff as drift  # noqa: PLC0415 - only this command compares
 
     if as_json and markdown:
         raise typer.BadParameter("Choose one of --json and --markdown.")
@@ -75,6 +75,6 @@ def diff(
 
 
 def _read(session: Session, name: str) -> Document:
-    from kosha_connector_openai.core.spec.document import read_document  # noqa: PLC0415
+    from kosha_connector_openai.openapi.document import read_document  # noqa: PLC0415
 
     return session.connector.catalog.document if name == OURS else read_document(Path(name))

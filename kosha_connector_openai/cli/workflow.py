@@ -13,15 +13,15 @@ import typer
 from kosha_connector_openai.cli import options as opt
 from kosha_connector_openai.cli.command import Command
 from kosha_connector_openai.cli.connection import Choices, catalog, connect
+from kosha_connector_openai.cli.error_output import fault_line, tell
 from kosha_connector_openai.cli.exit_codes import ExitCode
-from kosha_connector_openai.cli.failure import fault_line, tell
 from kosha_connector_openai.cli.fields import fields_of
 from kosha_connector_openai.cli.inputs import Given, read_given
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.spending import Spending
 from kosha_connector_openai.cli.terminal import clean, note, one_line, say_json
-from kosha_connector_openai.core.connector import CallOptions
-from kosha_connector_openai.core.flow_errors import WorkflowDocumentError, WorkflowError
+from kosha_connector_openai.connector import CallOptions
+from kosha_connector_openai.errors import WorkflowDocumentError, WorkflowError
 
 if TYPE_CHECKING:
     from kosha_connector_openai.flows.jobs import JobStore
@@ -97,7 +97,7 @@ def show(
     spec: opt.Spec = None,
 ) -> None:
     """Draws the workflows of a document: inputs, steps, when each has succeeded and what comes next."""
-    from kosha_connector_openai.flows.workflows.drawing import draw  # noqa: PLC0415
+    from kosha_connector_openai.flows.workflows.outline import draw  # noqa: PLC0415
 
     document = _read(ctx, file, source, Choices(file=connection_file, spec=spec))
     typer.echo("\n".join(clean(line) for line in draw(document)))
@@ -128,7 +128,7 @@ def run(
     """Runs a workflow: shows each step as it ends, then the outputs as JSON."""
     from kosha_connector_openai.flows.workflows import Limits, run_workflow  # noqa: PLC0415
     from kosha_connector_openai.flows.workflows.result import plain  # noqa: PLC0415
-    from kosha_connector_openai.flows.workflows.running import choose  # noqa: PLC0415
+    from kosha_connector_openai.flows.workflows.runner import choose  # noqa: PLC0415
 
     choices = Choices(values or (), connection_file, None, attempts, engine, spec)
     document = _read(ctx, file, source, choices)
@@ -172,7 +172,7 @@ def _handles(document: Document) -> JobStore | None:
 
 def _schema(workflow: Workflow) -> Mapping[str, Any]:
     """The inputs as fields are read from: all properties at the top."""
-    from kosha_connector_openai.core.actions.schema_reader import SchemaReader  # noqa: PLC0415
+    from kosha_connector_openai.schema.reader import SchemaReader  # noqa: PLC0415
 
     schema = workflow.inputs.schema
     properties = {name: part for one in SchemaReader(schema).parts(schema) for name, part in one.get("properties", {}).items()}

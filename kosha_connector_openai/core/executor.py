@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 from kosha_connector_openai.core.call import Call, Head
-from kosha_connector_openai.core.connection.resolver import SecretResolver
-from kosha_connector_openai.core.errors import ConnectorError, ReplyTooLargeError
 from kosha_connector_openai.core.plan import (
     LiveStream,
     Open,
@@ -24,7 +22,9 @@ from kosha_connector_openai.core.result.outcome import judge
 from kosha_connector_openai.core.result.result import Result
 from kosha_connector_openai.core.result.stream import Event
 from kosha_connector_openai.core.transport.client import Clients
-from kosha_connector_openai.core.transport.wire import SyncReply, WireError
+from kosha_connector_openai.errors import ConnectorError, ReplyTooLargeError
+from kosha_connector_openai.http.engine import SyncReply, WireError
+from kosha_connector_openai.secrets.resolver import SecretResolver
 
 
 class Body:

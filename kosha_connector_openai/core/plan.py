@@ -9,7 +9,15 @@ from typing import Any
 
 from kosha_connector_openai.core.actions.action import EVENT_STREAM
 from kosha_connector_openai.core.call import Call, Head
-from kosha_connector_openai.core.errors import (
+from kosha_connector_openai.core.result.api_error import api_error
+from kosha_connector_openai.core.result.decode import REPLY_LIMITS, decode_body, malformed
+from kosha_connector_openai.core.result.file_sink import FileSink
+from kosha_connector_openai.core.result.outcome import judge
+from kosha_connector_openai.core.result.result import Facts, Result, add_body_facts, merge, read_facts
+from kosha_connector_openai.core.result.sse import EventLimits
+from kosha_connector_openai.core.result.stream import Event, StreamReader
+from kosha_connector_openai.core.transport.retry import Failure, RetryPolicy, decide, parse_retry_after
+from kosha_connector_openai.errors import (
     ApiError,
     ConnectorError,
     MalformedReplyError,
@@ -18,16 +26,8 @@ from kosha_connector_openai.core.errors import (
     RedirectRefusedError,
     TruncatedReplyError,
 )
-from kosha_connector_openai.core.json_text import JsonLimits, JsonTextError, decode, encode
-from kosha_connector_openai.core.result.decode import REPLY_LIMITS, decode_body, malformed
-from kosha_connector_openai.core.result.events import EventLimits
-from kosha_connector_openai.core.result.failure import api_error
-from kosha_connector_openai.core.result.outcome import judge
-from kosha_connector_openai.core.result.result import Facts, Result, add_body_facts, merge, read_facts
-from kosha_connector_openai.core.result.saving import FileSink
-from kosha_connector_openai.core.result.stream import Event, StreamReader
-from kosha_connector_openai.core.transport.retry import Failure, RetryPolicy, decide, parse_retry_after
-from kosha_connector_openai.core.transport.wire import NOT_SENT, Phase, WireError
+from kosha_connector_openai.http.engine import NOT_SENT, Phase, WireError
+from kosha_connector_openai.text.json_text import JsonLimits, JsonTextError, decode, encode
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kosha_connector_openai.flows.jobs import AsyncJobs, Handle, JobResult, Jobs, JobStore, Status, WaitOptions
-    from kosha_connector_openai.flows.options import OptionLists
     from kosha_connector_openai.flows.paging import Listing, Page, Pager, PagingOptions
-    from kosha_connector_openai.flows.presets import PresetResult, arun_preset, find_preset, list_presets, run_preset
+    from kosha_connector_openai.flows.pickers import OptionLists
+    from kosha_connector_openai.flows.tasks import TaskResult, arun_task, find_task, list_tasks, run_task
     from kosha_connector_openai.flows.triggers import MemoryGuard, TriggerEvent, apoll, poll, verify
     from kosha_connector_openai.flows.workflows import (
         FileJournal,
@@ -28,18 +28,45 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "jobs": ("AsyncJobs", "Handle", "JobResult", "JobStore", "Jobs", "Status", "WaitOptions"),
-    "options": ("OptionLists",),
+    "pickers": ("OptionLists",),
     "paging": ("Listing", "Page", "Pager", "PagingOptions"),
-    "presets": ("PresetResult", "arun_preset", "find_preset", "list_presets", "run_preset"),
+    "presets": ("TaskResult", "arun_task", "find_task", "list_tasks", "run_task"),
     "triggers": ("MemoryGuard", "TriggerEvent", "apoll", "poll", "verify"),
     "workflows": ("FileJournal", "Flow", "Limits", "Literal", "WorkflowResult", "arun_workflow", "read_workflows", "run_workflow"),
 }
 _HOMES = {name: home for home, names in _NAMES.items() for name in names}
 
 __all__ = [
-    "AsyncJobs", "FileJournal", "Flow", "Handle", "JobResult", "JobStore", "Jobs", "Limits", "Listing", "Literal", "MemoryGuard",
-    "OptionLists", "Page", "Pager", "PagingOptions", "PresetResult", "Status", "TriggerEvent", "WaitOptions", "WorkflowResult", "apoll",
-    "arun_preset", "arun_workflow", "find_preset", "list_presets", "poll", "read_workflows", "run_preset", "run_workflow", "verify",
+    "AsyncJobs",
+    "FileJournal",
+    "Flow",
+    "Handle",
+    "JobResult",
+    "JobStore",
+    "Jobs",
+    "Limits",
+    "Listing",
+    "Literal",
+    "MemoryGuard",
+    "OptionLists",
+    "Page",
+    "Pager",
+    "PagingOptions",
+    "Status",
+    "TaskResult",
+    "TriggerEvent",
+    "WaitOptions",
+    "WorkflowResult",
+    "apoll",
+    "arun_task",
+    "arun_workflow",
+    "find_task",
+    "list_tasks",
+    "poll",
+    "read_workflows",
+    "run_task",
+    "run_workflow",
+    "verify",
 ]  # fmt: skip
 
 

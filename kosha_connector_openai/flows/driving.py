@@ -7,8 +7,8 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from kosha_connector_openai.core.connector import CallOptions, Connection, Connector, Result
-from kosha_connector_openai.core.errors import ConnectorError
+from kosha_connector_openai.connector import CallOptions, Connection, Connector, Result
+from kosha_connector_openai.errors import ConnectorError
 
 T = TypeVar("T")
 

@@ -8,19 +8,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from kosha_connector_openai.connector import Connector
 from kosha_connector_openai.core.connection.connection import Connection
-from kosha_connector_openai.core.connector import Connector
-from kosha_connector_openai.core.errors import SetupError
-from kosha_connector_openai.core.spec.parts.relay import RelayRules
 from kosha_connector_openai.core.transport.client import load_async_engine
-from kosha_connector_openai.gateway.admission import Admission, Shed
-from kosha_connector_openai.gateway.answer import Answer
-from kosha_connector_openai.gateway.audit import AuditError, AuditLog
-from kosha_connector_openai.gateway.bodies import ClientLeft, Store
-from kosha_connector_openai.gateway.headers import HeaderRules
-from kosha_connector_openai.gateway.origin_policy import OriginPolicy
+from kosha_connector_openai.errors import SetupError
+from kosha_connector_openai.gateway.access.admission import Admission, Shed
+from kosha_connector_openai.gateway.access.origin_policy import OriginPolicy
+from kosha_connector_openai.gateway.exchange.bodies import ClientLeft, Store
+from kosha_connector_openai.gateway.exchange.context import Broken, Headers, Refused, Site
+from kosha_connector_openai.gateway.exchange.headers import HeaderRules
+from kosha_connector_openai.gateway.exchange.passage import Passage
+from kosha_connector_openai.gateway.exchange.response import Answer
+from kosha_connector_openai.gateway.exchange.usage_scan import UsageFinder
+from kosha_connector_openai.gateway.observe.audit import AuditError, AuditLog
+from kosha_connector_openai.gateway.observe.exchange_record import Visit
 from kosha_connector_openai.gateway.records import Authenticate, Caller, Observe, Owners, Page, Pages, Receive, Refusal, Scope, Send
-from kosha_connector_openai.gateway.relay import Passage
 from kosha_connector_openai.gateway.replies import (
     FAILED,
     FORBIDDEN,
@@ -37,9 +39,7 @@ from kosha_connector_openai.gateway.replies import (
 )
 from kosha_connector_openai.gateway.routes import Place, Route, Routes, pairs
 from kosha_connector_openai.gateway.settings import Settings
-from kosha_connector_openai.gateway.site import Broken, Headers, Refused, Site
-from kosha_connector_openai.gateway.usage import UsageFinder
-from kosha_connector_openai.gateway.visit import Visit
+from kosha_connector_openai.manifest.parts.relay import RelayRules
 
 LOGGER: Final = logging.getLogger("kosha.gateway")
 ABORT: Final = "kosha.abort"

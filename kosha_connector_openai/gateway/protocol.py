@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from kosha_connector_openai.gateway.app import ABORT
-from kosha_connector_openai.gateway.corked import Corked
+from kosha_connector_openai.gateway.head_buffer import Corked
 
 if TYPE_CHECKING:
     from kosha_connector_openai.gateway.settings import Limits

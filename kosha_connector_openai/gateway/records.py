@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMap
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
-from kosha_connector_openai.core.connector import Connection
-from kosha_connector_openai.gateway.admission import Allowance
+from kosha_connector_openai.connector import Connection
+from kosha_connector_openai.gateway.access.admission import Allowance
 
 Validation = Literal["on", "warn", "off"]
 Scope = MutableMapping[str, Any]

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from kosha_connector_openai.core.errors import (
+from kosha_connector_openai.errors import (
     ConnectorError,
     Fault,
     InputError,

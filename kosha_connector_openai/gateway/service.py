@@ -6,25 +6,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from kosha_connector_openai.connector import Connector
 from kosha_connector_openai.core.connection.connection import Connection
-from kosha_connector_openai.core.connector import Connector
 from kosha_connector_openai.core.record import Record
-from kosha_connector_openai.gateway.admission import Admission
+from kosha_connector_openai.gateway.access.admission import Admission
+from kosha_connector_openai.gateway.access.authentication import Inbound, tenants
+from kosha_connector_openai.gateway.access.origin_policy import OriginPolicy
+from kosha_connector_openai.gateway.access.ownership import Ownership, make_ownership, shared_connections
 from kosha_connector_openai.gateway.app import Doors, Gateway
-from kosha_connector_openai.gateway.audit import AuditLog
 from kosha_connector_openai.gateway.connections import open_connections
-from kosha_connector_openai.gateway.downloads import Downloads
-from kosha_connector_openai.gateway.inbound import Inbound, tenants
-from kosha_connector_openai.gateway.kosha_api import Tries
-from kosha_connector_openai.gateway.logs import AccessLog
-from kosha_connector_openai.gateway.metrics import Metrics
-from kosha_connector_openai.gateway.observe import Observer
-from kosha_connector_openai.gateway.origin_policy import OriginPolicy
-from kosha_connector_openai.gateway.ownership import Ownership, make_ownership, shared_connections
-from kosha_connector_openai.gateway.pages import OwnPages, Site
+from kosha_connector_openai.gateway.observe.audit import AuditLog
+from kosha_connector_openai.gateway.observe.logs import AccessLog
+from kosha_connector_openai.gateway.observe.metrics import Metrics
+from kosha_connector_openai.gateway.observe.observe import Observer
+from kosha_connector_openai.gateway.observe.traces import make_traces
+from kosha_connector_openai.gateway.pages.downloads import Downloads
+from kosha_connector_openai.gateway.pages.kosha_api import Tries
+from kosha_connector_openai.gateway.pages.pages import OwnPages, Site
+from kosha_connector_openai.gateway.pages.submitted_secrets import SubmittedSecrets
 from kosha_connector_openai.gateway.settings import Settings
-from kosha_connector_openai.gateway.submitted import SubmittedSecrets
-from kosha_connector_openai.gateway.traces import make_traces
 
 _SHARED: Final = (
     "Several tenants share the connection {name}: ids of one are hidden from the others, and lists are cut to what each has made; but they "

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from kosha_connector_openai.core.errors import ConnectorError
+from kosha_connector_openai.errors import ConnectorError
 from kosha_connector_openai.plugin import folder
 from kosha_connector_openai.sandbox.app import App
 from kosha_connector_openai.sandbox.process import DEFAULT_KEY

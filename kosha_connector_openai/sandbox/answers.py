@@ -7,9 +7,9 @@ from copy import deepcopy
 from functools import cached_property
 from typing import Any
 
-from kosha_connector_openai.core.actions.engines import NOT_JSON, default_engine
-from kosha_connector_openai.core.actions.samples import sample
-from kosha_connector_openai.core.connector import Action
+from kosha_connector_openai.connector import Action
+from kosha_connector_openai.schema.engine import NOT_JSON, default_engine
+from kosha_connector_openai.schema.samples import sample
 
 
 class Answers:

@@ -14,16 +14,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from kosha_connector_openai.core.connector import Connector
-from kosha_connector_openai.core.errors import DocumentError
-from kosha_connector_openai.core.spec.yaml_text import load_yaml
-from kosha_connector_openai.sandbox.failures import Failure, error_reply, masked
-from kosha_connector_openai.sandbox.faults import Fault, Faults
+from kosha_connector_openai.connector import Connector
+from kosha_connector_openai.errors import DocumentError
+from kosha_connector_openai.sandbox.error_replies import Failure, error_reply, masked
+from kosha_connector_openai.sandbox.fault_injection import Fault, Faults
 from kosha_connector_openai.sandbox.media import png
 from kosha_connector_openai.sandbox.message import Blob, Incoming, Reply
 from kosha_connector_openai.sandbox.operations import Operations
 from kosha_connector_openai.sandbox.routes import NoRoute, Routes
 from kosha_connector_openai.sandbox.templates import point
+from kosha_connector_openai.text.yaml_text import load_yaml
 
 _CONTROL = "/__sandbox__"
 _PICTURE = re.compile(r"/images/(\d{1,4})x(\d{1,4})\.png")

@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from kosha_connector_openai.connector import Action
 from kosha_connector_openai.core.actions.action import EVENT_STREAM
-from kosha_connector_openai.core.connector import Action
-from kosha_connector_openai.core.errors import InputError
-from kosha_connector_openai.sandbox import deeds
+from kosha_connector_openai.errors import InputError
+from kosha_connector_openai.sandbox import behaviours as deeds
 from kosha_connector_openai.sandbox.answers import Answers
+from kosha_connector_openai.sandbox.error_replies import Failure
 from kosha_connector_openai.sandbox.facts import MADE_UP, Scene
-from kosha_connector_openai.sandbox.failures import Failure
 from kosha_connector_openai.sandbox.message import Incoming, Reply
-from kosha_connector_openai.sandbox.reading import Reader, Unreadable
+from kosha_connector_openai.sandbox.request_inputs import Reader, Unreadable
 from kosha_connector_openai.sandbox.resources import Place, Resources, pages
 from kosha_connector_openai.sandbox.routes import Match
 from kosha_connector_openai.sandbox.store import Item

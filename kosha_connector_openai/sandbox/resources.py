@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kosha_connector_openai.core.connector import Action
+from kosha_connector_openai.connector import Action
 from kosha_connector_openai.sandbox.answers import Answers
-from kosha_connector_openai.sandbox.deeds import DEEDS, Hub
+from kosha_connector_openai.sandbox.behaviours import DEEDS, Hub
+from kosha_connector_openai.sandbox.error_replies import Failure
 from kosha_connector_openai.sandbox.facts import EPOCH, Scene
-from kosha_connector_openai.sandbox.failures import Failure
 from kosha_connector_openai.sandbox.message import Blob, Upload
 from kosha_connector_openai.sandbox.store import Item, Kept, Store
 from kosha_connector_openai.sandbox.templates import ABSENT, render

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote
 
-from kosha_connector_openai.core.connector import Action
+from kosha_connector_openai.connector import Action
 
 
 @dataclass(frozen=True)

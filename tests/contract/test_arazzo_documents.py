@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai import Connection, Connector
-from kosha_connector_openai.core.errors import InputError
-from kosha_connector_openai.core.flow_errors import WorkflowDocumentError, WorkflowError, WorkflowLimitError
+from kosha_connector_openai.errors import InputError, WorkflowDocumentError, WorkflowError, WorkflowLimitError
 from kosha_connector_openai.flows.workflows import Limits, WorkflowResult, arun_workflow, read_workflows, run_workflow
 from tests.recorder import Recorder, Script, reply
 

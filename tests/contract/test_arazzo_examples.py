@@ -14,9 +14,9 @@ import orjson
 import pytest
 
 from kosha_connector_openai import Connector
-from kosha_connector_openai.core.flow_errors import WorkflowDocumentError
-from kosha_connector_openai.core.spec.yaml_text import load_yaml
+from kosha_connector_openai.errors import WorkflowDocumentError
 from kosha_connector_openai.flows.workflows import read_workflows
+from kosha_connector_openai.text.yaml_text import load_yaml
 
 REPOSITORY = os.environ.get("ARAZZO_REPOSITORY", "")
 EXPECTED: dict[str, tuple[str, dict[str, str]]] = {

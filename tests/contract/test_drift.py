@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from kosha_connector_openai.core.spec.document import Document, read_document
-from kosha_connector_openai.core.spec.drift import Report, compare_documents, judge, read_intended, to_json, to_markdown, to_text
+from kosha_connector_openai.openapi.diff import Report, compare_documents, judge, read_intended, to_json, to_markdown, to_text
+from kosha_connector_openai.openapi.document import Document, read_document
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "specs"

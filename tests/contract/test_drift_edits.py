@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from kosha_connector_openai.core.spec.document import Document
-from kosha_connector_openai.core.spec.drift import compare_documents
-from tests.unit.core.spec.drift.describe import edited
+from kosha_connector_openai.openapi.diff import compare_documents
+from kosha_connector_openai.openapi.document import Document
+from tests.unit.openapi.diff.describe import edited
 
 B, C, N = "breaking", "compatible", "information"
 SCHEMAS = "/components/schemas"

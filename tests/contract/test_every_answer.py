@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai import Connection, Connector, open_connector
-from kosha_connector_openai.core.errors import ApiError
+from kosha_connector_openai.errors import ApiError
 from tests.recorder import Recorder, reply
 
 PATHS = json.loads((Path(__file__).parents[2] / "openapi.json").read_bytes())["paths"]

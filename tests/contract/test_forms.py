@@ -12,10 +12,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from kosha_connector_openai import Connector, open_connector
-from kosha_connector_openai.core.actions.forms.sample import allowed
-from kosha_connector_openai.core.errors import InputError
-from kosha_connector_openai.core.spec.parts.forms import FormsPart
-from kosha_connector_openai.core.spec.parts.pickers import Pickers
+from kosha_connector_openai.errors import InputError
+from kosha_connector_openai.forms.sample import allowed
+from kosha_connector_openai.manifest.parts.forms import FormsPart
+from kosha_connector_openai.manifest.parts.pickers import Pickers
 from tools.quality import every_field
 
 ROOT = Path(__file__).parents[2]

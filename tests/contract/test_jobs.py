@@ -8,7 +8,7 @@ import pytest
 
 from kosha_connector_openai import open_connector
 from kosha_connector_openai.core.actions.action import Action
-from kosha_connector_openai.core.spec.parts.jobs import JobKind, Jobs, Lines
+from kosha_connector_openai.manifest.parts.jobs import JobKind, Jobs, Lines
 from tests.contract.test_paging import properties
 
 CONNECTOR = open_connector()

@@ -8,7 +8,7 @@ import pytest
 
 from kosha_connector_openai import Connector, open_connector
 from kosha_connector_openai.core.actions.action import Action
-from kosha_connector_openai.core.spec.parts.paging import Paging
+from kosha_connector_openai.manifest.parts.paging import Paging
 
 CURSORS = {"has_more", "next", "next_page", "last_id"}
 CONNECTOR = open_connector()

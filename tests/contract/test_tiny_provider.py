@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai import CallOptions, Connection, Connector, ConnectorError
-from kosha_connector_openai.core.errors import AccessError, DocumentError, InputError, UnavailableError
+from kosha_connector_openai.errors import AccessError, DocumentError, InputError, UnavailableError
 from tests.recorder import Received, Recorder, events, reply
 
 FOLDER = Path(__file__).parents[1] / "tiny_provider"

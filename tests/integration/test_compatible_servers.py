@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai import Connector, Result
-from kosha_connector_openai.core.actions.validation import SchemaValidator
-from kosha_connector_openai.core.errors import AccessError, ApiError, IncompleteAnswerError, InputError, RejectedError, UnavailableError
-from kosha_connector_openai.flows.presets import PresetResult, run_preset
+from kosha_connector_openai.errors import AccessError, ApiError, IncompleteAnswerError, InputError, RejectedError, UnavailableError
+from kosha_connector_openai.flows.tasks import TaskResult, run_task
 from kosha_connector_openai.sandbox.audio import wav
+from kosha_connector_openai.schema.validator import SchemaValidator
 from tests.integration.servers import running
 from tests.integration.servers.running import KEY, Served
 
@@ -197,8 +197,8 @@ def test_the_table_says_what_is_seen(connector: Connector, served: Served, monke
 # Presets against real servers: random weights say nonsense, so the form of the results is what counts.
 
 
-def preset(connector: Connector, served: Served, name: str, inputs: dict[str, Any], **options: Any) -> PresetResult:
-    return run_preset(connector, name, {"model": served.model, **inputs}, served.connection(connector), **options)
+def preset(connector: Connector, served: Served, name: str, inputs: dict[str, Any], **options: Any) -> TaskResult:
+    return run_task(connector, name, {"model": served.model, **inputs}, served.connection(connector), **options)
 
 
 def test_ask(connector: Connector, served: Served) -> None:
@@ -244,7 +244,7 @@ def test_semantic_search(connector: Connector, served: Served) -> None:
     """The same words come first, whichever form the server's vectors have."""
     texts = ["The shop opens at nine.", "Refunds take five days.", "xyz"]
     inputs = {"query": "Refunds take five days.", "texts": texts, "model": served.vector_model}
-    result = run_preset(connector, "semantic-search", inputs, served.connection(connector, vectors=True))
+    result = run_task(connector, "semantic-search", inputs, served.connection(connector, vectors=True))
     assert result.value[0]["index"] == 1
     assert result.value[0]["score"] > 0.9  # llama.cpp's vector of a text depends a little on what else is in the batch
     assert sorted(hit["index"] for hit in result.value) == [0, 1, 2]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kosha_connector_openai.core.errors import (
+from kosha_connector_openai.errors import (
     AccessError,
     MalformedReplyError,
     NotSentError,

@@ -13,10 +13,10 @@ from typing import Any
 import httpx
 import pytest
 
-from kosha_connector_openai.core.transport.engines.aiohttp_engine import AsyncAiohttpReply
+from kosha_connector_openai.gateway.access.tokens import hash_token
 from kosha_connector_openai.gateway.protocol import GuardedProtocol
 from kosha_connector_openai.gateway.server import read_little
-from kosha_connector_openai.gateway.tokens import hash_token
+from kosha_connector_openai.http.aiohttp_engine import AsyncAiohttpReply
 from tests.recorder import Received, Recorder, Script, events, reply
 from tests.service import whole
 

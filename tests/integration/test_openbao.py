@@ -30,16 +30,16 @@ import certifi
 import pytest
 
 from kosha_connector_openai import Connector, open_connector
-from kosha_connector_openai.core.connection.resolver import SecretResolver
-from kosha_connector_openai.core.connection.secret import Secret, SecretReference
-from kosha_connector_openai.core.connection.store import SecretCache, SecretContext, SecretStores
-from kosha_connector_openai.core.connection.stores.chain import ChainStore
-from kosha_connector_openai.core.connection.stores.environment import EnvironmentStore
-from kosha_connector_openai.core.connection.stores.file import FileStore
-from kosha_connector_openai.core.connection.stores.scoped import Scoped
-from kosha_connector_openai.core.connection.stores.vault import Login, VaultStore
-from kosha_connector_openai.core.errors import SecretMissingError, SecretRefusedError, SecretStoreError
-from kosha_connector_openai.core.testing import SecretStoreContract
+from kosha_connector_openai.errors import SecretMissingError, SecretRefusedError, SecretStoreError
+from kosha_connector_openai.secrets.resolver import SecretResolver
+from kosha_connector_openai.secrets.secret import Secret, SecretReference
+from kosha_connector_openai.secrets.store import SecretCache, SecretContext, SecretStores
+from kosha_connector_openai.secrets.stores.chain import ChainStore
+from kosha_connector_openai.secrets.stores.environment import EnvironmentStore
+from kosha_connector_openai.secrets.stores.file import FileStore
+from kosha_connector_openai.secrets.stores.scoped import Scoped
+from kosha_connector_openai.secrets.stores.vault import Login, VaultStore
+from kosha_connector_openai.testing import SecretStoreContract
 from tests.canary import Canary
 from tests.recorder import Received, Recorder, reply
 

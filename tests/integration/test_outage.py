@@ -11,11 +11,11 @@ from itertools import pairwise
 
 import pytest
 
-from kosha_connector_openai.core import calls
-from kosha_connector_openai.core.connection.stores.environment import EnvironmentStore
-from kosha_connector_openai.core.connector import Connector
-from kosha_connector_openai.core.errors import ApiError
+from kosha_connector_openai.connector import Connector
+from kosha_connector_openai.core import runtime as calls
 from kosha_connector_openai.core.transport.retry import RetryBudget
+from kosha_connector_openai.errors import ApiError
+from kosha_connector_openai.secrets.stores.environment import EnvironmentStore
 from tests.gateway import KEY, ROOT
 
 CALLERS = 200

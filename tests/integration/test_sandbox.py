@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from kosha_connector_openai import CallOptions, Connection, Connector, ConnectorError
-from kosha_connector_openai.core.errors import (
+from kosha_connector_openai.errors import (
     AccessError,
     MalformedReplyError,
     OutcomeUnknownError,

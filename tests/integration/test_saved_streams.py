@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai import CallOptions, Connection
-from kosha_connector_openai.core.errors import ApiError, InputError, ReplyError
+from kosha_connector_openai.errors import ApiError, InputError, ReplyError
 from tests.integration.conftest import Way
 from tests.recorder import Recorder, events, reply
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai import CallOptions, Connection, Connector
-from kosha_connector_openai.core.connection.secret import Secret
-from kosha_connector_openai.core.connection.stores.computed import ComputedStore, Token
-from kosha_connector_openai.core.connection.stores.environment import EnvironmentStore
-from kosha_connector_openai.core.errors import InputError, OriginError, SetupError
+from kosha_connector_openai.errors import InputError, OriginError, SetupError
 from kosha_connector_openai.plugin import folder
+from kosha_connector_openai.secrets.secret import Secret
+from kosha_connector_openai.secrets.stores.computed import ComputedStore, Token
+from kosha_connector_openai.secrets.stores.environment import EnvironmentStore
 from tests.integration.conftest import Way
 from tests.recorder import Recorder, events, reply
 

@@ -10,11 +10,11 @@ import pytest
 
 from kosha_connector_openai import Connection, Connector
 from kosha_connector_openai.core.connection.auth import Credential, authorize
-from kosha_connector_openai.core.connection.origin import parse_origin
 from kosha_connector_openai.core.connection.scheme import RequestFacts
-from kosha_connector_openai.core.connection.secret import SecretReference
-from kosha_connector_openai.core.errors import OriginError, SetupError
 from kosha_connector_openai.core.record import Record
+from kosha_connector_openai.errors import OriginError, SetupError
+from kosha_connector_openai.http.origin import parse_origin
+from kosha_connector_openai.secrets.secret import SecretReference
 from tests.recorder import Recorder, reply
 
 MANIFEST = """

@@ -11,12 +11,12 @@ from itertools import count
 import pytest
 
 from kosha_connector_openai import Connection, Connector, Secret
-from kosha_connector_openai.core.connection.secret import SecretReference
-from kosha_connector_openai.core.connection.store import SecretCache, SecretContext
-from kosha_connector_openai.core.connection.stores.scoped import Scoped
-from kosha_connector_openai.core.errors import ConnectorError
 from kosha_connector_openai.core.record import Record
+from kosha_connector_openai.errors import ConnectorError
 from kosha_connector_openai.plugin import folder
+from kosha_connector_openai.secrets.secret import SecretReference
+from kosha_connector_openai.secrets.store import SecretCache, SecretContext
+from kosha_connector_openai.secrets.stores.scoped import Scoped
 from tests.recorder import Received, Recorder, reply
 
 TENANTS = [f"tenant-{number}" for number in range(8)]

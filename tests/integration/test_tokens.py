@@ -11,9 +11,9 @@ from threading import Lock
 import pytest
 
 from kosha_connector_openai import Connection, Connector, Secret
-from kosha_connector_openai.core.connection.store import SecretContext
-from kosha_connector_openai.core.connection.stores.computed import ComputedStore, Token
 from kosha_connector_openai.plugin import folder
+from kosha_connector_openai.secrets.store import SecretContext
+from kosha_connector_openai.secrets.stores.computed import ComputedStore, Token
 from tests.recorder import Recorder, reply
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai import Connection, Connector
-from kosha_connector_openai.core.flow_errors import WorkflowError
+from kosha_connector_openai.errors import WorkflowError
 from kosha_connector_openai.flows.workflows import WorkflowResult, arun_workflow, read_workflows, run_workflow
 from kosha_connector_openai.sandbox import Sandbox
 

@@ -12,9 +12,9 @@ from jsonschema import Draft202012Validator
 from typer.testing import CliRunner
 
 from kosha_connector_openai.cli.app import make_app
-from kosha_connector_openai.core.actions.forms.format import format_schema
-from kosha_connector_openai.core.spec.part import parse_part
-from kosha_connector_openai.core.spec.parts.forms import FormsPart
+from kosha_connector_openai.forms.format import format_schema
+from kosha_connector_openai.manifest.part import parse_part
+from kosha_connector_openai.manifest.parts.forms import FormsPart
 from tests.packaging.building import python
 
 BLOCK = re.compile(r"^```(\w+)(?: file=(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -59,8 +59,8 @@ def test_the_stores_can_be_made(blocks: list[tuple[str, str, str]], root: Path, 
     """Each store that the page writes out is accepted, without asking anybody; the computed one gives its token."""
     (stores,) = [text for kind, name, text in blocks if kind == "python" and not name]
     read = (
-        "from kosha_connector_openai.core.connection.secret import SecretReference\n"
-        "from kosha_connector_openai.core.connection.store import SecretContext\n"
+        "from kosha_connector_openai.secrets.secret import SecretReference\n"
+        "from kosha_connector_openai.secrets.store import SecretContext\n"
         "print(store.read(SecretReference.parse('identity:workload'), SecretContext('blue')).reveal())"
     )
     done = python("-c", f"{stores}\n{_file(blocks, 'identity.py')}\n{read}", places=[root], folder=tmp_path)

@@ -23,7 +23,7 @@ KEYS = {"OPENAI_API_KEY": KEY, "TINY_KEY": KEY}
 HOST = """
 import json, sys
 from kosha_connector_openai import create_plugin_manager, load_connectors
-from kosha_connector_openai.core import plugins
+from kosha_connector_openai import plugins
 
 name, action, inputs, values = sys.argv[1], sys.argv[2], json.loads(sys.argv[3]), json.loads(sys.argv[4])
 with load_connectors(create_plugin_manager(names=[name]))[name] as connector:
@@ -56,7 +56,7 @@ ACME_MODULE = '''
 
 from pathlib import Path
 
-from kosha_connector_openai.core.hookspecs import hookimpl
+from kosha_connector_openai.hookspecs import hookimpl
 
 
 @hookimpl

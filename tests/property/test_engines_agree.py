@@ -12,13 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kosha_connector_openai.core.actions.engines import Engine
-from kosha_connector_openai.core.actions.python_engine import PythonEngine
-from kosha_connector_openai.core.actions.rust_engine import RustEngine
-from kosha_connector_openai.core.actions.samples import sample
-from kosha_connector_openai.core.actions.validation import SchemaValidator
-from kosha_connector_openai.core.spec.dialect import to_json_schema
-from kosha_connector_openai.core.spec.document import read_document
+from kosha_connector_openai.openapi.dialect import to_json_schema
+from kosha_connector_openai.openapi.document import read_document
+from kosha_connector_openai.schema.engine import Engine
+from kosha_connector_openai.schema.oracle import PythonEngine
+from kosha_connector_openai.schema.rust_engine import RustEngine
+from kosha_connector_openai.schema.samples import sample
+from kosha_connector_openai.schema.validator import SchemaValidator
 
 DESCRIPTION = Path(__file__).parents[2] / "openapi.json"
 EXAMPLES = 60

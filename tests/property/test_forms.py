@@ -12,10 +12,10 @@ from jsonschema import Draft202012Validator
 
 from kosha_connector_openai.core.actions.action import Action
 from kosha_connector_openai.core.actions.catalog import Catalog
-from kosha_connector_openai.core.actions.forms import Forms
-from kosha_connector_openai.core.errors import DocumentError
-from kosha_connector_openai.core.spec.document import Document
-from kosha_connector_openai.core.spec.manifest import Manifest, Publisher
+from kosha_connector_openai.errors import DocumentError
+from kosha_connector_openai.forms import Forms
+from kosha_connector_openai.manifest.manifest import Manifest, Publisher
+from kosha_connector_openai.openapi.document import Document
 
 FORMAT = Draft202012Validator(json.loads((Path(__file__).parents[2] / "docs" / "form.schema.json").read_text()))
 MANIFEST = Manifest(id="x", title="X", version="1.0.0", tagline="t", publisher=Publisher(name="p"), license="l")

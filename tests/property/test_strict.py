@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kosha_connector_openai import open_connector
-from kosha_connector_openai.core.actions.samples import sample
-from kosha_connector_openai.core.actions.validation import SchemaValidator
-from kosha_connector_openai.core.spec.parts.presets import Presets
-from kosha_connector_openai.flows.presets.strict import StrictSchema
+from kosha_connector_openai.flows.tasks.strict_schema import StrictSchema
+from kosha_connector_openai.manifest.parts.tasks import Presets
+from kosha_connector_openai.schema.samples import sample
+from kosha_connector_openai.schema.validator import SchemaValidator
 
 with open_connector() as _connector:
     RULES = _connector.part("presets", Presets).strict

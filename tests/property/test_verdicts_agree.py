@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kosha_connector_openai import Connector
-from kosha_connector_openai.core.errors import InputError
-from kosha_connector_openai.gateway import checks
+from kosha_connector_openai.errors import InputError
+from kosha_connector_openai.gateway.exchange import validation as checks
 from kosha_connector_openai.gateway.routes import Route
 
 PIECES: dict[str, st.SearchStrategy[Any]] = {

@@ -11,11 +11,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kosha_connector_openai import Connector, open_connector
-from kosha_connector_openai.core.flow_errors import WorkflowDocumentError
+from kosha_connector_openai.errors import WorkflowDocumentError
 from kosha_connector_openai.flows.workflows.conditions import compare, parse_condition
 from kosha_connector_openai.flows.workflows.criteria import read_jsonpath, read_regex
 from kosha_connector_openai.flows.workflows.expressions import MISSING, Expression, ExpressionError, find, parse
-from kosha_connector_openai.flows.workflows.reading import read_workflows
+from kosha_connector_openai.flows.workflows.parse_document import read_workflows
 from kosha_connector_openai.flows.workflows.templates import Omitted, Unfilled, read_template
 
 JSON: Any = st.recursive(

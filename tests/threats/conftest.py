@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai import CallOptions, Connection, Connector, ConnectorError, Result, Secret
-from kosha_connector_openai.core.connection.secret import SecretReference
-from kosha_connector_openai.core.connection.store import SecretContext
 from kosha_connector_openai.plugin import folder
+from kosha_connector_openai.secrets.secret import SecretReference
+from kosha_connector_openai.secrets.store import SecretContext
 from tests.canary import Canary
 from tests.integration.conftest import WAYS, Way
 from tests.recorder import Received, Recorder

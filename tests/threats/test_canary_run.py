@@ -37,7 +37,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_a_whole_run_leaves_no_trace_of_the_key(run: Run) -> None:
     """R17, C2-C4: outputs, logs at DEBUG, tracebacks with variables, pickles, records: no form of the key, and no temporary file."""
     canary, done, out, temporary = run
-    assert done.stderr.rstrip().splitlines()[-1].startswith(b"kosha_connector_openai.core.errors.AccessError: 401")
+    assert done.stderr.rstrip().splitlines()[-1].startswith(b"kosha_connector_openai.errors.AccessError: 401")
     canary.scan(done.stdout, done.stderr, out)
     assert list(temporary.iterdir()) == []
 

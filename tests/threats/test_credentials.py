@@ -22,11 +22,11 @@ import typer
 
 from kosha_connector_openai import CallOptions, Connector, ConnectorError, Secret
 from kosha_connector_openai.cli.app import make_app
-from kosha_connector_openai.core.connection.secret import SecretReference, check_secret
-from kosha_connector_openai.core.connection.store import SecretContext
-from kosha_connector_openai.core.connection.stores import default_stores
-from kosha_connector_openai.core.errors import SecretError, SecretMissingError, SecretRefusedError, SecretStoreError, SetupError
+from kosha_connector_openai.errors import SecretError, SecretMissingError, SecretRefusedError, SecretStoreError, SetupError
 from kosha_connector_openai.plugin import folder
+from kosha_connector_openai.secrets.secret import SecretReference, check_secret
+from kosha_connector_openai.secrets.store import SecretContext
+from kosha_connector_openai.secrets.stores import default_stores
 from tests.canary import Canary
 from tests.integration.conftest import Way
 from tests.recorder import Recorder, Script, events, raw, reply, reset, silence

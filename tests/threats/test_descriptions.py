@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai import Connector
-from kosha_connector_openai.core.errors import DocumentError, OriginError, SetupError
 from kosha_connector_openai.core.record import LOGGER
+from kosha_connector_openai.errors import DocumentError, OriginError, SetupError
 from kosha_connector_openai.plugin import folder
 from tests.audit import audit
 from tests.canary import Canary
@@ -239,7 +239,7 @@ def test_what_is_no_description_is_refused(fetched: Callable[..., Any], connecto
 
 def test_a_description_without_end_ends(fetched: Callable[..., Any], connector: Connector, monkeypatch: pytest.MonkeyPatch) -> None:
     """S14: fetching has a total time."""
-    monkeypatch.setattr("kosha_connector_openai.core.transport.description.SECONDS", 0.5)
+    monkeypatch.setattr("kosha_connector_openai.core.transport.fetch_description.SECONDS", 0.5)
     _, connection = fetched(silence(30))
     started = time.monotonic()
     assert isinstance(failure(lambda: connector.catalog_of(connection)), DocumentError)

@@ -21,8 +21,8 @@ import aiohttp
 import pytest
 
 from kosha_connector_openai import CallOptions
-from kosha_connector_openai.core.errors import InputError, ReplyError, TransportError, TruncatedReplyError
-from kosha_connector_openai.core.json_text import loads_strict
+from kosha_connector_openai.errors import InputError, ReplyError, TransportError, TruncatedReplyError
+from kosha_connector_openai.text.json_text import loads_strict
 from tests.audit import audit
 from tests.cap import capped
 from tests.integration.conftest import Way

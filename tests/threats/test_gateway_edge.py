@@ -20,12 +20,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies
 from jsonschema import Draft202012Validator
 
-from kosha_connector_openai.core.connector import Connector
-from kosha_connector_openai.core.errors import SetupError
-from kosha_connector_openai.gateway.audit import check_audit
+from kosha_connector_openai.connector import Connector
+from kosha_connector_openai.errors import SetupError
+from kosha_connector_openai.gateway.access.tokens import hash_token
+from kosha_connector_openai.gateway.observe.audit import check_audit
 from kosha_connector_openai.gateway.service import make_service
 from kosha_connector_openai.gateway.settings import read_settings
-from kosha_connector_openai.gateway.tokens import hash_token
 from tests.contract.kosha.conftest import eventually
 from tests.gateway import KEY, ROOT, TOKEN
 from tests.recorder import Received, Recorder, events, reply
@@ -138,7 +138,7 @@ def test_G3_a_megabyte_of_token_is_refused_early(gateway: Whole, upstream: Recor
 
 def test_G3_time_does_not_tell_how_near_a_guess_is():
     """G3: the work is the same whatever differs; medians of many interleaved looks, and a wide margin for a busy machine."""
-    from kosha_connector_openai.gateway.tokens import TokenTable
+    from kosha_connector_openai.gateway.access.tokens import TokenTable
 
     table = TokenTable([(hash_token(f"kosha_{number:043d}"), number) for number in range(50)])
     near, far = f"kosha_{1:042d}x".encode(), b"zzzzzz" + b"y" * 43

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kosha_connector_openai import Connector, ConnectorError
-from kosha_connector_openai.core.actions.samples import action_sample
-from kosha_connector_openai.core.errors import DocumentError, InputError, SetupError
-from kosha_connector_openai.core.json_text import loads_strict
+from kosha_connector_openai.errors import DocumentError, InputError, SetupError
+from kosha_connector_openai.schema.samples import action_sample
+from kosha_connector_openai.text.json_text import loads_strict
 from tests.cap import capped
 from tests.recorder import Recorder, reply
 from tests.threats.conftest import CHAT, House, document, failure, parameter, without_frames

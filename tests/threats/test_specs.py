@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai import Connector, ConnectorError
-from kosha_connector_openai.core.errors import DocumentError, InputError
+from kosha_connector_openai.errors import DocumentError, InputError
 from tests.audit import audit
 from tests.cap import capped
 from tests.recorder import Recorder

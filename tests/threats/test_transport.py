@@ -19,8 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kosha_connector_openai import CallOptions, Connection, Connector
-from kosha_connector_openai.core.connection.origin import parse_server
-from kosha_connector_openai.core.errors import (
+from kosha_connector_openai.errors import (
     AccessError,
     ApiError,
     MalformedReplyError,
@@ -33,6 +32,7 @@ from kosha_connector_openai.core.errors import (
     TransportError,
     TruncatedReplyError,
 )
+from kosha_connector_openai.http.origin import parse_server
 from kosha_connector_openai.plugin import folder
 from tests.audit import audit
 from tests.canary import Canary

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from kosha_connector_openai.core.connection.stores.environment import EnvironmentStore
-from kosha_connector_openai.core.connector import Connector
-from kosha_connector_openai.core.flow_errors import WorkflowDocumentError, WorkflowError
+from kosha_connector_openai.connector import Connector
+from kosha_connector_openai.errors import WorkflowDocumentError, WorkflowError
 from kosha_connector_openai.flows.workflows import read_workflows, run_workflow
+from kosha_connector_openai.secrets.stores.environment import EnvironmentStore
 from tests.cap import capped
 from tests.gateway import KEY, ROOT
 from tests.recorder import Received, Recorder, reply
@@ -47,7 +47,7 @@ def doubling(value: Any) -> dict[str, Any]:
 
 
 BOMB = """
-from kosha_connector_openai.core.flow_errors import WorkflowError
+from kosha_connector_openai.errors import WorkflowError
 from tests.threats.test_workflows import doubling, run
 try:
     run(doubling(value), {"x": "0123456789"}, "w0")

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 
 from kosha_connector_openai.core.actions.action import Action, Parts
-from kosha_connector_openai.core.errors import DocumentError, Fault, UnknownActionError
-from kosha_connector_openai.core.nearest import nearest
-from kosha_connector_openai.core.spec.document import Document
-from kosha_connector_openai.core.spec.manifest import ActionOverlay, Group, Manifest
+from kosha_connector_openai.errors import DocumentError, Fault, UnknownActionError
+from kosha_connector_openai.manifest.manifest import ActionOverlay, Group, Manifest
+from kosha_connector_openai.openapi.document import Document
+from kosha_connector_openai.text.did_you_mean import nearest
 
 _PLAIN = ActionOverlay()
 

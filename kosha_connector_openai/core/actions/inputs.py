@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from kosha_connector_openai.core.actions.validation import Report, SchemaValidator
-from kosha_connector_openai.core.errors import DocumentError, Fault, InputError
-from kosha_connector_openai.core.spec.dialect import to_json_schema
-from kosha_connector_openai.core.spec.document import Document
-from kosha_connector_openai.core.spec.fields import flatten_properties
-from kosha_connector_openai.core.spec.operation import MediaType, Operation, Parameter, Schema
+from kosha_connector_openai.errors import DocumentError, Fault, InputError
+from kosha_connector_openai.openapi.dialect import to_json_schema
+from kosha_connector_openai.openapi.document import Document
+from kosha_connector_openai.openapi.operation import MediaType, Operation, Parameter, Schema
+from kosha_connector_openai.schema.fields import flatten_properties
+from kosha_connector_openai.schema.validator import Report, SchemaValidator
 
 BODY = "body"
 EXTRA_BODY = "extra_body"

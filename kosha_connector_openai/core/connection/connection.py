@@ -11,12 +11,10 @@ from typing import Any, TypeVar
 from kosha_connector_openai.core.connection.auth import AUTH_TYPES, Credential, auth_type, combine
 from kosha_connector_openai.core.connection.credentials import ANY, idle_fields, make_credentials
 from kosha_connector_openai.core.connection.options import Options, check_options
-from kosha_connector_openai.core.connection.origin import Server, parse_origin, parse_server
-from kosha_connector_openai.core.connection.presets import home, missing, preset_of, role
-from kosha_connector_openai.core.connection.secret import SecretReference
-from kosha_connector_openai.core.errors import Fault, SetupError
-from kosha_connector_openai.core.nearest import nearest
-from kosha_connector_openai.core.spec.manifest import (
+from kosha_connector_openai.core.connection.server_kinds import home, missing, preset_of, role
+from kosha_connector_openai.errors import Fault, SetupError
+from kosha_connector_openai.http.origin import Server, parse_origin, parse_server
+from kosha_connector_openai.manifest.manifest import (
     ConnectionField,
     ConnectionForm,
     Limits,
@@ -24,7 +22,9 @@ from kosha_connector_openai.core.spec.manifest import (
     Retries,
     Timeouts,
 )
-from kosha_connector_openai.core.spec.servers import Preset, ServerForm
+from kosha_connector_openai.manifest.servers import Preset, ServerForm
+from kosha_connector_openai.secrets.secret import SecretReference
+from kosha_connector_openai.text.did_you_mean import nearest
 
 T = TypeVar("T")
 

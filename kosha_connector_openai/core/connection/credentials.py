@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from kosha_connector_openai.core.connection.auth import AUTH_TYPES, SCHEMES, Credential
-from kosha_connector_openai.core.connection.origin import Origin
-from kosha_connector_openai.core.connection.secret import SecretReference
-from kosha_connector_openai.core.errors import Fault, SetupError
-from kosha_connector_openai.core.spec.manifest import AuthRule, ConnectionForm
+from kosha_connector_openai.errors import Fault, SetupError
+from kosha_connector_openai.http.origin import Origin
+from kosha_connector_openai.manifest.manifest import AuthRule, ConnectionForm
+from kosha_connector_openai.secrets.secret import SecretReference
 
 ANY: Final = "*"
 """Stands in place of a security scheme's name for all of them."""

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from kosha_connector_openai.core.connection.origin import parse_server
 from kosha_connector_openai.core.connection.scheme import Headers, RequestFacts
-from kosha_connector_openai.core.connection.secret import Secret
-from kosha_connector_openai.core.errors import SetupError
+from kosha_connector_openai.errors import SetupError
+from kosha_connector_openai.http.origin import parse_server
+from kosha_connector_openai.secrets.secret import Secret
 
 _SECONDS: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
 

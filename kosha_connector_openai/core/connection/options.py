@@ -10,12 +10,12 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from kosha_connector_openai.core.connection.origin import Origin, parse_server
-from kosha_connector_openai.core.connection.secret import SecretReference
-from kosha_connector_openai.core.errors import Fault, SetupError
-from kosha_connector_openai.core.json_text import escape
-from kosha_connector_openai.core.nearest import nearest
-from kosha_connector_openai.core.spec.manifest import Limits, Retries, Timeouts
+from kosha_connector_openai.errors import Fault, SetupError
+from kosha_connector_openai.http.origin import Origin, parse_server
+from kosha_connector_openai.manifest.manifest import Limits, Retries, Timeouts
+from kosha_connector_openai.secrets.secret import SecretReference
+from kosha_connector_openai.text.did_you_mean import nearest
+from kosha_connector_openai.text.json_text import escape
 
 EngineName = Literal["auto", "httpx", "httpx2", "aiohttp"]
 

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, Self, cast
 from urllib.parse import unquote_to_bytes
 
-from kosha_connector_openai.core.errors import Fault, InputError
 from kosha_connector_openai.core.request.file_names import (
     default_name,
     guess_type,
     is_content_type,
     safe_name,
 )
-from kosha_connector_openai.core.request.paths import open_below, open_path
+from kosha_connector_openai.core.request.safe_open import open_below, open_path
+from kosha_connector_openai.errors import Fault, InputError
 
 MAX_BYTES: Final = 512 * 1024 * 1024
 CHUNK: Final = 64 * 1024

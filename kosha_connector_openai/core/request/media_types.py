@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from kosha_connector_openai.core.errors import Fault, InputError
-from kosha_connector_openai.core.json_text import encode, escape
 from kosha_connector_openai.core.request.file_names import OCTETS
 from kosha_connector_openai.core.request.files import FileInput, FilePolicy, is_file_value, read_file_input
 from kosha_connector_openai.core.request.multipart import MultipartBody, Part
 from kosha_connector_openai.core.request.parameters import write_query
-from kosha_connector_openai.core.request.values import field_name, flatten, scalar_text
-from kosha_connector_openai.core.spec.operation import Encoding, MediaType, Parameter
+from kosha_connector_openai.core.request.value_text import field_name, flatten, scalar_text
+from kosha_connector_openai.errors import Fault, InputError
+from kosha_connector_openai.openapi.operation import Encoding, MediaType, Parameter
+from kosha_connector_openai.text.json_text import encode, escape
 
 BODY: Final = "/body"
 """Where a body stands among the inputs when it is not an object."""

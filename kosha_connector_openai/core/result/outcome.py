@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
-from kosha_connector_openai.core.errors import AnswerError, Fault, IncompleteAnswerError, RefusedAnswerError
-from kosha_connector_openai.core.result.paths import find
 from kosha_connector_openai.core.result.result import Result
-from kosha_connector_openai.core.spec.manifest import OutcomeRule, ResultRules
+from kosha_connector_openai.errors import AnswerError, Fault, IncompleteAnswerError, RefusedAnswerError
+from kosha_connector_openai.manifest.manifest import OutcomeRule, ResultRules
+from kosha_connector_openai.text.json_pointer import find
 
 Policy = Literal["fail", "warn", "pass"]
 RANKS: Final = ("complete", "pending", "incomplete", "refused", "filtered", "failed")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from kosha_connector_openai.core.json_text import JsonTextError, decode
-from kosha_connector_openai.core.result.events import EventDecoder, EventLimits, ServerSentEvent
-from kosha_connector_openai.core.spec.manifest import ResultRules, StreamRules
+from kosha_connector_openai.core.result.sse import EventDecoder, EventLimits, ServerSentEvent
+from kosha_connector_openai.manifest.manifest import ResultRules, StreamRules
+from kosha_connector_openai.text.json_text import JsonTextError, decode
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from kosha_connector_openai.flows.jobs.fetching import JobResult
+from kosha_connector_openai.flows.jobs.batch_lines import LineRow, LineTable
 from kosha_connector_openai.flows.jobs.handle import Handle, read_handle
 from kosha_connector_openai.flows.jobs.jobs import AsyncJobs, Jobs
-from kosha_connector_openai.flows.jobs.lines import LineRow, LineTable
+from kosha_connector_openai.flows.jobs.results import JobResult
 from kosha_connector_openai.flows.jobs.state import Status, Tick, WaitOptions
 from kosha_connector_openai.flows.jobs.store import JobStore
 

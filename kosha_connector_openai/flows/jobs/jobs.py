@@ -7,13 +7,13 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
-from kosha_connector_openai.core.connector import CallOptions, Connection, Connector
-from kosha_connector_openai.core.errors import ConnectorError
-from kosha_connector_openai.core.flow_errors import JobError, JobPendingError
+from kosha_connector_openai.connector import CallOptions, Connection, Connector
+from kosha_connector_openai.errors import ConnectorError, JobError, JobPendingError
 from kosha_connector_openai.flows.driving import Steps, adrive, drive
-from kosha_connector_openai.flows.jobs import steps, uploads
-from kosha_connector_openai.flows.jobs.fetching import JobResult, fetch
+from kosha_connector_openai.flows.jobs import lifecycle as steps
+from kosha_connector_openai.flows.jobs import uploads
 from kosha_connector_openai.flows.jobs.handle import Handle, check_home, read_handle
+from kosha_connector_openai.flows.jobs.results import JobResult, fetch
 from kosha_connector_openai.flows.jobs.state import GOES_ON, Status, WaitOptions, kind_of, upload_kind
 from kosha_connector_openai.flows.jobs.store import JobStore
 

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kosha_connector_openai.core.errors import Fault, InputError
-from kosha_connector_openai.core.flow_errors import JobPendingError
+from kosha_connector_openai.errors import Fault, InputError, JobPendingError
 from kosha_connector_openai.flows.jobs.handle import NAME, Handle, read_handle
 
 _LARGEST = 8 * 1024 * 1024

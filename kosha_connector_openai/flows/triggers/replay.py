@@ -6,7 +6,7 @@ from collections import OrderedDict
 from threading import Lock
 from typing import Final, Protocol
 
-from kosha_connector_openai.core.flow_errors import TriggerError
+from kosha_connector_openai.errors import TriggerError
 
 KEEP: Final = 3 * 86_400
 """Seconds: senders repeat a delivery that was not answered for up to three days."""

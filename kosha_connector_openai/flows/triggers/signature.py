@@ -14,10 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from kosha_connector_openai.core.connection.secret import Secret
-from kosha_connector_openai.core.errors import Fault, SetupError
-from kosha_connector_openai.core.flow_errors import EventError, SignatureError, StaleError
-from kosha_connector_openai.core.spec.parts.triggers import Delivery
+from kosha_connector_openai.errors import EventError, Fault, SetupError, SignatureError, StaleError
+from kosha_connector_openai.manifest.parts.triggers import Delivery
+from kosha_connector_openai.secrets.secret import Secret
 
 PREFIX: Final = "whsec_"
 _VERSION: Final = "v1"

@@ -5,13 +5,13 @@ A documented subset of Arazzo 1.0.1 runs; everything else is refused when the do
 
 from __future__ import annotations
 
-from kosha_connector_openai.flows.workflows.building import Flow, Literal
+from kosha_connector_openai.flows.workflows.builder import Flow, Literal
+from kosha_connector_openai.flows.workflows.commands import Begun, Limits
 from kosha_connector_openai.flows.workflows.journal import FileJournal
 from kosha_connector_openai.flows.workflows.model import Document, Step, Workflow
-from kosha_connector_openai.flows.workflows.moves import Begun, Limits
-from kosha_connector_openai.flows.workflows.reading import read_workflows
+from kosha_connector_openai.flows.workflows.parse_document import read_workflows
 from kosha_connector_openai.flows.workflows.result import StepRecord, WorkflowResult
-from kosha_connector_openai.flows.workflows.running import arun_workflow, run_workflow
+from kosha_connector_openai.flows.workflows.runner import arun_workflow, run_workflow
 
 __all__ = [
     "Begun", "Document", "FileJournal", "Flow", "Limits", "Literal", "Step", "StepRecord", "Workflow", "WorkflowResult", "arun_workflow",

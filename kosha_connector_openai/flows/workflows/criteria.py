@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from kosha_connector_openai.core.actions.engines import NOT_JSON, Compiled, default_engine
-from kosha_connector_openai.core.errors import DocumentError
-from kosha_connector_openai.core.extras import install
+from kosha_connector_openai.errors import DocumentError
 from kosha_connector_openai.flows.workflows.conditions import Truth
 from kosha_connector_openai.flows.workflows.expressions import MISSING, ExpressionError
+from kosha_connector_openai.schema.engine import NOT_JSON, Compiled, default_engine
+from kosha_connector_openai.text.extras import install
 
 Test = Callable[[Any], Truth]
 """Asked of the value of a criterion's context."""

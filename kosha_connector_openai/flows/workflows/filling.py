@@ -8,10 +8,10 @@ from typing import Any
 
 from kosha_connector_openai.core.actions.action import Action
 from kosha_connector_openai.core.actions.inputs import BODY
-from kosha_connector_openai.core.errors import Fault, InputError
+from kosha_connector_openai.errors import Fault, InputError
 from kosha_connector_openai.flows.workflows.expressions import MISSING, find
-from kosha_connector_openai.flows.workflows.lookup import Exchange, Known
 from kosha_connector_openai.flows.workflows.model import Replacement, RequestBody
+from kosha_connector_openai.flows.workflows.scope import Exchange, Known
 from kosha_connector_openai.flows.workflows.templates import Omitted, Unfilled
 
 

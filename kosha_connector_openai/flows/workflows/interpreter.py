@@ -13,16 +13,24 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from kosha_connector_openai.core.actions.action import Action as ConnectorAction
-from kosha_connector_openai.core.actions.words import safe
-from kosha_connector_openai.core.errors import BudgetError, ConnectorError, InputError, OutcomeUnknownError, ReplyError, SetupError
-from kosha_connector_openai.core.flow_errors import WorkflowError, WorkflowLimitError
 from kosha_connector_openai.core.transport.retry import parse_retry_after
+from kosha_connector_openai.errors import (
+    BudgetError,
+    ConnectorError,
+    InputError,
+    OutcomeUnknownError,
+    ReplyError,
+    SetupError,
+    WorkflowError,
+    WorkflowLimitError,
+)
+from kosha_connector_openai.flows.workflows.commands import Begun, End, Limits, Move, Moves, Pause, Task
 from kosha_connector_openai.flows.workflows.filling import fill_step
-from kosha_connector_openai.flows.workflows.lookup import Exchange, Frame, Known, Reply
 from kosha_connector_openai.flows.workflows.model import Action, Document, Step, Workflow
-from kosha_connector_openai.flows.workflows.moves import Begun, End, Limits, Move, Moves, Pause, Task
 from kosha_connector_openai.flows.workflows.result import StepRecord
+from kosha_connector_openai.flows.workflows.scope import Exchange, Frame, Known, Reply
 from kosha_connector_openai.flows.workflows.templates import Omitted, Template, Unfilled
+from kosha_connector_openai.schema.words import safe
 
 _BAD: Final = 400
 _SENDING: Final = ("operation", "job")

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from kosha_connector_openai.core.errors import Fault, SetupError
+from kosha_connector_openai.errors import Fault, SetupError
 
 LOGGER: Final = logging.getLogger("kosha.connector.workflows")
 Line = Mapping[str, Any]

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from kosha_connector_openai.core.actions.words import a_type, json_type, safe
-from kosha_connector_openai.core.errors import Fault
-from kosha_connector_openai.core.json_text import escape
-from kosha_connector_openai.core.nearest import nearest
+from kosha_connector_openai.errors import Fault
 from kosha_connector_openai.flows.workflows.expressions import ExpressionError
+from kosha_connector_openai.schema.words import a_type, json_type, safe
+from kosha_connector_openai.text.did_you_mean import nearest
+from kosha_connector_openai.text.json_text import escape
 
 OURS: Final = "x-kosha-"
 _EXTENSION: Final = "x-"

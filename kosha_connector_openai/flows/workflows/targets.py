@@ -7,16 +7,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from kosha_connector_openai.connector import Connector
 from kosha_connector_openai.core.actions.action import Action
 from kosha_connector_openai.core.actions.catalog import Catalog
-from kosha_connector_openai.core.actions.words import safe
-from kosha_connector_openai.core.connector import Connector
-from kosha_connector_openai.core.errors import ConnectorError, Fault
-from kosha_connector_openai.core.nearest import nearest
+from kosha_connector_openai.errors import ConnectorError, Fault
 from kosha_connector_openai.flows.workflows.expressions import ExpressionError
 from kosha_connector_openai.flows.workflows.model import Runner
-from kosha_connector_openai.flows.workflows.names import Signature
+from kosha_connector_openai.flows.workflows.name_check import Signature
 from kosha_connector_openai.flows.workflows.node import Node
+from kosha_connector_openai.schema.words import safe
+from kosha_connector_openai.text.did_you_mean import nearest
 
 _PATH: Final = re.compile(r"\{\$sourceDescriptions\.([A-Za-z0-9_-]+)\.url\}#(/paths/.+)")
 _HEADER: Final = "header"
@@ -145,10 +145,10 @@ class Targets:
         return Target("workflow", name, None, self._workflows[name].inputs, frozenset(self._required[name]))
 
     def _preset(self, node: Node) -> _Preset:
-        from kosha_connector_openai.flows.presets import find_preset  # noqa: PLC0415 - few documents name one
+        from kosha_connector_openai.flows.tasks import find_task  # noqa: PLC0415 - few documents name one
 
         try:
-            info = find_preset(self._connector, node.text())
+            info = find_task(self._connector, node.text())
         except ConnectorError as error:
             fault: Fault | None = next(iter(getattr(error, "faults", ())), None)
             node.fault("unknown", "names no preset.", fault.fix if fault else "")
@@ -158,7 +158,7 @@ class Targets:
         return _Preset(Target("preset", info.name, None, names, required), info.action)
 
     def _job(self, node: Node, target: Target) -> Target:
-        from kosha_connector_openai.core.spec.parts.jobs import Jobs  # noqa: PLC0415 - few documents name one
+        from kosha_connector_openai.manifest.parts.jobs import Jobs  # noqa: PLC0415 - few documents name one
 
         node.choice("wait")
         if target.lost:

@@ -19,7 +19,7 @@ import openai
 import pytest
 import yaml
 
-from kosha_connector_openai.gateway.tokens import hash_token, new_token
+from kosha_connector_openai.gateway.access.tokens import hash_token, new_token
 from tests.gateway import KEY, TOKEN
 from tests.recorder import Recorder, events, reply, silence
 from tests.service import DIGEST, Process, Whole, whole

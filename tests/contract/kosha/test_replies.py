@@ -11,7 +11,7 @@ import time
 import httpx
 import pytest
 
-from kosha_connector_openai.core.json_text import loads_strict
+from kosha_connector_openai.text.json_text import loads_strict
 from tests.contract.kosha.conftest import CHAT, CHAT_PATH, House, eventually
 from tests.gateway import KEY, serving
 from tests.recorder import Received, Recorder, Script, events, raw, reply, reset, silence

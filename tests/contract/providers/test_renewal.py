@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from kosha_connector_openai.core.errors import AccessError, ConnectorError, SecretRefusedError, SecretStoreError
+from kosha_connector_openai.errors import AccessError, ConnectorError, SecretRefusedError, SecretStoreError
 from tests.contract.providers.conftest import Provider
 from tests.recorder import Recorder, reply
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai import Connector
-from kosha_connector_openai.core.errors import InputError, SetupError
+from kosha_connector_openai.errors import InputError, SetupError
 from tests.contract.providers.conftest import FOLDERS, Provider
 from tests.recorder import Received, Recorder
 

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from kosha_connector_openai import open_connector
-from kosha_connector_openai.core.flow_errors import PagingError
+from kosha_connector_openai.errors import PagingError
 from kosha_connector_openai.flows.paging import Pager, PagingOptions
 from kosha_connector_openai.sandbox import Sandbox
 from tests.cap import capped

@@ -17,8 +17,7 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai import Connection, Connector
-from kosha_connector_openai.core.errors import InputError, RejectedError
-from kosha_connector_openai.core.flow_errors import JobPendingError, JobUnknownError
+from kosha_connector_openai.errors import InputError, JobPendingError, JobUnknownError, RejectedError
 from kosha_connector_openai.flows.jobs import AsyncJobs, Handle, Jobs, JobStore, Tick, WaitOptions
 from kosha_connector_openai.sandbox import Sandbox
 from tests.cap import capped

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from kosha_connector_openai import open_connector
 from kosha_connector_openai.cli.inputs import Given, read_inputs
-from kosha_connector_openai.core.errors import InputError
+from kosha_connector_openai.errors import InputError
 
 Read = Callable[..., dict[str, Any]]
 

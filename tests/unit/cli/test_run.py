@@ -92,7 +92,7 @@ def test_binary_answer(cli: Cli, httpx_mock: HTTPXMock, canary: Canary) -> None:
 
 def test_binary_to_a_terminal(cli: Cli, canary: Canary, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a terminal an action that answers with a file needs ``--out``; nothing is sent before that is clear."""
-    monkeypatch.setattr("kosha_connector_openai.cli.calls.is_terminal", lambda: True)
+    monkeypatch.setattr("kosha_connector_openai.cli.run.is_terminal", lambda: True)
     done = cli("run", "createSpeech", "model=tts-1", "input=hi", "voice=alloy")
     assert done.exit_code == 2
     assert "--out" in done.stderr

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kosha_connector_openai.gateway.tokens import TokenTable, hash_token
+from kosha_connector_openai.gateway.access.tokens import TokenTable, hash_token
 from tests.canary import Canary
 from tests.unit.cli.conftest import Cli
 

@@ -14,8 +14,12 @@ from hypothesis import strategies as st
 from kosha_connector_openai import Connection, Connector
 from kosha_connector_openai.core.actions.catalog import Catalog
 from kosha_connector_openai.core.call import Call, CallOptions, Head
-from kosha_connector_openai.core.connection.secret import Secret
-from kosha_connector_openai.core.errors import (
+from kosha_connector_openai.core.plan import LiveStream, Open, Read, Step, Wait, plan, stream_error
+from kosha_connector_openai.core.request.files import FilePolicy
+from kosha_connector_openai.core.request.request import build_request
+from kosha_connector_openai.core.result.result import Result
+from kosha_connector_openai.core.transport.retry import RetryBudget
+from kosha_connector_openai.errors import (
     AccessError,
     ApiError,
     ConnectorError,
@@ -32,12 +36,8 @@ from kosha_connector_openai.core.errors import (
     TruncatedReplyError,
     UnavailableError,
 )
-from kosha_connector_openai.core.plan import LiveStream, Open, Read, Step, Wait, plan, stream_error
-from kosha_connector_openai.core.request.files import FilePolicy
-from kosha_connector_openai.core.request.request import build_request
-from kosha_connector_openai.core.result.result import Result
-from kosha_connector_openai.core.transport.retry import RetryBudget
-from kosha_connector_openai.core.transport.wire import WireError
+from kosha_connector_openai.http.engine import WireError
+from kosha_connector_openai.secrets.secret import Secret
 
 TINY = Path(__file__).parents[2] / "tiny_provider"
 JSON = ("content-type", "application/json")

@@ -12,7 +12,7 @@ import pytest
 from pytest_httpx import HTTPXMock
 
 from kosha_connector_openai import Connection, Connector
-from kosha_connector_openai.core.errors import ManifestError
+from kosha_connector_openai.errors import ManifestError
 from kosha_connector_openai.flows.links import link_inputs
 from kosha_connector_openai.flows.paging import Pager
 

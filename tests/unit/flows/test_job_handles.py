@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai import Connector
-from kosha_connector_openai.core.errors import InputError
+from kosha_connector_openai.errors import InputError
 from kosha_connector_openai.flows.jobs import Handle, JobStore, read_handle
 from kosha_connector_openai.flows.jobs.handle import new_handle
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kosha_connector_openai.core.spec.parts.jobs import Lines
 from kosha_connector_openai.flows.jobs import LineRow, LineTable
+from kosha_connector_openai.manifest.parts.jobs import Lines
 from tests.cap import capped
 
 RULES = Lines(
@@ -96,7 +96,7 @@ def test_every_key_comes_back_once(keys: list[str], random: Any) -> None:
 SNIPPET = """
 import json, tempfile
 from pathlib import Path
-from kosha_connector_openai.core.spec.parts.jobs import Lines
+from kosha_connector_openai.manifest.parts.jobs import Lines
 from kosha_connector_openai.flows.jobs import LineTable
 
 rules = Lines(kind="lines", files=("/o",), order="/i", download="d", input="f", key="/custom_id", body="/response/body")

@@ -10,11 +10,10 @@ import pytest
 from pytest_httpx import HTTPXMock
 
 from kosha_connector_openai import Connection, Connector
-from kosha_connector_openai.core.errors import InputError
-from kosha_connector_openai.core.flow_errors import JobPendingError, JobUnknownError
-from kosha_connector_openai.core.spec.parts.jobs import Hint, Poll
+from kosha_connector_openai.errors import InputError, JobPendingError, JobUnknownError
 from kosha_connector_openai.flows.jobs import Handle, Jobs, Tick, WaitOptions, read_handle
 from kosha_connector_openai.flows.jobs.state import Schedule
+from kosha_connector_openai.manifest.parts.jobs import Hint, Poll
 from tests.canary import Canary
 
 RESPONSE = {"model": "m", "input": "a private prompt", "background": True}

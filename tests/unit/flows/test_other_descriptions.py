@@ -14,11 +14,11 @@ import pytest
 
 from kosha_connector_openai import Connection, Connector
 from kosha_connector_openai.core.actions.catalog import UnknownActionError
-from kosha_connector_openai.core.flow_errors import WorkflowDocumentError
+from kosha_connector_openai.errors import WorkflowDocumentError
 from kosha_connector_openai.flows.jobs import AsyncJobs, Jobs, WaitOptions
-from kosha_connector_openai.flows.options import OptionLists
 from kosha_connector_openai.flows.paging import Pager, cursor_input
-from kosha_connector_openai.flows.presets import run_preset
+from kosha_connector_openai.flows.pickers import OptionLists
+from kosha_connector_openai.flows.tasks import run_task
 from kosha_connector_openai.flows.triggers import poll
 from kosha_connector_openai.flows.workflows import Flow, arun_workflow, read_workflows, run_workflow
 from tests.recorder import Recorder, reply
@@ -146,7 +146,7 @@ def test_presets(empty: Connector, at: Here) -> None:
         "output": [{"type": "message", "content": [{"type": "output_text", "text": "Hi"}]}],
     }
     with Recorder(reply(200, answer)) as upstream:
-        assert run_preset(empty, "ask", {"question": "Hello"}, at(upstream)).value == "Hi"
+        assert run_task(empty, "ask", {"question": "Hello"}, at(upstream)).value == "Hi"
 
 
 def test_workflows(empty: Connector, at: Here) -> None:

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from pytest_httpx import HTTPXMock
 
 from kosha_connector_openai import CallOptions, Connection, Connector, Result, open_connector
-from kosha_connector_openai.core.errors import InputError, OutcomeUnknownError, RejectedError, UnavailableError
-from kosha_connector_openai.core.flow_errors import PagingError
+from kosha_connector_openai.errors import InputError, OutcomeUnknownError, PagingError, RejectedError, UnavailableError
 from kosha_connector_openai.flows.paging import Pager, PagingOptions, Walk
 
 COUNT = 15_000

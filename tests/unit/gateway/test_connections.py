@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from kosha_connector_openai import Connector
-from kosha_connector_openai.core.errors import SetupError
+from kosha_connector_openai.errors import SetupError
 from kosha_connector_openai.gateway.connections import open_connections
+from kosha_connector_openai.gateway.pages.submitted_secrets import SubmittedSecrets
 from kosha_connector_openai.gateway.settings import Settings
-from kosha_connector_openai.gateway.submitted import SubmittedSecrets
 
 KEY = "test-key-0123456789abcdef"
 

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from kosha_connector_openai.core import errors
-from kosha_connector_openai.core.errors import Fault
+from kosha_connector_openai.errors import Fault
 from kosha_connector_openai.gateway import replies
 
 ERRORS = [

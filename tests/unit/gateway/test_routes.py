@@ -7,7 +7,7 @@ import re
 import pytest
 
 from kosha_connector_openai import Connector
-from kosha_connector_openai.core.connector import Connector as Folder
+from kosha_connector_openai.connector import Connector as Folder
 from kosha_connector_openai.gateway.routes import Routes
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from kosha_connector_openai.core.errors import SetupError
+from kosha_connector_openai.errors import SetupError
+from kosha_connector_openai.gateway.access.tokens import hash_token
 from kosha_connector_openai.gateway.settings import Settings, is_loopback, read_settings
-from kosha_connector_openai.gateway.tokens import hash_token
 
 HASH = hash_token("kosha_0123456789abcdef0123456789abcdef")
 

@@ -12,13 +12,13 @@ from typing import Any
 import jsonschema
 import pytest
 
-from kosha_connector_openai.core.actions.samples import action_sample
 from kosha_connector_openai.core.request.files import FilePolicy
 from kosha_connector_openai.core.request.request import build_request
 from kosha_connector_openai.sandbox import DEFAULT_KEY
 from kosha_connector_openai.sandbox.app import App
 from kosha_connector_openai.sandbox.message import Blob, Incoming
 from kosha_connector_openai.sandbox.operations import Operations
+from kosha_connector_openai.schema.samples import action_sample
 
 CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Say hello to Ann!"}]}
 SAID = "Hello to Ann (sandbox)."
@@ -188,7 +188,7 @@ def test_every_event_fits_its_schema(app: App, name: str, inputs: dict[str, Any]
 
     Completions are not here: their chunks are described as whole answers, which the vendor's own chunks do not fit either.
     """
-    from kosha_connector_openai.core.spec.dialect import to_json_schema
+    from kosha_connector_openai.openapi.dialect import to_json_schema
 
     reply = answered(app, name, inputs)
     document = app.actions[name]._document

@@ -17,7 +17,7 @@ import pytest
 
 from kosha_connector_openai.sandbox import DEFAULT_KEY
 from kosha_connector_openai.sandbox.app import App
-from kosha_connector_openai.sandbox.faults import Fault
+from kosha_connector_openai.sandbox.fault_injection import Fault
 
 HEAD = f"Host: 127.0.0.1\r\nAuthorization: Bearer {DEFAULT_KEY}\r\n"
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "Say one two three"}]}

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai.core.actions.action import Action
-from kosha_connector_openai.core.errors import InputError
-from kosha_connector_openai.core.spec.document import Document
-from kosha_connector_openai.core.spec.manifest import ActionOverlay, Group
+from kosha_connector_openai.errors import InputError
+from kosha_connector_openai.manifest.manifest import ActionOverlay, Group
+from kosha_connector_openai.openapi.document import Document
 
 PLAIN = Group(id="g", title="G")
 PAID = Group(id="g", title="G", paid=True)

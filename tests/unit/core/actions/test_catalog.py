@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai.core.actions.catalog import Catalog
-from kosha_connector_openai.core.errors import DocumentError, UnknownActionError
-from kosha_connector_openai.core.spec.document import Document, read_document
-from kosha_connector_openai.core.spec.manifest import Manifest, read_manifest
+from kosha_connector_openai.errors import DocumentError, UnknownActionError
+from kosha_connector_openai.manifest.manifest import Manifest, read_manifest
+from kosha_connector_openai.openapi.document import Document, read_document
 
 TINY = Path(__file__).parents[3] / "tiny_provider"
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai.core.actions.inputs import ABSENT, Inputs, is_file
-from kosha_connector_openai.core.errors import DocumentError, InputError
-from kosha_connector_openai.core.spec.document import Document
+from kosha_connector_openai.errors import DocumentError, InputError
+from kosha_connector_openai.openapi.document import Document
 
 TEXT = {"type": "string"}
 NUMBER = {"type": "integer"}

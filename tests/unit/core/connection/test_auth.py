@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kosha_connector_openai.core.connection.auth import AUTH_TYPES, SCHEMES, Credential, auth_type, authorize, scrub
-from kosha_connector_openai.core.connection.origin import Origin, parse_origin
 from kosha_connector_openai.core.connection.scheme import RequestFacts
-from kosha_connector_openai.core.connection.secret import Secret, SecretReference
-from kosha_connector_openai.core.errors import OriginError, SecretMissingError, SetupError
+from kosha_connector_openai.errors import OriginError, SecretMissingError, SetupError
+from kosha_connector_openai.http.origin import Origin, parse_origin
+from kosha_connector_openai.secrets.secret import Secret, SecretReference
 from tests.canary import Canary
 
 _OWN = parse_origin("https://api.example.com")

@@ -6,7 +6,7 @@ import pytest
 
 from kosha_connector_openai import Connector
 from kosha_connector_openai.core.connection.connection import Connection
-from kosha_connector_openai.core.errors import SetupError
+from kosha_connector_openai.errors import SetupError
 
 OURS = "https://api.openai.com"
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from kosha_connector_openai.core.connection.auth import Credential, authorize, masked
 from kosha_connector_openai.core.connection.hmac_auth import canonical
-from kosha_connector_openai.core.connection.origin import parse_origin
 from kosha_connector_openai.core.connection.scheme import RequestFacts
-from kosha_connector_openai.core.connection.secret import Secret, SecretReference
-from kosha_connector_openai.core.errors import SetupError
+from kosha_connector_openai.errors import SetupError
+from kosha_connector_openai.http.origin import parse_origin
+from kosha_connector_openai.secrets.secret import Secret, SecretReference
 
 DATE = "Tue, 21 Aug 2012 17:29:18 -0000"
 URL = "https://API-1.example.com:8443/accounts/v1/account/list"

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 from kosha_connector_openai.core.connection.auth import Credential
 from kosha_connector_openai.core.connection.oauth2 import expiry
-from kosha_connector_openai.core.connection.origin import parse_origin
-from kosha_connector_openai.core.connection.renewal import Grant, RefreshForm, TokenAnswer, TokenResolver
-from kosha_connector_openai.core.connection.secret import Secret, SecretReference
-from kosha_connector_openai.core.connection.store import SecretCache, SecretContext, SecretStores
-from kosha_connector_openai.core.connection.stores.environment import EnvironmentStore
-from kosha_connector_openai.core.errors import SecretRefusedError, SetupError
+from kosha_connector_openai.core.connection.oauth2_renewal import Grant, RefreshForm, TokenAnswer, TokenResolver
+from kosha_connector_openai.errors import SecretRefusedError, SetupError
+from kosha_connector_openai.http.origin import parse_origin
+from kosha_connector_openai.secrets.secret import Secret, SecretReference
+from kosha_connector_openai.secrets.store import SecretCache, SecretContext, SecretStores
+from kosha_connector_openai.secrets.stores.environment import EnvironmentStore
 
 ENVIRON = {"ACCESS": "given-access-1", "REFRESH": "given-refresh-1"}
 TOKEN = SecretReference("env", "ACCESS")

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kosha_connector_openai.core.errors import InputError
 from kosha_connector_openai.core.request.file_names import guess_type, is_content_type, safe_name
 from kosha_connector_openai.core.request.files import FilePolicy, is_file_value, read_file_input
+from kosha_connector_openai.errors import InputError
 
 NONE = FilePolicy()
 ANY = FilePolicy(any_path=True)

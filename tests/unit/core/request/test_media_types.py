@@ -6,11 +6,11 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from kosha_connector_openai.core.errors import InputError
 from kosha_connector_openai.core.request.files import FilePolicy, read_file_input
 from kosha_connector_openai.core.request.media_types import WRITERS, BytesBody, write_body
 from kosha_connector_openai.core.request.multipart import MultipartBody
-from kosha_connector_openai.core.spec.operation import Encoding, MediaType
+from kosha_connector_openai.errors import InputError
+from kosha_connector_openai.openapi.operation import Encoding, MediaType
 
 POLICY = FilePolicy()
 FORM = "application/x-www-form-urlencoded"

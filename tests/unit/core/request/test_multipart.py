@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kosha_connector_openai.core.errors import InputError
 from kosha_connector_openai.core.request.files import CHUNK, FileInput, FilePolicy, read_file_input
 from kosha_connector_openai.core.request.multipart import MultipartBody, Part
+from kosha_connector_openai.errors import InputError
 
 POLICY = FilePolicy(any_path=True)
 

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from yarl import URL
 
-from kosha_connector_openai.core.errors import InputError
 from kosha_connector_openai.core.request.parameters import (
     MAX_ITEMS,
     PROTECTED_HEADERS,
@@ -17,7 +16,8 @@ from kosha_connector_openai.core.request.parameters import (
     write_path,
     write_query,
 )
-from kosha_connector_openai.core.spec.operation import Parameter
+from kosha_connector_openai.errors import InputError
+from kosha_connector_openai.openapi.operation import Parameter
 
 COLOURS = ["blue", "black", "brown"]
 RGB = {"R": 100, "G": 200, "B": 150}

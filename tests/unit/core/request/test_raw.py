@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai import Connector
-from kosha_connector_openai.core.errors import InputError
 from kosha_connector_openai.core.request.media_types import BytesBody
 from kosha_connector_openai.core.request.raw import RawInputs, StreamBody, raw_request
+from kosha_connector_openai.errors import InputError
 
 
 def write(connector: Connector, action: str = "retrieveModel", **given: Any) -> Any:

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kosha_connector_openai.core.actions.catalog import Catalog
-from kosha_connector_openai.core.errors import InputError
 from kosha_connector_openai.core.request.files import FilePolicy
 from kosha_connector_openai.core.request.request import MAX_TARGET, Request, build_request
-from kosha_connector_openai.core.spec.document import read_document
-from kosha_connector_openai.core.spec.manifest import read_manifest
+from kosha_connector_openai.errors import InputError
+from kosha_connector_openai.manifest.manifest import read_manifest
+from kosha_connector_openai.openapi.document import read_document
 
 TINY = Path(__file__).parents[3] / "tiny_provider"
 CATALOG = Catalog(read_manifest(TINY / "connector.yaml"), read_document(TINY / "openapi.json"))

@@ -11,8 +11,8 @@ import pytest
 from pytest_httpx import HTTPXMock, IteratorStream
 
 from kosha_connector_openai import CallOptions, Connector
-from kosha_connector_openai.core.errors import AnswerError, IncompleteAnswerError, RefusedAnswerError, SetupError
 from kosha_connector_openai.core.record import Record
+from kosha_connector_openai.errors import AnswerError, IncompleteAnswerError, RefusedAnswerError, SetupError
 from kosha_connector_openai.plugin import folder
 
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}

@@ -9,11 +9,11 @@ from typing import Any
 import orjson
 import pytest
 
-from kosha_connector_openai.core.errors import Fault
+from kosha_connector_openai.core.result.file_sink import SavedFile
 from kosha_connector_openai.core.result.result import Result, add_body_facts, merge, read_facts
-from kosha_connector_openai.core.result.saving import SavedFile
 from kosha_connector_openai.core.result.stream import Event
-from kosha_connector_openai.core.spec.manifest import ResultRules
+from kosha_connector_openai.errors import Fault
+from kosha_connector_openai.manifest.manifest import ResultRules
 
 RULES = ResultRules.model_validate(
     {

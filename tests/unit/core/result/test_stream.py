@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kosha_connector_openai.core.errors import ReplyTooLargeError
-from kosha_connector_openai.core.result.events import EventLimits
+from kosha_connector_openai.core.result.sse import EventLimits
 from kosha_connector_openai.core.result.stream import Event, StreamReader, at, first, gather
-from kosha_connector_openai.core.spec.manifest import ResultRules, StreamRules
+from kosha_connector_openai.errors import ReplyTooLargeError
+from kosha_connector_openai.manifest.manifest import ResultRules, StreamRules
 
 RULES = StreamRules.model_validate(
     {

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai import Connection, Connector
-from kosha_connector_openai.core.errors import InputError
+from kosha_connector_openai.errors import InputError
 from kosha_connector_openai.flows.triggers import PollState, apoll, poll
 from tests.recorder import Recorder, Script, reply
 
@@ -97,7 +97,7 @@ async def test_an_event_loop_sees_the_same(connector: Connector, at: Callable[[R
 
 def test_a_failed_list_changes_nothing(connector: Connector, at: Callable[[Recorder], Connection]) -> None:
     """The state belongs to the caller: a poll that fails half way leaves it, so that the next one tells everything."""
-    from kosha_connector_openai.core.errors import RejectedError
+    from kosha_connector_openai.errors import RejectedError
 
     with Recorder(
         page(("b1", "in_progress", 10)),
@@ -127,8 +127,8 @@ def test_a_list_that_needs_an_input_says_so(connector: Connector, at: Callable[[
 
 
 def test_every_poll_lists_with_actions_that_are_there(connector: Connector) -> None:
-    from kosha_connector_openai.core.spec.parts.jobs import Jobs
-    from kosha_connector_openai.core.spec.parts.triggers import Triggers
+    from kosha_connector_openai.manifest.parts.jobs import Jobs
+    from kosha_connector_openai.manifest.parts.triggers import Triggers
 
     rules, jobs = connector.part("triggers", Triggers), connector.part("jobs", Jobs).kinds
     for name, rule in rules.polls.items():

@@ -14,12 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kosha_connector_openai import Connector
-from kosha_connector_openai.core.connection.secret import Secret
-from kosha_connector_openai.core.errors import SetupError
-from kosha_connector_openai.core.flow_errors import EventError, ReplayError, SignatureError, StaleError, TriggerError
-from kosha_connector_openai.core.spec.parts.triggers import Delivery
+from kosha_connector_openai.errors import EventError, ReplayError, SetupError, SignatureError, StaleError, TriggerError
 from kosha_connector_openai.flows.triggers import MemoryGuard, sample, sign, verify
 from kosha_connector_openai.flows.triggers.signature import SigningKey, check_signature, read_keys
+from kosha_connector_openai.manifest.parts.triggers import Delivery
+from kosha_connector_openai.secrets.secret import Secret
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OTHER = "whsec_" + base64.b64encode(b"another-secret-of-32-bytes-here!").decode()
@@ -245,8 +244,8 @@ def test_whatever_comes_only_declared_errors_leave(headers: dict[str, str], body
 
 
 def test_every_event_has_a_sample_that_is_one_and_an_action_that_is_there(connector: Connector) -> None:
-    from kosha_connector_openai.core.spec.parts.jobs import Jobs
     from kosha_connector_openai.flows.triggers import list_events, read_event
+    from kosha_connector_openai.manifest.parts.jobs import Jobs
 
     jobs = connector.part("jobs", Jobs).kinds
     for name, kind in list_events(connector).items():
@@ -261,7 +260,7 @@ def test_every_event_has_a_sample_that_is_one_and_an_action_that_is_there(connec
 
 
 def test_the_events_are_those_of_the_published_description(connector: Connector, specs: Any) -> None:
-    from kosha_connector_openai.core.spec.parts.triggers import Triggers
+    from kosha_connector_openai.manifest.parts.triggers import Triggers
 
     document = json.loads((specs / "openai-2.3.0-oas31.json").read_bytes())
     schemas, ours = document["components"]["schemas"], connector.part("triggers", Triggers)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai import Connector
-from kosha_connector_openai.core.flow_errors import WorkflowDocumentError
+from kosha_connector_openai.errors import WorkflowDocumentError
 from kosha_connector_openai.flows.workflows import read_workflows
 
 TEXT = {"name": "text", "value": "x"}

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from kosha_connector_openai import Connector
-from kosha_connector_openai.core.errors import InputError
-from kosha_connector_openai.core.flow_errors import EventError
+from kosha_connector_openai.errors import EventError, InputError
 from kosha_connector_openai.flows.triggers import list_events, read_event, sample
 from kosha_connector_openai.flows.workflows import Flow, run_workflow
 from kosha_connector_openai.sandbox import Sandbox

@@ -1,0 +1,220 @@
+"""The commands that use an action: run it, check its inputs, show its request, test the connection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kosha_connector_openai import CallOptions, Connection, Preview
+from kosha_connector_openai.cli import options as opt
+from kosha_connector_openai.cli.connection import Choices, catalog, connect
+from kosha_connector_openai.cli.curl import to_curl
+from kosha_connector_openai.cli.exit_codes import ExitCode
+from kosha_connector_openai.cli.inputs import Given, read_inputs
+from kosha_connector_openai.cli.output import EventWriter, Output, save_files, show, show_warnings
+from kosha_connector_openai.cli.session import Session
+from kosha_connector_openai.cli.spending import Spending
+from kosha_connector_openai.cli.terminal import clean, is_terminal, note, one_line, say_json, to_json
+from kosha_connector_openai.core.actions.action import Action
+from kosha_connector_openai.core.request.media_types import FileBody
+from kosha_connector_openai.core.request.multipart import MultipartBody, Part
+from kosha_connector_openai.core.request.request import check_inputs
+from kosha_connector_openai.text.json_text import decode
+
+
+def run(
+    ctx: typer.Context,
+    action: opt.ActionId,
+    inputs: opt.Inputs = None,
+    input_file: opt.InputFile = None,
+    input_json: opt.InputJson = None,
+    as_json: opt.AsJson = False,
+    raw: Annotated[bool, typer.Option("--raw", help="The body alone, as it came.")] = False,
+    short: Annotated[bool, typer.Option("--result", help="The short result as JSON: text, parsed JSON, vectors, rows, usage.")] = False,
+    folder: Annotated[Path | None, typer.Option("--files", metavar="FOLDER", help="Save the files of the short result here.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="PATH", help="Save the body in a file.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Let --out replace a file.")] = False,
+    quiet: opt.Quiet = False,
+    values: opt.Values = None,
+    connection_file: opt.ConnectionFile = None,
+    timeout: opt.Timeout = None,
+    attempts: opt.Attempts = None,
+    engine: opt.Engine = None,
+    policy: opt.IfCut = "warn",
+    caps: opt.Budget = None,
+    prices: opt.PriceFile = None,
+    spec: opt.Spec = None,
+    everything: Annotated[bool, typer.Option("--all", help="All pages of a list: a JSON line for each item.")] = False,
+    most: Annotated[int | None, typer.Option("--max", min=1, help="With --all: at most so many items.", show_default=False)] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the long job that is started, and show its result.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Start the long job and print its name.")] = False,
+    wait_timeout: opt.WaitTimeout = None,
+    no_mark: Annotated[bool, typer.Option("--no-mark", help="Put no mark among the job's metadata.")] = False,
+) -> None:
+    """Runs an action: checks the inputs, sends one request, shows the answer."""
+    session: Session = ctx.obj
+    _one_of(
+        {"--json": as_json, "--raw": raw, "--result": short},
+        {"--all": everything or most, "--wait": wait, "--detach": detach, "--result": short},
+    )
+    choices = Choices(values or (), connection_file, timeout, attempts, engine, spec)
+    chosen = catalog(session, choices)[action]
+    many = everything or most or wait or detach
+    if not many and chosen.file_out and is_terminal() and not (out or as_json or short or folder):
+        raise typer.BadParameter("This action answers with a file. Add --out PATH, or send the output somewhere.")
+    given = read_inputs(chosen, Given(inputs or (), input_file, input_json))
+    connector, connection = connect(session, choices)
+    advice = connector.models.advice(action, given)
+    if not (quiet or as_json or short):
+        show_warnings(advice)  # before the call: where the model refuses, this says why
+    output = Output(as_json or short, raw, quiet, out, force)
+    spending = Spending(connector, caps or (), prices)
+    call = CallOptions(out=out, overwrite=force, timeout=timeout, attempts=attempts, policy=policy, budget=spending.budget)
+    if everything or most:
+        from kosha_connector_openai.cli.listing import run_all  # noqa: PLC0415 - a single call needs none of it
+
+        run_all(connector, connection, action, given, output, most=most, call=call)
+        spending.tell_all(quiet=quiet or as_json)
+        return
+    if wait or detach:
+        from kosha_connector_openai.cli.job_work import run_job  # noqa: PLC0415
+
+        run_job(
+            connector,
+            connection,
+            action,
+            given,
+            output,
+            detach=detach,
+            timeout=wait_timeout,
+            name=connection_file,
+            call=call,
+            mark=not no_mark,
+        )
+        return
+    with EventWriter(output) as writer, connector.stream(action, given, connection, call) as stream:
+        for event in stream:
+            writer.add(event)
+    result = stream.result
+    assert result is not None
+    if as_json:
+        result.warnings = (*advice, *result.warnings)
+    if folder is not None:
+        note("\n".join(save_files(spending.output(result, given), folder, force=force)))
+    if short:
+        saved = {} if result.saved is None else {"saved": str(result.saved.path)}
+        say_json(spending.output(result, given).to_dict() | saved)
+    else:
+        show(result, output)
+    spending.tell(result, given, quiet=quiet or as_json or short)
+    if result.incomplete:
+        note(f"Warning: the answer is incomplete: {one_line(result.incomplete)}.")
+        raise typer.Exit(ExitCode.REPLY)
+
+
+def validate(
+    ctx: typer.Context,
+    action: opt.ActionId,
+    inputs: opt.Inputs = None,
+    input_file: opt.InputFile = None,
+    input_json: opt.InputJson = None,
+    as_json: opt.AsJson = False,
+    connection_file: opt.ConnectionFile = None,
+    spec: opt.Spec = None,
+) -> None:
+    """Checks inputs against the action's schema; nothing is sent and no secret is read."""
+    session: Session = ctx.obj
+    chosen = catalog(session, Choices(file=connection_file, spec=spec))[action]
+    given = read_inputs(chosen, Given(inputs or (), input_file, input_json))
+    warnings = (*check_inputs(chosen, given), *session.connector.models.advice(action, given))
+    if as_json:
+        say_json(
+            {"valid": True, "warnings": [{"pointer": w.pointer, "rule": w.rule, "message": w.message, "fix": w.fix} for w in warnings]}
+        )
+        return
+    show_warnings(warnings)
+    typer.echo("The inputs are valid.")
+
+
+def dry_run(
+    ctx: typer.Context,
+    action: opt.ActionId,
+    inputs: opt.Inputs = None,
+    input_file: opt.InputFile = None,
+    input_json: opt.InputJson = None,
+    as_json: opt.AsJson = False,
+    values: opt.Values = None,
+    connection_file: opt.ConnectionFile = None,
+    spec: opt.Spec = None,
+) -> None:
+    """Shows the exact request, the credential masked, and the same as a curl command; nothing is sent."""
+    session: Session = ctx.obj
+    choices = Choices(values or (), connection_file, spec=spec)
+    chosen = catalog(session, choices)[action]
+    given = read_inputs(chosen, Given(inputs or (), input_file, input_json))
+    connector, connection = connect(session, choices, preview=True)
+    preview = connector.preview(action, given, connection)
+    curl = to_curl(preview, _credential(connection, chosen), given)
+    if as_json:
+        headers = [list(pair) for pair in preview.headers]
+        say_json({"method": preview.method, "url": preview.url, "headers": headers, "body": _body(preview), "curl": curl})
+        return
+    lines = [f"{preview.method} {preview.url}", *(f"{name}: {value}" for name, value in preview.headers)]
+    typer.echo(clean("\n".join(lines)))
+    if preview.request.body is not None:
+        typer.echo(f"\n{to_json(_body(preview))}")
+    typer.echo(f"\n{clean(curl)}")
+    show_warnings((*preview.request.warnings, *connector.models.advice(action, given)))
+
+
+def try_connection(
+    ctx: typer.Context,
+    as_json: opt.AsJson = False,
+    values: opt.Values = None,
+    connection_file: opt.ConnectionFile = None,
+    timeout: opt.Timeout = None,
+    attempts: opt.Attempts = None,
+    engine: opt.Engine = None,
+) -> None:
+    """Tests the connection with one harmless call."""
+    connector, connection = connect(ctx.obj, Choices(values or (), connection_file, timeout, attempts, engine))
+    answer = connector.test(connection)
+    if as_json:
+        say_json({"works": True, "message": answer})
+    else:
+        typer.echo(clean(answer))
+
+
+def _one_of(*groups: Mapping[str, object]) -> None:
+    for group in groups:
+        chosen = [name for name, given in group.items() if given]
+        if len(chosen) > 1:
+            raise typer.BadParameter(f"Choose one of {' and '.join(chosen)}.")
+
+
+def _credential(connection: Connection, action: Action) -> Any:
+    return connection.credential(action.operation.security)
+
+
+def _body(preview: Preview) -> Any:
+    """The body as JSON-ready values: a JSON body itself, the parts of a multipart one, else the media type and the size."""
+    body = preview.request.body
+    if body is None:
+        return None
+    if isinstance(body, MultipartBody):
+        return {"parts": [_part(part) for part in body.parts]}
+    if isinstance(body, FileBody):
+        return {"file": body.file.name, "content_type": body.content_type, "size": body.length}
+    content = preview.body()
+    return decode(content) if (body.content_type or "").endswith("json") else content.decode("utf-8", "replace")
+
+
+def _part(part: Part) -> dict[str, Any]:
+    if isinstance(part.value, bytes):
+        value = {"name": part.name, "value": part.value.decode("utf-8", "replace")}
+        return value | ({"content_type": part.content_type} if part.content_type else {})
+    file = part.value
+    return {"name": part.name, "file": file.name, "content_type": file.content_type, "size": file.size}

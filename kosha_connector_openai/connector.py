@@ -1,0 +1,280 @@
+"""Connector: the facade. A folder with a manifest and a description becomes actions that can be checked, previewed and run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from kosha_connector_openai.core.actions.action import Action
+from kosha_connector_openai.core.actions.catalog import Catalog
+from kosha_connector_openai.core.call import CallOptions, make_request
+from kosha_connector_openai.core.catalog_cache import Catalogs
+from kosha_connector_openai.core.connection.auth import masked
+from kosha_connector_openai.core.connection.connection import (
+    Connection,
+    form_schema,
+    home_of_environment,
+    make_connection,
+    values_from_environment,
+)
+from kosha_connector_openai.core.connection.options import Options, read_options
+from kosha_connector_openai.core.connection.server_kinds import merged
+from kosha_connector_openai.core.executor import SyncExecutor, SyncStream
+from kosha_connector_openai.core.record import Record, log
+from kosha_connector_openai.core.request.request import Preview, check_inputs
+from kosha_connector_openai.core.result.outcome import settle
+from kosha_connector_openai.core.result.result import Result
+from kosha_connector_openai.core.runtime import Calls
+from kosha_connector_openai.core.transport.client import facts, url
+from kosha_connector_openai.errors import ApiError, ConnectorError, Fault, SetupError
+from kosha_connector_openai.manifest.folder import read_folder
+from kosha_connector_openai.manifest.manifest import PartName
+from kosha_connector_openai.manifest.part import Part, file_in, read_part
+from kosha_connector_openai.openapi.document import Document
+from kosha_connector_openai.rooms import Rooms
+from kosha_connector_openai.secrets.store import SecretStore, SecretStores
+from kosha_connector_openai.secrets.stores import default_stores
+
+if TYPE_CHECKING:
+    from kosha_connector_openai.core.async_executor import AsyncStream
+    from kosha_connector_openai.core.passthrough import Relay
+    from kosha_connector_openai.core.request.raw import RawInputs
+
+RecordSink = Callable[[Record], None]
+P = TypeVar("P", bound=Part)
+
+
+class Connector(Rooms):
+    """One connector: its manifest and its actions. Safe to share between threads and event loops; close it at the end."""
+
+    def __init__(self, folder: Path, *, stores: Iterable[SecretStore] | None = None, record: RecordSink = log) -> None:
+        """``folder`` holds the manifest; ``stores`` replace the built-in secret stores. Raises ManifestError."""
+        self.folder = folder
+        self.manifest = read_folder(folder)
+        self._stores = SecretStores(default_stores(self._secret_names()) if stores is None else stores)
+        self._calls = Calls(self.manifest, self._stores, record)
+        self._parts: dict[str, Part] = {}
+        self._catalogs = Catalogs(folder, self.manifest, self._fetch, self._overlaid)
+
+    def with_stores(self, stores: Iterable[SecretStore]) -> Connector:
+        """A connector over the same folder and the descriptions read so far, with other secret stores; to be closed like any."""
+        other = Connector(self.folder, stores=stores, record=self._calls.record)
+        other._catalogs = self._catalogs
+        return other
+
+    def _overlaid(self, document: Document) -> Catalog:
+        return Catalog(self.manifest, document, self.part)
+
+    def _fetch(self, url: str, options: Options) -> bytes:
+        from kosha_connector_openai.core.transport.fetch_description import fetch_description  # noqa: PLC0415 - few connections need it
+
+        return fetch_description(self._calls.clients, url, options)
+
+    def _secret_names(self) -> list[str]:
+        return [name for entry in self.manifest.connection.fields if entry.secret for name in entry.env]
+
+    def __repr__(self) -> str:
+        return f"<Connector {self.id} {self.manifest.version}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.aclose()
+
+    @property
+    def id(self) -> str:
+        """The manifest's id."""
+        return self.manifest.id
+
+    @property
+    def stores(self) -> SecretStores:
+        """The secret stores by scheme."""
+        return self._stores
+
+    @property
+    def catalog(self) -> Catalog:
+        """The actions by id. Raises DocumentError where the description as a whole cannot be read."""
+        return self._catalogs.own
+
+    def catalog_of(self, connection: Connection | None = None) -> Catalog:
+        """The actions of the description that the connection names, the manifest's overlay by operation id; else ``catalog``.
+
+        Raises DocumentError, and SetupError for a URL that is not allowed or not to be called.
+        """
+        return self.catalog_by(connection.options) if connection else self.catalog
+
+    def catalog_by(self, options: Options) -> Catalog:
+        """The same for a connection with these options."""
+        return self._catalogs.of(options)
+
+    async def aread(self, connection: Connection | None) -> None:
+        """Reads the connection's description in a thread, so that ``catalog_of`` then holds up no event loop; raises as it does."""
+        if connection is not None and not self._catalogs.ready(connection.options):
+            import asyncio  # noqa: PLC0415 - threads need none of it
+
+            await asyncio.to_thread(self.catalog_of, connection)
+
+    def part(self, name: PartName, model: type[P]) -> P:
+        """A part of the manifest, read when it is first asked for; an empty ``model`` where there is none. Raises ManifestError."""
+        found = self._parts.get(name)
+        if not isinstance(found, model):
+            found = self._parts[name] = read_part(self.folder, self.manifest.parts.get(name, {}), model, name=name)
+        return found
+
+    @property
+    def form(self) -> dict[str, Any]:
+        """The connection form as JSON Schema 2020-12."""
+        return form_schema(self.manifest.connection, self.manifest.servers.presets)
+
+    def icon(self) -> bytes | None:
+        """The logo's bytes, or None where the manifest names none."""
+        icon = self.manifest.icon
+        return file_in(self.folder, icon.light, "/icon/light").read_bytes() if icon else None
+
+    def connection(
+        self,
+        values: Mapping[str, str] | None = None,
+        *,
+        environ: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> Connection:
+        """A checked connection: the form's ``values``, and for fields not among them the environment; raises SetupError.
+
+        A secret field takes a reference such as ``env:NAME`` or ``file:/run/secrets/name``. A secret of the environment is for the
+        environment's server, or the default one: whoever names another server names its credential too. ``options`` are those of
+        Options and belong to the operator. No secret is read here.
+        """
+        found = values_from_environment(self.manifest.connection, os.environ if environ is None else environ)
+        named = dict(values or {})
+        if "allowed_origins" not in options and (home := home_of_environment(self.manifest, found, named)):
+            options["allowed_origins"] = (home,)
+        return make_connection(self.manifest, merged(self.manifest, found, named), read_options(options))
+
+    def offered(self, connection: Connection | None = None, catalog: Catalog | None = None) -> tuple[Action, ...]:
+        """The actions to show, in order; groups with a security scheme of their own only where it can be met.
+
+        By ``connection``, or without one by what the environment names; of ``catalog``, or else of the connection's.
+        """
+        found = values_from_environment(self.manifest.connection, os.environ)
+        named = {name for name, rule in self.manifest.auth.items() if set(rule.fields.values()) <= found.keys()}
+        met = {None, *(named if connection is None else connection.credentials)}
+        return tuple(action for action in (catalog or self.catalog_of(connection)).values() if action.group.security in met)
+
+    def check(self, action: str, inputs: Mapping[str, Any], connection: Connection | None = None) -> tuple[Fault, ...]:
+        """The warnings about these inputs, also for the chosen model; raises InputError with every fault. Nothing is sent."""
+        return (*check_inputs(self.catalog_of(connection)[action], inputs), *self.models.advice(action, inputs))
+
+    def preview(self, action: str, inputs: Mapping[str, Any], connection: Connection) -> Preview:
+        """The exact request, without sending it and without reading a secret; raises InputError."""
+        chosen = self.catalog_of(connection)[action]
+        request = make_request(chosen, inputs, connection)
+        credential = connection.credential(chosen.operation.security)
+        hidden = [] if credential is None else masked(credential, facts(request, connection.server))
+        headers = (*self._calls.clients.headers(request, connection), *hidden)
+        return Preview(request.method, url(connection.server, request), headers, request)
+
+    def run(self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions = CallOptions()) -> Result:
+        """The whole result of one call; an event stream is collected. Raises ConnectorError, each kind saying what to do next."""
+        with self.stream(action, inputs, connection, options) as stream:
+            for event in stream:
+                del event  # the error that may follow shows the variables of this frame
+        assert stream.result is not None
+        return stream.result
+
+    @contextmanager
+    def stream(
+        self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions = CallOptions()
+    ) -> Iterator[SyncStream]:
+        """One call whose events can be read as they arrive; leaving the block closes the upstream connection."""
+        call, resolver = self._calls.make(self.catalog_of(connection)[action], inputs, connection, options)
+        stream: SyncStream | None = None
+        error: ConnectorError | None = None
+        try:
+            stream = SyncStream(SyncExecutor(call, self._calls.clients, resolver))
+            with stream:
+                yield stream
+            settle(stream.result, options.policy)
+        except ConnectorError as raised:
+            error = raised
+            raise
+        finally:
+            self._calls.note(call, stream.result if stream else None, error)
+
+    async def arun(self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions = CallOptions()) -> Result:
+        """``run`` for asyncio; cancelling it closes the upstream connection."""
+        async with self.astream(action, inputs, connection, options) as stream:
+            async for event in stream:
+                del event
+        assert stream.result is not None
+        return stream.result
+
+    def astream(
+        self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions = CallOptions()
+    ) -> AbstractAsyncContextManager[AsyncStream]:
+        """``stream`` for asyncio."""
+        return self._astream(action, inputs, connection, options)
+
+    @asynccontextmanager
+    async def _astream(
+        self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions
+    ) -> AsyncIterator[AsyncStream]:
+        from kosha_connector_openai.core.async_executor import AsyncExecutor, AsyncStream  # noqa: PLC0415 - threads need no asyncio
+
+        await self.aread(connection)
+        call, resolver = self._calls.make(self.catalog_of(connection)[action], inputs, connection, options)
+        stream: AsyncStream | None = None
+        error: ConnectorError | None = None
+        try:
+            executor = AsyncExecutor(call, self._calls.clients, resolver)
+            stream = AsyncStream(executor, await executor.start())
+            async with stream:
+                yield stream
+            settle(stream.result, options.policy)
+        except ConnectorError as raised:
+            error = raised
+            raise
+        finally:
+            self._calls.note(call, stream.result if stream else None, error)
+
+    async def relay(self, action: str, raw: RawInputs, connection: Connection, options: CallOptions = CallOptions()) -> Relay:
+        """The reply, its body unread, to a request that another client wrote; it is sent once unless ``options`` name more attempts.
+
+        ``async with`` what comes back. Raises ConnectorError; inputs are checked for their place alone.
+        """
+        from kosha_connector_openai.core.passthrough import Relay  # noqa: PLC0415 - threads need no asyncio
+
+        call, resolver = self._calls.make_raw(self.catalog_of(connection)[action], raw, connection, options)
+        return await Relay(call, self._calls.clients, resolver, self._calls.note_relay).open()
+
+    def test(self, connection: Connection) -> str:
+        """Says in a sentence that the connection works; raises ConnectorError, its hint fitted to the connection form."""
+        test = self.manifest.connection.test
+        if test is None:
+            raise SetupError("This connector has no connection test.")
+        try:
+            result = self.run(test.action, test.inputs, connection)
+        except ApiError as error:
+            error.hint = test.advice.get(error.category, error.hint)
+            raise
+        return f"{self.manifest.title} answered {result.status} in {result.duration:.2f} s."
+
+    def close(self) -> None:
+        """Closes the connections of threads and forgets cached secrets."""
+        self._calls.close()
+
+    async def aclose(self) -> None:
+        """The same, and those of the running event loop."""
+        await self._calls.aclose()
+
+
+__all__ = ["Action", "CallOptions", "Connection", "Connector", "Options", "Preview", "Result"]

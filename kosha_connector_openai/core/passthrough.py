@@ -1,0 +1,182 @@
+"""Passes one request on as it was written and gives back the reply unread, byte for byte: no decoding, and by default no second try."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Self
+
+from kosha_connector_openai.core.actions.action import EVENT_STREAM
+from kosha_connector_openai.core.call import Call, Head
+from kosha_connector_openai.core.executor import bare
+from kosha_connector_openai.core.plan import redirect_refused, retry_wait, transport_error
+from kosha_connector_openai.core.redaction import Mask
+from kosha_connector_openai.core.result.result import merge, read_facts
+from kosha_connector_openai.core.transport.client import Clients
+from kosha_connector_openai.core.transport.idle_timer import Patience
+from kosha_connector_openai.core.transport.retry import Failure
+from kosha_connector_openai.errors import ConnectorError, OutcomeUnknownError, ReplyTooLargeError
+from kosha_connector_openai.http.engine import AsyncReply, WireError
+from kosha_connector_openai.secrets.resolver import SecretResolver
+from kosha_connector_openai.secrets.secret import Secret
+
+_UNAUTHORIZED = 401
+_REDIRECTS = range(300, 400)
+
+
+class Relay:
+    """One request passed on. ``status`` and ``headers`` (names in lower case, without secrets) are set once it is open.
+
+    Closing it, or cancelling the task that reads it, closes the upstream connection at once.
+    """
+
+    def __init__(self, call: Call, clients: Clients, resolver: SecretResolver, note: Callable[[Relay], None]) -> None:
+        self._call = call
+        self._clients = clients
+        self._resolver = resolver
+        self._note: Callable[[Relay], None] | None = note
+        self._reply: AsyncReply | None = None
+        self._patience = Patience()
+        self._secrets: tuple[bytes, ...] = ()
+        call.secrets, call.refresh = resolver.used, resolver.refresh
+        timeouts = call.connection.timeouts
+        self._long = call.options.timeout or max(timeouts.total, timeouts.stream_total)
+        if call.request.body is not None and not call.request.replayable:
+            call.deadline = call.started + self._long
+        self.status = 0
+        self.headers: tuple[tuple[str, str], ...] = ()
+        self.request_id: str | None = None
+        self.streams = False
+        """Whether the reply is a stream of events."""
+        self.outcome = "incomplete"
+        self.received = 0
+        """Bytes of the reply's body that were read."""
+
+    @property
+    def call(self) -> Call:
+        """The call that this is an execution of."""
+        return self._call
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.close()
+
+    async def open(self) -> Self:
+        """Sends the request and waits for the head of the reply. Raises ConnectorError; nothing is left open then."""
+        try:
+            await self._open()
+        except ConnectorError as error:
+            self.outcome, self.status = error.code, getattr(error, "status", None) or 0
+            await self.close()
+            raise bare(error)  # noqa: B904 - it is its own cause
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def _open(self) -> None:
+        call = self._call
+        while True:
+            call.attempts += 1
+            try:
+                head = await self._send()
+            except WireError as fault:
+                error, failure = transport_error(call, fault)
+                await self._again(error, failure)
+                continue
+            if head.status == _UNAUTHORIZED and call.request.replayable and not call.refreshed and call.refresh():
+                call.refreshed = True
+                await self._drop()
+                continue
+            if head.status in _REDIRECTS:
+                raise redirect_refused(head.status, merge(head.headers), read_facts(head.headers, call.manifest.result))
+            names = call.manifest.result.request_id
+            self.status, self.headers = head.status, head.headers
+            self.request_id = next((value for name, value in head.headers if name in names), None)
+            return
+
+    async def _again(self, error: ConnectorError, failure: Failure) -> None:
+        """Waits until the next try, where more than one was asked for; otherwise raises the error."""
+        attempts = self._call.options.attempts
+        wait = retry_wait(self._call, failure) if attempts is not None and attempts > 1 else None
+        if wait is None:
+            raise error
+        await asyncio.sleep(wait)
+
+    async def _send(self) -> Head:
+        call = self._call
+        sending = self._clients.open_async(call.request, call.connection, call.credential, self._resolver, call.deadline)
+        try:
+            self._reply = reply = await self._patience.wait(sending, call.deadline)
+        except TimeoutError:
+            raise WireError("read", "deadline") from None
+        self._secrets = tuple(_echoes(call.secrets))
+        call.deadline = call.started + self._long
+        kind = next((value for name, value in reply.headers if name == "content-type"), "")
+        self.streams = kind.partition(";")[0].strip().lower() == EVENT_STREAM
+        return call.scrub_head(Head(reply.status, tuple(reply.headers)))
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it arrives. Raises ConnectorError where it ends before its end, is too large, or too slow."""
+        call, reply = self._call, self._reply
+        assert reply is not None
+        timeouts, limits = call.connection.timeouts, call.connection.limits
+        idle, most = (timeouts.stream_idle, limits.stream) if self.streams else (timeouts.read, limits.download)
+        source, patience, mask, clock = reply.chunks(), self._patience, Mask(self._secrets), time.monotonic
+        try:
+            while True:
+                patience.begin(min(clock() + idle, call.deadline))
+                chunk = await anext(source, b"")
+                patience.end()
+                if not chunk:
+                    break
+                self.received += len(chunk)
+                if self.received > most:
+                    raise ReplyTooLargeError(f"The reply is larger than {most} bytes.", status=self.status, request_id=self.request_id)
+                shown = mask.feed(chunk)
+                if shown:
+                    yield shown
+        except asyncio.CancelledError:
+            patience.end()
+            if not patience.is_over():
+                raise
+            error: ConnectorError = _late(call)
+        except WireError as fault:
+            error, _ = transport_error(call, fault)
+        except ConnectorError as raised:
+            error = raised
+        else:
+            if rest := mask.rest():
+                yield rest
+            self.outcome = "ok" if self.status < 400 else "api"  # noqa: PLR2004
+            return
+        finally:
+            patience.end()
+        self.outcome = error.code
+        raise bare(error)
+
+    async def close(self) -> None:
+        """Gives the upstream connection back, or closes it where the reply was not read to its end; writes the record, once."""
+        self._patience.close()
+        await self._drop()
+        note, self._note = self._note, None
+        if note is not None:
+            note(self)
+
+    async def _drop(self) -> None:
+        reply, self._reply = self._reply, None
+        if reply is not None:
+            await reply.close()
+
+
+def _late(call: Call) -> OutcomeUnknownError:
+    return OutcomeUnknownError("The reply stopped, or did not end in time.", phase="deadline", attempts=call.attempts)
+
+
+def _echoes(secrets: list[Secret]) -> Iterator[bytes]:
+    for secret in secrets:
+        for form in secret.echoes():
+            yield form.encode()

@@ -1,0 +1,120 @@
+"""Calls: what a connector keeps between its calls (sockets, secrets, retry budgets), how one is made ready, and how it is noted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from kosha_connector_openai.core.actions.action import Action
+from kosha_connector_openai.core.call import Call, CallOptions, make_raw_request, make_request
+from kosha_connector_openai.core.connection.connection import Connection
+from kosha_connector_openai.core.record import Record
+from kosha_connector_openai.core.request.request import Request
+from kosha_connector_openai.core.result.result import Result
+from kosha_connector_openai.core.transport.client import Clients
+from kosha_connector_openai.core.transport.retry import RetryBudget
+from kosha_connector_openai.errors import ConnectorError
+from kosha_connector_openai.manifest.manifest import Manifest
+from kosha_connector_openai.secrets.resolver import SecretResolver
+from kosha_connector_openai.secrets.store import SecretCache, SecretContext, SecretStores
+
+if TYPE_CHECKING:
+    from kosha_connector_openai.core.connection.oauth2_renewal import Grant
+    from kosha_connector_openai.core.passthrough import Relay
+    from kosha_connector_openai.core.request.raw import RawInputs
+
+_WORDS: Final = {"complete": "ok", "pending": "ok"}
+"""What the record says of an outcome that is no trouble."""
+Ready = tuple[Call, SecretResolver]
+
+
+class Calls:
+    """The calls of one connector. Safe to share between threads and event loops."""
+
+    def __init__(self, manifest: Manifest, stores: SecretStores, record: Callable[[Record], None]) -> None:
+        self._manifest = manifest
+        self._stores = stores
+        self.record = record
+        self.clients = Clients(f"kosha-connector-{manifest.id}/{manifest.version}")
+        self._cache = SecretCache()
+        self._budgets: dict[object, RetryBudget] = {}
+        self._grants: dict[object, Grant] = {}
+
+    def make(self, action: Action, inputs: Mapping[str, Any], connection: Connection, options: CallOptions) -> Ready:
+        """A call ready to be made, and what resolves its secrets; raises ConnectorError."""
+        call, resolver = self._ready(action, make_request(action, inputs, connection), connection, options)
+        if options.budget is not None:
+            size = call.request.body.length if call.request.body else 0
+            call.ticket = options.budget.reserve(action.id, inputs, size, paid=action.hints.paid, times=call.payments)
+        return call, resolver
+
+    def make_raw(self, action: Action, raw: RawInputs, connection: Connection, options: CallOptions) -> Ready:
+        """The same for a request that another client wrote."""
+        return self._ready(action, make_raw_request(action, raw, connection), connection, options)
+
+    def note(self, call: Call, result: Result | None, error: ConnectorError | None) -> None:
+        """Settles the call's budget and writes its record."""
+        if call.ticket is not None:
+            call.ticket.settle(result, error)
+        source: Any = result or error
+        outcome = error.code if error else "incomplete" if result is None else _WORDS.get(result.outcome, result.outcome)
+        self._write(call, outcome, getattr(source, "status", None), getattr(source, "request_id", None))
+
+    def note_relay(self, relay: Relay) -> None:
+        """Writes the record of a request that was passed on."""
+        self._write(relay.call, relay.outcome, relay.status or None, relay.request_id)
+
+    def close(self) -> None:
+        """Closes the connections of threads and forgets cached secrets."""
+        self.clients.close()
+        self._forget()
+
+    async def aclose(self) -> None:
+        """The same, and those of the running event loop."""
+        await self.clients.close_async()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._cache.clear()
+        self._grants.clear()
+
+    def _ready(self, action: Action, request: Request, connection: Connection, options: CallOptions) -> Ready:
+        credential = connection.credential(action.operation.security)
+        budget = self._budgets.setdefault(connection.pool_key, RetryBudget())
+        call = Call(action, request, connection, credential, self._manifest, options, budget)
+        return call, self._resolver(call)
+
+    def _resolver(self, call: Call) -> SecretResolver:
+        connection, credential = call.connection, call.credential
+        context = SecretContext(connection.options.tenant, str(connection.server.origin), self._manifest.id)
+        if credential is None or credential.scheme != "oauth2":
+            return SecretResolver(self._stores, self._cache, context, credential.every_reference if credential else {})
+        from kosha_connector_openai.core.connection.oauth2_renewal import Grant, TokenResolver  # noqa: PLC0415 - few connections need it
+        from kosha_connector_openai.core.transport.token_exchange import token_exchange  # noqa: PLC0415
+
+        key = (context, *sorted(credential.settings.items()), *sorted(map(str, credential.every_reference.values())))
+        grant = self._grants.setdefault(key, Grant())
+        exchange = token_exchange(self.clients, connection, lambda: call.deadline)
+        return TokenResolver(self._stores, self._cache, context, credential, grant, exchange)
+
+    def _write(self, call: Call, outcome: str, status: int | None, request_id: str | None) -> None:
+        # What answered tells more than what was asked: a chain's secret names the store that had it.
+        used = dict.fromkeys(secret.reference for secret in call.secrets)
+        references = used or (call.credential.every_reference.values() if call.credential else ())
+        self.record(
+            Record(
+                connector=self._manifest.id,
+                action=call.action.id,
+                method=call.action.operation.method,
+                path=call.action.operation.path,
+                origin=str(call.connection.server.origin),
+                tenant=call.connection.options.tenant,
+                credential=", ".join(map(str, references)),
+                outcome=outcome,
+                status=status,
+                request_id=request_id,
+                attempts=call.attempts,
+                duration=round(call.clock() - call.started, 6),
+                spec_digest=call.action.digest,
+            )
+        )

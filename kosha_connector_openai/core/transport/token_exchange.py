@@ -1,0 +1,57 @@
+"""Asks a token server for a new access token, over the same engines and under the same rules as any call."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from kosha_connector_openai.core.connection.auth import Credential
+from kosha_connector_openai.core.connection.connection import Connection
+from kosha_connector_openai.core.connection.oauth2_renewal import Exchange, RefreshForm, TokenAnswer
+from kosha_connector_openai.core.request.request import Request
+from kosha_connector_openai.core.transport.client import Clients
+from kosha_connector_openai.errors import SecretStoreError
+from kosha_connector_openai.http.engine import WireError
+from kosha_connector_openai.http.origin import parse_server
+from kosha_connector_openai.secrets.resolver import SecretResolver
+
+_LIMIT = 64 * 1024
+"""Bytes of an answer."""
+_SECONDS = 30.0
+"""The longest that a token server is waited for."""
+
+
+def token_exchange(clients: Clients, connection: Connection, deadline: Callable[[], float]) -> Exchange:
+    """An exchange for calls of this connection, within the ``deadline`` (of ``time.monotonic``) of the call that needs the token."""
+
+    def exchange(url: str, client: Credential | None, form: RefreshForm, resolve: SecretResolver) -> TokenAnswer:
+        server = parse_server(url, pointer="/token_url")
+        # The path as it was given: to some servers a slash at its end matters.
+        path = server.prefix + ("/" if url.endswith("/") or not server.prefix else "")
+        headers = (("Accept", "application/json"), ("Content-Type", form.content_type))
+        request = Request("POST", path, path, headers, form)
+        to = replace(connection, server=replace(server, prefix=""), credentials={}, headers=())
+        end = min(deadline(), time.monotonic() + _SECONDS)
+        try:
+            return _read(clients, request, to, client, resolve, end)
+        except WireError:
+            failure = SecretStoreError("The token server did not answer.", hint="Check the option token_url and the network.")
+        raise failure
+
+    return exchange
+
+
+def _read(
+    clients: Clients, request: Request, to: Connection, client: Credential | None, resolve: SecretResolver, end: float
+) -> TokenAnswer:
+    reply = clients.open(request, to, client, resolve, end)
+    try:
+        body = b""
+        for chunk in reply.chunks(to.timeouts.read, end):
+            body += chunk
+            if len(body) > _LIMIT:
+                raise SecretStoreError("The token server's answer is too large.", hint="Check the option token_url.")
+        return TokenAnswer(reply.status, body)
+    finally:
+        reply.close()

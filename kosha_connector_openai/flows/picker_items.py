@@ -1,0 +1,96 @@
+"""Items of a list, or a field's schema -> the options that they are; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+from kosha_connector_openai.manifest.parts.pickers import Picker
+from kosha_connector_openai.text.json_pointer import find, first_of
+
+_DEPTH: Final = 6
+"""How far a field's schema is followed for the values that it names."""
+_LABEL: Final = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One value on offer. ``known`` is False for what nothing is known of; it is offered last and may well do."""
+
+    value: str
+    label: str = ""
+    about: str = ""
+    known: bool = True
+
+
+def fits(name: str, patterns: Sequence[str]) -> bool:
+    """Whether a name fits one of the patterns."""
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def written(picker: Picker) -> list[Option]:
+    """The options that are written in the picker itself."""
+    return [Option(entry.value, entry.label, entry.about) for entry in picker.fallback.options]
+
+
+def read(picker: Picker, items: Sequence[Any]) -> list[Option]:
+    """The items as options: those that fit, the latest first, each value once."""
+    kept = [item for item in items if all(_shown(item, path, patterns) for path, patterns in picker.where.items())]
+    if picker.sort is not None:
+        kept.sort(key=lambda item: _rank(first_of(item, [picker.sort or ""])), reverse=True)
+    options = {option.value: option for item in reversed(kept) if (option := _option(picker, item))}
+    return list(reversed(options.values()))
+
+
+def _shown(item: Any, path: str, patterns: Sequence[str]) -> bool:
+    return any(isinstance(value, str) and fits(value, patterns) for value in find(item, path))
+
+
+def _rank(value: Any) -> tuple[int, float, str]:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return 1, float(value), ""
+    return (1, 0.0, value) if isinstance(value, str) else (0, 0.0, "")
+
+
+def _option(picker: Picker, item: Any) -> Option | None:
+    value = first_of(item, [picker.value])
+    if not isinstance(value, str) or not value:
+        return None
+    label = first_of(item, picker.label)
+    about = [str(found) for path in picker.about if isinstance(found := first_of(item, [path]), (str, int))]
+    ends = first_of(item, [picker.ends]) if picker.ends else None
+    about += [f"goes away on {ends}"] if isinstance(ends, str) else []
+    return Option(value, _short(label) if isinstance(label, str) else "", _short(", ".join(about)))
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LABEL else f"{line[: _LABEL - 1]}\u2026"
+
+
+def searched(options: Sequence[Option], search: str) -> tuple[Option, ...]:
+    """Those that have every word, the ones whose value begins with them first."""
+    words = search.casefold().split()
+    found = [o for o in options if all(word in f"{o.value} {o.label} {o.about}".casefold() for word in words)]
+    return tuple(sorted(found, key=lambda option: not option.value.casefold().startswith(search.strip().casefold())))
+
+
+def described(schema: Mapping[str, Any], name: str) -> list[Option]:
+    """The texts that the description names for a field, through its references and alternatives, in its order."""
+    definitions = schema.get("$defs", {})
+    found: dict[str, None] = {}
+
+    def follow(part: Any, depth: int) -> None:
+        if not isinstance(part, Mapping) or depth > _DEPTH:
+            return
+        texts = [*part.get("enum", ()), part.get("const")]
+        found.update(dict.fromkeys(value for value in texts if isinstance(value, str)))
+        if isinstance(reference := part.get("$ref"), str):
+            follow(definitions.get(reference.rpartition("/")[2]), depth + 1)
+        for below in (*part.get("anyOf", ()), *part.get("oneOf", ()), *part.get("allOf", ()), part.get("items")):
+            follow(below, depth + 1)
+
+    follow(schema.get("properties", {}).get(name), 0)
+    return [Option(value) for value in found]

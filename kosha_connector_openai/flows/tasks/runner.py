@@ -1,0 +1,150 @@
+"""Presets over the facade: find them, check inputs, run them from a thread or an event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from kosha_connector_openai.connector import CallOptions, Connection, Connector
+from kosha_connector_openai.core.request.files import FilePolicy
+from kosha_connector_openai.core.result.outcome import Policy
+from kosha_connector_openai.errors import Fault, InputError
+from kosha_connector_openai.flows.driving import adrive, drive
+from kosha_connector_openai.flows.tasks.form import Form
+from kosha_connector_openai.flows.tasks.plans import Progress, Task, plan
+from kosha_connector_openai.flows.tasks.result import POLICIES, TaskResult
+from kosha_connector_openai.flows.tasks.template import Filling
+from kosha_connector_openai.manifest.parts.tasks import Preset, Presets
+from kosha_connector_openai.text.did_you_mean import nearest
+
+
+@dataclass(frozen=True)
+class TaskInfo:
+    """One preset as its users see it."""
+
+    name: str
+    preset: Preset
+
+    @property
+    def title(self) -> str:
+        """A few words."""
+        return self.preset.title
+
+    @property
+    def summary(self) -> str:
+        """One line."""
+        return self.preset.summary
+
+    @property
+    def action(self) -> str:
+        """The id of the action that it runs."""
+        return self.preset.action
+
+    @cached_property
+    def form(self) -> Form:
+        """The form."""
+        return Form(self.preset)
+
+    @property
+    def input_schema(self) -> dict[str, Any]:
+        """The inputs as JSON Schema 2020-12."""
+        return self.form.schema
+
+    def output_schema(self, inputs: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The JSON Schema of ``value``; with ``inputs`` as narrow as they make it, else for the defaults."""
+        defaults = {name: entry.default for name, entry in self.preset.inputs.items() if entry.default is not None}
+        return Filling({**defaults, **(inputs or {})}, {"strict_schema": lambda value, _: value}).request(self.preset.output)
+
+    @property
+    def sample(self) -> Any:
+        """A ``value`` as it could be."""
+        return self.preset.sample
+
+    @property
+    def example(self) -> dict[str, Any]:
+        """Inputs that run, but for files: those are named only."""
+        entries = self.preset.inputs.items()
+        return {name: entry.example for name, entry in entries if entry.example is not None}
+
+    def describe(self) -> dict[str, Any]:
+        """All of it as JSON-ready values."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "summary": self.summary,
+            "action": self.action,
+            "input_schema": self.input_schema,
+            "output_schema": self.output_schema(),
+            "example": self.example,
+            "sample": self.sample,
+        }
+
+
+def list_tasks(connector: Connector) -> tuple[TaskInfo, ...]:
+    """The connector's presets in their order. Raises ManifestError where their part of the manifest is wrong."""
+    return tuple(TaskInfo(name, preset) for name, preset in _part(connector).presets.items())
+
+
+def find_task(connector: Connector, name: str) -> TaskInfo:
+    """One preset; raises InputError, with the nearest name, where there is none."""
+    found = _part(connector).presets
+    if name not in found:
+        near = nearest(name, found)
+        fix = f"Did you mean `{near}`?" if near else f"Known here: {', '.join(found) or 'none'}."
+        raise InputError("No task has this name.", [Fault("", "unknown", "is not a task.", fix, sorted(found))])
+    return TaskInfo(name, found[name])
+
+
+def run_task(
+    connector: Connector,
+    name: str,
+    inputs: Mapping[str, Any],
+    connection: Connection,
+    *,
+    on_incomplete: Policy = "fail",
+    options: CallOptions = CallOptions(),
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> TaskResult:
+    """The typed result of a preset; ``options`` are those of each call, and ``progress`` is told after each of several.
+
+    ``on_incomplete`` says what becomes of an answer that was refused, cut short or breaks its form: an AnswerError (``fail``), a result
+    that says so with a warning (``warn``), or the result alone (``pass``). Raises ConnectorError.
+    """
+    return drive(plan(_task(connector, name, inputs, connection, on_incomplete, options, progress)), connector, connection)
+
+
+async def arun_task(
+    connector: Connector,
+    name: str,
+    inputs: Mapping[str, Any],
+    connection: Connection,
+    *,
+    on_incomplete: Policy = "fail",
+    options: CallOptions = CallOptions(),
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> TaskResult:
+    """``run_task`` for asyncio; cancelling it closes the upstream connection."""
+    return await adrive(plan(_task(connector, name, inputs, connection, on_incomplete, options, progress)), connector, connection)
+
+
+def _part(connector: Connector) -> Presets:
+    return connector.part("presets", Presets)
+
+
+def _task(
+    connector: Connector,
+    name: str,
+    inputs: Mapping[str, Any],
+    connection: Connection,
+    policy: Policy,
+    call: CallOptions,
+    progress: Callable[[Progress], None],
+) -> Task:
+    info = find_task(connector, name)
+    if policy not in POLICIES:
+        raise InputError("There is no such policy.", [Fault("", "enum", "is no policy.", f"Use {', '.join(POLICIES)}.", POLICIES)])
+    options = connection.options
+    files = FilePolicy(options.roots, options.any_path, connection.limits.upload)
+    return Task(name, info.preset, _part(connector), info.form.check(inputs), files, policy, call, progress)

@@ -1,0 +1,189 @@
+"""A request's body: read whole where it is checked, passed on piece by piece where it may be large; never more than the limits allow."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from typing import Final
+
+from kosha_connector_openai.core.transport.idle_timer import Patience
+from kosha_connector_openai.errors import ConnectorError, Fault
+from kosha_connector_openai.gateway.access.object_ids import UploadScan
+from kosha_connector_openai.gateway.exchange.multipart_scan import CUT, Parts
+from kosha_connector_openai.gateway.records import Receive, Refusal
+from kosha_connector_openai.gateway.replies import COMPRESSED, HIDDEN, bad_fields, shed
+
+_SMALL: Final = 256 * 1024
+"""Bytes; a smaller upload is looked at whole before anything is sent."""
+SLOW: Final = Refusal(408, "The body did not arrive in time.", code="body_timeout")
+FULL: Final = shed(503, "The service holds as many large bodies as it can.", 1)
+BAD_LENGTH: Final = Refusal(400, "The Content-Length is no number.", code="content_length")
+
+
+class ClientLeft(Exception):
+    """The client went away before its request was whole."""
+
+
+class BodyRefused(ConnectorError):
+    """A body must not go on; ``refusal`` says why, None where the client has gone."""
+
+    code = "body"
+
+    def __init__(self, refusal: Refusal | None) -> None:
+        super().__init__("The request's body was refused.")
+        self.refusal = refusal
+
+
+def too_large(limit: int) -> Refusal:
+    """413 with the limit."""
+    return Refusal(413, f"The body is larger than {limit} bytes.", code="body_too_large")
+
+
+def declared_length(headers: Mapping[bytes, bytes]) -> int | None:
+    """The bytes that a request announces: None where it does not say. Raises BodyRefused for a compressed body or a bad number."""
+    if headers.get(b"content-encoding", b"identity").strip().lower() not in (b"identity", b""):
+        raise BodyRefused(COMPRESSED)
+    text = headers.get(b"content-length")
+    if text is None:
+        return None if b"transfer-encoding" in headers else 0
+    if not text.isdigit() or len(text) > 18:  # noqa: PLR2004 - digits of any length that exists
+        raise BodyRefused(BAD_LENGTH)
+    return int(text)
+
+
+class Store:
+    """How many bytes of bodies are in memory for all calls together: many that are allowed one by one can be too much."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.used = 0
+
+    def take(self, size: int) -> None:
+        """Reserves bytes; raises BodyRefused where there are too many."""
+        if self.used + size > self._most:
+            raise BodyRefused(FULL)
+        self.used += size
+
+    def give_back(self, size: int) -> None:
+        """Frees them."""
+        self.used -= size
+
+
+async def read_whole(receive: Receive, patience: Patience, limit: int, idle: float, take: Callable[[int], None]) -> bytes:
+    """The whole body, each piece of which is told to ``take``. Raises BodyRefused, and ClientLeft."""
+    pieces: list[bytes] = []
+    size = 0
+    while True:
+        try:
+            message = await patience.wait(receive(), time.monotonic() + idle)
+        except TimeoutError:
+            raise BodyRefused(SLOW) from None
+        if message["type"] == "http.disconnect":
+            raise ClientLeft
+        piece = message.get("body", b"")
+        size += len(piece)
+        if size > limit:
+            raise BodyRefused(too_large(limit))
+        take(len(piece))
+        pieces.append(piece)
+        if not message.get("more_body", False):
+            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+class Upload:
+    """A body that is passed on while it arrives; the task that sends it asks for each piece when it has room for it."""
+
+    def __init__(
+        self,
+        receive: Receive,
+        limit: int,
+        idle: float,
+        parts: Parts | None = None,
+        required: Iterable[str] = (),
+        scan: UploadScan | None = None,
+    ) -> None:
+        """``idle``: seconds between two pieces; ``required``: names that some part must have; ``scan`` is shown every piece."""
+        self._receive = receive
+        self._limit = limit
+        self._idle = idle
+        self._parts = parts
+        self._required = tuple(required)
+        self._scan = scan
+        self._stopped = False
+        self._patience = Patience()
+        self._begun: list[bytes] = []
+        self.received = 0
+        self.over = asyncio.Event()
+        """Set once nothing more is read of it."""
+        self.refusal: Refusal | None = None
+        self.left = False
+        """Whether the client went away before the body was whole."""
+
+    async def begin(self) -> bytes | None:
+        """The whole body where it is small; else None, and the rest comes with ``pieces``. Raises BodyRefused."""
+        more = True
+        try:
+            while more and self.received <= _SMALL:
+                piece, more = await self._next()
+                self._begun.append(piece)
+        except BaseException:
+            self._end()
+            raise
+        if more:
+            return None
+        self._end()
+        return b"".join(self._begun)
+
+    def stop(self) -> None:
+        """No more is wanted: the reply is complete, or nobody waits for it."""
+        self._stopped = True
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The body's pieces. Raises BodyRefused, after which the upstream connection is closed and has not got a whole request."""
+        more = True
+        try:
+            while self._begun:
+                yield self._begun.pop(0)
+            while more:
+                piece, more = await self._next()
+                if piece:
+                    yield piece
+        finally:
+            self._end()
+
+    async def _next(self) -> tuple[bytes, bool]:
+        try:
+            message = await self._patience.wait(self._receive(), time.monotonic() + self._idle)
+        except TimeoutError:
+            raise self._refused(SLOW) from None
+        if message["type"] == "http.disconnect" or self._stopped:
+            self.left = not self._stopped
+            raise BodyRefused(None)
+        piece, more = message.get("body", b""), message.get("more_body", False)
+        self.received += len(piece)
+        if self.received > self._limit:
+            raise self._refused(too_large(self._limit))
+        if self._scan is not None and self._scan.feed(piece):
+            raise self._refused(HIDDEN)
+        refusal = self._look(self._parts, piece, last=not more) if self._parts is not None else None
+        if refusal is not None:
+            raise self._refused(refusal)
+        return piece, more
+
+    def _look(self, parts: Parts, piece: bytes, *, last: bool) -> Refusal | None:
+        refusal = parts.feed(piece)
+        if refusal is not None or not last:
+            return refusal
+        if not parts.closed:
+            return CUT
+        lacking = parts.lacking(self._required)
+        return bad_fields(Fault(f"/{name}", "required", "is missing.", f"Add `{name}`.") for name in lacking) if lacking else None
+
+    def _refused(self, refusal: Refusal) -> BodyRefused:
+        self.refusal = refusal
+        return BodyRefused(refusal)
+
+    def _end(self) -> None:
+        self._patience.close()
+        self.over.set()

@@ -1,0 +1,43 @@
+"""What all calls through the gateway share, and the two ways in which one of them ends early."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kosha_connector_openai.connector import Connector
+from kosha_connector_openai.gateway.access.admission import Admission
+from kosha_connector_openai.gateway.exchange.bodies import Store
+from kosha_connector_openai.gateway.exchange.headers import HeaderRules
+from kosha_connector_openai.gateway.exchange.usage_scan import UsageFinder
+from kosha_connector_openai.gateway.records import Owners, Refusal
+from kosha_connector_openai.gateway.settings import Limits
+from kosha_connector_openai.manifest.parts.relay import RelayRules
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Refused(Exception):
+    """The call goes no further; the caller is told why."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
+class Broken(Exception):
+    """The reply was cut after it had begun: the caller must see that it is not whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What all calls share."""
+
+    connector: Connector
+    limits: Limits
+    rules: RelayRules
+    headers: HeaderRules
+    admission: Admission
+    usage: UsageFinder
+    refused: frozenset[str]
+    store: Store
+    owners: Owners | None = None

@@ -1,0 +1,89 @@
+"""Which headers go on, both ways: only those on a list; one by which a caller would choose the upstream is refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from fnmatch import translate
+from typing import Final, Generic, TypeVar
+
+from kosha_connector_openai.manifest.parts.relay import RelayRules
+
+T = TypeVar("T")
+Pairs = Iterable[tuple[bytes, bytes]]
+_REMEMBERED: Final = 2_048
+_NEVER: Final = frozenset(
+    {"connection", "keep-alive", "proxy-authenticate", "set-cookie", "set-cookie2", "te", "trailer", "transfer-encoding", "upgrade"}
+)
+"""Of one connection alone (RFC 9110, section 7.6.1), or private; no list lets them through."""
+_LONGEST: Final = 8 * 1024
+
+
+class HeaderRules:
+    """The lists; what they say of a name is worked out once."""
+
+    def __init__(self, rules: RelayRules, kept: Iterable[str]) -> None:
+        """``kept`` are the headers of every result, which clients read."""
+        self._sent = _Names(rules.request_headers, str)
+        self._refused = _Names(rules.refused_headers, str)
+        # The body's length is told anew where the whole body is at hand.
+        self._shown = _Names((*kept, *rules.reply_headers, "content-length"), str.encode, without=(*rules.hidden_headers, *_NEVER))
+
+    def sent(self, headers: Pairs) -> tuple[tuple[str, str], ...]:
+        """What of a request's headers goes to the upstream, in its order; repeated ones stay repeated."""
+        find = self._sent.find
+        return tuple((name, value.decode("latin-1")) for key, value in headers if (name := find(key)) is not None)
+
+    def refused(self, headers: Pairs) -> str | None:
+        """The first header by which the caller would choose the upstream."""
+        find = self._refused.find
+        return next((name for key, _ in headers if (name := find(key)) is not None), None)
+
+    def shown(self, headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+        """What of a reply's headers comes back, in its order."""
+        find = self._shown.find_text
+        found = []
+        for key, value in headers:
+            name = find(key)
+            if name is not None and (key != "location" or _is_relative(value)) and len(value) <= _LONGEST:
+                found.append((name, value.encode("latin-1")))
+        return found
+
+
+class _Names(Generic[T]):
+    """Whether a name fits a list of patterns: its form for the other side, or None."""
+
+    def __init__(self, patterns: Iterable[str], write: Callable[[str], T], without: Iterable[str] = ()) -> None:
+        self._fits = _pattern(patterns)
+        self._without = _pattern(without)
+        self._write = write
+        self._bytes: dict[bytes, T | None] = {}
+        self._text: dict[str, T | None] = {}
+
+    def find(self, name: bytes) -> T | None:
+        try:
+            return self._bytes[name]
+        except KeyError:
+            return self._remember(self._bytes, name, name.decode("latin-1"))
+
+    def find_text(self, name: str) -> T | None:
+        try:
+            return self._text[name]
+        except KeyError:
+            return self._remember(self._text, name, name)
+
+    def _remember(self, known: dict[bytes, T | None] | dict[str, T | None], key: bytes | str, name: str) -> T | None:
+        if len(known) >= _REMEMBERED:  # names come from outside
+            known.clear()
+        fits = self._fits.fullmatch(name) is not None and self._without.fullmatch(name) is None
+        found = known[key] = self._write(name) if fits else None  # type: ignore[index]
+        return found
+
+
+def _pattern(patterns: Iterable[str]) -> re.Pattern[str]:
+    return re.compile("|".join(map(translate, patterns)) or "(?!)", re.ASCII | re.IGNORECASE)
+
+
+def _is_relative(location: str) -> bool:
+    """Whether a Location names a path alone: a whole address would be the upstream's own."""
+    return location.startswith("/") and not location.startswith("//")

@@ -1,0 +1,215 @@
+"""One call through the gateway: the caller's request goes on as it came, and the upstream's reply comes back as it is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from kosha_connector_openai.core.connection.connection import Connection
+from kosha_connector_openai.core.passthrough import Relay
+from kosha_connector_openai.core.request.media_types import BytesBody
+from kosha_connector_openai.core.request.raw import RawInputs, StreamBody
+from kosha_connector_openai.core.transport.idle_timer import Patience
+from kosha_connector_openai.errors import ConnectorError, Fault, InputError
+from kosha_connector_openai.gateway.access.object_ids import UploadScan, texts
+from kosha_connector_openai.gateway.exchange import multipart_scan as multipart
+from kosha_connector_openai.gateway.exchange import validation as checks
+from kosha_connector_openai.gateway.exchange.bodies import BodyRefused, ClientLeft, Upload, declared_length, read_whole, too_large
+from kosha_connector_openai.gateway.exchange.context import Broken, Headers, Refused, Site
+from kosha_connector_openai.gateway.exchange.disconnect import Departure
+from kosha_connector_openai.gateway.exchange.response import Answer
+from kosha_connector_openai.gateway.observe.exchange_record import Visit
+from kosha_connector_openai.gateway.records import Caller, Owners, Receive, Refusal
+from kosha_connector_openai.gateway.replies import HIDDEN, bad_fields, bad_input, of_error, refused_field
+from kosha_connector_openai.gateway.routes import Route
+
+
+class Passage:
+    """One call on its way."""
+
+    def __init__(self, site: Site, visit: Visit, receive: Receive, answer: Answer, caller: Caller, route: Route, named: set[str]) -> None:
+        """``named`` is told the ids that the body has."""
+        self._site = site
+        self._visit = visit
+        self._receive = receive
+        self._answer = answer
+        self._caller = caller
+        self._route = route
+        self._named = named
+        self._guards = site.owners is not None and site.owners.guards(caller)
+        self._patience = Patience()
+        self._upload: Upload | None = None
+        self._held_bytes = 0
+
+    async def run(self, values: Mapping[str, str], query: str, headers: Headers, connection: Connection) -> None:
+        """Passes the request on and the reply back. Raises Refused before anything was answered, Broken after."""
+        departure = Departure(self._receive)
+        try:
+            body = await self._body(values, query, headers)
+            departure.start(self._upload.over if self._upload else None)
+            raw = RawInputs(values, query, self._site.headers.sent(headers), body)
+            self._visit.attempts = 1
+            async with await self._site.connector.relay(self._route.id, raw, connection) as relay:
+                self._note(relay)
+                await self._answer.pass_on(relay)
+                self._visit.outcome = relay.outcome
+        except ClientLeft:
+            self._visit.outcome = "left"
+        except asyncio.CancelledError:
+            if not departure.gone:
+                raise
+            self._task_goes_on()
+            self._visit.outcome = "left"
+        except BodyRefused as error:
+            self._refuse_body(error)
+        except InputError as error:
+            self._visit.attempts = 0
+            raise Refused(bad_input(error)) from None
+        except ConnectorError as error:
+            self._fail(error)
+        finally:
+            departure.stop()
+            self._patience.close()
+            self._answer.close()
+            self._site.store.give_back(self._held_bytes)
+            if self._upload is not None:
+                self._upload.stop()
+                self._visit.received = self._upload.received
+
+    def _task_goes_on(self) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            task.uncancel()
+
+    def _note(self, relay: Relay) -> None:
+        visit = self._visit
+        visit.upstream_status, visit.upstream_request_id = relay.status, relay.request_id
+        visit.attempts, visit.streamed = relay.call.attempts, relay.streams
+
+    def _refuse_body(self, error: BodyRefused) -> None:
+        if error.refusal is None:
+            self._visit.outcome = "left"
+        elif self._answer.begun:
+            raise Broken from None
+        else:
+            raise Refused(error.refusal) from None
+
+    def _fail(self, error: ConnectorError) -> None:
+        """What to do where no reply came, or not all of it."""
+        visit = self._visit
+        visit.outcome = error.code
+        if self._answer.begun:
+            raise Broken from None
+        hints = self._route.action.hints
+        raise Refused(of_error(error, repeatable=hints.idempotent, hint=self._site.rules.retry_hint)) from None
+
+    async def _body(self, values: Mapping[str, str], query: str, headers: Headers) -> BytesBody | StreamBody | None:
+        """The body as it will go on, after all that can be said against it; nothing was sent until here."""
+        given = dict(headers)
+        length = declared_length(given)
+        strict = self._caller.validation != "off"
+        faults = list(checks.parameter_faults(self._route, values, query)) if strict and (query or values) else []
+        content_type = given.get(b"content-type", b"").decode("latin-1")
+        if length == 0:
+            self._found([*faults, *self._bodiless()] if strict else faults)
+            await self._empty()
+            return BytesBody(b"", content_type or None) if content_type and self._route.method not in ("GET", "HEAD") else None
+        kind = content_type.partition(";")[0].strip().lower()
+        form = self._route.forms.get(kind)
+        self._check_type(kind, known=form is not None)
+        is_json = kind.endswith("json") or not self._route.forms
+        limit = self._site.limits.body_json if is_json else self._site.limits.body
+        if length is not None and length > limit:
+            raise Refused(too_large(limit))
+        if is_json:
+            return await self._json(content_type, limit, faults)
+        self._found(faults)
+        return await self._stream(content_type, length, limit, form.required if form and self._caller.validation == "on" else ())
+
+    async def _empty(self) -> None:
+        """Takes the empty body off the line, so that what comes next is the client's leaving."""
+        await self._receive()
+
+    def _bodiless(self) -> Iterable[Fault]:
+        """What a request without a body lacks."""
+        body = self._route.action.operation.request_body
+        if body is None or not body.required:
+            return ()
+        return (Fault("", "required", "is missing.", f"Send it as {' or '.join(self._route.forms)}."),)
+
+    def _check_type(self, kind: str, *, known: bool) -> None:
+        """JSON must not stand in for an upload, whatever is checked otherwise; nor a form for JSON, where anything is checked."""
+        forms = self._route.forms
+        if known:
+            return
+        if forms and self._guards:  # what is not read cannot be known to name only the caller's things
+            raise Refused(Refusal(415, f"This operation takes {' or '.join(forms)}.", code="content_type"))
+        if not forms:
+            if self._caller.validation == "on":
+                raise Refused(Refusal(400, "This operation takes no body.", code="body"))
+        elif self._caller.validation == "on" or (kind.endswith("json") and all(name.startswith("multipart/") for name in forms)):
+            raise Refused(Refusal(415, f"This operation takes {' or '.join(forms)}.", code="content_type"))
+
+    async def _json(self, content_type: str, limit: int, faults: list[Fault]) -> BytesBody:
+        site, caller = self._site, self._caller
+        raw = await read_whole(self._receive, self._patience, limit, site.limits.body_idle, self._take)
+        form = self._route.forms.get(content_type.partition(";")[0].strip().lower())
+        value: Any = None
+        try:
+            value = await checks.read_json(raw, limit) if raw or form else None
+        except InputError as error:
+            if self._guards:
+                raise Refused(bad_input(error)) from None
+            name = checks.refused_in_text(raw, site.refused)
+            if name is not None:
+                raise Refused(refused_field(name)) from None
+            faults += error.faults
+        else:
+            name = checks.refused_name(value, site.refused, form)
+            if name is not None:
+                raise Refused(refused_field(name))
+            if site.owners is not None and self._guards:
+                await self._look(site.owners, value, len(raw))
+            if form is not None and caller.validation != "off":
+                faults += await checks.body_faults(form, value, len(raw))
+        self._found(faults)
+        return BytesBody(raw, content_type or None)
+
+    async def _look(self, owners: Owners, value: Any, size: int) -> None:
+        """Refuses a body that names what is another's, and notes what it names."""
+        if await asyncio.to_thread(self._names, owners, value) if size > checks.LARGE else self._names(owners, value):
+            raise Refused(HIDDEN)
+
+    def _names(self, owners: Owners, value: Any) -> bool:
+        self._named.update(texts(value))
+        return any(owners.is_foreign(self._caller, text) for text in self._named)
+
+    def _take(self, size: int) -> None:
+        self._site.store.take(size)
+        self._visit.received += size
+        self._held_bytes += size
+
+    def _found(self, faults: list[Fault]) -> None:
+        """Refuses the request for its faults, or counts them."""
+        if not faults or self._caller.validation == "off":
+            return
+        if self._caller.validation == "on":
+            raise Refused(bad_fields(faults))
+        self._visit.faults = len(faults)
+
+    async def _stream(self, content_type: str, length: int | None, limit: int, required: Iterable[str]) -> BytesBody | StreamBody:
+        """An upload: whole where it is small, otherwise as it arrives."""
+        parts = None
+        if content_type.lower().startswith("multipart/"):
+            mark = multipart.boundary(content_type)
+            if mark is None:
+                raise Refused(multipart.BAD_BOUNDARY)
+            parts = multipart.Parts(mark, self._site.refused)
+        upload = self._upload = Upload(self._receive, limit, self._site.limits.body_idle, parts, required, self._scan())
+        small = await upload.begin()
+        return BytesBody(small, content_type) if small is not None else StreamBody(upload.pieces(), content_type, length)
+
+    def _scan(self) -> UploadScan | None:
+        owners, caller = self._site.owners, self._caller
+        return UploadScan(lambda text: owners.is_foreign(caller, text)) if owners is not None and self._guards else None

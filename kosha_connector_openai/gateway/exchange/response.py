@@ -1,0 +1,199 @@
+"""The upstream's reply on its way back: events as they arrive, JSON once it is whole, files piece by piece, errors in the error shape."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Collection
+from typing import Final
+
+from kosha_connector_openai.core.passthrough import Relay
+from kosha_connector_openai.core.transport.idle_timer import Patience
+from kosha_connector_openai.errors import ConnectorError, MalformedReplyError, ReplyTooLargeError
+from kosha_connector_openai.gateway.access.admission import Kind
+from kosha_connector_openai.gateway.exchange.bodies import ClientLeft
+from kosha_connector_openai.gateway.exchange.context import Headers, Refused, Site
+from kosha_connector_openai.gateway.exchange.usage_scan import Tail
+from kosha_connector_openai.gateway.observe.exchange_record import Visit
+from kosha_connector_openai.gateway.records import Caller, Send
+from kosha_connector_openai.gateway.replies import ID_HEADER, shed, wrapped
+from kosha_connector_openai.gateway.routes import Route
+from kosha_connector_openai.text.json_text import JsonLimits, JsonTextError, decode, encode
+
+_HELD: Final = 256 * 1024
+"""Bytes of a JSON reply that are held back until it is whole, so that a cut one is told by its status."""
+_STALLED: Final = 120.0
+"""Seconds until a client that reads nothing is left."""
+_FAULTS: Final = b"x-kosha-faults"
+_REFUSED: Final = 300
+_FORGOTTEN: Final = frozenset({b"content-type", b"content-length", b"content-encoding"})
+
+
+class Answer:
+    """One reply."""
+
+    def __init__(
+        self, site: Site, visit: Visit, send: Send, caller: Caller, route: Route, more: Headers, named: Collection[str] = ()
+    ) -> None:
+        """``more`` are headers that every reply gets; ``named`` are the ids that the request had."""
+        self._site = site
+        self._visit = visit
+        self._send = send
+        self._caller = caller
+        self._route = route
+        self._more = more
+        self._named = named
+        self._patience = Patience()
+        self.begun = False
+        """Whether the caller has got the head of it."""
+        self.kind: Kind = "call"
+        """The place that the call holds."""
+
+    def close(self) -> None:
+        """Waits for nothing any more."""
+        self._patience.close()
+
+    async def pass_on(self, relay: Relay) -> None:
+        """The reply, by what it is. Raises Refused before it has begun, ClientLeft, and what the relay raises."""
+        shown = self._site.headers.shown(relay.headers)
+        kind = next((value for name, value in shown if name == b"content-type"), b"").partition(b";")[0].strip().lower()
+        shown.append((ID_HEADER, self._visit.request_id.encode()))
+        if self._visit.faults:
+            shown.append((_FAULTS, str(self._visit.faults).encode()))
+        shown += self._more
+        if relay.streams:
+            await self._events(relay, shown)
+        elif relay.status < _REFUSED and self._narrows:
+            await self._narrowed(relay, shown)
+        elif kind.endswith(b"json"):
+            await self._held(relay, shown)
+        elif relay.status >= 400:  # noqa: PLR2004
+            await self._wrapped(relay, shown, kind.decode("latin-1"))
+        else:
+            await self._plain(relay.chunks(), relay.status, shown)
+
+    async def _events(self, relay: Relay, shown: Headers) -> None:
+        """Each piece as it arrives; the head at once, so that the client knows that it was heard."""
+        if not self._site.admission.change(self._caller.name, self._caller.allowance):
+            raise Refused(shed(429, f"This token may have {self._caller.allowance.streams} open streams.", 1))
+        self.kind = "stream"
+        await self._begin(relay.status, shown)
+        await self._send(_NOTHING)  # else the head would wait for the first event
+        tail = Tail()
+        try:
+            await self._pieces(relay.chunks(), tail)
+        finally:
+            self._visit.usage = self._site.usage.find(tail.text())
+        await self._send(_LAST)
+
+    async def _held(self, relay: Relay, shown: Headers) -> None:
+        """JSON: held back until it is whole, if it is not large."""
+        owners, caller, route = self._site.owners, self._caller, self._route
+        listens = owners is not None and relay.status < _REFUSED and owners.listens(caller, route.id)
+        # What is not read whole is not known to be the caller's.
+        most = relay.call.connection.limits.reply_json if listens else _HELD
+        chunks, held, size = relay.chunks(), [], 0
+        async for chunk in chunks:
+            held.append(chunk)
+            size += len(chunk)
+            if size > most:
+                await self._plain(_chain(held, chunks), relay.status, shown)
+                return
+        body = held[0] if len(held) == 1 else b"".join(held)
+        if not any(name == b"content-length" for name, _ in shown):
+            shown.append((b"content-length", str(size).encode()))
+        self._visit.usage = self._site.usage.find(body)
+        if owners is not None and listens:
+            owners.learn(caller, route.id, body, self._named)
+        await self._whole(relay.status, shown, body)
+
+    @property
+    def _narrows(self) -> bool:
+        owners = self._site.owners
+        return owners is not None and owners.narrows(self._caller, self._route.id)
+
+    async def _narrowed(self, relay: Relay, shown: Headers) -> None:
+        """A list over the whole account: the caller's part of it. One that cannot be read is not passed on."""
+        owners, most = self._site.owners, relay.call.connection.limits.reply_json
+        assert owners is not None
+        body = bytearray()
+        async for chunk in relay.chunks():
+            body += chunk
+            if len(body) > most:
+                raise ReplyTooLargeError(f"The list is larger than {most} bytes.", status=relay.status, request_id=relay.request_id)
+        limits = JsonLimits(bytes=most, nodes=most, string=most)
+        try:
+            value = decode(bytes(body), limits) if body else None
+        except JsonTextError:
+            raise MalformedReplyError("The list is no JSON.", status=relay.status, request_id=relay.request_id) from None
+        written = encode(owners.narrow(self._caller, self._route.id, value), limits) if body else b""
+        kept = [(name, value) for name, value in shown if name != b"content-length"]
+        await self._whole(relay.status, [*kept, (b"content-length", str(len(written)).encode())], written)
+
+    async def _wrapped(self, relay: Relay, shown: Headers, kind: str) -> None:
+        """An error that is not JSON, in the error shape, with its own status."""
+        body = bytearray()
+        try:
+            async for chunk in relay.chunks():
+                body += chunk
+                if len(body) > self._limit_of_errors(relay):
+                    break
+        except ConnectorError:
+            pass  # the status says enough
+        written = wrapped(relay.status, kind, bytes(body))
+        kept = [(name, value) for name, value in shown if name not in _FORGOTTEN]
+        head = [(b"content-type", b"application/json"), (b"content-length", str(len(written)).encode())]
+        await self._whole(relay.status, [*kept, *head], written)
+
+    def _limit_of_errors(self, relay: Relay) -> int:
+        return relay.call.connection.limits.reply_error
+
+    async def _plain(self, chunks: AsyncIterator[bytes], status: int, shown: Headers) -> None:
+        """Anything else: its head with its first piece, so that a reply that never comes is told by a status."""
+        first = await anext(chunks, b"")
+        await self._begin(status, shown)
+        if first:
+            await self._pieces(_chain([first], chunks))
+        await self._send(_LAST)
+
+    async def _pieces(self, chunks: AsyncIterator[bytes], tail: Tail | None = None) -> None:
+        """Sends each piece; a client that reads none of it for long is left."""
+        visit, send, patience, clock = self._visit, self._send, self._patience, time.monotonic
+        async for chunk in chunks:
+            patience.begin(clock() + _STALLED)
+            try:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            except asyncio.CancelledError:
+                if patience.is_over():
+                    raise ClientLeft from None
+                raise
+            finally:
+                patience.end()
+            visit.sent += len(chunk)
+            if tail is not None:
+                tail.add(chunk)
+
+    async def _begin(self, status: int, shown: Headers) -> None:
+        self.begun = True
+        self._visit.begins(status)
+        try:  # on a connection whose last reply was not read yet, even a head waits
+            message = {"type": "http.response.start", "status": status, "headers": shown}
+            await self._patience.wait(self._send(message), time.monotonic() + _STALLED)
+        except TimeoutError:
+            raise ClientLeft from None
+
+    async def _whole(self, status: int, shown: Headers, body: bytes) -> None:
+        await self._begin(status, shown)
+        self._visit.sent = len(body)
+        await self._send({"type": "http.response.body", "body": body})
+
+
+_NOTHING: Final = {"type": "http.response.body", "body": b"", "more_body": True}
+_LAST: Final = {"type": "http.response.body", "body": b"", "more_body": False}
+
+
+async def _chain(held: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    for chunk in held:
+        yield chunk
+    async for chunk in rest:
+        yield chunk

@@ -1,0 +1,80 @@
+"""A request's path, query and JSON body against the action's schemas, on a decoded copy: what goes on stays as it came."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+from urllib.parse import parse_qsl, unquote
+
+from kosha_connector_openai.core.actions.inputs import BodyForm
+from kosha_connector_openai.errors import DocumentError, Fault, InputError
+from kosha_connector_openai.gateway.routes import Route
+from kosha_connector_openai.text.json_text import JsonLimits, loads_strict
+
+LARGE: Final = 256 * 1024
+"""Bytes; reading and checking more than this would hold up the other calls of the event loop."""
+_MOST_PAIRS: Final = 4_096
+_UNKNOWN: Final = "unknown"
+
+
+def parameter_faults(route: Route, values: Mapping[str, str], query: str) -> tuple[Fault, ...]:
+    """What is wrong with the path's values (percent-encoded) and the query."""
+    decoded = {name: unquote(text) for name, text in values.items()}
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=_MOST_PAIRS) if query else []
+    except ValueError:
+        return (Fault("", "maxItems", f"has more than {_MOST_PAIRS} query parameters.", "Ask for less at once."),)
+    own = {name for name, _ in route.query}
+    return route.text_inputs.faults(decoded, [(name, text) for name, text in pairs if name not in own])
+
+
+async def read_json(raw: bytes, limit: int) -> Any:
+    """The JSON value; raises InputError with what is wrong with the text."""
+    limits = JsonLimits(bytes=limit, string=limit)
+    if len(raw) > LARGE:
+        return await asyncio.to_thread(loads_strict, raw, limits, what="body")
+    return loads_strict(raw, limits, what="body")
+
+
+async def body_faults(form: BodyForm, value: Any, size: int) -> tuple[Fault, ...]:
+    """What is wrong with a JSON body; fields that the description does not know are let through."""
+    if size > LARGE:
+        return await asyncio.to_thread(_body_faults, form, value)
+    return _body_faults(form, value)
+
+
+def _body_faults(form: BodyForm, value: Any) -> tuple[Fault, ...]:
+    try:
+        faults = form.check(value).faults
+    except InputError as error:
+        return error.faults
+    except DocumentError:
+        return ()  # a schema that cannot be used refuses nothing
+    return tuple(_without_unknown(form, value, faults)) if faults else ()
+
+
+def _without_unknown(form: BodyForm, value: Any, faults: tuple[Fault, ...]) -> Iterator[Fault]:
+    """The faults but for unknown names; a known name that such a one was taken for is missing all the same."""
+    told = {fault.pointer for fault in faults}
+    unknown = [fault for fault in faults if fault.rule == _UNKNOWN]
+    if unknown and isinstance(value, Mapping):
+        for name in form.required:
+            if name not in value and f"/{name}" not in told:
+                yield Fault(f"/{name}", "required", "is missing.", f"Add `{name}`.")
+    yield from (fault for fault in faults if fault.rule != _UNKNOWN)
+
+
+def refused_in_text(raw: bytes, refused: frozenset[str]) -> str | None:
+    """The same for a body that is no JSON by our reading, and goes on unchecked: another reader may find the field."""
+    text = re.sub(rb"\\u00([0-7][0-9A-Fa-f])", lambda found: bytes.fromhex(found[1].decode()), raw)
+    return min((name for name in refused if f'"{name}"'.encode() in text), default=None)
+
+
+def refused_name(value: Any, refused: frozenset[str], form: BodyForm | None) -> str | None:
+    """A field of a JSON body by which the caller would choose the upstream; one that the action declares is none."""
+    if not isinstance(value, Mapping):
+        return None
+    found = refused & value.keys()
+    return min(found - form.properties.keys() if form else found, default=None) if found else None

@@ -1,0 +1,95 @@
+"""An exchange that ended -> a line in the log, numbers, and a span: three readers of one record, none of which sees a body."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from kosha_connector_openai.gateway.observe.logs import AccessLog
+from kosha_connector_openai.gateway.observe.metrics import OTHER, Metrics
+from kosha_connector_openai.gateway.observe.traces import Traces
+from kosha_connector_openai.gateway.records import Exchange
+
+_SHED: Final = frozenset({429, 503})
+_USAGE: Final[Mapping[str, tuple[str, ...]]] = {
+    "input": ("input_tokens", "prompt_tokens"),
+    "output": ("output_tokens", "completion_tokens"),
+}
+"""What is counted -> the names that upstreams give it."""
+
+
+class Observer:
+    """Told of each exchange once, by the app."""
+
+    def __init__(self, log: AccessLog, metrics: Metrics, traces: Traces | None = None) -> None:
+        self._log = log
+        self._metrics = metrics
+        self._traces = traces
+
+    def __call__(self, exchange: Exchange) -> None:
+        """Writes the line, counts, and ends the span."""
+        used = counted(exchange.usage)
+        self._count(exchange, used)
+        self._log.write(_fields(exchange, used))
+        if self._traces is not None:
+            self._traces.record(exchange, used)
+
+    def _count(self, exchange: Exchange, used: Mapping[str, int]) -> None:
+        metrics, operation = self._metrics, exchange.operation or OTHER
+        metrics.requests.add(operation, str(exchange.status))
+        metrics.seconds.observe(exchange.duration, operation)
+        if exchange.first_byte is not None:
+            metrics.first_byte.observe(exchange.first_byte, operation)
+        if exchange.upstream_status is not None:
+            metrics.upstream.add(operation, str(exchange.upstream_status))
+        elif exchange.attempts:
+            metrics.failures.add(operation, exchange.outcome)
+        if exchange.attempts > 1:
+            metrics.retries.add(operation, by=exchange.attempts - 1)
+        if exchange.outcome == "refused":
+            metrics.refused.add(exchange.refusal or str(exchange.status))
+            if exchange.status in _SHED:
+                metrics.sheds.add(operation, str(exchange.status))
+        for kind, number in used.items():
+            metrics.tokens.add(operation, kind, by=number)
+        metrics.received.add(operation, by=exchange.received)
+        metrics.sent.add(operation, by=exchange.sent)
+
+
+def counted(usage: Mapping[str, Any] | None) -> dict[str, int]:
+    """The tokens that an upstream says it used, in and out; what it does not say is left out."""
+    found = {}
+    for kind, names in _USAGE.items():
+        number = next((usage[name] for name in names if isinstance(usage.get(name), int)), None) if usage else None
+        if isinstance(number, int) and not isinstance(number, bool) and number >= 0:
+            found[kind] = number
+    return found
+
+
+def _fields(exchange: Exchange, used: Mapping[str, int]) -> dict[str, Any]:
+    """What the line says; the names are stable."""
+    values: dict[str, Any] = {
+        "event": "request",
+        "request_id": exchange.request_id,
+        "method": exchange.method,
+        "operation": exchange.operation or OTHER,
+        "caller": exchange.caller,
+        "tenant": exchange.tenant,
+        "status": exchange.status,
+        "outcome": exchange.outcome,
+        "seconds": round(exchange.duration, 6),
+        "received": exchange.received,
+        "sent": exchange.sent,
+    }
+    if exchange.attempts:
+        values |= {"upstream_status": exchange.upstream_status, "upstream_request_id": exchange.upstream_request_id}
+        values |= {"attempts": exchange.attempts}
+    if exchange.streamed:
+        values["streamed"] = True
+    if exchange.first_byte is not None:
+        values["first_byte"] = round(exchange.first_byte, 6)
+    if exchange.faults:
+        values["faults"] = exchange.faults
+    if exchange.refusal:
+        values["refusal"] = exchange.refusal
+    return values | {f"tokens_{kind}": number for kind, number in used.items()}

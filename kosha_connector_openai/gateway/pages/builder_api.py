@@ -1,0 +1,90 @@
+"""What a workflow editor draws with, over HTTP: an action's form, samples of what goes in and comes out, and live options of a field.
+
+Each answer is a status and JSON values, as those of the catalog, and only for actions that the caller may know of.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from kosha_connector_openai.errors import ConnectorError
+from kosha_connector_openai.gateway.pages.catalog_api import CatalogApi, failed, is_object, misshapen
+from kosha_connector_openai.gateway.pages.kosha_api import Answer
+from kosha_connector_openai.gateway.records import Caller
+from kosha_connector_openai.manifest.parts.pickers import Pickers
+
+if TYPE_CHECKING:
+    from kosha_connector_openai.connector import Connector
+    from kosha_connector_openai.core.connection.connection import Connection
+    from kosha_connector_openai.flows.pickers import OptionLists, Options
+    from kosha_connector_openai.gateway.access.ownership import Ownership
+
+
+class BuilderApi:
+    """The answers of the builder's paths."""
+
+    def __init__(
+        self, connector: Connector, connections: Mapping[str, Connection], catalog: CatalogApi, owners: Ownership | None = None
+    ) -> None:
+        """``owners`` tells whose ids are whose, where tenants share a connection."""
+        self._connector = connector
+        self._connections = connections
+        self._catalog = catalog
+        self._owners = owners
+
+    def form(self, caller: Caller, key: str, *, drawn: bool = False) -> Answer:
+        """The form; ``drawn``: as JSON Schema 2020-12 with the uiSchema of react-jsonschema-form."""
+        try:
+            form = self._connector.forms[self._catalog.find(caller, key).id]
+            value = {"schema": form.to_json_schema(), "ui_schema": form.to_ui_schema()} if drawn else form.to_dict()
+        except ConnectorError as error:
+            return failed(error)
+        return Answer(200, value)
+
+    def sample(self, caller: Caller, key: str) -> Answer:
+        """Inputs that would be accepted, an answer as it could come, its short result and that result's schema. No call is made."""
+        try:
+            action = self._catalog.find(caller, key).id
+            outputs = self._connector.outputs
+            raw = outputs.raw_sample(action)
+            value = {
+                "inputs": self._connector.forms[action].sample(),
+                "answer": {"base64": base64.b64encode(raw).decode()} if isinstance(raw, bytes) else raw,
+                "result": outputs.sample(action),
+                "result_schema": outputs.schema(action),
+            }
+        except ConnectorError as error:
+            return failed(error)
+        return Answer(200, value)
+
+    async def options(self, caller: Caller, key: str, field: str, body: Any) -> Answer:
+        """What a field is offered; a list that cannot be had whole says why and offers what is known."""
+        if not is_object(body, {"inputs", "search"}) or not isinstance(body.get("inputs", {}), Mapping):
+            return misshapen("", "The body is an object with maybe `inputs`, an object, and `search`, a text.")
+        if not isinstance(body.get("search", ""), str):
+            return misshapen("search", "`search` is a text.")
+        try:
+            action = self._catalog.find(caller, key).id
+            connection = self._connections[caller.connection]
+            found = await self._lists.aget(action, field, connection, body.get("inputs"), search=body.get("search", ""))
+        except ConnectorError as error:
+            return failed(error)
+        return Answer(200, self._narrowed(caller, found).to_dict())
+
+    def _narrowed(self, caller: Caller, found: Options) -> Options:
+        """Where tenants share a connection, the account's lists hold what others made."""
+        owners, picker = self._owners, self._connector.part("pickers", Pickers).pickers.get(found.picker)
+        if owners is None or picker is None or picker.action is None or not owners.guards(caller):
+            return found
+        action = picker.action
+        return replace(found, options=tuple(option for option in found.options if owners.shows(caller, action, option.value)))
+
+    @cached_property
+    def _lists(self) -> OptionLists:
+        from kosha_connector_openai.flows.pickers import OptionLists  # noqa: PLC0415 - a service without builders needs none
+
+        return OptionLists(self._connector)

@@ -1,0 +1,277 @@
+"""The catalog over HTTP: a builder in any language lists actions, reads their schemas, checks inputs and runs them.
+
+Each answer is a status and JSON values; the HTTP side of it is the app's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import partial
+from http import HTTPStatus
+from typing import Any, BinaryIO, Final
+
+import orjson
+
+from kosha_connector_openai.connector import Connector
+from kosha_connector_openai.core.actions.action import Action
+from kosha_connector_openai.core.actions.inputs import BODY, EXTRA_BODY
+from kosha_connector_openai.core.call import CallOptions
+from kosha_connector_openai.core.connection.connection import Connection
+from kosha_connector_openai.core.result.file_sink import SavedFile
+from kosha_connector_openai.core.result.result import Result
+from kosha_connector_openai.errors import (
+    AccessError,
+    ApiError,
+    ConnectorError,
+    Fault,
+    InputError,
+    NotSentError,
+    ReplyError,
+    SetupError,
+    TransportError,
+    UnknownActionError,
+)
+from kosha_connector_openai.gateway.access.object_ids import UploadScan, texts
+from kosha_connector_openai.gateway.access.ownership import Ownership
+from kosha_connector_openai.gateway.pages.described import CATALOG_PREFIX
+from kosha_connector_openai.gateway.pages.downloads import Downloads
+from kosha_connector_openai.gateway.pages.kosha_api import Answer
+from kosha_connector_openai.gateway.records import Caller
+from kosha_connector_openai.manifest.parts.relay import RelayRules
+
+_LONGEST_TIMEOUT: Final = 86_400
+_PIECE: Final = 256 * 1024
+_STATUS: Final[Mapping[type[BaseException], int]] = {
+    UnknownActionError: HTTPStatus.NOT_FOUND,
+    InputError: HTTPStatus.BAD_REQUEST,
+    NotSentError: HTTPStatus.SERVICE_UNAVAILABLE,
+    TransportError: HTTPStatus.GATEWAY_TIMEOUT,
+    ReplyError: HTTPStatus.BAD_GATEWAY,
+    AccessError: HTTPStatus.BAD_GATEWAY,
+    ConnectorError: HTTPStatus.BAD_GATEWAY,
+}
+"""What our answer's status is for an error; an answer of the upstream keeps its own, but for the upstream's word about *our* key."""
+
+
+Upload = tuple[str, BinaryIO, str]
+"""A file that came with a run: its name as the caller said, its bytes, its type as the caller said."""
+
+
+class CatalogApi:
+    """The answers of the catalog's paths."""
+
+    def __init__(
+        self, connector: Connector, connections: Mapping[str, Connection], downloads: Downloads, owners: Ownership | None = None
+    ) -> None:
+        """``owners`` tells whose ids are whose, where tenants share a connection."""
+        self._connector = connector
+        self._connections = connections
+        self._downloads = downloads
+        self._owners = owners
+        self._refused = frozenset(connector.part("relay", RelayRules).refused_fields)
+
+    def actions(self, caller: Caller, *, search: str = "", group: str = "") -> Answer:
+        """The actions that the caller may run, in the manifest's order."""
+        catalog = self._connector.catalog
+        offered = {action.id for action in self._connector.offered(self._connections[caller.connection])}
+        found = catalog.search(search) if search else tuple(catalog.values())
+        shown = [a for a in found if a.id in offered and _covers(caller, a) and group in ("", a.group.id)]
+        used = {action.group.id for action in shown}
+        groups = [{"id": each.id, "title": each.title, "help": each.help} for each in catalog.groups if each.id in used]
+        value = {
+            "connector": self._connector.id,
+            "version": self._connector.manifest.version,
+            "groups": groups,
+            "actions": [action.describe() for action in shown],
+        }
+        return Answer(200, value)
+
+    def action(self, caller: Caller, key: str) -> Answer:
+        """One action with the schemas of what it takes and gives."""
+        try:
+            action = self.find(caller, key)
+            schemas = {"input_schema": action.input_schema, "output_schema": action.output_schema}
+        except ConnectorError as error:
+            return failed(error)
+        return Answer(200, {**action.describe(), **schemas})
+
+    def form(self) -> Answer:
+        """The connection form as JSON Schema."""
+        return Answer(200, self._connector.form)
+
+    def validate(self, caller: Caller, key: str, body: Any) -> Answer:
+        """Whether inputs would be accepted, with every fault; nothing is sent."""
+        if not is_object(body, {"inputs"}, needed="inputs") or not isinstance(body["inputs"], Mapping):
+            return misshapen("", "The body is an object with `inputs`, an object.")
+        try:
+            warnings = self._connector.check(self.find(caller, key).id, body["inputs"])
+        except UnknownActionError as error:
+            return failed(error)
+        except InputError as error:
+            return Answer(200, {"valid": False, "faults": _faults(error.faults), "warnings": []})
+        except ConnectorError as error:
+            return failed(error)
+        return Answer(200, {"valid": True, "faults": [], "warnings": _faults(warnings)})
+
+    async def run(self, caller: Caller, key: str, body: Any, uploads: Mapping[str, list[Upload]] | None = None) -> Answer:
+        """Runs an action and gives the result's envelope; the files in ``uploads`` go where inputs of their names are."""
+        wrong = _wrong_run(body)
+        if wrong is not None:
+            return wrong
+        try:
+            out = self._downloads.place() if body.get("file") == "link" else None
+        except OSError:
+            return _NO_ROOM
+        try:
+            action = self.find(caller, key)
+            given = body.get("inputs", {})
+            chosen = self._chosen(action, given)
+            if chosen is not None:
+                return misshapen(chosen, f"`{chosen}` cannot be chosen by a caller: the service's own connection says where calls go.")
+            if self._hides(caller, action, given, uploads or {}):
+                raise _HiddenError("Nothing with this id exists.")
+            inputs = {**given, **_file_inputs(uploads or {})}
+            options = CallOptions(timeout=body.get("timeout"), out=out if action.hints.file_out else None)
+            result = await self._connector.arun(action.id, inputs, self._connections[caller.connection], options)
+        except ConnectorError as error:
+            if out is not None:
+                out.unlink(missing_ok=True)
+            return failed(error)
+        if self._owners is not None and self._owners.listens(caller, action.id):
+            self._owners.learn(caller, action.id, result.raw or _first_event(result), frozenset(texts(given)))
+        return self._envelope(result, caller, short=body.get("result", False))
+
+    def _chosen(self, action: Action, given: Mapping[str, Any]) -> str | None:
+        """An input, or a field of a body among the inputs, by which the caller would choose the upstream."""
+        bodies = [part for part in (given, given.get(BODY), given.get(EXTRA_BODY)) if isinstance(part, Mapping)]
+        found = self._refused.intersection(name for part in bodies for name in part) - action.inputs.fields.keys()
+        return min(found, default=None)
+
+    def _hides(self, caller: Caller, action: Action, given: Mapping[str, Any], uploads: Mapping[str, list[Upload]]) -> bool:
+        """Whether the inputs, files among them, name what is another tenant's."""
+        owners = self._owners
+        if owners is None or not owners.guards(caller) or owners.narrows(caller, action.id):
+            return False
+        files = (file for found in uploads.values() for _, file, _ in found)
+        return not owners.allows_body(caller, given) or any(_names_foreign(file, owners, caller) for file in files)
+
+    def find(self, caller: Caller, key: str) -> Action:
+        """The action, if the caller may know of it and its connection has the credential; else UnknownActionError."""
+        action = self._connector.catalog[key]
+        if not _covers(caller, action) or not self._meets(caller, action):
+            raise UnknownActionError("No action has this id.")
+        return action
+
+    def _meets(self, caller: Caller, action: Action) -> bool:
+        """Whether the caller's connection has the credential; without it the action is not offered."""
+        try:
+            self._connections[caller.connection].credential(action.operation.security)
+        except SetupError:
+            return False
+        return True
+
+    def _envelope(self, result: Result, caller: Caller, *, short: bool) -> Answer:
+        if self._owners is not None and self._owners.narrows(caller, result.action):
+            result.value = self._owners.narrow(caller, result.action, result.value)
+        value = result.to_dict()
+        if short:
+            value["result"] = self._connector.outputs.of(result).to_dict()
+        if isinstance(result.value, SavedFile):
+            kept = self._downloads.keep(result.value.path, owner(caller), result.content_type)
+            if kept is None:
+                return _NO_ROOM
+            saved = result.value
+            link = {"href": f"{CATALOG_PREFIX}/files/{kept[0]}", "expires_in": kept[1]}
+            value["value"] = {**link, "size": saved.size, "sha256": saved.sha256, "content_type": saved.content_type}
+        return Answer(200, value)
+
+
+class _HiddenError(UnknownActionError):
+    """An id of another tenant's: the same answer as for one that is missing."""
+
+    code = "not_found"
+
+
+def owner(caller: Caller) -> str:
+    """Who owns the files that a caller's runs make."""
+    return f"{caller.tenant}/{caller.name}"
+
+
+def _covers(caller: Caller, action: Action) -> bool:
+    """Whether the caller may know of the action at all."""
+    return caller.may(action.id, action.group.id)
+
+
+def _names_foreign(file: BinaryIO, owners: Ownership, caller: Caller) -> bool:
+    """Whether a file quotes an id of another tenant's; it is read to its end, and stands at its beginning afterwards."""
+    scan = UploadScan(lambda text: owners.is_foreign(caller, text))
+    try:
+        return any(scan.feed(piece) for piece in iter(partial(file.read, _PIECE), b""))
+    finally:
+        file.seek(0)
+
+
+def _first_event(result: Result) -> bytes:
+    """What a stream said first, as JSON: there it tells what is being made."""
+    return orjson.dumps(result.value[0].data) if result.kind == "events" and result.value else b""
+
+
+def _file_inputs(uploads: Mapping[str, list[Upload]]) -> dict[str, Any]:
+    """Uploads as inputs: one file, or a list where the name ends in ``[]`` or comes several times."""
+    return {
+        name.removesuffix("[]"): files if len(files) > 1 or name.endswith("[]") else files[0] for name, files in uploads.items() if files
+    }
+
+
+def _wrong_run(body: Any) -> Answer | None:
+    if not is_object(body, {"inputs", "timeout", "file", "result"}):
+        return misshapen("", "The body is an object with `inputs`, and maybe `timeout`, `file` and `result`.")
+    if not isinstance(body.get("inputs", {}), Mapping):
+        return misshapen("inputs", "`inputs` is an object.")
+    timeout = body.get("timeout")
+    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not 0 < timeout <= _LONGEST_TIMEOUT):
+        return misshapen("timeout", f"`timeout` is more than 0 and at most {_LONGEST_TIMEOUT} seconds.")
+    if body.get("file", "base64") not in ("base64", "link"):
+        return misshapen("file", "`file` is `base64` or `link`.")
+    if not isinstance(body.get("result", False), bool):
+        return misshapen("result", "`result` is true or false.")
+    return None
+
+
+def is_object(value: Any, known: set[str], *, needed: str = "") -> bool:
+    """Whether a body is an object with no other keys, and with the needed one."""
+    return isinstance(value, Mapping) and value.keys() <= known and (not needed or needed in value)
+
+
+def _faults(faults: tuple[Fault, ...]) -> list[dict[str, Any]]:
+    return [asdict(fault) for fault in faults]
+
+
+def misshapen(param: str, message: str) -> Answer:
+    """The answer to a body of another shape than is asked for."""
+    return _error(400, message, "invalid_request_error", param or None)
+
+
+def _error(status: int, message: str, kind: str, param: str | None = None, hint: str = "") -> Answer:
+    return Answer(status, {"error": {"message": f"{message} {hint}".strip(), "type": kind, "param": param, "code": None}})
+
+
+_NO_ROOM: Final = _error(503, "There is no room for files just now.", "overloaded", None, "Ask for `base64`, or try again later.")
+
+
+def failed(error: ConnectorError) -> Answer:
+    """The answer to an error: in the provider's shape, with all that the core says of it beside."""
+    status = _status(error)
+    faults = getattr(error, "faults", ())
+    param = faults[0].pointer.removeprefix("/").replace("/", ".") if faults else None
+    kind = "invalid_request_error" if status < 500 else "api_error"  # noqa: PLR2004
+    message = " ".join(part for part in (error.message, *(str(fault) for fault in faults), error.hint) if part)
+    shape = {"message": message, "type": kind, "param": param, "code": error.code}
+    return Answer(status, {"error": {**shape, "detail": error.to_dict()}})
+
+
+def _status(error: ConnectorError) -> int:
+    if isinstance(error, ApiError) and not isinstance(error, AccessError):
+        return error.status
+    return int(next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS))

@@ -1,0 +1,293 @@
+"""The service's own pages by path: Kosha's endpoints, the catalog, the description, numbers, and whether it is alive."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
+
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+
+from kosha_connector_openai.errors import InputError
+from kosha_connector_openai.gateway.exchange.bodies import ClientLeft
+from kosha_connector_openai.gateway.exchange.disconnect import Departure
+from kosha_connector_openai.gateway.observe import metrics
+from kosha_connector_openai.gateway.pages.builder_api import BuilderApi
+from kosha_connector_openai.gateway.pages.catalog_api import CatalogApi, Upload, owner
+from kosha_connector_openai.gateway.pages.described import CATALOG_PREFIX
+from kosha_connector_openai.gateway.pages.description import served_document
+from kosha_connector_openai.gateway.pages.docs_page import POLICY, docs_page
+from kosha_connector_openai.gateway.pages.downloads import Downloads
+from kosha_connector_openai.gateway.pages.kosha_api import LARGEST, Answer, Tries, labels
+from kosha_connector_openai.gateway.records import Caller, Page, Receive, Scope, Send
+from kosha_connector_openai.text.json_text import loads_strict
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from kosha_connector_openai.connector import Connector
+    from kosha_connector_openai.core.connection.connection import Connection
+    from kosha_connector_openai.gateway.access.ownership import Ownership
+    from kosha_connector_openai.gateway.settings import Settings
+
+Handler = Callable[[Request, Caller], Awaitable[Response]]
+_HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+_MOST_FILES: Final = 32
+_MOST_FIELDS: Final = 64
+
+
+class TooLarge(Exception):
+    """The body is larger than may come."""
+
+
+class TooSlow(Exception):
+    """The body did not come on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the pages are made of."""
+
+    connector: Connector
+    connections: Mapping[str, Connection]
+    settings: Settings
+    tries: Tries
+    metrics: metrics.Metrics
+    downloads: Downloads
+    ready: Callable[[], bool]
+    owners: Ownership | None = None
+
+
+class OwnPages:
+    """The pages; made once."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._catalog = CatalogApi(site.connector, site.connections, site.downloads, site.owners)
+        self._builder = BuilderApi(site.connector, site.connections, self._catalog, site.owners)
+        self._fixed = dict(self._fixed_pages())
+        self._patterns = tuple(self._pattern_pages()) if site.settings.catalog else ()
+
+    def find(self, path: str) -> Page | None:
+        """The page at a raw path without its query."""
+        fixed = self._fixed.get(path)
+        if fixed is not None:
+            return fixed
+        for pattern, name, method, handler in self._patterns:
+            if parts := pattern.fullmatch(path):
+                values = {key: unquote(text, errors="replace") for key, text in parts.groupdict().items()}
+                return _page(name, {method: partial(handler, **values)})
+        return None
+
+    def _fixed_pages(self) -> Iterator[tuple[str, Page]]:
+        settings = self._site.settings
+        for path in ("/livez", "/healthz"):
+            yield path, _page(path, {"GET": self._alive}, public=True)
+        yield "/readyz", _page("/readyz", {"GET": self._ready}, public=True)
+        yield "/metrics", _page("/metrics", {"GET": self._metrics})
+        for version in ("v1", "v2"):
+            base = f"/api/{version}/specification"
+            yield f"{base}/list", _page(f"{base}/list", {"GET": self._list})
+            yield f"{base}/test", _page(f"{base}/test", {"POST": self._test})
+        if settings.docs != "off":
+            public = settings.docs == "on"
+            yield "/openapi.json", _page("/openapi.json", {"GET": self._openapi}, public=public)
+            yield "/docs", _page("/docs", {"GET": self._docs}, public=public)
+        if settings.catalog:
+            yield f"{CATALOG_PREFIX}/actions", _page(f"{CATALOG_PREFIX}/actions", {"GET": self._actions})
+            yield f"{CATALOG_PREFIX}/connection", _page(f"{CATALOG_PREFIX}/connection", {"GET": self._form})
+
+    def _pattern_pages(self) -> Iterator[tuple[re.Pattern[str], str, str, Any]]:
+        base = f"{CATALOG_PREFIX}/actions/{{action}}"
+        for name, method, handler in (
+            (base, "GET", self._action),
+            (f"{base}/form", "GET", self._action_form),
+            (f"{base}/sample", "GET", self._sample),
+            (f"{base}/options/{{field}}", "POST", self._options),
+            (f"{base}/validate", "POST", self._validate),
+            (f"{base}/run", "POST", self._run),
+            (f"{CATALOG_PREFIX}/files/{{file}}", "GET", self._file),
+        ):
+            yield re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", name)), name, method, handler
+
+    async def _alive(self, _: Request, __: Caller) -> Response:
+        return _json(200, {"status": "alive"})
+
+    async def _ready(self, _: Request, __: Caller) -> Response:
+        ready = self._site.ready()
+        return _json(200 if ready else 503, {"status": "ready"} if ready else _error("The service is stopping.", "overloaded"))
+
+    async def _metrics(self, _: Request, __: Caller) -> Response:
+        return Response(self._site.metrics.expose(), headers={**_HEADERS, "content-type": metrics.CONTENT_TYPE})
+
+    async def _list(self, _: Request, __: Caller) -> Response:
+        return _json(200, labels(self._site.connector))
+
+    async def _test(self, request: Request, caller: Caller) -> Response:
+        body = await _body(request, LARGEST, self._site.settings.limits.body_idle)
+        return _answer(await self._site.tries.answer(body, self._site.connections.get(caller.connection)))
+
+    async def _openapi(self, _: Request, __: Caller) -> Response:
+        # Made once, in a thread: streams must not wait for it.
+        document = await asyncio.to_thread(lambda: self._document)
+        return Response(document, headers={**_HEADERS, "content-type": "application/json"})
+
+    async def _docs(self, _: Request, __: Caller) -> Response:
+        headers = {"content-type": "text/html; charset=utf-8", "content-security-policy": POLICY, "referrer-policy": "no-referrer"}
+        return Response(await asyncio.to_thread(lambda: self._page), headers={**_HEADERS, **headers})
+
+    @cached_property
+    def _document(self) -> bytes:
+        settings = self._site.settings
+        return served_document(self._site.connector, protected=settings.protected, catalog=settings.catalog)
+
+    @cached_property
+    def _page(self) -> bytes:
+        return docs_page(self._site.connector, protected=self._site.settings.protected)
+
+    async def _actions(self, request: Request, caller: Caller) -> Response:
+        query = request.query_params
+        return _answer(self._catalog.actions(caller, search=query.get("search", ""), group=query.get("group", "")))
+
+    async def _form(self, _: Request, __: Caller) -> Response:
+        return _answer(self._catalog.form())
+
+    async def _action(self, _: Request, caller: Caller, *, action: str) -> Response:
+        return _answer(self._catalog.action(caller, action))
+
+    async def _action_form(self, request: Request, caller: Caller, *, action: str) -> Response:
+        return _answer(self._builder.form(caller, action, drawn=request.query_params.get("as") == "rjsf"))
+
+    async def _sample(self, _: Request, caller: Caller, *, action: str) -> Response:
+        return _answer(self._builder.sample(caller, action))
+
+    async def _options(self, request: Request, caller: Caller, *, action: str, field: str) -> Response:
+        body = await _body(request, LARGEST, self._site.settings.limits.body_idle)
+        return _answer(await self._builder.options(caller, action, field, _parsed(body) if body else {}))
+
+    async def _validate(self, request: Request, caller: Caller, *, action: str) -> Response:
+        limits = self._site.settings.limits
+        value = _parsed(await _body(request, limits.body_json, limits.body_idle))
+        return _answer(self._catalog.validate(caller, action, value))
+
+    async def _run(self, request: Request, caller: Caller, *, action: str) -> Response:
+        limits = self._site.settings.limits
+        if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+            value = _parsed(await _body(request, limits.body_json, limits.body_idle))
+            return _answer(await _while_there(request, self._catalog.run(caller, action, value)))
+        async with _form_parts(request, limits.body, limits.body_idle) as (text, uploads):
+            value = _parsed(text.encode()) if text else {}
+            return _answer(await _while_there(request, self._catalog.run(caller, action, value, uploads)))
+
+    async def _file(self, _: Request, caller: Caller, *, file: str) -> Response:
+        kept = self._site.downloads.find(file, owner(caller))
+        if kept is None:
+            return _json(404, _error("There is no such file, or not any more."))
+        # As an attachment of a plain type: what a run made is not for a browser to open.
+        headers = {**_HEADERS, "content-disposition": "attachment", "x-kosha-content-type": kept.content_type}
+        return FileResponse(kept.path, headers=headers, media_type="application/octet-stream")
+
+
+def _page(name: str, methods: Mapping[str, Handler], *, public: bool = False) -> Page:
+    return Page({method: partial(_endpoint, handler) for method, handler in methods.items()}, public, name)
+
+
+async def _endpoint(handler: Handler, scope: Scope, receive: Receive, send: Send, caller: Caller | None) -> None:
+    try:
+        # Only public pages are answered without a caller, and those ask nothing of it.
+        response = await handler(Request(scope, receive), caller)  # type: ignore[arg-type]
+    except TooLarge:
+        response = _json(413, _error("The body is larger than this service takes."))
+    except TooSlow:
+        response = _json(408, _error("The body did not arrive in time."))
+    except MultiPartException:
+        response = _json(400, _error("The form cannot be read."))
+    await response(scope, receive, send)
+
+
+def _parsed(body: bytes) -> Any:
+    """JSON values, read as strictly as everywhere; None, which every handler refuses, for what is no JSON."""
+    try:
+        return loads_strict(body)
+    except InputError:
+        return None
+
+
+async def _body(request: Request, limit: int, idle: float) -> bytes:
+    pieces, size = [], 0
+    receive = _paced(request.receive, limit, idle)
+    while True:
+        message = await receive()
+        pieces.append(message.get("body", b""))
+        size += len(pieces[-1])
+        if message["type"] == "http.disconnect" or not message.get("more_body"):
+            return b"".join(pieces)
+
+
+async def _while_there(request: Request, work: Awaitable[Answer]) -> Answer:
+    """What the work gives; it is cancelled once the client has gone, whose body was read. Raises ClientLeft."""
+    departure = Departure(request.receive)
+    departure.start()
+    try:
+        return await work
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if not departure.gone or task is None:
+            raise
+        task.uncancel()
+        raise ClientLeft from None
+    finally:
+        departure.stop()
+
+
+def _paced(receive: Receive, limit: int, idle: float) -> Receive:
+    """``receive`` that raises TooLarge once too much came, and TooSlow where nothing comes for ``idle`` seconds."""
+    size = 0
+
+    async def paced() -> Any:
+        nonlocal size
+        try:
+            async with asyncio.timeout(idle):
+                message = await receive()
+        except TimeoutError:
+            raise TooSlow from None
+        size += len(message.get("body", b""))
+        if size > limit:
+            raise TooLarge
+        return message
+
+    return paced
+
+
+@asynccontextmanager
+async def _form_parts(request: Request, limit: int, idle: float) -> AsyncIterator[tuple[str, dict[str, list[Upload]]]]:
+    """The text of the part ``run`` and the files by the names of their parts, kept on disk while the block lasts."""
+    paced = Request(request.scope, _paced(request.receive, limit, idle))
+    async with paced.form(max_files=_MOST_FILES, max_fields=_MOST_FIELDS, max_part_size=LARGEST * 16) as form:
+        uploads: dict[str, list[Upload]] = {}
+        for name, value in form.multi_items():
+            if isinstance(value, UploadFile):
+                content_type = value.content_type or "application/octet-stream"
+                uploads.setdefault(name, []).append((value.filename or "file", value.file, content_type))
+        text = form.get("run")
+        yield (text if isinstance(text, str) else ""), uploads
+
+
+def _answer(answer: Answer) -> Response:
+    return Response(answer.body(), answer.status, {**_HEADERS, "content-type": "application/json"})
+
+
+def _json(status: int, value: Any) -> Response:
+    return _answer(Answer(status, value))
+
+
+def _error(message: str, kind: str = "invalid_request_error") -> dict[str, Any]:
+    return {"error": {"message": message, "type": kind, "param": None, "code": None}}

@@ -1,0 +1,41 @@
+"""``submitted:`` secrets: what a caller hands over to have a connection tried, held for that one try and read by nobody else."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
+
+from kosha_connector_openai.errors import SecretMissingError
+from kosha_connector_openai.secrets.secret import Secret, SecretReference, check_secret
+from kosha_connector_openai.secrets.store import SecretContext
+
+
+class SubmittedSecrets:
+    """A secret store whose references are drawn at random and end with the block that made them."""
+
+    scheme: Final = "submitted"
+    immediate: Final = True
+
+    def __init__(self) -> None:
+        self._held: dict[str, Secret] = {}
+
+    def read(self, reference: SecretReference, context: SecretContext) -> Secret:
+        """The secret; raises SecretMissingError once its try is over."""
+        found = self._held.get(reference.locator)
+        if found is None:
+            raise SecretMissingError("This secret was submitted for one try, which is over.")
+        return found
+
+    @contextmanager
+    def hold(self, values: Mapping[str, str]) -> Iterator[dict[str, str]]:
+        """References for the values, by the same names. Raises SecretRefusedError for a value that no request can carry."""
+        names = {name: secrets.token_hex(16) for name in values}
+        try:
+            for name, locator in names.items():
+                self._held[locator] = check_secret(values[name], name)
+            yield {name: f"{self.scheme}:{locator}" for name, locator in names.items()}
+        finally:
+            for locator in names.values():
+                self._held.pop(locator, None)

@@ -1,0 +1,124 @@
+"""What the client hands to an engine, what it gets back, and the one fault that an engine may raise."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from kosha_connector_openai.secrets.secret import Secret
+
+Phase = Literal["pool", "connect", "tls", "write", "read", "truncated", "deadline", "protocol"]
+NOT_SENT: frozenset[Phase] = frozenset({"pool", "connect", "tls"})
+"""The phases in which no byte of the request has left."""
+
+HeaderList = Sequence[tuple[str, str]]
+CheckAddresses = Callable[[str, Sequence[str]], Sequence[str]]
+"""Host and its resolved addresses -> those that may be used; raises SetupError where none may."""
+
+
+class WireBody(Protocol):
+    """A request body: its length in bytes where known, and its bytes anew at each call of ``chunks``."""
+
+    @property
+    def length(self) -> int | None: ...
+
+    def chunks(self) -> Iterator[bytes]: ...
+
+
+class LiveWireBody(Protocol):
+    """A request body that arrives while it is sent; only engines of an event loop take one."""
+
+    @property
+    def length(self) -> int | None: ...
+
+    @property
+    def pieces(self) -> AsyncIterator[bytes]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class WireTimeouts:
+    """Seconds for each step of sending; waiting for the reply's headers is bounded by the request's deadline alone."""
+
+    connect: float
+    write: float
+    pool: float
+
+
+@dataclass(slots=True)
+class WireRequest:
+    """One attempt, ready to be written. ``deadline`` is a time of ``time.monotonic``."""
+
+    method: str
+    url: str
+    headers: HeaderList
+    body: bytes | WireBody | LiveWireBody | None
+    timeouts: WireTimeouts
+    deadline: float
+
+    def __repr__(self) -> str:
+        return f"<WireRequest {self.method}>"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """What an engine is made with; everything comes from the connection, nothing from the environment."""
+
+    connections: int
+    keepalive: float
+    header_bytes: int
+    check_addresses: CheckAddresses
+    tls: ssl.SSLContext | None = None
+    proxy: str | None = None
+    proxy_auth: Secret | None = None
+    """``user:password``."""
+
+
+class WireError(Exception):
+    """A step of the exchange failed. Holds no request and no cause: those hold the credential."""
+
+    def __init__(self, phase: Phase, kind: str) -> None:
+        super().__init__(f"{phase}: {kind}")
+        self.phase = phase
+        self.kind = kind
+        """The name of the engine's own exception; for people only."""
+
+
+class SyncReply(Protocol):
+    """A reply whose body is read piece by piece; ``headers`` has lower-case names, as received."""
+
+    status: int
+    headers: HeaderList
+
+    def chunks(self, idle: float, deadline: float) -> Iterator[bytes]:
+        """The body as it arrives: each piece within ``idle`` seconds, all of them before ``deadline``."""
+
+    def close(self) -> None: ...
+
+
+class AsyncReply(Protocol):
+    """The same for asyncio."""
+
+    status: int
+    headers: HeaderList
+
+    def chunks(self) -> AsyncIterator[bytes]: ...
+
+    async def close(self) -> None: ...
+
+
+class SyncEngine(Protocol):
+    """Sends one request at a time for each thread; safe to share between threads."""
+
+    def open(self, request: WireRequest) -> SyncReply: ...
+
+    def close(self) -> None: ...
+
+
+class AsyncEngine(Protocol):
+    """Sends many requests at a time on one event loop."""
+
+    async def open(self, request: WireRequest) -> AsyncReply: ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,268 @@
+"""``connector.yaml`` -> Manifest: who the connector is, how one connects, and what its operations mean beyond their description.
+
+Everything that a provider does in its own way is data here; unknown keys are refused with the nearest known name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from kosha_connector_openai.errors import ManifestError
+from kosha_connector_openai.manifest.part import Part, parse_part
+from kosha_connector_openai.manifest.servers import Servers
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Line = Annotated[str, Field(min_length=1, max_length=2_000)]
+PartName = Literal["forms", "pickers", "models", "outputs", "paging", "jobs", "presets", "triggers", "relay"]
+
+
+class Publisher(Part):
+    """Who publishes and supports the connector."""
+
+    name: Name
+    url: str | None = None
+
+
+class Icon(Part):
+    """Files of the logo, relative to the manifest."""
+
+    light: str
+    dark: str | None = None
+
+
+class Spec(Part):
+    """The OpenAPI description beside the manifest; with ``sha256`` it must be exactly that file."""
+
+    file: str = "openapi.json"
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+
+
+class AuthRule(Part):
+    """How one security scheme of the description is met: the scheme, and which connection field holds which part of it."""
+
+    scheme: Name
+    fields: Mapping[str, Name] = Field(default_factory=dict, description="Part of the scheme -> connection field.")
+    settings: Mapping[str, str] = Field(default_factory=dict, description="Fixed settings, such as a header's name.")
+    any_scheme: bool = Field(
+        default=False, description="Meets every security scheme of the description, where the authentication type is this rule's scheme."
+    )
+
+
+class ConnectionField(Part):
+    """One field of the connection form."""
+
+    name: Name
+    label: Line
+    help: str = ""
+    placeholder: str = ""
+    secret: bool = Field(default=False, description="The field takes a secret reference, never the secret itself.")
+    required: bool = False
+    default: str | None = None
+    env: tuple[str, ...] = Field(default=(), description="Environment variables that fill the field, the first set one wins.")
+    header: str | None = Field(default=None, description="Request header that carries the value.")
+    role: Literal["server", "auth_type", "preset"] | None = None
+
+
+class ConnectionTest(Part):
+    """The action that shows whether a connection works, and what its failures mean: category -> advice."""
+
+    action: Name
+    inputs: Mapping[str, Any] = Field(default_factory=dict)
+    advice: Mapping[str, Line] = Field(default_factory=dict)
+
+
+class ConnectionForm(Part):
+    """The fields that a user fills in, and the test of what they entered."""
+
+    fields: tuple[ConnectionField, ...] = ()
+    test: ConnectionTest | None = None
+
+
+class Timeouts(Part):
+    """Seconds. ``total`` ends a call whatever happens; the stream pair replaces read and total for event streams."""
+
+    connect: Seconds = 5
+    read: Seconds = 60
+    write: Seconds = 30
+    pool: Seconds = 5
+    total: Seconds = 120
+    stream_idle: Seconds = 60
+    stream_total: Seconds = 1_800
+
+
+class Retries(Part):
+    """How a call is tried again; seconds."""
+
+    attempts: int = Field(default=3, ge=1, le=10)
+    base: Seconds = 0.5
+    cap: Seconds = 20
+    retry_after_cap: Seconds = 120
+    unsafe: bool = Field(default=False, description="Send a paid POST again even where it may already have run.")
+
+
+class Limits(Part):
+    """Bytes and counts; whatever can grow has one."""
+
+    upload: int = 512 * 1024 * 1024
+    reply_json: int = 64 * 1024 * 1024
+    reply_error: int = 64 * 1024
+    reply_headers: int = 64 * 1024
+    download: int = 2 * 1024 * 1024 * 1024
+    stream: int = 256 * 1024 * 1024
+    stream_event: int = Field(default=32 * 1024 * 1024, description="A picture comes as one event of one line.")
+    connections: int = Field(default=100, ge=1)
+    keepalive: float = Field(default=30, ge=0, le=300, description="Seconds that an idle connection is kept.")
+
+
+class Defaults(Part):
+    """What a connection starts from."""
+
+    timeouts: Timeouts = Field(default_factory=Timeouts)
+    retries: Retries = Field(default_factory=Retries)
+    limits: Limits = Field(default_factory=Limits)
+
+
+class ErrorRule(Part):
+    """The first rule that fits an error answer gives its meaning; what is left out fits all."""
+
+    status: int | Literal["4XX", "5XX"] | None = None
+    code: str | None = Field(default=None, description="The upstream's own code or type.")
+    category: Name
+    retryable: bool = False
+    advice: Line
+
+
+class OutcomeRule(Part):
+    """A sign in an answer, or in an event of a stream, that it is not the whole answer. ``at`` is a path: a JSON Pointer in which ``*``
+    is every item, and ``*[name=value]`` the items that fit."""
+
+    at: Annotated[str, Field(pattern=r"^/")]
+    equals: str | bool | int | None = Field(default=None, description="The value that is the sign; without it any that is not empty.")
+    where: Mapping[str, str] = Field(default_factory=dict, description="Pointer -> value that must be there too.")
+    outcome: Literal["pending", "incomplete", "refused", "filtered", "failed"]
+    reason: Line
+    advice: str = ""
+
+
+class ResultRules(Part):
+    """Where a reply holds what every result shows. Pointers are JSON Pointers into the body."""
+
+    request_id: tuple[str, ...] = ("x-request-id",)
+    model: tuple[str, ...] = ()
+    usage: tuple[str, ...] = ()
+    text: tuple[str, ...] = Field(default=(), description="The first pointer that finds text; * stands for every item.")
+    headers: tuple[str, ...] = Field(default=(), description="Headers to keep; a final * stands for the rest.")
+    rate_limit: Mapping[str, str] = Field(default_factory=dict, description="Name -> header.")
+    outcomes: tuple[OutcomeRule, ...] = ()
+
+    @cached_property
+    def signs(self) -> Mapping[str, tuple[OutcomeRule, ...]]:
+        """The outcome rules by the property that their paths begin with: most answers have only a few of those."""
+        heads = [rule.at.split("/", 2)[1] for rule in self.outcomes]
+        return {head: tuple(rule for rule, own in zip(self.outcomes, heads, strict=True) if own == head) for head in heads}
+
+
+class StreamText(Part):
+    """Where an event's data holds the text that it adds; with ``type``, only in events of that type."""
+
+    pointer: str
+    type: str | None = None
+
+
+class StreamRules(Part):
+    """How an event stream of this provider ends and fails."""
+
+    done: str | None = Field(default=None, description="The data of the event that closes a stream.")
+    final: tuple[str, ...] = Field(default=(), description="Event types after which a stream may end.")
+    failed: tuple[str, ...] = Field(default=(), description="Event types that are errors.")
+    type: str = Field(default="", description="Pointer to the event's type inside its data.")
+    error: str = Field(default="", description="Pointer to an error inside an event's data.")
+    text: tuple[StreamText, ...] = ()
+
+
+class Group(Part):
+    """A drawer of the palette; its order here is the order shown."""
+
+    id: Name
+    title: Name
+    help: str = ""
+    paid: bool = Field(default=False, description="Its POST actions cost money.")
+    security: str | None = Field(default=None, description="Shown only for a connection that can meet this security scheme.")
+
+
+class FieldOverlay(Part):
+    """What people see of an input field, where the description's own words are not enough."""
+
+    label: str | None = None
+    help: str | None = None
+    example: Any = None
+
+
+class ActionOverlay(Part):
+    """What the description of an operation cannot say, or says badly."""
+
+    title: Name | None = None
+    summary: Line | None = None
+    group: Name | None = None
+    featured: bool = False
+    hidden: bool = False
+    paid: bool | None = None
+    read_only: bool | None = None
+    destructive: bool | None = None
+    idempotent: bool | None = None
+    long_running: bool = False
+    replacement: Name | None = None
+    timeout: Seconds | None = Field(default=None, description="Total seconds, where the default is too short.")
+    fields: Mapping[str, FieldOverlay] = Field(default_factory=dict)
+
+
+class Manifest(Part):
+    """A whole ``connector.yaml``."""
+
+    schema_version: Literal[1] = 1
+    id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+    title: Name
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+")]
+    tagline: Line
+    description: str = ""
+    publisher: Publisher
+    license: Name
+    icon: Icon | None = None
+    maturity: Literal["alpha", "beta", "stable", "deprecated"] = "stable"
+    categories: tuple[Name, ...] = ()
+    keywords: tuple[Name, ...] = ()
+    links: Mapping[str, str] = Field(default_factory=dict)
+    spec: Spec = Field(default_factory=Spec)
+    servers: Servers = Field(default_factory=Servers)
+    auth: Mapping[str, AuthRule] = Field(default_factory=dict, description="Security scheme of the description -> rule.")
+    connection: ConnectionForm = Field(default_factory=ConnectionForm)
+    defaults: Defaults = Field(default_factory=Defaults)
+    errors: tuple[ErrorRule, ...] = ()
+    result: ResultRules = Field(default_factory=ResultRules)
+    streams: StreamRules = Field(default_factory=StreamRules)
+    groups: tuple[Group, ...] = ()
+    actions: Mapping[str, ActionOverlay] = Field(default_factory=dict, description="Operation id -> overlay.")
+    parts: Mapping[PartName, str | Mapping[str, Any]] = Field(
+        default_factory=dict,
+        description="What only some uses need, read when they do: its name -> a file beside the manifest, or the part itself.",
+    )
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest in a YAML file; raises ManifestError with every fault and its JSON Pointer."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ManifestError(f"{path.name} cannot be read: {error.strerror}.") from None
+    return parse_manifest(data, name=path.name)
+
+
+def parse_manifest(data: bytes, *, name: str = "connector.yaml") -> Manifest:
+    """The manifest in YAML text; raises ManifestError."""
+    return parse_part(data, Manifest, name=name)

@@ -1,0 +1,217 @@
+"""Part ``outputs``: the short result of an answer, the counts in its usage, and what a call may use at most.
+
+A *path* is a JSON Pointer (RFC 6901) in which a step may be ``*``, every item of an array, or ``*[name=value]``, those items whose
+property has that value; ``*[name!=value]`` the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from kosha_connector_openai.manifest.manifest import Line, Name
+from kosha_connector_openai.manifest.part import Part
+
+Path = Annotated[str, Field(pattern=r"^(/.*)?$", max_length=200)]
+JsonType = Literal["string", "integer", "number", "boolean", "object", "array"]
+UsageName = Literal[
+    "input",
+    "output",
+    "total",
+    "cached",
+    "cache_write",
+    "reasoning",
+    "audio_input",
+    "audio_output",
+    "image_input",
+    "image_output",
+    "text_input",
+    "text_output",
+    "seconds",
+]
+
+
+class _Found(Part):
+    """A field that is made of what the first fitting path finds."""
+
+    at: tuple[Path, ...]
+    help: Line
+
+
+class ValueField(_Found):
+    """The first value that one of the paths finds, as it is; ``default`` where there is none."""
+
+    kind: Literal["value"] = "value"
+    type: JsonType | None = None
+    default: Any = None
+
+
+class TextField(_Found):
+    """The texts that the first fitting path finds, joined; "" where there are none."""
+
+    kind: Literal["text"]
+
+
+class ParsedField(_Found):
+    """The object or array that such a text is, parsed; null where it is anything else."""
+
+    kind: Literal["json"]
+
+
+class TimeField(_Found):
+    """Seconds since 1970 as a date and time in UTC (RFC 3339)."""
+
+    kind: Literal["time"]
+
+
+class CountField(_Found):
+    """How many items a path finds."""
+
+    kind: Literal["count"]
+
+
+class NamesField(_Found):
+    """The names in an object whose values are true, sorted."""
+
+    kind: Literal["names"]
+
+
+class AnyField(_Found):
+    """Whether any of the values found is true."""
+
+    kind: Literal["any"]
+
+
+class VectorsField(Part):
+    """All vectors, in the order of the inputs; numbers, also where they come as base64 of little-endian 32-bit floats."""
+
+    kind: Literal["vectors"]
+    at: tuple[Path, ...]
+    vector: Path
+    order: Path = ""
+    help: Line
+
+
+class FileField(Part):
+    """A file: its bytes out of base64, or its URL. ``type`` finds a media type or the name of a format, in an item or
+    around it; ``default`` is one."""
+
+    kind: Literal["file"]
+    at: tuple[Path, ...]
+    url: tuple[Path, ...] = ()
+    type: tuple[Path, ...] = ()
+    default: str = "application/octet-stream"
+    name: str = "file"
+    help: Line
+
+
+class BodyField(Part):
+    """The whole answer as a file: bytes, a text, or what was saved."""
+
+    kind: Literal["body"]
+    name: str = "file"
+    help: Line
+
+
+class ListField(Part):
+    """A list with an object for each item found; its fields are given here or by the name of a record. ``order`` sorts by a number."""
+
+    kind: Literal["list"]
+    at: tuple[Path, ...]
+    of: Name | None = None
+    fields: Mapping[Name, OutputField] = Field(default_factory=dict)
+    order: Path = ""
+    help: Line
+
+
+def _kind(value: Any) -> Any:
+    """``value`` where no kind is given: most fields are values."""
+    return value.get("kind", "value") if isinstance(value, Mapping) else getattr(value, "kind", None)
+
+
+OutputField = Annotated[
+    Annotated[ValueField, Tag("value")]
+    | Annotated[TextField, Tag("text")]
+    | Annotated[ParsedField, Tag("json")]
+    | Annotated[TimeField, Tag("time")]
+    | Annotated[CountField, Tag("count")]
+    | Annotated[NamesField, Tag("names")]
+    | Annotated[AnyField, Tag("any")]
+    | Annotated[VectorsField, Tag("vectors")]
+    | Annotated[FileField, Tag("file")]
+    | Annotated[BodyField, Tag("body")]
+    | Annotated[ListField, Tag("list")],
+    Discriminator(_kind),
+]
+
+
+class FinalEvent(Part):
+    """The event that holds the whole answer, and where in its data."""
+
+    type: Name
+    at: Path = ""
+
+
+class MergeEvents(Part):
+    """Pieces of items, put together by their ``key``: texts of the names in ``append`` are joined, lists by their items' key, the rest
+    is replaced; ``rename`` gives a piece's property the name that it has in a whole answer."""
+
+    items: Name
+    key: Name = "index"
+    rename: Mapping[Name, Name] = Field(default_factory=dict)
+    append: tuple[Name, ...] = ()
+
+
+class StreamFold(Part):
+    """How the events of a stream become the answer that would have come without one."""
+
+    final: tuple[FinalEvent, ...] = ()
+    collect: Mapping[Name, Name] = Field(default_factory=dict, description="Event type -> the list that each one's data goes into.")
+    merge: MergeEvents | None = None
+    bytes: FinalEvent | None = Field(default=None, description="Events with pieces of a file in base64.")
+
+
+class Shape(Part):
+    """The short result of some actions."""
+
+    help: Line
+    of: Name | None = Field(default=None, description="A record whose fields it has, before those given here.")
+    fields: Mapping[Name, OutputField] = Field(default_factory=dict)
+    answers: Name | None = Field(default=None, description="The field, a list, whose length says how many answers were made.")
+    stream: StreamFold | None = None
+    sample: Any = Field(default=None, description="A realistic answer; without one it is made from the action's schema.")
+
+
+class Page(Part):
+    """What pages of rows have in common: where the rows are, and what stands beside them."""
+
+    rows: tuple[Path, ...] = ()
+    fields: Mapping[Name, OutputField] = Field(default_factory=dict)
+
+
+class Bound(Part):
+    """What a call of an action may use at most. Input tokens never pass the bytes of the body, unless an input names what is not in it."""
+
+    output: tuple[Path, ...] = Field(default=(), description="Inputs that limit the output tokens of one answer.")
+    output_default: int | None = Field(default=None, description="Output tokens of one answer where none of them is given.")
+    no_output: bool = Field(default=False, description="It makes no output tokens.")
+    times: tuple[Path, ...] = Field(default=(), description="Inputs that say how many answers are made; the largest counts.")
+    each: tuple[Path, ...] = Field(default=(), description="Inputs of which each item has answers of its own.")
+    elsewhere: tuple[Path, ...] = Field(default=(), description="Inputs that bring in what is not in the request: pictures, files, tools.")
+
+
+class Outputs(Part):
+    """The part ``outputs``."""
+
+    model: Path = Field(default="/model", description="The input that names the model.")
+    usage: Mapping[UsageName, tuple[Path, ...]] = Field(default_factory=dict, description="Where a usage object holds which count.")
+    records: Mapping[Name, Mapping[Name, OutputField]] = Field(default_factory=dict)
+    samples: Mapping[Name, Any] = Field(default_factory=dict, description="Record -> a realistic object of it.")
+    shapes: Mapping[Name, Shape] = Field(default_factory=dict)
+    actions: Mapping[Name, Name] = Field(default_factory=dict, description="Action -> shape.")
+    singles: Mapping[Name, Name] = Field(default_factory=dict, description="Action that answers with one object -> its record.")
+    tables: Mapping[Name, Name] = Field(default_factory=dict, description="Action that answers with a page of rows -> the record of a row.")
+    page: Page = Field(default_factory=Page)
+    bounds: Mapping[Name, Bound] = Field(default_factory=dict, description="Action -> what it may use at most.")

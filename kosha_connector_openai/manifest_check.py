@@ -1,0 +1,251 @@
+"""A whole manifest checked: every part against its schema, and every name in them against what it must be a name of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from kosha_connector_openai.core.actions.catalog import Catalog
+from kosha_connector_openai.core.actions.inputs import EXTRA_BODY
+from kosha_connector_openai.errors import ConnectorError, Fault, ManifestError
+from kosha_connector_openai.manifest.folder import MANIFEST
+from kosha_connector_openai.manifest.manifest import Manifest, PartName
+from kosha_connector_openai.manifest.part import Part, file_in, read_part
+from kosha_connector_openai.manifest.parts.forms import FormsPart
+from kosha_connector_openai.manifest.parts.jobs import Jobs
+from kosha_connector_openai.manifest.parts.models import Models
+from kosha_connector_openai.manifest.parts.outputs import Outputs
+from kosha_connector_openai.manifest.parts.paging import Paging
+from kosha_connector_openai.manifest.parts.pickers import Pickers
+from kosha_connector_openai.manifest.parts.relay import RelayRules
+from kosha_connector_openai.manifest.parts.tasks import Presets
+from kosha_connector_openai.manifest.parts.triggers import Triggers
+from kosha_connector_openai.openapi.document import read_document
+from kosha_connector_openai.text.did_you_mean import nearest
+from kosha_connector_openai.text.json_text import escape
+
+PARTS: Final[Mapping[PartName, type[Part]]] = {
+    "forms": FormsPart,
+    "jobs": Jobs,
+    "models": Models,
+    "outputs": Outputs,
+    "paging": Paging,
+    "pickers": Pickers,
+    "presets": Presets,
+    "relay": RelayRules,
+    "triggers": Triggers,
+}
+
+# In a path `*` stands for any key or place, and a `~` at the end for the keys themselves. In the path of an input's action each `*` is
+# what it was in the path before; a lone `*` is the action itself.
+_ACTIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "manifest": ("/connection/test/action", "/actions/*/replacement"),
+    "forms": ("/core/*", "/actions/~"),
+    "jobs": (
+        *(
+            f"/kinds/*/{name}"
+            for name in ("start/~", "status", "events", "cancel", "proceed", "lookup/action", "result/action", "result/download")
+        ),
+        *(f"/uploads/*/{name}" for name in ("create", "part", "finish", "cancel", "lookup")),
+    ),
+    "models": ("/families/*/actions/*", "/rules/*/actions/*"),
+    "outputs": ("/actions/~", "/singles/~", "/tables/~", "/bounds/~"),
+    "paging": ("/lists/~",),
+    "pickers": ("/pickers/*/action", "/fields/*/actions/*"),
+    "presets": ("/presets/*/action",),
+    "triggers": ("/events/*/fetch/action", "/events/*/answers/*/action", "/polls/*/list"),
+}
+_INPUTS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
+    "manifest": (("/connection/test/inputs/~", "/connection/test/action"), ("/actions/*/fields/~", "*")),
+    "forms": tuple((f"/actions/*/{name}", "*") for name in ("main/*", "options/*", "advanced/*", "fields/~")),
+    "jobs": (
+        ("/kinds/*/start/*/refuse/*", "/kinds/*/start/~"),
+        ("/kinds/*/start/*/when", "/kinds/*/start/~"),
+        ("/kinds/*/lookup/mark", "/kinds/*/start/~"),
+        ("/kinds/*/result/inputs/~", "/kinds/*/result/action"),
+        ("/kinds/*/result/input", "/kinds/*/result/download"),
+        ("/uploads/*/facts/~", "/uploads/*/create"),
+        ("/uploads/*/data", "/uploads/*/part"),
+        ("/uploads/*/order", "/uploads/*/finish"),
+        ("/uploads/*/md5", "/uploads/*/finish"),
+    ),
+    "models": (("/rules/*/field", "/rules/*/actions/*"),),
+    "pickers": (("/pickers/*/inputs/~", "/pickers/*/action"), ("/pickers/*/take/~", "/pickers/*/action")),
+    "presets": (("/presets/*/request/~", "/presets/*/action"),),
+    "triggers": (
+        *(
+            (f"/events/*/{place}/{name}", f"/events/*/{place}/action")
+            for place in ("fetch", "answers/*")
+            for name in ("inputs/~", "needs/*")
+        ),
+        ("/polls/*/inputs/~", "/polls/*/list"),
+        ("/polls/*/needs/*", "/polls/*/list"),
+    ),
+}
+_NAMES: Final[Mapping[str, tuple[tuple[str, PartName, str], ...]]] = {
+    "forms": tuple((path, "pickers", "/pickers/~") for path in (
+        "/fields/*/picker", "/inputs/*/picker", "/shapes/*/fields/*/picker", "/actions/*/fields/*/picker")),
+    "models": tuple((f"/{name}/*/source", "models", "/sources/~") for name in ("families", "rules", "retirements")),
+    "outputs": (("/actions/*", "outputs", "/shapes/~"), ("/singles/*", "outputs", "/records/~"), ("/tables/*", "outputs", "/records/~")),
+    "paging": (("/lists/*/form", "paging", "/forms/~"),),
+    "pickers": (("/fields/*/picker", "pickers", "/pickers/~"),),
+    "triggers": (
+        ("/events/*/data", "triggers", "/schemas/~"), ("/events/*/job", "jobs", "/kinds/~"), ("/polls/~", "jobs", "/kinds/~"),
+    ),
+}  # fmt: skip
+_WORDS: Final = {"action": "No action has this id.", "input": "The action has no such input.", "name": "Nothing has this name."}
+
+
+P = TypeVar("P", bound=Part)
+
+
+@dataclass(frozen=True, slots=True)
+class FileFault:
+    """A fault and the file, as the folder names it, in which its pointer stands."""
+
+    file: str
+    fault: Fault
+
+
+class ManifestCheck:
+    """The check of one folder's manifest; the folder need not be that of an open connector."""
+
+    def __init__(self, folder: Path, manifest: Manifest, *, file: str = MANIFEST) -> None:
+        """``file`` is what the manifest's own file is called."""
+        self._folder = folder
+        self._manifest = manifest
+        self._file = file
+
+    def faults(self) -> Iterator[FileFault]:
+        """Every fault: of each part's schema, of the description, and of names that are no names. Never raises ConnectorError.
+
+        Where the description is not there yet (``described``), only the schemas can be checked.
+        """
+        yield from self._read[1]
+        if not self.described:
+            return
+        try:
+            catalog = self._catalog
+            lost = catalog.faults()
+        except ConnectorError as error:
+            yield FileFault(self._manifest.spec.file, Fault("", error.code, error.message, error.hint))
+            return
+        own = self._manifest.spec.file
+        yield from (FileFault(self._file if fault.pointer.startswith("/actions/") else own, fault) for fault in lost)
+        for part, values in self._values.items():
+            for pointer, fault in self._wrong(part, values, catalog):
+                yield self._at(part, pointer, fault)
+
+    @property
+    def described(self) -> bool:
+        """Whether the description that the manifest names is there."""
+        return (self._folder / self._manifest.spec.file).is_file()
+
+    @cached_property
+    def _read(self) -> tuple[dict[PartName, Part], list[FileFault]]:
+        parts: dict[PartName, Part] = {}
+        broken: list[FileFault] = []
+        for name, model in PARTS.items():
+            try:
+                parts[name] = read_part(self._folder, self._manifest.parts.get(name, {}), model, name=name)
+            except ManifestError as error:
+                found = error.faults or (Fault("", "file", error.message),)
+                broken += [self._at(name, fault.pointer, fault) for fault in found]
+        return parts, broken
+
+    @cached_property
+    def _values(self) -> dict[str, Any]:
+        """The manifest and its parts as plain values, those that could be read."""
+        values: dict[str, Any] = {name: part.model_dump(by_alias=True) for name, part in self._read[0].items()}
+        return {"manifest": self._manifest.model_dump(by_alias=True), **values}
+
+    @cached_property
+    def _catalog(self) -> Catalog:
+        spec = self._manifest.spec
+        document = read_document(file_in(self._folder, spec.file, "/spec/file"), sha256=spec.sha256)
+        return Catalog(self._manifest, document, self._part)
+
+    def _part(self, name: PartName, model: type[P]) -> P:
+        found = self._read[0].get(name)
+        return found if isinstance(found, model) else model()
+
+    def _at(self, part: str, pointer: str, fault: Fault) -> FileFault:
+        source = {str(name): where for name, where in self._manifest.parts.items()}.get(part)
+        if pointer.startswith("/parts/") or source is None:
+            return FileFault(self._file, fault)
+        if isinstance(source, str):
+            return FileFault(source, fault)
+        return FileFault(self._file, replace(fault, pointer=f"/parts/{part}{pointer}"))
+
+    def _wrong(self, part: str, values: Any, catalog: Catalog) -> Iterator[tuple[str, Fault]]:
+        for path in _ACTIONS.get(part, ()):
+            for keys, name in _found(values, path):
+                if not _is_among(name, catalog, part):
+                    yield _unknown(keys, name, "action", list(catalog))
+        for path, owner in _INPUTS.get(part, ()):
+            for keys, name in _found(values, path):
+                if name.startswith("$"):
+                    continue  # a step of a preset's tree
+                known = list(_inputs(catalog, _owners(values, owner, path, keys)))
+                if known and not any(name.removeprefix("/").partition("/")[0] in names for names in known):
+                    yield _unknown(keys, name, "input", sorted(set().union(*known) - {EXTRA_BODY}))
+        for path, other, among in _NAMES.get(part, ()):
+            if other in self._values:
+                names = [name for _, name in _found(self._values[other], among)]
+                yield from (_unknown(keys, name, "name", names) for keys, name in _found(values, path) if name not in names)
+
+
+def _is_among(name: str, catalog: Catalog, part: str) -> bool:
+    """Whether a name is that of an action; those of pickers may be patterns."""
+    return name in catalog or (part == "pickers" and any(fnmatchcase(key, name) for key in catalog))
+
+
+def _unknown(keys: tuple[str, ...], name: str, kind: str, names: list[str]) -> tuple[str, Fault]:
+    pointer, near = "".join(f"/{escape(key)}" for key in keys), nearest(name, names)
+    return pointer, Fault(pointer, "unknown", _WORDS[kind], f"Did you mean `{near}`?" if near else "")
+
+
+def _inputs(catalog: Catalog, actions: Iterable[str]) -> Iterator[set[str]]:
+    """The inputs of each action that can be read; one that is not there has a fault of its own."""
+    for action in actions:
+        try:
+            yield {*catalog[action].inputs.fields, EXTRA_BODY}
+        except ConnectorError:
+            continue
+
+
+def _owners(values: Any, owner: str, path: str, keys: tuple[str, ...]) -> list[str]:
+    """The ids of the actions to which the input at ``keys`` must belong, to one of them at least."""
+    stars = [key for key, segment in zip(keys, _segments(path), strict=True) if segment == "*"]
+    if owner == "*":
+        return stars[:1]
+    filled = [stars.pop(0) if segment == "*" and stars else segment for segment in _segments(owner)]
+    return [name for _, name in _found(values, filled)]
+
+
+def _segments(path: str) -> list[str]:
+    return path[1:].split("/")
+
+
+def _found(values: Any, path: str | list[str]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The texts at a path, each with the keys that lead to it."""
+    yield from _walk(values, _segments(path) if isinstance(path, str) else path, ())
+
+
+def _walk(value: Any, path: list[str], keys: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    if not path:
+        if isinstance(value, str):
+            yield keys, value
+        return
+    pairs = dict(enumerate(value)) if isinstance(value, (list, tuple)) else value if isinstance(value, Mapping) else {}
+    head, rest = path[0], path[1:]
+    if head == "~":
+        yield from (((*keys, str(key)), str(key)) for key in pairs)
+        return
+    for key, part in pairs.items():
+        if head in ("*", str(key)):
+            yield from _walk(part, rest, (*keys, str(key)))

@@ -1,0 +1,78 @@
+"""Differences that are meant: a reviewed list of patterns, each with its reason."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from kosha_connector_openai.errors import DocumentError, Fault
+from kosha_connector_openai.openapi.diff.change import Change, Direction
+from kosha_connector_openai.openapi.diff.report import Report
+from kosha_connector_openai.schema.references import to_pointer
+from kosha_connector_openai.text.yaml_text import load_yaml
+
+Patterns = Annotated[tuple[str, ...], Field(min_length=1)]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Intended(BaseModel):
+    """Changes that are meant: those that fit one pattern of every list. In a pattern ``*`` stands for any text."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    reason: Text
+    kinds: Patterns
+    operations: Patterns = ("*",)
+    where: Patterns = ("*",)
+    direction: Direction | None = None
+
+    def explains(self, change: Change) -> bool:
+        """Whether this change is one of those."""
+        fits = ((self.kinds, change.kind), (self.operations, change.operation), (self.where, change.where))
+        return self.direction in (None, change.direction) and all(any(_fits(p, text) for p in patterns) for patterns, text in fits)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A report seen through a list of intended changes."""
+
+    unexplained: Report
+    """The changes that no entry explains."""
+    stale: tuple[Intended, ...]
+    """The entries that explain nothing: they can go."""
+
+
+_ENTRIES: Final = TypeAdapter(tuple[Intended, ...])
+
+
+def read_intended(path: Path) -> tuple[Intended, ...]:
+    """The entries of a YAML file; raises DocumentError."""
+    try:
+        return _ENTRIES.validate_python(load_yaml(path.read_bytes(), what=path.name))
+    except OSError as error:
+        raise DocumentError(f"{path.name} cannot be read: {error.strerror}.") from None
+    except ValidationError as error:
+        found = [Fault(to_pointer(tuple(map(str, row["loc"]))), row["type"], f"{row['msg']}.") for row in error.errors(include_input=False)]
+        raise DocumentError(f"{path.name} is not a list of intended changes.", found) from None
+
+
+def judge(report: Report, intended: Iterable[Intended]) -> Judged:
+    """Takes the intended changes out of a report, and finds the entries that are not needed."""
+    entries = tuple(intended)
+    used: set[int] = set()
+    left = []
+    for change in report.changes:
+        found = {index for index, entry in enumerate(entries) if entry.explains(change)}
+        used |= found
+        left += [] if found else [change]
+    kept = set(map(id, left))
+    return Judged(report.only(lambda change: id(change) in kept), tuple(e for i, e in enumerate(entries) if i not in used))
+
+
+def _fits(pattern: str, text: str) -> bool:
+    return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), text) is not None

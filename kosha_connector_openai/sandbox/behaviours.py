@@ -1,0 +1,199 @@
+"""What objects do beyond being kept: batches run, parts are joined, files are searched. Named by the behaviour's data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, Protocol
+
+from kosha_connector_openai.sandbox.error_replies import Failure
+from kosha_connector_openai.sandbox.facts import Scene
+from kosha_connector_openai.sandbox.message import Blob
+from kosha_connector_openai.sandbox.store import Item, Store
+
+FILES = "/v1/files"
+_CHUNK = 800
+_ASKED = {"type": "input_text"}
+_SAID = {"type": "output_text", "annotations": [], "logprobs": []}
+_STATES = ("in_progress", "completed", "failed", "cancelled")
+
+
+class Hub(Protocol):
+    """What deeds need of the rest."""
+
+    store: Store
+
+    def add(self, collection: str, values: Mapping[str, str], made: dict[str, Any], scene: Scene, content: Blob | None = None) -> Item:
+        """Remembers an object."""
+
+
+def run_batch(hub: Hub, item: Item, path: str, scene: Scene) -> None:
+    """Answers every line of the input file; the answers become a file."""
+    source = _file(hub, item.object.get("input_file_id"))
+    if source is None or source.content is None:
+        error = {"code": "invalid_file", "message": "The input file does not exist.", "param": "input_file_id", "line": None}
+        item.steps = [*item.steps[:-1], "failed"]
+        item.object |= {"status": "failed", "errors": {"object": "list", "data": [error]}}
+        item.history[-1:] = ["failed"]
+        return
+    lines = [_run_line(line, number, scene) for number, line in enumerate(bytes(source.content).splitlines(), 1) if line.strip()]
+    data = b"".join(json.dumps(line, ensure_ascii=False).encode() + b"\n" for line in lines)
+    failed = sum(line["response"]["status_code"] >= 400 for line in lines)  # noqa: PLR2004 - RFC 9110, section 15
+    output = _new_file(hub, scene, f"{path.rpartition('/')[2]}_output.jsonl", "batch_output", Blob.of(data))
+    item.object["output_file_id"] = output["id"]
+    item.object["request_counts"] = {"total": len(lines), "completed": len(lines) - failed, "failed": failed}
+
+
+def _run_line(line: bytes, number: int, scene: Scene) -> dict[str, Any]:
+    call = scene.get("call")
+    try:
+        wanted = json.loads(line)
+        status, body = call(wanted["method"], wanted["url"], wanted.get("body", {}))
+        name = wanted["custom_id"]
+    except (ValueError, KeyError, TypeError):
+        name, status, body = None, 400, {"error": {"message": f"Line {number} is not a request.", "type": "invalid_request_error"}}
+    request_id = f"{scene.get('request_id')}_{number}"
+    response = {"status_code": status, "request_id": request_id, "body": body}
+    return {"id": f"batch_req_{scene.get('number')}_{number}", "custom_id": name, "response": response, "error": None}
+
+
+def join_parts(hub: Hub, item: Item, path: str, scene: Scene) -> None:
+    """The parts in the order asked for become one file; their bytes and MD5 must be as announced."""
+    parts = hub.store.collection(f"{path}/parts")
+    names = scene.ask("/part_ids", [])
+    if any(name not in parts for name in names):
+        raise Failure("bad_parts", reason="A part does not exist.", param="part_ids")
+    data = b"".join(bytes(content) for name in names if (content := parts[name].content))
+    wanted = scene.ask("/md5")
+    if len(data) != item.object.get("bytes", 0):
+        raise Failure("bad_parts", reason=f"The parts have {len(data)} bytes, not {item.object.get('bytes')}.", param="bytes")
+    if wanted is not None and wanted != hashlib.md5(data, usedforsecurity=False).hexdigest():
+        raise Failure("bad_parts", reason="The MD5 checksum does not match.", param="md5")
+    purpose = item.object.get("purpose", "user_data")
+    item.object["file"] = _new_file(hub, scene, item.object.get("filename", "upload"), purpose, Blob.of(data))
+
+
+def add_files(hub: Hub, item: Item, path: str, scene: Scene) -> None:
+    """The files that a request names are put into the vector store."""
+    store = path.partition("/file_batches/")[0].rpartition("/")[2]
+    named = [file for file in scene.ask("/files", []) if isinstance(file, Mapping)]
+    names = [*scene.ask("/file_ids", []), *(file["file_id"] for file in named)]
+    attributes = {file["file_id"]: file.get("attributes") for file in named}
+    for name in names:
+        made = {"id": name, "created_at": scene.get("now"), "vector_store_id": store, "last_error": None, "usage_bytes": 0}
+        shared = attributes.get(name) or scene.ask("/attributes")
+        hub.add("/v1/vector_stores/{vector_store_id}/files", {"vector_store_id": store},
+                made | ({"attributes": shared} if shared else {}), scene)  # fmt: skip
+
+
+def tally_files(hub: Hub, item: Item, path: str, scene: Scene) -> None:
+    """A vector store's counts, size and status from its files."""
+    files = hub.store.collection(f"{path}/files")
+    item.object["file_counts"] = _counts(files.values())
+    item.object["usage_bytes"] = sum(file.object.get("usage_bytes", 0) for file in files.values())
+    item.object["status"] = "in_progress" if item.object["file_counts"]["in_progress"] else "completed"
+
+
+def tally_batch(hub: Hub, item: Item, path: str, scene: Scene) -> None:
+    """A batch's counts; when it has ended its files have too."""
+    files = batch_items(hub, path)
+    for file in files if item.ended else ():
+        file.enter(["completed" if item.status == "completed" else "cancelled"], scene.get("now"))
+        measure_file(hub, file, "", scene)
+    item.object["file_counts"] = _counts(files)
+
+
+def batch_items(hub: Hub, path: str) -> list[Item]:
+    """The files of a batch in a vector store."""
+    store, _, _ = path.partition("/file_batches/")
+    batch = hub.store.find(path)
+    inputs = batch.inputs if batch else {}
+    names = [*(inputs.get("file_ids") or ()), *(file["file_id"] for file in inputs.get("files") or ())]
+    files = hub.store.collection(f"{store}/files")
+    return [files[name] for name in names if name in files]
+
+
+def measure_file(hub: Hub, item: Item, path: str, scene: Scene) -> None:
+    """A file in a vector store takes the space of its bytes."""
+    source = _file(hub, item.object.get("id"))
+    item.object["usage_bytes"] = len(source.content) if source and source.content else 0
+
+
+def chunks(hub: Hub, name: str) -> list[str]:
+    """A file's text in pieces of whole words."""
+    source = _file(hub, name)
+    text = bytes(source.content).decode("utf-8", "replace") if source and source.content else ""
+    found = [""]
+    for word in re.findall(r"\S+\s*", text):
+        if len(found[-1]) + len(word) > _CHUNK:
+            found.append("")
+        found[-1] += word
+    return [piece.strip() for piece in found if piece.strip()]
+
+
+def hits(hub: Hub, path: str, scene: Scene) -> list[dict[str, Any]]:
+    """The pieces of a vector store's files that share words with the query, best first."""
+    asked = set(re.findall(r"\w+", " ".join(scene.get("queries")).lower()))
+    found = [hit for name, file in hub.store.collection(f"{path}/files").items() for hit in _scored(hub, name, file, asked)]
+    found.sort(key=lambda hit: -hit["score"])
+    return found[: int(scene.ask("/max_num_results", 10))]
+
+
+def _scored(hub: Hub, name: str, file: Item, asked: set[str]) -> Iterator[dict[str, Any]]:
+    source = _file(hub, name)
+    title = source.object.get("filename", name) if source else name
+    for piece in chunks(hub, name):
+        shared = len(asked & set(re.findall(r"\w+", piece.lower())))
+        if shared:
+            yield {
+                "file_id": name,
+                "filename": title,
+                "score": round(shared / len(asked), 6),
+                "attributes": file.object.get("attributes"),
+                "content": [{"type": "text", "text": piece}],
+            }
+
+
+def inputs_of(item: Item) -> list[dict[str, Any]]:
+    """The messages of a stored request, oldest first, each with an id."""
+    given = item.inputs.get("input", [])
+    messages = [{"role": "user", "content": given}] if isinstance(given, str) else given
+    found = []
+    for index, message in enumerate(messages):
+        if "role" not in message:
+            continue
+        content = message["content"]
+        shape = _SAID if message["role"] == "assistant" else _ASKED
+        parts = [{**shape, "text": content}] if isinstance(content, str) else content
+        head = {"id": f"msg_{index:06d}", "type": "message", "role": message["role"], "status": "completed"}
+        found.append({**head, "content": parts})
+    return found
+
+
+def _counts(files: Any) -> dict[str, int]:
+    states = [file.status for file in files]
+    return {**{state: states.count(state) for state in _STATES}, "total": len(states)}
+
+
+def _file(hub: Hub, name: Any) -> Item | None:
+    return hub.store.find(f"{FILES}/{name}")
+
+
+def _new_file(hub: Hub, scene: Scene, filename: str, purpose: str, content: Blob) -> dict[str, Any]:
+    name = f"file-{scene.get('number')}-{len(hub.store.collection(FILES))}"
+    made = {"id": name, "bytes": len(content), "created_at": scene.get("now"), "filename": filename}
+    made |= {"purpose": purpose, "status": "processed"}
+    return hub.add(FILES, {}, made, scene, content).view()
+
+
+Deed = Callable[[Any, Item, str, Scene], None]
+DEEDS: Final[Mapping[str, Deed]] = {
+    "add_files": add_files,
+    "join_parts": join_parts,
+    "measure_file": measure_file,
+    "run_batch": run_batch,
+    "tally_batch": tally_batch,
+    "tally_files": tally_files,
+}

@@ -1,0 +1,145 @@
+"""Faults on request: what an upstream, or a network, does wrong."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from kosha_connector_openai.sandbox.error_replies import Failure, error_reply
+from kosha_connector_openai.sandbox.message import CHUNK, Reply
+
+_HTML = b"<!doctype html><html><head><title>Bad gateway</title></head><body><h1>502 Bad gateway</h1></body></html>\n"
+_EXTRA = 10
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault: a name and, after ``=``, its value."""
+
+    name: str
+    value: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Fault:
+        """The fault in ``name`` or ``name=value``; raises ValueError where there is none such."""
+        name, _, value = text.strip().partition("=")
+        fault = cls(name, value)
+        if not (name in INSTEAD or name in AFTER or fault.status):
+            raise ValueError("unknown fault")
+        if not value.isprintable() or (value and name in _NUMBERS and float(value) < 0):
+            raise ValueError("unusable value")
+        return fault
+
+    @property
+    def status(self) -> int:
+        """The status of an error that is only a number, else 0."""
+        return int(self.name) if self.name.isdigit() and 400 <= int(self.name) <= 599 else 0  # noqa: PLR2004 - RFC 9110
+
+    def instead(self, behaviour: Mapping[str, Any]) -> Reply | None:
+        """The reply that is sent while the operation is not carried out; None where it is."""
+        if self.status:
+            name = behaviour["fault_errors"].get(self.name, "other")
+            return error_reply(behaviour, Failure(name, status=self.status, key="****"))
+        make = INSTEAD.get(self.name)
+        return make(self.value) if make else None
+
+    def after(self, reply: Reply) -> Reply:
+        """The reply to an operation that was carried out, spoilt."""
+        spoil = AFTER.get(self.name)
+        return spoil(reply, self.value) if spoil else reply
+
+
+class Faults:
+    """Faults that wait for the next requests."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[Fault, str | None]] = []
+        self._lock = threading.Lock()
+
+    def add(self, text: str, times: int, operation: str | None) -> None:
+        """Plans a fault for the next ``times`` requests, of one operation or of any; none forgets all that wait."""
+        fault = Fault.parse(text)
+        with self._lock:
+            self._waiting = [*self._waiting, *[(fault, operation)] * times] if times else []
+
+    def take(self, operation: str | None) -> Fault | None:
+        """The fault for this request, if one waits."""
+        with self._lock:
+            for index, (fault, wanted) in enumerate(self._waiting):
+                if wanted in (None, operation):
+                    del self._waiting[index]
+                    return fault
+        return None
+
+    def waiting(self) -> list[dict[str, Any]]:
+        """The faults that wait, next first."""
+        with self._lock:
+            return [{"fault": f"{fault.name}={fault.value}".rstrip("="), "operation": name} for fault, name in self._waiting]
+
+
+def _html(value: str) -> Reply:
+    return Reply(int(value or 502), _HTML, "text/html; charset=utf-8")
+
+
+def _redirect(value: str) -> Reply:
+    return Reply(307, b"", None, {"Location": value or "/"})
+
+
+def _huge(value: str) -> Reply:
+    return Reply(200, _padding(int(value or 1024 * 1024)))
+
+
+def _padding(size: int) -> Iterator[bytes]:
+    yield b'{"padding":"'
+    for start in range(0, size, CHUNK):
+        yield b"x" * min(CHUNK, size - start)
+    yield b'"}'
+
+
+def _wire(name: str) -> Callable[[Reply, str], Reply]:
+    def spoil(reply: Reply, value: str) -> Reply:
+        reply.wire[name] = float(value or _EXTRA)
+        return reply
+
+    return spoil
+
+
+def _empty(reply: Reply, _: str) -> Reply:
+    reply.body = b""
+    return reply
+
+
+def _bad_json(reply: Reply, _: str) -> Reply:
+    whole = reply.whole()
+    reply.body = whole[: max(len(whole) // 2, 1)]
+    return reply
+
+
+def _gzip(reply: Reply, _: str) -> Reply:
+    reply.body = gzip.compress(reply.whole(), mtime=0)
+    reply.headers["Content-Encoding"] = "gzip"
+    return reply
+
+
+def _longer(reply: Reply, _: str) -> Reply:
+    reply.body = reply.whole()
+    reply.wire["longer"] = _EXTRA
+    return reply
+
+
+_NUMBERS: Final = frozenset({"slow", "cut", "cut-stream", "drip", "html", "huge"})
+INSTEAD: Final[Mapping[str, Callable[[str], Reply]]] = {"html": _html, "redirect": _redirect, "huge": _huge}
+AFTER: Final[Mapping[str, Callable[[Reply, str], Reply]]] = {
+    "slow": _wire("slow"),
+    "cut": _wire("cut"),
+    "cut-stream": _wire("cut-stream"),
+    "drip": _wire("drip"),
+    "reset": _wire("reset"),
+    "empty": _empty,
+    "badjson": _bad_json,
+    "gzip": _gzip,
+    "wrong-length": _longer,
+}

@@ -1,0 +1,142 @@
+"""Bodies under their limits: what is too large, too slow, compressed or cut is refused, and what passes is what came."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from kosha_connector_openai.core.transport.idle_timer import Patience
+from kosha_connector_openai.gateway.exchange.bodies import BodyRefused, ClientLeft, Store, Upload, declared_length, read_whole
+from kosha_connector_openai.gateway.exchange.multipart_scan import Parts
+
+FORM = b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n%b\r\n--b--\r\n'
+
+
+TAKE = Store(1024 * 1024).take
+
+
+def sending(*pieces: bytes | str, pause: float = 0) -> Callable[[], Awaitable[Any]]:
+    """``receive`` of an ASGI server: these pieces, then nothing for long; a text is the type of another message."""
+    left = list(pieces)
+
+    async def receive() -> dict[str, Any]:
+        if not left:
+            await asyncio.sleep(60)
+        await asyncio.sleep(pause)
+        piece = left.pop(0)
+        return {"type": piece} if isinstance(piece, str) else {"type": "http.request", "body": piece, "more_body": bool(left)}
+
+    return receive
+
+
+async def test_a_whole_body_is_what_came() -> None:
+    """In one piece or in many."""
+    assert await read_whole(sending(b"ab"), Patience(), 10, 1, TAKE) == b"ab"
+    assert await read_whole(sending(b"a", b"", b"b"), Patience(), 10, 1, TAKE) == b"ab"
+    assert await read_whole(sending(b""), Patience(), 10, 1, TAKE) == b""
+
+
+@pytest.mark.parametrize(("pieces", "status"), [((b"a" * 6, b"b" * 6), 413), ((b"a", b"b"), 408)])
+async def test_a_whole_body_has_limits(pieces: tuple[bytes, ...], status: int) -> None:
+    """Of size and of time."""
+    with pytest.raises(BodyRefused) as caught:
+        await read_whole(sending(*pieces, pause=0 if status == 413 else 0.2), Patience(), 10, 0.1, TAKE)
+    assert caught.value.refusal is not None
+    assert caught.value.refusal.status == status
+
+
+async def test_a_client_that_leaves_is_told_apart() -> None:
+    """It gets no answer."""
+    with pytest.raises(ClientLeft):
+        await read_whole(sending(b"a", "http.disconnect"), Patience(), 10, 1, TAKE)
+
+
+@pytest.mark.parametrize(
+    ("headers", "length"),
+    [({}, 0), ({b"content-length": b"3"}, 3), ({b"transfer-encoding": b"chunked"}, None), ({b"content-encoding": b"identity"}, 0)],
+)
+def test_announced_lengths(headers: dict[bytes, bytes], length: int | None) -> None:
+    """A number, none at all, or nothing to come."""
+    assert declared_length(headers) == length
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{b"content-encoding": b"gzip"}, {b"content-encoding": b"identity, br"}, {b"content-length": b"1 2"}, {b"content-length": b"9" * 30}],
+)
+def test_what_cannot_be_bounded_is_refused(headers: dict[bytes, bytes]) -> None:
+    """A compressed body, and a length that is no number."""
+    with pytest.raises(BodyRefused):
+        declared_length(headers)
+
+
+async def read(upload: Upload) -> bytes:
+    small = await upload.begin()
+    return small if small is not None else b"".join([piece async for piece in upload.pieces()])
+
+
+@pytest.mark.parametrize("size", [10, 300_000, 3_000_000])
+async def test_an_upload_passes_to_the_byte(size: int) -> None:
+    """Small ones whole, large ones as they come; it is over at the end."""
+    body = FORM % (b"x" * size)
+    pieces = [body[at : at + 65_536] for at in range(0, len(body), 65_536)]
+    upload = Upload(sending(*pieces), 10_000_000, 1, Parts(b"b"), ["a"])
+    assert await read(upload) == body
+    assert upload.received == len(body)
+    assert upload.over.is_set()
+
+
+@pytest.mark.parametrize(
+    ("pieces", "required", "status"),
+    [
+        ((FORM % b"x",), ["z"], 400),
+        ((b"--b\r\n\r\n",), [], 400),
+        ((b"a" * 300_000, b"a" * 900_000), [], 413),
+        ((b"a" * 300_000, b"a"), [], 400),
+    ],
+)
+async def test_an_upload_is_refused(pieces: tuple[bytes, ...], required: list[str], status: int) -> None:
+    """For a part that is missing, an end that is, or its size; the refusal is kept."""
+    upload = Upload(sending(*pieces), 1_000_000, 1, Parts(b"b"), required)
+    with pytest.raises(BodyRefused):
+        await read(upload)
+    assert upload.refusal is not None
+    assert upload.refusal.status == status
+    assert upload.over.is_set()
+
+
+async def test_an_upload_that_stops_or_whose_client_leaves() -> None:
+    """408, or nothing to tell anyone."""
+    slow = Upload(sending(b"a", b"b", pause=0.2), 100, 0.05)
+    with pytest.raises(BodyRefused):
+        await read(slow)
+    assert slow.refusal is not None
+    left = Upload(sending(b"a" * 300_000, "http.disconnect"), 1_000_000, 1)
+    with pytest.raises(BodyRefused):
+        await read(left)
+    assert (left.refusal, left.left) == (None, True)
+
+
+async def test_an_upload_that_nobody_wants_any_more_ends() -> None:
+    """Its sender is stopped at the next piece."""
+    upload = Upload(sending(b"a" * 300_000, b"b", b"c"), 1_000_000, 1)
+    assert await upload.begin() is None
+    upload.stop()
+    with pytest.raises(BodyRefused):
+        _ = [piece async for piece in upload.pieces()]
+    assert not upload.left
+
+
+async def test_bodies_in_memory_are_bounded_together() -> None:
+    """What one call has, another cannot; what is given back can be taken again."""
+    store = Store(10)
+    assert await read_whole(sending(b"abcdef"), Patience(), 10, 1, store.take) == b"abcdef"
+    with pytest.raises(BodyRefused) as caught:
+        await read_whole(sending(b"abcdef"), Patience(), 10, 1, store.take)
+    assert caught.value.refusal is not None
+    assert caught.value.refusal.status == 503
+    store.give_back(6)
+    await read_whole(sending(b"abcdef"), Patience(), 10, 1, store.take)

@@ -1,0 +1,199 @@
+"""Metrics, log lines and spans: what they show, and what they never do."""
+
+import io
+import json
+import logging
+import stat
+from pathlib import Path
+
+import pytest
+
+from kosha_connector_openai.errors import SetupError
+from kosha_connector_openai.gateway.observe import logs
+from kosha_connector_openai.gateway.observe.logs import AccessLog, configure, line
+from kosha_connector_openai.gateway.observe.metrics import Counter, Metrics
+from kosha_connector_openai.gateway.observe.observe import Observer, counted
+from kosha_connector_openai.gateway.observe.traces import Traces, make_traces
+from kosha_connector_openai.gateway.records import Exchange
+
+
+def exchange(**more: object) -> Exchange:
+    values = {
+        "request_id": "r1",
+        "method": "POST",
+        "operation": "createEmbedding",
+        "caller": "ci",
+        "tenant": "acme",
+        "status": 200,
+        "outcome": "ok",
+        "upstream_status": 200,
+        "attempts": 1,
+        "duration": 0.3,
+        "first_byte": 0.2,
+        "received": 10,
+        "sent": 20,
+    }
+    return Exchange(**{**values, **more})  # type: ignore[arg-type]
+
+
+def test_numbers_in_prometheus_text_format():
+    """Each family has HELP and TYPE; histograms are cumulative and end with +Inf; labels are escaped."""
+    metrics = Metrics()
+    metrics.requests.add("createEmbedding", "200", by=2)
+    metrics.seconds.observe(0.3, "createEmbedding")
+    metrics.seconds.observe(1e9, "createEmbedding")
+    metrics.refused.add('a"b\\c\nd')
+    metrics.watch("kosha_gateway_places", "Places.", "kind", lambda: {"call": 3})
+    text = metrics.expose()
+    assert 'kosha_gateway_requests_total{operation="createEmbedding",status="200"} 2\n' in text
+    assert 'kosha_gateway_request_seconds_bucket{operation="createEmbedding",le="0.25"} 0\n' in text
+    assert 'kosha_gateway_request_seconds_bucket{operation="createEmbedding",le="0.5"} 1\n' in text
+    assert 'kosha_gateway_request_seconds_bucket{operation="createEmbedding",le="+Inf"} 2\n' in text
+    assert 'kosha_gateway_request_seconds_count{operation="createEmbedding"} 2\n' in text
+    assert 'kosha_gateway_refused_total{reason="a\\"b\\\\c\\nd"} 1\n' in text
+    assert 'kosha_gateway_places{kind="call"} 3\n' in text
+    assert text.endswith("\n")
+    names = [words.split()[2] for words in text.splitlines() if words.startswith("# TYPE")]
+    assert len(names) == len(set(names))
+
+
+def test_series_are_bounded(monkeypatch: pytest.MonkeyPatch):
+    """T38: whatever labels come, memory stays bounded."""
+    monkeypatch.setattr("kosha_connector_openai.gateway.observe.metrics._MOST_SERIES", 3)
+    counter = Counter("c", "t", ("label",))
+    for number in range(10):
+        counter.add(str(number))
+    assert len(list(counter.lines())) == 4
+    assert counter.value("other") == 7
+
+
+def test_an_exchange_is_counted_and_written():
+    """Calls, times, tokens, upstream status, retries, bytes."""
+    out, metrics = io.StringIO(), Metrics()
+    log = AccessLog("off")
+    log._out = out
+    observe = Observer(log, metrics)
+    observe(exchange(attempts=3, usage={"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}))
+    observe(exchange(status=429, outcome="refused", attempts=0, upstream_status=None, refusal="rate_limited"))
+    observe(exchange(status=502, outcome="truncated_reply", upstream_status=None))
+    assert metrics.requests.value("createEmbedding", "200") == 1
+    assert metrics.retries.value("createEmbedding") == 2
+    assert metrics.tokens.value("createEmbedding", "input") == 5
+    assert metrics.tokens.value("createEmbedding", "output") == 7
+    assert metrics.sheds.value("createEmbedding", "429") == 1
+    assert metrics.failures.value("createEmbedding", "truncated_reply") == 1
+    first, second, _ = map(json.loads, out.getvalue().splitlines())
+    assert (first["operation"], first["status"], first["attempts"], first["tokens_input"]) == ("createEmbedding", 200, 3, 5)
+    assert first["time"].endswith("Z")
+    assert second["refusal"] == "rate_limited"
+    assert "attempts" not in second
+
+
+@pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": "5"}, {"prompt_tokens": True}, {"prompt_tokens": -1}, {"other": 5}])
+def test_what_an_upstream_does_not_count_is_left_out(usage):
+    """Nothing is made up."""
+    assert counted(usage) == {}
+
+
+@pytest.mark.parametrize("text", ["a\nb", "a\r\nb", "a\x1b[31mb", "a\u2028b", "a\x7fb", "a\x85b", '{"x": 1}\n{"y": 2}', "\ud800"])
+def test_no_value_can_start_a_second_line(text: str):
+    """C14: one record is one line of ASCII, whatever is in it."""
+    written = line({"model": text})
+    assert written.isascii()
+    assert written.isprintable()
+    assert json.loads(written)["model"] == text
+
+
+def test_long_values_are_cut():
+    """A line stays a line that people read."""
+    assert len(json.loads(line({"x": "a" * 10_000}))["x"]) == logs.LONGEST
+
+
+def test_a_log_file_is_for_its_owner_alone_and_is_added_to(tmp_path: Path):
+    """Mode 0600; what was there stays."""
+    place = tmp_path / "access.log"
+    for _ in range(2):
+        log = AccessLog(place)
+        log.write({"event": "x"})
+        log.close()
+    assert len(place.read_text().splitlines()) == 2
+    assert stat.S_IMODE(place.stat().st_mode) == 0o600
+
+
+def test_a_log_file_that_cannot_be_written_is_told_at_start(tmp_path: Path):
+    """Not at the first call."""
+    with pytest.raises(SetupError, match="access log"):
+        AccessLog(tmp_path / "no" / "such" / "folder")
+
+
+def test_a_log_that_breaks_does_not_stop_the_service(monkeypatch: pytest.MonkeyPatch):
+    """A full disk is no reason to answer nothing; the program's own log says so."""
+    log = AccessLog("off")
+    log._out = io.StringIO()
+    log._out.close()
+    told: list[str] = []
+    monkeypatch.setattr("kosha_connector_openai.gateway.observe.logs.LOGGER.error", lambda text, *values: told.append(text % values))
+    log.write({"event": "x"})
+    assert told == ["The access log cannot be written: ValueError."]
+
+
+@pytest.fixture
+def loggers():
+    """The loggers as they were."""
+    names = ("kosha", "kosha.connector.calls", "uvicorn", "uvicorn.error", "asyncio", "httpx", "httpcore", "aiohttp")
+    before = {
+        name: (list(logging.getLogger(name).handlers), logging.getLogger(name).propagate, logging.getLogger(name).level) for name in names
+    }
+    yield
+    for name, (handlers, propagate, level) in before.items():
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = handlers, propagate
+        logger.setLevel(level)
+
+
+def test_our_messages_are_lines_and_the_libraries_debug_is_off(loggers: None):
+    """Their debug messages show headers, and with them keys; the text of a foreign error may quote anything."""
+    out = io.StringIO()
+    configure("debug", out)
+    logging.getLogger("httpx").debug("Authorization: Bearer sk-secret")
+    logging.getLogger("kosha.gateway").info("listening\non two lines")
+    try:
+        raise ValueError("sk-secret")
+    except ValueError:
+        logging.getLogger("kosha.gateway").exception("failed")
+    first, second = map(json.loads, out.getvalue().splitlines())
+    assert first["message"] == "listening\non two lines"
+    assert second["error"] == "ValueError"
+    assert "sk-secret" not in out.getvalue()
+
+
+def test_spans_follow_the_genai_conventions_and_hold_no_text():
+    """One span for each call, with its real times; none for pages of ours."""
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    traces = Traces("pretend")
+    traces._tracer = provider.get_tracer("test")
+    traces.record(exchange(duration=0.5, upstream_request_id="req_1"), {"input": 5})
+    traces.record(exchange(status=502, outcome="truncated_reply"), {})
+    traces.record(exchange(operation="page:/livez", attempts=0), {})
+    good, bad = exporter.get_finished_spans()
+    assert good.attributes is not None
+    assert good.attributes["gen_ai.usage.input_tokens"] == 5
+    assert good.attributes["gen_ai.provider.name"] == "pretend"
+    assert good.end_time is not None
+    assert good.start_time is not None
+    assert good.end_time - good.start_time == 500_000_000
+    assert good.status.is_ok
+    assert not bad.status.is_ok
+    assert bad.attributes is not None
+    assert bad.attributes["error.type"] == "truncated_reply"
+
+
+def test_without_the_extra_nothing_of_it_is_imported(monkeypatch: pytest.MonkeyPatch):
+    """Traces cost only who wants them."""
+    monkeypatch.setattr("kosha_connector_openai.gateway.observe.traces.find_spec", lambda name: None)
+    assert make_traces("x") is None

@@ -1,0 +1,64 @@
+"""A head and what follows it leave together; an interim reply, an empty piece or the end lets go what is held."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from kosha_connector_openai.gateway.head_buffer import Corked
+
+
+class Wire:
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: bytes) -> None:
+        assert not self.closed
+        self.written.append(data)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+
+def corked() -> tuple[Corked, Wire]:
+    wire = Wire()
+    return Corked(cast("Any", wire)), wire
+
+
+def test_head_and_first_piece_are_one_write() -> None:
+    """And the rest goes at once; nothing is written for nothing."""
+    cork, wire = corked()
+    for data in (b"HTTP/1.1 200 OK\r\n\r\n", b"one", b"two", b""):
+        cork.write(data)
+    assert wire.written == [b"HTTP/1.1 200 OK\r\n\r\none", b"two"]
+
+
+def test_an_empty_piece_lets_the_head_go() -> None:
+    """For streams, whose first event may come late."""
+    cork, wire = corked()
+    cork.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    assert wire.written == []
+    cork.write(b"")
+    assert wire.written == [b"HTTP/1.1 200 OK\r\n\r\n"]
+
+
+def test_an_interim_reply_is_no_head() -> None:
+    """100 Continue is waited for."""
+    cork, wire = corked()
+    cork.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    assert wire.written == [b"HTTP/1.1 100 Continue\r\n\r\n"]
+    cork.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    assert len(wire.written) == 1
+
+
+def test_nothing_held_is_lost_at_the_end() -> None:
+    """A reply that is a head alone arrives."""
+    cork, wire = corked()
+    cork.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+    assert not cork.is_closing()
+    cork.close()
+    assert wire.written == [b"HTTP/1.1 204 No Content\r\n\r\n"]
+    assert cork.is_closing()

@@ -1,0 +1,71 @@
+"""Parts of the manifest: read late, checked like the manifest itself."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from kosha_connector_openai import Connector
+from kosha_connector_openai.errors import ManifestError
+from kosha_connector_openai.manifest.part import Part, read_part
+
+TINY = Path(__file__).parents[2] / "tiny_provider"
+
+
+class Colours(Part):
+    """A part for these tests."""
+
+    names: tuple[str, ...] = ()
+
+
+def test_a_part_comes_from_its_file_or_stands_in_the_manifest(tmp_path: Path) -> None:
+    """A text names a file of the folder; a mapping is the part."""
+    (tmp_path / "colours.yaml").write_text("names: [red]")
+    assert read_part(tmp_path, "colours.yaml", Colours, name="forms").names == ("red",)
+    assert read_part(tmp_path, {"names": ["blue"]}, Colours, name="forms").names == ("blue",)
+
+
+def test_a_misspelt_key_is_named_with_the_nearest(tmp_path: Path) -> None:
+    """A part is closed to unknown keys, and the file is named."""
+    (tmp_path / "colours.yaml").write_text("nams: [red]")
+    with pytest.raises(ManifestError, match=r"colours.yaml breaks its schema") as caught:
+        read_part(tmp_path, "colours.yaml", Colours, name="forms")
+    assert [(fault.pointer, fault.rule, fault.fix) for fault in caught.value.faults] == [("/nams", "unknown", "Did you mean `names`?")]
+
+
+@pytest.mark.parametrize("source", ["../colours.yaml", "/colours.yaml", "link.yaml"])
+def test_no_part_lies_outside_the_folder(tmp_path: Path, source: str) -> None:
+    """Neither dots, an absolute path nor a link lead out of the connector's folder."""
+    folder = tmp_path / "connector"
+    folder.mkdir()
+    (tmp_path / "colours.yaml").write_text("names: [red]")
+    (folder / "link.yaml").symlink_to(tmp_path / "colours.yaml")
+    with pytest.raises(ManifestError, match="outside its folder"):
+        read_part(folder, source, Colours, name="forms")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    """The error says which part of the manifest names it."""
+    with pytest.raises(ManifestError, match=r"none.yaml cannot be read") as caught:
+        read_part(tmp_path, "none.yaml", Colours, name="forms")
+    assert caught.value.faults[0].pointer == "/parts/forms"
+
+
+@pytest.mark.parametrize("place", ["spec", "icon"])
+@pytest.mark.parametrize("name", ["../secret.json", "link.json", "pipe.json"])
+def test_no_file_of_a_manifest_lies_outside_its_folder(tmp_path: Path, place: str, name: str) -> None:
+    """S3: the description and the logo are held to the folder as parts are; a pipe, which would be waited for, is refused."""
+    folder = tmp_path / "connector"
+    shutil.copytree(TINY, folder)
+    (tmp_path / "secret.json").write_text("{}")
+    (folder / "link.json").symlink_to(tmp_path / "secret.json")
+    os.mkfifo(folder / "pipe.json")
+    entry = {"spec": f"spec: {{file: {name}}}", "icon": f"icon: {{light: {name}}}"}[place]
+    text = (folder / "connector.yaml").read_text()
+    kept = "\n".join(line for line in text.splitlines() if not line.startswith(f"{place}:"))
+    (folder / "connector.yaml").write_text(f"{kept}\n{entry}\n")
+    with Connector(folder) as connector, pytest.raises(ManifestError, match=r"outside its folder|not a regular file"):
+        _ = connector.catalog if place == "spec" else connector.icon()

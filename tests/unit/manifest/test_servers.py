@@ -1,0 +1,69 @@
+"""Kinds of server in the manifest: faulty ones are refused, and ours name only what exists."""
+
+from __future__ import annotations
+
+import pytest
+
+from kosha_connector_openai import Connector
+from kosha_connector_openai.core.connection.auth import auth_type
+from kosha_connector_openai.errors import ManifestError
+from kosha_connector_openai.http.origin import parse_server
+from kosha_connector_openai.manifest.manifest import parse_manifest
+from kosha_connector_openai.manifest.servers import PathRule
+
+BASE = "id: t\ntitle: T\nversion: 1.0.0\ntagline: t\npublisher: {name: p}\nlicense: Apache-2.0\n"
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        '{path: "no/slash"}',
+        '{path: "/a/../b"}',
+        '{path: "/a?b=c"}',
+        '{path: "/a/{path}/b"}',
+        '{path: "/a//b"}',
+        '{path: "/a/{unknown}{path}"}',
+        '{path: "/a{path}", values: {unused: {input: model}}}',
+        '{path: "/a{path}", values: {x: {inptu: model}}}',
+        "{actions: [a]}",
+    ],
+)
+def test_a_faulty_rule_is_refused(rule: str) -> None:
+    """A path that could not be written, and a variable without a source, are told when the manifest is read."""
+    text = f"{BASE}servers: {{presets: {{x: {{title: X, form: {{paths: [{rule}]}}}}}}}}\n"
+    with pytest.raises(ManifestError) as caught:
+        parse_manifest(text.encode())
+    assert all(fault.pointer.startswith("/servers/presets/x/form/paths/0") for fault in caught.value.faults)
+
+
+@pytest.mark.parametrize("path", ["", "{path}", "/a{path}", "/a/b", "/a/{x}{path}", "/{x}"])
+def test_a_rule_says_where(path: str) -> None:
+    """Plain segments, variables and the described path at the end."""
+    values = {"x": {"input": "model"}} if "{x}" in path else {}
+    assert PathRule.model_validate({"path": path, "values": values}).path == path
+
+
+def test_our_kinds_of_server_name_what_exists(connector: Connector) -> None:
+    """Fields, operations, servers and authentication types of every preset are there, and each has a title and a line of help."""
+    manifest, catalog = connector.manifest, connector.catalog
+    fields = {entry.name for entry in manifest.connection.fields}
+    for preset in manifest.servers.presets.values():
+        assert preset.title
+        assert preset.help
+        named = {*preset.values, *preset.required}
+        for rule in preset.form.paths if preset.form else ():
+            assert set(rule.actions) <= set(catalog)
+            for source in rule.values.values():
+                named |= {source.field} if source.field else set()
+                assert all(source.input in catalog[action].input_schema["properties"] for action in rule.actions)
+        named |= set(preset.form.query.values()) if preset.form else set()
+        assert named <= fields
+        assert auth_type(preset.values.get("auth_type", "NONE"))
+        assert parse_server(preset.values.get("server_url", "https://x.example"))
+
+
+def test_a_form_offers_the_kinds(connector: Connector) -> None:
+    """A host that draws the form can offer them by title."""
+    kinds = connector.form["properties"]["preset"]["oneOf"]
+    assert {kind["const"] for kind in kinds} == set(connector.manifest.servers.presets)
+    assert all(kind["title"] and kind["description"] for kind in kinds)
