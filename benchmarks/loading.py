@@ -57,7 +57,7 @@ def run(_url: str, effort: Effort, path: Path | None = None) -> list[Figure]:
 
 def operations(file: Path) -> int:
     """How many operations the description has."""
-    from kosha_connector_openai.openapi.document import read_document
+    from kosha_connector_openai.openapi import read_document
 
     return len(read_document(file, sha256=hashlib.sha256(file.read_bytes()).hexdigest()))
 

@@ -28,10 +28,8 @@ _HOP = frozenset({"connection", "content-length", "host", "keep-alive", "transfe
 def ours(upstream: str) -> None:
     """The gateway on the aiohttp engine."""
     from kosha_connector_openai import open_connector
-    from kosha_connector_openai.gateway.access.tokens import hash_token
-    from kosha_connector_openai.gateway.server import Server
-    from kosha_connector_openai.gateway.service import make_service
-    from kosha_connector_openai.gateway.settings import read_settings
+    from kosha_connector_openai.gateway import Server, make_service, read_settings
+    from kosha_connector_openai.gateway.access import hash_token
 
     os.environ["OPENAI_API_KEY"] = KEY
     values = {"server_url": upstream, "api_key": "env:OPENAI_API_KEY"}

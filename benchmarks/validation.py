@@ -12,9 +12,9 @@ import jsonschema_rs
 
 from benchmarks.measure import Bar, Effort, Figure, compare, cpu, measure
 from kosha_connector_openai import open_connector
-from kosha_connector_openai.core.actions.action import Action
+from kosha_connector_openai.core.actions import Action
 from kosha_connector_openai.errors import InputError
-from kosha_connector_openai.openapi.dialect import to_json_schema
+from kosha_connector_openai.openapi import to_json_schema
 
 EFFORT = Effort(rounds=15, calls=100)
 BARE_BAR = Bar(ratio=1.5)

@@ -2,58 +2,50 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from kosha_connector_openai._face import face
+
 if TYPE_CHECKING:
-    from kosha_connector_openai.connector import Connector
-    from kosha_connector_openai.core.call import CallOptions
-    from kosha_connector_openai.core.connection.connection import Connection
-    from kosha_connector_openai.core.connection.options import Options
-    from kosha_connector_openai.core.record import Record
-    from kosha_connector_openai.core.request.request import Preview
-    from kosha_connector_openai.core.result.result import Result
-    from kosha_connector_openai.core.result.stream import Event
-    from kosha_connector_openai.errors import ConnectorError, Fault
-    from kosha_connector_openai.hookspecs import hookimpl
-    from kosha_connector_openai.plugins import create_plugin_manager, load_connectors
-    from kosha_connector_openai.secrets.secret import Secret
+    from kosha_connector_openai.connector import Connector as Connector
+    from kosha_connector_openai.core import CallOptions as CallOptions
+    from kosha_connector_openai.core import Record as Record
+    from kosha_connector_openai.core.connection import Connection as Connection
+    from kosha_connector_openai.core.connection import Options as Options
+    from kosha_connector_openai.core.request import Preview as Preview
+    from kosha_connector_openai.core.result import Event as Event
+    from kosha_connector_openai.core.result import Result as Result
+    from kosha_connector_openai.errors import ConnectorError as ConnectorError
+    from kosha_connector_openai.errors import Fault as Fault
+    from kosha_connector_openai.hookspecs import hookimpl as hookimpl
+    from kosha_connector_openai.plugins import create_plugin_manager as create_plugin_manager
+    from kosha_connector_openai.plugins import load_connectors as load_connectors
+    from kosha_connector_openai.secrets import Secret as Secret
 
-_HOMES = {
-    "CallOptions": "core.call",
-    "Connection": "core.connection.connection",
-    "Connector": "connector",
-    "ConnectorError": "errors",
-    "Event": "core.result.stream",
-    "Fault": "errors",
-    "Options": "core.connection.options",
-    "Preview": "core.request.request",
-    "Record": "core.record",
-    "Result": "core.result.result",
-    "Secret": "secrets.secret",
-    "create_plugin_manager": "plugins",
-    "hookimpl": "hookspecs",
-    "load_connectors": "plugins",
-}
+    __version__: str
+else:
+    _get, __all__ = face(
+        __name__,
+        {
+            "connector": "Connector",
+            "core": "CallOptions Record",
+            "core.connection": "Connection Options",
+            "core.request": "Preview",
+            "core.result": "Event Result",
+            "errors": "ConnectorError Fault",
+            "hookspecs": "hookimpl",
+            "plugins": "create_plugin_manager load_connectors",
+            "secrets": "Secret",
+        },
+    )
+    __all__ += ["__version__", "open_connector"]
 
-__all__ = [
-    "CallOptions",
-    "Connection",
-    "Connector",
-    "ConnectorError",
-    "Event",
-    "Fault",
-    "Options",
-    "Preview",
-    "Record",
-    "Result",
-    "Secret",
-    "__version__",
-    "create_plugin_manager",
-    "hookimpl",
-    "load_connectors",
-    "open_connector",
-]
+    def __getattr__(name: str) -> Any:
+        if name == "__version__":
+            from importlib.metadata import version  # noqa: PLC0415
+
+            return version("kosha-connector-openai")
+        return _get(name)
 
 
 def open_connector() -> Connector:
@@ -62,13 +54,3 @@ def open_connector() -> Connector:
     from kosha_connector_openai.plugin import folder  # noqa: PLC0415
 
     return Connector(folder())
-
-
-def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        from importlib.metadata import version  # noqa: PLC0415
-
-        return version("kosha-connector-openai")
-    if name in _HOMES:
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,40 +8,32 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from kosha_connector_openai.core.actions.action import Action
-from kosha_connector_openai.core.actions.catalog import Catalog
-from kosha_connector_openai.core.call import CallOptions, make_request
-from kosha_connector_openai.core.catalog_cache import Catalogs
-from kosha_connector_openai.core.connection.auth import masked
-from kosha_connector_openai.core.connection.connection import (
+from kosha_connector_openai.core import CallOptions, Calls, Catalogs, Record, SyncExecutor, SyncStream, log, make_request
+from kosha_connector_openai.core.actions import Action, Catalog
+from kosha_connector_openai.core.connection import (
     Connection,
+    Options,
     form_schema,
     home_of_environment,
     make_connection,
+    masked,
+    merged,
+    read_options,
     values_from_environment,
 )
-from kosha_connector_openai.core.connection.options import Options, read_options
-from kosha_connector_openai.core.connection.server_kinds import merged
-from kosha_connector_openai.core.executor import SyncExecutor, SyncStream
-from kosha_connector_openai.core.record import Record, log
-from kosha_connector_openai.core.request.request import Preview, check_inputs
-from kosha_connector_openai.core.result.outcome import settle
-from kosha_connector_openai.core.result.result import Result
-from kosha_connector_openai.core.runtime import Calls
-from kosha_connector_openai.core.transport.client import facts, url
+from kosha_connector_openai.core.request import Preview, check_inputs
+from kosha_connector_openai.core.result import Result, settle
+from kosha_connector_openai.core.transport import facts, url
 from kosha_connector_openai.errors import ApiError, ConnectorError, Fault, SetupError
-from kosha_connector_openai.manifest.folder import read_folder
-from kosha_connector_openai.manifest.manifest import PartName
-from kosha_connector_openai.manifest.part import Part, file_in, read_part
-from kosha_connector_openai.openapi.document import Document
+from kosha_connector_openai.manifest import Part, PartName, file_in, read_folder, read_part
+from kosha_connector_openai.openapi import Document
 from kosha_connector_openai.rooms import Rooms
-from kosha_connector_openai.secrets.store import SecretStore, SecretStores
+from kosha_connector_openai.secrets import SecretStore, SecretStores
 from kosha_connector_openai.secrets.stores import default_stores
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.core.async_executor import AsyncStream
-    from kosha_connector_openai.core.passthrough import Relay
-    from kosha_connector_openai.core.request.raw import RawInputs
+    from kosha_connector_openai.core import AsyncStream, Relay
+    from kosha_connector_openai.core.request import RawInputs
 
 RecordSink = Callable[[Record], None]
 P = TypeVar("P", bound=Part)
@@ -69,9 +61,9 @@ class Connector(Rooms):
         return Catalog(self.manifest, document, self.part)
 
     def _fetch(self, url: str, options: Options) -> bytes:
-        from kosha_connector_openai.core.transport.fetch_description import fetch_description  # noqa: PLC0415 - few connections need it
+        from kosha_connector_openai.core.transport import fetch_document  # noqa: PLC0415 - few connections need it
 
-        return fetch_description(self._calls.clients, url, options)
+        return fetch_document(self._calls.clients, url, options)
 
     def _secret_names(self) -> list[str]:
         return [name for entry in self.manifest.connection.fields if entry.secret for name in entry.env]
@@ -228,7 +220,7 @@ class Connector(Rooms):
     async def _astream(
         self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions
     ) -> AsyncIterator[AsyncStream]:
-        from kosha_connector_openai.core.async_executor import AsyncExecutor, AsyncStream  # noqa: PLC0415 - threads need no asyncio
+        from kosha_connector_openai.core import AsyncExecutor, AsyncStream  # noqa: PLC0415 - threads need no asyncio
 
         await self.aread(connection)
         call, resolver = self._calls.make(self.catalog_of(connection)[action], inputs, connection, options)
@@ -251,7 +243,7 @@ class Connector(Rooms):
 
         ``async with`` what comes back. Raises ConnectorError; inputs are checked for their place alone.
         """
-        from kosha_connector_openai.core.passthrough import Relay  # noqa: PLC0415 - threads need no asyncio
+        from kosha_connector_openai.core import Relay  # noqa: PLC0415 - threads need no asyncio
 
         call, resolver = self._calls.make_raw(self.catalog_of(connection)[action], raw, connection, options)
         return await Relay(call, self._calls.clients, resolver, self._calls.note_relay).open()

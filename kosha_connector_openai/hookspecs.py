@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pluggy
 
-from kosha_connector_openai.secrets.store import SecretStore
+from kosha_connector_openai.secrets import SecretStore
 
 PROJECT = "kosha"
 hookspec = pluggy.HookspecMarker(PROJECT)

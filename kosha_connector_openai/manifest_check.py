@@ -9,24 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from kosha_connector_openai.core.actions.catalog import Catalog
-from kosha_connector_openai.core.actions.inputs import EXTRA_BODY
+from kosha_connector_openai.core.actions import EXTRA_BODY, Catalog
 from kosha_connector_openai.errors import ConnectorError, Fault, ManifestError
-from kosha_connector_openai.manifest.folder import MANIFEST
-from kosha_connector_openai.manifest.manifest import Manifest, PartName
-from kosha_connector_openai.manifest.part import Part, file_in, read_part
-from kosha_connector_openai.manifest.parts.forms import FormsPart
-from kosha_connector_openai.manifest.parts.jobs import Jobs
-from kosha_connector_openai.manifest.parts.models import Models
-from kosha_connector_openai.manifest.parts.outputs import Outputs
-from kosha_connector_openai.manifest.parts.paging import Paging
-from kosha_connector_openai.manifest.parts.pickers import Pickers
-from kosha_connector_openai.manifest.parts.relay import RelayRules
-from kosha_connector_openai.manifest.parts.tasks import Presets
-from kosha_connector_openai.manifest.parts.triggers import Triggers
-from kosha_connector_openai.openapi.document import read_document
-from kosha_connector_openai.text.did_you_mean import nearest
-from kosha_connector_openai.text.json_text import escape
+from kosha_connector_openai.manifest import MANIFEST, Manifest, Part, PartName, file_in, read_part
+from kosha_connector_openai.manifest.parts import FormsPart, Jobs, Models, Outputs, Paging, Pickers, Presets, RelayRules, Triggers
+from kosha_connector_openai.openapi import read_document
+from kosha_connector_openai.text import escape, nearest
 
 PARTS: Final[Mapping[PartName, type[Part]]] = {
     "forms": FormsPart,

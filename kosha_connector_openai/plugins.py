@@ -19,10 +19,9 @@ import pluggy
 from kosha_connector_openai import hookspecs
 from kosha_connector_openai.connector import Connector
 from kosha_connector_openai.errors import ConnectorError, Fault, PluginError
-from kosha_connector_openai.manifest.folder import read_folder
-from kosha_connector_openai.secrets.store import SecretStore
-from kosha_connector_openai.secrets.stores import default_stores
-from kosha_connector_openai.secrets.stores.fail import FailingStore
+from kosha_connector_openai.manifest import read_folder
+from kosha_connector_openai.secrets import SecretStore
+from kosha_connector_openai.secrets.stores import FailingStore, default_stores
 
 GROUP: Final = "kosha.connectors"
 HOOK_SECONDS: Final = 5.0

@@ -5,16 +5,13 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from kosha_connector_openai.core.actions.catalog import Catalog
-from kosha_connector_openai.core.connection.connection import Connection
-from kosha_connector_openai.core.connection.options import Options
-from kosha_connector_openai.manifest.manifest import PartName
-from kosha_connector_openai.manifest.part import Part
+from kosha_connector_openai.core.actions import Catalog
+from kosha_connector_openai.core.connection import Connection, Options
+from kosha_connector_openai.manifest import Part, PartName
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.forms.form import Forms
-    from kosha_connector_openai.forms.model_rules import ModelRules
-    from kosha_connector_openai.outputs.outputs import OutputRoom
+    from kosha_connector_openai.forms import Forms, ModelRules
+    from kosha_connector_openai.outputs import OutputRoom
 
 P = TypeVar("P", bound=Part)
 
@@ -34,7 +31,7 @@ class Rooms:
     @cached_property
     def forms(self) -> Forms:
         """The forms of the actions by action id; docs/forms.md says what they hold. Raises ManifestError."""
-        from kosha_connector_openai.forms.form import Forms  # noqa: PLC0415 - a call needs no form
+        from kosha_connector_openai.forms import Forms  # noqa: PLC0415 - a call needs no form
 
         return Forms(self.catalog, self.part)
 
@@ -52,8 +49,8 @@ class Rooms:
     @cached_property
     def outputs(self) -> OutputRoom:
         """Short results of answers, their schemas and samples, costs and budgets; docs/outputs.md. Raises ManifestError."""
-        from kosha_connector_openai.manifest.parts.outputs import Outputs  # noqa: PLC0415
-        from kosha_connector_openai.outputs.outputs import OutputRoom  # noqa: PLC0415 - a plain call needs none of it
+        from kosha_connector_openai.manifest.parts import Outputs  # noqa: PLC0415
+        from kosha_connector_openai.outputs import OutputRoom  # noqa: PLC0415 - a plain call needs none of it
 
         return OutputRoom(self.catalog, self.part("outputs", Outputs))
 
@@ -71,7 +68,7 @@ class Rooms:
     @cached_property
     def models(self) -> ModelRules:
         """Which model serves which action and what it takes: warnings, never a refusal; docs/models.md. Raises ManifestError."""
-        from kosha_connector_openai.forms.model_rules import ModelRules  # noqa: PLC0415 - a plain call needs none of it
-        from kosha_connector_openai.manifest.parts.models import Models  # noqa: PLC0415
+        from kosha_connector_openai.forms import ModelRules  # noqa: PLC0415 - a plain call needs none of it
+        from kosha_connector_openai.manifest.parts import Models  # noqa: PLC0415
 
         return ModelRules(self.part("models", Models))

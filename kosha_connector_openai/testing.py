@@ -7,8 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from kosha_connector_openai.errors import SecretError, SecretMissingError, SecretRefusedError
-from kosha_connector_openai.secrets.secret import Secret, SecretReference
-from kosha_connector_openai.secrets.store import SecretContext, SecretStore, SecretStores
+from kosha_connector_openai.secrets import Secret, SecretContext, SecretReference, SecretStore, SecretStores
 
 
 class _Captured(Protocol):

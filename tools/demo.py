@@ -24,7 +24,7 @@ from typing import Any
 from kosha_connector_openai import Connection, Connector, ConnectorError, create_plugin_manager, load_connectors, plugin
 from kosha_connector_openai.errors import InputError
 from kosha_connector_openai.sandbox import Sandbox
-from kosha_connector_openai.secrets.stores.file import FileStore
+from kosha_connector_openai.secrets.stores import FileStore
 from tools import demo_flows
 from tools.demo_words import DemoError, check, say
 

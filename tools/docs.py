@@ -14,19 +14,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from kosha_connector_openai import Connector, open_connector
-from kosha_connector_openai.cli.actions import hint_words
-from kosha_connector_openai.cli.exit_codes import MEANINGS, exit_code
-from kosha_connector_openai import errors
+from kosha_connector_openai import Connector, errors, open_connector
+from kosha_connector_openai.cli import MEANINGS, exit_code, hint_words
 from kosha_connector_openai.errors import ConnectorError
 from kosha_connector_openai.flows.tasks import list_tasks
-from kosha_connector_openai.forms.format import format_schema
-from kosha_connector_openai.gateway.settings import Settings
-from kosha_connector_openai.manifest.manifest import Manifest
-from kosha_connector_openai.manifest.parts.forms import FormsPart
-from kosha_connector_openai.manifest.parts.jobs import JobKind, Jobs
-from kosha_connector_openai.manifest.parts.models import Models, Rule
-from kosha_connector_openai.manifest.parts.paging import PageForm, Paging
+from kosha_connector_openai.forms import format_schema
+from kosha_connector_openai.gateway import Settings
+from kosha_connector_openai.manifest import Manifest
+from kosha_connector_openai.manifest.parts import FormsPart, JobKind, Jobs, Models, PageForm, Paging, Rule
 from tools import trigger_docs
 
 ROOT: Final = Path(__file__).parent.parent

@@ -23,12 +23,11 @@ from statistics import mean
 from typing import Any, Final
 
 from kosha_connector_openai import Connector, open_connector
-from kosha_connector_openai.core.actions.action import Action
+from kosha_connector_openai.core.actions import Action
 from kosha_connector_openai.errors import ConnectorError
 from kosha_connector_openai.forms import Form
-from kosha_connector_openai.manifest.manifest import ErrorRule
-from kosha_connector_openai.schema.samples import sample
-from kosha_connector_openai.schema.validator import SchemaValidator
+from kosha_connector_openai.manifest import ErrorRule
+from kosha_connector_openai.schema import SchemaValidator, sample
 
 ROOT: Final = Path(__file__).parent.parent
 _STATUSES: Final = (400, 401, 403, 404, 409, 413, 422, 429, 500, 502, 503)

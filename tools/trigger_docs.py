@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kosha_connector_openai import Connector
-from kosha_connector_openai.manifest.parts.triggers import FollowUp, Triggers
+from kosha_connector_openai.manifest.parts import FollowUp, Triggers
 
 
 def _call(rule: FollowUp) -> str:

@@ -110,7 +110,7 @@ class _Soak:
             upstream.stop()
 
     def _gateway(self, upstream: str) -> Watched:
-        from kosha_connector_openai.gateway.access.tokens import hash_token
+        from kosha_connector_openai.gateway.access import hash_token
 
         connection = {"values": {"server_url": upstream, "api_key": f"file:{self._key}"}, "options": {"engine": "aiohttp"}}
         limits = {"calls": _PLACES, "calls_total": _PLACES, "queue": 4 * _PLACES}

@@ -20,7 +20,7 @@ from benchmarks.soak.tally import Failed, Tally, Wrong, said, same, saying, sche
 from kosha_connector_openai import Connection, Connector, ConnectorError
 from kosha_connector_openai.errors import InputError
 from kosha_connector_openai.plugin import folder
-from kosha_connector_openai.secrets.stores.file import FileStore
+from kosha_connector_openai.secrets.stores import FileStore
 
 _WORKERS = 6
 _REFUSED = ({"model": "gpt-4o-mini", "messages": "none"}, {"messages": []}, {"model": 4, "messages": [{"role": "user"}]})

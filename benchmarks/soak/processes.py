@@ -102,8 +102,7 @@ def write_key(place: Path, key: str) -> None:
 def serve_upstream(port: int, key: Path) -> None:
     """The sandbox, until SIGTERM."""
     from kosha_connector_openai.plugin import folder
-    from kosha_connector_openai.sandbox.app import App
-    from kosha_connector_openai.sandbox.server import Server
+    from kosha_connector_openai.sandbox import App, Server
 
     class Rotated(App):
         def _check_key(self, request: Any) -> None:

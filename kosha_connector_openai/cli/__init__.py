@@ -2,6 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from kosha_connector_openai._face import face
+
+if TYPE_CHECKING:
+    from kosha_connector_openai.cli.actions import hint_words as hint_words
+    from kosha_connector_openai.cli.exit_codes import MEANINGS as MEANINGS
+    from kosha_connector_openai.cli.exit_codes import exit_code as exit_code
+else:
+    __getattr__, __all__ = face(
+        __name__,
+        {
+            "actions": "hint_words",
+            "exit_codes": "MEANINGS exit_code",
+        },
+    )
+
 
 def main() -> None:
     """Runs the command with the process's arguments and ends the process with one of the documented exit codes."""

@@ -14,9 +14,9 @@ from kosha_connector_openai.cli.connection import catalog as find_catalog
 from kosha_connector_openai.cli.fields import Field, read_fields
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import clean, note, say_json, say_table
-from kosha_connector_openai.core.actions.action import Action
+from kosha_connector_openai.core.actions import Action
 from kosha_connector_openai.errors import InputError
-from kosha_connector_openai.text.did_you_mean import nearest
+from kosha_connector_openai.text import nearest
 
 
 def hint_words(action: Action) -> str:

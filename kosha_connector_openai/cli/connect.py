@@ -20,13 +20,12 @@ from kosha_connector_openai.cli.connection import Choices, home, read_sources
 from kosha_connector_openai.cli.connection import connect as open_connection
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import clean, note, say_json
-from kosha_connector_openai.core.connection.server_kinds import idle, preset_of
+from kosha_connector_openai.core.connection import idle, preset_of
 from kosha_connector_openai.errors import Fault, SecretMissingError, SetupError
-from kosha_connector_openai.manifest.manifest import ConnectionField
-from kosha_connector_openai.secrets.secret import Secret, SecretReference, check_secret
-from kosha_connector_openai.secrets.store import SecretContext
-from kosha_connector_openai.secrets.stores.keyring_store import SERVICE, KeyringStore
-from kosha_connector_openai.text.extras import install
+from kosha_connector_openai.manifest import ConnectionField
+from kosha_connector_openai.secrets import Secret, SecretContext, SecretReference, check_secret
+from kosha_connector_openai.secrets.stores import SERVICE, KeyringStore
+from kosha_connector_openai.text import install
 
 StoreName = Literal["keyring", "file"]
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

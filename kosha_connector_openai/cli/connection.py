@@ -13,13 +13,12 @@ import typer
 
 from kosha_connector_openai import Connection, Connector
 from kosha_connector_openai.cli.session import Session
-from kosha_connector_openai.core.actions.catalog import Catalog
-from kosha_connector_openai.core.connection.options import Options, read_options
+from kosha_connector_openai.core.actions import Catalog
+from kosha_connector_openai.core.connection import Options, read_options
 from kosha_connector_openai.errors import DescriptionError, Fault, SetupError
-from kosha_connector_openai.secrets.secret import SecretReference
-from kosha_connector_openai.secrets.store import SecretStore
+from kosha_connector_openai.secrets import SecretReference, SecretStore
 from kosha_connector_openai.secrets.stores import default_stores
-from kosha_connector_openai.text.yaml_text import YamlLimits, load_yaml
+from kosha_connector_openai.text import YamlLimits, load_yaml
 
 _PASTED: Final = re.compile(r"(?:\A|[:/#@\s])(?:[spr]k[-_]|eyJ)[\w-]{14}")
 _LIMITS: Final = YamlLimits(bytes=1024 * 1024, depth=16, nodes=10_000)
@@ -160,7 +159,7 @@ def _widened(connector: Connector, connection: Connection) -> Connector:
     folders = [_folder(reference) for reference in references if reference.scheme == "file"]
     own: dict[str, SecretStore] = {store.scheme: store for store in default_stores(variables, folders) if store.scheme in ("env", "file")}
     if any(reference.scheme == "vault" for reference in references) and any(map(os.environ.get, ("VAULT_ADDR", "BAO_ADDR"))):
-        from kosha_connector_openai.secrets.stores.vault import VaultStore  # noqa: PLC0415 - most connections need none of it
+        from kosha_connector_openai.secrets.stores import VaultStore  # noqa: PLC0415 - most connections need none of it
 
         own["vault"] = VaultStore.from_environment()
     return connector.with_stores({**connector.stores, **own}.values())

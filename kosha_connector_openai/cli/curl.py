@@ -8,10 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from kosha_connector_openai import Preview
-from kosha_connector_openai.core.connection.auth import Credential
-from kosha_connector_openai.core.request.files import FileInput
-from kosha_connector_openai.core.request.media_types import FileBody
-from kosha_connector_openai.core.request.multipart import MultipartBody, Part
+from kosha_connector_openai.core.connection import Credential
+from kosha_connector_openai.core.request import FileBody, FileInput, MultipartBody, Part
 
 MASK: Final = "********"
 _EXPRESSIONS: Final[Mapping[str, str]] = {"env": "${}", "file": "$(cat {})"}

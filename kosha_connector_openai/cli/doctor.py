@@ -17,12 +17,11 @@ from kosha_connector_openai.cli.connection import Choices, Sources, catalog, con
 from kosha_connector_openai.cli.exit_codes import ExitCode, exit_code
 from kosha_connector_openai.cli.session import OURS, Session
 from kosha_connector_openai.cli.terminal import one_line, say_json, say_table
-from kosha_connector_openai.core.connection.server_kinds import preset_of
+from kosha_connector_openai.core.connection import preset_of
 from kosha_connector_openai.errors import ConnectorError
-from kosha_connector_openai.http.tls import tls_context
+from kosha_connector_openai.http import tls_context
 from kosha_connector_openai.plugins import installed_plugins
-from kosha_connector_openai.secrets.secret import SecretReference
-from kosha_connector_openai.secrets.store import SecretContext
+from kosha_connector_openai.secrets import SecretContext, SecretReference
 
 _PACKAGES: Final = (
     "kosha-connector-openai",

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from kosha_connector_openai.cli.terminal import one_line
-from kosha_connector_openai.core.actions.action import Action
+from kosha_connector_openai.core.actions import Action
 
 FILE: Final = "file"
 _DEPTH: Final = 8

@@ -66,7 +66,7 @@ def sample(
         return
     if chosen.output_schema is None:
         raise InputError("The answer of this action is no JSON.", hint=f"It is: {', '.join(chosen.output_types) or 'empty'}.")
-    from kosha_connector_openai.schema.samples import sample as made  # noqa: PLC0415 - few commands make samples
+    from kosha_connector_openai.schema import sample as made  # noqa: PLC0415 - few commands make samples
 
     say_json(made(chosen.output_schema))
 

@@ -13,9 +13,9 @@ from typing import Any, Final
 import typer
 
 from kosha_connector_openai.cli.fields import Field, read_fields
-from kosha_connector_openai.core.actions.action import Action
+from kosha_connector_openai.core.actions import Action
 from kosha_connector_openai.errors import Fault, InputError
-from kosha_connector_openai.text.json_text import DEFAULT_LIMITS, escape, loads_strict
+from kosha_connector_openai.text import DEFAULT_LIMITS, escape, loads_strict
 
 STDIN: Final = "-"
 _ARGUMENT: Final = re.compile(r"([^=:][^=]*?)(:?=)(.*)", re.DOTALL)

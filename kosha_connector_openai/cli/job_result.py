@@ -10,7 +10,7 @@ import typer
 
 from kosha_connector_openai.cli.output import Output
 from kosha_connector_openai.cli.terminal import clean, is_terminal, note, one_line, say_json, to_json
-from kosha_connector_openai.core.result.file_sink import FileSink, SavedFile
+from kosha_connector_openai.core.result import FileSink, SavedFile
 from kosha_connector_openai.flows.jobs import Handle, JobResult, Jobs, LineTable, Status
 
 

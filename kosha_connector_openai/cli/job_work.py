@@ -19,10 +19,10 @@ from kosha_connector_openai.cli.output import Output
 from kosha_connector_openai.cli.progress import Progress
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import clean, note, say_json, say_table
-from kosha_connector_openai.core.result.file_sink import FileSink
+from kosha_connector_openai.core.result import FileSink
 from kosha_connector_openai.errors import InputError
 from kosha_connector_openai.flows.jobs import Handle, Jobs, JobStore, Status, WaitOptions, read_handle
-from kosha_connector_openai.manifest.parts.jobs import Jobs as JobsPart
+from kosha_connector_openai.manifest.parts import Jobs as JobsPart
 
 
 def folder() -> Path:

@@ -14,9 +14,9 @@ from kosha_connector_openai.cli.exit_codes import exit_code
 from kosha_connector_openai.cli.output import Output
 from kosha_connector_openai.cli.terminal import clean, note, one_line, to_json
 from kosha_connector_openai.connector import CallOptions, Connection, Connector
-from kosha_connector_openai.core.result.file_sink import FileSink
+from kosha_connector_openai.core.result import FileSink
 from kosha_connector_openai.errors import ConnectorError
-from kosha_connector_openai.flows.paging import Pager, PagingOptions
+from kosha_connector_openai.flows import Pager, PagingOptions
 
 _WAYS: Final = "--all writes JSON lines, or one object with --json; --raw has no meaning with it."
 

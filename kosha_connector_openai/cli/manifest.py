@@ -11,9 +11,7 @@ from kosha_connector_openai.cli import options as opt
 from kosha_connector_openai.cli.exit_codes import ExitCode
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import note, one_line, say_json
-from kosha_connector_openai.manifest.folder import MANIFEST, read_any_manifest, read_folder
-from kosha_connector_openai.manifest.kosha_spec import write_kosha_spec
-from kosha_connector_openai.manifest.manifest import Manifest
+from kosha_connector_openai.manifest import MANIFEST, Manifest, read_any_manifest, read_folder, write_kosha_spec
 
 
 def manifest(

@@ -15,11 +15,11 @@ import typer
 from kosha_connector_openai import Event, Result
 from kosha_connector_openai.cli.error_output import fault_line
 from kosha_connector_openai.cli.terminal import clean, is_terminal, note, one_line, say_json, say_table, to_json
-from kosha_connector_openai.core.result.file_sink import SavedFile
+from kosha_connector_openai.core.result import SavedFile
 from kosha_connector_openai.errors import Fault
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.outputs.shapes import Output as Short
+    from kosha_connector_openai.outputs import Output as Short
 
 _COLUMNS: Final = 6
 

@@ -29,7 +29,7 @@ def options(
     spec: opt.Spec = None,
 ) -> None:
     """Lists what an input is offered, from the account where that can be asked; any other text may be given too."""
-    from kosha_connector_openai.flows.pickers import OptionLists  # noqa: PLC0415 - other commands need none of it
+    from kosha_connector_openai.flows import OptionLists  # noqa: PLC0415 - other commands need none of it
 
     session: Session = ctx.obj
     choices = Choices(values or (), connection_file, engine=engine, spec=spec)

@@ -18,11 +18,9 @@ from kosha_connector_openai.cli.output import EventWriter, Output, save_files, s
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.spending import Spending
 from kosha_connector_openai.cli.terminal import clean, is_terminal, note, one_line, say_json, to_json
-from kosha_connector_openai.core.actions.action import Action
-from kosha_connector_openai.core.request.media_types import FileBody
-from kosha_connector_openai.core.request.multipart import MultipartBody, Part
-from kosha_connector_openai.core.request.request import check_inputs
-from kosha_connector_openai.text.json_text import decode
+from kosha_connector_openai.core.actions import Action
+from kosha_connector_openai.core.request import FileBody, MultipartBody, Part, check_inputs
+from kosha_connector_openai.text import decode
 
 
 def run(

@@ -18,8 +18,10 @@ def sandbox(
     retired: Annotated[bool, typer.Option("--retired", help="Answer operations that the vendor has shut down, too.")] = False,
 ) -> None:
     """Runs an offline server that answers every action, until Ctrl-C; no account, no network, no cost."""
-    from kosha_connector_openai.sandbox import DEFAULT_KEY  # noqa: PLC0415 - only this command needs it
-    from kosha_connector_openai.sandbox.__main__ import main  # noqa: PLC0415
+    from kosha_connector_openai.sandbox import (  # noqa: PLC0415 - only this command needs it
+        DEFAULT_KEY,
+        main,
+    )
 
     session: Session = ctx.obj
 

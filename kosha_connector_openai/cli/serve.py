@@ -17,11 +17,10 @@ from kosha_connector_openai.cli.command import Command
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import note, say_json
 from kosha_connector_openai.errors import Fault, SetupError
-from kosha_connector_openai.text.extras import install
+from kosha_connector_openai.text import install
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.gateway.service import Service
-    from kosha_connector_openai.gateway.settings import Settings
+    from kosha_connector_openai.gateway import Service, Settings
 
 
 def serve(
@@ -45,9 +44,12 @@ def serve(
     """Serves the API to clients that hold a token of yours, and calls the provider with the key that stays here."""
     session: Session = ctx.obj
     try:
-        from kosha_connector_openai.gateway.server import Server, listen  # noqa: PLC0415 - an extra
-        from kosha_connector_openai.gateway.service import make_service  # noqa: PLC0415
-        from kosha_connector_openai.gateway.settings import read_settings  # noqa: PLC0415
+        from kosha_connector_openai.gateway import (  # noqa: PLC0415 - an extra
+            Server,
+            listen,
+            make_service,
+            read_settings,
+        )
     except ModuleNotFoundError:
         raise SetupError("The gateway is not installed.", hint=install("gateway")) from None
     flags = {"host": host, "port": port, "hosts": name, "cors_origins": cors_origin, "validation": validation}
@@ -86,7 +88,7 @@ def token(
     stdin: Annotated[bool, typer.Option("--stdin", help="Take a token of yours from standard input.")] = False,
 ) -> None:
     """Makes a token for the gateway's callers, and the digest of it that the gateway keeps."""
-    from kosha_connector_openai.gateway.access.tokens import SHORTEST, hash_token, new_token  # noqa: PLC0415 - only here
+    from kosha_connector_openai.gateway.access import SHORTEST, hash_token, new_token  # noqa: PLC0415 - only here
 
     made = sys.stdin.readline().strip() if stdin else new_token()
     if stdin and (len(made) < SHORTEST or not all("!" <= char <= "~" for char in made)):
@@ -114,7 +116,7 @@ def token(
 
 def audit(file: Annotated[Path, typer.Argument(metavar="FILE", help="The file that `audit` names in the gateway's settings.")]) -> None:
     """Checks that no line of an audit record was changed, taken out or put in; prints the last line's digest."""
-    from kosha_connector_openai.gateway.observe.audit import check_audit  # noqa: PLC0415 - an extra
+    from kosha_connector_openai.gateway.observe import check_audit  # noqa: PLC0415 - an extra
 
     try:
         found = check_audit(file)
@@ -130,7 +132,7 @@ def _with_connection(session: Session, settings: Settings, values: list[str] | N
     """The settings with the connection of the command line as the default one."""
     if not values and file is None:
         return settings
-    from kosha_connector_openai.gateway.settings import DEFAULT, ConnectionEntry  # noqa: PLC0415 - an extra
+    from kosha_connector_openai.gateway import DEFAULT, ConnectionEntry  # noqa: PLC0415 - an extra
 
     if settings.connections:
         raise typer.BadParameter("The settings file names the connections already.", param_hint="--connection" if file else "--set")

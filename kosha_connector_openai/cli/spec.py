@@ -14,7 +14,7 @@ from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import clean, note, say_json
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.openapi.document import Document
+    from kosha_connector_openai.openapi import Document
 
 OURS: Final = "ours"
 BREAKING: Final = 1
@@ -75,6 +75,6 @@ def diff(
 
 
 def _read(session: Session, name: str) -> Document:
-    from kosha_connector_openai.openapi.document import read_document  # noqa: PLC0415
+    from kosha_connector_openai.openapi import read_document  # noqa: PLC0415
 
     return session.connector.catalog.document if name == OURS else read_document(Path(name))

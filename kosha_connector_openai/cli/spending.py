@@ -10,12 +10,10 @@ import typer
 
 from kosha_connector_openai import Connector, Result
 from kosha_connector_openai.cli.terminal import note
-from kosha_connector_openai.text.json_pointer import first_of
+from kosha_connector_openai.text import first_of
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.outputs.budget import Budget
-    from kosha_connector_openai.outputs.prices import Prices
-    from kosha_connector_openai.outputs.shapes import Output
+    from kosha_connector_openai.outputs import Budget, Output, Prices
 
 _CAPS: Final = ("calls", "tokens", "cost")
 

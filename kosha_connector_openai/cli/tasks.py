@@ -22,7 +22,7 @@ from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.spending import Spending
 from kosha_connector_openai.cli.terminal import clean, is_terminal, note, one_line, say_json, say_table, to_json
 from kosha_connector_openai.connector import CallOptions
-from kosha_connector_openai.core.result.file_sink import FileSink
+from kosha_connector_openai.core.result import FileSink
 from kosha_connector_openai.errors import ConnectorError
 
 if TYPE_CHECKING:

@@ -17,10 +17,9 @@ from kosha_connector_openai.cli.connection import Choices, connect
 from kosha_connector_openai.cli.inputs import Given, read_given
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import clean, note, one_line, say_json, say_table
-from kosha_connector_openai.core.result.file_sink import FileSink
+from kosha_connector_openai.core.result import FileSink
 from kosha_connector_openai.errors import InputError, SetupError
-from kosha_connector_openai.secrets.secret import Secret, SecretReference
-from kosha_connector_openai.secrets.store import SecretContext, SecretStores
+from kosha_connector_openai.secrets import Secret, SecretContext, SecretReference, SecretStores
 from kosha_connector_openai.secrets.stores import default_stores
 
 _LARGEST: Final = 4 * 1024 * 1024

@@ -97,7 +97,7 @@ def show(
     spec: opt.Spec = None,
 ) -> None:
     """Draws the workflows of a document: inputs, steps, when each has succeeded and what comes next."""
-    from kosha_connector_openai.flows.workflows.outline import draw  # noqa: PLC0415
+    from kosha_connector_openai.flows.workflows import draw  # noqa: PLC0415
 
     document = _read(ctx, file, source, Choices(file=connection_file, spec=spec))
     typer.echo("\n".join(clean(line) for line in draw(document)))
@@ -126,9 +126,12 @@ def run(
     prices: opt.PriceFile = None,
 ) -> None:
     """Runs a workflow: shows each step as it ends, then the outputs as JSON."""
-    from kosha_connector_openai.flows.workflows import Limits, run_workflow  # noqa: PLC0415
-    from kosha_connector_openai.flows.workflows.result import plain  # noqa: PLC0415
-    from kosha_connector_openai.flows.workflows.runner import choose  # noqa: PLC0415
+    from kosha_connector_openai.flows.workflows import (  # noqa: PLC0415
+        Limits,
+        choose,
+        plain,
+        run_workflow,
+    )
 
     choices = Choices(values or (), connection_file, None, attempts, engine, spec)
     document = _read(ctx, file, source, choices)
@@ -172,7 +175,7 @@ def _handles(document: Document) -> JobStore | None:
 
 def _schema(workflow: Workflow) -> Mapping[str, Any]:
     """The inputs as fields are read from: all properties at the top."""
-    from kosha_connector_openai.schema.reader import SchemaReader  # noqa: PLC0415
+    from kosha_connector_openai.schema import SchemaReader  # noqa: PLC0415
 
     schema = workflow.inputs.schema
     properties = {name: part for one in SchemaReader(schema).parts(schema) for name, part in one.get("properties", {}).items()}

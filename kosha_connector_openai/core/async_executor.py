@@ -10,12 +10,11 @@ from typing import Any, Self
 from kosha_connector_openai.core.call import Call, Head
 from kosha_connector_openai.core.executor import Body, Executor, bare
 from kosha_connector_openai.core.plan import LiveStream, Open, Plan, Read, Step, Wait, plan, stream_error
-from kosha_connector_openai.core.result.result import Result
-from kosha_connector_openai.core.result.stream import Event
-from kosha_connector_openai.core.transport.client import Clients
+from kosha_connector_openai.core.result import Event, Result
+from kosha_connector_openai.core.transport import Clients
 from kosha_connector_openai.errors import ConnectorError
-from kosha_connector_openai.http.engine import AsyncReply, WireError
-from kosha_connector_openai.secrets.resolver import SecretResolver
+from kosha_connector_openai.http import AsyncReply, WireError
+from kosha_connector_openai.secrets import SecretResolver
 
 
 class AsyncExecutor(Executor):

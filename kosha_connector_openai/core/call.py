@@ -9,20 +9,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from kosha_connector_openai.core.actions.action import Action
-from kosha_connector_openai.core.connection.auth import Credential, scrub
-from kosha_connector_openai.core.connection.connection import Connection
-from kosha_connector_openai.core.request.files import FilePolicy
-from kosha_connector_openai.core.request.request import Request, build_request
-from kosha_connector_openai.core.result.outcome import Policy
-from kosha_connector_openai.core.transport.retry import RetryBudget
+from kosha_connector_openai.core.actions import Action
+from kosha_connector_openai.core.connection import Connection, Credential, scrub
+from kosha_connector_openai.core.request import FilePolicy, Request, build_request
+from kosha_connector_openai.core.result import Policy
+from kosha_connector_openai.core.transport import RetryBudget
 from kosha_connector_openai.errors import Fault, SetupError
-from kosha_connector_openai.manifest.manifest import Manifest
-from kosha_connector_openai.secrets.secret import Secret
+from kosha_connector_openai.manifest import Manifest
+from kosha_connector_openai.secrets import Secret
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.core.request.raw import RawInputs
-    from kosha_connector_openai.outputs.budget import Budget, Ticket
+    from kosha_connector_openai.core.request import RawInputs
+    from kosha_connector_openai.outputs import Budget, Ticket
 
 _DAY = 86_400
 
@@ -116,18 +114,18 @@ def make_request(action: Action, inputs: Mapping[str, Any], connection: Connecti
     request = build_request(action, inputs, FilePolicy(options.roots, options.any_path, connection.limits.upload))
     if connection.form is None:
         return request
-    from kosha_connector_openai.core.request.server_paths import at_server  # noqa: PLC0415 - most servers are as described
+    from kosha_connector_openai.core.request import at_server  # noqa: PLC0415 - most servers are as described
 
     return at_server(request, action.id, inputs, connection.form, connection.form_values)
 
 
 def make_raw_request(action: Action, raw: RawInputs, connection: Connection) -> Request:
     """The same for a request that another client wrote; what a server's form asks of the inputs is read from a JSON body's copy."""
-    from kosha_connector_openai.core.request.raw import raw_request  # noqa: PLC0415 - only who passes requests on needs it
+    from kosha_connector_openai.core.request import raw_request  # noqa: PLC0415 - only who passes requests on needs it
 
     request = raw_request(action, raw)
     if connection.form is None:
         return request
-    from kosha_connector_openai.core.request.server_paths import at_server  # noqa: PLC0415
+    from kosha_connector_openai.core.request import at_server  # noqa: PLC0415
 
     return at_server(request, action.id, raw.fields(), connection.form, connection.form_values)

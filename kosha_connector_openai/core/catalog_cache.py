@@ -9,13 +9,12 @@ from pathlib import Path
 from threading import Lock
 from urllib.parse import urlsplit
 
-from kosha_connector_openai.core.actions.catalog import Catalog
-from kosha_connector_openai.core.connection.options import Options
-from kosha_connector_openai.core.request.safe_open import open_path
+from kosha_connector_openai.core.actions import Catalog
+from kosha_connector_openai.core.connection import Options
+from kosha_connector_openai.core.request import open_path
 from kosha_connector_openai.errors import DocumentError, Fault, SetupError
-from kosha_connector_openai.manifest.manifest import Manifest
-from kosha_connector_openai.manifest.part import file_in
-from kosha_connector_openai.openapi.document import MAX_BYTES, Document, parse_document, read_document
+from kosha_connector_openai.manifest import Manifest, file_in
+from kosha_connector_openai.openapi import MAX_BYTES, Document, parse_document, read_document
 
 _POINTER = "/spec"
 

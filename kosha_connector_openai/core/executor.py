@@ -18,13 +18,11 @@ from kosha_connector_openai.core.plan import (
     plan,
     stream_error,
 )
-from kosha_connector_openai.core.result.outcome import judge
-from kosha_connector_openai.core.result.result import Result
-from kosha_connector_openai.core.result.stream import Event
-from kosha_connector_openai.core.transport.client import Clients
+from kosha_connector_openai.core.result import Event, Result, judge
+from kosha_connector_openai.core.transport import Clients
 from kosha_connector_openai.errors import ConnectorError, ReplyTooLargeError
-from kosha_connector_openai.http.engine import SyncReply, WireError
-from kosha_connector_openai.secrets.resolver import SecretResolver
+from kosha_connector_openai.http import SyncReply, WireError
+from kosha_connector_openai.secrets import SecretResolver
 
 
 class Body:

@@ -7,19 +7,16 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Self
 
-from kosha_connector_openai.core.actions.action import EVENT_STREAM
+from kosha_connector_openai.core.actions import EVENT_STREAM
 from kosha_connector_openai.core.call import Call, Head
 from kosha_connector_openai.core.executor import bare
 from kosha_connector_openai.core.plan import redirect_refused, retry_wait, transport_error
 from kosha_connector_openai.core.redaction import Mask
-from kosha_connector_openai.core.result.result import merge, read_facts
-from kosha_connector_openai.core.transport.client import Clients
-from kosha_connector_openai.core.transport.idle_timer import Patience
-from kosha_connector_openai.core.transport.retry import Failure
+from kosha_connector_openai.core.result import merge, read_facts
+from kosha_connector_openai.core.transport import Clients, Failure, Patience
 from kosha_connector_openai.errors import ConnectorError, OutcomeUnknownError, ReplyTooLargeError
-from kosha_connector_openai.http.engine import AsyncReply, WireError
-from kosha_connector_openai.secrets.resolver import SecretResolver
-from kosha_connector_openai.secrets.secret import Secret
+from kosha_connector_openai.http import AsyncReply, WireError
+from kosha_connector_openai.secrets import Secret, SecretResolver
 
 _UNAUTHORIZED = 401
 _REDIRECTS = range(300, 400)

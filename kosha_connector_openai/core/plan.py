@@ -7,16 +7,25 @@ from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from kosha_connector_openai.core.actions.action import EVENT_STREAM
+from kosha_connector_openai.core.actions import EVENT_STREAM
 from kosha_connector_openai.core.call import Call, Head
-from kosha_connector_openai.core.result.api_error import api_error
-from kosha_connector_openai.core.result.decode import REPLY_LIMITS, decode_body, malformed
-from kosha_connector_openai.core.result.file_sink import FileSink
-from kosha_connector_openai.core.result.outcome import judge
-from kosha_connector_openai.core.result.result import Facts, Result, add_body_facts, merge, read_facts
-from kosha_connector_openai.core.result.sse import EventLimits
-from kosha_connector_openai.core.result.stream import Event, StreamReader
-from kosha_connector_openai.core.transport.retry import Failure, RetryPolicy, decide, parse_retry_after
+from kosha_connector_openai.core.result import (
+    REPLY_LIMITS,
+    Event,
+    EventLimits,
+    Facts,
+    FileSink,
+    Result,
+    StreamReader,
+    add_body_facts,
+    decode_body,
+    judge,
+    malformed,
+    merge,
+    read_facts,
+    to_api_error,
+)
+from kosha_connector_openai.core.transport import Failure, RetryPolicy, decide, parse_retry_after
 from kosha_connector_openai.errors import (
     ApiError,
     ConnectorError,
@@ -26,8 +35,8 @@ from kosha_connector_openai.errors import (
     RedirectRefusedError,
     TruncatedReplyError,
 )
-from kosha_connector_openai.http.engine import NOT_SENT, Phase, WireError
-from kosha_connector_openai.text.json_text import JsonLimits, JsonTextError, decode, encode
+from kosha_connector_openai.http import NOT_SENT, Phase, WireError
+from kosha_connector_openai.text import JsonLimits, JsonTextError, decode, encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +226,7 @@ def stream_error(call: Call, live: LiveStream) -> ApiError:
 
 
 def _refusal(call: Call, head: Head, facts: Facts, body: bytes) -> ApiError:
-    return api_error(
+    return to_api_error(
         head.status,
         body,
         facts=facts,

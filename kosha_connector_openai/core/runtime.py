@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from kosha_connector_openai.core.actions.action import Action
+from kosha_connector_openai.core.actions import Action
 from kosha_connector_openai.core.call import Call, CallOptions, make_raw_request, make_request
-from kosha_connector_openai.core.connection.connection import Connection
+from kosha_connector_openai.core.connection import Connection
 from kosha_connector_openai.core.record import Record
-from kosha_connector_openai.core.request.request import Request
-from kosha_connector_openai.core.result.result import Result
-from kosha_connector_openai.core.transport.client import Clients
-from kosha_connector_openai.core.transport.retry import RetryBudget
+from kosha_connector_openai.core.request import Request
+from kosha_connector_openai.core.result import Result
+from kosha_connector_openai.core.transport import Clients, RetryBudget
 from kosha_connector_openai.errors import ConnectorError
-from kosha_connector_openai.manifest.manifest import Manifest
-from kosha_connector_openai.secrets.resolver import SecretResolver
-from kosha_connector_openai.secrets.store import SecretCache, SecretContext, SecretStores
+from kosha_connector_openai.manifest import Manifest
+from kosha_connector_openai.secrets import SecretCache, SecretContext, SecretResolver, SecretStores
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.core.connection.oauth2_renewal import Grant
+    from kosha_connector_openai.core.connection import Grant
     from kosha_connector_openai.core.passthrough import Relay
-    from kosha_connector_openai.core.request.raw import RawInputs
+    from kosha_connector_openai.core.request import RawInputs
 
 _WORDS: Final = {"complete": "ok", "pending": "ok"}
 """What the record says of an outcome that is no trouble."""
@@ -89,12 +87,12 @@ class Calls:
         context = SecretContext(connection.options.tenant, str(connection.server.origin), self._manifest.id)
         if credential is None or credential.scheme != "oauth2":
             return SecretResolver(self._stores, self._cache, context, credential.every_reference if credential else {})
-        from kosha_connector_openai.core.connection.oauth2_renewal import Grant, TokenResolver  # noqa: PLC0415 - few connections need it
-        from kosha_connector_openai.core.transport.token_exchange import token_exchange  # noqa: PLC0415
+        from kosha_connector_openai.core.connection import Grant, TokenResolver  # noqa: PLC0415 - few connections need it
+        from kosha_connector_openai.core.transport import exchange_token  # noqa: PLC0415
 
         key = (context, *sorted(credential.settings.items()), *sorted(map(str, credential.every_reference.values())))
         grant = self._grants.setdefault(key, Grant())
-        exchange = token_exchange(self.clients, connection, lambda: call.deadline)
+        exchange = exchange_token(self.clients, connection, lambda: call.deadline)
         return TokenResolver(self._stores, self._cache, context, credential, grant, exchange)
 
     def _write(self, call: Call, outcome: str, status: int | None, request_id: str | None) -> None:

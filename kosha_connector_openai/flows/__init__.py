@@ -6,71 +6,51 @@ The names that a program needs load when they are first used; each folder has a 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from kosha_connector_openai._face import face
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.flows.jobs import AsyncJobs, Handle, JobResult, Jobs, JobStore, Status, WaitOptions
-    from kosha_connector_openai.flows.paging import Listing, Page, Pager, PagingOptions
-    from kosha_connector_openai.flows.pickers import OptionLists
-    from kosha_connector_openai.flows.tasks import TaskResult, arun_task, find_task, list_tasks, run_task
-    from kosha_connector_openai.flows.triggers import MemoryGuard, TriggerEvent, apoll, poll, verify
-    from kosha_connector_openai.flows.workflows import (
-        FileJournal,
-        Flow,
-        Limits,
-        Literal,
-        WorkflowResult,
-        arun_workflow,
-        read_workflows,
-        run_workflow,
+    from kosha_connector_openai.flows.jobs import AsyncJobs as AsyncJobs
+    from kosha_connector_openai.flows.jobs import Handle as Handle
+    from kosha_connector_openai.flows.jobs import JobResult as JobResult
+    from kosha_connector_openai.flows.jobs import Jobs as Jobs
+    from kosha_connector_openai.flows.jobs import JobStore as JobStore
+    from kosha_connector_openai.flows.jobs import Status as Status
+    from kosha_connector_openai.flows.jobs import WaitOptions as WaitOptions
+    from kosha_connector_openai.flows.paging import Listing as Listing
+    from kosha_connector_openai.flows.paging import Page as Page
+    from kosha_connector_openai.flows.paging import Pager as Pager
+    from kosha_connector_openai.flows.paging import PagingOptions as PagingOptions
+    from kosha_connector_openai.flows.pickers import OptionLists as OptionLists
+    from kosha_connector_openai.flows.pickers import Options as Options
+    from kosha_connector_openai.flows.tasks import TaskResult as TaskResult
+    from kosha_connector_openai.flows.tasks import arun_task as arun_task
+    from kosha_connector_openai.flows.tasks import find_task as find_task
+    from kosha_connector_openai.flows.tasks import list_tasks as list_tasks
+    from kosha_connector_openai.flows.tasks import run_task as run_task
+    from kosha_connector_openai.flows.triggers import MemoryGuard as MemoryGuard
+    from kosha_connector_openai.flows.triggers import TriggerEvent as TriggerEvent
+    from kosha_connector_openai.flows.triggers import apoll as apoll
+    from kosha_connector_openai.flows.triggers import poll as poll
+    from kosha_connector_openai.flows.triggers import verify as verify
+    from kosha_connector_openai.flows.workflows import FileJournal as FileJournal
+    from kosha_connector_openai.flows.workflows import Flow as Flow
+    from kosha_connector_openai.flows.workflows import Limits as Limits
+    from kosha_connector_openai.flows.workflows import Literal as Literal
+    from kosha_connector_openai.flows.workflows import WorkflowResult as WorkflowResult
+    from kosha_connector_openai.flows.workflows import arun_workflow as arun_workflow
+    from kosha_connector_openai.flows.workflows import read_workflows as read_workflows
+    from kosha_connector_openai.flows.workflows import run_workflow as run_workflow
+else:
+    __getattr__, __all__ = face(
+        __name__,
+        {
+            "jobs": "AsyncJobs Handle JobResult JobStore Jobs Status WaitOptions",
+            "paging": "Listing Page Pager PagingOptions",
+            "pickers": "OptionLists Options",
+            "tasks": "TaskResult arun_task find_task list_tasks run_task",
+            "triggers": "MemoryGuard TriggerEvent apoll poll verify",
+            "workflows": "FileJournal Flow Limits Literal WorkflowResult arun_workflow read_workflows run_workflow",
+        },
     )
-
-_NAMES = {
-    "jobs": ("AsyncJobs", "Handle", "JobResult", "JobStore", "Jobs", "Status", "WaitOptions"),
-    "pickers": ("OptionLists",),
-    "paging": ("Listing", "Page", "Pager", "PagingOptions"),
-    "presets": ("TaskResult", "arun_task", "find_task", "list_tasks", "run_task"),
-    "triggers": ("MemoryGuard", "TriggerEvent", "apoll", "poll", "verify"),
-    "workflows": ("FileJournal", "Flow", "Limits", "Literal", "WorkflowResult", "arun_workflow", "read_workflows", "run_workflow"),
-}
-_HOMES = {name: home for home, names in _NAMES.items() for name in names}
-
-__all__ = [
-    "AsyncJobs",
-    "FileJournal",
-    "Flow",
-    "Handle",
-    "JobResult",
-    "JobStore",
-    "Jobs",
-    "Limits",
-    "Listing",
-    "Literal",
-    "MemoryGuard",
-    "OptionLists",
-    "Page",
-    "Pager",
-    "PagingOptions",
-    "Status",
-    "TaskResult",
-    "TriggerEvent",
-    "WaitOptions",
-    "WorkflowResult",
-    "apoll",
-    "arun_task",
-    "arun_workflow",
-    "find_task",
-    "list_tasks",
-    "poll",
-    "read_workflows",
-    "run_task",
-    "run_workflow",
-    "verify",
-]  # fmt: skip
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
-from kosha_connector_openai.manifest.parts.pickers import Picker
-from kosha_connector_openai.text.json_pointer import find, first_of
+from kosha_connector_openai.manifest.parts import Picker
+from kosha_connector_openai.text import find, first_of
 
 _DEPTH: Final = 6
 """How far a field's schema is followed for the values that it names."""

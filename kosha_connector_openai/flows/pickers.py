@@ -12,16 +12,15 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
 from kosha_connector_openai.connector import CallOptions, Connection, Connector
-from kosha_connector_openai.core.actions.catalog import Catalog
+from kosha_connector_openai.core.actions import Catalog
 from kosha_connector_openai.errors import ConnectorError, InputError
 from kosha_connector_openai.flows.driving import Run, Steps, adrive, drive
 from kosha_connector_openai.flows.paging import PagingOptions, Walk
 from kosha_connector_openai.flows.picker_items import Option, described, fits, read, searched, written
-from kosha_connector_openai.forms.pickers import PickerNames
-from kosha_connector_openai.http.origin import parse_server
-from kosha_connector_openai.manifest.parts.pickers import Picker, Pickers
-from kosha_connector_openai.text.did_you_mean import nearest
-from kosha_connector_openai.text.json_pointer import find
+from kosha_connector_openai.forms import PickerNames
+from kosha_connector_openai.http import parse_server
+from kosha_connector_openai.manifest.parts import Picker, Pickers
+from kosha_connector_openai.text import find, nearest
 
 Source = Literal["live", "kept", "described", "none"]
 _MOST_KEPT: Final = 1_000

@@ -8,7 +8,7 @@ from typing import Any, Final
 from kosha_connector_openai.forms.labels import from_title, units
 from kosha_connector_openai.forms.shapes import TEXTS, Shaper
 from kosha_connector_openai.forms.wording import Facts, Wording
-from kosha_connector_openai.schema.alternatives import Flat, Flattener, Node
+from kosha_connector_openai.schema import Flat, Flattener, Node
 
 SPEC: Final = "spec"
 OVERLAY: Final = "overlay"

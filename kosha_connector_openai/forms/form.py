@@ -7,17 +7,14 @@ from functools import cached_property
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Final
 
-from kosha_connector_openai.core.actions.action import Action
-from kosha_connector_openai.core.actions.catalog import Catalog
-from kosha_connector_openai.core.actions.inputs import BODY, EXTRA_BODY
+from kosha_connector_openai.core.actions import BODY, EXTRA_BODY, Action, Catalog
 from kosha_connector_openai.forms.fields import DEFAULT, OVERLAY, SPEC, FieldMaker
 from kosha_connector_openai.forms.pickers import PickerNames
 from kosha_connector_openai.forms.wording import Facts, Wording, facts
-from kosha_connector_openai.manifest.manifest import PartName
-from kosha_connector_openai.manifest.parts.forms import ActionForm, FormsPart
-from kosha_connector_openai.manifest.parts.pickers import Pickers
-from kosha_connector_openai.openapi.dialect import Definitions
-from kosha_connector_openai.schema.alternatives import Flattener, Node
+from kosha_connector_openai.manifest import PartName
+from kosha_connector_openai.manifest.parts import ActionForm, FormsPart, Pickers
+from kosha_connector_openai.openapi import Definitions
+from kosha_connector_openai.schema import Flattener, Node
 
 if TYPE_CHECKING:
     from kosha_connector_openai.forms.model_facts import ModelFacts
@@ -158,7 +155,7 @@ class Forms(Mapping[str, Form]):
     def model_facts(self) -> ModelFacts:
         """What is known of models, read when it is first asked for. Raises ManifestError."""
         from kosha_connector_openai.forms.model_facts import ModelFacts  # noqa: PLC0415 - fields alone need none of it
-        from kosha_connector_openai.manifest.parts.models import Models  # noqa: PLC0415
+        from kosha_connector_openai.manifest.parts import Models  # noqa: PLC0415
 
         return ModelFacts(self._read("models", Models))
 

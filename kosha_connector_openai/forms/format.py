@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from kosha_connector_openai.manifest.part import Part
-from kosha_connector_openai.manifest.parts.forms import GroupName, Source, Visibility, Widget
+from kosha_connector_openai.manifest import Part
+from kosha_connector_openai.manifest.parts import GroupName, Source, Visibility, Widget
 
 Type = Literal["string", "integer", "number", "boolean", "object", "array", "null", "any"]
 Origin = Literal["spec", "overlay", "default"]

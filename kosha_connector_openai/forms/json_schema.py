@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from kosha_connector_openai.forms.labels import from_title
 from kosha_connector_openai.forms.shapes import Shaper
 from kosha_connector_openai.forms.unions import Discriminator, choices, collapse
-from kosha_connector_openai.schema.alternatives import Flat, Flattener, Node, target
+from kosha_connector_openai.schema import Flat, Flattener, Node, target
 
 if TYPE_CHECKING:
     from kosha_connector_openai.forms.form import Form

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kosha_connector_openai.manifest.parts.models import Models, Rule, Source
+from kosha_connector_openai.manifest.parts import FactSource, Models, Rule
 
 Facts = dict[str, Any]
 
@@ -26,7 +26,7 @@ class ModelFacts:
         return self._by_action.get(action, {})
 
 
-def _facts(rule: Rule, source: Source | None) -> Facts:
+def _facts(rule: Rule, source: FactSource | None) -> Facts:
     found: Facts = {"does": rule.do, "models": list(rule.models)}
     found |= {"but": list(rule.but)} if rule.but else {}
     found |= {name: value for name in ("to", "most", "longest") if (value := getattr(rule, name)) is not None}

@@ -10,9 +10,8 @@ from functools import cached_property, lru_cache
 from typing import Any, Final
 
 from kosha_connector_openai.errors import Fault
-from kosha_connector_openai.manifest.parts.models import Models, Retirement, Rule
-from kosha_connector_openai.text.did_you_mean import nearest
-from kosha_connector_openai.text.json_text import escape
+from kosha_connector_openai.manifest.parts import Models, Retirement, Rule
+from kosha_connector_openai.text import escape, nearest
 
 MODEL: Final = "model"
 """The rule that a warning of this kind names."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
-from kosha_connector_openai.manifest.parts.pickers import FieldPicker
+from kosha_connector_openai.manifest.parts import FieldPicker
 
 
 def _names(entry: FieldPicker, field: str) -> bool:

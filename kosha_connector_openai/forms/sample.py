@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from kosha_connector_openai.errors import InputError
-from kosha_connector_openai.schema.alternatives import Node
-from kosha_connector_openai.schema.samples import action_sample
+from kosha_connector_openai.schema import Node, action_sample
 
 if TYPE_CHECKING:
     from kosha_connector_openai.forms.form import Form

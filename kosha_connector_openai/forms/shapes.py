@@ -12,7 +12,7 @@ from typing import Any, Final
 from kosha_connector_openai.forms.labels import from_title, singular
 from kosha_connector_openai.forms.unions import Discriminator, choices, collapse, is_file, kind, type_label, when
 from kosha_connector_openai.forms.wording import Wording
-from kosha_connector_openai.schema.alternatives import Branch, Flat, Flattener, Node, target
+from kosha_connector_openai.schema import Branch, Flat, Flattener, Node, target
 
 CONTAINERS: Final = frozenset({"object", "variants", "list"})
 TEXTS: Final = frozenset({"text", "multiline", "json"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from kosha_connector_openai.schema.alternatives import Node
+from kosha_connector_openai.schema import Node
 
 if TYPE_CHECKING:
     from kosha_connector_openai.forms.form import Form

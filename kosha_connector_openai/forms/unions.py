@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from kosha_connector_openai.schema.alternatives import Branch, Flattener, Node
+from kosha_connector_openai.schema import Branch, Flattener, Node
 
 _PREFERRED: Final = ("type", "role", "mode", "kind", "object")
 _TYPES: Final[Mapping[type, str]] = {bool: "boolean", str: "string", int: "integer", float: "number", list: "array", dict: "object"}

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from kosha_connector_openai.forms.labels import label
-from kosha_connector_openai.manifest.parts.forms import FieldForm, FormsPart
+from kosha_connector_openai.manifest.parts import FieldForm, FormsPart
 
 Facts = Mapping[str, Any]
 _NONE: Final[Facts] = {}

@@ -1,1 +1,26 @@
 """The connector as an HTTP service: callers' requests come in, checked calls with the real credential go out (extra ``gateway``)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kosha_connector_openai._face import face
+
+if TYPE_CHECKING:
+    from kosha_connector_openai.gateway.server import Server as Server
+    from kosha_connector_openai.gateway.server import listen as listen
+    from kosha_connector_openai.gateway.service import Service as Service
+    from kosha_connector_openai.gateway.service import make_service as make_service
+    from kosha_connector_openai.gateway.settings import DEFAULT as DEFAULT
+    from kosha_connector_openai.gateway.settings import ConnectionEntry as ConnectionEntry
+    from kosha_connector_openai.gateway.settings import Settings as Settings
+    from kosha_connector_openai.gateway.settings import read_settings as read_settings
+else:
+    __getattr__, __all__ = face(
+        __name__,
+        {
+            "server": "Server listen",
+            "service": "Service make_service",
+            "settings": "ConnectionEntry DEFAULT Settings read_settings",
+        },
+    )

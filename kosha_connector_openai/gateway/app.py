@@ -9,19 +9,23 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from kosha_connector_openai.connector import Connector
-from kosha_connector_openai.core.connection.connection import Connection
-from kosha_connector_openai.core.transport.client import load_async_engine
+from kosha_connector_openai.core.connection import Connection
+from kosha_connector_openai.core.transport import load_async_engine
 from kosha_connector_openai.errors import SetupError
-from kosha_connector_openai.gateway.access.admission import Admission, Shed
-from kosha_connector_openai.gateway.access.origin_policy import OriginPolicy
-from kosha_connector_openai.gateway.exchange.bodies import ClientLeft, Store
-from kosha_connector_openai.gateway.exchange.context import Broken, Headers, Refused, Site
-from kosha_connector_openai.gateway.exchange.headers import HeaderRules
-from kosha_connector_openai.gateway.exchange.passage import Passage
-from kosha_connector_openai.gateway.exchange.response import Answer
-from kosha_connector_openai.gateway.exchange.usage_scan import UsageFinder
-from kosha_connector_openai.gateway.observe.audit import AuditError, AuditLog
-from kosha_connector_openai.gateway.observe.exchange_record import Visit
+from kosha_connector_openai.gateway.access import Admission, OriginPolicy, Shed
+from kosha_connector_openai.gateway.exchange import (
+    Answer,
+    Broken,
+    ClientLeft,
+    HeaderRules,
+    Headers,
+    Passage,
+    Refused,
+    Site,
+    Store,
+    UsageFinder,
+)
+from kosha_connector_openai.gateway.observe import AuditError, AuditLog, Visit
 from kosha_connector_openai.gateway.records import Authenticate, Caller, Observe, Owners, Page, Pages, Receive, Refusal, Scope, Send
 from kosha_connector_openai.gateway.replies import (
     FAILED,
@@ -39,7 +43,7 @@ from kosha_connector_openai.gateway.replies import (
 )
 from kosha_connector_openai.gateway.routes import Place, Route, Routes, pairs
 from kosha_connector_openai.gateway.settings import Settings
-from kosha_connector_openai.manifest.parts.relay import RelayRules
+from kosha_connector_openai.manifest.parts import RelayRules
 
 LOGGER: Final = logging.getLogger("kosha.gateway")
 ABORT: Final = "kosha.abort"

@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from kosha_connector_openai.connector import Connector, RecordSink
-from kosha_connector_openai.core.connection.connection import Connection
-from kosha_connector_openai.core.record import log
+from kosha_connector_openai.core import log
+from kosha_connector_openai.core.connection import Connection
 from kosha_connector_openai.errors import ConnectorError, Fault, SetupError
-from kosha_connector_openai.gateway.pages.kosha_api import unset_but_named
-from kosha_connector_openai.gateway.pages.submitted_secrets import SubmittedSecrets
+from kosha_connector_openai.gateway.pages import SubmittedSecrets, unset_but_named
 from kosha_connector_openai.gateway.settings import DEFAULT, ConnectionEntry, Settings
-from kosha_connector_openai.manifest.manifest import ConnectionField
-from kosha_connector_openai.secrets.store import SecretContext, SecretStore
+from kosha_connector_openai.manifest import ConnectionField
+from kosha_connector_openai.secrets import SecretContext, SecretStore
 from kosha_connector_openai.secrets.stores import default_stores
 
 _BARE_HOST: Final = re.compile(r"(?!\d+(?:\.\d+){3}(?:/|\Z))[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+(?:/[^:@]*)?")
@@ -117,7 +116,7 @@ def _stores(connector: Connector, connections: Iterable[Connection]) -> Iterable
     folders = [Path(reference.locator).parent for reference in references if reference.scheme == "file" and reference.locator[:1] == "/"]
     own: dict[str, Any] = {store.scheme: store for store in default_stores(variables, folders) if store.scheme in ("env", "file")}
     if any(reference.scheme == "vault" for reference in references) and any(map(os.environ.get, ("VAULT_ADDR", "BAO_ADDR"))):
-        from kosha_connector_openai.secrets.stores.vault import VaultStore  # noqa: PLC0415 - few connections need it
+        from kosha_connector_openai.secrets.stores import VaultStore  # noqa: PLC0415 - few connections need it
 
         own["vault"] = VaultStore.from_environment()
     return {**connector.stores, **own}.values()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
 from kosha_connector_openai.connector import Connection
-from kosha_connector_openai.gateway.access.admission import Allowance
+from kosha_connector_openai.gateway.access import Allowance
 
 Validation = Literal["on", "warn", "off"]
 Scope = MutableMapping[str, Any]

@@ -9,11 +9,8 @@ from functools import cached_property
 from typing import Final
 from urllib.parse import unquote_plus
 
-from kosha_connector_openai.core.actions.action import RETIRED, Action
-from kosha_connector_openai.core.actions.catalog import Catalog
-from kosha_connector_openai.core.actions.inputs import BodyForm
-from kosha_connector_openai.core.actions.url_inputs import TextInputs
-from kosha_connector_openai.core.request.parameters import check_segment
+from kosha_connector_openai.core.actions import RETIRED, Action, BodyForm, Catalog, TextInputs
+from kosha_connector_openai.core.request import check_segment
 from kosha_connector_openai.errors import DocumentError, InputError
 
 _VARIABLE: Final = re.compile(r"\{([^{}]+)\}")

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 
-from kosha_connector_openai.gateway.observe import metrics
-from kosha_connector_openai.gateway.observe.logs import configure
+from kosha_connector_openai.gateway.observe import configure, metrics
 from kosha_connector_openai.gateway.protocol import guarded
 
 if TYPE_CHECKING:

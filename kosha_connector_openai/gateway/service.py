@@ -7,23 +7,13 @@ from pathlib import Path
 from typing import Final
 
 from kosha_connector_openai.connector import Connector
-from kosha_connector_openai.core.connection.connection import Connection
-from kosha_connector_openai.core.record import Record
-from kosha_connector_openai.gateway.access.admission import Admission
-from kosha_connector_openai.gateway.access.authentication import Inbound, tenants
-from kosha_connector_openai.gateway.access.origin_policy import OriginPolicy
-from kosha_connector_openai.gateway.access.ownership import Ownership, make_ownership, shared_connections
+from kosha_connector_openai.core import Record
+from kosha_connector_openai.core.connection import Connection
+from kosha_connector_openai.gateway.access import Admission, Inbound, OriginPolicy, Ownership, make_ownership, shared_connections, tenants
 from kosha_connector_openai.gateway.app import Doors, Gateway
 from kosha_connector_openai.gateway.connections import open_connections
-from kosha_connector_openai.gateway.observe.audit import AuditLog
-from kosha_connector_openai.gateway.observe.logs import AccessLog
-from kosha_connector_openai.gateway.observe.metrics import Metrics
-from kosha_connector_openai.gateway.observe.observe import Observer
-from kosha_connector_openai.gateway.observe.traces import make_traces
-from kosha_connector_openai.gateway.pages.downloads import Downloads
-from kosha_connector_openai.gateway.pages.kosha_api import Tries
-from kosha_connector_openai.gateway.pages.pages import OwnPages, Site
-from kosha_connector_openai.gateway.pages.submitted_secrets import SubmittedSecrets
+from kosha_connector_openai.gateway.observe import AccessLog, AuditLog, Metrics, Observer, make_traces
+from kosha_connector_openai.gateway.pages import Downloads, OwnPages, Site, SubmittedSecrets, Tries
 from kosha_connector_openai.gateway.settings import Settings
 
 _SHARED: Final = (

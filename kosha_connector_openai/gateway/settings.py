@@ -16,8 +16,8 @@ from pydantic import Field
 
 from kosha_connector_openai.errors import ConnectorError, DescriptionError, Fault, SetupError
 from kosha_connector_openai.gateway.records import Validation
-from kosha_connector_openai.manifest.part import Part, read_part
-from kosha_connector_openai.text.yaml_text import YamlLimits, load_yaml
+from kosha_connector_openai.manifest import Part, read_part
+from kosha_connector_openai.text import YamlLimits, load_yaml
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 Host = Annotated[str, Field(pattern=r"^(?:\*|(?:\*\.)?[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$")]

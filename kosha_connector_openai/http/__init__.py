@@ -1,1 +1,44 @@
 """HTTP clients behind one seam: a WireRequest goes in, a reply whose body has not been read comes out; no other folder imports one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kosha_connector_openai._face import face
+
+if TYPE_CHECKING:
+    from kosha_connector_openai.http.aiohttp_engine import AsyncAiohttp as AsyncAiohttp
+    from kosha_connector_openai.http.engine import NOT_SENT as NOT_SENT
+    from kosha_connector_openai.http.engine import AsyncEngine as AsyncEngine
+    from kosha_connector_openai.http.engine import AsyncReply as AsyncReply
+    from kosha_connector_openai.http.engine import EngineSettings as EngineSettings
+    from kosha_connector_openai.http.engine import HeaderList as HeaderList
+    from kosha_connector_openai.http.engine import Phase as Phase
+    from kosha_connector_openai.http.engine import SyncEngine as SyncEngine
+    from kosha_connector_openai.http.engine import SyncReply as SyncReply
+    from kosha_connector_openai.http.engine import WireError as WireError
+    from kosha_connector_openai.http.engine import WireRequest as WireRequest
+    from kosha_connector_openai.http.engine import WireTimeouts as WireTimeouts
+    from kosha_connector_openai.http.httpx_engine import AsyncHttpx as AsyncHttpx
+    from kosha_connector_openai.http.httpx_engine import SyncHttpx as SyncHttpx
+    from kosha_connector_openai.http.origin import EgressPolicy as EgressPolicy
+    from kosha_connector_openai.http.origin import Origin as Origin
+    from kosha_connector_openai.http.origin import Server as Server
+    from kosha_connector_openai.http.origin import allowed as allowed
+    from kosha_connector_openai.http.origin import check_addresses as check_addresses
+    from kosha_connector_openai.http.origin import join as join
+    from kosha_connector_openai.http.origin import parse_origin as parse_origin
+    from kosha_connector_openai.http.origin import parse_server as parse_server
+    from kosha_connector_openai.http.tls import tls_context as tls_context
+else:
+    __getattr__, __all__ = face(
+        __name__,
+        {
+            "aiohttp_engine": "AsyncAiohttp",
+            "engine": "AsyncEngine AsyncReply EngineSettings HeaderList NOT_SENT "
+            "Phase SyncEngine SyncReply WireError WireRequest WireTimeouts",
+            "httpx_engine": "AsyncHttpx SyncHttpx",
+            "origin": "EgressPolicy Origin Server allowed check_addresses join parse_origin parse_server",
+            "tls": "tls_context",
+        },
+    )

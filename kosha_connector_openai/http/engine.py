@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from kosha_connector_openai.secrets.secret import Secret
+from kosha_connector_openai.secrets import Secret
 
 Phase = Literal["pool", "connect", "tls", "write", "read", "truncated", "deadline", "protocol"]
 NOT_SENT: frozenset[Phase] = frozenset({"pool", "connect", "tls"})

@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 from typing import Final, NoReturn
 
-from kosha_connector_openai.core.connection.options import Options
+from kosha_connector_openai.core.connection import Options
 from kosha_connector_openai.errors import SetupError
 from kosha_connector_openai.secrets.stores import MOUNTS
 

@@ -24,9 +24,7 @@ from kosha_connector_openai.manifest.manifest import (
     ResultRules,
 )
 from kosha_connector_openai.manifest.servers import Servers
-from kosha_connector_openai.text.did_you_mean import nearest
-from kosha_connector_openai.text.json_lines import line_of
-from kosha_connector_openai.text.json_text import JsonLimits, loads_strict
+from kosha_connector_openai.text import JsonLimits, line_of, loads_strict, nearest
 
 _LIMITS: Final = JsonLimits(bytes=1024 * 1024, depth=16, nodes=20_000)
 _SERVER, _AUTH_TYPE, _HEADER, _REFRESH = "SERVER_URL", "AUTH_TYPE", "API_KEY_HEADER_NAME", "REFRESH_TOKEN"

@@ -13,8 +13,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from kosha_connector_openai.errors import DocumentError, Fault, ManifestError
-from kosha_connector_openai.text.did_you_mean import nearest
-from kosha_connector_openai.text.yaml_text import YamlLimits, load_yaml
+from kosha_connector_openai.text import YamlLimits, load_yaml, nearest
 
 _LIMITS = YamlLimits(bytes=4 * 1024 * 1024)
 

@@ -11,15 +11,19 @@ from collections.abc import Callable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from kosha_connector_openai.schema.fields import flatten_properties
-from kosha_connector_openai.schema.keywords import LIST, MAP, ONE, SAME_VALUE, children
-from kosha_connector_openai.schema.references import (
+from kosha_connector_openai.schema import (
+    LIST,
+    MAP,
+    ONE,
+    SAME_VALUE,
     Tokens,
+    children,
     circle,
+    flatten_properties,
     is_flagged,
     keeps_neighbours,
+    reference_target,
     refused,
-    target,
     to_pointer,
     tokens,
 )
@@ -132,7 +136,7 @@ class _Translation:
     def definition(self, name: str) -> Node | bool:
         path = self._paths[name]
         pointer = to_pointer(path)
-        return self._schema(target(self._root, path, pointer), pointer)
+        return self._schema(reference_target(self._root, path, pointer), pointer)
 
     def whole(self, schema: Any) -> Node:
         translated = self._schema(schema, "")
@@ -197,7 +201,7 @@ class _Translation:
     def _reference(self, reference: object, pointer: str) -> str:
         path = tokens(reference, pointer)
         if path not in self._names:
-            target(self._root, path, pointer)
+            reference_target(self._root, path, pointer)
             name = self._names[path] = self._unused_name(path)
             self._paths[name] = path
             self._waiting.append(name)

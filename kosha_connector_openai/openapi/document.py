@@ -29,8 +29,7 @@ from kosha_connector_openai.openapi.operation import (
 )
 from kosha_connector_openai.openapi.server_path import server_path
 from kosha_connector_openai.openapi.swagger import from_swagger
-from kosha_connector_openai.text.json_text import JsonLimits, loads_strict
-from kosha_connector_openai.text.yaml_text import YamlLimits, load_yaml
+from kosha_connector_openai.text import JsonLimits, YamlLimits, load_yaml, loads_strict
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 MAX_OPERATIONS = 5_000

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from kosha_connector_openai.errors import DocumentError
-from kosha_connector_openai.schema.references import follow
+from kosha_connector_openai.schema import follow
 
 JSON: Final = "application/json"
 _URLENCODED: Final = "application/x-www-form-urlencoded"

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from kosha_connector_openai.core.result.result import Result
+from kosha_connector_openai.core.result import Result
 from kosha_connector_openai.errors import ApiError, BudgetError, ConnectorError, Fault, InputError, NotSentError, SetupError
-from kosha_connector_openai.manifest.parts.outputs import Bound, Outputs
+from kosha_connector_openai.manifest.parts import Bound, Outputs
 from kosha_connector_openai.outputs import cost as money
 from kosha_connector_openai.outputs.prices import Price, Prices
 from kosha_connector_openai.outputs.shapes import normalised_usage
-from kosha_connector_openai.text.json_pointer import find, first_of
+from kosha_connector_openai.text import find, first_of
 
 _NOT_SENT: Final = (NotSentError, InputError, SetupError)
 _UNKNOWN: Final = Bound(elsewhere=("",))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from kosha_connector_openai.core.result.file_sink import FileSink, SavedFile
+from kosha_connector_openai.core.result import FileSink, SavedFile
 from kosha_connector_openai.errors import ReplyError
 
 _TYPES: Final = {

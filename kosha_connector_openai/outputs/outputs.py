@@ -7,19 +7,17 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from kosha_connector_openai.core.actions.action import Action
-from kosha_connector_openai.core.actions.catalog import Catalog
-from kosha_connector_openai.core.result.outcome import Policy, judge, settle
-from kosha_connector_openai.core.result.result import Result, add_body_facts
+from kosha_connector_openai.core.actions import Action, Catalog
+from kosha_connector_openai.core.result import Policy, Result, add_body_facts, judge, settle
 from kosha_connector_openai.errors import Fault
-from kosha_connector_openai.manifest.parts.outputs import BodyField, Outputs, Shape
+from kosha_connector_openai.manifest.parts import BodyField, Outputs, Shape
 from kosha_connector_openai.outputs.budget import Budget
 from kosha_connector_openai.outputs.cost import estimate
 from kosha_connector_openai.outputs.prices import Prices, read_prices
 from kosha_connector_openai.outputs.schema import body_schema, output_schema
 from kosha_connector_openai.outputs.shapes import Output, normalised_usage, shape_of, shaped
-from kosha_connector_openai.schema.samples import sample
-from kosha_connector_openai.text.json_text import encode
+from kosha_connector_openai.schema import sample
+from kosha_connector_openai.text import encode
 
 _PLAIN = Shape(help="The answer as it came.", fields={"file": BodyField(kind="body", help="The answer as a file.")})
 _ENVELOPE = Shape(help="The answer as it came.")

@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import Field
 
 from kosha_connector_openai.errors import ManifestError, SetupError
-from kosha_connector_openai.manifest.part import Part, parse_part
+from kosha_connector_openai.manifest import Part, parse_part
 
 Amount = Annotated[Decimal, Field(ge=0, le=1_000_000)]
 Most = Annotated[int, Field(ge=0, le=1_000_000_000)]

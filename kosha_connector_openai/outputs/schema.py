@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, get_args
 
-from kosha_connector_openai.core.result.outcome import RANKS
-from kosha_connector_openai.manifest.parts import outputs as spec
+from kosha_connector_openai.core.result import RANKS
+from kosha_connector_openai.manifest import parts as spec
 from kosha_connector_openai.outputs.shapes import fields_of
 
 _DIALECT: Final = {"$schema": "https://json-schema.org/draft/2020-12/schema"}

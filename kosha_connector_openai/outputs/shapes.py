@@ -12,14 +12,11 @@ from datetime import UTC, datetime
 from sys import byteorder
 from typing import Any, Final
 
-from kosha_connector_openai.core.result.decode import REPLY_LIMITS
-from kosha_connector_openai.core.result.file_sink import SavedFile
-from kosha_connector_openai.core.result.result import Result
-from kosha_connector_openai.manifest.parts import outputs as spec
+from kosha_connector_openai.core.result import REPLY_LIMITS, Result, SavedFile
+from kosha_connector_openai.manifest import parts as spec
 from kosha_connector_openai.outputs.files import OutputFile, from_base64, from_bytes, from_saved, from_url, media_type
 from kosha_connector_openai.outputs.stream_fold import fold
-from kosha_connector_openai.text.json_pointer import all_of, find, first_of
-from kosha_connector_openai.text.json_text import JsonTextError, decode
+from kosha_connector_openai.text import JsonTextError, all_of, decode, find, first_of
 
 _FLOAT: Final = 4
 """Bytes of one number of a vector in base64."""

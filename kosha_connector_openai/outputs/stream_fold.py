@@ -7,9 +7,9 @@ import binascii
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kosha_connector_openai.core.result.stream import Event
-from kosha_connector_openai.manifest.parts.outputs import FinalEvent, MergeEvents, StreamFold
-from kosha_connector_openai.text.json_pointer import find
+from kosha_connector_openai.core.result import Event
+from kosha_connector_openai.manifest.parts import FinalEvent, MergeEvents, StreamFold
+from kosha_connector_openai.text import find
 
 MOST_ITEMS = 10_000
 """Items that an event may name by number; an upstream's mistake must not make an endless list."""

@@ -8,8 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from kosha_connector_openai.connector import Action
-from kosha_connector_openai.schema.engine import NOT_JSON, default_engine
-from kosha_connector_openai.schema.samples import sample
+from kosha_connector_openai.schema import NOT_JSON, default_engine, sample
 
 
 class Answers:

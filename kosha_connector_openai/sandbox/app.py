@@ -23,7 +23,7 @@ from kosha_connector_openai.sandbox.message import Blob, Incoming, Reply
 from kosha_connector_openai.sandbox.operations import Operations
 from kosha_connector_openai.sandbox.routes import NoRoute, Routes
 from kosha_connector_openai.sandbox.templates import point
-from kosha_connector_openai.text.yaml_text import load_yaml
+from kosha_connector_openai.text import load_yaml
 
 _CONTROL = "/__sandbox__"
 _PICTURE = re.compile(r"/images/(\d{1,4})x(\d{1,4})\.png")

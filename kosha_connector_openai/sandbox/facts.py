@@ -21,7 +21,7 @@ from kosha_connector_openai.sandbox.media import picture
 from kosha_connector_openai.sandbox.message import Upload
 from kosha_connector_openai.sandbox.templates import ABSENT, point
 from kosha_connector_openai.sandbox.video import mp4
-from kosha_connector_openai.schema.samples import sample
+from kosha_connector_openai.schema import sample
 
 EPOCH: Final = 1_735_689_600
 """The sandbox's clock starts here, 2025-01-01, and moves on a second with each request."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from kosha_connector_openai.connector import Action
-from kosha_connector_openai.core.actions.action import EVENT_STREAM
+from kosha_connector_openai.core.actions import EVENT_STREAM
 from kosha_connector_openai.errors import InputError
 from kosha_connector_openai.sandbox import behaviours as deeds
 from kosha_connector_openai.sandbox.answers import Answers

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from kosha_connector_openai.connector import Action
 from kosha_connector_openai.sandbox.message import Blob, Incoming, Upload
-from kosha_connector_openai.schema.engine import NOT_JSON, Compiled, default_engine
+from kosha_connector_openai.schema import NOT_JSON, Compiled, default_engine
 
 _BRACKETS = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 _HEAD = 16 * 1024

@@ -11,7 +11,7 @@ from kosha_connector_openai.schema.references import (
     circle,
     is_flagged,
     keeps_neighbours,
-    target,
+    reference_target,
     to_pointer,
     tokens,
 )
@@ -88,7 +88,7 @@ class _Flattening:
         if step in chain:
             raise circle((*chain[chain.index(step) :], step), to_pointer(path))
         if path not in self._done:
-            self._done[path] = self.fields(target(self._root, path, ""), (*chain, step))
+            self._done[path] = self.fields(reference_target(self._root, path, ""), (*chain, step))
         return self._done[path]
 
     def _union(self, branches: Iterable[Any], chain: tuple[str, ...]) -> _Object | None:

@@ -12,7 +12,7 @@ from kosha_connector_openai.errors import Fault
 from kosha_connector_openai.schema import words
 from kosha_connector_openai.schema.engine import RawFault
 from kosha_connector_openai.schema.reader import SchemaReader
-from kosha_connector_openai.text.did_you_mean import nearest
+from kosha_connector_openai.text import nearest
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ def tokens(reference: object, pointer: str) -> Tokens:
     return tuple(token.replace("~1", "/").replace("~0", "~") for token in path.split("/")[1:])
 
 
-def target(root: Mapping[str, Any], path: Tokens, pointer: str) -> Any:
+def reference_target(root: Mapping[str, Any], path: Tokens, pointer: str) -> Any:
     """The value at a path; raises DocumentError, naming ``pointer``, where nothing is there."""
     value: Any = root
     for token in path:
@@ -48,7 +48,7 @@ def follow(root: Mapping[str, Any], schema: Any, pointer: str) -> Any:
         if step in chain:
             raise circle((*chain[chain.index(step) :], step), pointer)
         chain.append(step)
-        schema = target(root, path, pointer)
+        schema = reference_target(root, path, pointer)
     return schema
 
 

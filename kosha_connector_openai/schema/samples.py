@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from itertools import islice, product
 from typing import Any, Final
 
-from kosha_connector_openai.core.actions.action import Action
-from kosha_connector_openai.core.actions.inputs import BODY, BodyForm
+from kosha_connector_openai.core.actions import BODY, Action, BodyForm
 from kosha_connector_openai.errors import DocumentError, InputError
 from kosha_connector_openai.schema.engine import NOT_JSON, Engine, default_engine
 from kosha_connector_openai.schema.sample_scalars import numbers, texts

@@ -17,8 +17,7 @@ from kosha_connector_openai.schema.complexity import DEEPEST, Effort, effort
 from kosha_connector_openai.schema.engine import NOT_JSON, Engine, default_engine
 from kosha_connector_openai.schema.keywords import Path
 from kosha_connector_openai.schema.limits import too_deep
-from kosha_connector_openai.text.did_you_mean import nearest
-from kosha_connector_openai.text.json_text import check_value, is_shallow
+from kosha_connector_openai.text import check_value, is_shallow, nearest
 
 _WORK = 1_000_000
 """Parts of a value times schemas along one way: listing all faults of more than this could take seconds."""

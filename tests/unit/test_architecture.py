@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import graphlib
+import importlib
 import re
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -76,3 +79,82 @@ def test_importing_the_package_is_light() -> None:
     code = f"import sys, kosha_connector_openai; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def _module(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+NAMES = {_module(path): path for path in MODULES}
+FACES = {name for name, path in NAMES.items() if path.name == "__init__.py"}
+
+
+def _imported(path: Path) -> set[str]:
+    """The modules of ours that a module imports, at its top and inside functions."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGE.name):
+            found |= {full if (full := f"{node.module}.{alias.name}") in NAMES else str(node.module) for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name.startswith(PACKAGE.name)}
+    return found
+
+
+def _wing(module: str) -> str:
+    return module if module in FACES else module.rpartition(".")[0]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_faces_are_imported_across_wings(path: Path) -> None:
+    """A module imports modules of its own folder and of the folders around it; of any other folder only the face, its ``__init__``."""
+    home = _wing(_module(path))
+    behind = {name for name in _imported(path) if name not in FACES and not f"{home}.".startswith(f"{_wing(name)}.")}
+    assert behind == set()
+
+
+@pytest.mark.parametrize("face", sorted(FACES))
+def test_a_face_says_what_comes_in_and_lists_what_it_shows(face: str) -> None:
+    """Its docstring is there; what type checkers see under TYPE_CHECKING is what a program can import, and no name hides a module."""
+    module, tree = importlib.import_module(face), ast.parse(NAMES[face].read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree)
+    seen = {
+        a.asname or a.name
+        for n in ast.walk(tree)
+        if isinstance(n, ast.If)
+        for i in n.body
+        if isinstance(i, ast.ImportFrom)
+        for a in i.names
+    }
+    assert seen <= set(getattr(module, "__all__", ()))
+    shown = {name: getattr(module, name) for name in getattr(module, "__all__", ())}
+    assert [name for name, value in shown.items() if isinstance(value, types.ModuleType)] == []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """No circle of imports, those inside functions included; a wing's face counts as the folder that it shows."""
+    edges = {name: {other for other in _imported(path) if other in NAMES and other not in FACES} for name, path in NAMES.items()}
+    order = graphlib.TopologicalSorter(edges)
+    order.prepare()
+    wings: dict[str, set[str]] = {}
+    for name, path in NAMES.items():
+        wings.setdefault(_wing(name), set()).update({_wing(other) for other in _imported(path)} - {_wing(name), PACKAGE.name})
+    graphlib.TopologicalSorter({wing: others for wing, others in wings.items() if wing != PACKAGE.name}).prepare()
+
+
+def test_the_largest_wing_is_a_fifth_of_the_package_at_most() -> None:
+    """No top folder holds more than 20 % of the package's lines."""
+    sizes: dict[str, int] = {}
+    for path in MODULES:
+        wing = path.relative_to(PACKAGE).parts[0]
+        sizes[wing] = sizes.get(wing, 0) + path.read_text(encoding="utf-8").count("\n")
+    assert max(sizes.values()) <= sum(sizes.values()) / 5
+
+
+def test_one_class_name_is_one_noun() -> None:
+    """No public class name is used in two modules."""
+    homes: dict[str, list[str]] = {}
+    for name, path in NAMES.items():
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(name)
+    assert {name: places for name, places in homes.items() if len(places) > 1} == {}

@@ -11,8 +11,6 @@ import pytest
 
 import kosha_connector_openai as package
 from kosha_connector_openai import errors, flows
-from kosha_connector_openai.core import errors as core_errors
-from kosha_connector_openai.core import flow_errors
 
 PUBLIC = pytest.mark.parametrize("module", [package, errors, flows], ids=lambda module: module.__name__)
 
@@ -54,11 +52,12 @@ def test_the_public_flows_are_these() -> None:
         "Literal",
         "MemoryGuard",
         "OptionLists",
+        "Options",
         "Page",
         "Pager",
         "PagingOptions",
-        "TaskResult",
         "Status",
+        "TaskResult",
         "TriggerEvent",
         "WaitOptions",
         "WorkflowResult",
@@ -79,9 +78,8 @@ def test_every_error_can_be_caught_from_one_place() -> None:
     """``errors`` has each public class of the tree, those of flows too, and nothing else but what they hold."""
     tree = {
         name
-        for module in (core_errors, flow_errors)
-        for name, item in vars(module).items()
-        if inspect.isclass(item) and issubclass(item, core_errors.ConnectorError) and not name.startswith("_")
+        for name, item in vars(errors).items()
+        if inspect.isclass(item) and issubclass(item, errors.ConnectorError) and not name.startswith("_")
     }
     assert sorted(errors.__all__) == sorted(tree | {"Fault"})
 
@@ -110,4 +108,4 @@ def test_importing_flows_loads_no_flow() -> None:
     code = "import sys; from kosha_connector_openai.flows import Pager; print([n for n in sys.modules if '.flows.' in n])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "flows.paging" in done.stdout
-    assert [name for name in ("jobs", "presets", "workflows", "triggers") if f"flows.{name}" in done.stdout] == []
+    assert [name for name in ("jobs", "tasks", "workflows", "triggers") if f"flows.{name}" in done.stdout] == []

@@ -7,8 +7,8 @@ import json
 import sys
 from pathlib import Path
 
+from kosha_connector_openai.openapi import read_document
 from kosha_connector_openai.openapi.diff import compare_documents, to_text
-from kosha_connector_openai.openapi.document import read_document
 from tools.spec.document import Build, build
 from tools.spec.node import Node
 from tools.spec.source import read_source

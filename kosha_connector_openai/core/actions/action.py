@@ -9,14 +9,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from kosha_connector_openai.core.actions.inputs import Checked, Inputs
-from kosha_connector_openai.manifest.manifest import ActionOverlay, Group
-from kosha_connector_openai.openapi.dialect import to_json_schema
-from kosha_connector_openai.openapi.document import Document
-from kosha_connector_openai.openapi.operation import MediaType, Operation
+from kosha_connector_openai.manifest import ActionOverlay, Group
+from kosha_connector_openai.openapi import Document, MediaType, Operation, to_json_schema
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.manifest.parts.jobs import JobKind
-    from kosha_connector_openai.manifest.parts.paging import PageForm
+    from kosha_connector_openai.manifest.parts import JobKind, PageForm
 
 EVENT_STREAM = "text/event-stream"
 RETIRED = "x-kosha-retired"
@@ -136,14 +133,14 @@ class Action:
     def paging(self) -> PageForm | None:
         """How the list that it answers with pages; None where the answer is no list. Raises ManifestError."""
         from kosha_connector_openai.core.actions.paging_form import page_form  # noqa: PLC0415 - a call needs none of it
-        from kosha_connector_openai.manifest.parts.paging import Paging  # noqa: PLC0415
+        from kosha_connector_openai.manifest.parts import Paging  # noqa: PLC0415
 
         return page_form(self._document.root, self._document.version, self.operation, self._parts("paging", Paging))
 
     @property
     def job(self) -> tuple[str, JobKind] | None:
         """The kind of long job that it may start, with its name. Raises ManifestError."""
-        from kosha_connector_openai.manifest.parts.jobs import Jobs  # noqa: PLC0415 - a call needs none of it
+        from kosha_connector_openai.manifest.parts import Jobs  # noqa: PLC0415 - a call needs none of it
 
         jobs: Jobs = self._parts("jobs", Jobs)
         return jobs.starts(self.id)

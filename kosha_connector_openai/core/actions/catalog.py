@@ -7,9 +7,9 @@ from functools import cached_property
 
 from kosha_connector_openai.core.actions.action import Action, Parts
 from kosha_connector_openai.errors import DocumentError, Fault, UnknownActionError
-from kosha_connector_openai.manifest.manifest import ActionOverlay, Group, Manifest
-from kosha_connector_openai.openapi.document import Document
-from kosha_connector_openai.text.did_you_mean import nearest
+from kosha_connector_openai.manifest import ActionOverlay, Group, Manifest
+from kosha_connector_openai.openapi import Document
+from kosha_connector_openai.text import nearest
 
 _PLAIN = ActionOverlay()
 

@@ -12,11 +12,8 @@ from functools import cached_property
 from typing import Any
 
 from kosha_connector_openai.errors import DocumentError, Fault, InputError
-from kosha_connector_openai.openapi.dialect import to_json_schema
-from kosha_connector_openai.openapi.document import Document
-from kosha_connector_openai.openapi.operation import MediaType, Operation, Parameter, Schema
-from kosha_connector_openai.schema.fields import flatten_properties
-from kosha_connector_openai.schema.validator import Report, SchemaValidator
+from kosha_connector_openai.openapi import Document, MediaType, Operation, Parameter, Schema, to_json_schema
+from kosha_connector_openai.schema import Report, SchemaValidator, flatten_properties
 
 BODY = "body"
 EXTRA_BODY = "extra_body"

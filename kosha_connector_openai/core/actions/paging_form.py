@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from kosha_connector_openai.errors import DocumentError
-from kosha_connector_openai.manifest.parts.paging import ListRule, PageForm, Paging
-from kosha_connector_openai.openapi.operation import Operation
-from kosha_connector_openai.schema.fields import flatten_properties
+from kosha_connector_openai.manifest.parts import ListRule, PageForm, Paging
+from kosha_connector_openai.openapi import Operation
+from kosha_connector_openai.schema import flatten_properties
 
 _PLAIN = ListRule()
 

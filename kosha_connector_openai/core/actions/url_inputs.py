@@ -9,11 +9,9 @@ from typing import Any, Final
 
 from kosha_connector_openai.core.actions.inputs import Inputs
 from kosha_connector_openai.errors import Fault
-from kosha_connector_openai.openapi.dialect import to_json_schema
-from kosha_connector_openai.openapi.document import Document
-from kosha_connector_openai.openapi.operation import Parameter
-from kosha_connector_openai.schema.validator import SchemaValidator
-from kosha_connector_openai.text.json_text import escape
+from kosha_connector_openai.openapi import Document, Parameter, to_json_schema
+from kosha_connector_openai.schema import SchemaValidator
+from kosha_connector_openai.text import escape
 
 _WORDS: Final[Mapping[str, Any]] = {"true": True, "false": False, "null": None}
 _INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")

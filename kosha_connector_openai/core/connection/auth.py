@@ -13,9 +13,9 @@ from kosha_connector_openai.core.connection.hmac_auth import Hmac
 from kosha_connector_openai.core.connection.oauth2 import OAuth2
 from kosha_connector_openai.core.connection.scheme import AuthScheme, Headers, RequestFacts
 from kosha_connector_openai.errors import OriginError, SetupError
-from kosha_connector_openai.http.origin import Origin, allowed
-from kosha_connector_openai.secrets.secret import Secret, SecretReference
-from kosha_connector_openai.text.did_you_mean import nearest
+from kosha_connector_openai.http import Origin, allowed
+from kosha_connector_openai.secrets import Secret, SecretReference
+from kosha_connector_openai.text import nearest
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}")
 _PREFIX: Final = re.compile(r"[!-~]{0,200}")

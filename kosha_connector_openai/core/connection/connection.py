@@ -13,18 +13,19 @@ from kosha_connector_openai.core.connection.credentials import ANY, idle_fields,
 from kosha_connector_openai.core.connection.options import Options, check_options
 from kosha_connector_openai.core.connection.server_kinds import home, missing, preset_of, role
 from kosha_connector_openai.errors import Fault, SetupError
-from kosha_connector_openai.http.origin import Server, parse_origin, parse_server
-from kosha_connector_openai.manifest.manifest import (
+from kosha_connector_openai.http import Server, parse_origin, parse_server
+from kosha_connector_openai.manifest import (
     ConnectionField,
     ConnectionForm,
     Limits,
     Manifest,
+    Preset,
     Retries,
+    ServerForm,
     Timeouts,
 )
-from kosha_connector_openai.manifest.servers import Preset, ServerForm
-from kosha_connector_openai.secrets.secret import SecretReference
-from kosha_connector_openai.text.did_you_mean import nearest
+from kosha_connector_openai.secrets import SecretReference
+from kosha_connector_openai.text import nearest
 
 T = TypeVar("T")
 

@@ -7,9 +7,9 @@ from typing import Final
 
 from kosha_connector_openai.core.connection.auth import AUTH_TYPES, SCHEMES, Credential
 from kosha_connector_openai.errors import Fault, SetupError
-from kosha_connector_openai.http.origin import Origin
-from kosha_connector_openai.manifest.manifest import AuthRule, ConnectionForm
-from kosha_connector_openai.secrets.secret import SecretReference
+from kosha_connector_openai.http import Origin
+from kosha_connector_openai.manifest import AuthRule, ConnectionForm
+from kosha_connector_openai.secrets import SecretReference
 
 ANY: Final = "*"
 """Stands in place of a security scheme's name for all of them."""

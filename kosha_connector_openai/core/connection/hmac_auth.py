@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from kosha_connector_openai.core.connection.scheme import Headers, RequestFacts
 from kosha_connector_openai.errors import SetupError
-from kosha_connector_openai.secrets.secret import Secret
+from kosha_connector_openai.secrets import Secret
 
 _KEY: Final = re.compile(r"[!-9;-~]{1,200}")
 _FORM: Final = "application/x-www-form-urlencoded"

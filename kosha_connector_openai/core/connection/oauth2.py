@@ -10,8 +10,8 @@ from typing import Final
 
 from kosha_connector_openai.core.connection.scheme import Headers, RequestFacts
 from kosha_connector_openai.errors import SetupError
-from kosha_connector_openai.http.origin import parse_server
-from kosha_connector_openai.secrets.secret import Secret
+from kosha_connector_openai.http import parse_server
+from kosha_connector_openai.secrets import Secret
 
 _SECONDS: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
 

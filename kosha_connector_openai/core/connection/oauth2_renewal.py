@@ -16,11 +16,9 @@ from urllib.parse import urlencode
 from kosha_connector_openai.core.connection.auth import Credential
 from kosha_connector_openai.core.connection.oauth2 import expiry
 from kosha_connector_openai.errors import SecretError, SecretRefusedError, SecretStoreError
-from kosha_connector_openai.http.origin import parse_server
-from kosha_connector_openai.secrets.resolver import SecretResolver
-from kosha_connector_openai.secrets.secret import Secret, SecretReference, check_secret
-from kosha_connector_openai.secrets.store import SecretCache, SecretContext, SecretStores
-from kosha_connector_openai.text.json_text import JsonTextError, decode
+from kosha_connector_openai.http import parse_server
+from kosha_connector_openai.secrets import Secret, SecretCache, SecretContext, SecretReference, SecretResolver, SecretStores, check_secret
+from kosha_connector_openai.text import JsonTextError, decode
 
 _EARLY: Final = 30.0
 """Seconds before its end at which a token is no longer used: a call takes time."""

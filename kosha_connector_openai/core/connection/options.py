@@ -11,11 +11,10 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kosha_connector_openai.errors import Fault, SetupError
-from kosha_connector_openai.http.origin import Origin, parse_server
-from kosha_connector_openai.manifest.manifest import Limits, Retries, Timeouts
-from kosha_connector_openai.secrets.secret import SecretReference
-from kosha_connector_openai.text.did_you_mean import nearest
-from kosha_connector_openai.text.json_text import escape
+from kosha_connector_openai.http import Origin, parse_server
+from kosha_connector_openai.manifest import Limits, Retries, Timeouts
+from kosha_connector_openai.secrets import SecretReference
+from kosha_connector_openai.text import escape, nearest
 
 EngineName = Literal["auto", "httpx", "httpx2", "aiohttp"]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from kosha_connector_openai.secrets.secret import Secret
+from kosha_connector_openai.secrets import Secret
 
 Headers = list[tuple[str, str]]
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from kosha_connector_openai.errors import Fault, SetupError
-from kosha_connector_openai.manifest.manifest import ConnectionField, Manifest
-from kosha_connector_openai.manifest.servers import Preset, ServerForm
-from kosha_connector_openai.text.did_you_mean import nearest
+from kosha_connector_openai.manifest import ConnectionField, Manifest, Preset, ServerForm
+from kosha_connector_openai.text import nearest
 
 _NONE = Preset(title="as described")
 

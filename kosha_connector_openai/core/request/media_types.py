@@ -12,8 +12,8 @@ from kosha_connector_openai.core.request.multipart import MultipartBody, Part
 from kosha_connector_openai.core.request.parameters import write_query
 from kosha_connector_openai.core.request.value_text import field_name, flatten, scalar_text
 from kosha_connector_openai.errors import Fault, InputError
-from kosha_connector_openai.openapi.operation import Encoding, MediaType, Parameter
-from kosha_connector_openai.text.json_text import encode, escape
+from kosha_connector_openai.openapi import Encoding, MediaType, Parameter
+from kosha_connector_openai.text import encode, escape
 
 BODY: Final = "/body"
 """Where a body stands among the inputs when it is not an object."""

@@ -15,8 +15,8 @@ from urllib.parse import quote, unquote
 
 from kosha_connector_openai.core.request.value_text import flatten, items, refuse, scalar_text
 from kosha_connector_openai.errors import Fault, InputError
-from kosha_connector_openai.openapi.operation import Parameter
-from kosha_connector_openai.text.json_text import encode, escape
+from kosha_connector_openai.openapi import Parameter
+from kosha_connector_openai.text import encode, escape
 
 MAX_URL: Final = 8 * 1024
 MAX_HEADER: Final = 8 * 1024

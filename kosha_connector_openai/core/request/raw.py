@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
-from kosha_connector_openai.core.actions.action import Action
+from kosha_connector_openai.core.actions import Action
 from kosha_connector_openai.core.request.media_types import BytesBody
 from kosha_connector_openai.core.request.parameters import check_segment, is_protected
 from kosha_connector_openai.core.request.request import MAX_TARGET, Request
 from kosha_connector_openai.errors import Fault, InputError
-from kosha_connector_openai.text.json_text import JsonTextError, decode, escape
+from kosha_connector_openai.text import JsonTextError, decode, escape
 
 _VARIABLE: Final = re.compile(r"\{([^{}]+)\}")
 _QUERY: Final = re.compile(r"[!\"$-~]*")

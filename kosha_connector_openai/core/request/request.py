@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from kosha_connector_openai.core.actions.action import Action
-from kosha_connector_openai.core.actions.inputs import ABSENT, Checked
+from kosha_connector_openai.core.actions import ABSENT, Action, Checked
 from kosha_connector_openai.core.request.files import FilePolicy
 from kosha_connector_openai.core.request.media_types import Body, LiveBody, write_body
 from kosha_connector_openai.core.request.parameters import write_headers, write_path, write_query
 from kosha_connector_openai.errors import Fault, InputError
-from kosha_connector_openai.openapi.operation import Parameter
+from kosha_connector_openai.openapi import Parameter
 
 MAX_TARGET = 8 * 1024
 

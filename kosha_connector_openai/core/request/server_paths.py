@@ -10,9 +10,9 @@ from urllib.parse import parse_qsl
 from kosha_connector_openai.core.request.parameters import write_path, write_query
 from kosha_connector_openai.core.request.request import MAX_TARGET, Request
 from kosha_connector_openai.errors import Fault, InputError, SetupError
-from kosha_connector_openai.manifest.servers import PATH, PathRule, PathValue, ServerForm
-from kosha_connector_openai.openapi.operation import Parameter
-from kosha_connector_openai.text.json_text import escape
+from kosha_connector_openai.manifest import PATH, PathRule, PathValue, ServerForm
+from kosha_connector_openai.openapi import Parameter
+from kosha_connector_openai.text import escape
 
 _AS_DESCRIBED: Final = PathRule(path=PATH)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NoReturn
 
 from kosha_connector_openai.errors import Fault, InputError
-from kosha_connector_openai.text.json_text import check_value, escape
+from kosha_connector_openai.text import check_value, escape
 
 MAX_DEPTH: Final = 64
 

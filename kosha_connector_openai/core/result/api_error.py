@@ -8,14 +8,14 @@ from typing import Any
 from kosha_connector_openai.core.result.decode import safe_text
 from kosha_connector_openai.core.result.result import Facts
 from kosha_connector_openai.errors import AccessError, ApiError, RejectedError, UnavailableError
-from kosha_connector_openai.manifest.manifest import ErrorRule
-from kosha_connector_openai.text.json_text import JsonTextError, decode
+from kosha_connector_openai.manifest import ErrorRule
+from kosha_connector_openai.text import JsonTextError, decode
 
 _ACCESS = frozenset({"auth", "permission", "quota"})
 _FALLBACK = ErrorRule(category="unknown", advice="The server gave no reason that this connector knows.")
 
 
-def api_error(
+def to_api_error(
     status: int,
     body: bytes,
     *,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from kosha_connector_openai.errors import MalformedReplyError
-from kosha_connector_openai.text.json_text import MIB, JsonLimits, JsonTextError, decode
+from kosha_connector_openai.text import MIB, JsonLimits, JsonTextError, decode
 
 EXCERPT: Final = 200
 _WINDOW: Final = 16 * 1024

@@ -7,8 +7,8 @@ from typing import Any, Final, Literal
 
 from kosha_connector_openai.core.result.result import Result
 from kosha_connector_openai.errors import AnswerError, Fault, IncompleteAnswerError, RefusedAnswerError
-from kosha_connector_openai.manifest.manifest import OutcomeRule, ResultRules
-from kosha_connector_openai.text.json_pointer import find
+from kosha_connector_openai.manifest import OutcomeRule, ResultRules
+from kosha_connector_openai.text import find
 
 Policy = Literal["fail", "warn", "pass"]
 RANKS: Final = ("complete", "pending", "incomplete", "refused", "filtered", "failed")

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from kosha_connector_openai.core.result.file_sink import SavedFile
 from kosha_connector_openai.core.result.stream import Event, first, gather
 from kosha_connector_openai.errors import Fault
-from kosha_connector_openai.manifest.manifest import ResultRules
+from kosha_connector_openai.manifest import ResultRules
 
 Kind = Literal["json", "text", "bytes", "file", "events", "empty"]
 

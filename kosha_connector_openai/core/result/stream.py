@@ -8,8 +8,8 @@ from functools import lru_cache
 from typing import Any
 
 from kosha_connector_openai.core.result.sse import EventDecoder, EventLimits, ServerSentEvent
-from kosha_connector_openai.manifest.manifest import ResultRules, StreamRules
-from kosha_connector_openai.text.json_text import JsonTextError, decode
+from kosha_connector_openai.manifest import ResultRules, StreamRules
+from kosha_connector_openai.text import JsonTextError, decode
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,26 +12,26 @@ from ipaddress import ip_address, ip_network
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
-from kosha_connector_openai.core.connection.auth import Credential, authorize
-from kosha_connector_openai.core.connection.connection import Connection
-from kosha_connector_openai.core.connection.scheme import RequestFacts
-from kosha_connector_openai.core.request.media_types import BytesBody
-from kosha_connector_openai.core.request.request import Request
+from kosha_connector_openai.core.connection import Connection, Credential, RequestFacts, authorize
+from kosha_connector_openai.core.request import BytesBody, Request
 from kosha_connector_openai.errors import SetupError
-from kosha_connector_openai.http.engine import (
+from kosha_connector_openai.http import (
     AsyncEngine,
     AsyncReply,
+    EgressPolicy,
     EngineSettings,
     HeaderList,
+    Server,
     SyncEngine,
     SyncReply,
     WireRequest,
     WireTimeouts,
+    check_addresses,
+    join,
+    tls_context,
 )
-from kosha_connector_openai.http.origin import EgressPolicy, Server, check_addresses, join
-from kosha_connector_openai.http.tls import tls_context
-from kosha_connector_openai.secrets.secret import Secret, SecretReference
-from kosha_connector_openai.text.extras import install
+from kosha_connector_openai.secrets import Secret, SecretReference
+from kosha_connector_openai.text import install
 
 
 class ResolveSecret(Protocol):
@@ -135,7 +135,7 @@ def _authorize(request: Request, connection: Connection, credential: Credential 
 
 
 def _sync_engine(connection: Connection, settings: EngineSettings) -> SyncEngine:
-    from kosha_connector_openai.http.httpx_engine import SyncHttpx  # noqa: PLC0415 - slow to import
+    from kosha_connector_openai.http import SyncHttpx  # noqa: PLC0415 - slow to import
 
     name = connection.options.engine
     if name == "httpx2":
@@ -158,10 +158,10 @@ def _async_engine(connection: Connection, settings: EngineSettings) -> AsyncEngi
     if name != "auto":
         _need(name)
     if name == "aiohttp" or (name == "auto" and find_spec("aiohttp")):
-        from kosha_connector_openai.http.aiohttp_engine import AsyncAiohttp  # noqa: PLC0415
+        from kosha_connector_openai.http import AsyncAiohttp  # noqa: PLC0415
 
         return AsyncAiohttp(settings)
-    from kosha_connector_openai.http.httpx_engine import AsyncHttpx  # noqa: PLC0415
+    from kosha_connector_openai.http import AsyncHttpx  # noqa: PLC0415
 
     return AsyncHttpx("httpx" if name == "auto" else name, settings)
 

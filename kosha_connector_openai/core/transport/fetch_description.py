@@ -5,14 +5,12 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from kosha_connector_openai.core.connection.connection import Connection
-from kosha_connector_openai.core.connection.options import Options
-from kosha_connector_openai.core.request.request import Request
+from kosha_connector_openai.core.connection import Connection, Options
+from kosha_connector_openai.core.request import Request
 from kosha_connector_openai.core.transport.client import Clients
 from kosha_connector_openai.errors import DocumentError, OriginError, SetupError
-from kosha_connector_openai.http.engine import SyncReply, WireError
-from kosha_connector_openai.http.origin import Server, parse_server
-from kosha_connector_openai.secrets.secret import Secret, SecretReference
+from kosha_connector_openai.http import Server, SyncReply, WireError, parse_server
+from kosha_connector_openai.secrets import Secret, SecretReference
 
 MAX_BYTES: Final = 10 * 1024 * 1024
 SECONDS: Final = 30.0
@@ -31,7 +29,7 @@ class _NoSecrets:
         raise SetupError("A description is fetched without a credential.")
 
 
-def fetch_description(clients: Clients, url: str, options: Options) -> bytes:
+def fetch_document(clients: Clients, url: str, options: Options) -> bytes:
     """What is at the URL. Raises SetupError for a URL that may not be called, DocumentError where no description came.
 
     Of the operator's options only the authorities and the private networks count: this machine is never called, no proxy, no extra

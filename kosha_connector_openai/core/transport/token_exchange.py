@@ -6,15 +6,12 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from kosha_connector_openai.core.connection.auth import Credential
-from kosha_connector_openai.core.connection.connection import Connection
-from kosha_connector_openai.core.connection.oauth2_renewal import Exchange, RefreshForm, TokenAnswer
-from kosha_connector_openai.core.request.request import Request
+from kosha_connector_openai.core.connection import Connection, Credential, Exchange, RefreshForm, TokenAnswer
+from kosha_connector_openai.core.request import Request
 from kosha_connector_openai.core.transport.client import Clients
 from kosha_connector_openai.errors import SecretStoreError
-from kosha_connector_openai.http.engine import WireError
-from kosha_connector_openai.http.origin import parse_server
-from kosha_connector_openai.secrets.resolver import SecretResolver
+from kosha_connector_openai.http import WireError, parse_server
+from kosha_connector_openai.secrets import SecretResolver
 
 _LIMIT = 64 * 1024
 """Bytes of an answer."""
@@ -22,7 +19,7 @@ _SECONDS = 30.0
 """The longest that a token server is waited for."""
 
 
-def token_exchange(clients: Clients, connection: Connection, deadline: Callable[[], float]) -> Exchange:
+def exchange_token(clients: Clients, connection: Connection, deadline: Callable[[], float]) -> Exchange:
     """An exchange for calls of this connection, within the ``deadline`` (of ``time.monotonic``) of the call that needs the token."""
 
     def exchange(url: str, client: Credential | None, form: RefreshForm, resolve: SecretResolver) -> TokenAnswer:

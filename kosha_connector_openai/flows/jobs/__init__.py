@@ -5,13 +5,31 @@
 
 from __future__ import annotations
 
-from kosha_connector_openai.flows.jobs.batch_lines import LineRow, LineTable
-from kosha_connector_openai.flows.jobs.handle import Handle, read_handle
-from kosha_connector_openai.flows.jobs.jobs import AsyncJobs, Jobs
-from kosha_connector_openai.flows.jobs.results import JobResult
-from kosha_connector_openai.flows.jobs.state import Status, Tick, WaitOptions
-from kosha_connector_openai.flows.jobs.store import JobStore
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "AsyncJobs", "Handle", "JobResult", "JobStore", "Jobs", "LineRow", "LineTable", "Status", "Tick", "WaitOptions", "read_handle",
-]  # fmt: skip
+from kosha_connector_openai._face import face
+
+if TYPE_CHECKING:
+    from kosha_connector_openai.flows.jobs.batch_lines import LineRow as LineRow
+    from kosha_connector_openai.flows.jobs.batch_lines import LineTable as LineTable
+    from kosha_connector_openai.flows.jobs.handle import Handle as Handle
+    from kosha_connector_openai.flows.jobs.handle import read_handle as read_handle
+    from kosha_connector_openai.flows.jobs.jobs import AsyncJobs as AsyncJobs
+    from kosha_connector_openai.flows.jobs.jobs import Jobs as Jobs
+    from kosha_connector_openai.flows.jobs.results import JobResult as JobResult
+    from kosha_connector_openai.flows.jobs.state import Status as Status
+    from kosha_connector_openai.flows.jobs.state import Tick as Tick
+    from kosha_connector_openai.flows.jobs.state import WaitOptions as WaitOptions
+    from kosha_connector_openai.flows.jobs.store import JobStore as JobStore
+else:
+    __getattr__, __all__ = face(
+        __name__,
+        {
+            "batch_lines": "LineRow LineTable",
+            "handle": "Handle read_handle",
+            "jobs": "AsyncJobs Jobs",
+            "results": "JobResult",
+            "state": "Status Tick WaitOptions",
+            "store": "JobStore",
+        },
+    )

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
-from kosha_connector_openai.core.result.stream import at, first
-from kosha_connector_openai.manifest.parts.jobs import Lines
-from kosha_connector_openai.text.json_text import JsonTextError, decode
+from kosha_connector_openai.core.result import at, first
+from kosha_connector_openai.manifest.parts import Lines
+from kosha_connector_openai.text import JsonTextError, decode
 
 _LONGEST = 64 * 1024 * 1024
 """Bytes of one line."""

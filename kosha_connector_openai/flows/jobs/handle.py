@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kosha_connector_openai.connector import Connection, Connector
 from kosha_connector_openai.errors import Fault, InputError, OriginError
-from kosha_connector_openai.text.json_text import escape, loads_strict
+from kosha_connector_openai.text import escape, loads_strict
 
 Text = Annotated[str, Field(min_length=1, max_length=1_000)]
 NAME = r"^[a-z0-9_]{1,64}-[0-9]{14}-[0-9a-f]{8}$"

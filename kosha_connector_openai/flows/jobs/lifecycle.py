@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kosha_connector_openai.connector import CallOptions, Connection, Connector, Result
-from kosha_connector_openai.core.result.stream import at
+from kosha_connector_openai.core.result import at
 from kosha_connector_openai.errors import (
     ApiError,
     ConnectorError,
@@ -23,7 +23,7 @@ from kosha_connector_openai.flows.driving import Pause, Run, Steps
 from kosha_connector_openai.flows.jobs.handle import Handle, check_home, new_handle
 from kosha_connector_openai.flows.jobs.state import GOES_ON, Schedule, Status, Tick, WaitOptions, job_of, kind_of, read_status
 from kosha_connector_openai.flows.paging import PagingOptions, Walk
-from kosha_connector_openai.manifest.parts.jobs import JobKind, Jobs
+from kosha_connector_openai.manifest.parts import JobKind, Jobs
 
 MARK = "kosha_job"
 _FRESH = 3

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from kosha_connector_openai.connector import CallOptions
-from kosha_connector_openai.core.result.stream import at, first
+from kosha_connector_openai.core.result import at, first
 from kosha_connector_openai.errors import ApiError, JobPendingError
 from kosha_connector_openai.flows.driving import Run, Steps
 from kosha_connector_openai.flows.jobs.batch_lines import LineTable
 from kosha_connector_openai.flows.jobs.lifecycle import Desk
 from kosha_connector_openai.flows.jobs.state import GOES_ON, Status, kind_of
-from kosha_connector_openai.manifest.parts.jobs import File, Items, Lines, Text, Value
+from kosha_connector_openai.manifest.parts import File, Items, Lines, Text, Value
 
 _GONE: Final = frozenset({403, 404, 410})
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kosha_connector_openai.connector import Connection, Connector, Result
-from kosha_connector_openai.core.result.stream import at, first
+from kosha_connector_openai.core.result import at, first
 from kosha_connector_openai.errors import ConnectorError, Fault, InputError, JobEndedError
 from kosha_connector_openai.flows.jobs.handle import Handle
-from kosha_connector_openai.manifest.parts.jobs import End, Hint, JobKind, Jobs, Poll, UploadKind
+from kosha_connector_openai.manifest.parts import End, Hint, JobKind, Jobs, Poll, UploadKind
 
 GOES_ON = "It goes on upstream: resume from the handle, or cancel it."
 

@@ -1,8 +1,25 @@
 """Small tasks over actions, by data alone: a preset's inputs come in, a typed result with its usage goes out."""
 
-from kosha_connector_openai.core.result.outcome import Policy
-from kosha_connector_openai.flows.tasks.plans import Progress
-from kosha_connector_openai.flows.tasks.result import TaskResult
-from kosha_connector_openai.flows.tasks.runner import TaskInfo, arun_task, find_task, list_tasks, run_task
+from __future__ import annotations
 
-__all__ = ["Policy", "Progress", "TaskInfo", "TaskResult", "arun_task", "find_task", "list_tasks", "run_task"]
+from typing import TYPE_CHECKING
+
+from kosha_connector_openai._face import face
+
+if TYPE_CHECKING:
+    from kosha_connector_openai.flows.tasks.plans import Progress as Progress
+    from kosha_connector_openai.flows.tasks.result import TaskResult as TaskResult
+    from kosha_connector_openai.flows.tasks.runner import TaskInfo as TaskInfo
+    from kosha_connector_openai.flows.tasks.runner import arun_task as arun_task
+    from kosha_connector_openai.flows.tasks.runner import find_task as find_task
+    from kosha_connector_openai.flows.tasks.runner import list_tasks as list_tasks
+    from kosha_connector_openai.flows.tasks.runner import run_task as run_task
+else:
+    __getattr__, __all__ = face(
+        __name__,
+        {
+            "plans": "Progress",
+            "result": "TaskResult",
+            "runner": "TaskInfo arun_task find_task list_tasks run_task",
+        },
+    )

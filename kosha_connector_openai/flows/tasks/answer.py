@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from kosha_connector_openai.core.result.result import Result
+from kosha_connector_openai.core.result import Result
 from kosha_connector_openai.errors import Fault, InputError
 from kosha_connector_openai.flows.tasks.result import Ending, Outcome
-from kosha_connector_openai.schema.validator import SchemaValidator
-from kosha_connector_openai.text.json_text import JsonTextError, decode
+from kosha_connector_openai.schema import SchemaValidator
+from kosha_connector_openai.text import JsonTextError, decode
 
 _EMPTY = Ending("incomplete", "The answer is empty.")
 _NO_JSON = "The answer is not the JSON that was asked for."

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final, cast
 
-from kosha_connector_openai.core.request.files import FileInput
+from kosha_connector_openai.core.request import FileInput
 from kosha_connector_openai.errors import Fault, InputError
-from kosha_connector_openai.manifest.parts.tasks import Split
+from kosha_connector_openai.manifest.parts import Split
 
 _HEADER: Final = 4096
 """Room for a WAV header, in bytes."""

@@ -9,12 +9,12 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any, Final
 
-from kosha_connector_openai.core.actions.inputs import is_file
-from kosha_connector_openai.core.request.files import FileInput, FilePolicy, read_file_input
+from kosha_connector_openai.core.actions import is_file
+from kosha_connector_openai.core.request import FileInput, FilePolicy, read_file_input
 from kosha_connector_openai.errors import Fault, InputError
-from kosha_connector_openai.manifest.parts.tasks import FileRule, Input, Preset
-from kosha_connector_openai.schema.validator import SchemaValidator
-from kosha_connector_openai.text.json_text import escape
+from kosha_connector_openai.manifest.parts import FileRule, Input, Preset
+from kosha_connector_openai.schema import SchemaValidator
+from kosha_connector_openai.text import escape
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _BINARY: Final = {"type": "string", "format": "binary"}

@@ -12,9 +12,8 @@ from functools import partial
 from typing import Any
 
 from kosha_connector_openai.connector import CallOptions
-from kosha_connector_openai.core.request.files import FilePolicy
-from kosha_connector_openai.core.result.outcome import Policy
-from kosha_connector_openai.core.result.result import Result
+from kosha_connector_openai.core.request import FilePolicy
+from kosha_connector_openai.core.result import Policy, Result
 from kosha_connector_openai.errors import ConnectorError, Fault, InputError
 from kosha_connector_openai.flows.driving import Run, Steps, Work
 from kosha_connector_openai.flows.tasks.answer import ending, fits, parsed
@@ -25,8 +24,8 @@ from kosha_connector_openai.flows.tasks.result import Ending, Tally, TaskResult
 from kosha_connector_openai.flows.tasks.strict_schema import StrictSchema
 from kosha_connector_openai.flows.tasks.template import Filling, read
 from kosha_connector_openai.flows.tasks.transcript import TIMED, Transcript
-from kosha_connector_openai.manifest.parts.tasks import Preset, Presets
-from kosha_connector_openai.text.json_text import encode, escape
+from kosha_connector_openai.manifest.parts import Preset, Presets
+from kosha_connector_openai.text import encode, escape
 
 Plan = Steps[TaskResult]
 

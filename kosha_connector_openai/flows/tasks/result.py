@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
 
-from kosha_connector_openai.core.result.outcome import Policy
-from kosha_connector_openai.core.result.result import Result
+from kosha_connector_openai.core.result import Policy, Result
 from kosha_connector_openai.errors import AnswerError, Fault, IncompleteAnswerError, RefusedAnswerError, UnfitAnswerError
 from kosha_connector_openai.flows.usage import add_usage
 

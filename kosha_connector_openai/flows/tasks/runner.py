@@ -8,16 +8,16 @@ from functools import cached_property
 from typing import Any
 
 from kosha_connector_openai.connector import CallOptions, Connection, Connector
-from kosha_connector_openai.core.request.files import FilePolicy
-from kosha_connector_openai.core.result.outcome import Policy
+from kosha_connector_openai.core.request import FilePolicy
+from kosha_connector_openai.core.result import Policy
 from kosha_connector_openai.errors import Fault, InputError
 from kosha_connector_openai.flows.driving import adrive, drive
 from kosha_connector_openai.flows.tasks.form import Form
 from kosha_connector_openai.flows.tasks.plans import Progress, Task, plan
 from kosha_connector_openai.flows.tasks.result import POLICIES, TaskResult
 from kosha_connector_openai.flows.tasks.template import Filling
-from kosha_connector_openai.manifest.parts.tasks import Preset, Presets
-from kosha_connector_openai.text.did_you_mean import nearest
+from kosha_connector_openai.manifest.parts import Preset, Presets
+from kosha_connector_openai.text import nearest
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from kosha_connector_openai.core.result.stream import at
+from kosha_connector_openai.core.result import at
 from kosha_connector_openai.errors import DocumentError, Fault, InputError
-from kosha_connector_openai.manifest.parts.tasks import StrictRules
-from kosha_connector_openai.schema.engine import default_engine
-from kosha_connector_openai.schema.keywords import children, with_children
-from kosha_connector_openai.schema.words import json_type
-from kosha_connector_openai.text.json_text import escape
+from kosha_connector_openai.manifest.parts import StrictRules
+from kosha_connector_openai.schema import children, default_engine, json_type, with_children
+from kosha_connector_openai.text import escape
 
 _FIXES: Final[Mapping[str, str]] = {
     "additionalProperties": "Name each property; where names are not known, ask for a list of objects with a name and a value.",

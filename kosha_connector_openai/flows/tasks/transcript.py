@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from kosha_connector_openai.core.result.result import Result
-from kosha_connector_openai.core.result.stream import at
-from kosha_connector_openai.manifest.parts.tasks import Split
+from kosha_connector_openai.core.result import Result, at
+from kosha_connector_openai.manifest.parts import Split
 
 
 @dataclass

@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kosha_connector_openai.connector import Connector
-from kosha_connector_openai.core.result.stream import at
+from kosha_connector_openai.core.result import at
 from kosha_connector_openai.errors import EventError, Fault, InputError, ReplayError
 from kosha_connector_openai.flows.triggers.replay import ReplayGuard
 from kosha_connector_openai.flows.triggers.signature import Given, Headers, check_signature, read_keys
-from kosha_connector_openai.manifest.parts.triggers import EventKind, FollowUp, Triggers
-from kosha_connector_openai.schema.validator import SchemaValidator
-from kosha_connector_openai.text.did_you_mean import nearest
-from kosha_connector_openai.text.json_text import JsonLimits, JsonTextError, decode
+from kosha_connector_openai.manifest.parts import EventKind, FollowUp, Triggers
+from kosha_connector_openai.schema import SchemaValidator
+from kosha_connector_openai.text import JsonLimits, JsonTextError, decode, nearest
 
 _LONGEST = 200
 

@@ -8,15 +8,13 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kosha_connector_openai.connector import Connection, Connector
-from kosha_connector_openai.core.result.stream import at
+from kosha_connector_openai.core.result import at
 from kosha_connector_openai.errors import ApiError, Fault, InputError
 from kosha_connector_openai.flows.driving import Run, Steps, adrive, drive
 from kosha_connector_openai.flows.paging import PagingOptions, Walk
 from kosha_connector_openai.flows.triggers.events import NextCall, TriggerEvent
-from kosha_connector_openai.manifest.parts.jobs import JobKind, Jobs
-from kosha_connector_openai.manifest.parts.triggers import PollRule, Triggers
-from kosha_connector_openai.text.did_you_mean import nearest
-from kosha_connector_openai.text.json_text import escape, loads_strict
+from kosha_connector_openai.manifest.parts import JobKind, Jobs, PollRule, Triggers
+from kosha_connector_openai.text import escape, loads_strict, nearest
 
 _SLACK: Final = 600
 """Seconds that a list may lag behind, or its clock be off."""

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from kosha_connector_openai.errors import EventError, Fault, SetupError, SignatureError, StaleError
-from kosha_connector_openai.manifest.parts.triggers import Delivery
-from kosha_connector_openai.secrets.secret import Secret
+from kosha_connector_openai.manifest.parts import Delivery
+from kosha_connector_openai.secrets import Secret
 
 PREFIX: Final = "whsec_"
 _VERSION: Final = "v1"

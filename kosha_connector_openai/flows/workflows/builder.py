@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from kosha_connector_openai.connector import Connector
-from kosha_connector_openai.core.actions.catalog import Catalog
-from kosha_connector_openai.core.actions.inputs import BODY
+from kosha_connector_openai.core.actions import BODY, Catalog
 from kosha_connector_openai.errors import Fault, InputError
 from kosha_connector_openai.flows.workflows.model import Document
 from kosha_connector_openai.flows.workflows.parse_document import read_workflows
-from kosha_connector_openai.text.json_text import check_value, escape
+from kosha_connector_openai.text import check_value, escape
 
 Criterion = str | Mapping[str, Any]
 

@@ -11,8 +11,8 @@ from typing import Any, Final
 from kosha_connector_openai.errors import DocumentError
 from kosha_connector_openai.flows.workflows.conditions import Truth
 from kosha_connector_openai.flows.workflows.expressions import MISSING, ExpressionError
-from kosha_connector_openai.schema.engine import NOT_JSON, Compiled, default_engine
-from kosha_connector_openai.text.extras import install
+from kosha_connector_openai.schema import NOT_JSON, Compiled, default_engine
+from kosha_connector_openai.text import install
 
 Test = Callable[[Any], Truth]
 """Asked of the value of a criterion's context."""

@@ -6,8 +6,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from kosha_connector_openai.core.actions.action import Action
-from kosha_connector_openai.core.actions.inputs import BODY
+from kosha_connector_openai.core.actions import BODY, Action
 from kosha_connector_openai.errors import Fault, InputError
 from kosha_connector_openai.flows.workflows.expressions import MISSING, find
 from kosha_connector_openai.flows.workflows.model import Replacement, RequestBody

@@ -12,8 +12,8 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kosha_connector_openai.core.actions.action import Action as ConnectorAction
-from kosha_connector_openai.core.transport.retry import parse_retry_after
+from kosha_connector_openai.core.actions import Action as ConnectorAction
+from kosha_connector_openai.core.transport import parse_retry_after
 from kosha_connector_openai.errors import (
     BudgetError,
     ConnectorError,
@@ -30,7 +30,7 @@ from kosha_connector_openai.flows.workflows.model import Action, Document, Step,
 from kosha_connector_openai.flows.workflows.result import StepRecord
 from kosha_connector_openai.flows.workflows.scope import Exchange, Frame, Known, Reply
 from kosha_connector_openai.flows.workflows.templates import Omitted, Template, Unfilled
-from kosha_connector_openai.schema.words import safe
+from kosha_connector_openai.schema import safe
 
 _BAD: Final = 400
 _SENDING: Final = ("operation", "job")

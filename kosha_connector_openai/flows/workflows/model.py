@@ -11,7 +11,7 @@ from kosha_connector_openai.errors import Fault
 from kosha_connector_openai.flows.workflows.conditions import Truth
 from kosha_connector_openai.flows.workflows.expressions import Expression
 from kosha_connector_openai.flows.workflows.templates import Template
-from kosha_connector_openai.schema.validator import SchemaValidator
+from kosha_connector_openai.schema import SchemaValidator
 
 Runner = Literal["operation", "workflow", "preset", "job"]
 Turn = Literal["end", "goto", "retry"]

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from kosha_connector_openai.core.actions.action import Action
+from kosha_connector_openai.core.actions import Action
 from kosha_connector_openai.flows.workflows.expressions import Expression, ExpressionError, parse
 from kosha_connector_openai.flows.workflows.model import Runner
-from kosha_connector_openai.schema.reader import SchemaReader
-from kosha_connector_openai.schema.words import safe
-from kosha_connector_openai.text.did_you_mean import nearest
+from kosha_connector_openai.schema import SchemaReader, safe
+from kosha_connector_openai.text import nearest
 
 _OPEN = frozenset({"$ref", "allOf", "anyOf", "oneOf", "if", "then", "else"})
 

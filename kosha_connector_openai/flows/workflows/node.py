@@ -9,9 +9,8 @@ from typing import Any, Final
 
 from kosha_connector_openai.errors import Fault
 from kosha_connector_openai.flows.workflows.expressions import ExpressionError
-from kosha_connector_openai.schema.words import a_type, json_type, safe
-from kosha_connector_openai.text.did_you_mean import nearest
-from kosha_connector_openai.text.json_text import escape
+from kosha_connector_openai.schema import a_type, json_type, safe
+from kosha_connector_openai.text import escape, nearest
 
 OURS: Final = "x-kosha-"
 _EXTENSION: Final = "x-"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from kosha_connector_openai.connector import Connector
-from kosha_connector_openai.core.actions.catalog import Catalog
+from kosha_connector_openai.core.actions import Catalog
 from kosha_connector_openai.errors import DocumentError, Fault, WorkflowDocumentError
 from kosha_connector_openai.flows.workflows.expressions import MISSING, NAME
 from kosha_connector_openai.flows.workflows.model import Document, Inputs, Workflow
@@ -18,10 +18,9 @@ from kosha_connector_openai.flows.workflows.node import Findings, Keys, Node
 from kosha_connector_openai.flows.workflows.parse_step import OUTPUT, Shared, read_step
 from kosha_connector_openai.flows.workflows.targets import Targets
 from kosha_connector_openai.flows.workflows.templates import read_template
-from kosha_connector_openai.openapi.dialect import to_json_schema
-from kosha_connector_openai.schema.reader import SchemaReader
-from kosha_connector_openai.text.json_text import walk
-from kosha_connector_openai.text.yaml_text import YamlLimits, load_yaml
+from kosha_connector_openai.openapi import to_json_schema
+from kosha_connector_openai.schema import SchemaReader
+from kosha_connector_openai.text import YamlLimits, load_yaml, walk
 
 Source = Path | bytes | str | Mapping[str, Any]
 _VERSION: Final = re.compile(r"1\.0\.[0-9]+")

@@ -12,7 +12,7 @@ from kosha_connector_openai.flows.workflows.name_check import Place
 from kosha_connector_openai.flows.workflows.node import Keys, Node
 from kosha_connector_openai.flows.workflows.targets import Target
 from kosha_connector_openai.flows.workflows.templates import Template, read_template
-from kosha_connector_openai.text.json_text import loads_strict
+from kosha_connector_openai.text import loads_strict
 
 _BODY: Final = Keys((), ("contentType", "payload", "replacements"))
 _REPLACEMENT: Final = Keys(("target", "value"))

@@ -16,8 +16,8 @@ from kosha_connector_openai.flows.workflows.node import Keys, Node
 from kosha_connector_openai.flows.workflows.parse_payload import read_body
 from kosha_connector_openai.flows.workflows.targets import Target, Targets
 from kosha_connector_openai.flows.workflows.templates import Template, read_template
-from kosha_connector_openai.schema.words import safe
-from kosha_connector_openai.text.did_you_mean import nearest
+from kosha_connector_openai.schema import safe
+from kosha_connector_openai.text import nearest
 
 OUTPUT: Final = re.compile(r"[a-zA-Z0-9._-]+")
 _TARGETS: Final = ("operationId", "operationPath", "workflowId", "x-kosha-preset")

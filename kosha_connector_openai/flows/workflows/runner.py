@@ -18,8 +18,8 @@ from kosha_connector_openai.flows.workflows.journal import Journal, log
 from kosha_connector_openai.flows.workflows.model import Document, Workflow
 from kosha_connector_openai.flows.workflows.result import StepRecord, WorkflowResult
 from kosha_connector_openai.flows.workflows.step_runners import Worker
-from kosha_connector_openai.schema.words import safe
-from kosha_connector_openai.text.did_you_mean import nearest
+from kosha_connector_openai.schema import safe
+from kosha_connector_openai.text import nearest
 
 if TYPE_CHECKING:
     from kosha_connector_openai.flows.jobs import JobStore

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from kosha_connector_openai.connector import Action, CallOptions, Connection, Connector
-from kosha_connector_openai.core.result.result import Result
+from kosha_connector_openai.core.result import Result
 from kosha_connector_openai.errors import ApiError, ConnectorError
 from kosha_connector_openai.flows.workflows.commands import Task
 from kosha_connector_openai.flows.workflows.expressions import MISSING

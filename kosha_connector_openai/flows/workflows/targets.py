@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from kosha_connector_openai.connector import Connector
-from kosha_connector_openai.core.actions.action import Action
-from kosha_connector_openai.core.actions.catalog import Catalog
+from kosha_connector_openai.core.actions import Action, Catalog
 from kosha_connector_openai.errors import ConnectorError, Fault
 from kosha_connector_openai.flows.workflows.expressions import ExpressionError
 from kosha_connector_openai.flows.workflows.model import Runner
 from kosha_connector_openai.flows.workflows.name_check import Signature
 from kosha_connector_openai.flows.workflows.node import Node
-from kosha_connector_openai.schema.words import safe
-from kosha_connector_openai.text.did_you_mean import nearest
+from kosha_connector_openai.schema import safe
+from kosha_connector_openai.text import nearest
 
 _PATH: Final = re.compile(r"\{\$sourceDescriptions\.([A-Za-z0-9_-]+)\.url\}#(/paths/.+)")
 _HEADER: Final = "header"
@@ -158,7 +157,7 @@ class Targets:
         return _Preset(Target("preset", info.name, None, names, required), info.action)
 
     def _job(self, node: Node, target: Target) -> Target:
-        from kosha_connector_openai.manifest.parts.jobs import Jobs  # noqa: PLC0415 - few documents name one
+        from kosha_connector_openai.manifest.parts import Jobs  # noqa: PLC0415 - few documents name one
 
         node.choice("wait")
         if target.lost:

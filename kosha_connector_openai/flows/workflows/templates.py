@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from kosha_connector_openai.errors import Fault, InputError
 from kosha_connector_openai.flows.workflows.expressions import MISSING, Expression, ExpressionError, looks_like_one
-from kosha_connector_openai.text.json_text import DEFAULT_LIMITS, escape
+from kosha_connector_openai.text import DEFAULT_LIMITS, escape
 
 _EMBEDDED: Final = re.compile(r"\{(\$[A-Za-z][^{}]*)\}")
 _DEEPEST: Final = 64

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
 from typing import Final
 
-from kosha_connector_openai.core.actions.catalog import Catalog
+from kosha_connector_openai.core.actions import Catalog
 from kosha_connector_openai.errors import Fault, SetupError
 from kosha_connector_openai.gateway.access.admission import Allowance
 from kosha_connector_openai.gateway.access.jwt import JwtVerifier, Verified
 from kosha_connector_openai.gateway.access.tokens import TokenTable
 from kosha_connector_openai.gateway.records import Caller, Refusal, Scope, Validation
 from kosha_connector_openai.gateway.settings import DEFAULT, Settings, TokenEntry
-from kosha_connector_openai.text.did_you_mean import nearest
+from kosha_connector_openai.text import nearest
 
 LONGEST: Final = 8 * 1024
 """Bytes of a token."""

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from kosha_connector_openai.errors import Fault, SetupError
-from kosha_connector_openai.http.origin import Server, parse_server
-from kosha_connector_openai.text.extras import install
+from kosha_connector_openai.http import Server, parse_server
+from kosha_connector_openai.text import install
 
 if TYPE_CHECKING:
     from jwt import PyJWK
@@ -133,7 +133,7 @@ class _Keys:
 
     def _fetch(self) -> tuple[PyJWK, ...]:
         """The keys that the URL gives now; none where it gives nothing usable. Never redirected, at most 256 KiB, in five seconds."""
-        from kosha_connector_openai.secrets.stores.vault_wire import Ask, Reply, exchange, trust  # noqa: PLC0415
+        from kosha_connector_openai.secrets.stores import Ask, Reply, exchange, trust  # noqa: PLC0415
 
         assert self._server is not None
         prefix, _, last = self._server.prefix.rpartition("/")

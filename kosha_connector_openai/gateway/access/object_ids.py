@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final
 
-from kosha_connector_openai.text.json_text import walk
+from kosha_connector_openai.text import walk
 
 SHORTEST: Final = 6
 LONGEST: Final = 200

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 import orjson
 
-from kosha_connector_openai.core.actions.action import Action
+from kosha_connector_openai.core.actions import Action
 from kosha_connector_openai.errors import DocumentError, SetupError
 from kosha_connector_openai.gateway.access.object_ids import fits, made_ids, narrowed, texts
 from kosha_connector_openai.gateway.records import Caller, Send

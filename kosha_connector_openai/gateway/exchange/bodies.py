@@ -7,9 +7,9 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Final
 
-from kosha_connector_openai.core.transport.idle_timer import Patience
+from kosha_connector_openai.core.transport import Patience
 from kosha_connector_openai.errors import ConnectorError, Fault
-from kosha_connector_openai.gateway.access.object_ids import UploadScan
+from kosha_connector_openai.gateway.access import UploadScan
 from kosha_connector_openai.gateway.exchange.multipart_scan import CUT, Parts
 from kosha_connector_openai.gateway.records import Receive, Refusal
 from kosha_connector_openai.gateway.replies import COMPRESSED, HIDDEN, bad_fields, shed

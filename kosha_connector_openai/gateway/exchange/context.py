@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kosha_connector_openai.connector import Connector
-from kosha_connector_openai.gateway.access.admission import Admission
+from kosha_connector_openai.gateway.access import Admission
 from kosha_connector_openai.gateway.exchange.bodies import Store
 from kosha_connector_openai.gateway.exchange.headers import HeaderRules
 from kosha_connector_openai.gateway.exchange.usage_scan import UsageFinder
 from kosha_connector_openai.gateway.records import Owners, Refusal
 from kosha_connector_openai.gateway.settings import Limits
-from kosha_connector_openai.manifest.parts.relay import RelayRules
+from kosha_connector_openai.manifest.parts import RelayRules
 
 Headers = list[tuple[bytes, bytes]]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from fnmatch import translate
 from typing import Final, Generic, TypeVar
 
-from kosha_connector_openai.manifest.parts.relay import RelayRules
+from kosha_connector_openai.manifest.parts import RelayRules
 
 T = TypeVar("T")
 Pairs = Iterable[tuple[bytes, bytes]]

@@ -6,20 +6,19 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kosha_connector_openai.core.connection.connection import Connection
-from kosha_connector_openai.core.passthrough import Relay
-from kosha_connector_openai.core.request.media_types import BytesBody
-from kosha_connector_openai.core.request.raw import RawInputs, StreamBody
-from kosha_connector_openai.core.transport.idle_timer import Patience
+from kosha_connector_openai.core import Relay
+from kosha_connector_openai.core.connection import Connection
+from kosha_connector_openai.core.request import BytesBody, RawInputs, StreamBody
+from kosha_connector_openai.core.transport import Patience
 from kosha_connector_openai.errors import ConnectorError, Fault, InputError
-from kosha_connector_openai.gateway.access.object_ids import UploadScan, texts
+from kosha_connector_openai.gateway.access import UploadScan, texts
 from kosha_connector_openai.gateway.exchange import multipart_scan as multipart
 from kosha_connector_openai.gateway.exchange import validation as checks
 from kosha_connector_openai.gateway.exchange.bodies import BodyRefused, ClientLeft, Upload, declared_length, read_whole, too_large
 from kosha_connector_openai.gateway.exchange.context import Broken, Headers, Refused, Site
 from kosha_connector_openai.gateway.exchange.disconnect import Departure
 from kosha_connector_openai.gateway.exchange.response import Answer
-from kosha_connector_openai.gateway.observe.exchange_record import Visit
+from kosha_connector_openai.gateway.observe import Visit
 from kosha_connector_openai.gateway.records import Caller, Owners, Receive, Refusal
 from kosha_connector_openai.gateway.replies import HIDDEN, bad_fields, bad_input, of_error, refused_field
 from kosha_connector_openai.gateway.routes import Route

@@ -7,18 +7,18 @@ import time
 from collections.abc import AsyncIterator, Collection
 from typing import Final
 
-from kosha_connector_openai.core.passthrough import Relay
-from kosha_connector_openai.core.transport.idle_timer import Patience
+from kosha_connector_openai.core import Relay
+from kosha_connector_openai.core.transport import Patience
 from kosha_connector_openai.errors import ConnectorError, MalformedReplyError, ReplyTooLargeError
-from kosha_connector_openai.gateway.access.admission import Kind
+from kosha_connector_openai.gateway.access import Kind
 from kosha_connector_openai.gateway.exchange.bodies import ClientLeft
 from kosha_connector_openai.gateway.exchange.context import Headers, Refused, Site
 from kosha_connector_openai.gateway.exchange.usage_scan import Tail
-from kosha_connector_openai.gateway.observe.exchange_record import Visit
+from kosha_connector_openai.gateway.observe import Visit
 from kosha_connector_openai.gateway.records import Caller, Send
 from kosha_connector_openai.gateway.replies import ID_HEADER, shed, wrapped
 from kosha_connector_openai.gateway.routes import Route
-from kosha_connector_openai.text.json_text import JsonLimits, JsonTextError, decode, encode
+from kosha_connector_openai.text import JsonLimits, JsonTextError, decode, encode
 
 _HELD: Final = 256 * 1024
 """Bytes of a JSON reply that are held back until it is whole, so that a cut one is told by its status."""

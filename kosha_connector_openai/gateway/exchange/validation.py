@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
 
-from kosha_connector_openai.core.actions.inputs import BodyForm
+from kosha_connector_openai.core.actions import BodyForm
 from kosha_connector_openai.errors import DocumentError, Fault, InputError
 from kosha_connector_openai.gateway.routes import Route
-from kosha_connector_openai.text.json_text import JsonLimits, loads_strict
+from kosha_connector_openai.text import JsonLimits, loads_strict
 
 LARGE: Final = 256 * 1024
 """Bytes; reading and checking more than this would hold up the other calls of the event loop."""

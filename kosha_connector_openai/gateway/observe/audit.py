@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from kosha_connector_openai.core.connection.connection import Connection
+from kosha_connector_openai.core.connection import Connection
 from kosha_connector_openai.errors import Fault, SetupError
 from kosha_connector_openai.gateway.observe.logs import LOGGER, line, stamp
 from kosha_connector_openai.gateway.records import Caller, Exchange

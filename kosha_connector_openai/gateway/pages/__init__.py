@@ -1,1 +1,25 @@
-"""A wing."""
+"""The service's own pages. In: a request. Out: the catalog, forms, Kosha's endpoints, the description and the docs page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kosha_connector_openai._face import face
+
+if TYPE_CHECKING:
+    from kosha_connector_openai.gateway.pages.downloads import Downloads as Downloads
+    from kosha_connector_openai.gateway.pages.kosha_api import Tries as Tries
+    from kosha_connector_openai.gateway.pages.kosha_api import unset_but_named as unset_but_named
+    from kosha_connector_openai.gateway.pages.pages import OwnPages as OwnPages
+    from kosha_connector_openai.gateway.pages.pages import Site as Site
+    from kosha_connector_openai.gateway.pages.submitted_secrets import SubmittedSecrets as SubmittedSecrets
+else:
+    __getattr__, __all__ = face(
+        __name__,
+        {
+            "downloads": "Downloads",
+            "kosha_api": "Tries unset_but_named",
+            "pages": "OwnPages Site",
+            "submitted_secrets": "SubmittedSecrets",
+        },
+    )

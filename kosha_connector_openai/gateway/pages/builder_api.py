@@ -15,13 +15,13 @@ from kosha_connector_openai.errors import ConnectorError
 from kosha_connector_openai.gateway.pages.catalog_api import CatalogApi, failed, is_object, misshapen
 from kosha_connector_openai.gateway.pages.kosha_api import Answer
 from kosha_connector_openai.gateway.records import Caller
-from kosha_connector_openai.manifest.parts.pickers import Pickers
+from kosha_connector_openai.manifest.parts import Pickers
 
 if TYPE_CHECKING:
     from kosha_connector_openai.connector import Connector
-    from kosha_connector_openai.core.connection.connection import Connection
-    from kosha_connector_openai.flows.pickers import OptionLists, Options
-    from kosha_connector_openai.gateway.access.ownership import Ownership
+    from kosha_connector_openai.core.connection import Connection
+    from kosha_connector_openai.flows import OptionLists, Options
+    from kosha_connector_openai.gateway.access import Ownership
 
 
 class BuilderApi:
@@ -85,6 +85,6 @@ class BuilderApi:
 
     @cached_property
     def _lists(self) -> OptionLists:
-        from kosha_connector_openai.flows.pickers import OptionLists  # noqa: PLC0415 - a service without builders needs none
+        from kosha_connector_openai.flows import OptionLists  # noqa: PLC0415 - a service without builders needs none
 
         return OptionLists(self._connector)

@@ -14,12 +14,10 @@ from typing import Any, BinaryIO, Final
 import orjson
 
 from kosha_connector_openai.connector import Connector
-from kosha_connector_openai.core.actions.action import Action
-from kosha_connector_openai.core.actions.inputs import BODY, EXTRA_BODY
-from kosha_connector_openai.core.call import CallOptions
-from kosha_connector_openai.core.connection.connection import Connection
-from kosha_connector_openai.core.result.file_sink import SavedFile
-from kosha_connector_openai.core.result.result import Result
+from kosha_connector_openai.core import CallOptions
+from kosha_connector_openai.core.actions import BODY, EXTRA_BODY, Action
+from kosha_connector_openai.core.connection import Connection
+from kosha_connector_openai.core.result import Result, SavedFile
 from kosha_connector_openai.errors import (
     AccessError,
     ApiError,
@@ -32,13 +30,12 @@ from kosha_connector_openai.errors import (
     TransportError,
     UnknownActionError,
 )
-from kosha_connector_openai.gateway.access.object_ids import UploadScan, texts
-from kosha_connector_openai.gateway.access.ownership import Ownership
+from kosha_connector_openai.gateway.access import Ownership, UploadScan, texts
 from kosha_connector_openai.gateway.pages.described import CATALOG_PREFIX
 from kosha_connector_openai.gateway.pages.downloads import Downloads
 from kosha_connector_openai.gateway.pages.kosha_api import Answer
 from kosha_connector_openai.gateway.records import Caller
-from kosha_connector_openai.manifest.parts.relay import RelayRules
+from kosha_connector_openai.manifest.parts import RelayRules
 
 _LONGEST_TIMEOUT: Final = 86_400
 _PIECE: Final = 256 * 1024

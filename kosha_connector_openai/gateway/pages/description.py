@@ -13,7 +13,7 @@ import orjson
 from kosha_connector_openai.connector import Connector
 from kosha_connector_openai.gateway.pages.catalog_paths import CATALOG, catalog_paths
 from kosha_connector_openai.gateway.pages.described import ERROR, LABELS, MAYBE_TEXT, OBJECT, TEXT, answer, json_body, operation, ref
-from kosha_connector_openai.openapi.document import METHODS
+from kosha_connector_openai.openapi import METHODS
 
 SCHEME: Final = "KoshaToken"
 

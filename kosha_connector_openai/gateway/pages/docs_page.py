@@ -9,7 +9,7 @@ from html import escape
 from typing import Final
 
 from kosha_connector_openai.connector import Connector
-from kosha_connector_openai.core.actions.action import Action
+from kosha_connector_openai.core.actions import Action
 
 _STYLE: Final = """
 :root{color-scheme:light dark;--ink:#1c2330;--dim:#5b6677;--line:#d9dee6;--back:#fff;--chip:#eef1f6;--mark:#0b66c3}

@@ -12,11 +12,11 @@ from typing import Any, Final
 import orjson
 
 from kosha_connector_openai.connector import Connector
-from kosha_connector_openai.core.connection.connection import Connection
+from kosha_connector_openai.core.connection import Connection
 from kosha_connector_openai.errors import ConnectorError, Fault, SetupError
 from kosha_connector_openai.gateway.pages.submitted_secrets import SubmittedSecrets
-from kosha_connector_openai.http.origin import Origin, parse_server
-from kosha_connector_openai.manifest.manifest import ConnectionField
+from kosha_connector_openai.http import Origin, parse_server
+from kosha_connector_openai.manifest import ConnectionField
 
 LARGEST: Final = 64 * 1024
 """Bytes of the credentials to try."""

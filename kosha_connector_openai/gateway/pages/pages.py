@@ -17,8 +17,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from kosha_connector_openai.errors import InputError
-from kosha_connector_openai.gateway.exchange.bodies import ClientLeft
-from kosha_connector_openai.gateway.exchange.disconnect import Departure
+from kosha_connector_openai.gateway.exchange import ClientLeft, Departure
 from kosha_connector_openai.gateway.observe import metrics
 from kosha_connector_openai.gateway.pages.builder_api import BuilderApi
 from kosha_connector_openai.gateway.pages.catalog_api import CatalogApi, Upload, owner
@@ -28,14 +27,14 @@ from kosha_connector_openai.gateway.pages.docs_page import POLICY, docs_page
 from kosha_connector_openai.gateway.pages.downloads import Downloads
 from kosha_connector_openai.gateway.pages.kosha_api import LARGEST, Answer, Tries, labels
 from kosha_connector_openai.gateway.records import Caller, Page, Receive, Scope, Send
-from kosha_connector_openai.text.json_text import loads_strict
+from kosha_connector_openai.text import loads_strict
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from kosha_connector_openai.connector import Connector
-    from kosha_connector_openai.core.connection.connection import Connection
-    from kosha_connector_openai.gateway.access.ownership import Ownership
+    from kosha_connector_openai.core.connection import Connection
+    from kosha_connector_openai.gateway.access import Ownership
     from kosha_connector_openai.gateway.settings import Settings
 
 Handler = Callable[[Request, Caller], Awaitable[Response]]

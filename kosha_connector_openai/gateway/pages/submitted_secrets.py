@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from kosha_connector_openai.errors import SecretMissingError
-from kosha_connector_openai.secrets.secret import Secret, SecretReference, check_secret
-from kosha_connector_openai.secrets.store import SecretContext
+from kosha_connector_openai.secrets import Secret, SecretContext, SecretReference, check_secret
 
 
 class SubmittedSecrets:

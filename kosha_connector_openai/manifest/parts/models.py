@@ -19,7 +19,7 @@ Patterns = tuple[Pattern, ...]
 Pointer = Annotated[str, Field(pattern=r"^/")]
 
 
-class Source(Part):
+class FactSource(Part):
     """Where a fact comes from, and when it was true."""
 
     title: Line
@@ -71,7 +71,7 @@ class Models(Part):
 
     field: Name = Field(default="model", description="The input that names the model.")
     derived: tuple[Name, ...] = Field(default=(), description="Beginnings of names of trained models; what follows names the base model.")
-    sources: Mapping[Name, Source] = Field(default_factory=dict)
+    sources: Mapping[Name, FactSource] = Field(default_factory=dict)
     families: tuple[Family, ...] = ()
     rules: tuple[Rule, ...] = ()
     retirements: tuple[Retirement, ...] = ()

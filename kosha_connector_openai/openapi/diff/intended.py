@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from kosha_connector_openai.errors import DocumentError, Fault
 from kosha_connector_openai.openapi.diff.change import Change, Direction
 from kosha_connector_openai.openapi.diff.report import Report
-from kosha_connector_openai.schema.references import to_pointer
-from kosha_connector_openai.text.yaml_text import load_yaml
+from kosha_connector_openai.schema import to_pointer
+from kosha_connector_openai.text import load_yaml
 
 Patterns = Annotated[tuple[str, ...], Field(min_length=1)]
 Text = Annotated[str, Field(min_length=1)]

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from importlib.util import find_spec
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from kosha_connector_openai.secrets.store import SecretStore
-from kosha_connector_openai.secrets.stores.environment import EnvironmentStore
-from kosha_connector_openai.secrets.stores.fail import FailingStore
-from kosha_connector_openai.secrets.stores.file import FileStore
-from kosha_connector_openai.secrets.stores.keyring_store import KeyringStore
-from kosha_connector_openai.text.extras import install
+from kosha_connector_openai._face import face
 
-MOUNTS = (Path("/run/secrets"), Path("/var/run/secrets"))
-"""Where Docker and Kubernetes put secrets."""
-
-
-def default_stores(environment: Iterable[str], roots: Iterable[Path] = ()) -> tuple[SecretStore, ...]:
-    """The built-in stores: the environment variables named here, files below the platform's mounts and ``roots``, our keyring entries.
-
-    The others need to be told where to ask and who may ask: an operator makes them, as docs/secrets.md shows.
-    """
-    return (
-        EnvironmentStore(tuple(environment)),
-        FileStore(tuple(roots), trusted_mounts=MOUNTS),
-        KeyringStore() if find_spec("keyring") else FailingStore("keyring", f"{install('keyring')} Or use file:."),
-        FailingStore("vault", "Give the connector a VaultStore among its stores; docs/secrets.md shows how."),
+if TYPE_CHECKING:
+    from kosha_connector_openai.secrets.stores.defaults import MOUNTS as MOUNTS
+    from kosha_connector_openai.secrets.stores.defaults import default_stores as default_stores
+    from kosha_connector_openai.secrets.stores.fail import FailingStore as FailingStore
+    from kosha_connector_openai.secrets.stores.file import FileStore as FileStore
+    from kosha_connector_openai.secrets.stores.keyring_store import SERVICE as SERVICE
+    from kosha_connector_openai.secrets.stores.keyring_store import KeyringStore as KeyringStore
+    from kosha_connector_openai.secrets.stores.vault import VaultStore as VaultStore
+    from kosha_connector_openai.secrets.stores.vault_wire import Ask as Ask
+    from kosha_connector_openai.secrets.stores.vault_wire import Reply as Reply
+    from kosha_connector_openai.secrets.stores.vault_wire import exchange as exchange
+    from kosha_connector_openai.secrets.stores.vault_wire import trust as trust
+else:
+    __getattr__, __all__ = face(
+        __name__,
+        {
+            "defaults": "MOUNTS default_stores",
+            "fail": "FailingStore",
+            "file": "FileStore",
+            "keyring_store": "KeyringStore SERVICE",
+            "vault": "VaultStore",
+            "vault_wire": "Ask Reply exchange trust",
+        },
     )

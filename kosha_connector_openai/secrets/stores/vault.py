@@ -23,10 +23,10 @@ from kosha_connector_openai.errors import (
     SecretStoreError,
     SetupError,
 )
-from kosha_connector_openai.http.origin import parse_server
+from kosha_connector_openai.http import parse_server
 from kosha_connector_openai.secrets.secret import Secret, SecretReference, check_secret
 from kosha_connector_openai.secrets.store import SecretContext, SecretStores
-from kosha_connector_openai.secrets.stores import MOUNTS
+from kosha_connector_openai.secrets.stores.defaults import MOUNTS
 from kosha_connector_openai.secrets.stores.environment import EnvironmentStore
 from kosha_connector_openai.secrets.stores.file import FileStore
 from kosha_connector_openai.secrets.stores.vault_wire import Ask, NoReply, Reply, exchange, trust

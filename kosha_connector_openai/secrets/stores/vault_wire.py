@@ -21,7 +21,7 @@ from typing import Any, Final
 import orjson
 
 from kosha_connector_openai.errors import SetupError
-from kosha_connector_openai.http.origin import Origin, Server
+from kosha_connector_openai.http import Origin, Server
 from kosha_connector_openai.secrets.secret import Secret
 
 LIMIT: Final = 1024 * 1024

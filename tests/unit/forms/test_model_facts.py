@@ -9,7 +9,7 @@ import pytest
 
 from kosha_connector_openai import Connector
 from kosha_connector_openai.forms.model_facts import ModelFacts
-from kosha_connector_openai.manifest.parts.models import Models, Rule, Source
+from kosha_connector_openai.manifest.parts.models import FactSource, Models, Rule
 
 
 def test_every_rule_stands_at_its_field(connector: Connector) -> None:
@@ -60,7 +60,7 @@ def test_every_kind_of_rule() -> None:
         Rule(do="allow", actions=("a",), models=("m",), field="/size", most=2, longest=3, reason="r", source="s"),
         Rule(do="hide", actions=("a", "b"), models=("m",), field="/seed", reason="r", source="none"),
     )
-    facts = ModelFacts(Models(rules=rules, sources={"s": Source(title="S", date=day)}, derived=("ft:",)))
+    facts = ModelFacts(Models(rules=rules, sources={"s": FactSource(title="S", date=day)}, derived=("ft:",)))
     assert facts.head == {"field": "model", "derived": ["ft:"]}
     source = {"reason": "r", "source": "S", "date": "2026-01-02"}
     condition = [{"field": "k", "in": [True]}]

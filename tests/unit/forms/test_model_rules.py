@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kosha_connector_openai import Connector, open_connector
 from kosha_connector_openai.forms.model_rules import ModelRules
-from kosha_connector_openai.manifest.parts.models import Family, Models, Retirement, Rule, Source
+from kosha_connector_openai.manifest.parts.models import FactSource, Family, Models, Retirement, Rule
 
 CONNECTOR = open_connector()
 RULES = CONNECTOR.models
@@ -151,7 +151,7 @@ def test_who_serves_what(model: str, action: str, serves: bool | None) -> None:
 @pytest.mark.parametrize(("today", "word"), [(date(2026, 1, 1), "goes away on"), (date(2027, 1, 1), "went away on")])
 def test_retirements(today: date, word: str) -> None:
     """The date, whether it is past, and the successor where one is known."""
-    source = Source(title="Notice", date=date(2025, 1, 1))
+    source = FactSource(title="Notice", date=date(2025, 1, 1))
     part = Models(
         sources={"n": source},
         families=(Family(models=("old*",), actions=("say",), source="n"),),
@@ -182,7 +182,7 @@ def test_the_data_is_sound() -> None:
 def test_a_source_that_is_not_given() -> None:
     """A rule without a known source is a fault of the data."""
     rule = Rule(do="hide", actions=("say",), models=("m",), field="/x", reason="No.", source="nots")
-    part = Models(sources={"notes": Source(title="N", date=date(2025, 1, 1))}, rules=(rule,))
+    part = Models(sources={"notes": FactSource(title="N", date=date(2025, 1, 1))}, rules=(rule,))
     assert [(fault.pointer, fault.fix) for fault in ModelRules(part).faults()] == [("/rules/0/source", "Did you mean `notes`?")]
 
 

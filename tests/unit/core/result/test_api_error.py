@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kosha_connector_openai.core.connection.auth import scrub
-from kosha_connector_openai.core.result.api_error import api_error
+from kosha_connector_openai.core.result.api_error import to_api_error
 from kosha_connector_openai.core.result.result import Facts
 from kosha_connector_openai.errors import AccessError, ApiError, RejectedError, UnavailableError
 from kosha_connector_openai.manifest.manifest import ErrorRule
@@ -37,7 +37,7 @@ def error(
     status: int, body: Any = b"", *, rules: tuple[ErrorRule, ...] = RULES, hide: Callable[[str], str] = lambda text: text
 ) -> ApiError:
     data = body if isinstance(body, bytes) else orjson.dumps(body)
-    return api_error(status, data, facts=FACTS, rules=rules, scrub=hide, retry_after=1.5, attempts=2)
+    return to_api_error(status, data, facts=FACTS, rules=rules, scrub=hide, retry_after=1.5, attempts=2)
 
 
 @pytest.mark.parametrize(
