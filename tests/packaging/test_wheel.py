@@ -143,7 +143,7 @@ def test_the_installed_wheel_runs_an_action(installed: Path, tmp_path: Path) -> 
     assert done.stderr == ""
     package = installed / "kosha_connector_openai"
     assert json.loads(done.stdout) == {
-        "code": str(package / "core" / "plugins.py"),
+        "code": str(package / "plugins.py"),
         "folder": str(package),
         "icon": "<svg",
         "value": {"id": "c"},
