@@ -18,8 +18,8 @@ from kosha_connector_openai.cli.exit_codes import ExitCode, exit_code
 from kosha_connector_openai.cli.session import OURS, Session
 from kosha_connector_openai.cli.terminal import one_line, say_json, say_table
 from kosha_connector_openai.core.connection import preset_of
+from kosha_connector_openai.core.transport import tls_of
 from kosha_connector_openai.errors import ConnectorError
-from kosha_connector_openai.http import tls_context
 from kosha_connector_openai.plugins import installed_plugins
 from kosha_connector_openai.secrets import SecretContext, SecretReference
 
@@ -124,7 +124,7 @@ def _trust(connection: Connection) -> Iterator[Finding]:
     options = connection.options
     for name, path in (("ca_file", options.ca_file), ("client_cert", options.client_cert)):
         if path is not None:
-            tls_context(options)
+            tls_of(options)
             yield Finding("ok", f"option {name}", "can be used")
 
 

@@ -7,26 +7,39 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 from kosha_connector_openai.core.actions import Action
 from kosha_connector_openai.core.connection import Connection, Credential, scrub
 from kosha_connector_openai.core.request import FilePolicy, Request, build_request
-from kosha_connector_openai.core.result import Policy
+from kosha_connector_openai.core.result import Policy, Result
 from kosha_connector_openai.core.transport import RetryBudget
-from kosha_connector_openai.errors import Fault, SetupError
+from kosha_connector_openai.errors import ConnectorError, Fault, SetupError
 from kosha_connector_openai.manifest import Manifest
 from kosha_connector_openai.secrets import Secret
 
 if TYPE_CHECKING:
     from kosha_connector_openai.core.request import RawInputs
-    from kosha_connector_openai.outputs import Budget, Ticket
 
 _DAY = 86_400
 
 
 def _unfit(name: str, message: str) -> SetupError:
     return SetupError("The options of the call are wrong.", [Fault(f"/{name}", "range", message)])
+
+
+class Reservation(Protocol):
+    """The part of a budget that one call set aside."""
+
+    def settle(self, result: Result | None, error: ConnectorError | None) -> None:
+        """Counts what the call used in place of what was set aside; a second time does nothing."""
+
+
+class CallBudget(Protocol):
+    """The caps that the calls of a run share."""
+
+    def reserve(self, action: str, inputs: Mapping[str, Any], size: int | None, *, paid: bool, times: int = 1) -> Reservation:
+        """Sets aside the most that a call can use; raises BudgetError. ``size`` is in bytes, ``times`` how often it may be paid for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +56,7 @@ class CallOptions:
     policy: Policy = "warn"
     """What an answer is that is cut, refused or filtered: with ``fail`` an AnswerError, with ``warn`` a result with a warning, with
     ``pass`` a result whose ``outcome`` alone tells."""
-    budget: Budget | None = None
+    budget: CallBudget | None = None
     """The caps that this call shares with others of a run; checked before it is sent."""
 
     def __post_init__(self) -> None:
@@ -83,7 +96,7 @@ class Call:
     started: float = 0.0
     deadline: float = 0.0
     refreshed: bool = False
-    ticket: Ticket | None = None
+    ticket: Reservation | None = None
     """What the call has set aside of its budget."""
 
     def __post_init__(self) -> None:

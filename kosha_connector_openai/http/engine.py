@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from kosha_connector_openai.secrets import Secret
-
 Phase = Literal["pool", "connect", "tls", "write", "read", "truncated", "deadline", "protocol"]
 NOT_SENT: frozenset[Phase] = frozenset({"pool", "connect", "tls"})
 """The phases in which no byte of the request has left."""
@@ -71,8 +69,8 @@ class EngineSettings:
     check_addresses: CheckAddresses
     tls: ssl.SSLContext | None = None
     proxy: str | None = None
-    proxy_auth: Secret | None = None
-    """``user:password``."""
+    proxy_auth: Callable[[], str] | None = None
+    """Gives ``user:password``; called only where the header is written."""
 
 
 class WireError(Exception):

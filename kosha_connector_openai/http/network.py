@@ -29,7 +29,7 @@ def proxy_headers(settings: EngineSettings) -> dict[str, str] | None:
     """What the proxy alone is told: its credential (RFC 7617)."""
     if settings.proxy_auth is None:
         return None
-    return {"Proxy-Authorization": f"Basic {base64.b64encode(settings.proxy_auth.reveal().encode()).decode('ascii')}"}
+    return {"Proxy-Authorization": f"Basic {base64.b64encode(settings.proxy_auth().encode()).decode('ascii')}"}
 
 
 _LOST = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError, ssl.SSLWantReadError, ssl.SSLWantWriteError)

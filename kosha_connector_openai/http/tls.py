@@ -5,28 +5,33 @@ from __future__ import annotations
 import os
 import ssl
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
-from kosha_connector_openai.core.connection import Options
 from kosha_connector_openai.errors import SetupError
-from kosha_connector_openai.secrets.stores import MOUNTS
 
 _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 _OTHERS_ANY: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
-def tls_context(options: Options) -> ssl.SSLContext:
-    """The context for one connection's sockets. Raises SetupError, which names the option, for a file that cannot be used."""
+def tls_context(
+    ca_file: Path | None = None, client_cert: Path | None = None, client_key: Path | None = None, *, mounts: Sequence[Path] = ()
+) -> ssl.SSLContext:
+    """Returns the context for one connection's sockets; raises SetupError, which names the argument, for a file that cannot be used.
+
+    Without ``ca_file`` the public authorities are trusted. Below ``mounts`` others than the owner may read a key: the platform, which puts
+    secrets there, decides who can.
+    """
     try:
         # Not create_default_context: it writes the session's keys to the file that SSLKEYLOGFILE names.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(options.ca_file or _bundled())
+        context.load_verify_locations(ca_file or _bundled())
     except OSError as error:
         raise SetupError("The CA file cannot be loaded.", hint=f"Check it: {error.strerror}.", pointer="/ca_file") from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if options.client_cert is not None:
-        _load_own(context, options.client_cert, options.client_key)
+    if client_cert is not None:
+        _load_own(context, client_cert, client_key, mounts)
     return context
 
 
@@ -36,11 +41,11 @@ def _bundled() -> Path:
     return Path(certifi.where())
 
 
-def _load_own(context: ssl.SSLContext, cert: Path, key: Path | None) -> None:
+def _load_own(context: ssl.SSLContext, cert: Path, key: Path | None, mounts: Sequence[Path]) -> None:
     """The client certificate; where no key file is named, its file holds the key too."""
     if key is not None:
-        _check(cert, "/client_cert", holds_key=False)
-    _check(key or cert, "/client_key" if key else "/client_cert", holds_key=True)
+        _check(cert, "/client_cert", mounts, holds_key=False)
+    _check(key or cert, "/client_key" if key else "/client_cert", mounts, holds_key=True)
     try:
         context.load_cert_chain(cert, key, password=_no_password)
     except ssl.SSLError:
@@ -60,7 +65,7 @@ def _no_password() -> NoReturn:
     raise SetupError("The client certificate's key has a password.", hint="Give a key file without one, mode 600.", pointer="/client_key")
 
 
-def _check(path: Path, pointer: str, *, holds_key: bool) -> None:
+def _check(path: Path, pointer: str, mounts: Sequence[Path], *, holds_key: bool) -> None:
     """Raises SetupError for what is no readable file, and for a key that others than its owner could use."""
     what = "client certificate's key" if pointer == "/client_key" else "client certificate"
     try:
@@ -70,7 +75,7 @@ def _check(path: Path, pointer: str, *, holds_key: bool) -> None:
         raise SetupError(f"The {what} cannot be read.", hint=f"Check it: {error.strerror}.", pointer=pointer) from None
     if not stat.S_ISREG(status.st_mode):
         raise SetupError(f"The {what} is not a regular file.", hint="Name a PEM file.", pointer=pointer)
-    mounted = any(path.is_relative_to(mount) for mount in MOUNTS)
+    mounted = any(path.is_relative_to(mount) for mount in mounts)
     loose = _OTHERS_WRITE if mounted or not holds_key else _OTHERS_ANY
     if os.name == "posix" and status.st_mode & loose:
         raise SetupError(f"The {what} can be used by others than its owner.", hint="Run: chmod 600 on the file.", pointer=pointer)

@@ -287,7 +287,7 @@ def test_a_proxys_credential_is_a_reference(
     secret = tmp_path / "proxy"
     secret.write_text(f"user:{canary.key}\n")
     secret.chmod(0o600)
-    monkeypatch.setattr("kosha_connector_openai.secrets.stores.MOUNTS", (tmp_path,))
+    monkeypatch.setattr("kosha_connector_openai.secrets.stores.defaults.MOUNTS", (tmp_path,))
     from kosha_connector_openai import open_connector
 
     with open_connector() as connector, Tunnel(f"user:{canary.key}") as proxy:
@@ -374,6 +374,6 @@ def test_a_platforms_mount_may_be_readable(
     """Below the folders where Docker and Kubernetes put secrets, files that others can read are the platform's affair."""
     key = Path(shutil.copy(own[1], tmp_path / "tls.key"))
     key.chmod(0o644)
-    monkeypatch.setattr("kosha_connector_openai.http.tls.MOUNTS", (tmp_path,))
+    monkeypatch.setattr("kosha_connector_openai.core.transport.client.MOUNTS", (tmp_path,))
     with SecureRecorder(authority.demanding("good"), reply(body={"data": []})) as upstream:
         assert way.run(secure(way, upstream, authority, client_cert=own[0], client_key=key), "listModels", {}).status == 200

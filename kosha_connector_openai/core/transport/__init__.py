@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.core.transport.client import Clients as Clients
     from kosha_connector_openai.core.transport.client import facts as facts
     from kosha_connector_openai.core.transport.client import load_async_engine as load_async_engine
+    from kosha_connector_openai.core.transport.client import tls_of as tls_of
     from kosha_connector_openai.core.transport.client import url as url
     from kosha_connector_openai.core.transport.fetch_description import fetch_document as fetch_document
     from kosha_connector_openai.core.transport.idle_timer import Patience as Patience
@@ -23,7 +24,7 @@ else:
     __getattr__, __all__ = face(
         __name__,
         {
-            "client": "Clients facts load_async_engine url",
+            "client": "Clients facts load_async_engine tls_of url",
             "fetch_description": "fetch_document",
             "idle_timer": "Patience",
             "retry": "Failure RetryBudget RetryPolicy decide parse_retry_after",

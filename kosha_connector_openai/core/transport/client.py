@@ -5,6 +5,7 @@ A pool is shared by calls with the same tenant, origin and settings, and by no o
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -12,7 +13,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
-from kosha_connector_openai.core.connection import Connection, Credential, RequestFacts, authorize
+from kosha_connector_openai.core.connection import Connection, Credential, Options, RequestFacts, authorize
 from kosha_connector_openai.core.request import BytesBody, Request
 from kosha_connector_openai.errors import SetupError
 from kosha_connector_openai.http import (
@@ -31,6 +32,7 @@ from kosha_connector_openai.http import (
     tls_context,
 )
 from kosha_connector_openai.secrets import Secret, SecretReference
+from kosha_connector_openai.secrets.stores import MOUNTS
 from kosha_connector_openai.text import install
 
 
@@ -191,10 +193,15 @@ def _settings(connection: Connection, proxy_auth: Secret | None) -> EngineSettin
         keepalive=connection.limits.keepalive,
         header_bytes=connection.limits.reply_headers,
         check_addresses=check,
-        tls=tls_context(options) if origin.scheme == "https" else None,
+        tls=tls_of(options) if origin.scheme == "https" else None,
         proxy=_proxy(connection),
-        proxy_auth=proxy_auth,
+        proxy_auth=proxy_auth.reveal if proxy_auth else None,
     )
+
+
+def tls_of(options: Options) -> ssl.SSLContext:
+    """Returns the TLS context that the operator's options describe; raises SetupError for a file that cannot be used."""
+    return tls_context(options.ca_file, options.client_cert, options.client_key, mounts=MOUNTS)
 
 
 def _is_address(host: str) -> bool:
