@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 from kosha_connector_openai.core.actions import EXTRA_BODY, Catalog
 from kosha_connector_openai.errors import ConnectorError, Fault, ManifestError
 from kosha_connector_openai.manifest import MANIFEST, Manifest, Part, PartName, file_in, read_part
-from kosha_connector_openai.manifest.parts import FormsPart, Jobs, Models, Outputs, Paging, Pickers, Presets, RelayRules, Triggers
+from kosha_connector_openai.manifest.parts import FormsPart, Jobs, Models, Outputs, Paging, Pickers, RelayRules, Tasks, Triggers
 from kosha_connector_openai.openapi import read_document
 from kosha_connector_openai.text import escape, nearest
 
@@ -23,7 +23,7 @@ PARTS: Final[Mapping[PartName, type[Part]]] = {
     "outputs": Outputs,
     "paging": Paging,
     "pickers": Pickers,
-    "presets": Presets,
+    "tasks": Tasks,
     "relay": RelayRules,
     "triggers": Triggers,
 }
@@ -44,7 +44,7 @@ _ACTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "outputs": ("/actions/~", "/singles/~", "/tables/~", "/bounds/~"),
     "paging": ("/lists/~",),
     "pickers": ("/pickers/*/action", "/fields/*/actions/*"),
-    "presets": ("/presets/*/action",),
+    "tasks": ("/tasks/*/action",),
     "triggers": ("/events/*/fetch/action", "/events/*/answers/*/action", "/polls/*/list"),
 }
 _INPUTS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
@@ -63,7 +63,7 @@ _INPUTS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     ),
     "models": (("/rules/*/field", "/rules/*/actions/*"),),
     "pickers": (("/pickers/*/inputs/~", "/pickers/*/action"), ("/pickers/*/take/~", "/pickers/*/action")),
-    "presets": (("/presets/*/request/~", "/presets/*/action"),),
+    "tasks": (("/tasks/*/request/~", "/tasks/*/action"),),
     "triggers": (
         *(
             (f"/events/*/{place}/{name}", f"/events/*/{place}/action")
@@ -177,7 +177,7 @@ class ManifestCheck:
         for path, owner in _INPUTS.get(part, ()):
             for keys, name in _found(values, path):
                 if name.startswith("$"):
-                    continue  # a step of a preset's tree
+                    continue  # a step of a task's tree
                 known = list(_inputs(catalog, _owners(values, owner, path, keys)))
                 if known and not any(name.removeprefix("/").partition("/")[0] in names for names in known):
                     yield _unknown(keys, name, "input", sorted(set().union(*known) - {EXTRA_BODY}))

@@ -252,7 +252,7 @@ def tasks(connector: Connector) -> str:
             code(info.name),
             info.summary,
             code(info.action),
-            ", ".join(f"**{name}**" if entry.required else name for name, entry in info.preset.inputs.items()),
+            ", ".join(f"**{name}**" if entry.required else name for name, entry in info.rules.inputs.items()),
         )
         for info in list_tasks(connector)
     ]

@@ -1,4 +1,4 @@
-"""The commands for presets: list them, show one with its form, run one."""
+"""The commands for tasks: list them, show one with its form, run one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def make_task(settings: dict[str, Any]) -> typer.Typer:
-    """The group of commands about presets; ``settings`` are those of the whole command line."""
+    """The group of commands about tasks; ``settings`` are those of the whole command line."""
     group = typer.Typer(
         pretty_exceptions_enable=False,
         no_args_is_help=True,
@@ -44,7 +44,7 @@ def make_task(settings: dict[str, Any]) -> typer.Typer:
 
 def complete_task(ctx: typer.Context, incomplete: str) -> Iterator[tuple[str, str]]:
     """The names of tasks that begin with what is typed, and their titles."""
-    from kosha_connector_openai.flows.tasks import list_tasks  # noqa: PLC0415 - single calls need no presets
+    from kosha_connector_openai.flows.tasks import list_tasks  # noqa: PLC0415 - single calls need no tasks
 
     params = ctx.find_root().params
     try:
@@ -86,7 +86,7 @@ def show(ctx: typer.Context, task: TaskName, as_json: opt.AsJson = False) -> Non
         return
     fields = fields_of(info.input_schema)
     typer.echo(clean(f"{info.name}: {info.title}\n{info.summary}\nRuns {info.action}\n"))
-    defaults = {name: entry.default for name, entry in info.preset.inputs.items() if entry.default is not None}
+    defaults = {name: entry.default for name, entry in info.rules.inputs.items() if entry.default is not None}
     say_table(
         ("Input", "Takes", "Needed, or default", "What it is"),
         [(field.name, field.words, _default(field, defaults), field.help) for field in fields.values()],

@@ -53,4 +53,11 @@ else:
             "triggers": "MemoryGuard TriggerEvent apoll poll verify",
             "workflows": "FileJournal Flow Limits Literal WorkflowResult arun_workflow read_workflows run_workflow",
         },
+        old={
+            "PresetResult": "TaskResult",
+            "arun_preset": "arun_task",
+            "find_preset": "find_task",
+            "list_presets": "list_tasks",
+            "run_preset": "run_task",
+        },
     )

@@ -10,16 +10,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from kosha_connector_openai.errors import ManifestError
-from kosha_connector_openai.manifest.part import Part, parse_part
+from kosha_connector_openai.manifest.part import Part, parse_part, renamed
 from kosha_connector_openai.manifest.servers import Servers
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Line = Annotated[str, Field(min_length=1, max_length=2_000)]
-PartName = Literal["forms", "pickers", "models", "outputs", "paging", "jobs", "presets", "triggers", "relay"]
+PartName = Literal["forms", "pickers", "models", "outputs", "paging", "jobs", "tasks", "triggers", "relay"]
 
 
 class Publisher(Part):
@@ -252,6 +252,11 @@ class Manifest(Part):
         default_factory=dict,
         description="What only some uses need, read when they do: its name -> a file beside the manifest, or the part itself.",
     )
+
+    @field_validator("parts", mode="before")
+    @classmethod
+    def _accept_presets(cls, raw: Any) -> Any:
+        return renamed(raw, "presets", "tasks")  # its name in version 0.1; goes in 0.2
 
 
 def read_manifest(path: Path) -> Manifest:

@@ -27,6 +27,13 @@ class Part(BaseModel):
 P = TypeVar("P", bound=Part)
 
 
+def renamed(raw: Any, old: str, new: str) -> Any:
+    """``raw`` with the key ``old`` of an earlier version under its present name; where both are there, the old one stays and is refused."""
+    if not isinstance(raw, Mapping) or old not in raw or new in raw:
+        return raw
+    return {new if key == old else key: value for key, value in raw.items()}
+
+
 def parse_part(data: bytes, model: type[P], *, name: str) -> P:
     """The part in YAML text; raises ManifestError, which names the file ``name``."""
     try:

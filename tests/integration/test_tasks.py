@@ -1,4 +1,4 @@
-"""Presets over real HTTP: each one's own example against the sandbox, from a thread and from an event loop, and from the command line."""
+"""Tasks over real HTTP: each one's own example against the sandbox, from a thread and from an event loop, and from the command line."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def connection(connector: Connector, sandbox: Sandbox, monkeypatch: pytest.Monke
 
 
 def example(connector: Connector, name: str) -> dict[str, Any]:
-    """The preset's own example, with a file where it takes one."""
+    """The task's own example, with a file where it takes one."""
     info = find_task(connector, name)
-    return {**info.example, **{field: FILES[field] for field, entry in info.preset.inputs.items() if entry.file}}
+    return {**info.example, **{field: FILES[field] for field, entry in info.rules.inputs.items() if entry.file}}
 
 
 def check(connector: Connector, name: str, result: TaskResult, inputs: dict[str, Any]) -> None:
@@ -60,7 +60,7 @@ def check(connector: Connector, name: str, result: TaskResult, inputs: dict[str,
 
 @pytest.mark.parametrize("name", _names())
 def test_each_example_runs(name: str, connector: Connector, connection: Connection) -> None:
-    """What the form shows as an example gives a result that fits the preset's own output schema."""
+    """What the form shows as an example gives a result that fits the task's own output schema."""
     inputs = example(connector, name)
     check(connector, name, run_task(connector, name, inputs, connection), inputs)
 

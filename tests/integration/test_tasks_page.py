@@ -60,10 +60,10 @@ def test_the_commands_run(root: Path, tmp_path: Path) -> None:
 def own(root: Path, tmp_path: Path) -> Path:
     """A connector with the page's own task."""
     (yaml,) = blocks(root, "yaml")
-    (tmp_path / "presets.yaml").write_text(yaml)
+    (tmp_path / "tasks.yaml").write_text(yaml)
     (tmp_path / "connector.yaml").write_text(
         "id: acme\ntitle: Acme\nversion: 1.0.0\ntagline: Says it.\npublisher: {name: Acme}\nlicense: Apache-2.0\n"
-        "spec: {file: openapi.yaml}\nparts: {presets: presets.yaml}\nresult: {text: [/said]}\n"
+        "spec: {file: openapi.yaml}\nparts: {tasks: tasks.yaml}\nresult: {text: [/said]}\n"
         "connection: {fields: [{name: server_url, label: Server, role: server, required: true}]}\n"
     )
     (tmp_path / "openapi.yaml").write_text(

@@ -102,7 +102,7 @@ def test_the_handle_of_a_job_outlives_an_interrupted_run(
 def test_a_message_is_sorted_by_a_task(run: Any) -> None:
     result = run("triage", message="The parcel came two weeks late.")
     assert result.outputs["label"] in ("complaint", "order", "other")
-    assert result.steps[0].runner == "preset"
+    assert result.steps[0].runner == "task"
     assert ("reply" in result.outputs) is (result.outputs["label"] == "complaint")
 
 

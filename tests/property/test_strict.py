@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from kosha_connector_openai import open_connector
 from kosha_connector_openai.flows.tasks.strict_schema import StrictSchema
-from kosha_connector_openai.manifest.parts.tasks import Presets
+from kosha_connector_openai.manifest.parts.tasks import Tasks
 from kosha_connector_openai.schema.samples import sample
 from kosha_connector_openai.schema.validator import SchemaValidator
 
 with open_connector() as _connector:
-    RULES = _connector.part("presets", Presets).strict
+    RULES = _connector.part("tasks", Tasks).strict
 
 NAMES = st.sampled_from(["a", "b", "c", "$input", "a/b", "x~y", "\u00fc"])
 LEAVES = st.sampled_from(

@@ -1,4 +1,4 @@
-"""P14: what a user or a row enters is a value. No sink of any preset formats it, evaluates it, splits it or reads it as a step."""
+"""P14: what a user or a row enters is a value. No sink of any task formats it, evaluates it, splits it or reads it as a step."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ ANSWER = {
 
 
 def _texts() -> Iterator[tuple[str, str]]:
-    """Every input of every preset that takes free text, and the places in structures that do."""
+    """Every input of every task that takes free text, and the places in structures that do."""
     with open_connector() as connector:
         for info in list_tasks(connector):
-            for name, entry in info.preset.inputs.items():
+            for name, entry in info.rules.inputs.items():
                 takes = entry.takes
                 if entry.file or "enum" in takes:
                     continue
@@ -56,9 +56,9 @@ SINKS = tuple(_texts())
 
 def _inputs(info: TaskInfo) -> dict[str, Any]:
     """Inputs that run."""
-    found = {name: entry.example for name, entry in info.preset.inputs.items() if entry.required and not entry.file}
+    found = {name: entry.example for name, entry in info.rules.inputs.items() if entry.required and not entry.file}
     files = {"image": picture("png", 8, 8), "audio": wav()}
-    return found | {name: files[name] for name, entry in info.preset.inputs.items() if entry.file}
+    return found | {name: files[name] for name, entry in info.rules.inputs.items() if entry.file}
 
 
 def _strings(value: Any) -> Iterator[str]:
@@ -69,26 +69,26 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def test_all_sinks_are_known() -> None:
-    """The presets have this many free texts; a new one comes under the test below by itself."""
+    """The tasks have this many free texts; a new one comes under the test below by itself."""
     assert len(SINKS) == 31
     assert {"ask", "extract", "classify", "summarise", "translate", "describe-image", "transcribe", "translate-audio", "moderate"} < {
         name for name, _ in SINKS
     }
 
 
-@pytest.mark.parametrize(("preset", "name"), SINKS)
-def test_p14_every_text_arrives_as_it_is(preset: str, name: str, connector: Connector, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("task", "name"), SINKS)
+def test_p14_every_text_arrives_as_it_is(task: str, name: str, connector: Connector, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Byte for byte on the wire; the key and the environment are nowhere in the body."""
     monkeypatch.setenv("HOME", "/home/canary-of-the-environment")
-    info = next(found for found in list_tasks(connector) if found.name == preset)
-    takes = info.preset.inputs[name].takes
+    info = next(found for found in list_tasks(connector) if found.name == task)
+    takes = info.rules.inputs[name].takes
     with Recorder(reply(body=ANSWER)) as upstream:
         connection = connector.connection({"server_url": upstream.url, "api_key": "env:OPENAI_API_KEY"})
         for whole in HOSTILE:
             text = whole[: takes.get("maxLength", len(whole))]
             inputs = _inputs(info) | {name: [text, "another"] if takes.get("type") == "array" else text}
-            with suppress(ConnectorError):  # the answer fits few presets; what counts is what was sent
-                run_task(connector, preset, inputs, connection, on_incomplete="pass")
+            with suppress(ConnectorError):  # the answer fits few tasks; what counts is what was sent
+                run_task(connector, task, inputs, connection, on_incomplete="pass")
             body = upstream.last.body
             assert key.encode() not in body
             assert b"canary-of-the-environment" not in body
@@ -106,15 +106,15 @@ def _instructions(body: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("preset", "name"), [("ask", "question"), ("extract", "text"), ("classify", "text"), ("summarise", "text"), ("translate", "text")]
+    ("task", "name"), [("ask", "question"), ("extract", "text"), ("classify", "text"), ("summarise", "text"), ("translate", "text")]
 )
-def test_p14_the_users_text_stands_alone(preset: str, name: str, connector: Connector, key: str) -> None:
+def test_p14_the_users_text_stands_alone(task: str, name: str, connector: Connector, key: str) -> None:
     """It is a message of its own, the user's, and in no instruction."""
-    info = next(found for found in list_tasks(connector) if found.name == preset)
+    info = next(found for found in list_tasks(connector) if found.name == task)
     with Recorder(reply(body=ANSWER)) as upstream:
         connection = connector.connection({"server_url": upstream.url, "api_key": "env:OPENAI_API_KEY"})
         with suppress(ConnectorError):
-            run_task(connector, preset, _inputs(info) | {name: HOSTILE[11]}, connection)
+            run_task(connector, task, _inputs(info) | {name: HOSTILE[11]}, connection)
     body = json.loads(upstream.last.body)
     assert [message["content"] for message in body["messages"] if message["role"] == "user"] == [HOSTILE[11]]
     assert not any(HOSTILE[11] in text for text in _instructions(body))

@@ -109,3 +109,26 @@ def test_importing_flows_loads_no_flow() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "flows.paging" in done.stdout
     assert [name for name in ("jobs", "tasks", "workflows", "triggers") if f"flows.{name}" in done.stdout] == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("PresetResult", "TaskResult"),
+        ("arun_preset", "arun_task"),
+        ("find_preset", "find_task"),
+        ("list_presets", "list_tasks"),
+        ("run_preset", "run_task"),
+    ],
+)
+def test_the_names_of_version_0_1_give_what_their_successors_give(old: str, new: str) -> None:
+    """They warn, are not listed, and go in 0.2."""
+    with pytest.warns(DeprecationWarning, match=new):
+        assert getattr(flows, old) is getattr(flows, new)
+    assert old not in flows.__all__
+
+
+def test_a_result_tells_its_task_by_the_name_of_version_0_1() -> None:
+    """``TaskResult.preset`` warns and gives ``task``."""
+    with pytest.warns(DeprecationWarning, match="task"):
+        assert flows.TaskResult("ask", "yes").preset == "ask"

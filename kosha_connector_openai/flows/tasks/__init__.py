@@ -1,4 +1,4 @@
-"""Small tasks over actions, by data alone: a preset's inputs come in, a typed result with its usage goes out."""
+"""Small tasks over actions, by data alone: a task's inputs come in, a typed result with its usage goes out."""
 
 from __future__ import annotations
 

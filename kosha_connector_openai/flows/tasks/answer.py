@@ -22,7 +22,7 @@ _OUTCOMES: Final[Mapping[str, Outcome]] = {
     "refused": "refused",
     "filtered": "refused",
 }
-"""What the manifest's rules say of an answer -> what it means to a preset."""
+"""What the manifest's rules say of an answer -> what it means to a task."""
 
 
 def ending(result: Result, *, needs_text: bool) -> Ending:

@@ -1,4 +1,4 @@
-"""A preset's form: its inputs as one JSON Schema 2020-12, and the check of what a user entered, with the same faults as an action's."""
+"""A task's form: its inputs as one JSON Schema 2020-12, and the check of what a user entered, with the same faults as an action's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Final
 from kosha_connector_openai.core.actions import is_file
 from kosha_connector_openai.core.request import FileInput, FilePolicy, read_file_input
 from kosha_connector_openai.errors import Fault, InputError
-from kosha_connector_openai.manifest.parts import FileRule, Input, Preset
+from kosha_connector_openai.manifest.parts import FileRule, Input, TaskRules
 from kosha_connector_openai.schema import SchemaValidator
 from kosha_connector_openai.text import escape
 
@@ -23,10 +23,10 @@ _SCHEMES: Final = ("https://", "http://")
 
 
 class Form:
-    """The inputs of one preset."""
+    """The inputs of one task."""
 
-    def __init__(self, preset: Preset) -> None:
-        self.inputs = preset.inputs
+    def __init__(self, rules: TaskRules) -> None:
+        self.inputs = rules.inputs
 
     @cached_property
     def schema(self) -> dict[str, Any]:
@@ -59,7 +59,7 @@ class Form:
         return {**defaults, **given}
 
     def _unknown(self, fault: Fault) -> Fault:
-        """A name that is let through in an action has no place to go in a preset."""
+        """A name that is let through in an action has no place to go in a task."""
         return replace(fault, fix=f"Known here: {', '.join(self.inputs)}.", allowed=sorted(self.inputs))
 
 

@@ -1,4 +1,4 @@
-"""The ways a preset runs, as generators that send nothing themselves: they ask for calls and get results, and end with the preset's result.
+"""The ways a task runs, as generators that send nothing themselves: they ask for calls and get results, and end with the task's result.
 
 A plan is the same for threads and for event loops; the runner carries out what it asks for.
 """
@@ -24,7 +24,7 @@ from kosha_connector_openai.flows.tasks.result import Ending, Tally, TaskResult
 from kosha_connector_openai.flows.tasks.strict_schema import StrictSchema
 from kosha_connector_openai.flows.tasks.template import Filling, read
 from kosha_connector_openai.flows.tasks.transcript import TIMED, Transcript
-from kosha_connector_openai.manifest.parts import Preset, Presets
+from kosha_connector_openai.manifest.parts import TaskRules, Tasks
 from kosha_connector_openai.text import encode, escape
 
 Plan = Steps[TaskResult]
@@ -32,7 +32,7 @@ Plan = Steps[TaskResult]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a preset of several calls has come: seconds of a sound, or texts; ``total`` where it is known."""
+    """How far a task of several calls has come: seconds of a sound, or texts; ``total`` where it is known."""
 
     calls: int
     done: float
@@ -40,12 +40,12 @@ class Progress:
 
 
 @dataclass
-class Task:
-    """A preset with the inputs of one run, checked and with their defaults."""
+class TaskRun:
+    """A task with the inputs of one run, checked and with their defaults."""
 
     name: str
-    preset: Preset
-    part: Presets
+    rules: TaskRules
+    part: Tasks
     values: Mapping[str, Any]
     files: FilePolicy
     policy: Policy
@@ -63,19 +63,19 @@ class Task:
         return Filling({**self.values, **more}, forms)
 
     def call(self, **more: Any) -> Steps[Result]:
-        """The call that the request describes; raises InputError, of the preset's own inputs, where it is none."""
+        """The call that the request describes; raises InputError, of the task's own inputs, where it is none."""
         filling = self.filling(**more)
-        inputs = filling.request(self.preset.request)
+        inputs = filling.request(self.rules.request)
         try:
-            # How an answer ended is told once, by the preset and not by each of its calls.
-            result: Result = yield Run(self.preset.action, inputs, replace(self.options, policy="pass"))
+            # How an answer ended is told once, by the task and not by each of its calls.
+            result: Result = yield Run(self.rules.action, inputs, replace(self.options, policy="pass"))
         except InputError as error:
             raise filling.translated(error) from None
         self.tally.add(result)
         return result
 
     def _data_url(self, value: Any, pointer: str) -> str:
-        rule = self.preset.inputs[pointer[1:]].file
+        rule = self.rules.inputs[pointer[1:]].file
         assert rule is not None
         return data_url(value, rule, pointer, self.files)
 
@@ -90,15 +90,15 @@ def _as_json(value: Any, pointer: str) -> str:
     return encode(value, pointer=pointer).decode()
 
 
-def one_call(task: Task) -> Plan:
+def one_call(task: TaskRun) -> Plan:
     """One call, and what its answer says."""
     result = yield from task.call()
-    found = ending(result, needs_text=task.preset.value is None or task.preset.answer is not None)
+    found = ending(result, needs_text=task.rules.value is None or task.rules.answer is not None)
     text = result.text
-    if task.preset.answer is None:
-        value = text if task.preset.value is None else read(task.preset.value, result.value)
-        if found.outcome == "ok" and task.preset.value is not None:
-            found = fits(value, task.filling().fill(task.preset.output))
+    if task.rules.answer is None:
+        value = text if task.rules.value is None else read(task.rules.value, result.value)
+        if found.outcome == "ok" and task.rules.value is not None:
+            found = fits(value, task.filling().fill(task.rules.output))
         return task.tally.finish(value if found.outcome in ("ok", "incomplete") else None, found, task.policy, text)
     value = None
     if found.outcome == "ok":
@@ -106,7 +106,7 @@ def one_call(task: Task) -> Plan:
     return task.tally.finish(value, found, task.policy, text)
 
 
-def _structured(task: Task, text: str) -> tuple[Any, Ending]:
+def _structured(task: TaskRun, text: str) -> tuple[Any, Ending]:
     """The answer's JSON, read back and checked against what was asked for."""
     answer, found = parsed(text)
     if found.outcome != "ok":
@@ -114,18 +114,18 @@ def _structured(task: Task, text: str) -> tuple[Any, Ending]:
     for schema in task.schemas.values():
         answer = schema.read_back(answer)
     plain = Filling(task.values, {"strict_schema": lambda value, _: value})
-    found = fits(answer, plain.fill(task.preset.answer))
+    found = fits(answer, plain.fill(task.rules.answer))
     if found.outcome != "ok":
         return None, found
-    return (answer if task.preset.value is None else read(task.preset.value, answer)), found
+    return (answer if task.rules.value is None else read(task.rules.value, answer)), found
 
 
-def by_pieces(task: Task) -> Plan:
+def by_pieces(task: TaskRun) -> Plan:
     """A sound, whole or in pieces, and one transcript."""
-    split = task.preset.split
+    split = task.rules.split
     assert split is not None
     pointer = f"/{escape(split.input)}"
-    rule = task.preset.inputs[split.input].file
+    rule = task.rules.inputs[split.input].file
     assert rule is not None
     file = open_file(task.values[split.input], rule, pointer, task.files)
     form = task.values[split.form]
@@ -148,7 +148,7 @@ def by_pieces(task: Task) -> Plan:
     return task.tally.finish(found.as_form(form), Ending(), task.policy)
 
 
-def _next_piece(task: Task, found: Transcript, piece: Piece) -> Steps[Ending]:
+def _next_piece(task: TaskRun, found: Transcript, piece: Piece) -> Steps[Ending]:
     """One piece; an error at a later one leaves what came before, unless the policy is to fail."""
     content = {"bytes": piece.content, "filename": "piece.wav", "content_type": "audio/wav"}
     try:
@@ -159,8 +159,8 @@ def _next_piece(task: Task, found: Transcript, piece: Piece) -> Steps[Ending]:
         return Ending("incomplete", f"The call for the piece at {piece.start:.0f} s failed ({error.code}); what came before is here.")
 
 
-def _piece(task: Task, found: Transcript, file: Any, start: float, length: float | None) -> Steps[Ending]:
-    split = task.preset.split
+def _piece(task: TaskRun, found: Transcript, file: Any, start: float, length: float | None) -> Steps[Ending]:
+    split = task.rules.split
     assert split is not None
     result = yield from task.call(**{split.input: file})
     state = ending(result, needs_text=False)
@@ -174,9 +174,9 @@ def _piece(task: Task, found: Transcript, file: Any, start: float, length: float
     return state
 
 
-def by_likeness(task: Task) -> Plan:
+def by_likeness(task: TaskRun) -> Plan:
     """Vectors of the query and the texts, in batches, and the texts that are most alike."""
-    rules = task.preset.rank
+    rules = task.rules.rank
     assert rules is not None
     texts: list[str] = task.values[rules.texts]
     query: Vector = ()
@@ -207,8 +207,8 @@ def _moved(fault: Fault, below: str, query: str, before: int) -> Fault:
     return replace(fault, pointer=(f"{below}{place - 1}" if place else f"/{query}") + slash + rest)
 
 
-def plan(task: Task) -> Plan:
-    """The plan that the preset's data asks for."""
-    if task.preset.split is not None:
+def plan(task: TaskRun) -> Plan:
+    """The plan that the task's data asks for."""
+    if task.rules.split is not None:
         return by_pieces(task)
-    return by_likeness(task) if task.preset.rank is not None else one_call(task)
+    return by_likeness(task) if task.rules.rank is not None else one_call(task)

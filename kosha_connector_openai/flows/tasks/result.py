@@ -1,10 +1,11 @@
-"""What a preset gives: the typed value, how the answer ended, and what all calls together used."""
+"""What a task gives: the typed value, how the answer ended, and what all calls together used."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
+from warnings import warn
 
 from kosha_connector_openai.core.result import Policy, Result
 from kosha_connector_openai.errors import AnswerError, Fault, IncompleteAnswerError, RefusedAnswerError, UnfitAnswerError
@@ -36,13 +37,13 @@ class Ending:
 
 @dataclass(slots=True)
 class TaskResult:
-    """One finished preset.
+    """One finished task.
 
-    ``value`` is what the preset's output schema describes; where ``outcome`` is not ``ok`` it is None, or what there is of it.
+    ``value`` is what the task's output schema describes; where ``outcome`` is not ``ok`` it is None, or what there is of it.
     ``partial`` is the answer's own text in that case. ``usage`` is summed over all ``calls``; ``duration`` is in seconds.
     """
 
-    preset: str
+    task: str
     value: Any
     outcome: Outcome = "ok"
     reason: str = ""
@@ -54,10 +55,16 @@ class TaskResult:
     duration: float = 0.0
     warnings: tuple[Fault, ...] = ()
 
+    @property
+    def preset(self) -> str:
+        """``task`` by its name in version 0.1; goes in 0.2."""
+        warn("TaskResult.preset is now TaskResult.task.", DeprecationWarning, stacklevel=2)
+        return self.task
+
     def to_dict(self) -> dict[str, Any]:
         """The result as JSON-ready values."""
         return {
-            "preset": self.preset,
+            "task": self.task,
             "value": self.value,
             "outcome": self.outcome,
             "reason": self.reason,
@@ -72,10 +79,10 @@ class TaskResult:
 
 
 class Tally:
-    """What the calls of one preset cost, added up as they come back."""
+    """What the calls of one task cost, added up as they come back."""
 
-    def __init__(self, preset: str) -> None:
-        self._result = TaskResult(preset, None)
+    def __init__(self, task: str) -> None:
+        self._result = TaskResult(task, None)
 
     def warn(self, warnings: tuple[Fault, ...]) -> None:
         """Notes what was let through."""

@@ -1,4 +1,4 @@
-"""Presets over the facade: find them, check inputs, run them from a thread or an event loop."""
+"""Tasks over the facade: find them, check inputs, run them from a thread or an event loop."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ from kosha_connector_openai.core.result import Policy
 from kosha_connector_openai.errors import Fault, InputError
 from kosha_connector_openai.flows.driving import adrive, drive
 from kosha_connector_openai.flows.tasks.form import Form
-from kosha_connector_openai.flows.tasks.plans import Progress, Task, plan
+from kosha_connector_openai.flows.tasks.plans import Progress, TaskRun, plan
 from kosha_connector_openai.flows.tasks.result import POLICIES, TaskResult
 from kosha_connector_openai.flows.tasks.template import Filling
-from kosha_connector_openai.manifest.parts import Preset, Presets
+from kosha_connector_openai.manifest.parts import TaskRules, Tasks
 from kosha_connector_openai.text import nearest
 
 
 @dataclass(frozen=True)
 class TaskInfo:
-    """One preset as its users see it."""
+    """One task as its users see it."""
 
     name: str
-    preset: Preset
+    rules: TaskRules
 
     @property
     def title(self) -> str:
         """A few words."""
-        return self.preset.title
+        return self.rules.title
 
     @property
     def summary(self) -> str:
         """One line."""
-        return self.preset.summary
+        return self.rules.summary
 
     @property
     def action(self) -> str:
         """The id of the action that it runs."""
-        return self.preset.action
+        return self.rules.action
 
     @cached_property
     def form(self) -> Form:
         """The form."""
-        return Form(self.preset)
+        return Form(self.rules)
 
     @property
     def input_schema(self) -> dict[str, Any]:
@@ -54,18 +54,18 @@ class TaskInfo:
 
     def output_schema(self, inputs: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The JSON Schema of ``value``; with ``inputs`` as narrow as they make it, else for the defaults."""
-        defaults = {name: entry.default for name, entry in self.preset.inputs.items() if entry.default is not None}
-        return Filling({**defaults, **(inputs or {})}, {"strict_schema": lambda value, _: value}).request(self.preset.output)
+        defaults = {name: entry.default for name, entry in self.rules.inputs.items() if entry.default is not None}
+        return Filling({**defaults, **(inputs or {})}, {"strict_schema": lambda value, _: value}).request(self.rules.output)
 
     @property
     def sample(self) -> Any:
         """A ``value`` as it could be."""
-        return self.preset.sample
+        return self.rules.sample
 
     @property
     def example(self) -> dict[str, Any]:
         """Inputs that run, but for files: those are named only."""
-        entries = self.preset.inputs.items()
+        entries = self.rules.inputs.items()
         return {name: entry.example for name, entry in entries if entry.example is not None}
 
     def describe(self) -> dict[str, Any]:
@@ -83,13 +83,13 @@ class TaskInfo:
 
 
 def list_tasks(connector: Connector) -> tuple[TaskInfo, ...]:
-    """The connector's presets in their order. Raises ManifestError where their part of the manifest is wrong."""
-    return tuple(TaskInfo(name, preset) for name, preset in _part(connector).presets.items())
+    """The connector's tasks in their order. Raises ManifestError where their part of the manifest is wrong."""
+    return tuple(TaskInfo(name, rules) for name, rules in _part(connector).tasks.items())
 
 
 def find_task(connector: Connector, name: str) -> TaskInfo:
-    """One preset; raises InputError, with the nearest name, where there is none."""
-    found = _part(connector).presets
+    """One task; raises InputError, with the nearest name, where there is none."""
+    found = _part(connector).tasks
     if name not in found:
         near = nearest(name, found)
         fix = f"Did you mean `{near}`?" if near else f"Known here: {', '.join(found) or 'none'}."
@@ -107,7 +107,7 @@ def run_task(
     options: CallOptions = CallOptions(),
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> TaskResult:
-    """The typed result of a preset; ``options`` are those of each call, and ``progress`` is told after each of several.
+    """The typed result of a task; ``options`` are those of each call, and ``progress`` is told after each of several.
 
     ``on_incomplete`` says what becomes of an answer that was refused, cut short or breaks its form: an AnswerError (``fail``), a result
     that says so with a warning (``warn``), or the result alone (``pass``). Raises ConnectorError.
@@ -129,8 +129,8 @@ async def arun_task(
     return await adrive(plan(_task(connector, name, inputs, connection, on_incomplete, options, progress)), connector, connection)
 
 
-def _part(connector: Connector) -> Presets:
-    return connector.part("presets", Presets)
+def _part(connector: Connector) -> Tasks:
+    return connector.part("tasks", Tasks)
 
 
 def _task(
@@ -141,10 +141,10 @@ def _task(
     policy: Policy,
     call: CallOptions,
     progress: Callable[[Progress], None],
-) -> Task:
+) -> TaskRun:
     info = find_task(connector, name)
     if policy not in POLICIES:
         raise InputError("There is no such policy.", [Fault("", "enum", "is no policy.", f"Use {', '.join(POLICIES)}.", POLICIES)])
     options = connection.options
     files = FilePolicy(options.roots, options.any_path, connection.limits.upload)
-    return Task(name, info.preset, _part(connector), info.form.check(inputs), files, policy, call, progress)
+    return TaskRun(name, info.rules, _part(connector), info.form.check(inputs), files, policy, call, progress)

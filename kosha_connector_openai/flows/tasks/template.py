@@ -73,7 +73,7 @@ class Filling:
         return self.fill(tree["$from"].get(self.values.get(tree["$choose"]), NOTHING), place)
 
     def translated(self, error: InputError) -> InputError:
-        """The error of the action's inputs, told of the preset's own inputs; a fault of no input stays where it is."""
+        """The error of the action's inputs, told of the task's own inputs; a fault of no input stays where it is."""
         faults = [self._translated(fault) for fault in error.faults]
         return InputError("The inputs make no valid call.", faults, hint=error.hint)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
+from warnings import warn
 
 from kosha_connector_openai.connector import Connector
 from kosha_connector_openai.core.actions import BODY, Catalog
@@ -78,7 +79,7 @@ class Flow:
         """A step that runs an action with its flat inputs. ``wait`` waits for the job that it starts; ``success`` are conditions."""
         return self._add(action, inputs, id, success, on_success, on_failure, description, "job" if wait else "action")
 
-    def preset(
+    def task(
         self,
         name: str,
         inputs: Mapping[str, Any] | None = None,
@@ -89,8 +90,13 @@ class Flow:
         on_failure: Sequence[Mapping[str, Any]] = (),
         description: str = "",
     ) -> StepDraft:
-        """A step that runs a preset."""
-        return self._add(name, inputs, id, success, on_success, on_failure, description, "preset")
+        """A step that runs a task."""
+        return self._add(name, inputs, id, success, on_success, on_failure, description, "task")
+
+    def preset(self, name: str, inputs: Mapping[str, Any] | None = None, **options: Any) -> StepDraft:
+        """``task`` by its name in version 0.1; goes in 0.2."""
+        warn("Flow.preset is now Flow.task.", DeprecationWarning, stacklevel=2)
+        return self.task(name, inputs, **options)
 
     def _add(
         self,
@@ -152,12 +158,12 @@ class Flow:
         inputs = {name: self._plain(value, literals, f"{pointer}/{escape(name)}") for name, value in step.inputs.items()}
         found: dict[str, Any] = {"stepId": step.id}
         found |= {"description": step.description} if step.description else {}
-        found |= _named(inputs) if step.kind == "preset" else _sent(step, inputs, catalog)
-        if step.kind == "preset":
+        found |= _named(inputs) if step.kind == "task" else _sent(step, inputs, catalog)
+        if step.kind == "task":
             from kosha_connector_openai.flows.tasks import find_task  # noqa: PLC0415 - few flows have one
 
-            # Other tools, which know no preset, find the operation that it uses.
-            found |= {"operationId": find_task(connector, step.action).action, "x-kosha-preset": step.action}
+            # Other tools, which know no task, find the operation that it uses.
+            found |= {"operationId": find_task(connector, step.action).action, "x-kosha-task": step.action}
         found |= {"successCriteria": list(map(_criterion, step.success))} if step.success else {}
         for name, actions in (("onSuccess", step.on_success), ("onFailure", step.on_failure)):
             found |= {name: [dict(action) for action in actions]} if actions else {}

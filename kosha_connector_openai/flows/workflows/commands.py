@@ -22,7 +22,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class StepCall:
     """Do this step with these inputs. ``once`` sends it once only: the document says itself when it is tried again."""
 
     step: Step
@@ -47,7 +47,7 @@ class Begun:
     attempt: int
 
 
-Move = Task | Pause | Begun | StepRecord
+Move = StepCall | Pause | Begun | StepRecord
 Moves = Generator[Move, Any, Any]
 
 

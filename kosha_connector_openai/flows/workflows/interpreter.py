@@ -1,4 +1,4 @@
-"""A run as a generator without I/O: it yields tasks, pauses and notes, is sent replies, and returns how it ended.
+"""A run as a generator without I/O: it yields step calls, pauses and notes, is sent replies, and returns how it ended.
 
 A step has succeeded where its criteria hold, or without criteria where its call did. A reply of 400 or above counts as a success only
 where a criterion asks for the status. A step that has failed, and that no failure action takes up, ends the run as failed.
@@ -24,7 +24,7 @@ from kosha_connector_openai.errors import (
     WorkflowError,
     WorkflowLimitError,
 )
-from kosha_connector_openai.flows.workflows.commands import Begun, End, Limits, Move, Moves, Pause, Task
+from kosha_connector_openai.flows.workflows.commands import Begun, End, Limits, Move, Moves, Pause, StepCall
 from kosha_connector_openai.flows.workflows.filling import fill_step
 from kosha_connector_openai.flows.workflows.model import Action, Document, Step, Workflow
 from kosha_connector_openai.flows.workflows.result import StepRecord
@@ -180,7 +180,7 @@ class Interpreter:
         if step.runner == "workflow":
             exchange.reply = yield from self._inner(step, inputs, depth)
         else:
-            exchange.reply = yield Task(step, inputs, step.retries, self._left())
+            exchange.reply = yield StepCall(step, inputs, step.retries, self._left())
         self._judge(attempt)
         return attempt
 

@@ -13,14 +13,14 @@ from kosha_connector_openai.flows.workflows.expressions import Expression
 from kosha_connector_openai.flows.workflows.templates import Template
 from kosha_connector_openai.schema import SchemaValidator
 
-Runner = Literal["operation", "workflow", "preset", "job"]
+Runner = Literal["operation", "workflow", "task", "job"]
 Turn = Literal["end", "goto", "retry"]
 Lookup = Callable[[Expression], Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A value for one input of a step. ``name`` is the input's own name; ``location`` is None for workflows and presets."""
+    """A value for one input of a step. ``name`` is the input's own name; ``location`` is None for workflows and tasks."""
 
     name: str
     location: str | None
@@ -78,7 +78,7 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step. ``target`` is an action's id, a workflow's id or a preset's name, as ``runner`` says."""
+    """One step. ``target`` is an action's id, a workflow's id or a task's name, as ``runner`` says."""
 
     id: str
     pointer: str

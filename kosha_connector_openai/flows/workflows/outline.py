@@ -34,7 +34,7 @@ def _workflow(workflow: Workflow) -> Tree:
 
 
 def _step(step: Step) -> Tree:
-    verbs = {"operation": "", "workflow": "workflow ", "preset": "preset ", "job": "job "}
+    verbs = {"operation": "", "workflow": "workflow ", "task": "task ", "job": "job "}
     parts: list[Tree] = [(f"must hold: {_asked(criterion.kind, criterion.text)}", ()) for criterion in step.criteria]
     parts += [("on success: " + _action(action), ()) for action in step.on_success]
     parts += [("on failure: " + _action(action), ()) for action in step.on_failure]

@@ -24,7 +24,7 @@ def read_body(node: Node, target: Target, place: Place) -> RequestBody:
     if target.lost:
         return RequestBody(Template(node.pointer, "constant", {}), None, (), node.pointer)
     if target.action is None:
-        node.unsupported("A request body is", "Give inputs of a workflow or a preset as parameters.")
+        node.unsupported("A request body is", "Give inputs of a workflow or a task as parameters.")
     elif not target.action.inputs.bodies:
         node.fault("body", "has no place: the operation takes no body.", "Leave it out.")
     content_type = fields["contentType"].text() if "contentType" in fields else None

@@ -14,16 +14,15 @@ from kosha_connector_openai.flows.workflows.model import Action, Criterion, Para
 from kosha_connector_openai.flows.workflows.name_check import Place
 from kosha_connector_openai.flows.workflows.node import Keys, Node
 from kosha_connector_openai.flows.workflows.parse_payload import read_body
-from kosha_connector_openai.flows.workflows.targets import Target, Targets
+from kosha_connector_openai.flows.workflows.targets import FINDERS, Target, Targets
 from kosha_connector_openai.flows.workflows.templates import Template, read_template
 from kosha_connector_openai.schema import safe
 from kosha_connector_openai.text import nearest
 
 OUTPUT: Final = re.compile(r"[a-zA-Z0-9._-]+")
-_TARGETS: Final = ("operationId", "operationPath", "workflowId", "x-kosha-preset")
 STEP: Final = Keys(
     ("stepId",),
-    (*_TARGETS, "x-kosha-job", "description", "parameters", "requestBody", "successCriteria", "onSuccess", "onFailure", "outputs"),
+    (*FINDERS, "x-kosha-job", "description", "parameters", "requestBody", "successCriteria", "onSuccess", "onFailure", "outputs"),
 )
 _PARAMETER: Final = Keys(("name", "value"), ("in",))
 _CRITERION: Final = Keys(("condition",), ("context", "type"))
@@ -112,7 +111,7 @@ class _Reader:
                     node.fault("duplicate", "is given twice in one list.", "Keep one.")
                 seen.add(key)
                 found[key] = parameter
-        if target.runner in ("workflow", "preset"):
+        if target.runner in ("workflow", "task"):
             for name in sorted(target.required - {parameter.name for parameter in found.values()}):
                 step.findings.add(f"{step.pointer}/parameters", f"required:{name}", f"does not give `{safe(name)}`, which is needed.")
         return tuple(found.values())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kosha_connector_openai.connector import CallOptions, Connection, Connector
 from kosha_connector_openai.errors import Fault, InputError
 from kosha_connector_openai.flows.usage import add_usage
-from kosha_connector_openai.flows.workflows.commands import Begun, End, Limits, Move, Moves, Pause, Task
+from kosha_connector_openai.flows.workflows.commands import Begun, End, Limits, Move, Moves, Pause, StepCall
 from kosha_connector_openai.flows.workflows.interpreter import Interpreter, checked_inputs
 from kosha_connector_openai.flows.workflows.journal import Journal, log
 from kosha_connector_openai.flows.workflows.model import Document, Workflow
@@ -133,7 +133,7 @@ def run_workflow(
         while True:
             move: Move = moves.send(answer)
             answer = None
-            if isinstance(move, Task):
+            if isinstance(move, StepCall):
                 answer = run.worker.do(move)
             elif isinstance(move, Pause):
                 sleep(move.seconds)
@@ -174,7 +174,7 @@ async def arun_workflow(
         while True:
             move: Move = moves.send(answer)
             answer = None
-            if isinstance(move, Task):
+            if isinstance(move, StepCall):
                 answer = await run.worker.ado(move)
             elif isinstance(move, Pause):
                 await (sleep or asyncio.sleep)(move.seconds)

@@ -13,7 +13,7 @@ from kosha_connector_openai.flows.workflows.model import Document, Parameter, St
 
 @dataclass(slots=True)
 class Reply:
-    """What came of one task. ``status`` is None where no reply came or there is none; ``error`` is what the call raised."""
+    """What came of one step. ``status`` is None where no reply came or there is none; ``error`` is what the call raised."""
 
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)

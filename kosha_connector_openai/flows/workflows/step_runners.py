@@ -1,4 +1,4 @@
-"""What does a task: a table by the step's runner, one row each for operations, presets and jobs; for threads and for event loops."""
+"""What runs a step: a table by the step's runner, one row each for operations, tasks and jobs; for threads and for event loops."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from kosha_connector_openai.connector import Action, CallOptions, Connection, Connector
 from kosha_connector_openai.core.result import Result
 from kosha_connector_openai.errors import ApiError, ConnectorError
-from kosha_connector_openai.flows.workflows.commands import Task
+from kosha_connector_openai.flows.workflows.commands import StepCall
 from kosha_connector_openai.flows.workflows.expressions import MISSING
 from kosha_connector_openai.flows.workflows.result import plain
 from kosha_connector_openai.flows.workflows.scope import Reply
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """Where tasks are done."""
+    """Where step calls are made."""
 
     connector: Connector
     connection: Connection
@@ -29,33 +29,33 @@ class Worker:
     handles: JobStore | None = None
     """Keeps the handle of each job that a step starts, so that any process can go on with it."""
 
-    def action(self, task: Task) -> Action:
-        """The action that a task runs, as the connection's description has it."""
-        return self.connector.catalog_of(self.connection)[task.step.target]
+    def action(self, call: StepCall) -> Action:
+        """The action that a call runs, as the connection's description has it."""
+        return self.connector.catalog_of(self.connection)[call.step.target]
 
-    def call(self, task: Task) -> CallOptions:
-        """The options of the calls of one task: never longer than the run may still take."""
+    def options_of(self, call: StepCall) -> CallOptions:
+        """The options of the calls of one step: never longer than the run may still take."""
         usual = self.options.timeout or self.connection.timeouts.total
-        if task.step.runner == "operation" and self.options.timeout is None:
-            usual = self.action(task).overlay.timeout or usual
-        attempts = 1 if task.once else self.options.attempts
-        return replace(self.options, timeout=min(usual, max(task.seconds, 0.001)), attempts=attempts, out=None)
+        if call.step.runner == "operation" and self.options.timeout is None:
+            usual = self.action(call).overlay.timeout or usual
+        attempts = 1 if call.once else self.options.attempts
+        return replace(self.options, timeout=min(usual, max(call.seconds, 0.001)), attempts=attempts, out=None)
 
-    def do(self, task: Task) -> Reply:
-        """What came of a task; an error is part of it."""
+    def do(self, call: StepCall) -> Reply:
+        """What came of a step; an error is part of it."""
         try:
-            return _RUNNERS[task.step.runner](self, task)
+            return _RUNNERS[call.step.runner](self, call)
         except ConnectorError as error:
-            return self._refused(task, error)
+            return self._refused(call, error)
 
-    async def ado(self, task: Task) -> Reply:
+    async def ado(self, call: StepCall) -> Reply:
         """The same on the running event loop."""
         try:
-            return await _ASYNC_RUNNERS[task.step.runner](self, task)
+            return await _ASYNC_RUNNERS[call.step.runner](self, call)
         except ConnectorError as error:
-            return self._refused(task, error)
+            return self._refused(call, error)
 
-    def _refused(self, task: Task, error: ConnectorError) -> Reply:
+    def _refused(self, call: StepCall, error: ConnectorError) -> Reply:
         body = error.body if isinstance(error, ApiError) and error.body is not None else MISSING
         if isinstance(error, ApiError) and error.place and body is not MISSING:
             body = {error.place.removeprefix("/"): body}
@@ -68,28 +68,28 @@ class Worker:
             requests=getattr(error, "attempts", 0),
             error=error,
         )
-        return self._addressed(reply, task)
+        return self._addressed(reply, call)
 
-    def _addressed(self, reply: Reply, task: Task) -> Reply:
+    def _addressed(self, reply: Reply, call: StepCall) -> Reply:
         """The reply with the method and, where it is asked for, the URL that it came from."""
-        if task.step.runner == "operation":
-            reply.method = self.action(task).operation.method
-            if task.step.asks_url:
+        if call.step.runner == "operation":
+            reply.method = self.action(call).operation.method
+            if call.step.asks_url:
                 try:
-                    reply.url = self.connector.preview(task.step.target, task.inputs, self.connection).url
+                    reply.url = self.connector.preview(call.step.target, call.inputs, self.connection).url
                 except ConnectorError:
                     reply.url = None
         return reply
 
 
-def _operation(worker: Worker, task: Task) -> Reply:
-    result = worker.connector.run(task.step.target, task.inputs, worker.connection, worker.call(task))
-    return worker._addressed(_reply(result), task)
+def _operation(worker: Worker, call: StepCall) -> Reply:
+    result = worker.connector.run(call.step.target, call.inputs, worker.connection, worker.options_of(call))
+    return worker._addressed(_reply(result), call)
 
 
-async def _aoperation(worker: Worker, task: Task) -> Reply:
-    result = await worker.connector.arun(task.step.target, task.inputs, worker.connection, worker.call(task))
-    return worker._addressed(_reply(result), task)
+async def _aoperation(worker: Worker, call: StepCall) -> Reply:
+    result = await worker.connector.arun(call.step.target, call.inputs, worker.connection, worker.options_of(call))
+    return worker._addressed(_reply(result), call)
 
 
 def _reply(result: Result) -> Reply:
@@ -105,19 +105,19 @@ def _reply(result: Result) -> Reply:
     )
 
 
-def _preset(worker: Worker, task: Task) -> Reply:
+def _task(worker: Worker, call: StepCall) -> Reply:
     from kosha_connector_openai.flows.tasks import run_task  # noqa: PLC0415 - few documents name one
 
-    return _of_preset(run_task(worker.connector, task.step.target, task.inputs, worker.connection, options=worker.call(task)))
+    return _of_task(run_task(worker.connector, call.step.target, call.inputs, worker.connection, options=worker.options_of(call)))
 
 
-async def _apreset(worker: Worker, task: Task) -> Reply:
+async def _atask(worker: Worker, call: StepCall) -> Reply:
     from kosha_connector_openai.flows.tasks import arun_task  # noqa: PLC0415
 
-    return _of_preset(await arun_task(worker.connector, task.step.target, task.inputs, worker.connection, options=worker.call(task)))
+    return _of_task(await arun_task(worker.connector, call.step.target, call.inputs, worker.connection, options=worker.options_of(call)))
 
 
-def _of_preset(result: TaskResult) -> Reply:
+def _of_task(result: TaskResult) -> Reply:
     return Reply(
         body=plain(result.value),
         usage=result.usage or None,
@@ -127,20 +127,20 @@ def _of_preset(result: TaskResult) -> Reply:
     )
 
 
-def _job(worker: Worker, task: Task) -> Reply:
+def _job(worker: Worker, call: StepCall) -> Reply:
     from kosha_connector_openai.flows.jobs import Jobs, WaitOptions  # noqa: PLC0415 - few documents name one
 
     jobs = Jobs(worker.connector, worker.connection, store=worker.handles)
-    handle = jobs.start(task.step.target, task.inputs, worker.call(task))
-    return _of_job(jobs.fetch(jobs.wait(handle, WaitOptions(timeout=task.seconds), fresh=True).check()))
+    handle = jobs.start(call.step.target, call.inputs, worker.options_of(call))
+    return _of_job(jobs.fetch(jobs.wait(handle, WaitOptions(timeout=call.seconds), fresh=True).check()))
 
 
-async def _ajob(worker: Worker, task: Task) -> Reply:
+async def _ajob(worker: Worker, call: StepCall) -> Reply:
     from kosha_connector_openai.flows.jobs import AsyncJobs, WaitOptions  # noqa: PLC0415
 
     jobs = AsyncJobs(worker.connector, worker.connection, store=worker.handles)
-    handle = await jobs.start(task.step.target, task.inputs, worker.call(task))
-    return _of_job(await jobs.fetch((await jobs.wait(handle, WaitOptions(timeout=task.seconds), fresh=True)).check()))
+    handle = await jobs.start(call.step.target, call.inputs, worker.options_of(call))
+    return _of_job(await jobs.fetch((await jobs.wait(handle, WaitOptions(timeout=call.seconds), fresh=True)).check()))
 
 
 def _of_job(result: JobResult) -> Reply:
@@ -154,9 +154,9 @@ def _of_job(result: JobResult) -> Reply:
     return Reply(body=value if isinstance(value, (bytes, bytearray)) else plain(value), usage=result.usage, requests=1)
 
 
-_RUNNERS: Final[Mapping[str, Callable[[Worker, Task], Reply]]] = {"operation": _operation, "preset": _preset, "job": _job}
-_ASYNC_RUNNERS: Final[Mapping[str, Callable[[Worker, Task], Awaitable[Reply]]]] = {
+_RUNNERS: Final[Mapping[str, Callable[[Worker, StepCall], Reply]]] = {"operation": _operation, "task": _task, "job": _job}
+_ASYNC_RUNNERS: Final[Mapping[str, Callable[[Worker, StepCall], Awaitable[Reply]]]] = {
     "operation": _aoperation,
-    "preset": _apreset,
+    "task": _atask,
     "job": _ajob,
 }

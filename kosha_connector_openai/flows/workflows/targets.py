@@ -1,4 +1,4 @@
-"""What a step runs: an operation of the connector, another workflow, a preset or a job. A table, so that a kind more is a row more."""
+"""What a step runs: an operation of the connector, another workflow, a task or a job. A table, so that a kind more is a row more."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ from kosha_connector_openai.text import nearest
 
 _PATH: Final = re.compile(r"\{\$sourceDescriptions\.([A-Za-z0-9_-]+)\.url\}#(/paths/.+)")
 _HEADER: Final = "header"
+_TASK: Final = ("x-kosha-task", "x-kosha-preset")
+"""The key that names a task; its second spelling is that of version 0.1, and goes in 0.2."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What one step runs; ``names`` are the inputs of a workflow or a preset, ``required`` those that it needs."""
+    """What one step runs; ``names`` are the inputs of a workflow or a task, ``required`` those that it needs."""
 
     runner: Runner
     name: str
@@ -84,17 +86,17 @@ class Targets:
 
     def find(self, node: Node, fields: Mapping[str, Node]) -> Target:
         """The step's target; what is wrong with it is noted."""
-        named = [name for name in _FINDERS if name in fields]
-        if named == ["operationId", "x-kosha-preset"]:
-            found = self._preset(fields["x-kosha-preset"])
+        named = [name for name in FINDERS if name in fields]
+        if named in (["operationId", key] for key in _TASK):
+            found = self._task(fields[named[1]])
             if not found.lost and fields["operationId"].value not in (found.action_id, None):
-                fields["operationId"].fault("const", "is not the operation that the preset uses.", f"It uses `{found.action_id}`.")
+                fields["operationId"].fault("const", "is not the operation that the task uses.", f"It uses `{found.action_id}`.")
             return found.target
         if len(named) != 1:
-            what = "operationId, operationPath, workflowId or x-kosha-preset"
+            what = "operationId, operationPath, workflowId or x-kosha-task"
             node.fault("exclusive", f"must name one of {what}, and {'none' if not named else 'only one'} of them.")
             return Target("operation", "", lost=True)
-        target = _FINDERS[named[0]](self, fields[named[0]])
+        target = FINDERS[named[0]](self, fields[named[0]])
         return self._job(fields["x-kosha-job"], target) if "x-kosha-job" in fields else target
 
     def _lost(self, node: Node, message: str, known: Any = (), rule: str = "unknown", name: str = "") -> Target:
@@ -143,18 +145,18 @@ class Targets:
             return self._lost(node, "names no workflow of this document.", self._workflows, name=name)
         return Target("workflow", name, None, self._workflows[name].inputs, frozenset(self._required[name]))
 
-    def _preset(self, node: Node) -> _Preset:
+    def _task(self, node: Node) -> _TaskTarget:
         from kosha_connector_openai.flows.tasks import find_task  # noqa: PLC0415 - few documents name one
 
         try:
             info = find_task(self._connector, node.text())
         except ConnectorError as error:
             fault: Fault | None = next(iter(getattr(error, "faults", ())), None)
-            node.fault("unknown", "names no preset.", fault.fix if fault else "")
-            return _Preset(Target("preset", "", lost=True), "")
+            node.fault("unknown", "names no task.", fault.fix if fault else "")
+            return _TaskTarget(Target("task", "", lost=True), "")
         schema = info.input_schema
         names, required = frozenset(schema.get("properties", {})), frozenset(schema.get("required", ()))
-        return _Preset(Target("preset", info.name, None, names, required), info.action)
+        return _TaskTarget(Target("task", info.name, None, names, required), info.action)
 
     def _job(self, node: Node, target: Target) -> Target:
         from kosha_connector_openai.manifest.parts import Jobs  # noqa: PLC0415 - few documents name one
@@ -169,7 +171,7 @@ class Targets:
 
 
 @dataclass(frozen=True, slots=True)
-class _Preset:
+class _TaskTarget:
     target: Target
     action_id: str
 
@@ -178,9 +180,10 @@ class _Preset:
         return self.target.lost
 
 
-_FINDERS: Final[Mapping[str, Callable[[Targets, Node], Target]]] = {
+FINDERS: Final[Mapping[str, Callable[[Targets, Node], Target]]] = {
     "operationId": Targets._operation_id,
     "operationPath": Targets._operation_path,
     "workflowId": Targets._workflow,
-    "x-kosha-preset": lambda targets, node: targets._preset(node).target,
+    **dict.fromkeys(_TASK, lambda targets, node: targets._task(node).target),
 }
+"""The keys of a step that name what it runs."""

@@ -57,11 +57,11 @@ if TYPE_CHECKING:
     from kosha_connector_openai.manifest.parts.relay import RelayRules as RelayRules
     from kosha_connector_openai.manifest.parts.tasks import FileRule as FileRule
     from kosha_connector_openai.manifest.parts.tasks import Input as Input
-    from kosha_connector_openai.manifest.parts.tasks import Preset as Preset
-    from kosha_connector_openai.manifest.parts.tasks import Presets as Presets
     from kosha_connector_openai.manifest.parts.tasks import Rank as Rank
     from kosha_connector_openai.manifest.parts.tasks import Split as Split
     from kosha_connector_openai.manifest.parts.tasks import StrictRules as StrictRules
+    from kosha_connector_openai.manifest.parts.tasks import TaskRules as TaskRules
+    from kosha_connector_openai.manifest.parts.tasks import Tasks as Tasks
     from kosha_connector_openai.manifest.parts.tasks import step as step
     from kosha_connector_openai.manifest.parts.triggers import Delivery as Delivery
     from kosha_connector_openai.manifest.parts.triggers import EventKind as EventKind
@@ -80,7 +80,7 @@ else:
             "paging": "ListRule PageForm Paging",
             "pickers": "FieldPicker Picker Pickers",
             "relay": "RelayRules",
-            "tasks": "FileRule Input Preset Presets Rank Split StrictRules step",
+            "tasks": "FileRule Input TaskRules Tasks Rank Split StrictRules step",
             "triggers": "Delivery EventKind FollowUp PollRule Triggers",
         },
     )

@@ -1,4 +1,4 @@
-"""The part ``presets``: small tasks over an action: their form, where each input goes in the action's inputs, where the answer lies.
+"""The part ``tasks``: small tasks over an action: their form, where each input goes in the action's inputs, where the answer lies.
 
 A request is a tree of values written by the author. An object whose first key begins with ``$`` is a step of a closed language; it is
 replaced by what it gives, and an entry whose step gives nothing is left out. What a user enters is put in its place and never read again:
@@ -21,7 +21,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from kosha_connector_openai.manifest.manifest import Line, Name
-from kosha_connector_openai.manifest.part import Part
+from kosha_connector_openai.manifest.part import Part, renamed
 
 Pointer = Annotated[str, Field(pattern=r"^(/.*)?$")]
 Count = Annotated[int, Field(ge=1)]
@@ -53,7 +53,7 @@ class FileRule(Part):
 
 
 class Input(Part):
-    """One field of a preset's form."""
+    """One field of a task's form."""
 
     label: Name
     help: Line
@@ -108,7 +108,7 @@ class StrictRules(Part):
     characters: Count = Field(default=120_000, description="Of all names and listed values together.")
 
 
-class Preset(Part):
+class TaskRules(Part):
     """A task: its form, the action's inputs made from it, and the result."""
 
     title: Name
@@ -137,11 +137,16 @@ class Preset(Part):
         return self
 
 
-class Presets(Part):
-    """All presets of a connector."""
+class Tasks(Part):
+    """All tasks of a connector."""
 
     strict: StrictRules = Field(default_factory=StrictRules)
-    presets: Mapping[TaskName, Preset] = Field(default_factory=dict)
+    tasks: Mapping[TaskName, TaskRules] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_presets(cls, raw: Any) -> Any:
+        return renamed(raw, "presets", "tasks")  # its name in version 0.1; goes in 0.2
 
 
 def _named(rules: Split | Rank) -> tuple[str, ...]:

@@ -139,7 +139,7 @@ def test_polls(empty: Connector, at: Here) -> None:
         assert [event.type for event in events] == ["batch.completed"]
 
 
-def test_presets(empty: Connector, at: Here) -> None:
+def test_tasks(empty: Connector, at: Here) -> None:
     answer = {
         "object": "response",
         "status": "completed",

@@ -61,3 +61,9 @@ def test_a_missing_file_is_a_manifest_error(tmp_path: Path) -> None:
 def test_the_schema_for_editors_is_closed() -> None:
     """The published JSON Schema refuses unknown keys too."""
     assert Manifest.model_json_schema()["additionalProperties"] is False
+
+
+def test_the_part_of_version_0_1_is_the_part_of_today() -> None:
+    """``parts: {presets: ...}`` still names the tasks, for one minor version more."""
+    manifest = parse_manifest(SMALL + b"parts: {presets: tasks.yaml}\n")
+    assert manifest.parts == {"tasks": "tasks.yaml"}

@@ -1,4 +1,4 @@
-"""Presets over mocked answers, and what was really sent."""
+"""Tasks over mocked answers, and what was really sent."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def connection(connector: Connector, key: str) -> Connection:
 
 @pytest.fixture
 def run(connector: Connector, connection: Connection) -> Run:
-    """Runs a preset by name."""
+    """Runs a task by name."""
 
-    def call(preset: str, inputs: dict[str, Any], **options: Any) -> TaskResult:
-        return run_task(connector, preset, inputs, connection, **options)
+    def call(task: str, inputs: dict[str, Any], **options: Any) -> TaskResult:
+        return run_task(connector, task, inputs, connection, **options)
 
     return call
 

@@ -160,14 +160,14 @@ def heard(*segments: tuple[float, float, str], text: str = "") -> dict[str, Any]
 @pytest.fixture
 def small(connector: Connector, monkeypatch: pytest.MonkeyPatch) -> None:
     """A connector whose limit is five seconds."""
-    from kosha_connector_openai.manifest.parts.tasks import Presets
+    from kosha_connector_openai.manifest.parts.tasks import Tasks
 
-    part = connector.part("presets", Presets)
-    presets = {
-        name: preset.model_copy(update={"split": preset.split.model_copy(update={"seconds": 5, "quiet": 0.2})} if preset.split else {})
-        for name, preset in part.presets.items()
+    part = connector.part("tasks", Tasks)
+    tasks = {
+        name: task.model_copy(update={"split": task.split.model_copy(update={"seconds": 5, "quiet": 0.2})} if task.split else {})
+        for name, task in part.tasks.items()
     }
-    monkeypatch.setitem(connector._parts, "presets", part.model_copy(update={"presets": presets}))
+    monkeypatch.setitem(connector._parts, "tasks", part.model_copy(update={"tasks": tasks}))
 
 
 def pieces_sent(mock: HTTPXMock) -> list[bytes]:
@@ -177,15 +177,15 @@ def pieces_sent(mock: HTTPXMock) -> list[bytes]:
 
 
 @pytest.mark.usefixtures("small")
-@pytest.mark.parametrize("preset", ["transcribe", "translate-audio"])
-def test_a_long_sound_is_one_transcript(preset: str, run: Run, httpx_mock: HTTPXMock) -> None:
+@pytest.mark.parametrize("task", ["transcribe", "translate-audio"])
+def test_a_long_sound_is_one_transcript(task: str, run: Run, httpx_mock: HTTPXMock) -> None:
     """Each piece is one call, in order; texts are joined with a blank, usage is summed."""
     content = tone(12)
     for index in range(3):
         usage = {"type": "duration", "seconds": 5}
         httpx_mock.add_response(json={"text": f" part {index}.\n", "usage": usage}, headers={"x-request-id": f"req_{index}"})
     seen: list[Progress] = []
-    result = run(preset, {"audio": content}, progress=seen.append)
+    result = run(task, {"audio": content}, progress=seen.append)
     assert result.value == "part 0. part 1. part 2."
     assert [now.calls for now in seen] == [1, 2, 3]
     assert seen[-1].done == pytest.approx(12, abs=0.001)

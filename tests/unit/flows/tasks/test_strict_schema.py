@@ -9,13 +9,13 @@ import pytest
 from kosha_connector_openai import open_connector
 from kosha_connector_openai.errors import InputError
 from kosha_connector_openai.flows.tasks.strict_schema import StrictSchema
-from kosha_connector_openai.manifest.parts.tasks import Presets, StrictRules
+from kosha_connector_openai.manifest.parts.tasks import StrictRules, Tasks
 
 
 @pytest.fixture(scope="module")
 def rules() -> StrictRules:
     with open_connector() as connector:
-        return connector.part("presets", Presets).strict
+        return connector.part("tasks", Tasks).strict
 
 
 def strict(schema: dict[str, Any], rules: StrictRules) -> StrictSchema:

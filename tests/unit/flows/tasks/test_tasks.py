@@ -1,4 +1,4 @@
-"""Presets of one call: what is sent, what comes back, and every way in which an answer is not what was asked for."""
+"""Tasks of one call: what is sent, what comes back, and every way in which an answer is not what was asked for."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def test_the_ten(connector: Connector) -> None:
     for info in found:
         assert info.action in connector.catalog
         assert SchemaValidator(info.output_schema(info.example)).check(info.sample).faults == ()
-        files = {name: b"RIFF" for name, entry in info.preset.inputs.items() if entry.file}
+        files = {name: b"RIFF" for name, entry in info.rules.inputs.items() if entry.file}
         checked = info.form.check({**info.example, **files})
-        for name, entry in info.preset.inputs.items():
+        for name, entry in info.rules.inputs.items():
             if entry.default is not None and name not in info.example:
                 assert checked[name] == entry.default
         json.dumps(info.describe())
@@ -302,7 +302,7 @@ def test_a_verdict_that_is_missing_is_no_verdict(run: Run, httpx_mock: HTTPXMock
 
 
 @pytest.mark.parametrize(
-    ("preset", "inputs", "pointer", "rule", "fix"),
+    ("task", "inputs", "pointer", "rule", "fix"),
     [
         ("ask", {}, "/question", "required", "Add `question`."),
         ("ask", {"qestion": "x"}, "/qestion", "unknown", "Did you mean `question`?"),
@@ -319,10 +319,10 @@ def test_a_verdict_that_is_missing_is_no_verdict(run: Run, httpx_mock: HTTPXMock
         ("extract", {"text": "x", "schema": {"type": "array"}}, "/schema", "type", "Make it the property of an object."),
     ],
 )
-def test_wrong_inputs(preset: str, inputs: dict[str, Any], pointer: str, rule: str, fix: str, run: Run) -> None:
+def test_wrong_inputs(task: str, inputs: dict[str, Any], pointer: str, rule: str, fix: str, run: Run) -> None:
     """Each fault has its pointer, its rule and words, as an action's has; nothing is sent."""
     with pytest.raises(InputError) as caught:
-        run(preset, inputs)
+        run(task, inputs)
     found = next(fault for fault in caught.value.faults if fault.pointer == pointer)
     assert found.rule == rule
     assert found.message
@@ -336,14 +336,14 @@ def test_all_faults_at_once(run: Run) -> None:
     assert {fault.pointer for fault in caught.value.faults} == {"/image", "/question", "/detail"}
 
 
-def test_a_fault_that_only_the_action_knows_is_told_of_the_presets_own_input(run: Run) -> None:
+def test_a_fault_that_only_the_action_knows_is_told_of_the_tasks_own_input(run: Run) -> None:
     """The action's pointer is turned back into the input that stands there."""
     with pytest.raises(InputError) as caught:
         run("semantic-search", {"query": "x", "texts": ["fine", "torn \ud800"]})
     assert {fault.pointer for fault in caught.value.faults} == {"/texts/1"}
 
 
-def test_an_unknown_preset(connector: Connector) -> None:
+def test_an_unknown_task(connector: Connector) -> None:
     """The nearest name is offered."""
     with pytest.raises(InputError) as caught:
         find_task(connector, "transcibe")

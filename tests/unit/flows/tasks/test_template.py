@@ -9,7 +9,7 @@ import pytest
 from kosha_connector_openai.errors import Fault, InputError, ManifestError
 from kosha_connector_openai.flows.tasks.template import Filling, read
 from kosha_connector_openai.manifest.part import parse_part
-from kosha_connector_openai.manifest.parts.tasks import Presets
+from kosha_connector_openai.manifest.parts.tasks import Tasks
 
 VALUES: dict[str, Any] = {"a": "A", "n": 3, "no": False, "none": [], "list": ["x", "y"]}
 FORMS = {"json": lambda value, pointer: f"{pointer}={value}"}
@@ -71,7 +71,7 @@ def test_reading_an_answer(tree: Any, value: Any) -> None:
 
 
 PART = """
-presets:
+tasks:
   one:
     title: One
     summary: One thing.
@@ -103,11 +103,20 @@ presets:
 def test_a_wrong_tree_is_refused_when_it_is_loaded(request_: str, more: str, words: str) -> None:
     """Its author learns of it, and no run does."""
     with pytest.raises(ManifestError) as caught:
-        parse_part((PART % (request_, more)).encode(), Presets, name="presets.yaml")
+        parse_part((PART % (request_, more)).encode(), Tasks, name="tasks.yaml")
     assert words in str(caught.value)
 
 
 def test_a_good_part_loads() -> None:
     """The same text without a fault."""
-    part = parse_part((PART % ("{x: {$input: a}}", "")).encode(), Presets, name="presets.yaml")
-    assert list(part.presets) == ["one"]
+    part = parse_part((PART % ("{x: {$input: a}}", "")).encode(), Tasks, name="tasks.yaml")
+    assert list(part.tasks) == ["one"]
+
+
+def test_the_key_of_version_0_1_still_holds_the_tasks() -> None:
+    """Other people's folders load for one minor version more; both keys together are a fault."""
+    text = PART % ("{x: {$input: a}}", "")
+    assert list(parse_part(text.replace("tasks:", "presets:").encode(), Tasks, name="tasks.yaml").tasks) == ["one"]
+    with pytest.raises(ManifestError) as refusal:
+        parse_part((text + "\npresets: {}\n").encode(), Tasks, name="tasks.yaml")
+    assert [fault.pointer for fault in refusal.value.faults] == ["/presets"]

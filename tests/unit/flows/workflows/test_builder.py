@@ -68,18 +68,18 @@ def test_inputs_stand_where_the_operation_has_them(connector: Connector) -> None
     assert made.document(connector).workflows["f"].steps[1].runner == "job"
 
 
-def test_a_preset_is_exported_with_its_operation_for_other_tools(connector: Connector, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_task_is_exported_with_its_operation_for_other_tools(connector: Connector, monkeypatch: pytest.MonkeyPatch) -> None:
     made = Flow("sort")
-    sort = made.preset("classify", {"text": made.input("text"), "labels": ["praise", "complaint"]}, id="sort")
+    sort = made.task("classify", {"text": made.input("text"), "labels": ["praise", "complaint"]}, id="sort")
     made.output("label", sort.output("label"))
     step = made.to_arazzo(connector)["workflows"][0]["steps"][0]
-    assert (step["operationId"], step["x-kosha-preset"]) == ("createChatCompletion", "classify")
+    assert (step["operationId"], step["x-kosha-task"]) == ("createChatCompletion", "classify")
     with Sandbox() as upstream:
         monkeypatch.setenv("OPENAI_API_KEY", upstream.key)
         connection = connector.connection({"server_url": upstream.url, "api_key": "env:OPENAI_API_KEY"})
         result = run_workflow(made.document(connector), connector, connection, {"text": "Thank you!"})
     assert result.outputs["label"] in ("praise", "complaint")
-    assert result.steps[0].runner == "preset"
+    assert result.steps[0].runner == "task"
 
 
 def test_what_is_no_json_is_refused_with_its_place(connector: Connector) -> None:
@@ -96,3 +96,12 @@ def test_an_expression_that_leads_nowhere_is_refused(connector: Connector) -> No
     with pytest.raises(WorkflowDocumentError) as refusal:
         made.document(connector)
     assert [fault.pointer for fault in refusal.value.faults] == ["/workflows/0/steps/0/requestBody/payload/input"]
+
+
+def test_the_method_of_version_0_1_makes_a_task(connector: Connector) -> None:
+    """``Flow.preset`` makes what ``Flow.task`` makes, and warns."""
+    old, new = Flow("f"), Flow("f")
+    with pytest.warns(DeprecationWarning, match=r"Flow\.task"):
+        old.preset("classify", {"text": "x", "labels": ["a", "b"]}, id="sort")
+    new.task("classify", {"text": "x", "labels": ["a", "b"]}, id="sort")
+    assert old.to_arazzo(connector) == new.to_arazzo(connector)
