@@ -28,7 +28,7 @@ _HOP = frozenset({"connection", "content-length", "host", "keep-alive", "transfe
 def ours(upstream: str) -> None:
     """The gateway on the aiohttp engine."""
     from kosha_connector_openai import open_connector
-    from kosha_connector_openai.gateway import Server, make_service, read_settings
+    from kosha_connector_openai.gateway import GatewayServer, make_service, read_settings
     from kosha_connector_openai.gateway.access import hash_token
 
     os.environ["OPENAI_API_KEY"] = KEY
@@ -44,7 +44,7 @@ def ours(upstream: str) -> None:
     settings = read_settings(given, environ={})
     with open_connector() as connector:
         service = make_service(connector, settings)
-        Server(service, settings, [_listener()]).run()
+        GatewayServer(service, settings, [_listener()]).run()
 
 
 def httpx(upstream: str) -> None:

@@ -17,12 +17,12 @@ import uvicorn
 from kosha_connector_openai.connector import Connector
 from kosha_connector_openai.core.record import Record
 from kosha_connector_openai.gateway.access.admission import Admission
-from kosha_connector_openai.gateway.access.authentication import Inbound
+from kosha_connector_openai.gateway.access.authentication import Authenticator
 from kosha_connector_openai.gateway.access.origin_policy import OriginPolicy
 from kosha_connector_openai.gateway.access.tokens import hash_token
-from kosha_connector_openai.gateway.app import Doors, Gateway
+from kosha_connector_openai.gateway.app import Gateway, Guards
+from kosha_connector_openai.gateway.observe.exchange_record import ExchangeRecord
 from kosha_connector_openai.gateway.protocol import guarded
-from kosha_connector_openai.gateway.records import Exchange
 from kosha_connector_openai.gateway.settings import Settings, read_settings
 from kosha_connector_openai.secrets.stores.environment import EnvironmentStore
 
@@ -45,7 +45,7 @@ class Running:
 
     url: str
     port: int
-    exchanges: list[Exchange] = field(default_factory=list)
+    exchanges: list[ExchangeRecord] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
     admission: Admission | None = None
     loop: asyncio.AbstractEventLoop | None = None
@@ -109,13 +109,13 @@ def serving(
             calls=limits.calls_total, streams=limits.streams_total, queue=limits.queue, queue_seconds=limits.queue_seconds
         )
         names = found.connections or {"default": None}
-        doors = Doors(
+        guards = Guards(
             policy=OriginPolicy(host=found.host, hosts=found.hosts, cors_origins=found.cors_origins),
-            authenticate=Inbound(found, connector.catalog),
+            authenticate=Authenticator(found, connector.catalog),
             admission=running.admission,
             observe=running.exchanges.append,
         )
-        app = Gateway(connector, dict.fromkeys(names, connection), found, doors)
+        app = Gateway(connector, dict.fromkeys(names, connection), found, guards)
         if change:
             change(app)
         with _server(app, found, running, connector):

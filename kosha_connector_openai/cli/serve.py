@@ -45,7 +45,7 @@ def serve(
     session: Session = ctx.obj
     try:
         from kosha_connector_openai.gateway import (  # noqa: PLC0415 - an extra
-            Server,
+            GatewayServer,
             listen,
             make_service,
             read_settings,
@@ -69,7 +69,7 @@ def serve(
         for line in _greeting(settings, service, sockets[0].getsockname()[1]):
             note(line)
         _no_core_dumps()
-        Server(service, settings, sockets).run()
+        GatewayServer(service, settings, sockets).run()
 
 
 def make_gateway(settings: dict[str, Any]) -> typer.Typer:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kosha_connector_openai._face import face
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.gateway.server import Server as Server
+    from kosha_connector_openai.gateway.server import GatewayServer as GatewayServer
     from kosha_connector_openai.gateway.server import listen as listen
     from kosha_connector_openai.gateway.service import Service as Service
     from kosha_connector_openai.gateway.service import make_service as make_service
@@ -19,7 +19,7 @@ else:
     __getattr__, __all__ = face(
         __name__,
         {
-            "server": "Server listen",
+            "server": "GatewayServer listen",
             "service": "Service make_service",
             "settings": "ConnectionEntry DEFAULT Settings read_settings",
         },

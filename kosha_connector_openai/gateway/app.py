@@ -14,19 +14,29 @@ from kosha_connector_openai.core.transport import load_async_engine
 from kosha_connector_openai.errors import SetupError
 from kosha_connector_openai.gateway.access import Admission, OriginPolicy, Shed
 from kosha_connector_openai.gateway.exchange import (
-    Answer,
+    BodyBudget,
     Broken,
+    CallContext,
     ClientLeft,
     HeaderRules,
     Headers,
     Passage,
     Refused,
-    Site,
-    Store,
+    UpstreamResponse,
     UsageFinder,
 )
-from kosha_connector_openai.gateway.observe import AuditError, AuditLog, Visit
-from kosha_connector_openai.gateway.records import Authenticate, Caller, Observe, Owners, Page, Pages, Receive, Refusal, Scope, Send
+from kosha_connector_openai.gateway.observe import AuditError, AuditLog, ExchangeRecord, Observe
+from kosha_connector_openai.gateway.records import (
+    Authenticate,
+    Caller,
+    ErrorResponse,
+    Owners,
+    Pages,
+    Receive,
+    Scope,
+    Send,
+    ServicePage,
+)
 from kosha_connector_openai.gateway.replies import (
     FAILED,
     FORBIDDEN,
@@ -41,7 +51,7 @@ from kosha_connector_openai.gateway.replies import (
     send_refusal,
     shed,
 )
-from kosha_connector_openai.gateway.routes import Place, Route, Routes, pairs
+from kosha_connector_openai.gateway.routes import PathMatch, Route, RouteTable, pairs
 from kosha_connector_openai.gateway.settings import Settings
 from kosha_connector_openai.manifest.parts import RelayRules
 
@@ -51,7 +61,7 @@ ABORT: Final = "kosha.abort"
 
 
 @dataclass(frozen=True, slots=True)
-class Doors:
+class Guards:
     """Who decides, in this order, whether a request comes in; and who is told what came of it."""
 
     policy: OriginPolicy
@@ -66,7 +76,7 @@ class Doors:
 class Gateway:
     """``await gateway(scope, receive, send)``, as any ASGI server calls it. It owns nothing that it is given."""
 
-    def __init__(self, connector: Connector, connections: Mapping[str, Connection], settings: Settings, doors: Doors) -> None:
+    def __init__(self, connector: Connector, connections: Mapping[str, Connection], settings: Settings, guards: Guards) -> None:
         """``connections`` are those that callers may name, by name. Raises ManifestError, DocumentError."""
         rules = connector.part("relay", RelayRules)
         most = settings.limits.calls_total + settings.limits.streams_total
@@ -74,19 +84,19 @@ class Gateway:
         for each in self._connections.values():
             load_async_engine(each)
         self._retired = frozenset(name for name, entry in settings.connections.items() if entry.retired)
-        self._doors = doors
+        self._guards = guards
         self._met: dict[tuple[str, str], bool] = {}
-        self._routes = Routes(connector.catalog)
-        self._site = Site(
+        self._routes = RouteTable(connector.catalog)
+        self._context = CallContext(
             connector=connector,
             limits=settings.limits,
             rules=rules,
             headers=HeaderRules(rules, connector.manifest.result.headers),
-            admission=doors.admission,
+            admission=guards.admission,
             usage=UsageFinder(connector.manifest.result.usage),
             refused=frozenset(rules.refused_fields),
-            store=Store(settings.limits.bodies_total),
-            owners=doors.owners,
+            bodies=BodyBudget(settings.limits.bodies_total),
+            owners=guards.owners,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -94,128 +104,130 @@ class Gateway:
         if scope["type"] != "http":
             await _other(scope, receive, send)
             return
-        visit = Visit(scope)
-        more = list(self._doors.policy.response_headers(scope["headers"]))
+        record = ExchangeRecord(scope["method"])
+        more = list(self._guards.policy.response_headers(scope["headers"]))
         try:
-            await self._serve(visit, scope, receive, send, more)
+            await self._serve(record, scope, receive, send, more)
         except Refused as refused:
-            visit.refused(refused.refusal)
-            visit.sent = await send_refusal(send, refused.refusal, visit.request_id, more)
+            record.refuse(refused.refusal)
+            record.sent = await send_refusal(send, refused.refusal, record.request_id, more)
         except ClientLeft:
-            visit.outcome = "left"
+            record.outcome = "left"
         except AuditError:
-            visit.refused(UNRECORDED)
-            visit.sent = await send_refusal(send, UNRECORDED, visit.request_id, more)
+            record.refuse(UNRECORDED)
+            record.sent = await send_refusal(send, UNRECORDED, record.request_id, more)
         except Broken:
             await _abort(scope)
         except Exception as error:
             # Without its text and its frames: both may quote the request.
-            LOGGER.error("A request failed in the gateway: %s (%s).", type(error).__name__, visit.request_id)  # noqa: TRY400
-            visit.outcome, visit.status = "internal_error", visit.status or FAILED.status
-            if visit.first_byte is not None:
+            LOGGER.error("A request failed in the gateway: %s (%s).", type(error).__name__, record.request_id)  # noqa: TRY400
+            record.outcome, record.status = "internal_error", record.status or FAILED.status
+            if record.first_byte is not None:
                 await _abort(scope)
             else:
-                visit.sent = await send_refusal(send, FAILED, visit.request_id, more)
+                record.sent = await send_refusal(send, FAILED, record.request_id, more)
         finally:
-            if visit.outcome == "left":
+            if record.outcome == "left":
                 await _abort(scope)  # whoever does not read keeps no connection
-            record = visit.record()
-            if self._doors.audit is not None:
-                self._doors.audit.end(record)
-            self._doors.observe(record)
+            record.end()
+            if self._guards.audit is not None:
+                self._guards.audit.end(record)
+            self._guards.observe(record)
 
-    async def _serve(self, visit: Visit, scope: Scope, receive: Receive, send: Send, more: Headers) -> None:
+    async def _serve(self, record: ExchangeRecord, scope: Scope, receive: Receive, send: Send, more: Headers) -> None:
         headers: Headers = scope["headers"]
-        refusal = self._doors.policy.refuse(headers)
+        refusal = self._guards.policy.refuse(headers)
         if refusal is not None:
-            raise Refused(Refusal(refusal.status, refusal.message, code="host_or_origin"))
-        preflight = self._doors.policy.preflight(visit.method, headers)
+            raise Refused(refusal)
+        preflight = self._guards.policy.preflight(record.method, headers)
         if preflight is not None:
-            visit.operation, visit.status = "page:preflight", preflight.status
+            record.operation, record.status = "page:preflight", preflight.status
             await send({"type": "http.response.start", "status": preflight.status, "headers": list(preflight.headers)})
             await send({"type": "http.response.body", "body": b""})
             return
         path = scope["raw_path"].decode("latin-1")
-        place = self._routes.find(path)
-        page = self._doors.pages.find(path) if place is None and self._doors.pages else None
+        match = self._routes.find(path)
+        page = self._guards.pages.find(path) if match is None and self._guards.pages else None
         if page is not None and page.public:
-            await self._page(page, visit, scope, receive, send, more)
+            await self._page(page, None, record, scope, receive, send, more)
             return
-        caller = await self._doors.authenticate(scope)
-        if isinstance(caller, Refusal):
+        caller = await self._guards.authenticate(scope)
+        if isinstance(caller, ErrorResponse):
             raise Refused(caller)
-        visit.caller = caller
+        record.identify(caller)
         if any(name == b"upgrade" for name, _ in headers):
             raise Refused(UPGRADE)
         if page is not None:
-            await self._page(page, visit, scope, receive, send, more)
+            await self._page(page, caller, record, scope, receive, send, more)
             return
-        await self._operation(visit, scope, receive, send, place or self._routes.alias(path), more)
+        await self._operation(match or self._routes.alias(path), caller, record, scope, receive, send, more)
 
-    async def _page(self, page: Page, visit: Visit, scope: Scope, receive: Receive, send: Send, more: Headers) -> None:
-        visit.operation = f"page:{page.name}"
-        endpoint = page.methods.get(visit.method)
+    async def _page(
+        self, page: ServicePage, caller: Caller | None, record: ExchangeRecord, scope: Scope, receive: Receive, send: Send, more: Headers
+    ) -> None:
+        record.operation = f"page:{page.name}"
+        endpoint = page.methods.get(record.method)
         if endpoint is None:
             raise Refused(method_not_allowed(page.methods))
-        own = [*more, (ID_HEADER, visit.request_id.encode())]
+        own = [*more, (ID_HEADER, record.request_id.encode())]
 
         async def with_headers(message: Any) -> None:
             if message["type"] == "http.response.start":
                 message = {**message, "headers": [*message.get("headers", ()), *own]}
-                visit.begins(message["status"])
+                record.begin(message["status"])
             else:
-                visit.sent += len(message.get("body", b""))
+                record.sent += len(message.get("body", b""))
             await send(message)
 
-        caller, audit = visit.caller, self._doors.audit
-        if caller is None or visit.method == "GET":
+        audit = self._guards.audit
+        if caller is None or record.method == "GET":
             await endpoint(scope, receive, with_headers, caller)
             return
         await self._take(caller)
         try:
             if audit is not None:
-                audit.page(visit.request_id, visit.method, page.name, scope["raw_path"].decode("latin-1"), caller)
+                audit.page(record.request_id, record.method, page.name, scope["raw_path"].decode("latin-1"), caller)
             await endpoint(scope, receive, with_headers, caller)
         finally:
-            self._doors.admission.give_back(caller.name)
+            self._guards.admission.give_back(caller.name)
 
-    async def _operation(self, visit: Visit, scope: Scope, receive: Receive, send: Send, place: Place | None, more: Headers) -> None:
-        caller = visit.caller
-        assert caller is not None
+    async def _operation(
+        self, match: PathMatch | None, caller: Caller, record: ExchangeRecord, scope: Scope, receive: Receive, send: Send, more: Headers
+    ) -> None:
         query = scope["query_string"].decode("latin-1")
-        route = self._route(visit, place, query, caller)
+        route = self._route(record, match, query, caller)
         headers: Headers = scope["headers"]
-        assert place is not None
-        values = dict(zip(route.names, place.values, strict=True))
+        assert match is not None
+        values = dict(zip(route.names, match.values, strict=True))
         named: set[str] = set()
         self._may(route, caller, headers, values, query, named)
         await self._take(caller)
-        owners = self._doors.owners
+        owners = self._guards.owners
         if owners is not None and owners.listens(caller, route.id):
             send = owners.hearing(caller, route.id, send, named)
-        answer = Answer(self._site, visit, send, caller, route, more, named)
-        passage = Passage(self._site, visit, receive, answer, caller, route, named)
+        response = UpstreamResponse(self._context, record, send, caller, route, more, named)
+        passage = Passage(self._context, record, receive, response, caller, route, named)
         connection = self._connections[caller.connection]
         try:
-            if self._doors.audit is not None:
-                self._doors.audit.call(visit.request_id, visit.method, route, caller, connection)
+            if self._guards.audit is not None:
+                self._guards.audit.call(record.request_id, record.method, route, caller, connection)
             await passage.run(values, query, headers, connection)
         finally:
-            self._doors.admission.give_back(caller.name, answer.kind)
+            self._guards.admission.give_back(caller.name, response.kind)
 
-    def _route(self, visit: Visit, place: Place | None, query: str, caller: Caller) -> Route:
-        if place is None:
+    def _route(self, record: ExchangeRecord, match: PathMatch | None, query: str, caller: Caller) -> Route:
+        if match is None:
             raise Refused(NOT_FOUND)
-        route = place.find(visit.method, query)
+        route = match.find(record.method, query)
         if route is None:
-            raise Refused(NOT_FOUND if visit.method in place.methods else method_not_allowed(place.methods))
-        visit.operation = route.id
+            raise Refused(NOT_FOUND if record.method in match.methods else method_not_allowed(match.methods))
+        record.operation = route.id
         if not caller.may(route.id, route.group):
             raise Refused(FORBIDDEN)
         if not self._meets(route, caller.connection):
             raise Refused(NO_CREDENTIAL)
         if route.retired is not None and caller.connection not in self._retired:
-            raise Refused(Refusal(410, route.retired, code="retired"))
+            raise Refused(ErrorResponse(410, route.retired, code="retired"))
         return route
 
     def _meets(self, route: Route, name: str) -> bool:
@@ -232,10 +244,10 @@ class Gateway:
 
     def _may(self, route: Route, caller: Caller, headers: Headers, values: Mapping[str, str], query: str, named: set[str]) -> None:
         """Refuses what the caller may not name in headers, path and query; what is named in the latter two is added to ``named``."""
-        name = self._site.headers.refused(headers)
+        name = self._context.headers.refused(headers)
         if name is not None:
             raise Refused(refused_field(name))
-        owners = self._doors.owners
+        owners = self._guards.owners
         if owners is None or not (values or query):
             return
         from urllib.parse import unquote  # noqa: PLC0415 - most services have no owners
@@ -249,7 +261,7 @@ class Gateway:
 
     async def _take(self, caller: Caller) -> None:
         try:
-            await self._doors.admission.take(caller.name, caller.allowance)
+            await self._guards.admission.take(caller.name, caller.allowance)
         except Shed as error:
             raise Refused(shed(error.status, error.reason, error.retry_after)) from None
 

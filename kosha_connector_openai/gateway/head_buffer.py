@@ -8,7 +8,7 @@ from typing import Final
 _CONTINUE: Final = b"HTTP/1.1 100 "
 
 
-class Corked:
+class HeadBuffer:
     """What uvicorn's cycle needs of a transport, for one reply; an empty piece lets the head go."""
 
     __slots__ = ("_held", "_transport", "_waits")

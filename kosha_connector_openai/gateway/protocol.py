@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from kosha_connector_openai.gateway.app import ABORT
-from kosha_connector_openai.gateway.head_buffer import Corked
+from kosha_connector_openai.gateway.head_buffer import HeadBuffer
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.gateway.settings import Limits
+    from kosha_connector_openai.gateway.settings import ServiceLimits
 
 _UNREAD: Final = 32 * 1024
 """Bytes that wait for a client that does not read until nothing more is taken from the upstream; one piece comes on top."""
@@ -28,7 +28,7 @@ _REFUSALS: Final = {
 class GuardedProtocol(HttpToolsProtocol):
     """One connection. ``limits`` is set by ``guarded``."""
 
-    limits: Limits
+    limits: ServiceLimits
     _timer: asyncio.TimerHandle | None = None
     _head: int = 0
     _in_head: bool = True
@@ -77,7 +77,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head = 0
         super().on_headers_complete()
         if self.scope["method"] != "HEAD":  # a reply that is a head alone
-            self.cycle.transport = cast("Any", Corked(self.transport))
+            self.cycle.transport = cast("Any", HeadBuffer(self.transport))
 
     def on_message_complete(self) -> None:
         """The next bytes are a head again."""
@@ -113,6 +113,6 @@ class GuardedProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
-def guarded(limits: Limits) -> type[Any]:
+def guarded(limits: ServiceLimits) -> type[Any]:
     """The protocol with these limits, for ``uvicorn.Config(http=...)``."""
     return type("GuardedProtocol", (GuardedProtocol,), {"limits": limits})

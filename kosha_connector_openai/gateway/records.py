@@ -1,26 +1,29 @@
-"""What the parts of the gateway hand to each other: who calls, why not, one of our own pages, and what came of a request."""
+"""What the parts of the gateway hand to each other: who calls, its limits, a refusal, a page of our own, the rule of who owns what."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol
-
-from kosha_connector_openai.connector import Connection
-from kosha_connector_openai.gateway.access import Allowance
+from typing import Any, Literal, Protocol
 
 Validation = Literal["on", "warn", "off"]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-REQUEST_ID: Final = "kosha.request_id"
-"""Where a request's own id stands in its ASGI scope; every reply carries it in ``x-kosha-request-id``."""
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What one token may take; ``calls_per_minute`` 0 sets no limit."""
+
+    calls: int
+    streams: int
+    calls_per_minute: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who a token stands for, and what it may do; ``connection`` names a Link."""
+    """Who a token stands for, and what it may do; ``connection`` names one of the settings."""
 
     name: str
     """The token's name, or the subject of a JSON Web Token: for logs and limits."""
@@ -37,7 +40,7 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class ErrorResponse:
     """Why a request goes no further, as the caller is told it. ``type``, ``code`` and ``param`` are those of the error shape."""
 
     status: int
@@ -48,47 +51,7 @@ class Refusal:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
-    """One way to the upstream, as the gateway uses it; ``retired``: its server still has the operations that were shut down."""
-
-    connection: Connection
-    retired: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """One request and how it ended, told once. Times are in seconds, sizes in bytes of bodies; nothing here quotes a body.
-
-    ``operation`` is an action's id, ``page:<path>`` for one of our own, "" where the path is unknown. ``outcome`` is "ok", "incomplete"
-    (the upstream's reply was cut), "left" (the caller went away), "refused" (by us), or the code of an error.
-    """
-
-    request_id: str
-    method: str
-    operation: str
-    caller: str
-    tenant: str
-    status: int
-    outcome: str
-    upstream_status: int | None = None
-    upstream_request_id: str | None = None
-    attempts: int = 0
-    duration: float = 0.0
-    first_byte: float | None = None
-    received: int = 0
-    sent: int = 0
-    streamed: bool = False
-    faults: int = 0
-    """What validation found, where the request went on all the same."""
-    refusal: str = ""
-    """The code of our own refusal."""
-    usage: Mapping[str, Any] | None = None
-    """What the upstream says that it counted."""
-
-
-Observe = Callable[[Exchange], None]
-Authenticate = Callable[[Scope], Awaitable[Caller | Refusal]]
+Authenticate = Callable[[Scope], Awaitable[Caller | ErrorResponse]]
 
 
 class Endpoint(Protocol):
@@ -98,7 +61,7 @@ class Endpoint(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ServicePage:
     """One of the service's own pages: its endpoints by method. A public one is answered without a token."""
 
     methods: Mapping[str, Endpoint]
@@ -110,14 +73,14 @@ class Page:
 class Pages(Protocol):
     """The service's own pages. They win over the provider's paths without their prefix, never over those with it."""
 
-    def find(self, path: str) -> Page | None:
+    def find(self, path: str) -> ServicePage | None:
         """The page at a raw path without its query."""
 
 
 class Owners(Protocol):
     """Which objects a caller may name: ids that came into being through the gateway belong to whom they were given."""
 
-    def guards(self, caller: Caller) -> bool:
+    def applies_to(self, caller: Caller) -> bool:
         """Whether the caller shares its connection, so that all it sends must be read."""
 
     def allows(self, caller: Caller, action: str, values: Mapping[str, str]) -> bool:

@@ -19,7 +19,7 @@ from kosha_connector_openai.errors import (
     SetupError,
     TruncatedReplyError,
 )
-from kosha_connector_openai.gateway.records import Refusal, Send
+from kosha_connector_openai.gateway.records import ErrorResponse, Send
 
 Headers = Iterable[tuple[bytes, bytes]]
 ID_HEADER: Final = b"x-kosha-request-id"
@@ -29,19 +29,21 @@ _TOO_MANY: Final = 429
 _PLAIN_TEXT: Final = 500
 """Characters of an upstream's plain text that are passed on."""
 
-NOT_FOUND: Final = Refusal(404, "There is no such path here.", code="unknown_path")
-FORBIDDEN: Final = Refusal(403, "This token may not use this operation.", type="permission_error", code="action_not_allowed")
-NO_CREDENTIAL: Final = Refusal(
+NOT_FOUND: Final = ErrorResponse(404, "There is no such path here.", code="unknown_path")
+FORBIDDEN: Final = ErrorResponse(403, "This token may not use this operation.", type="permission_error", code="action_not_allowed")
+NO_CREDENTIAL: Final = ErrorResponse(
     403, "This service holds no credential for this operation. Ask its operator.", type="permission_error", code="no_credential"
 )
-HIDDEN: Final = Refusal(404, "Nothing with this id exists.", code="not_found")
-UPGRADE: Final = Refusal(400, "This service speaks plain HTTP alone; it passes no WebSocket or other upgrade on.", code="upgrade_refused")
-COMPRESSED: Final = Refusal(415, "Compressed requests are not taken. Send the body as it is.", code="content_encoding")
-TARGET: Final = Refusal(400, "The request's target is not a plain path.", code="target")
-UNRECORDED: Final = Refusal(
+HIDDEN: Final = ErrorResponse(404, "Nothing with this id exists.", code="not_found")
+UPGRADE: Final = ErrorResponse(
+    400, "This service speaks plain HTTP alone; it passes no WebSocket or other upgrade on.", code="upgrade_refused"
+)
+COMPRESSED: Final = ErrorResponse(415, "Compressed requests are not taken. Send the body as it is.", code="content_encoding")
+TARGET: Final = ErrorResponse(400, "The request's target is not a plain path.", code="target")
+UNRECORDED: Final = ErrorResponse(
     503, "The service cannot keep its record, and does nothing without. Tell its operator.", type="overloaded", code="audit_unavailable"
 )
-FAILED: Final = Refusal(500, "The service failed. Tell its operator this request's id.", type="server_error", code="internal_error")
+FAILED: Final = ErrorResponse(500, "The service failed. Tell its operator this request's id.", type="server_error", code="internal_error")
 
 # The first kind that an error is of: status, what the caller is told, code.
 _ERRORS: Final[tuple[tuple[type[ConnectorError], int, str, str], ...]] = (
@@ -54,58 +56,58 @@ _ERRORS: Final[tuple[tuple[type[ConnectorError], int, str, str], ...]] = (
     (ConnectorError, 502, "The upstream's reply cannot be understood; the call may have run.", "upstream_malformed"),
 )
 _LATE: Final = {
-    "deadline": Refusal(504, "The upstream did not answer in time; the call may have run.", type=_UPSTREAM, code="upstream_timeout"),
-    "pool": Refusal(
+    "deadline": ErrorResponse(504, "The upstream did not answer in time; the call may have run.", type=_UPSTREAM, code="upstream_timeout"),
+    "pool": ErrorResponse(
         503, "The service has no connection to the upstream left.", type="overloaded", code="overloaded", headers=(("retry-after", "1"),)
     ),
 }
 
 
-def method_not_allowed(methods: Iterable[str]) -> Refusal:
+def method_not_allowed(methods: Iterable[str]) -> ErrorResponse:
     """405, with what the path takes."""
     allowed = ", ".join(methods)
-    return Refusal(405, f"This path takes {allowed}.", code="method_not_allowed", headers=(("allow", allowed),))
+    return ErrorResponse(405, f"This path takes {allowed}.", code="method_not_allowed", headers=(("allow", allowed),))
 
 
-def refused_field(name: str) -> Refusal:
+def refused_field(name: str) -> ErrorResponse:
     """400 for a field or header by which the caller would choose the upstream."""
     text = f"`{name}` cannot be chosen by a caller: the service's own connection says where calls go and with which right. Leave it out."
-    return Refusal(400, text, code="refused_field", param=name)
+    return ErrorResponse(400, text, code="refused_field", param=name)
 
 
-def shed(status: int, reason: str, retry_after: float) -> Refusal:
+def shed(status: int, reason: str, retry_after: float) -> ErrorResponse:
     """429 or 503, with the time after which to try again."""
     kind, code = ("rate_limit_error", "rate_limit_exceeded") if status == _TOO_MANY else ("overloaded", "overloaded")
-    return Refusal(status, reason, type=kind, code=code, headers=(("retry-after", str(max(1, ceil(retry_after)))),))
+    return ErrorResponse(status, reason, type=kind, code=code, headers=(("retry-after", str(max(1, ceil(retry_after)))),))
 
 
-def bad_input(error: InputError) -> Refusal:
+def bad_input(error: InputError) -> ErrorResponse:
     """400 for a request that cannot be passed on."""
-    return bad_fields(error.faults) if error.faults else Refusal(400, error.message, code=error.code)
+    return bad_fields(error.faults) if error.faults else ErrorResponse(400, error.message, code=error.code)
 
 
-def bad_fields(faults: Iterable[Fault], status: int = 400) -> Refusal:
+def bad_fields(faults: Iterable[Fault], status: int = 400) -> ErrorResponse:
     """400 with every fault in its message, the first one's field as ``param`` and its rule as ``code``."""
     found = list(faults)
     lines = [f"{_param(fault.pointer) or 'The body'} {fault.message}" + (f" {fault.fix}" if fault.fix else "") for fault in found]
     more = f" And {len(found) - _MOST_FAULTS} more." if len(found) > _MOST_FAULTS else ""
     text = " ".join(lines[:_MOST_FAULTS])
-    return Refusal(status, f"{text}{more}", code=found[0].rule, param=_param(found[0].pointer) or None)
+    return ErrorResponse(status, f"{text}{more}", code=found[0].rule, param=_param(found[0].pointer) or None)
 
 
-def of_error(error: ConnectorError, *, repeatable: bool, hint: str | None) -> Refusal:
+def of_error(error: ConnectorError, *, repeatable: bool, hint: str | None) -> ErrorResponse:
     """What the caller is told where no reply came. ``hint`` names the header that tells clients whether to try again."""
     late = _LATE.get(getattr(error, "phase", ""))
     if late is not None:
         refusal = late
     else:
         status, text, code = next((status, text, code) for kind, status, text, code in _ERRORS if isinstance(error, kind))
-        refusal = Refusal(status, text, type="server_error" if isinstance(error, SetupError) else _UPSTREAM, code=code)
+        refusal = ErrorResponse(status, text, type="server_error" if isinstance(error, SetupError) else _UPSTREAM, code=code)
     if hint is None:
         return refusal
     again = isinstance(error, NotSentError) or (repeatable and not isinstance(error, SetupError))
     headers = (*refusal.headers, (hint, "true" if again else "false"))
-    return Refusal(refusal.status, refusal.message, refusal.type, refusal.code, None, headers)
+    return ErrorResponse(refusal.status, refusal.message, refusal.type, refusal.code, None, headers)
 
 
 def wrapped(status: int, content_type: str, body: bytes) -> bytes:
@@ -117,13 +119,13 @@ def wrapped(status: int, content_type: str, body: bytes) -> bytes:
     return orjson.dumps({"error": {"message": message, "type": _UPSTREAM, "param": None, "code": None}})
 
 
-def error_body(refusal: Refusal, request_id: str) -> bytes:
+def error_body(refusal: ErrorResponse, request_id: str) -> bytes:
     """The JSON of a refusal."""
     error: dict[str, Any] = {"message": refusal.message, "type": refusal.type, "param": refusal.param, "code": refusal.code}
     return orjson.dumps({"error": {**error, "request_id": request_id}})
 
 
-async def send_refusal(send: Send, refusal: Refusal, request_id: str, more: Headers = ()) -> int:
+async def send_refusal(send: Send, refusal: ErrorResponse, request_id: str, more: Headers = ()) -> int:
     """Sends the refusal; how many bytes its body has."""
     body = error_body(refusal, request_id)
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), (ID_HEADER, request_id.encode())]

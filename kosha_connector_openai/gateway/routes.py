@@ -64,7 +64,7 @@ class _Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PathMatch:
     """A path that is known: its operations, and the path's values, percent-encoded, in order."""
 
     routes: tuple[Route, ...]
@@ -85,7 +85,7 @@ class Place:
         return max(fitting, key=lambda route: len(route.query), default=None)
 
 
-class Routes:
+class RouteTable:
     """All operations of a catalog by path."""
 
     def __init__(self, catalog: Catalog) -> None:
@@ -94,7 +94,7 @@ class Routes:
         for action in _sound(catalog):
             route = self._by_id[action.id] = Route(action, catalog)
             self._add(route)
-        self._places: dict[str, Place] = {}
+        self._places: dict[str, PathMatch] = {}
         firsts = {route.action.operation.path.split("/")[1] for route in self._by_id.values()}
         self.prefix = f"/{firsts.pop()}" if len(firsts) == 1 else ""
         """The segment that all paths begin with; "" where there is none."""
@@ -102,12 +102,12 @@ class Routes:
     def __iter__(self) -> Iterator[Route]:
         return iter(self._by_id.values())
 
-    def find(self, path: str) -> Place | None:
+    def find(self, path: str) -> PathMatch | None:
         """The place at a raw path; a doubled slash before it is taken for one, as old clients write it."""
         path = path[1:] if path.startswith("//") else path
         return self._known(path) if self.is_prefixed(path) else None
 
-    def alias(self, path: str) -> Place | None:
+    def alias(self, path: str) -> PathMatch | None:
         """The place at a path that lacks the segment which all begin with."""
         path = path[1:] if path.startswith("//") else path
         return self._known(self.prefix + path) if self.prefix and not self.is_prefixed(path) else None
@@ -116,11 +116,11 @@ class Routes:
         """Whether a path begins as all do."""
         return not self.prefix or path == self.prefix or path.startswith(f"{self.prefix}/")
 
-    def _known(self, path: str) -> Place | None:
+    def _known(self, path: str) -> PathMatch | None:
         place = self._places.get(path)
         return place if place is not None else self._search(path)
 
-    def _search(self, path: str) -> Place | None:
+    def _search(self, path: str) -> PathMatch | None:
         segments = path.split("/")
         if segments[0] or len(segments) > 64:  # noqa: PLR2004 - deeper than any description
             return None
@@ -130,7 +130,7 @@ class Routes:
                     check_segment("path", value)
             except InputError:
                 continue
-            place = Place(tuple(node.routes), values)
+            place = PathMatch(tuple(node.routes), values)
             if not values:
                 self._places[path] = place  # as many as there are paths without variables
             return place

@@ -56,7 +56,7 @@ def _listen(host: str, port: int) -> socket.socket:
     return socket.create_server((bare, port), family=family, backlog=_BACKLOG)
 
 
-class Server:
+class GatewayServer:
     """The service until a signal: the first one lets calls end within the limit, the second ends them now."""
 
     def __init__(self, service: Service, settings: Settings, sockets: Sequence[socket.socket]) -> None:

@@ -9,11 +9,19 @@ from typing import Final
 from kosha_connector_openai.connector import Connector
 from kosha_connector_openai.core import Record
 from kosha_connector_openai.core.connection import Connection
-from kosha_connector_openai.gateway.access import Admission, Inbound, OriginPolicy, Ownership, make_ownership, shared_connections, tenants
-from kosha_connector_openai.gateway.app import Doors, Gateway
+from kosha_connector_openai.gateway.access import (
+    Admission,
+    Authenticator,
+    OriginPolicy,
+    Ownership,
+    make_ownership,
+    shared_connections,
+    tenants,
+)
+from kosha_connector_openai.gateway.app import Gateway, Guards
 from kosha_connector_openai.gateway.connections import open_connections
 from kosha_connector_openai.gateway.observe import AccessLog, AuditLog, Metrics, Observer, make_traces
-from kosha_connector_openai.gateway.pages import Downloads, OwnPages, Site, SubmittedSecrets, Tries
+from kosha_connector_openai.gateway.pages import Downloads, OwnPages, PagesContext, SubmittedSecrets, Tries
 from kosha_connector_openai.gateway.settings import Settings
 
 _SHARED: Final = (
@@ -46,7 +54,7 @@ class Service:
             calls=limits.calls_total, streams=limits.streams_total, queue=limits.queue, queue_seconds=limits.queue_seconds
         )
         self.metrics.watch("kosha_gateway_places_taken", "Calls and streams under way.", "kind", self._taken)
-        site = Site(
+        context = PagesContext(
             connector=connector,
             connections=connections,
             settings=settings,
@@ -56,21 +64,21 @@ class Service:
             ready=lambda: not self._stopping,
             owners=self._owners,
         )
-        doors = Doors(
+        guards = Guards(
             policy=OriginPolicy(
                 host=settings.host,
                 hosts=settings.hosts,
                 cors_origins=settings.cors_origins,
                 exposed=[name for name in connector.manifest.result.headers if "*" not in name],
             ),
-            authenticate=Inbound(settings, connector.catalog),
+            authenticate=Authenticator(settings, connector.catalog),
             admission=self._admission,
             observe=Observer(self._log, self.metrics, make_traces(connector.id)),
-            pages=OwnPages(site),
+            pages=OwnPages(context),
             owners=self._owners,
             audit=self._audit,
         )
-        self.app = Gateway(connector, connections, settings, doors)
+        self.app = Gateway(connector, connections, settings, guards)
 
     def describe(self) -> list[str]:
         """A line for each connection: its name, its server, and where its secret is kept."""

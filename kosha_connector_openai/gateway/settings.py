@@ -49,7 +49,7 @@ _VARIABLES: Final[Mapping[str, str]] = {
 _VARIABLES_AS_KOSHA: Final[Mapping[str, str]] = {"LOG_LEVEL": "log_level"}
 
 
-class Limits(Part):
+class ServiceLimits(Part):
     """What one caller may take, and in ``total`` what all may; sizes in bytes, times in seconds."""
 
     calls: Count = Field(default=100, description="Calls of one token under way at once, streams left out.")
@@ -123,7 +123,7 @@ class Settings(Part):
     token_hashes: tuple[str, ...] = Field(default=(), description="Digests of tokens for the default connection.")
     jwt: JwtEntry | None = None
     validation: Validation = "on"
-    limits: Limits = Field(default_factory=Limits)
+    limits: ServiceLimits = Field(default_factory=ServiceLimits)
     docs: Literal["on", "token", "off"] = Field(default="token", description="Who may read /docs and /openapi.json.")
     metrics_port: int | None = Field(default=None, ge=0, le=65_535, description="A loopback port that serves /metrics without a token.")
     ownership: Literal["auto", "off", "memory"] | Path = Field(default="auto", description="Where ids of shared connections are kept.")

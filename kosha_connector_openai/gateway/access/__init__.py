@@ -8,10 +8,9 @@ from kosha_connector_openai._face import face
 
 if TYPE_CHECKING:
     from kosha_connector_openai.gateway.access.admission import Admission as Admission
-    from kosha_connector_openai.gateway.access.admission import Allowance as Allowance
     from kosha_connector_openai.gateway.access.admission import Kind as Kind
     from kosha_connector_openai.gateway.access.admission import Shed as Shed
-    from kosha_connector_openai.gateway.access.authentication import Inbound as Inbound
+    from kosha_connector_openai.gateway.access.authentication import Authenticator as Authenticator
     from kosha_connector_openai.gateway.access.authentication import tenants as tenants
     from kosha_connector_openai.gateway.access.object_ids import UploadScan as UploadScan
     from kosha_connector_openai.gateway.access.object_ids import texts as texts
@@ -26,8 +25,8 @@ else:
     __getattr__, __all__ = face(
         __name__,
         {
-            "admission": "Admission Allowance Kind Shed",
-            "authentication": "Inbound tenants",
+            "admission": "Admission Kind Shed",
+            "authentication": "Authenticator tenants",
             "object_ids": "UploadScan texts",
             "origin_policy": "OriginPolicy",
             "ownership": "Ownership make_ownership shared_connections",

@@ -10,19 +10,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
+from kosha_connector_openai.gateway.records import Allowance
+
 Kind = Literal["call", "stream"]
 _MINUTE = 60.0
 _FORGET = 10_000
 """Tokens without a call that are remembered; static tokens are few, subjects of JSON Web Tokens may be many."""
-
-
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """What one token may take; ``calls_per_minute`` 0 sets no limit."""
-
-    calls: int
-    streams: int
-    calls_per_minute: int = 0
 
 
 class Shed(Exception):

@@ -10,10 +10,9 @@ from typing import Final
 
 from kosha_connector_openai.core.actions import Catalog
 from kosha_connector_openai.errors import Fault, SetupError
-from kosha_connector_openai.gateway.access.admission import Allowance
 from kosha_connector_openai.gateway.access.jwt import JwtVerifier, Verified
 from kosha_connector_openai.gateway.access.tokens import TokenTable
-from kosha_connector_openai.gateway.records import Caller, Refusal, Scope, Validation
+from kosha_connector_openai.gateway.records import Allowance, Caller, ErrorResponse, Scope, Validation
 from kosha_connector_openai.gateway.settings import DEFAULT, Settings, TokenEntry
 from kosha_connector_openai.text import nearest
 
@@ -25,7 +24,7 @@ _SECONDS: Final = 60.0
 _BEARER: Final = b"bearer"
 
 
-REFUSED: Final = Refusal(
+REFUSED: Final = ErrorResponse(
     401,
     "A valid token is needed: send it as `Authorization: Bearer TOKEN`.",
     code="invalid_api_key",
@@ -34,7 +33,7 @@ REFUSED: Final = Refusal(
 """The one answer to every token that is missing, unknown, ill-formed or out of date."""
 
 
-class Inbound:
+class Authenticator:
     """The check of every request's token; asked before anything is said about paths."""
 
     def __init__(self, settings: Settings, catalog: Catalog, *, clock: Callable[[], float] = time.time) -> None:
@@ -52,7 +51,7 @@ class Inbound:
         """Whether anyone on this machine may call, without a token."""
         return self._open is not None
 
-    async def __call__(self, scope: Scope) -> Caller | Refusal:
+    async def __call__(self, scope: Scope) -> Caller | ErrorResponse:
         """The caller behind a request, or the one refusal."""
         return await self.identify(scope["headers"]) or REFUSED
 

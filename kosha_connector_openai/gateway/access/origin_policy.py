@@ -10,12 +10,14 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from kosha_connector_openai.gateway.records import ErrorResponse
 from kosha_connector_openai.gateway.settings import is_loopback
 
 Headers = Iterable[tuple[bytes, bytes]]
 _HOST: Final = re.compile(rb"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?")
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
 _METHODS: Final = b"GET, POST, PUT, PATCH, DELETE, HEAD"
+_CODE: Final = "host_or_origin"
 _MAX_AGE: Final = b"600"
 _ALWAYS_ALLOWED: Final = ("authorization", "content-type", "accept")
 _SENT: Final = re.compile(
@@ -36,14 +38,6 @@ _EXPOSED: Final = (
     "x-ratelimit-reset-requests",
     "x-ratelimit-reset-tokens",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a request may not come in: the status and a word for people."""
-
-    status: int
-    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +63,16 @@ class OriginPolicy:
         self._origins = frozenset(origin.lower() for origin in cors_origins)
         self._exposed = ", ".join(dict.fromkeys((*_EXPOSED, *(name.lower() for name in exposed)))).encode("ascii")
 
-    def refuse(self, headers: Headers) -> Refusal | None:
+    def refuse(self, headers: Headers) -> ErrorResponse | None:
         """Why the Host or the Origin of a request is not ours; None where they are."""
         found = list(headers)
         hosts = [value for name, value in found if name == b"host"]
         if len(hosts) != 1 or not self._knows(hosts[0]):
-            return Refusal(421 if len(hosts) == 1 else 400, "This service is not known by the name in the Host header.")
+            status = 421 if len(hosts) == 1 else 400
+            return ErrorResponse(status, "This service is not known by the name in the Host header.", code=_CODE)
         origins = [value for name, value in found if name == b"origin"]
         if origins and (len(origins) > 1 or not self._allows(origins[0], hosts[0])):
-            return Refusal(403, "Pages of this origin may not call this service.")
+            return ErrorResponse(403, "Pages of this origin may not call this service.", code=_CODE)
         return None
 
     def preflight(self, method: str, headers: Headers) -> Preflight | None:

@@ -101,22 +101,22 @@ class Ownership:
         self._actions = actions
         self._made_at = {a.operation.path for a in _sound(actions) if a.operation.method not in _READS}
 
-    def guards(self, caller: Caller) -> bool:
+    def applies_to(self, caller: Caller) -> bool:
         """Whether the caller shares its connection, so that all it sends must be read."""
         return caller.connection in self._shared
 
     def allows(self, caller: Caller, action: str, values: Mapping[str, str]) -> bool:
         """Whether none of the path's values is an id of another tenant's."""
-        return not self.guards(caller) or not any(self.is_foreign(caller, value) for value in values.values())
+        return not self.applies_to(caller) or not any(self.is_foreign(caller, value) for value in values.values())
 
     def allows_body(self, caller: Caller, body: Any) -> bool:
         """The same for every text in a request's JSON values: an id in a body reaches an object as well as one in a path."""
-        return not self.guards(caller) or not any(self.is_foreign(caller, text) for text in texts(body))
+        return not self.applies_to(caller) or not any(self.is_foreign(caller, text) for text in texts(body))
 
     def narrows(self, caller: Caller, action: str) -> bool:
         """Whether the reply is a list over the whole account, of which ``narrow`` leaves the caller's part."""
         operation = self._actions[action].operation
-        return self.guards(caller) and operation.method == "GET" and "{" not in operation.path
+        return self.applies_to(caller) and operation.method == "GET" and "{" not in operation.path
 
     def narrow(self, caller: Caller, action: str, value: Any) -> Any:
         """The list's answer without the items of others; where callers make such items, without those of nobody too."""
@@ -130,7 +130,7 @@ class Ownership:
 
     def listens(self, caller: Caller, action: str) -> bool:
         """Whether the reply may tell of something that was made."""
-        return self.guards(caller) and self._actions[action].operation.method not in _READS
+        return self.applies_to(caller) and self._actions[action].operation.method not in _READS
 
     def learn(self, caller: Caller, action: str, body: bytes, named: Collection[str] = ()) -> None:
         """Keeps the ids in a JSON reply but for those that the request ``named``; anything else is passed over."""

@@ -7,27 +7,27 @@ from typing import TYPE_CHECKING
 from kosha_connector_openai._face import face
 
 if TYPE_CHECKING:
+    from kosha_connector_openai.gateway.exchange.bodies import BodyBudget as BodyBudget
     from kosha_connector_openai.gateway.exchange.bodies import ClientLeft as ClientLeft
-    from kosha_connector_openai.gateway.exchange.bodies import Store as Store
     from kosha_connector_openai.gateway.exchange.context import Broken as Broken
+    from kosha_connector_openai.gateway.exchange.context import CallContext as CallContext
     from kosha_connector_openai.gateway.exchange.context import Headers as Headers
     from kosha_connector_openai.gateway.exchange.context import Refused as Refused
-    from kosha_connector_openai.gateway.exchange.context import Site as Site
-    from kosha_connector_openai.gateway.exchange.disconnect import Departure as Departure
+    from kosha_connector_openai.gateway.exchange.disconnect import DisconnectWatch as DisconnectWatch
     from kosha_connector_openai.gateway.exchange.headers import HeaderRules as HeaderRules
     from kosha_connector_openai.gateway.exchange.passage import Passage as Passage
-    from kosha_connector_openai.gateway.exchange.response import Answer as Answer
+    from kosha_connector_openai.gateway.exchange.response import UpstreamResponse as UpstreamResponse
     from kosha_connector_openai.gateway.exchange.usage_scan import UsageFinder as UsageFinder
 else:
     __getattr__, __all__ = face(
         __name__,
         {
-            "bodies": "ClientLeft Store",
-            "context": "Broken Headers Refused Site",
-            "disconnect": "Departure",
+            "bodies": "ClientLeft BodyBudget",
+            "context": "Broken Headers Refused CallContext",
+            "disconnect": "DisconnectWatch",
             "headers": "HeaderRules",
             "passage": "Passage",
-            "response": "Answer",
+            "response": "UpstreamResponse",
             "usage_scan": "UsageFinder",
         },
     )

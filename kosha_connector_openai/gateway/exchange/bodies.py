@@ -11,14 +11,14 @@ from kosha_connector_openai.core.transport import Patience
 from kosha_connector_openai.errors import ConnectorError, Fault
 from kosha_connector_openai.gateway.access import UploadScan
 from kosha_connector_openai.gateway.exchange.multipart_scan import CUT, Parts
-from kosha_connector_openai.gateway.records import Receive, Refusal
+from kosha_connector_openai.gateway.records import ErrorResponse, Receive
 from kosha_connector_openai.gateway.replies import COMPRESSED, HIDDEN, bad_fields, shed
 
 _SMALL: Final = 256 * 1024
 """Bytes; a smaller upload is looked at whole before anything is sent."""
-SLOW: Final = Refusal(408, "The body did not arrive in time.", code="body_timeout")
+SLOW: Final = ErrorResponse(408, "The body did not arrive in time.", code="body_timeout")
 FULL: Final = shed(503, "The service holds as many large bodies as it can.", 1)
-BAD_LENGTH: Final = Refusal(400, "The Content-Length is no number.", code="content_length")
+BAD_LENGTH: Final = ErrorResponse(400, "The Content-Length is no number.", code="content_length")
 
 
 class ClientLeft(Exception):
@@ -30,14 +30,14 @@ class BodyRefused(ConnectorError):
 
     code = "body"
 
-    def __init__(self, refusal: Refusal | None) -> None:
+    def __init__(self, refusal: ErrorResponse | None) -> None:
         super().__init__("The request's body was refused.")
         self.refusal = refusal
 
 
-def too_large(limit: int) -> Refusal:
+def too_large(limit: int) -> ErrorResponse:
     """413 with the limit."""
-    return Refusal(413, f"The body is larger than {limit} bytes.", code="body_too_large")
+    return ErrorResponse(413, f"The body is larger than {limit} bytes.", code="body_too_large")
 
 
 def declared_length(headers: Mapping[bytes, bytes]) -> int | None:
@@ -52,7 +52,7 @@ def declared_length(headers: Mapping[bytes, bytes]) -> int | None:
     return int(text)
 
 
-class Store:
+class BodyBudget:
     """How many bytes of bodies are in memory for all calls together: many that are allowed one by one can be too much."""
 
     def __init__(self, most: int) -> None:
@@ -91,7 +91,7 @@ async def read_whole(receive: Receive, patience: Patience, limit: int, idle: flo
             return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-class Upload:
+class UploadStream:
     """A body that is passed on while it arrives; the task that sends it asks for each piece when it has room for it."""
 
     def __init__(
@@ -116,7 +116,7 @@ class Upload:
         self.received = 0
         self.over = asyncio.Event()
         """Set once nothing more is read of it."""
-        self.refusal: Refusal | None = None
+        self.refusal: ErrorResponse | None = None
         self.left = False
         """Whether the client went away before the body was whole."""
 
@@ -171,7 +171,7 @@ class Upload:
             raise self._refused(refusal)
         return piece, more
 
-    def _look(self, parts: Parts, piece: bytes, *, last: bool) -> Refusal | None:
+    def _look(self, parts: Parts, piece: bytes, *, last: bool) -> ErrorResponse | None:
         refusal = parts.feed(piece)
         if refusal is not None or not last:
             return refusal
@@ -180,7 +180,7 @@ class Upload:
         lacking = parts.lacking(self._required)
         return bad_fields(Fault(f"/{name}", "required", "is missing.", f"Add `{name}`.") for name in lacking) if lacking else None
 
-    def _refused(self, refusal: Refusal) -> BodyRefused:
+    def _refused(self, refusal: ErrorResponse) -> BodyRefused:
         self.refusal = refusal
         return BodyRefused(refusal)
 

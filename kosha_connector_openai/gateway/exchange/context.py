@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from kosha_connector_openai.connector import Connector
 from kosha_connector_openai.gateway.access import Admission
-from kosha_connector_openai.gateway.exchange.bodies import Store
+from kosha_connector_openai.gateway.exchange.bodies import BodyBudget
 from kosha_connector_openai.gateway.exchange.headers import HeaderRules
 from kosha_connector_openai.gateway.exchange.usage_scan import UsageFinder
-from kosha_connector_openai.gateway.records import Owners, Refusal
-from kosha_connector_openai.gateway.settings import Limits
+from kosha_connector_openai.gateway.records import ErrorResponse, Owners
+from kosha_connector_openai.gateway.settings import ServiceLimits
 from kosha_connector_openai.manifest.parts import RelayRules
 
 Headers = list[tuple[bytes, bytes]]
@@ -19,7 +19,7 @@ Headers = list[tuple[bytes, bytes]]
 class Refused(Exception):
     """The call goes no further; the caller is told why."""
 
-    def __init__(self, refusal: Refusal) -> None:
+    def __init__(self, refusal: ErrorResponse) -> None:
         super().__init__(refusal.message)
         self.refusal = refusal
 
@@ -29,15 +29,15 @@ class Broken(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class CallContext:
     """What all calls share."""
 
     connector: Connector
-    limits: Limits
+    limits: ServiceLimits
     rules: RelayRules
     headers: HeaderRules
     admission: Admission
     usage: UsageFinder
     refused: frozenset[str]
-    store: Store
+    bodies: BodyBudget
     owners: Owners | None = None

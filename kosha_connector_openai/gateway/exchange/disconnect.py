@@ -11,7 +11,7 @@ _DELAY: Final = 0.05
 """Seconds; most calls are over by then, and never pay for a watcher."""
 
 
-class Departure:
+class DisconnectWatch:
     """Watches over the task that made it, once ``start`` was called."""
 
     __slots__ = ("_after", "_handle", "_receive", "_stopped", "_task", "_watcher", "gone")

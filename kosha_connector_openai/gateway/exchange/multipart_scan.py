@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from kosha_connector_openai.gateway.records import Refusal
+from kosha_connector_openai.gateway.records import ErrorResponse
 from kosha_connector_openai.gateway.replies import refused_field
 
 MOST_PARTS: Final = 1_000
@@ -21,12 +21,12 @@ _DISPOSITION: Final = re.compile(rb"[ \t]*form-data[ \t]*((?:;[ \t]*" + _PAIR + 
 _EACH: Final = re.compile(_PAIR)
 _FOLDED: Final = re.compile(rb"\r\n[ \t]+")
 _END: Final = b"\r\n\r\n"
-_NO_NAME: Final = Refusal(400, "A part has no name that can be read, or several.", code="part_name")
+_NO_NAME: Final = ErrorResponse(400, "A part has no name that can be read, or several.", code="part_name")
 
-BAD_BOUNDARY: Final = Refusal(400, "The multipart body has no boundary that can be used.", code="boundary")
-CUT: Final = Refusal(400, "The multipart body does not end as it should.", code="multipart")
-_TOO_MANY: Final = Refusal(413, f"The body has more than {MOST_PARTS} parts.", code="parts")
-_LONG_HEAD: Final = Refusal(413, f"The head of a part is larger than {MOST_HEAD} bytes.", code="part_head")
+BAD_BOUNDARY: Final = ErrorResponse(400, "The multipart body has no boundary that can be used.", code="boundary")
+CUT: Final = ErrorResponse(400, "The multipart body does not end as it should.", code="multipart")
+_TOO_MANY: Final = ErrorResponse(413, f"The body has more than {MOST_PARTS} parts.", code="parts")
+_LONG_HEAD: Final = ErrorResponse(413, f"The head of a part is larger than {MOST_HEAD} bytes.", code="part_head")
 
 
 def boundary(content_type: str) -> bytes | None:
@@ -50,7 +50,7 @@ class Parts:
         self.closed = False
         """Whether the last boundary has passed."""
 
-    def feed(self, piece: bytes) -> Refusal | None:
+    def feed(self, piece: bytes) -> ErrorResponse | None:
         """Why the body must not go on, if it must not."""
         data = self._held + piece
         at = 0

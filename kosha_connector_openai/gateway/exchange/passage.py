@@ -13,13 +13,13 @@ from kosha_connector_openai.core.transport import Patience
 from kosha_connector_openai.errors import ConnectorError, Fault, InputError
 from kosha_connector_openai.gateway.access import UploadScan, texts
 from kosha_connector_openai.gateway.exchange import multipart_scan as multipart
-from kosha_connector_openai.gateway.exchange import validation as checks
-from kosha_connector_openai.gateway.exchange.bodies import BodyRefused, ClientLeft, Upload, declared_length, read_whole, too_large
-from kosha_connector_openai.gateway.exchange.context import Broken, Headers, Refused, Site
-from kosha_connector_openai.gateway.exchange.disconnect import Departure
-from kosha_connector_openai.gateway.exchange.response import Answer
-from kosha_connector_openai.gateway.observe import Visit
-from kosha_connector_openai.gateway.records import Caller, Owners, Receive, Refusal
+from kosha_connector_openai.gateway.exchange import validation
+from kosha_connector_openai.gateway.exchange.bodies import BodyRefused, ClientLeft, UploadStream, declared_length, read_whole, too_large
+from kosha_connector_openai.gateway.exchange.context import Broken, CallContext, Headers, Refused
+from kosha_connector_openai.gateway.exchange.disconnect import DisconnectWatch
+from kosha_connector_openai.gateway.exchange.response import UpstreamResponse
+from kosha_connector_openai.gateway.observe import ExchangeRecord
+from kosha_connector_openai.gateway.records import Caller, ErrorResponse, Owners, Receive
 from kosha_connector_openai.gateway.replies import HIDDEN, bad_fields, bad_input, of_error, refused_field
 from kosha_connector_openai.gateway.routes import Route
 
@@ -27,54 +27,63 @@ from kosha_connector_openai.gateway.routes import Route
 class Passage:
     """One call on its way."""
 
-    def __init__(self, site: Site, visit: Visit, receive: Receive, answer: Answer, caller: Caller, route: Route, named: set[str]) -> None:
+    def __init__(
+        self,
+        context: CallContext,
+        record: ExchangeRecord,
+        receive: Receive,
+        response: UpstreamResponse,
+        caller: Caller,
+        route: Route,
+        named: set[str],
+    ) -> None:
         """``named`` is told the ids that the body has."""
-        self._site = site
-        self._visit = visit
+        self._context = context
+        self._record = record
         self._receive = receive
-        self._answer = answer
+        self._response = response
         self._caller = caller
         self._route = route
         self._named = named
-        self._guards = site.owners is not None and site.owners.guards(caller)
+        self._shared = context.owners is not None and context.owners.applies_to(caller)
         self._patience = Patience()
-        self._upload: Upload | None = None
+        self._upload: UploadStream | None = None
         self._held_bytes = 0
 
     async def run(self, values: Mapping[str, str], query: str, headers: Headers, connection: Connection) -> None:
         """Passes the request on and the reply back. Raises Refused before anything was answered, Broken after."""
-        departure = Departure(self._receive)
+        watch = DisconnectWatch(self._receive)
         try:
             body = await self._body(values, query, headers)
-            departure.start(self._upload.over if self._upload else None)
-            raw = RawInputs(values, query, self._site.headers.sent(headers), body)
-            self._visit.attempts = 1
-            async with await self._site.connector.relay(self._route.id, raw, connection) as relay:
+            watch.start(self._upload.over if self._upload else None)
+            raw = RawInputs(values, query, self._context.headers.sent(headers), body)
+            self._record.attempts = 1
+            async with await self._context.connector.relay(self._route.id, raw, connection) as relay:
                 self._note(relay)
-                await self._answer.pass_on(relay)
-                self._visit.outcome = relay.outcome
+                await self._response.pass_on(relay)
+                self._record.outcome = relay.outcome
         except ClientLeft:
-            self._visit.outcome = "left"
+            self._record.outcome = "left"
         except asyncio.CancelledError:
-            if not departure.gone:
+            if not watch.gone:
                 raise
             self._task_goes_on()
-            self._visit.outcome = "left"
+            self._record.outcome = "left"
         except BodyRefused as error:
             self._refuse_body(error)
         except InputError as error:
-            self._visit.attempts = 0
+            self._record.attempts = 0
             raise Refused(bad_input(error)) from None
         except ConnectorError as error:
             self._fail(error)
         finally:
-            departure.stop()
+            watch.stop()
             self._patience.close()
-            self._answer.close()
-            self._site.store.give_back(self._held_bytes)
+            self._response.close()
+            self._context.bodies.give_back(self._held_bytes)
             if self._upload is not None:
                 self._upload.stop()
-                self._visit.received = self._upload.received
+                self._record.received = self._upload.received
 
     def _task_goes_on(self) -> None:
         task = asyncio.current_task()
@@ -82,33 +91,33 @@ class Passage:
             task.uncancel()
 
     def _note(self, relay: Relay) -> None:
-        visit = self._visit
-        visit.upstream_status, visit.upstream_request_id = relay.status, relay.request_id
-        visit.attempts, visit.streamed = relay.call.attempts, relay.streams
+        record = self._record
+        record.upstream_status, record.upstream_request_id = relay.status, relay.request_id
+        record.attempts, record.streamed = relay.call.attempts, relay.streams
 
     def _refuse_body(self, error: BodyRefused) -> None:
         if error.refusal is None:
-            self._visit.outcome = "left"
-        elif self._answer.begun:
+            self._record.outcome = "left"
+        elif self._response.begun:
             raise Broken from None
         else:
             raise Refused(error.refusal) from None
 
     def _fail(self, error: ConnectorError) -> None:
         """What to do where no reply came, or not all of it."""
-        visit = self._visit
-        visit.outcome = error.code
-        if self._answer.begun:
+        record = self._record
+        record.outcome = error.code
+        if self._response.begun:
             raise Broken from None
         hints = self._route.action.hints
-        raise Refused(of_error(error, repeatable=hints.idempotent, hint=self._site.rules.retry_hint)) from None
+        raise Refused(of_error(error, repeatable=hints.idempotent, hint=self._context.rules.retry_hint)) from None
 
     async def _body(self, values: Mapping[str, str], query: str, headers: Headers) -> BytesBody | StreamBody | None:
         """The body as it will go on, after all that can be said against it; nothing was sent until here."""
         given = dict(headers)
         length = declared_length(given)
         strict = self._caller.validation != "off"
-        faults = list(checks.parameter_faults(self._route, values, query)) if strict and (query or values) else []
+        faults = list(validation.parameter_faults(self._route, values, query)) if strict and (query or values) else []
         content_type = given.get(b"content-type", b"").decode("latin-1")
         if length == 0:
             self._found([*faults, *self._bodiless()] if strict else faults)
@@ -118,7 +127,7 @@ class Passage:
         form = self._route.forms.get(kind)
         self._check_type(kind, known=form is not None)
         is_json = kind.endswith("json") or not self._route.forms
-        limit = self._site.limits.body_json if is_json else self._site.limits.body
+        limit = self._context.limits.body_json if is_json else self._context.limits.body
         if length is not None and length > limit:
             raise Refused(too_large(limit))
         if is_json:
@@ -142,42 +151,42 @@ class Passage:
         forms = self._route.forms
         if known:
             return
-        if forms and self._guards:  # what is not read cannot be known to name only the caller's things
-            raise Refused(Refusal(415, f"This operation takes {' or '.join(forms)}.", code="content_type"))
+        if forms and self._shared:  # what is not read cannot be known to name only the caller's things
+            raise Refused(ErrorResponse(415, f"This operation takes {' or '.join(forms)}.", code="content_type"))
         if not forms:
             if self._caller.validation == "on":
-                raise Refused(Refusal(400, "This operation takes no body.", code="body"))
+                raise Refused(ErrorResponse(400, "This operation takes no body.", code="body"))
         elif self._caller.validation == "on" or (kind.endswith("json") and all(name.startswith("multipart/") for name in forms)):
-            raise Refused(Refusal(415, f"This operation takes {' or '.join(forms)}.", code="content_type"))
+            raise Refused(ErrorResponse(415, f"This operation takes {' or '.join(forms)}.", code="content_type"))
 
     async def _json(self, content_type: str, limit: int, faults: list[Fault]) -> BytesBody:
-        site, caller = self._site, self._caller
-        raw = await read_whole(self._receive, self._patience, limit, site.limits.body_idle, self._take)
+        context, caller = self._context, self._caller
+        raw = await read_whole(self._receive, self._patience, limit, context.limits.body_idle, self._take)
         form = self._route.forms.get(content_type.partition(";")[0].strip().lower())
         value: Any = None
         try:
-            value = await checks.read_json(raw, limit) if raw or form else None
+            value = await validation.read_json(raw, limit) if raw or form else None
         except InputError as error:
-            if self._guards:
+            if self._shared:
                 raise Refused(bad_input(error)) from None
-            name = checks.refused_in_text(raw, site.refused)
+            name = validation.refused_in_text(raw, context.refused)
             if name is not None:
                 raise Refused(refused_field(name)) from None
             faults += error.faults
         else:
-            name = checks.refused_name(value, site.refused, form)
+            name = validation.refused_name(value, context.refused, form)
             if name is not None:
                 raise Refused(refused_field(name))
-            if site.owners is not None and self._guards:
-                await self._look(site.owners, value, len(raw))
+            if context.owners is not None and self._shared:
+                await self._look(context.owners, value, len(raw))
             if form is not None and caller.validation != "off":
-                faults += await checks.body_faults(form, value, len(raw))
+                faults += await validation.body_faults(form, value, len(raw))
         self._found(faults)
         return BytesBody(raw, content_type or None)
 
     async def _look(self, owners: Owners, value: Any, size: int) -> None:
         """Refuses a body that names what is another's, and notes what it names."""
-        if await asyncio.to_thread(self._names, owners, value) if size > checks.LARGE else self._names(owners, value):
+        if await asyncio.to_thread(self._names, owners, value) if size > validation.LARGE else self._names(owners, value):
             raise Refused(HIDDEN)
 
     def _names(self, owners: Owners, value: Any) -> bool:
@@ -185,8 +194,8 @@ class Passage:
         return any(owners.is_foreign(self._caller, text) for text in self._named)
 
     def _take(self, size: int) -> None:
-        self._site.store.take(size)
-        self._visit.received += size
+        self._context.bodies.take(size)
+        self._record.received += size
         self._held_bytes += size
 
     def _found(self, faults: list[Fault]) -> None:
@@ -195,7 +204,7 @@ class Passage:
             return
         if self._caller.validation == "on":
             raise Refused(bad_fields(faults))
-        self._visit.faults = len(faults)
+        self._record.faults = len(faults)
 
     async def _stream(self, content_type: str, length: int | None, limit: int, required: Iterable[str]) -> BytesBody | StreamBody:
         """An upload: whole where it is small, otherwise as it arrives."""
@@ -204,11 +213,11 @@ class Passage:
             mark = multipart.boundary(content_type)
             if mark is None:
                 raise Refused(multipart.BAD_BOUNDARY)
-            parts = multipart.Parts(mark, self._site.refused)
-        upload = self._upload = Upload(self._receive, limit, self._site.limits.body_idle, parts, required, self._scan())
+            parts = multipart.Parts(mark, self._context.refused)
+        upload = self._upload = UploadStream(self._receive, limit, self._context.limits.body_idle, parts, required, self._scan())
         small = await upload.begin()
         return BytesBody(small, content_type) if small is not None else StreamBody(upload.pieces(), content_type, length)
 
     def _scan(self) -> UploadScan | None:
-        owners, caller = self._site.owners, self._caller
-        return UploadScan(lambda text: owners.is_foreign(caller, text)) if owners is not None and self._guards else None
+        owners, caller = self._context.owners, self._caller
+        return UploadScan(lambda text: owners.is_foreign(caller, text)) if owners is not None and self._shared else None

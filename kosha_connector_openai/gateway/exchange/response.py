@@ -12,9 +12,9 @@ from kosha_connector_openai.core.transport import Patience
 from kosha_connector_openai.errors import ConnectorError, MalformedReplyError, ReplyTooLargeError
 from kosha_connector_openai.gateway.access import Kind
 from kosha_connector_openai.gateway.exchange.bodies import ClientLeft
-from kosha_connector_openai.gateway.exchange.context import Headers, Refused, Site
+from kosha_connector_openai.gateway.exchange.context import CallContext, Headers, Refused
 from kosha_connector_openai.gateway.exchange.usage_scan import Tail
-from kosha_connector_openai.gateway.observe import Visit
+from kosha_connector_openai.gateway.observe import ExchangeRecord
 from kosha_connector_openai.gateway.records import Caller, Send
 from kosha_connector_openai.gateway.replies import ID_HEADER, shed, wrapped
 from kosha_connector_openai.gateway.routes import Route
@@ -29,15 +29,22 @@ _REFUSED: Final = 300
 _FORGOTTEN: Final = frozenset({b"content-type", b"content-length", b"content-encoding"})
 
 
-class Answer:
+class UpstreamResponse:
     """One reply."""
 
     def __init__(
-        self, site: Site, visit: Visit, send: Send, caller: Caller, route: Route, more: Headers, named: Collection[str] = ()
+        self,
+        context: CallContext,
+        record: ExchangeRecord,
+        send: Send,
+        caller: Caller,
+        route: Route,
+        more: Headers,
+        named: Collection[str] = (),
     ) -> None:
         """``more`` are headers that every reply gets; ``named`` are the ids that the request had."""
-        self._site = site
-        self._visit = visit
+        self._context = context
+        self._record = record
         self._send = send
         self._caller = caller
         self._route = route
@@ -55,11 +62,11 @@ class Answer:
 
     async def pass_on(self, relay: Relay) -> None:
         """The reply, by what it is. Raises Refused before it has begun, ClientLeft, and what the relay raises."""
-        shown = self._site.headers.shown(relay.headers)
+        shown = self._context.headers.shown(relay.headers)
         kind = next((value for name, value in shown if name == b"content-type"), b"").partition(b";")[0].strip().lower()
-        shown.append((ID_HEADER, self._visit.request_id.encode()))
-        if self._visit.faults:
-            shown.append((_FAULTS, str(self._visit.faults).encode()))
+        shown.append((ID_HEADER, self._record.request_id.encode()))
+        if self._record.faults:
+            shown.append((_FAULTS, str(self._record.faults).encode()))
         shown += self._more
         if relay.streams:
             await self._events(relay, shown)
@@ -74,7 +81,7 @@ class Answer:
 
     async def _events(self, relay: Relay, shown: Headers) -> None:
         """Each piece as it arrives; the head at once, so that the client knows that it was heard."""
-        if not self._site.admission.change(self._caller.name, self._caller.allowance):
+        if not self._context.admission.change(self._caller.name, self._caller.allowance):
             raise Refused(shed(429, f"This token may have {self._caller.allowance.streams} open streams.", 1))
         self.kind = "stream"
         await self._begin(relay.status, shown)
@@ -83,12 +90,12 @@ class Answer:
         try:
             await self._pieces(relay.chunks(), tail)
         finally:
-            self._visit.usage = self._site.usage.find(tail.text())
+            self._record.usage = self._context.usage.find(tail.text())
         await self._send(_LAST)
 
     async def _held(self, relay: Relay, shown: Headers) -> None:
         """JSON: held back until it is whole, if it is not large."""
-        owners, caller, route = self._site.owners, self._caller, self._route
+        owners, caller, route = self._context.owners, self._caller, self._route
         listens = owners is not None and relay.status < _REFUSED and owners.listens(caller, route.id)
         # What is not read whole is not known to be the caller's.
         most = relay.call.connection.limits.reply_json if listens else _HELD
@@ -102,19 +109,19 @@ class Answer:
         body = held[0] if len(held) == 1 else b"".join(held)
         if not any(name == b"content-length" for name, _ in shown):
             shown.append((b"content-length", str(size).encode()))
-        self._visit.usage = self._site.usage.find(body)
+        self._record.usage = self._context.usage.find(body)
         if owners is not None and listens:
             owners.learn(caller, route.id, body, self._named)
         await self._whole(relay.status, shown, body)
 
     @property
     def _narrows(self) -> bool:
-        owners = self._site.owners
+        owners = self._context.owners
         return owners is not None and owners.narrows(self._caller, self._route.id)
 
     async def _narrowed(self, relay: Relay, shown: Headers) -> None:
         """A list over the whole account: the caller's part of it. One that cannot be read is not passed on."""
-        owners, most = self._site.owners, relay.call.connection.limits.reply_json
+        owners, most = self._context.owners, relay.call.connection.limits.reply_json
         assert owners is not None
         body = bytearray()
         async for chunk in relay.chunks():
@@ -158,7 +165,7 @@ class Answer:
 
     async def _pieces(self, chunks: AsyncIterator[bytes], tail: Tail | None = None) -> None:
         """Sends each piece; a client that reads none of it for long is left."""
-        visit, send, patience, clock = self._visit, self._send, self._patience, time.monotonic
+        record, send, patience, clock = self._record, self._send, self._patience, time.monotonic
         async for chunk in chunks:
             patience.begin(clock() + _STALLED)
             try:
@@ -169,13 +176,13 @@ class Answer:
                 raise
             finally:
                 patience.end()
-            visit.sent += len(chunk)
+            record.sent += len(chunk)
             if tail is not None:
                 tail.add(chunk)
 
     async def _begin(self, status: int, shown: Headers) -> None:
         self.begun = True
-        self._visit.begins(status)
+        self._record.begin(status)
         try:  # on a connection whose last reply was not read yet, even a head waits
             message = {"type": "http.response.start", "status": status, "headers": shown}
             await self._patience.wait(self._send(message), time.monotonic() + _STALLED)
@@ -184,7 +191,7 @@ class Answer:
 
     async def _whole(self, status: int, shown: Headers, body: bytes) -> None:
         await self._begin(status, shown)
-        self._visit.sent = len(body)
+        self._record.sent = len(body)
         await self._send({"type": "http.response.body", "body": body})
 
 

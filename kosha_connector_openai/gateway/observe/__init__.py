@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from kosha_connector_openai.gateway.observe.audit import AuditError as AuditError
     from kosha_connector_openai.gateway.observe.audit import AuditLog as AuditLog
     from kosha_connector_openai.gateway.observe.audit import check_audit as check_audit
-    from kosha_connector_openai.gateway.observe.exchange_record import Visit as Visit
+    from kosha_connector_openai.gateway.observe.exchange_record import ExchangeRecord as ExchangeRecord
+    from kosha_connector_openai.gateway.observe.exchange_record import Observe as Observe
     from kosha_connector_openai.gateway.observe.logs import AccessLog as AccessLog
     from kosha_connector_openai.gateway.observe.logs import configure as configure
     from kosha_connector_openai.gateway.observe.metrics import Metrics as Metrics
@@ -21,7 +22,7 @@ else:
         __name__,
         {
             "audit": "AuditError AuditLog check_audit",
-            "exchange_record": "Visit",
+            "exchange_record": "ExchangeRecord Observe",
             "logs": "AccessLog configure",
             "metrics": "Metrics",
             "observe": "Observer",

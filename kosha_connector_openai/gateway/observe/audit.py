@@ -18,8 +18,9 @@ from typing import Any, Final
 
 from kosha_connector_openai.core.connection import Connection
 from kosha_connector_openai.errors import Fault, SetupError
+from kosha_connector_openai.gateway.observe.exchange_record import ExchangeRecord
 from kosha_connector_openai.gateway.observe.logs import LOGGER, line, stamp
-from kosha_connector_openai.gateway.records import Caller, Exchange
+from kosha_connector_openai.gateway.records import Caller
 from kosha_connector_openai.gateway.routes import Route
 
 _START: Final = "0" * 64
@@ -60,7 +61,7 @@ class AuditLog:
         """The same for one of the service's own pages that acts."""
         self._begin(request_id, method, f"page:{name}", caller, {"path": path})
 
-    def end(self, exchange: Exchange) -> None:
+    def end(self, exchange: ExchangeRecord) -> None:
         """Notes how a request ended whose caller is known; a failure is logged, and the next call is refused if it fails again."""
         if not exchange.caller or (exchange.method == "GET" and exchange.operation.startswith("page:")):
             return

@@ -1,14 +1,15 @@
-"""One request on its way through the gateway: its id, its times, its sizes; at its end they are its record."""
+"""One request and how it ended: its id, its caller, its status, its times and its sizes. Nothing here quotes a body."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Final
 
-from kosha_connector_openai.gateway.records import REQUEST_ID, Caller, Exchange, Refusal, Scope
+from kosha_connector_openai.gateway.records import Caller, ErrorResponse
 
 _START = os.urandom(6).hex()
 _NUMBERS = count(1)
@@ -16,64 +17,56 @@ _LEFT: Final = 499
 """The status in records, by custom, where nobody was there to get one."""
 
 
-class Visit:
-    """What is known of a request so far."""
+@dataclass(slots=True)
+class ExchangeRecord:
+    """Filled in while a request is served; observers get it once, at the end. Times are in seconds, sizes in bytes of bodies.
 
-    __slots__ = (
-        "attempts", "caller", "faults", "first_byte", "method", "operation", "outcome", "received", "refusal", "request_id", "sent",
-        "started", "status", "streamed", "upstream_request_id", "upstream_status", "usage",
-    )  # fmt: skip
+    ``operation`` is an action's id, ``page:<path>`` for one of our own, "" where the path is unknown. ``outcome`` is "ok", "incomplete"
+    (the upstream's reply was cut), "left" (the caller went away), "refused" (by us), or the code of an error.
+    """
 
-    def __init__(self, scope: Scope) -> None:
-        self.started = time.monotonic()
-        self.request_id = scope[REQUEST_ID] = f"kosha-{_START}-{next(_NUMBERS):x}"
-        self.method: str = scope["method"]
-        self.operation = ""
-        self.caller: Caller | None = None
-        self.status = 0
-        self.outcome = "ok"
-        self.refusal = ""
-        self.upstream_status: int | None = None
-        self.upstream_request_id: str | None = None
-        self.attempts = 0
-        self.first_byte: float | None = None
-        self.received = 0
-        self.sent = 0
-        self.streamed = False
-        self.faults = 0
-        self.usage: Mapping[str, Any] | None = None
+    method: str
+    request_id: str = field(default_factory=lambda: f"kosha-{_START}-{next(_NUMBERS):x}")
+    started: float = field(default_factory=time.monotonic)
+    operation: str = ""
+    caller: str = ""
+    tenant: str = ""
+    status: int = 0
+    outcome: str = "ok"
+    upstream_status: int | None = None
+    upstream_request_id: str | None = None
+    attempts: int = 0
+    duration: float = 0.0
+    first_byte: float | None = None
+    received: int = 0
+    sent: int = 0
+    streamed: bool = False
+    faults: int = 0
+    """What validation found, where the request went on all the same."""
+    refusal: str = ""
+    """The code of our own refusal."""
+    usage: Mapping[str, Any] | None = None
+    """What the upstream says that it counted."""
 
-    def refused(self, refusal: Refusal) -> None:
-        """Notes our own answer; where a call failed, its outcome is known already."""
+    def identify(self, caller: Caller) -> None:
+        """Notes who calls."""
+        self.caller, self.tenant = caller.name, caller.tenant
+
+    def refuse(self, refusal: ErrorResponse) -> None:
+        """Notes our own reply; where a call failed, its outcome is known already."""
         self.status, self.refusal = refusal.status, refusal.code or ""
         if self.outcome == "ok":
             self.outcome = "refused"
 
-    def begins(self, status: int) -> None:
+    def begin(self, status: int) -> None:
         """Notes that the reply begins."""
         self.status = status
         self.first_byte = time.monotonic() - self.started
 
-    def record(self) -> Exchange:
-        """The record."""
-        caller = self.caller
-        return Exchange(
-            request_id=self.request_id,
-            method=self.method,
-            operation=self.operation,
-            caller=caller.name if caller else "",
-            tenant=caller.tenant if caller else "",
-            status=self.status or _LEFT,
-            outcome=self.outcome,
-            upstream_status=self.upstream_status,
-            upstream_request_id=self.upstream_request_id,
-            attempts=self.attempts,
-            duration=time.monotonic() - self.started,
-            first_byte=self.first_byte,
-            received=self.received,
-            sent=self.sent,
-            streamed=self.streamed,
-            faults=self.faults,
-            refusal=self.refusal,
-            usage=self.usage,
-        )
+    def end(self) -> None:
+        """Notes how long it took."""
+        self.status = self.status or _LEFT
+        self.duration = time.monotonic() - self.started
+
+
+Observe = Callable[[ExchangeRecord], None]

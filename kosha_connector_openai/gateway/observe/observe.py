@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from kosha_connector_openai.gateway.observe.exchange_record import ExchangeRecord
 from kosha_connector_openai.gateway.observe.logs import AccessLog
 from kosha_connector_openai.gateway.observe.metrics import OTHER, Metrics
 from kosha_connector_openai.gateway.observe.traces import Traces
-from kosha_connector_openai.gateway.records import Exchange
 
 _SHED: Final = frozenset({429, 503})
 _USAGE: Final[Mapping[str, tuple[str, ...]]] = {
@@ -26,7 +26,7 @@ class Observer:
         self._metrics = metrics
         self._traces = traces
 
-    def __call__(self, exchange: Exchange) -> None:
+    def __call__(self, exchange: ExchangeRecord) -> None:
         """Writes the line, counts, and ends the span."""
         used = counted(exchange.usage)
         self._count(exchange, used)
@@ -34,7 +34,7 @@ class Observer:
         if self._traces is not None:
             self._traces.record(exchange, used)
 
-    def _count(self, exchange: Exchange, used: Mapping[str, int]) -> None:
+    def _count(self, exchange: ExchangeRecord, used: Mapping[str, int]) -> None:
         metrics, operation = self._metrics, exchange.operation or OTHER
         metrics.requests.add(operation, str(exchange.status))
         metrics.seconds.observe(exchange.duration, operation)
@@ -66,7 +66,7 @@ def counted(usage: Mapping[str, Any] | None) -> dict[str, int]:
     return found
 
 
-def _fields(exchange: Exchange, used: Mapping[str, int]) -> dict[str, Any]:
+def _fields(exchange: ExchangeRecord, used: Mapping[str, int]) -> dict[str, Any]:
     """What the line says; the names are stable."""
     values: dict[str, Any] = {
         "event": "request",

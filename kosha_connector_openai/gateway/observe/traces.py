@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any, Final
 
-from kosha_connector_openai.gateway.records import Exchange
+from kosha_connector_openai.gateway.observe.exchange_record import ExchangeRecord
 
 _NANO: Final = 1_000_000_000
 _ERRORS: Final = 500
@@ -27,7 +27,7 @@ class Traces:
         self._tracer = trace.get_tracer("kosha_connector.gateway")
         self._system = system
 
-    def record(self, exchange: Exchange, used: Mapping[str, int]) -> None:
+    def record(self, exchange: ExchangeRecord, used: Mapping[str, int]) -> None:
         """One finished span; none for the service's own pages and for what never became a call."""
         if not exchange.attempts:
             return
@@ -42,7 +42,7 @@ class Traces:
             span.set_status(self._trace.Status(self._trace.StatusCode.ERROR))
         span.end(ended)
 
-    def _attributes(self, exchange: Exchange, used: Mapping[str, int]) -> dict[str, Any]:
+    def _attributes(self, exchange: ExchangeRecord, used: Mapping[str, int]) -> dict[str, Any]:
         values: dict[str, Any] = {
             "gen_ai.provider.name": self._system,
             "gen_ai.operation.name": exchange.operation,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.gateway.pages.kosha_api import Tries as Tries
     from kosha_connector_openai.gateway.pages.kosha_api import unset_but_named as unset_but_named
     from kosha_connector_openai.gateway.pages.pages import OwnPages as OwnPages
-    from kosha_connector_openai.gateway.pages.pages import Site as Site
+    from kosha_connector_openai.gateway.pages.pages import PagesContext as PagesContext
     from kosha_connector_openai.gateway.pages.submitted_secrets import SubmittedSecrets as SubmittedSecrets
 else:
     __getattr__, __all__ = face(
@@ -19,7 +19,7 @@ else:
         {
             "downloads": "Downloads",
             "kosha_api": "Tries unset_but_named",
-            "pages": "OwnPages Site",
+            "pages": "OwnPages PagesContext",
             "submitted_secrets": "SubmittedSecrets",
         },
     )

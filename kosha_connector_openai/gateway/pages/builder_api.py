@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kosha_connector_openai.errors import ConnectorError
 from kosha_connector_openai.gateway.pages.catalog_api import CatalogApi, failed, is_object, misshapen
-from kosha_connector_openai.gateway.pages.kosha_api import Answer
+from kosha_connector_openai.gateway.pages.kosha_api import JsonResponse
 from kosha_connector_openai.gateway.records import Caller
 from kosha_connector_openai.manifest.parts import Pickers
 
@@ -36,16 +36,16 @@ class BuilderApi:
         self._catalog = catalog
         self._owners = owners
 
-    def form(self, caller: Caller, key: str, *, drawn: bool = False) -> Answer:
+    def form(self, caller: Caller, key: str, *, drawn: bool = False) -> JsonResponse:
         """The form; ``drawn``: as JSON Schema 2020-12 with the uiSchema of react-jsonschema-form."""
         try:
             form = self._connector.forms[self._catalog.find(caller, key).id]
             value = {"schema": form.to_json_schema(), "ui_schema": form.to_ui_schema()} if drawn else form.to_dict()
         except ConnectorError as error:
             return failed(error)
-        return Answer(200, value)
+        return JsonResponse(200, value)
 
-    def sample(self, caller: Caller, key: str) -> Answer:
+    def sample(self, caller: Caller, key: str) -> JsonResponse:
         """Inputs that would be accepted, an answer as it could come, its short result and that result's schema. No call is made."""
         try:
             action = self._catalog.find(caller, key).id
@@ -59,9 +59,9 @@ class BuilderApi:
             }
         except ConnectorError as error:
             return failed(error)
-        return Answer(200, value)
+        return JsonResponse(200, value)
 
-    async def options(self, caller: Caller, key: str, field: str, body: Any) -> Answer:
+    async def options(self, caller: Caller, key: str, field: str, body: Any) -> JsonResponse:
         """What a field is offered; a list that cannot be had whole says why and offers what is known."""
         if not is_object(body, {"inputs", "search"}) or not isinstance(body.get("inputs", {}), Mapping):
             return misshapen("", "The body is an object with maybe `inputs`, an object, and `search`, a text.")
@@ -73,12 +73,12 @@ class BuilderApi:
             found = await self._lists.aget(action, field, connection, body.get("inputs"), search=body.get("search", ""))
         except ConnectorError as error:
             return failed(error)
-        return Answer(200, self._narrowed(caller, found).to_dict())
+        return JsonResponse(200, self._narrowed(caller, found).to_dict())
 
     def _narrowed(self, caller: Caller, found: Options) -> Options:
         """Where tenants share a connection, the account's lists hold what others made."""
         owners, picker = self._owners, self._connector.part("pickers", Pickers).pickers.get(found.picker)
-        if owners is None or picker is None or picker.action is None or not owners.guards(caller):
+        if owners is None or picker is None or picker.action is None or not owners.applies_to(caller):
             return found
         action = picker.action
         return replace(found, options=tuple(option for option in found.options if owners.shows(caller, action, option.value)))

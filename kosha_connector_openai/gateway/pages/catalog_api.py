@@ -33,7 +33,7 @@ from kosha_connector_openai.errors import (
 from kosha_connector_openai.gateway.access import Ownership, UploadScan, texts
 from kosha_connector_openai.gateway.pages.described import CATALOG_PREFIX
 from kosha_connector_openai.gateway.pages.downloads import Downloads
-from kosha_connector_openai.gateway.pages.kosha_api import Answer
+from kosha_connector_openai.gateway.pages.kosha_api import JsonResponse
 from kosha_connector_openai.gateway.records import Caller
 from kosha_connector_openai.manifest.parts import RelayRules
 
@@ -51,7 +51,7 @@ _STATUS: Final[Mapping[type[BaseException], int]] = {
 """What our answer's status is for an error; an answer of the upstream keeps its own, but for the upstream's word about *our* key."""
 
 
-Upload = tuple[str, BinaryIO, str]
+UploadedFile = tuple[str, BinaryIO, str]
 """A file that came with a run: its name as the caller said, its bytes, its type as the caller said."""
 
 
@@ -68,7 +68,7 @@ class CatalogApi:
         self._owners = owners
         self._refused = frozenset(connector.part("relay", RelayRules).refused_fields)
 
-    def actions(self, caller: Caller, *, search: str = "", group: str = "") -> Answer:
+    def actions(self, caller: Caller, *, search: str = "", group: str = "") -> JsonResponse:
         """The actions that the caller may run, in the manifest's order."""
         catalog = self._connector.catalog
         offered = {action.id for action in self._connector.offered(self._connections[caller.connection])}
@@ -82,22 +82,22 @@ class CatalogApi:
             "groups": groups,
             "actions": [action.describe() for action in shown],
         }
-        return Answer(200, value)
+        return JsonResponse(200, value)
 
-    def action(self, caller: Caller, key: str) -> Answer:
+    def action(self, caller: Caller, key: str) -> JsonResponse:
         """One action with the schemas of what it takes and gives."""
         try:
             action = self.find(caller, key)
             schemas = {"input_schema": action.input_schema, "output_schema": action.output_schema}
         except ConnectorError as error:
             return failed(error)
-        return Answer(200, {**action.describe(), **schemas})
+        return JsonResponse(200, {**action.describe(), **schemas})
 
-    def form(self) -> Answer:
+    def form(self) -> JsonResponse:
         """The connection form as JSON Schema."""
-        return Answer(200, self._connector.form)
+        return JsonResponse(200, self._connector.form)
 
-    def validate(self, caller: Caller, key: str, body: Any) -> Answer:
+    def validate(self, caller: Caller, key: str, body: Any) -> JsonResponse:
         """Whether inputs would be accepted, with every fault; nothing is sent."""
         if not is_object(body, {"inputs"}, needed="inputs") or not isinstance(body["inputs"], Mapping):
             return misshapen("", "The body is an object with `inputs`, an object.")
@@ -106,12 +106,12 @@ class CatalogApi:
         except UnknownActionError as error:
             return failed(error)
         except InputError as error:
-            return Answer(200, {"valid": False, "faults": _faults(error.faults), "warnings": []})
+            return JsonResponse(200, {"valid": False, "faults": _faults(error.faults), "warnings": []})
         except ConnectorError as error:
             return failed(error)
-        return Answer(200, {"valid": True, "faults": [], "warnings": _faults(warnings)})
+        return JsonResponse(200, {"valid": True, "faults": [], "warnings": _faults(warnings)})
 
-    async def run(self, caller: Caller, key: str, body: Any, uploads: Mapping[str, list[Upload]] | None = None) -> Answer:
+    async def run(self, caller: Caller, key: str, body: Any, uploads: Mapping[str, list[UploadedFile]] | None = None) -> JsonResponse:
         """Runs an action and gives the result's envelope; the files in ``uploads`` go where inputs of their names are."""
         wrong = _wrong_run(body)
         if wrong is not None:
@@ -145,10 +145,10 @@ class CatalogApi:
         found = self._refused.intersection(name for part in bodies for name in part) - action.inputs.fields.keys()
         return min(found, default=None)
 
-    def _hides(self, caller: Caller, action: Action, given: Mapping[str, Any], uploads: Mapping[str, list[Upload]]) -> bool:
+    def _hides(self, caller: Caller, action: Action, given: Mapping[str, Any], uploads: Mapping[str, list[UploadedFile]]) -> bool:
         """Whether the inputs, files among them, name what is another tenant's."""
         owners = self._owners
-        if owners is None or not owners.guards(caller) or owners.narrows(caller, action.id):
+        if owners is None or not owners.applies_to(caller) or owners.narrows(caller, action.id):
             return False
         files = (file for found in uploads.values() for _, file, _ in found)
         return not owners.allows_body(caller, given) or any(_names_foreign(file, owners, caller) for file in files)
@@ -168,7 +168,7 @@ class CatalogApi:
             return False
         return True
 
-    def _envelope(self, result: Result, caller: Caller, *, short: bool) -> Answer:
+    def _envelope(self, result: Result, caller: Caller, *, short: bool) -> JsonResponse:
         if self._owners is not None and self._owners.narrows(caller, result.action):
             result.value = self._owners.narrow(caller, result.action, result.value)
         value = result.to_dict()
@@ -181,7 +181,7 @@ class CatalogApi:
             saved = result.value
             link = {"href": f"{CATALOG_PREFIX}/files/{kept[0]}", "expires_in": kept[1]}
             value["value"] = {**link, "size": saved.size, "sha256": saved.sha256, "content_type": saved.content_type}
-        return Answer(200, value)
+        return JsonResponse(200, value)
 
 
 class _HiddenError(UnknownActionError):
@@ -214,14 +214,14 @@ def _first_event(result: Result) -> bytes:
     return orjson.dumps(result.value[0].data) if result.kind == "events" and result.value else b""
 
 
-def _file_inputs(uploads: Mapping[str, list[Upload]]) -> dict[str, Any]:
+def _file_inputs(uploads: Mapping[str, list[UploadedFile]]) -> dict[str, Any]:
     """Uploads as inputs: one file, or a list where the name ends in ``[]`` or comes several times."""
     return {
         name.removesuffix("[]"): files if len(files) > 1 or name.endswith("[]") else files[0] for name, files in uploads.items() if files
     }
 
 
-def _wrong_run(body: Any) -> Answer | None:
+def _wrong_run(body: Any) -> JsonResponse | None:
     if not is_object(body, {"inputs", "timeout", "file", "result"}):
         return misshapen("", "The body is an object with `inputs`, and maybe `timeout`, `file` and `result`.")
     if not isinstance(body.get("inputs", {}), Mapping):
@@ -245,19 +245,19 @@ def _faults(faults: tuple[Fault, ...]) -> list[dict[str, Any]]:
     return [asdict(fault) for fault in faults]
 
 
-def misshapen(param: str, message: str) -> Answer:
+def misshapen(param: str, message: str) -> JsonResponse:
     """The answer to a body of another shape than is asked for."""
     return _error(400, message, "invalid_request_error", param or None)
 
 
-def _error(status: int, message: str, kind: str, param: str | None = None, hint: str = "") -> Answer:
-    return Answer(status, {"error": {"message": f"{message} {hint}".strip(), "type": kind, "param": param, "code": None}})
+def _error(status: int, message: str, kind: str, param: str | None = None, hint: str = "") -> JsonResponse:
+    return JsonResponse(status, {"error": {"message": f"{message} {hint}".strip(), "type": kind, "param": param, "code": None}})
 
 
 _NO_ROOM: Final = _error(503, "There is no room for files just now.", "overloaded", None, "Ask for `base64`, or try again later.")
 
 
-def failed(error: ConnectorError) -> Answer:
+def failed(error: ConnectorError) -> JsonResponse:
     """The answer to an error: in the provider's shape, with all that the core says of it beside."""
     status = _status(error)
     faults = getattr(error, "faults", ())
@@ -265,7 +265,7 @@ def failed(error: ConnectorError) -> Answer:
     kind = "invalid_request_error" if status < 500 else "api_error"  # noqa: PLR2004
     message = " ".join(part for part in (error.message, *(str(fault) for fault in faults), error.hint) if part)
     shape = {"message": message, "type": kind, "param": param, "code": error.code}
-    return Answer(status, {"error": {**shape, "detail": error.to_dict()}})
+    return JsonResponse(status, {"error": {**shape, "detail": error.to_dict()}})
 
 
 def _status(error: ConnectorError) -> int:

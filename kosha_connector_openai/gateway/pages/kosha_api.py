@@ -26,7 +26,7 @@ _AT_ONCE: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class JsonResponse:
     """A status and JSON values."""
 
     status: int
@@ -55,7 +55,7 @@ class Tries:
         self._home = home
         self._gate = asyncio.Semaphore(_AT_ONCE)
 
-    async def answer(self, body: bytes, connection: Connection | None = None) -> Answer:
+    async def answer(self, body: bytes, connection: Connection | None = None) -> JsonResponse:
         """What a POST of credentials, by variable, answers: 200 with a sentence, or 400 with what is wrong.
 
         An empty object tries the caller's own ``connection``. The service's key is never sent to a server that the body names.
@@ -66,7 +66,7 @@ class Tries:
         async with self._gate:
             return await asyncio.to_thread(self._try, values, connection or self._home)
 
-    def _try(self, values: Mapping[str, str], home: Connection) -> Answer:
+    def _try(self, values: Mapping[str, str], home: Connection) -> JsonResponse:
         try:
             given = self._by_field(values)
             if not given:
@@ -143,12 +143,12 @@ def _read(body: bytes) -> dict[str, str] | None:
     return {name: text for name, text in value.items() if text is not None} if fits else None
 
 
-def _works(sentence: str) -> Answer:
-    return Answer(200, {"ok": True, "message": sentence})
+def _works(sentence: str) -> JsonResponse:
+    return JsonResponse(200, {"ok": True, "message": sentence})
 
 
-def _wrong(sentence: str) -> Answer:
-    return Answer(400, {"error": sentence})
+def _wrong(sentence: str) -> JsonResponse:
+    return JsonResponse(400, {"error": sentence})
 
 
 def _sentence(error: ConnectorError, fields: tuple[ConnectionField, ...]) -> str:

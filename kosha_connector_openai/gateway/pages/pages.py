@@ -17,16 +17,16 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from kosha_connector_openai.errors import InputError
-from kosha_connector_openai.gateway.exchange import ClientLeft, Departure
+from kosha_connector_openai.gateway.exchange import ClientLeft, DisconnectWatch
 from kosha_connector_openai.gateway.observe import metrics
 from kosha_connector_openai.gateway.pages.builder_api import BuilderApi
-from kosha_connector_openai.gateway.pages.catalog_api import CatalogApi, Upload, owner
+from kosha_connector_openai.gateway.pages.catalog_api import CatalogApi, UploadedFile, owner
 from kosha_connector_openai.gateway.pages.described import CATALOG_PREFIX
 from kosha_connector_openai.gateway.pages.description import served_document
 from kosha_connector_openai.gateway.pages.docs_page import POLICY, docs_page
 from kosha_connector_openai.gateway.pages.downloads import Downloads
-from kosha_connector_openai.gateway.pages.kosha_api import LARGEST, Answer, Tries, labels
-from kosha_connector_openai.gateway.records import Caller, Page, Receive, Scope, Send
+from kosha_connector_openai.gateway.pages.kosha_api import LARGEST, JsonResponse, Tries, labels
+from kosha_connector_openai.gateway.records import Caller, Receive, Scope, Send, ServicePage
 from kosha_connector_openai.text import loads_strict
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class TooSlow(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class PagesContext:
     """What the pages are made of."""
 
     connector: Connector
@@ -68,14 +68,14 @@ class Site:
 class OwnPages:
     """The pages; made once."""
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
-        self._catalog = CatalogApi(site.connector, site.connections, site.downloads, site.owners)
-        self._builder = BuilderApi(site.connector, site.connections, self._catalog, site.owners)
+    def __init__(self, context: PagesContext) -> None:
+        self._context = context
+        self._catalog = CatalogApi(context.connector, context.connections, context.downloads, context.owners)
+        self._builder = BuilderApi(context.connector, context.connections, self._catalog, context.owners)
         self._fixed = dict(self._fixed_pages())
-        self._patterns = tuple(self._pattern_pages()) if site.settings.catalog else ()
+        self._patterns = tuple(self._pattern_pages()) if context.settings.catalog else ()
 
-    def find(self, path: str) -> Page | None:
+    def find(self, path: str) -> ServicePage | None:
         """The page at a raw path without its query."""
         fixed = self._fixed.get(path)
         if fixed is not None:
@@ -86,8 +86,8 @@ class OwnPages:
                 return _page(name, {method: partial(handler, **values)})
         return None
 
-    def _fixed_pages(self) -> Iterator[tuple[str, Page]]:
-        settings = self._site.settings
+    def _fixed_pages(self) -> Iterator[tuple[str, ServicePage]]:
+        settings = self._context.settings
         for path in ("/livez", "/healthz"):
             yield path, _page(path, {"GET": self._alive}, public=True)
         yield "/readyz", _page("/readyz", {"GET": self._ready}, public=True)
@@ -121,18 +121,18 @@ class OwnPages:
         return _json(200, {"status": "alive"})
 
     async def _ready(self, _: Request, __: Caller) -> Response:
-        ready = self._site.ready()
+        ready = self._context.ready()
         return _json(200 if ready else 503, {"status": "ready"} if ready else _error("The service is stopping.", "overloaded"))
 
     async def _metrics(self, _: Request, __: Caller) -> Response:
-        return Response(self._site.metrics.expose(), headers={**_HEADERS, "content-type": metrics.CONTENT_TYPE})
+        return Response(self._context.metrics.expose(), headers={**_HEADERS, "content-type": metrics.CONTENT_TYPE})
 
     async def _list(self, _: Request, __: Caller) -> Response:
-        return _json(200, labels(self._site.connector))
+        return _json(200, labels(self._context.connector))
 
     async def _test(self, request: Request, caller: Caller) -> Response:
-        body = await _body(request, LARGEST, self._site.settings.limits.body_idle)
-        return _answer(await self._site.tries.answer(body, self._site.connections.get(caller.connection)))
+        body = await _body(request, LARGEST, self._context.settings.limits.body_idle)
+        return _answer(await self._context.tries.answer(body, self._context.connections.get(caller.connection)))
 
     async def _openapi(self, _: Request, __: Caller) -> Response:
         # Made once, in a thread: streams must not wait for it.
@@ -145,12 +145,12 @@ class OwnPages:
 
     @cached_property
     def _document(self) -> bytes:
-        settings = self._site.settings
-        return served_document(self._site.connector, protected=settings.protected, catalog=settings.catalog)
+        settings = self._context.settings
+        return served_document(self._context.connector, protected=settings.protected, catalog=settings.catalog)
 
     @cached_property
     def _page(self) -> bytes:
-        return docs_page(self._site.connector, protected=self._site.settings.protected)
+        return docs_page(self._context.connector, protected=self._context.settings.protected)
 
     async def _actions(self, request: Request, caller: Caller) -> Response:
         query = request.query_params
@@ -169,16 +169,16 @@ class OwnPages:
         return _answer(self._builder.sample(caller, action))
 
     async def _options(self, request: Request, caller: Caller, *, action: str, field: str) -> Response:
-        body = await _body(request, LARGEST, self._site.settings.limits.body_idle)
+        body = await _body(request, LARGEST, self._context.settings.limits.body_idle)
         return _answer(await self._builder.options(caller, action, field, _parsed(body) if body else {}))
 
     async def _validate(self, request: Request, caller: Caller, *, action: str) -> Response:
-        limits = self._site.settings.limits
+        limits = self._context.settings.limits
         value = _parsed(await _body(request, limits.body_json, limits.body_idle))
         return _answer(self._catalog.validate(caller, action, value))
 
     async def _run(self, request: Request, caller: Caller, *, action: str) -> Response:
-        limits = self._site.settings.limits
+        limits = self._context.settings.limits
         if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
             value = _parsed(await _body(request, limits.body_json, limits.body_idle))
             return _answer(await _while_there(request, self._catalog.run(caller, action, value)))
@@ -187,7 +187,7 @@ class OwnPages:
             return _answer(await _while_there(request, self._catalog.run(caller, action, value, uploads)))
 
     async def _file(self, _: Request, caller: Caller, *, file: str) -> Response:
-        kept = self._site.downloads.find(file, owner(caller))
+        kept = self._context.downloads.find(file, owner(caller))
         if kept is None:
             return _json(404, _error("There is no such file, or not any more."))
         # As an attachment of a plain type: what a run made is not for a browser to open.
@@ -195,8 +195,8 @@ class OwnPages:
         return FileResponse(kept.path, headers=headers, media_type="application/octet-stream")
 
 
-def _page(name: str, methods: Mapping[str, Handler], *, public: bool = False) -> Page:
-    return Page({method: partial(_endpoint, handler) for method, handler in methods.items()}, public, name)
+def _page(name: str, methods: Mapping[str, Handler], *, public: bool = False) -> ServicePage:
+    return ServicePage({method: partial(_endpoint, handler) for method, handler in methods.items()}, public, name)
 
 
 async def _endpoint(handler: Handler, scope: Scope, receive: Receive, send: Send, caller: Caller | None) -> None:
@@ -231,20 +231,20 @@ async def _body(request: Request, limit: int, idle: float) -> bytes:
             return b"".join(pieces)
 
 
-async def _while_there(request: Request, work: Awaitable[Answer]) -> Answer:
+async def _while_there(request: Request, work: Awaitable[JsonResponse]) -> JsonResponse:
     """What the work gives; it is cancelled once the client has gone, whose body was read. Raises ClientLeft."""
-    departure = Departure(request.receive)
-    departure.start()
+    watch = DisconnectWatch(request.receive)
+    watch.start()
     try:
         return await work
     except asyncio.CancelledError:
         task = asyncio.current_task()
-        if not departure.gone or task is None:
+        if not watch.gone or task is None:
             raise
         task.uncancel()
         raise ClientLeft from None
     finally:
-        departure.stop()
+        watch.stop()
 
 
 def _paced(receive: Receive, limit: int, idle: float) -> Receive:
@@ -267,11 +267,11 @@ def _paced(receive: Receive, limit: int, idle: float) -> Receive:
 
 
 @asynccontextmanager
-async def _form_parts(request: Request, limit: int, idle: float) -> AsyncIterator[tuple[str, dict[str, list[Upload]]]]:
+async def _form_parts(request: Request, limit: int, idle: float) -> AsyncIterator[tuple[str, dict[str, list[UploadedFile]]]]:
     """The text of the part ``run`` and the files by the names of their parts, kept on disk while the block lasts."""
     paced = Request(request.scope, _paced(request.receive, limit, idle))
     async with paced.form(max_files=_MOST_FILES, max_fields=_MOST_FIELDS, max_part_size=LARGEST * 16) as form:
-        uploads: dict[str, list[Upload]] = {}
+        uploads: dict[str, list[UploadedFile]] = {}
         for name, value in form.multi_items():
             if isinstance(value, UploadFile):
                 content_type = value.content_type or "application/octet-stream"
@@ -280,12 +280,12 @@ async def _form_parts(request: Request, limit: int, idle: float) -> AsyncIterato
         yield (text if isinstance(text, str) else ""), uploads
 
 
-def _answer(answer: Answer) -> Response:
+def _answer(answer: JsonResponse) -> Response:
     return Response(answer.body(), answer.status, {**_HEADERS, "content-type": "application/json"})
 
 
 def _json(status: int, value: Any) -> Response:
-    return _answer(Answer(status, value))
+    return _answer(JsonResponse(status, value))
 
 
 def _error(message: str, kind: str = "invalid_request_error") -> dict[str, Any]:

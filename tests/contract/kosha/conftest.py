@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from kosha_connector_openai.gateway.records import Exchange
+from kosha_connector_openai.gateway.observe.exchange_record import ExchangeRecord
 from tests.gateway import Running, serving
 from tests.recorder import Recorder, Script, reply
 
@@ -49,7 +49,7 @@ class House:
     def chat(self, **options: Any) -> httpx.Response:
         return self.call("POST", CHAT_PATH, **{"json": CHAT, **options})
 
-    def exchange(self, number: int = 1) -> Exchange:
+    def exchange(self, number: int = 1) -> ExchangeRecord:
         """The record of the last request; it is written just after its reply."""
         found = self.gateway.exchanges
         if self.request_id is None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from kosha_connector_openai import gateway
 from kosha_connector_openai.gateway.access.tokens import TokenTable, hash_token
 from tests.canary import Canary
 from tests.unit.cli.conftest import Cli
@@ -92,6 +93,8 @@ def test_without_the_extra_it_says_what_to_install(cli: Cli, canary: Canary, mon
     """The rest of the command line works without it."""
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     monkeypatch.delitem(sys.modules, "kosha_connector_openai.gateway.server", raising=False)
+    for name in ("GatewayServer", "listen"):  # the face keeps what was used once
+        monkeypatch.delitem(vars(gateway), name, raising=False)
     done = cli("serve", "--check")
     assert done.exit_code == 4
     assert "[gateway]" in done.output

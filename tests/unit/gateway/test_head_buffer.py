@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from kosha_connector_openai.gateway.head_buffer import Corked
+from kosha_connector_openai.gateway.head_buffer import HeadBuffer
 
 
 class Wire:
@@ -23,42 +23,42 @@ class Wire:
         return self.closed
 
 
-def corked() -> tuple[Corked, Wire]:
+def head_buffer() -> tuple[HeadBuffer, Wire]:
     wire = Wire()
-    return Corked(cast("Any", wire)), wire
+    return HeadBuffer(cast("Any", wire)), wire
 
 
 def test_head_and_first_piece_are_one_write() -> None:
     """And the rest goes at once; nothing is written for nothing."""
-    cork, wire = corked()
+    buffer, wire = head_buffer()
     for data in (b"HTTP/1.1 200 OK\r\n\r\n", b"one", b"two", b""):
-        cork.write(data)
+        buffer.write(data)
     assert wire.written == [b"HTTP/1.1 200 OK\r\n\r\none", b"two"]
 
 
 def test_an_empty_piece_lets_the_head_go() -> None:
     """For streams, whose first event may come late."""
-    cork, wire = corked()
-    cork.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    buffer, wire = head_buffer()
+    buffer.write(b"HTTP/1.1 200 OK\r\n\r\n")
     assert wire.written == []
-    cork.write(b"")
+    buffer.write(b"")
     assert wire.written == [b"HTTP/1.1 200 OK\r\n\r\n"]
 
 
 def test_an_interim_reply_is_no_head() -> None:
     """100 Continue is waited for."""
-    cork, wire = corked()
-    cork.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    buffer, wire = head_buffer()
+    buffer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     assert wire.written == [b"HTTP/1.1 100 Continue\r\n\r\n"]
-    cork.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    buffer.write(b"HTTP/1.1 200 OK\r\n\r\n")
     assert len(wire.written) == 1
 
 
 def test_nothing_held_is_lost_at_the_end() -> None:
     """A reply that is a head alone arrives."""
-    cork, wire = corked()
-    cork.write(b"HTTP/1.1 204 No Content\r\n\r\n")
-    assert not cork.is_closing()
-    cork.close()
+    buffer, wire = head_buffer()
+    buffer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+    assert not buffer.is_closing()
+    buffer.close()
     assert wire.written == [b"HTTP/1.1 204 No Content\r\n\r\n"]
-    assert cork.is_closing()
+    assert buffer.is_closing()

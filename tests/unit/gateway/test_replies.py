@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from kosha_connector_openai.core import errors
+from kosha_connector_openai import errors
 from kosha_connector_openai.errors import Fault
 from kosha_connector_openai.gateway import replies
 

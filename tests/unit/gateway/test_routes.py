@@ -8,18 +8,18 @@ import pytest
 
 from kosha_connector_openai import Connector
 from kosha_connector_openai.connector import Connector as Folder
-from kosha_connector_openai.gateway.routes import Routes
+from kosha_connector_openai.gateway.routes import RouteTable
 
 
 @pytest.fixture(scope="module")
-def routes() -> Routes:
+def routes() -> RouteTable:
     from kosha_connector_openai.plugin import folder
 
     with Folder(folder()) as connector:
-        return Routes(connector.catalog)
+        return RouteTable(connector.catalog)
 
 
-def test_every_operation_is_found_at_its_own_path(connector: Connector, routes: Routes) -> None:
+def test_every_operation_is_found_at_its_own_path(connector: Connector, routes: RouteTable) -> None:
     """With its values in order; with and without the prefix, and with a doubled slash."""
     for key in connector.catalog.document:
         operation = connector.catalog[key].operation
@@ -40,12 +40,12 @@ def test_every_operation_is_found_at_its_own_path(connector: Connector, routes: 
      "/v1/models/a/b", "/v1/models/a\\b",
      "/v1/models/a b",     "/v1/models/%zz", "/v1/models/%0a", "/v1/models/a?b", "/v2/models", "/models", "/v1" + "/a" * 100],
 )  # fmt: skip
-def test_what_is_no_operation_is_not_found(routes: Routes, path: str) -> None:
+def test_what_is_no_operation_is_not_found(routes: RouteTable, path: str) -> None:
     """Other writings of a path, and paths that lead elsewhere, are none."""
     assert routes.find(path) is None
 
 
-def test_fixed_segments_come_before_variables(routes: Routes) -> None:
+def test_fixed_segments_come_before_variables(routes: RouteTable) -> None:
     """And where only the variable leads on, it is taken."""
     place = routes.find("/v1/responses/compact")
     assert place is not None
@@ -55,7 +55,7 @@ def test_fixed_segments_come_before_variables(routes: Routes) -> None:
     assert place.values == ("r-1",)
 
 
-def test_a_query_of_its_own_chooses(routes: Routes) -> None:
+def test_a_query_of_its_own_chooses(routes: RouteTable) -> None:
     """The operation with more of its query in the request wins; methods are told in order."""
     place = routes.find("/v1/responses")
     assert place is not None
@@ -72,7 +72,7 @@ def test_a_query_of_its_own_chooses(routes: Routes) -> None:
     assert place.find("GET", "") is None
 
 
-def test_the_retired_name_their_successor(routes: Routes) -> None:
+def test_the_retired_name_their_successor(routes: RouteTable) -> None:
     """With its method and path."""
     found = {route.id: route.retired for route in routes if route.retired}
     assert "2024-01-04" in found["createFineTune"]
@@ -85,7 +85,7 @@ def test_a_provider_without_a_common_prefix_has_no_short_paths(root: object) -> 
     from pathlib import Path
 
     with Folder(Path(str(root)) / "tests" / "tiny_provider") as connector:
-        routes = Routes(connector.catalog)
+        routes = RouteTable(connector.catalog)
         known = {route.action.operation.path for route in routes}
         assert known
         assert all(routes.find(re.sub(r"\{[^{}]+\}", "v", path)) is not None for path in known)

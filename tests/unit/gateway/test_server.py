@@ -14,7 +14,7 @@ from uvicorn.server import ServerState
 
 from kosha_connector_openai.gateway.protocol import guarded
 from kosha_connector_openai.gateway.server import listen
-from kosha_connector_openai.gateway.settings import Limits, Settings
+from kosha_connector_openai.gateway.settings import ServiceLimits, Settings
 from tests.gateway import TOKEN
 from tests.service import DIGEST, Process, free_port
 
@@ -27,7 +27,7 @@ async def app(scope: object, receive: object, send) -> None:
 class Listening:
     """The guarded protocol on a socket that was made elsewhere, as the command makes it."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: ServiceLimits) -> None:
         config = uvicorn.Config(app, http=guarded(limits), ws="none", lifespan="off", log_config=None)
         config.load()
         self.state = ServerState()
@@ -48,7 +48,7 @@ class Listening:
 
 async def test_small_replies_do_not_wait_for_an_acknowledgement():
     """Every connection has TCP_NODELAY: without it a reply in two pieces, and each event of a stream, would wait 40 ms."""
-    async with Listening(Limits()) as served:
+    async with Listening(ServiceLimits()) as served:
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
         writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert (await reader.readline()).startswith(b"HTTP/1.1 200")
@@ -60,7 +60,7 @@ async def test_small_replies_do_not_wait_for_an_acknowledgement():
 
 async def test_connections_beyond_the_limit_are_turned_away():
     """G8: 503 and the connection ends; those that are there stay."""
-    async with Listening(Limits(connections=2)) as served:
+    async with Listening(ServiceLimits(connections=2)) as served:
         first = [await asyncio.open_connection("127.0.0.1", served.port) for _ in range(2)]
         await asyncio.sleep(0.05)
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
@@ -74,7 +74,7 @@ async def test_connections_beyond_the_limit_are_turned_away():
 
 async def test_a_connection_that_says_nothing_ends():
     """G8: after the time for a head, and without a word; one that began is told."""
-    async with Listening(Limits(header_seconds=0.2)) as served:
+    async with Listening(ServiceLimits(header_seconds=0.2)) as served:
         for sent, answer in ((b"", b""), (b"GET / HTTP/1.1\r\nX: ", b"HTTP/1.1 408 ")):
             reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
             writer.write(sent)
@@ -84,7 +84,7 @@ async def test_a_connection_that_says_nothing_ends():
 
 async def test_a_kept_connection_may_rest_and_go_on():
     """Between requests the time for a head does not run."""
-    async with Listening(Limits(header_seconds=0.2)) as served:
+    async with Listening(ServiceLimits(header_seconds=0.2)) as served:
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
         for _ in range(2):
             writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -95,7 +95,7 @@ async def test_a_kept_connection_may_rest_and_go_on():
 
 async def test_a_body_after_a_head_is_not_counted_as_one():
     """A large body may come in the same piece."""
-    async with Listening(Limits(header_bytes=1_024)) as served:
+    async with Listening(ServiceLimits(header_bytes=1_024)) as served:
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
         writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 20000\r\n\r\n" + b"x" * 20_000)
         assert (await reader.readline()).startswith(b"HTTP/1.1 200")

@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from kosha_connector_openai.gateway.access.admission import Admission, Allowance, Shed
+from kosha_connector_openai.gateway.access.admission import Admission, Shed
+from kosha_connector_openai.gateway.records import Allowance
 
 ONE = Allowance(calls=1, streams=1)
 MANY = Allowance(calls=100, streams=100)

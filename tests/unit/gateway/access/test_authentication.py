@@ -8,7 +8,7 @@ import pytest
 
 from kosha_connector_openai import Connector
 from kosha_connector_openai.errors import SetupError
-from kosha_connector_openai.gateway.access.authentication import REFUSED, Inbound, tenants
+from kosha_connector_openai.gateway.access.authentication import REFUSED, Authenticator, tenants
 from kosha_connector_openai.gateway.access.tokens import hash_token
 from kosha_connector_openai.gateway.records import Caller
 from kosha_connector_openai.gateway.settings import Settings
@@ -19,8 +19,8 @@ STATIC = "kosha_0123456789abcdef0123456789abcdef"
 ISSUER = {"issuer": "https://issuer.example", "audience": "gateway"}
 
 
-def inbound(connector: Connector, clock=time.time, **settings: object) -> Inbound:
-    return Inbound(Settings.model_validate(settings), connector.catalog, clock=clock)
+def authenticator(connector: Connector, clock=time.time, **settings: object) -> Authenticator:
+    return Authenticator(Settings.model_validate(settings), connector.catalog, clock=clock)
 
 
 def static(**more: object) -> dict[str, object]:
@@ -33,7 +33,7 @@ def bearer(text: str | bytes) -> list[tuple[bytes, bytes]]:
 
 async def test_without_tokens_anyone_on_this_machine_may_call(connector: Connector):
     """The default, on loopback alone."""
-    gate = inbound(connector)
+    gate = authenticator(connector)
     assert gate.open
     caller = await gate.identify([])
     assert caller is not None
@@ -43,7 +43,7 @@ async def test_without_tokens_anyone_on_this_machine_may_call(connector: Connect
 async def test_a_token_is_its_holder(connector: Connector):
     """With the tenant, the connection, the limits and the validation that are written beside its digest."""
     entry = static(tenant="acme", connection="a", validation="warn", calls=3, streams=4, calls_per_minute=5)
-    gate = inbound(connector, tokens=[entry], connections={"a": {}, "b": {}})
+    gate = authenticator(connector, tokens=[entry], connections={"a": {}, "b": {}})
     caller = await gate.identify(bearer(STATIC))
     assert caller is not None
     assert (caller.name, caller.tenant, caller.connection, caller.validation) == ("ci", "acme", "a", "warn")
@@ -70,20 +70,20 @@ async def test_a_token_is_its_holder(connector: Connector):
 )
 async def test_every_bad_token_gets_the_same_answer(connector: Connector, headers: list[tuple[bytes, bytes]]):
     """G3 and C05: one 401, whatever was wrong."""
-    gate = inbound(connector, tokens=[static()])
+    gate = authenticator(connector, tokens=[static()])
     assert await gate({"headers": headers}) is REFUSED
     assert REFUSED.status == 401
 
 
 async def test_the_scheme_may_be_in_any_case(connector: Connector):
     """RFC 9110, section 11.1."""
-    gate = inbound(connector, tokens=[static()])
+    gate = authenticator(connector, tokens=[static()])
     assert isinstance(await gate({"headers": [(b"authorization", b"bearer  " + STATIC.encode())]}), Caller)
 
 
 async def test_a_tokens_lists_of_actions_and_groups_add_up(connector: Connector):
     """Whoever has a list may call what is in it and nothing else."""
-    gate = inbound(connector, tokens=[static(actions=["createEmbedding"], groups=["Models"])])
+    gate = authenticator(connector, tokens=[static(actions=["createEmbedding"], groups=["Models"])])
     caller = await gate.identify(bearer(STATIC))
     assert caller is not None
     assert caller.actions == {"createEmbedding", "listModels", "retrieveModel", "deleteModel"}
@@ -92,7 +92,7 @@ async def test_a_tokens_lists_of_actions_and_groups_add_up(connector: Connector)
 def test_a_name_that_nothing_has_is_told_at_start(connector: Connector):
     """With the nearest one."""
     with pytest.raises(SetupError) as error:
-        inbound(connector, tokens=[static(actions=["createEmbeding"])])
+        authenticator(connector, tokens=[static(actions=["createEmbeding"])])
     assert "/tokens/0/actions" in str(error.value)
     assert "createEmbedding" in str(error.value)
 
@@ -106,7 +106,7 @@ def keys(tmp_path: Path) -> Path:
 
 async def test_a_json_web_token_of_the_issuer_is_its_tenant(connector: Connector, keys: Path):
     """RS256 and ES256, by the key that it names."""
-    gate = inbound(connector, jwt={**ISSUER, "jwks": str(keys)})
+    gate = authenticator(connector, jwt={**ISSUER, "jwks": str(keys)})
     for text in (token(), token(ec_key(), alg="ES256", kid="two")):
         caller = await gate.identify(bearer(text))
         assert caller is not None
@@ -136,20 +136,20 @@ async def test_a_json_web_token_of_the_issuer_is_its_tenant(connector: Connector
 )
 async def test_a_json_web_token_that_is_wrong_is_nobodys(connector: Connector, keys: Path, make):
     """Key, issuer, audience, times, algorithm and signature all count; `none` and shared keys never do."""
-    gate = inbound(connector, jwt={**ISSUER, "jwks": str(keys)})
+    gate = authenticator(connector, jwt={**ISSUER, "jwks": str(keys)})
     assert await gate.identify(bearer(make())) is None
 
 
 async def test_clocks_may_differ_a_little(connector: Connector, keys: Path):
     """By the leeway, and no more."""
-    gate = inbound(connector, jwt={**ISSUER, "jwks": str(keys), "leeway": 30})
+    gate = authenticator(connector, jwt={**ISSUER, "jwks": str(keys), "leeway": 30})
     assert await gate.identify(bearer(token(exp=time.time() - 20)))
 
 
 async def test_a_claim_names_the_connection(connector: Connector, keys: Path):
     """A value that is not in the table is nobody's."""
     jwt = {**ISSUER, "jwks": str(keys), "tenant_claim": "org", "connection_claim": "team", "connections": {"blue": "a"}}
-    gate = inbound(connector, jwt=jwt, connections={"a": {}, "b": {}})
+    gate = authenticator(connector, jwt=jwt, connections={"a": {}, "b": {}})
     caller = await gate.identify(bearer(token(org="acme", team="blue")))
     assert caller is not None
     assert (caller.tenant, caller.connection) == ("acme", "a")
@@ -160,7 +160,7 @@ async def test_a_claim_names_the_connection(connector: Connector, keys: Path):
 async def test_a_verified_token_is_not_verified_again_until_it_ends(connector: Connector, keys: Path, monkeypatch: pytest.MonkeyPatch):
     """Signatures cost time; a minute at most, and never longer than the token lives."""
     now = time.time()
-    gate = inbound(connector, clock=lambda: now, jwt={**ISSUER, "jwks": str(keys), "leeway": 0})
+    gate = authenticator(connector, clock=lambda: now, jwt={**ISSUER, "jwks": str(keys), "leeway": 0})
     text = token(exp=now + 10)
     assert await gate.identify(bearer(text))
     calls = []
@@ -175,7 +175,7 @@ async def test_a_verified_token_is_not_verified_again_until_it_ends(connector: C
 async def test_keys_from_a_url_are_fetched_once_and_again_for_an_unknown_key(connector: Connector):
     """A token with an unknown key cannot make the service ask the issuer again and again."""
     with Recorder(reply(body=jwks(one=rsa_key()))) as issuer:
-        gate = inbound(connector, jwt={**ISSUER, "jwks": f"{issuer.url}/keys.json"})
+        gate = authenticator(connector, jwt={**ISSUER, "jwks": f"{issuer.url}/keys.json"})
         assert issuer.silent
         assert await gate.identify(bearer(token()))
         assert issuer.last.target == "/keys.json"
@@ -197,7 +197,7 @@ async def test_keys_from_a_url_are_fetched_once_and_again_for_an_unknown_key(con
 async def test_an_issuer_that_answers_badly_lets_nobody_in(connector: Connector, script):
     """No redirect, no huge answer, nothing that is no set of keys."""
     with Recorder(script) as issuer:
-        gate = inbound(connector, jwt={**ISSUER, "jwks": f"{issuer.url}/keys"})
+        gate = authenticator(connector, jwt={**ISSUER, "jwks": f"{issuer.url}/keys"})
         assert await gate.identify(bearer(token())) is None
 
 
@@ -207,7 +207,7 @@ def test_a_file_without_public_keys_is_told_at_start(connector: Connector, tmp_p
     place = tmp_path / "keys"
     place.write_text(content)
     with pytest.raises(SetupError, match="issuer's keys"):
-        inbound(connector, jwt={**ISSUER, "jwks": str(place)})
+        authenticator(connector, jwt={**ISSUER, "jwks": str(place)})
 
 
 def test_a_private_key_in_the_file_is_refused(connector: Connector, tmp_path: Path):
@@ -217,13 +217,13 @@ def test_a_private_key_in_the_file_is_refused(connector: Connector, tmp_path: Pa
     place = tmp_path / "keys"
     place.write_text(json.dumps({"keys": [json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(rsa_key()))]}))
     with pytest.raises(SetupError, match="private key"):
-        inbound(connector, jwt={**ISSUER, "jwks": str(place)})
+        authenticator(connector, jwt={**ISSUER, "jwks": str(place)})
 
 
 def test_keys_from_afar_need_https(connector: Connector):
     """Or whoever sits between could let anyone in."""
     with pytest.raises(SetupError, match="Plain http"):
-        inbound(connector, jwt={**ISSUER, "jwks": "http://issuer.example/keys"})
+        authenticator(connector, jwt={**ISSUER, "jwks": "http://issuer.example/keys"})
 
 
 def test_who_shares_a_connection(connector: Connector):

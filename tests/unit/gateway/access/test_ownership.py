@@ -7,9 +7,8 @@ import pytest
 
 from kosha_connector_openai import Connector
 from kosha_connector_openai.errors import SetupError
-from kosha_connector_openai.gateway.access.admission import Allowance
 from kosha_connector_openai.gateway.access.ownership import MemoryIds, Ownership, SqliteIds, make_ownership, shared_connections
-from kosha_connector_openai.gateway.records import Caller
+from kosha_connector_openai.gateway.records import Allowance, Caller
 
 
 def caller(tenant: str, connection: str = "shared") -> Caller:

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai.core.transport.idle_timer import Patience
-from kosha_connector_openai.gateway.exchange.bodies import BodyRefused, ClientLeft, Store, Upload, declared_length, read_whole
+from kosha_connector_openai.gateway.exchange.bodies import BodyBudget, BodyRefused, ClientLeft, UploadStream, declared_length, read_whole
 from kosha_connector_openai.gateway.exchange.multipart_scan import Parts
 
 FORM = b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n%b\r\n--b--\r\n'
 
 
-TAKE = Store(1024 * 1024).take
+TAKE = BodyBudget(1024 * 1024).take
 
 
 def sending(*pieces: bytes | str, pause: float = 0) -> Callable[[], Awaitable[Any]]:
@@ -73,7 +73,7 @@ def test_what_cannot_be_bounded_is_refused(headers: dict[bytes, bytes]) -> None:
         declared_length(headers)
 
 
-async def read(upload: Upload) -> bytes:
+async def read(upload: UploadStream) -> bytes:
     small = await upload.begin()
     return small if small is not None else b"".join([piece async for piece in upload.pieces()])
 
@@ -83,7 +83,7 @@ async def test_an_upload_passes_to_the_byte(size: int) -> None:
     """Small ones whole, large ones as they come; it is over at the end."""
     body = FORM % (b"x" * size)
     pieces = [body[at : at + 65_536] for at in range(0, len(body), 65_536)]
-    upload = Upload(sending(*pieces), 10_000_000, 1, Parts(b"b"), ["a"])
+    upload = UploadStream(sending(*pieces), 10_000_000, 1, Parts(b"b"), ["a"])
     assert await read(upload) == body
     assert upload.received == len(body)
     assert upload.over.is_set()
@@ -100,7 +100,7 @@ async def test_an_upload_passes_to_the_byte(size: int) -> None:
 )
 async def test_an_upload_is_refused(pieces: tuple[bytes, ...], required: list[str], status: int) -> None:
     """For a part that is missing, an end that is, or its size; the refusal is kept."""
-    upload = Upload(sending(*pieces), 1_000_000, 1, Parts(b"b"), required)
+    upload = UploadStream(sending(*pieces), 1_000_000, 1, Parts(b"b"), required)
     with pytest.raises(BodyRefused):
         await read(upload)
     assert upload.refusal is not None
@@ -110,11 +110,11 @@ async def test_an_upload_is_refused(pieces: tuple[bytes, ...], required: list[st
 
 async def test_an_upload_that_stops_or_whose_client_leaves() -> None:
     """408, or nothing to tell anyone."""
-    slow = Upload(sending(b"a", b"b", pause=0.2), 100, 0.05)
+    slow = UploadStream(sending(b"a", b"b", pause=0.2), 100, 0.05)
     with pytest.raises(BodyRefused):
         await read(slow)
     assert slow.refusal is not None
-    left = Upload(sending(b"a" * 300_000, "http.disconnect"), 1_000_000, 1)
+    left = UploadStream(sending(b"a" * 300_000, "http.disconnect"), 1_000_000, 1)
     with pytest.raises(BodyRefused):
         await read(left)
     assert (left.refusal, left.left) == (None, True)
@@ -122,7 +122,7 @@ async def test_an_upload_that_stops_or_whose_client_leaves() -> None:
 
 async def test_an_upload_that_nobody_wants_any_more_ends() -> None:
     """Its sender is stopped at the next piece."""
-    upload = Upload(sending(b"a" * 300_000, b"b", b"c"), 1_000_000, 1)
+    upload = UploadStream(sending(b"a" * 300_000, b"b", b"c"), 1_000_000, 1)
     assert await upload.begin() is None
     upload.stop()
     with pytest.raises(BodyRefused):
@@ -132,7 +132,7 @@ async def test_an_upload_that_nobody_wants_any_more_ends() -> None:
 
 async def test_bodies_in_memory_are_bounded_together() -> None:
     """What one call has, another cannot; what is given back can be taken again."""
-    store = Store(10)
+    store = BodyBudget(10)
     assert await read_whole(sending(b"abcdef"), Patience(), 10, 1, store.take) == b"abcdef"
     with pytest.raises(BodyRefused) as caught:
         await read_whole(sending(b"abcdef"), Patience(), 10, 1, store.take)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kosha_connector_openai.gateway.exchange.disconnect import Departure
+from kosha_connector_openai.gateway.exchange.disconnect import DisconnectWatch
 
 
 class Client:
@@ -24,19 +24,19 @@ class Client:
 
 
 async def call(client: Client, *, after: asyncio.Event | None = None, seconds: float = 5) -> bool:
-    departure = Departure(client.receive)
-    departure.start(after)
+    watch = DisconnectWatch(client.receive)
+    watch.start(after)
     try:
         await asyncio.sleep(seconds)
     except asyncio.CancelledError:
-        if not departure.gone:
+        if not watch.gone:
             raise
         task = asyncio.current_task()
         assert task is not None
         task.uncancel()
         return True
     finally:
-        departure.stop()
+        watch.stop()
     return False
 
 

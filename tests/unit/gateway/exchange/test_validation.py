@@ -8,7 +8,7 @@ import pytest
 
 from kosha_connector_openai import Connector
 from kosha_connector_openai.errors import InputError
-from kosha_connector_openai.gateway.exchange import validation as checks
+from kosha_connector_openai.gateway.exchange import validation
 from kosha_connector_openai.gateway.routes import Route
 
 
@@ -40,7 +40,7 @@ GOOD: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "
 @pytest.mark.parametrize("size", [1, 1_000_000], ids=["here", "in a thread"])
 async def test_bodies(chat: Route, body: Any, found: list[tuple[str, str]], size: int) -> None:
     """Unknown names pass at any depth; one that stands for a required field leaves that missing."""
-    faults = await checks.body_faults(chat.forms["application/json"], body, size)
+    faults = await validation.body_faults(chat.forms["application/json"], body, size)
     assert [(fault.pointer, fault.rule) for fault in faults] == found
 
 
@@ -50,12 +50,12 @@ async def test_bodies(chat: Route, body: Any, found: list[tuple[str, str]], size
 async def test_text_that_is_no_json_for_us(raw: bytes) -> None:
     """As strictly as everywhere, and within the limit."""
     with pytest.raises(InputError):
-        await checks.read_json(raw, 1_000)
+        await validation.read_json(raw, 1_000)
 
 
 async def test_a_large_text_is_read_in_a_thread() -> None:
     """And is the same."""
-    assert await checks.read_json(b'["' + b"x" * 400_000 + b'"]', 1_000_000) == ["x" * 400_000]
+    assert await validation.read_json(b'["' + b"x" * 400_000 + b'"]', 1_000_000) == ["x" * 400_000]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ async def test_a_large_text_is_read_in_a_thread() -> None:
 )
 def test_queries(listing: Route, query: str, found: list[tuple[str, str]]) -> None:
     """Text is read as the schema takes it; unknown names pass."""
-    assert [(fault.pointer, fault.rule) for fault in checks.parameter_faults(listing, {}, query)] == found
+    assert [(fault.pointer, fault.rule) for fault in validation.parameter_faults(listing, {}, query)] == found
 
 
 def test_a_list_may_be_written_in_every_way(connector: Connector) -> None:
@@ -80,15 +80,15 @@ def test_a_list_may_be_written_in_every_way(connector: Connector) -> None:
     route = Route(connector.catalog["getResponse"], connector.catalog)
     item = "message.output_text.logprobs"
     for query in (f"include={item}&include={item}", f"include[]={item}", f"include%5B%5D={item}", f"include={item}"):
-        assert checks.parameter_faults(route, {"response_id": "r"}, query) == ()
-    assert checks.parameter_faults(route, {"response_id": "r"}, "include[]=nothing")
+        assert validation.parameter_faults(route, {"response_id": "r"}, query) == ()
+    assert validation.parameter_faults(route, {"response_id": "r"}, "include[]=nothing")
 
 
 def test_fields_by_which_the_upstream_would_be_chosen(chat: Route) -> None:
     """At the top alone; a name that the action declares is its own."""
     form = chat.forms["application/json"]
     refused = frozenset({"base_url", "model"})
-    assert checks.refused_name({**GOOD, "base_url": "x"}, refused, form) == "base_url"
-    assert checks.refused_name(GOOD, refused, form) is None
-    assert checks.refused_name(GOOD, refused, None) == "model"
-    assert checks.refused_name([{"base_url": "x"}], refused, form) is None
+    assert validation.refused_name({**GOOD, "base_url": "x"}, refused, form) == "base_url"
+    assert validation.refused_name(GOOD, refused, form) is None
+    assert validation.refused_name(GOOD, refused, None) == "model"
+    assert validation.refused_name([{"base_url": "x"}], refused, form) is None

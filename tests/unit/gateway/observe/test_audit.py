@@ -9,9 +9,8 @@ import pytest
 
 from kosha_connector_openai import Connector
 from kosha_connector_openai.errors import SetupError
-from kosha_connector_openai.gateway.access.admission import Allowance
 from kosha_connector_openai.gateway.observe.audit import AuditError, AuditLog, check_audit
-from kosha_connector_openai.gateway.records import Caller
+from kosha_connector_openai.gateway.records import Allowance, Caller
 
 CALLER = Caller("one", "acme", "default", "on", Allowance(1, 1))
 

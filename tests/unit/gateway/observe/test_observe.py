@@ -10,14 +10,14 @@ import pytest
 
 from kosha_connector_openai.errors import SetupError
 from kosha_connector_openai.gateway.observe import logs
+from kosha_connector_openai.gateway.observe.exchange_record import ExchangeRecord
 from kosha_connector_openai.gateway.observe.logs import AccessLog, configure, line
 from kosha_connector_openai.gateway.observe.metrics import Counter, Metrics
 from kosha_connector_openai.gateway.observe.observe import Observer, counted
 from kosha_connector_openai.gateway.observe.traces import Traces, make_traces
-from kosha_connector_openai.gateway.records import Exchange
 
 
-def exchange(**more: object) -> Exchange:
+def exchange(**more: object) -> ExchangeRecord:
     values = {
         "request_id": "r1",
         "method": "POST",
@@ -33,7 +33,7 @@ def exchange(**more: object) -> Exchange:
         "received": 10,
         "sent": 20,
     }
-    return Exchange(**{**values, **more})  # type: ignore[arg-type]
+    return ExchangeRecord(**{**values, **more})  # type: ignore[arg-type]
 
 
 def test_numbers_in_prometheus_text_format():

@@ -9,12 +9,11 @@ import jsonschema
 import pytest
 
 from kosha_connector_openai import Connector
-from kosha_connector_openai.gateway.access.admission import Allowance
 from kosha_connector_openai.gateway.access.ownership import Ownership, make_ownership
 from kosha_connector_openai.gateway.pages.builder_api import BuilderApi
 from kosha_connector_openai.gateway.pages.catalog_api import CatalogApi
 from kosha_connector_openai.gateway.pages.downloads import Downloads
-from kosha_connector_openai.gateway.records import Caller
+from kosha_connector_openai.gateway.records import Allowance, Caller
 from tests.recorder import Recorder, reply
 
 FILES = {

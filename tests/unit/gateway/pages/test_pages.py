@@ -10,15 +10,14 @@ import pytest
 from openapi_spec_validator import validate
 
 from kosha_connector_openai import Connector
-from kosha_connector_openai.gateway.access.admission import Allowance
 from kosha_connector_openai.gateway.observe.metrics import Metrics
 from kosha_connector_openai.gateway.pages.description import served_document
 from kosha_connector_openai.gateway.pages.docs_page import POLICY
 from kosha_connector_openai.gateway.pages.downloads import Downloads
 from kosha_connector_openai.gateway.pages.kosha_api import Tries
-from kosha_connector_openai.gateway.pages.pages import OwnPages, Site
+from kosha_connector_openai.gateway.pages.pages import OwnPages, PagesContext
 from kosha_connector_openai.gateway.pages.submitted_secrets import SubmittedSecrets
-from kosha_connector_openai.gateway.records import Caller
+from kosha_connector_openai.gateway.records import Allowance, Caller
 from kosha_connector_openai.gateway.settings import Settings
 from kosha_connector_openai.secrets.stores import default_stores
 from tests.recorder import Recorder, reply
@@ -45,10 +44,10 @@ async def house(root, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
         async with Connector(root, stores=[*default_stores(["OPENAI_API_KEY"]), submitted]) as connector:
             home = connector.connection({"api_key": "env:OPENAI_API_KEY", "server_url": upstream.url})
             settings = Settings.model_validate({"docs": "on", "limits": {"body": 4_000_000, "body_json": 2_000_000, "body_idle": 0.3}})
-            site = Site(
+            context = PagesContext(
                 connector, {"default": home}, settings, Tries(connector, submitted, home), Metrics(), downloads, lambda: built.ready
             )
-            built.pages, built.upstream, built.connector = OwnPages(site), upstream, connector
+            built.pages, built.upstream, built.connector = OwnPages(context), upstream, connector
 
             async def app(scope, receive, send) -> None:
                 page = built.pages.find(scope["raw_path"].decode())
@@ -75,10 +74,10 @@ async def test_alive_and_ready(house: House):
 
 def test_only_the_probes_are_public_by_default(connector: Connector):
     """G13: numbers, description and page need a token."""
-    site = Site(connector, {}, Settings(), None, Metrics(), None, lambda: True)  # type: ignore[arg-type]
-    pages = OwnPages(site)
+    context = PagesContext(connector, {}, Settings(), None, Metrics(), None, lambda: True)  # type: ignore[arg-type]
+    pages = OwnPages(context)
     assert [path for path, page in pages._fixed.items() if page.public] == ["/livez", "/healthz", "/readyz"]
-    off = OwnPages(Site(connector, {}, Settings(docs="off", catalog=False), None, Metrics(), None, lambda: True))  # type: ignore[arg-type]
+    off = OwnPages(PagesContext(connector, {}, Settings(docs="off", catalog=False), None, Metrics(), None, lambda: True))  # type: ignore[arg-type]
     for path in ("/docs", "/openapi.json", "/kosha/v1/actions", "/kosha/v1/actions/listModels"):
         assert pages.find(path) is not None
         assert off.find(path) is None
