@@ -23,10 +23,10 @@ from kosha_connector_openai.schema import (
     is_flagged,
     keeps_neighbours,
     reference_target,
+    reference_tokens,
     refused,
-    to_pointer,
-    tokens,
 )
+from kosha_connector_openai.text import to_pointer
 
 _TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
 _VERBATIM = frozenset(
@@ -199,7 +199,7 @@ class _Translation:
         ]
 
     def _reference(self, reference: object, pointer: str) -> str:
-        path = tokens(reference, pointer)
+        path = reference_tokens(reference, pointer)
         if path not in self._names:
             reference_target(self._root, path, pointer)
             name = self._names[path] = self._unused_name(path)

@@ -13,23 +13,14 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import orjson
 
 from kosha_connector_openai.errors import DocumentError, Fault, InputError
-from kosha_connector_openai.openapi.operation import (
-    Encoding,
-    Location,
-    MediaType,
-    Operation,
-    Parameter,
-    RequestBody,
-    Response,
-)
-from kosha_connector_openai.openapi.server_path import server_path
+from kosha_connector_openai.openapi.operation import Encoding, Location, MediaType, Operation, Parameter, RequestBody, Response
 from kosha_connector_openai.openapi.swagger import from_swagger
-from kosha_connector_openai.text import JsonLimits, YamlLimits, load_yaml, loads_strict
+from kosha_connector_openai.text import JsonLimits, YamlLimits, escape, load_yaml, loads_strict, resolve
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 MAX_OPERATIONS = 5_000
@@ -37,6 +28,8 @@ MAX_BYTES = 16 * 1024 * 1024
 _LIMITS = JsonLimits(bytes=MAX_BYTES, depth=100, nodes=2_000_000, string=MAX_BYTES)
 _PATH = re.compile(r"(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2}|\{[^{}]+\})*)+")
 """Segments of RFC 3986, section 3.3, with variables: what every client sends as it is written."""
+_VARIABLE = re.compile(r"\{([^{}]+)\}")
+_SERVER_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~@:-]+)*")
 _DEFAULT_STYLE: Mapping[Location, str] = {"path": "simple", "query": "form", "header": "simple", "cookie": "form"}
 
 
@@ -101,7 +94,7 @@ class Document(Mapping[str, Operation]):
         self.version = str(self.root.get("openapi", ""))
         if not self.version.startswith(("3.0", "3.1")):
             raise DocumentError(f"{name} is not an OpenAPI 3.0 or 3.1 or a Swagger 2.0 description.", pointer="/openapi")
-        self._prefix = server_path(self.root) if foreign else ""
+        self._prefix = _server_path(self.root) if foreign else ""
         self._places: dict[str, _Place] = {}
         self._clashes: dict[str, list[str]] = {}
         self._built: dict[str, Operation] = {}
@@ -174,16 +167,10 @@ class Document(Mapping[str, Operation]):
 
     def at(self, target: str, pointer: str = "") -> Any:
         """The value at a JSON Pointer; raises DocumentError, naming ``pointer``, where nothing is there."""
-        value: Any = self.root
-        for token in target.split("/")[1:]:
-            key = token.replace("~1", "/").replace("~0", "~")
-            if isinstance(value, Mapping) and key in value:
-                value = value[key]
-            elif isinstance(value, list) and key.isdigit() and int(key) < len(value):
-                value = value[int(key)]
-            else:
-                raise _refused(pointer, "reference", "the reference points at nothing")
-        return value
+        try:
+            return resolve(self.root, target)
+        except LookupError:
+            raise _refused(pointer, "reference", "the reference points at nothing") from None
 
     def _build(self, key: str, place: _Place) -> Operation:
         item = self.root["paths"][place.path]
@@ -280,11 +267,6 @@ def derive_id(method: str, path: str) -> str:
     return words[0] + "".join(word[:1].upper() + word[1:] for word in words[1:])
 
 
-def escape(token: str) -> str:
-    """One reference token of a JSON Pointer (RFC 6901, section 3)."""
-    return token.replace("~", "~0").replace("/", "~1")
-
-
 def _check_path(operation: Operation) -> None:
     """The path stays below the server, whatever the client makes of it; each of its variables has a parameter, and each name one place."""
     if not _PATH.fullmatch(operation.path) or {".", ".."} & set(unquote(operation.path).split("/")):
@@ -315,3 +297,27 @@ def _refused(pointer: str, rule: str, message: str) -> DocumentError:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _server_path(root: Mapping[str, Any]) -> str:
+    """The path of the first server, all that is taken of the servers, since a description does not say where a key goes.
+
+    Empty, or ``/a/b``, its variables at their defaults; raises DocumentError for one that is no plain path.
+    """
+    servers = root.get("servers")
+    first = servers[0] if isinstance(servers, list) and servers and isinstance(servers[0], Mapping) else {}
+    variables = first.get("variables")
+    url = _VARIABLE.sub(lambda match: _default_of(variables, match[1]), str(first.get("url", "")))
+    try:
+        path = urlsplit(url).path.rstrip("/")
+    except ValueError:
+        path = "?"
+    if not _SERVER_PATH.fullmatch(path):
+        message = "The description's first server has no plain path."
+        raise DocumentError(message, [Fault("/servers/0/url", "path", "is no plain path.", "Correct it, or remove the servers.")])
+    return path
+
+
+def _default_of(variables: Any, name: str) -> str:
+    found = variables.get(name) if isinstance(variables, Mapping) else None
+    return str(found.get("default", "")) if isinstance(found, Mapping) else ""

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from kosha_connector_openai.connector import Action
-from kosha_connector_openai.schema import NOT_JSON, default_engine, sample
+from kosha_connector_openai.schema import NOT_JSON, default_backend, sample
 
 
 class Answers:
@@ -28,7 +28,7 @@ class Answers:
 
     @cached_property
     def _valid(self) -> Callable[[Any], bool]:
-        return default_engine().compile(self.schema).is_valid
+        return default_backend().compile(self.schema).is_valid
 
     @cached_property
     def names(self) -> frozenset[str]:

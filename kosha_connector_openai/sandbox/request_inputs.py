@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from kosha_connector_openai.connector import Action
 from kosha_connector_openai.sandbox.message import Blob, Incoming, Upload
-from kosha_connector_openai.schema import NOT_JSON, Compiled, default_engine
+from kosha_connector_openai.schema import NOT_JSON, Compiled, default_backend
 
 _BRACKETS = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 _HEAD = 16 * 1024
@@ -77,7 +77,7 @@ class Reader:
         if name not in schema["properties"]:
             return value
         if name not in self._compiled:
-            self._compiled[name] = default_engine().compile({"allOf": [schema["properties"][name]], "$defs": schema.get("$defs", {})})
+            self._compiled[name] = default_backend().compile({"allOf": [schema["properties"][name]], "$defs": schema.get("$defs", {})})
         meant = _meant(value)
         for candidate in (value, meant, [value], [meant], [part for part in str(value).split(",") if part]):
             try:

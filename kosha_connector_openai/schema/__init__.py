@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from kosha_connector_openai.schema.alternatives import Flattener as Flattener
     from kosha_connector_openai.schema.alternatives import Node as Node
     from kosha_connector_openai.schema.alternatives import target as target
-    from kosha_connector_openai.schema.engine import NOT_JSON as NOT_JSON
-    from kosha_connector_openai.schema.engine import Compiled as Compiled
-    from kosha_connector_openai.schema.engine import default_engine as default_engine
+    from kosha_connector_openai.schema.backend import NOT_JSON as NOT_JSON
+    from kosha_connector_openai.schema.backend import Compiled as Compiled
+    from kosha_connector_openai.schema.backend import default_backend as default_backend
     from kosha_connector_openai.schema.fields import flatten_properties as flatten_properties
     from kosha_connector_openai.schema.keywords import LIST as LIST
     from kosha_connector_openai.schema.keywords import MAP as MAP
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from kosha_connector_openai.schema.keywords import SAME_VALUE as SAME_VALUE
     from kosha_connector_openai.schema.keywords import children as children
     from kosha_connector_openai.schema.keywords import with_children as with_children
+    from kosha_connector_openai.schema.messages import a_type as a_type
+    from kosha_connector_openai.schema.messages import json_type as json_type
+    from kosha_connector_openai.schema.messages import safe as safe
     from kosha_connector_openai.schema.reader import SchemaReader as SchemaReader
     from kosha_connector_openai.schema.references import Tokens as Tokens
     from kosha_connector_openai.schema.references import circle as circle
@@ -29,28 +32,24 @@ if TYPE_CHECKING:
     from kosha_connector_openai.schema.references import is_flagged as is_flagged
     from kosha_connector_openai.schema.references import keeps_neighbours as keeps_neighbours
     from kosha_connector_openai.schema.references import reference_target as reference_target
+    from kosha_connector_openai.schema.references import reference_tokens as reference_tokens
     from kosha_connector_openai.schema.references import refused as refused
-    from kosha_connector_openai.schema.references import to_pointer as to_pointer
-    from kosha_connector_openai.schema.references import tokens as tokens
     from kosha_connector_openai.schema.samples import action_sample as action_sample
     from kosha_connector_openai.schema.samples import sample as sample
     from kosha_connector_openai.schema.validator import Report as Report
     from kosha_connector_openai.schema.validator import SchemaValidator as SchemaValidator
-    from kosha_connector_openai.schema.words import a_type as a_type
-    from kosha_connector_openai.schema.words import json_type as json_type
-    from kosha_connector_openai.schema.words import safe as safe
 else:
     __getattr__, __all__ = face(
         __name__,
         {
             "alternatives": "Branch Flat Flattener Node target",
-            "engine": "Compiled NOT_JSON default_engine",
+            "backend": "Compiled NOT_JSON default_backend",
             "fields": "flatten_properties",
             "keywords": "LIST MAP ONE SAME_VALUE children with_children",
+            "messages": "a_type json_type safe",
             "reader": "SchemaReader",
-            "references": "Tokens circle follow is_flagged keeps_neighbours reference_target refused to_pointer tokens",
+            "references": "Tokens circle follow is_flagged keeps_neighbours reference_target reference_tokens refused",
             "samples": "action_sample sample",
             "validator": "Report SchemaValidator",
-            "words": "a_type json_type safe",
         },
     )

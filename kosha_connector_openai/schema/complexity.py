@@ -1,25 +1,30 @@
-"""How much work a schema can demand, counted before any value is checked.
+"""How much work the check of a value may be: counted from the schema, bounded by the value's depth, cut to an extract for the report.
 
 Branches that descend into the same property multiply: eight branches, twelve levels deep, are 8**12 visits of
-one value, and no engine can be stopped half way. So the worst case is counted, and values that are too deep
+one value, and no backend can be stopped half way. So the worst case is counted, and values that are too deep
 for it are refused.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kosha_connector_openai.schema.keywords import SAME_VALUE, children
+from kosha_connector_openai.schema.keywords import SAME_VALUE, Path, children
 
 BUDGET = 5_000
 """Schemas that may be applied along one way from a value's root to a leaf; large APIs need about 700."""
 DEEPEST = 64
 """Levels of nesting that callers let through at all."""
-_ITEMS = frozenset({"contains", "items", "prefixItems", "unevaluatedItems"})
-_FIELDS = frozenset({"additionalProperties", "patternProperties", "propertyNames", "unevaluatedProperties"})
+_LISTED = frozenset({"contains", "items", "prefixItems", "unevaluatedItems"})
+_NAMED = frozenset({"additionalProperties", "patternProperties", "propertyNames", "unevaluatedProperties"})
+_ITEMS = 20
+"""Items of each list in an extract."""
+_FEWER_ITEMS = (_ITEMS, 5, 1)
+_FIELDS = 200
+"""Fields of each object in an extract; an object with more is a map, not a record with required fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +95,9 @@ class _Count:
             for place, part in (child for applied in here for child in children(applied)):
                 if place[0] == "properties":
                     fields[str(place[1])].append(part)
-                elif place[0] in _FIELDS:
+                elif place[0] in _NAMED:
                     every_field.append(part)
-                elif place[0] in _ITEMS:
+                elif place[0] in _LISTED:
                     items.append(part)
             self._shapes[id(schema)] = _Shape(len(here), tuple(fields.values()), every_field, items)
         return self._shapes[id(schema)]
@@ -112,3 +117,81 @@ class _Count:
     def _same_value(self, schema: Mapping[str, Any]) -> list[Any]:
         referred = [self._definitions.get(schema["$ref"].removeprefix("#/$defs/"), True)] if "$ref" in schema else []
         return referred + [part for place, part in children(schema) if place[0] in SAME_VALUE]
+
+
+def parts(value: Any, deepest: int = DEEPEST) -> Iterator[tuple[Path, Any]]:
+    """Every part of a value with its path, itself first, in order; one level below ``deepest`` at most."""
+    waiting: list[tuple[Path, Any]] = [((), value)]
+    while waiting:
+        path, part = waiting.pop()
+        yield path, part
+        if len(path) <= deepest:
+            waiting.extend(((*path, step), child) for step, child in reversed(_children(part)))
+
+
+def too_deep(value: Any, deepest: int) -> Path | None:
+    """The path of the first part that lies deeper than this many levels."""
+    return next((path for path, _ in parts(value, deepest) if len(path) > deepest), None)
+
+
+def is_larger(value: Any, limit: int) -> bool:
+    """Whether a value has more parts than this."""
+    count, waiting = 0, [value]
+    while waiting and count <= limit:
+        part = waiting.pop()
+        count += 1
+        if isinstance(part, Mapping):
+            waiting.extend(part.values())
+        elif isinstance(part, (list, tuple)):
+            waiting.extend(part)
+    return count > limit
+
+
+def _children(part: Any) -> list[tuple[str | int, Any]]:
+    if isinstance(part, Mapping):
+        return list(part.items())
+    return list(enumerate(part)) if isinstance(part, (list, tuple)) else []
+
+
+@dataclass(frozen=True, slots=True)
+class Extract:
+    """A value to list the faults of, and where it stands in the one that was given."""
+
+    value: Any
+    whole: bool = True
+    list_name: str = ""
+    offset: int = 0
+
+    def place(self, path: Path) -> Path:
+        """The path in the given value of a path in this one."""
+        if not self.offset or path[:1] != (self.list_name,) or len(path) == 1:
+            return path
+        return (self.list_name, int(path[1]) + self.offset, *path[2:])
+
+
+def extract(value: Any, limit: int, is_valid: Callable[[Any], bool]) -> Extract | None:
+    """The refused value itself where it has no more parts than ``limit``, else the first extract that is refused too.
+
+    An extract has the first items of each list; after that, windows move along the lists of the top level.
+    None where each of them is valid, so that the fault lies in the whole or far inside.
+    """
+    if not is_larger(value, limit):
+        return Extract(value)
+    return next((found for found in _extracts(value, limit) if not is_valid(found.value)), None)
+
+
+def _extracts(value: Any, limit: int) -> Iterator[Extract]:
+    keep = next((keep for keep in _FEWER_ITEMS if not is_larger(_cut(value, keep), limit)), 1)
+    head = _cut(value, keep)
+    yield Extract(head, whole=False)
+    for name, items in value.items() if isinstance(value, Mapping) else ():
+        if isinstance(items, (list, tuple)):
+            for offset in range(keep, len(items), keep):
+                window = _cut(items[offset : offset + keep], keep)
+                yield Extract(head | {name: window}, whole=False, list_name=name, offset=offset)
+
+
+def _cut(value: Any, keep: int) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _cut(part, keep) for name, part in list(value.items())[:_FIELDS]}
+    return [_cut(part, keep) for part in value[:keep]] if isinstance(value, (list, tuple)) else value

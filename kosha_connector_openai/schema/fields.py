@@ -12,9 +12,9 @@ from kosha_connector_openai.schema.references import (
     is_flagged,
     keeps_neighbours,
     reference_target,
-    to_pointer,
-    tokens,
+    reference_tokens,
 )
+from kosha_connector_openai.text import to_pointer
 
 Fields = Mapping[str, Any]
 
@@ -83,7 +83,7 @@ class _Flattening:
         return own
 
     def _referred(self, reference: object, chain: tuple[str, ...]) -> _Object | None:
-        path = tokens(reference, "")
+        path = reference_tokens(reference, "")
         step = "#" + to_pointer(path)
         if step in chain:
             raise circle((*chain[chain.index(step) :], step), to_pointer(path))

@@ -7,11 +7,12 @@ from typing import Any
 from urllib.parse import unquote
 
 from kosha_connector_openai.errors import DocumentError, Fault
+from kosha_connector_openai.text import resolve, to_pointer, tokens
 
 Tokens = tuple[str, ...]
 
 
-def tokens(reference: object, pointer: str) -> Tokens:
+def reference_tokens(reference: object, pointer: str) -> Tokens:
     """The reference tokens of a local ``$ref``: percent-decoded, then unescaped (RFC 6901, section 6).
 
     Raises DocumentError, naming ``pointer``, where it leaves the document or is not a JSON Pointer.
@@ -23,27 +24,22 @@ def tokens(reference: object, pointer: str) -> Tokens:
     path = unquote(reference[1:])
     if path and not path.startswith("/"):
         raise refused(pointer, "the reference is not a JSON Pointer")
-    return tuple(token.replace("~1", "/").replace("~0", "~") for token in path.split("/")[1:])
+    return tokens(path)
 
 
 def reference_target(root: Mapping[str, Any], path: Tokens, pointer: str) -> Any:
     """The value at a path; raises DocumentError, naming ``pointer``, where nothing is there."""
-    value: Any = root
-    for token in path:
-        if isinstance(value, Mapping) and token in value:
-            value = value[token]
-        elif isinstance(value, list) and token.isdecimal() and int(token) < len(value):
-            value = value[int(token)]
-        else:
-            raise refused(pointer, "the reference points at nothing")
-    return value
+    try:
+        return resolve(root, path)
+    except LookupError:
+        raise refused(pointer, "the reference points at nothing") from None
 
 
 def follow(root: Mapping[str, Any], schema: Any, pointer: str) -> Any:
     """The schema that a chain of ``$ref``s ends at; raises DocumentError where it is a circle."""
     chain: list[str] = []
     while isinstance(schema, Mapping) and "$ref" in schema:
-        path = tokens(schema["$ref"], pointer)
+        path = reference_tokens(schema["$ref"], pointer)
         step = "#" + to_pointer(path)
         if step in chain:
             raise circle((*chain[chain.index(step) :], step), pointer)
@@ -63,11 +59,6 @@ def is_flagged(root: Mapping[str, Any], schema: Any, flag: str, pointer: str) ->
 def keeps_neighbours(version: str) -> bool:
     """Whether keywords beside a ``$ref`` count: from OpenAPI 3.1 on (JSON Schema 2020-12, 8.2.3.1)."""
     return not version.startswith(("2.", "3.0"))
-
-
-def to_pointer(path: Tokens) -> str:
-    """A path as a JSON Pointer (RFC 6901)."""
-    return "".join("/" + token.replace("~", "~0").replace("/", "~1") for token in path)
 
 
 def circle(chain: tuple[str, ...], pointer: str) -> DocumentError:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from kosha_connector_openai.core.actions import BODY, Action, BodyForm
 from kosha_connector_openai.errors import DocumentError, InputError
-from kosha_connector_openai.schema.engine import NOT_JSON, Engine, default_engine
+from kosha_connector_openai.schema.backend import NOT_JSON, SchemaBackend, default_backend
 from kosha_connector_openai.schema.sample_scalars import numbers, texts
 
 FileMaker = Callable[[str], Any]
@@ -36,7 +36,7 @@ def sample(schema: Mapping[str, Any], *, seed: str = "", minimal: bool = False, 
     ``minimal`` gives the least: required properties only, null where it is allowed, empty arrays. ``file`` makes the
     values of binary fields from their names. Raises DocumentError where no value is found.
     """
-    check = default_engine().compile(schema)
+    check = default_backend().compile(schema)
     sampler = _Sampler(schema, seed, optional=not minimal, nulls=minimal)
     for value in islice(sampler.values(schema, "sample"), _TRIES):
         if _accepts(check.is_valid, _filled(value, str)):
@@ -107,7 +107,7 @@ class _Sampler:
         self._seed = seed
         self._optional = optional
         self._nulls = nulls
-        self._engine: Engine = default_engine()
+        self._backend: SchemaBackend = default_backend()
 
     def values(self, schema: Any, name: str, chain: tuple[str, ...] = (), depth: int = 0) -> Iterator[Any]:
         """Values of a schema. ``chain`` holds the references on the way here: none is entered twice, so recursion ends."""
@@ -150,10 +150,10 @@ class _Sampler:
         if not isinstance(schema, Mapping) or "oneOf" not in schema:
             return True
         branches = {"oneOf": schema["oneOf"], "$defs": self._definitions}
-        return _accepts(self._engine.compile(branches).is_valid, _filled(value, str))
+        return _accepts(self._backend.compile(branches).is_valid, _filled(value, str))
 
     def _flat_values(self, flat: Flat, name: str, chain: tuple[str, ...], depth: int) -> Iterator[Any]:
-        fits = self._engine.compile(_scalar_part(flat)).is_valid
+        fits = self._backend.compile(_scalar_part(flat)).is_valid
         if flat.get("format") == "binary" or flat.get("contentMediaType") == "application/octet-stream":
             yield _File(name)
             return

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kosha_connector_openai.schema.engine import RawFault
+from kosha_connector_openai.schema.backend import RawFault
 from kosha_connector_openai.schema.keywords import Path
-from kosha_connector_openai.schema.limits import locate
+from kosha_connector_openai.schema.messages import json_type
 from kosha_connector_openai.schema.reader import SchemaReader
-from kosha_connector_openai.schema.words import json_type
+from kosha_connector_openai.text import at
 
 CLOSED = frozenset({"additionalProperties", "unevaluatedProperties"})
 """Keywords whose faults are unknown names, which are judged by another rule."""
@@ -46,7 +46,7 @@ class _Match:
 
 
 class Telling:
-    """Turns an engine's tree of faults for one value into the flat list of those worth telling."""
+    """Turns a backend's tree of faults for one value into the flat list of those worth telling."""
 
     def __init__(self, reader: SchemaReader, value: Any) -> None:
         self._reader = reader
@@ -57,7 +57,7 @@ class Telling:
         return [leaf for raw in raws for leaf in (self._choice(raw) if raw.branches else [raw])]
 
     def _choice(self, union: RawFault) -> list[RawFault]:
-        here = locate(self._value, union.instance_path)[1]
+        here = at(self._value, union.instance_path)
         branches = self._flat(union)
         fitting = [branch for branch in branches if not _is_other_type(branch, union.instance_path, here)]
         if not fitting:

@@ -1,14 +1,98 @@
-"""Paths into JSON values: a JSON Pointer (RFC 6901) whose step may be ``*``, every item, or ``*[name=value]`` or
-``*[name!=value]``, the objects among them that fit."""
+"""JSON Pointers (RFC 6901): written, split and resolved. A path is a pointer one of whose tokens may be ``*``, every item of an array,
+or ``*[name=value]`` or ``*[name!=value]``, the objects among them that fit."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
+_OBJECT: Final = (dict, Mapping)
+_ARRAY: Final = (list, tuple)
+_ABSENT: Final = object()
 _Step = tuple[str, str, str]
-"""A property or index, or ``*`` with the name and the value that an item must have."""
+"""A token, or ``*`` with the name and the value that an item must have."""
+
+
+def escape(token: object) -> str:
+    """One token as a pointer writes it (section 3)."""
+    return str(token).replace("~", "~0").replace("/", "~1")
+
+
+def to_pointer(path: Iterable[object]) -> str:
+    """The pointer of these tokens: names of members and indices of items."""
+    return "".join(f"/{escape(token)}" for token in path)
+
+
+@lru_cache(maxsize=1024)
+def tokens(pointer: str) -> tuple[str, ...]:
+    """The tokens of a pointer (section 4)."""
+    return tuple(map(_unescape, pointer.split("/")[1:]))
+
+
+def resolve(value: Any, path: str | Iterable[str | int]) -> Any:
+    """The value at a pointer, or at its tokens. Raises LookupError where nothing is there."""
+    for token in tokens(path) if isinstance(path, str) else path:
+        value = _member(value, token)
+        if value is _ABSENT:
+            raise LookupError(token)
+    return value
+
+
+def at(value: Any, path: str | Iterable[str | int]) -> Any:
+    """The value at a pointer, or at its tokens; None where nothing is there."""
+    for token in tokens(path) if isinstance(path, str) else path:
+        value = _member(value, token)
+        if value is _ABSENT:
+            return None
+    return value
+
+
+def find(value: Any, path: str) -> list[Any]:
+    """Every value at a path, without nulls; empty where the path leads nowhere."""
+    found = [value]
+    for key, name, wanted in _steps(path):
+        below: list[Any] = []
+        for item in found:
+            if key == "*" and isinstance(item, list):
+                below += _fitting(item, name, wanted) if name else item
+            elif (member := _member(item, key)) is not _ABSENT:
+                below.append(member)
+        if not below:
+            return below
+        found = below
+    return [item for item in found if item is not None]
+
+
+def first_of(value: Any, paths: Sequence[str]) -> Any:
+    """The first value that one of the paths finds, or None."""
+    return next((found[0] for path in paths if (found := find(value, path))), None)
+
+
+def all_of(value: Any, paths: Sequence[str]) -> list[Any]:
+    """The values of the first path that finds any."""
+    return next((found for path in paths if (found := find(value, path))), [])
+
+
+def walk(value: Any, pointer: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value with its pointer, parents first, without recursion; lazy, so that a caller can stop a cycle."""
+    waiting = [(pointer, value)]
+    while waiting:
+        here, node = waiting.pop()
+        yield here, node
+        if isinstance(node, dict):
+            waiting += [(f"{here}/{escape(key)}", child) for key, child in reversed(node.items())]
+        elif isinstance(node, _ARRAY):
+            waiting += [(f"{here}/{index}", node[index]) for index in range(len(node) - 1, -1, -1)]
+
+
+def _member(value: Any, token: str | int) -> Any:
+    """The member of an object or the item of an array that a token names, or ``_ABSENT``."""
+    if isinstance(value, _OBJECT):
+        return value.get(token, _ABSENT)
+    if isinstance(value, _ARRAY) and (isinstance(token, int) or token.isdecimal()) and int(token) < len(value):
+        return value[int(token)]
+    return _ABSENT
 
 
 @lru_cache(maxsize=1024)
@@ -20,39 +104,14 @@ def _step(text: str) -> _Step:
     if text.startswith("*[") and text.endswith("]"):
         name, _, value = text[2:-1].partition("=")
         return "*", name, value
-    return text.replace("~1", "/").replace("~0", "~"), "", ""
+    return _unescape(text), "", ""
 
 
-def find(value: Any, path: str) -> list[Any]:
-    """Every value at a path, nulls left out; nothing where the path leads nowhere."""
-    found = [value]
-    for key, name, wanted in _steps(path):
-        below: list[Any] = []
-        for item in found:
-            if isinstance(item, dict):
-                if key in item:
-                    below.append(item[key])
-            elif isinstance(item, list):
-                below += item if key == "*" and not name else _items(item, key, name, wanted)
-        if not below:
-            return below
-        found = below
-    return [item for item in found if item is not None]
+def _unescape(token: str) -> str:
+    return token.replace("~1", "/").replace("~0", "~")
 
 
-def _items(items: list[Any], key: str, name: str, wanted: str) -> list[Any]:
-    if key != "*":
-        return [items[int(key)]] if key.isdecimal() and int(key) < len(items) else []
+def _fitting(items: list[Any], name: str, wanted: str) -> list[Any]:
     if name.endswith("!"):
         return [item for item in items if isinstance(item, dict) and item.get(name[:-1]) != wanted]
     return [item for item in items if isinstance(item, dict) and item.get(name) == wanted]
-
-
-def first_of(value: Any, paths: Sequence[str]) -> Any:
-    """The first value that one of the paths finds, or None."""
-    return next((found[0] for path in paths if (found := find(value, path))), None)
-
-
-def all_of(value: Any, paths: Sequence[str]) -> list[Any]:
-    """What the first of the paths that leads anywhere finds."""
-    return next((found for path in paths if (found := find(value, path))), [])

@@ -1,50 +1,49 @@
-"""JSON text (RFC 8259) in and out: strict about what people write, exact about numbers, bounded."""
+"""JSON text (RFC 8259) in and out: strict about what people write, exact about numbers, bounded in depth, count and size.
+
+One module: the bounds of values are the bounds of their text.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
-from itertools import accumulate
+from collections.abc import Iterator
+from dataclasses import dataclass
+from gc import get_referents
+from itertools import accumulate, chain, islice
 from typing import Any, Final
 
 import orjson
 
 from kosha_connector_openai.errors import Fault, InputError
-from kosha_connector_openai.text.json_bounds import (
-    CONTAINERS,
-    DEFAULT_LIMITS,
-    MIB,
-    MOST_FAULTS,
-    JsonLimits,
-    check_closely,
-    escape,
-    faults_of,
-    is_plain,
-    is_shallow,
-    levels,
-    of_kind,
-    too_large,
-    walk,
-)
+from kosha_connector_openai.text.json_pointer import escape, walk
 
-__all__ = [
-    "DEFAULT_LIMITS",
-    "MIB",
-    "JsonLimits",
-    "JsonTextError",
-    "check_value",
-    "decode",
-    "encode",
-    "escape",
-    "is_shallow",
-    "loads_strict",
-    "walk",
-]
-
+MIB: Final = 1024 * 1024
+_SCALARS: Final = (str, int, float, type(None))
+_ARRAYS: Final = (list, tuple)
+_CONTAINERS: Final = frozenset({dict, list})
+_PLAIN: Final = _CONTAINERS | {str, int, float, bool, type(None)}
+_MOST_FAULTS: Final = 20
+_FEW: Final = 32
 _WHOLE: Final = 2.0**63  # from here on, orjson may have turned an integer into a float
 _STRUCTURE: Final = b'[]{},"'
 _NOT_STRUCTURE: Final = bytes(byte for byte in range(256) if byte not in _STRUCTURE)
 _STEP: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1, ord(","): 0}
+
+
+@dataclass(frozen=True, slots=True)
+class JsonLimits:
+    """Bytes of text, nested arrays and objects, values, bytes of one string, digits of an integer beyond 64 bits."""
+
+    bytes: int = 16 * MIB
+    depth: int = 64
+    nodes: int = 2_000_000
+    string: int = 8 * MIB
+    digits: int = 400
+
+
+DEFAULT_LIMITS: Final = JsonLimits()
 
 
 class JsonTextError(ValueError):
@@ -84,15 +83,15 @@ def encode(value: Any, limits: JsonLimits = DEFAULT_LIMITS, pointer: str = "") -
 
     It is also the check of its value: what JSON lacks and what passes ``limits`` is an :class:`InputError`.
     """
-    if not is_plain(value, limits):
-        check_closely(value, limits, pointer)
+    if not _is_plain(value, limits):
+        _check_closely(value, limits, pointer)
     try:
         text = orjson.dumps(value)
     except TypeError:  # a lone surrogate, or an integer beyond 64 bits, which is fine
-        check_closely(value, limits, pointer)
+        _check_closely(value, limits, pointer)
         text = json.dumps(value, ensure_ascii=False, check_circular=False, separators=(",", ":")).encode()
     if len(text) > min(limits.bytes, limits.string):
-        check_closely(value, limits, pointer, size=len(text))
+        _check_closely(value, limits, pointer, size=len(text))
     return text
 
 
@@ -109,10 +108,10 @@ def decode(data: bytes, limits: JsonLimits = DEFAULT_LIMITS) -> Any:
     except orjson.JSONDecodeError as error:
         return _decode_slowly(data, limits, f"is not JSON at line {error.lineno}, column {error.colno}")
     floats = False
-    for depth, (level, kinds) in enumerate(levels(value)):
-        if depth >= limits.depth and kinds & CONTAINERS:
+    for depth, (level, kinds) in enumerate(_levels(value)):
+        if depth >= limits.depth and kinds & _CONTAINERS:
             raise JsonTextError(f"is nested deeper than {limits.depth}")
-        floats = floats or (float in kinds and not _within(of_kind(float, level, kinds)))
+        floats = floats or (float in kinds and not _within(_of_kind(float, level, kinds)))
     return _decode_slowly(data, limits, "has a number that cannot be read") if floats else value
 
 
@@ -123,7 +122,7 @@ def _refusal(what: str, *faults: Fault) -> InputError:
 def _check_text(raw: bytes, limits: JsonLimits, what: str) -> None:
     """Bound the work of the parser: bytes first, then depth and count from the text's structure alone."""
     if len(raw) > limits.bytes:
-        raise _refusal(what, too_large(limits))
+        raise _refusal(what, _too_large(limits))
     # Without escapes every second piece between quotes lies outside strings; no loop over characters.
     unescaped = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
     structure = b"".join(unescaped.translate(None, _NOT_STRUCTURE).split(b'"')[::2])
@@ -158,7 +157,7 @@ def _parse(text: str, limits: JsonLimits, what: str) -> Any:
     if doubled:
         twice = [f"{pointer}/{escape(doubled[id(node)][1])}" for pointer, node in walk(value) if id(node) in doubled]
         faults = [Fault(pointer, "duplicate", "occurs twice in one object.", "Keep one.") for pointer in twice]
-        raise _refusal(what, *faults[:MOST_FAULTS])
+        raise _refusal(what, *faults[:_MOST_FAULTS])
     return value
 
 
@@ -174,6 +173,148 @@ def _decode_slowly(data: bytes, limits: JsonLimits, reason: str) -> Any:
     except (ValueError, InputError):
         raise JsonTextError(reason) from None
     roomy = JsonLimits(limits.bytes, limits.depth, limits.bytes, limits.bytes, limits.digits)
-    if next(faults_of(value, roomy, ""), None) is not None:
+    if next(_faults_of(value, roomy, ""), None) is not None:
         raise JsonTextError(reason)
     return value
+
+
+def is_shallow(value: Any) -> bool:
+    """Whether compiled code can walk a value without harm; what JSON lacks may be in it."""
+    # Compiled libraries overflow the stack on what Python can build, and never end on one list that holds another many times over.
+    nodes, level = 0, [value]
+    for _ in range(DEFAULT_LIMITS.depth + 1):
+        if len(level) <= _FEW and _key_size(level, set(map(type, level)), DEFAULT_LIMITS) > DEFAULT_LIMITS.string:
+            return False
+        level = get_referents(*level)
+        nodes += len(level)
+        if not level or nodes > DEFAULT_LIMITS.nodes:
+            return not level
+    return False
+
+
+def _is_plain(value: Any, limits: JsonLimits) -> bool:
+    """Whether a value is JSON within the limits, as far as a quick look tells; False asks for :func:`_check_closely`."""
+    nodes = size = 0
+    for depth, (level, kinds) in enumerate(_levels(value)):
+        nodes += len(level)
+        if nodes > limits.nodes or not kinds <= _PLAIN or (depth >= limits.depth and kinds & _CONTAINERS):
+            return False
+        # orjson writes NaN as null. A sum is finite only if every part is; an overflow gets the closer look.
+        if float in kinds and not math.isfinite(sum(_of_kind(float, level, kinds))):
+            return False
+        if str in kinds:
+            size += sum(map(len, _of_kind(str, level, kinds)))
+        size += _key_size(level, kinds, limits)
+        if size > limits.bytes:  # one long string that is shared many times
+            return False
+    return True
+
+
+def _check_closely(value: Any, limits: JsonLimits, pointer: str, size: int = 0) -> None:
+    """Raise with the faults that :func:`_is_plain` only suspects; ``size`` is that of the text, if known."""
+    crowded = _is_crowded(value, limits)
+    faults = [_too_many(limits, pointer)] if crowded else list(islice(_faults_of(value, limits, pointer), _MOST_FAULTS))
+    if size > limits.bytes and not faults:
+        faults = [_too_large(limits, pointer)]
+    if faults:
+        raise InputError("The value cannot be written as JSON.", faults)
+
+
+def _levels(value: Any) -> Iterator[tuple[list[Any], set[type]]]:
+    """The values nested 0, 1, 2, ... deep and their types, as far as dicts and lists reach.
+
+    ``get_referents`` gives the members of many dicts and lists in one step in C; a loop in Python costs
+    several times what orjson does. It shows no str keys; other keys may appear, and orjson refuses those.
+    """
+    level, kinds = [value], {type(value)}
+    yield level, kinds
+    while kinds & _CONTAINERS and (level := get_referents(*level)):
+        kinds = set(map(type, level))
+        yield level, kinds
+
+
+def _of_kind(kind: type, level: list[Any], kinds: set[type]) -> list[Any]:
+    """The values of a level that have this very type."""
+    return level if len(kinds) == 1 else [item for item in level if type(item) is kind]
+
+
+def _key_size(level: list[Any], kinds: set[type], limits: JsonLimits) -> int:
+    """Characters in the keys of a level's dicts; more than any limit where a key is no text."""
+    if dict not in kinds:
+        return 0
+    try:
+        return sum(map(len, chain.from_iterable(_of_kind(dict, level, kinds))))
+    except TypeError:
+        return limits.bytes + 1
+
+
+def _is_crowded(value: Any, limits: JsonLimits) -> bool:
+    """Whether plain objects and arrays hold too many values: walking over millions of them takes seconds."""
+    nodes = 0
+    for depth, (level, kinds) in enumerate(_levels(value)):
+        nodes += len(level)
+        if nodes > limits.nodes or depth >= limits.depth or not kinds <= _PLAIN:
+            break
+    return nodes > limits.nodes
+
+
+def _too_many(limits: JsonLimits, pointer: str) -> Fault:
+    return Fault(pointer, "nodes", f"holds more than {limits.nodes} values.", allowed=limits.nodes)
+
+
+def _too_large(limits: JsonLimits, pointer: str = "") -> Fault:
+    """The fault of a text or a value with too many bytes."""
+    return Fault(pointer, "size", f"is larger than {limits.bytes} bytes.", allowed=limits.bytes)
+
+
+def _faults_of(value: Any, limits: JsonLimits, pointer: str) -> Iterator[Fault]:
+    """Every fault, in the order of the text. A cycle ends at the depth limit, sharing at count or size."""
+    size = 0
+    base = pointer.count("/")
+    for nodes, (here, node) in enumerate(walk(value, pointer), 1):
+        if nodes > limits.nodes:
+            yield _too_many(limits, pointer)
+            return
+        if isinstance(node, (dict, *_ARRAYS)):
+            if here.count("/") - base >= limits.depth:
+                yield Fault(here, "depth", f"is nested deeper than {limits.depth}.", allowed=limits.depth)
+                return
+            if isinstance(node, dict):
+                yield from _key_faults(node, here)
+                size += sum(len(key) for key in node if isinstance(key, str))
+        else:
+            yield from _scalar_faults(node, here, limits)
+            size += len(node) if isinstance(node, str) else 1
+        if size > limits.bytes:
+            yield _too_large(limits, pointer)
+            return
+
+
+def _key_faults(node: dict[Any, Any], here: str) -> Iterator[Fault]:
+    for key in node:
+        if not isinstance(key, str):
+            yield Fault(here, "type", "has a key that is not text.", "Use strings as keys.")
+        elif _is_torn(key):
+            yield Fault(here, "surrogate", "has a key with half of a surrogate pair.", "Send whole characters.")
+
+
+def _scalar_faults(node: Any, here: str, limits: JsonLimits) -> Iterator[Fault]:
+    if not isinstance(node, _SCALARS):
+        yield Fault(here, "type", f"is a {type(node).__name__}, which JSON lacks.")
+    elif isinstance(node, float) and not math.isfinite(node):
+        yield Fault(here, "finite", "is not a finite number.", "Leave it out, or use null.")
+    elif isinstance(node, int) and abs(node) >= 10**limits.digits:
+        yield Fault(here, "digits", f"has more than {limits.digits} digits.", allowed=limits.digits)
+    elif isinstance(node, str):
+        if _is_torn(node):
+            yield Fault(here, "surrogate", "has half of a surrogate pair.", "Send whole characters.")
+        elif len(node.encode()) > limits.string:
+            yield Fault(here, "string", f"is longer than {limits.string} bytes.", allowed=limits.string)
+
+
+def _is_torn(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False

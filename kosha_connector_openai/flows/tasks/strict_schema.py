@@ -12,7 +12,7 @@ from typing import Any, Final
 from kosha_connector_openai.core.result import at
 from kosha_connector_openai.errors import DocumentError, Fault, InputError
 from kosha_connector_openai.manifest.parts import StrictRules
-from kosha_connector_openai.schema import children, default_engine, json_type, with_children
+from kosha_connector_openai.schema import children, default_backend, json_type, with_children
 from kosha_connector_openai.text import escape
 
 _FIXES: Final[Mapping[str, str]] = {
@@ -119,7 +119,7 @@ class StrictSchema:
 def _compile(schema: Mapping[str, Any], pointer: str) -> None:
     """Raises InputError where no answer could be checked against the schema: before anything is sent and paid for."""
     try:
-        default_engine().compile(schema)
+        default_backend().compile(schema)
     except DocumentError as error:
         faults = [Fault(f"{pointer}{_place(schema, fault.pointer)}", "schema", fault.message, fault.fix) for fault in error.faults]
     else:

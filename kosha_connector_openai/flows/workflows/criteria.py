@@ -11,7 +11,7 @@ from typing import Any, Final
 from kosha_connector_openai.errors import DocumentError
 from kosha_connector_openai.flows.workflows.conditions import Truth
 from kosha_connector_openai.flows.workflows.expressions import MISSING, ExpressionError
-from kosha_connector_openai.schema import NOT_JSON, Compiled, default_engine
+from kosha_connector_openai.schema import NOT_JSON, Compiled, default_backend
 from kosha_connector_openai.text import install
 
 Test = Callable[[Any], Truth]
@@ -74,7 +74,7 @@ def _pattern(pattern: str) -> Compiled | None:
     if len(pattern) > _LONGEST:
         return None
     try:
-        compiled = default_engine().compile({"type": "string", "pattern": pattern})
+        compiled = default_backend().compile({"type": "string", "pattern": pattern})
         compiled.is_valid("")
     except (DocumentError, *NOT_JSON):
         return None

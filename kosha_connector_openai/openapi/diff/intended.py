@@ -13,8 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from kosha_connector_openai.errors import DocumentError, Fault
 from kosha_connector_openai.openapi.diff.change import Change, Direction
 from kosha_connector_openai.openapi.diff.report import Report
-from kosha_connector_openai.schema import to_pointer
-from kosha_connector_openai.text import load_yaml
+from kosha_connector_openai.text import load_yaml, to_pointer
 
 Patterns = Annotated[tuple[str, ...], Field(min_length=1)]
 Text = Annotated[str, Field(min_length=1)]
@@ -57,7 +56,7 @@ def read_intended(path: Path) -> tuple[Intended, ...]:
     except OSError as error:
         raise DocumentError(f"{path.name} cannot be read: {error.strerror}.") from None
     except ValidationError as error:
-        found = [Fault(to_pointer(tuple(map(str, row["loc"]))), row["type"], f"{row['msg']}.") for row in error.errors(include_input=False)]
+        found = [Fault(to_pointer(row["loc"]), row["type"], f"{row['msg']}.") for row in error.errors(include_input=False)]
         raise DocumentError(f"{path.name} is not a list of intended changes.", found) from None
 
 

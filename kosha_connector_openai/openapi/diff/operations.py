@@ -11,8 +11,9 @@ from kosha_connector_openai.openapi.diff.branch import Schema
 from kosha_connector_openai.openapi.diff.change import Direction, Findings
 from kosha_connector_openai.openapi.diff.schemas import Note, SchemaComparison
 from kosha_connector_openai.openapi.diff.shape import Shapes
-from kosha_connector_openai.openapi.document import Document, escape
+from kosha_connector_openai.openapi.document import Document
 from kosha_connector_openai.openapi.operation import MediaType, Operation, Parameter, Response
+from kosha_connector_openai.text import escape
 
 Content = Mapping[str, MediaType]
 _WRITTEN_PLAIN: Final = frozenset({"string", "number", "boolean", "null"})

@@ -11,7 +11,7 @@ from kosha_connector_openai.openapi.diff.branch import Branch, Limit, Schema, li
 from kosha_connector_openai.openapi.diff.merging import LOWER, json_text
 from kosha_connector_openai.openapi.diff.pairs import label, pair
 from kosha_connector_openai.openapi.diff.shape import Shapes
-from kosha_connector_openai.openapi.document import escape
+from kosha_connector_openai.text import escape
 
 Note = Callable[[str, str, Any, Any], None]
 """Takes a kind of difference, where it is, and what was before and after."""

@@ -13,7 +13,7 @@ import pytest
 
 from kosha_connector_openai.errors import DocumentError
 from kosha_connector_openai.openapi.dialect import Definitions, to_json_schema
-from kosha_connector_openai.schema.rust_engine import RustEngine
+from kosha_connector_openai.schema.rust_backend import RustBackend
 
 SHARED = Path(__file__).parents[4] / "shared" / "specs"
 NULL = {"type": "null"}
@@ -157,7 +157,7 @@ def test_definitions_are_closed_and_few() -> None:
         "$ref": "#/$defs/Tree",
         "$defs": {"Tree": {"type": "object", "properties": {"left": {"$ref": "#/$defs/Tree"}}}},
     }
-    compiled = RustEngine().compile(found)
+    compiled = RustBackend().compile(found)
     assert compiled.is_valid({"left": {"left": {}}})
     assert not compiled.is_valid({"left": {"left": 3}})
 
@@ -268,7 +268,7 @@ def test_published_descriptions_translate(name: str, least: int) -> None:
     started = time.perf_counter()
     found = [to_json_schema(document, schema, version=document["openapi"], request=request) for schema, request in schemas_of(document)]
     assert len(found) >= least
-    assert all(RustEngine().compile(schema) for schema in found)
+    assert all(RustBackend().compile(schema) for schema in found)
     assert document == before
     assert time.perf_counter() - started < 30
 

@@ -12,8 +12,8 @@ import pytest
 from kosha_connector_openai.errors import DocumentError, InputError
 from kosha_connector_openai.openapi.dialect import flatten_properties, to_json_schema
 from kosha_connector_openai.openapi.document import Document, read_document
-from kosha_connector_openai.schema.oracle import PythonEngine
-from kosha_connector_openai.schema.rust_engine import RustEngine
+from kosha_connector_openai.schema.python_backend import PythonBackend
+from kosha_connector_openai.schema.rust_backend import RustBackend
 from kosha_connector_openai.schema.validator import Report, SchemaValidator
 
 CANARY = "sk-canary-5e1f0c9a"
@@ -170,8 +170,8 @@ def test_a_valid_value_has_an_empty_report(schema: Any, value: Any) -> None:
     assert field(schema).check({"prompt": CANARY, "x": value}) == Report()
 
 
-@pytest.mark.parametrize("engine", [RustEngine, PythonEngine])
-def test_every_fault_is_told_at_once(engine: Callable[[], Any]) -> None:
+@pytest.mark.parametrize("backend", [RustBackend, PythonBackend])
+def test_every_fault_is_told_at_once(backend: Callable[[], Any]) -> None:
     """Independent faults come in one report: names and missing fields first, then types, values, bounds."""
     schema = {
         "type": "object",
@@ -179,7 +179,7 @@ def test_every_fault_is_told_at_once(engine: Callable[[], Any]) -> None:
         "required": ["model", "stop"],
         "$defs": DEFS,
     }
-    validator = SchemaValidator(schema, known=frozenset(schema["properties"]), engine=engine())
+    validator = SchemaValidator(schema, known=frozenset(schema["properties"]), backend=backend())
     report = validator.check({"modle": "m", "mode": "x", "n": "1", "temperature": 3, "other": CANARY})
     assert [str(fault) for fault in report.faults] == [
         "/modle: is not a known field. Did you mean `model`?",
@@ -244,7 +244,7 @@ NOT_JSON = [
 
 @pytest.mark.parametrize(("value", "pointer", "message"), [row[1:] for row in NOT_JSON], ids=[row[0] for row in NOT_JSON])
 def test_values_that_json_lacks(value: Any, pointer: str, message: str) -> None:
-    """P10, P11: what JSON does not have is a fault with its place, not a crash of the engine."""
+    """P10, P11: what JSON does not have is a fault with its place, not a crash of the backend."""
     report = SchemaValidator({"properties": {"a": {"enum": ["a", [1], {"b": "c"}]}}}).check(value)
     assert [fault.pointer for fault in report.faults] == [pointer]
     assert message in report.faults[0].message

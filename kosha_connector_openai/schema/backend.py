@@ -8,15 +8,15 @@ from typing import Any, Protocol
 
 from kosha_connector_openai.errors import DocumentError, Fault
 from kosha_connector_openai.schema.keywords import Path, children
-from kosha_connector_openai.schema.references import to_pointer
+from kosha_connector_openai.text import to_pointer
 
 NOT_JSON = (ValueError, OverflowError, RecursionError, RuntimeError)
-"""What engines raise on values that JSON does not have, or that are too deep or too large for them (a panic is a RuntimeError)."""
+"""What backends raise on values that JSON does not have, or that are too deep or too large for them (a panic is a RuntimeError)."""
 
 
 @dataclass(frozen=True, slots=True)
 class RawFault:
-    """One violated keyword, in the same words from every engine.
+    """One violated keyword, in the same words from every backend.
 
     ``schema_path`` is the way of evaluation through the schema, its ``$ref`` steps left out or not.
     ``params`` holds ``value`` (the keyword's value in the schema), ``name`` or ``names`` (the properties
@@ -41,27 +41,27 @@ class Compiled(Protocol):
         """Every violated keyword."""
 
 
-class Engine(Protocol):
+class SchemaBackend(Protocol):
     """A JSON Schema 2020-12 library."""
 
     def compile(self, schema: Mapping[str, Any]) -> Compiled:
         """The schema, ready for use.
 
-        Raises DocumentError where it is not a JSON Schema, or holds a pattern that this engine may not run.
+        Raises DocumentError where it is not a JSON Schema, or holds a pattern that this backend may not run.
         """
 
 
-def default_engine() -> Engine:
-    """The compiled engine where it is installed, else the reference engine. Each is imported when it is asked for."""
+def default_backend() -> SchemaBackend:
+    """The compiled backend where it is installed, else the reference backend. Each is imported when it is asked for."""
     try:
-        from kosha_connector_openai.schema.rust_engine import RustEngine  # noqa: PLC0415
+        from kosha_connector_openai.schema.rust_backend import RustBackend  # noqa: PLC0415
     except ModuleNotFoundError as error:
         if error.name != "jsonschema_rs":
             raise
-        from kosha_connector_openai.schema.oracle import PythonEngine  # noqa: PLC0415
+        from kosha_connector_openai.schema.python_backend import PythonBackend  # noqa: PLC0415
 
-        return PythonEngine()
-    return RustEngine()
+        return PythonBackend()
+    return RustBackend()
 
 
 def not_a_schema(place: Path) -> DocumentError:
@@ -75,7 +75,7 @@ def unsafe_pattern(place: Path) -> DocumentError:
 
 
 def _refused(place: Path, message: str) -> DocumentError:
-    pointer = to_pointer(tuple(str(token) for token in place))
+    pointer = to_pointer(place)
     return DocumentError(message, [Fault(pointer, "schema", message)], pointer=pointer)
 
 

@@ -1,15 +1,15 @@
-"""The compiled engine, jsonschema-rs: patterns run in linear time, or on short texts with few steps back."""
+"""The compiled backend, jsonschema-rs: patterns run in linear time, or on short texts with few steps back."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import jsonschema_rs
 
-from kosha_connector_openai.schema.engine import RawFault, not_a_schema, patterns, unsafe_pattern
-from kosha_connector_openai.schema.keywords import with_children
-from kosha_connector_openai.schema.limits import locate
+from kosha_connector_openai.schema.backend import RawFault, not_a_schema, patterns, unsafe_pattern
+from kosha_connector_openai.schema.keywords import Path, with_children
+from kosha_connector_openai.text import at
 
 _SIZE = 1 << 16
 """Bytes of a compiled pattern; it keeps the linear engine's worst case near one microsecond a character."""
@@ -33,7 +33,7 @@ _KINDS = jsonschema_rs.ValidationErrorKind
 _SLOW = (_KINDS.BacktrackLimitExceeded, _KINDS.RegexEngineFailure)
 
 
-class RustEngine:
+class RustBackend:
     """Compiles schemas with jsonschema-rs, offline."""
 
     def compile(self, schema: Mapping[str, Any]) -> RustCompiled:
@@ -93,15 +93,31 @@ def _is_linear(pattern: str) -> bool:
 
 def _raw(value: Any, error: jsonschema_rs.ValidationError) -> RawFault:
     kind = error.kind
-    path, schema_path = tuple(error.instance_path), tuple(error.evaluation_path)
+    path, schema_path = _own_path(value, error.instance_path), tuple(error.evaluation_path)
     if isinstance(kind, _KINDS.PropertyNames):
         path = (*path, str(kind.error.instance))
     if isinstance(kind, _KINDS.FalseSchema) and schema_path[-1:] == (_CLOSED,):
         # A closed object schema that names no property is compiled to "nothing is valid".
-        return RawFault(_CLOSED, path, schema_path, {"names": list(locate(value, path)[1])})
+        return RawFault(_CLOSED, path, schema_path, {"names": list(at(value, path))})
     context: list[list[jsonschema_rs.ValidationError]] = getattr(kind, "context", [])
     branches = tuple(tuple(_raw(value, inner) for inner in branch) for branch in context) if all(context) else ()
     return RawFault(kind.name, path, schema_path, _params(kind), branches)
+
+
+def _own_path(value: Any, given: Iterable[str | int]) -> Path:
+    """The path with the value's own keys: the library gives the key "007" as 7."""
+    found: list[str | int] = []
+    for step in given:
+        name = step
+        if isinstance(value, Mapping) and step not in value:
+            name = next((key for key in value if _is_number(key, step)), step)
+        found.append(name)
+        value = at(value, (name,))
+    return tuple(found)
+
+
+def _is_number(key: str, number: str | int) -> bool:
+    return isinstance(number, int) and key.lstrip("+0") == str(number).lstrip("0")
 
 
 def _params(kind: jsonschema_rs.ValidationErrorKind) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""The reference engine, jsonschema: where there is no compiled one, and the oracle in tests. Never fetches.
+"""The reference backend, jsonschema: where there is no compiled one, and the oracle in tests. Never fetches.
 
 Python's ``re`` steps back without bound, so only patterns that cannot make it do so are run: characters and
 classes in a row, anchored at the start, and one of them at most of no fixed length.
@@ -19,7 +19,7 @@ from jsonschema.validators import extend
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-from kosha_connector_openai.schema.engine import RawFault, not_a_schema, patterns, unsafe_pattern
+from kosha_connector_openai.schema.backend import RawFault, not_a_schema, patterns, unsafe_pattern
 from kosha_connector_openai.schema.reader import SchemaReader
 
 _ATOM = r"(?:[^\\.*+?^$|()\[\]{}]|\\[dw.\-/_]|\[\^?(?:[^\\\[\]&~|]|\\[dw.\-/\]\[])+\])"
@@ -47,7 +47,7 @@ _VALUED = frozenset(
 _CLOSED = frozenset({"additionalProperties", "unevaluatedProperties"})
 
 
-class PythonEngine:
+class PythonBackend:
     """Compiles schemas with jsonschema, over a registry that is empty and stays so."""
 
     def compile(self, schema: Mapping[str, Any]) -> PythonCompiled:

@@ -1,4 +1,4 @@
-"""Both engines answer in one shape; neither fetches, and neither runs a pattern without bound."""
+"""Both backends answer in one shape; neither fetches, and neither runs a pattern without bound."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai.errors import DocumentError
-from kosha_connector_openai.schema.engine import Engine, RawFault, default_engine
-from kosha_connector_openai.schema.oracle import PythonEngine
-from kosha_connector_openai.schema.rust_engine import RustEngine
+from kosha_connector_openai.schema.backend import RawFault, SchemaBackend, default_backend
+from kosha_connector_openai.schema.python_backend import PythonBackend
+from kosha_connector_openai.schema.rust_backend import RustBackend
 
 EVIL = "a" * 40 + "!"
-both = pytest.mark.parametrize("engine", [RustEngine(), PythonEngine()], ids=["rust", "python"])
+both = pytest.mark.parametrize("backend", [RustBackend(), PythonBackend()], ids=["rust", "python"])
 
 
 @both
@@ -48,9 +48,9 @@ both = pytest.mark.parametrize("engine", [RustEngine(), PythonEngine()], ids=["r
         ({"oneOf": [{}, True]}, 0, RawFault("oneOf", (), ("oneOf",))),
     ],
 )
-def test_one_shape(engine: Engine, schema: dict[str, Any], value: Any, expected: RawFault) -> None:
-    """Each keyword's fault has the same words, paths and parameters from both engines."""
-    compiled = engine.compile(schema)
+def test_one_shape(backend: SchemaBackend, schema: dict[str, Any], value: Any, expected: RawFault) -> None:
+    """Each keyword's fault has the same words, paths and parameters from both backends."""
+    compiled = backend.compile(schema)
     assert list(compiled.errors(value)) == [expected]
     assert not compiled.is_valid(value)
 
@@ -67,9 +67,9 @@ def test_one_shape(engine: Engine, schema: dict[str, Any], value: Any, expected:
         ("^$", "", True),
     ],
 )
-def test_patterns_are_read_alike(engine: Engine, pattern: str, text: str, valid: bool) -> None:
+def test_patterns_are_read_alike(backend: SchemaBackend, pattern: str, text: str, valid: bool) -> None:
     """A pattern means what ECMA-262 says: ``$`` is the very end, ``\\d`` is ASCII, and it may match anywhere."""
-    assert engine.compile({"pattern": pattern}).is_valid(text) is valid
+    assert backend.compile({"pattern": pattern}).is_valid(text) is valid
 
 
 @pytest.mark.parametrize(
@@ -89,28 +89,28 @@ def test_patterns_are_read_alike(engine: Engine, pattern: str, text: str, valid:
 def test_hostile_patterns_end(schema: dict[str, Any], value: Any) -> None:
     """S10: patterns that take exponential time elsewhere are decided within a second."""
     started = time.perf_counter()
-    list(RustEngine().compile(schema).errors(value))
+    list(RustBackend().compile(schema).errors(value))
     assert time.perf_counter() - started < 1
 
 
 @pytest.mark.parametrize("pattern", ["^(a+)+$", r"^(?:(a+)\1?)+$", "a+b", "^a*a*$", "^a?a?$", "^.*$", "(a|b)"])
-def test_the_reference_engine_refuses_what_it_cannot_bound(pattern: str) -> None:
+def test_the_reference_backend_refuses_what_it_cannot_bound(pattern: str) -> None:
     """S10: a pattern that could step back is refused with its place before any text is seen."""
     with pytest.raises(DocumentError) as caught:
-        PythonEngine().compile({"properties": {"a": {"pattern": pattern}}})
+        PythonBackend().compile({"properties": {"a": {"pattern": pattern}}})
     assert caught.value.pointer == "/properties/a/pattern"
 
 
 @pytest.mark.parametrize("schema", [{"pattern": "("}, {"pattern": "(?:a{1000}){1000}{1000}"}, {"patternProperties": {"(?=a)": {}}}])
-def test_the_compiled_engine_refuses_what_it_cannot_bound(schema: dict[str, Any]) -> None:
+def test_the_compiled_backend_refuses_what_it_cannot_bound(schema: dict[str, Any]) -> None:
     """S10: faulty and huge patterns are refused, and names are matched in linear time or not at all."""
     with pytest.raises(DocumentError, match="not a regular expression that can be run in bounded time"):
-        RustEngine().compile(schema)
+        RustBackend().compile(schema)
 
 
 def test_a_pattern_that_gives_up_says_so() -> None:
     """S10: a text that a pattern cannot be decided on is a fault of its own, and so is one that is too long for it."""
-    compiled = RustEngine().compile({"pattern": r"^(?:(a+)\1?)+$"})
+    compiled = RustBackend().compile({"pattern": r"^(?:(a+)\1?)+$"})
     assert [raw.params for raw in compiled.errors(EVIL)] == [{"slow": True}]
     assert [(raw.keyword, raw.params) for raw in compiled.errors("a" * 257)] == [("maxLength", {"value": 256})]
     assert compiled.is_valid("aaaa")
@@ -118,25 +118,25 @@ def test_a_pattern_that_gives_up_says_so() -> None:
 
 def test_a_constant_that_looks_like_a_pattern_is_left_alone() -> None:
     """Bounding patterns changes schemas only, never the values in them."""
-    compiled = RustEngine().compile({"const": {"pattern": "(?=a)"}, "allOf": [{"properties": {"x": {"pattern": "(?=a)"}}}]})
+    compiled = RustBackend().compile({"const": {"pattern": "(?=a)"}, "allOf": [{"properties": {"x": {"pattern": "(?=a)"}}}]})
     assert compiled.is_valid({"pattern": "(?=a)"})
 
 
 @both
 @pytest.mark.parametrize("reference", ["http://127.0.0.1:9/schema", "file:///etc/hostname", "#/$defs/None"])
-def test_nothing_is_fetched(engine: Engine, reference: str) -> None:
+def test_nothing_is_fetched(backend: SchemaBackend, reference: str) -> None:
     """S2: a reference that leads out of the schema is an error, at once or at the first value, and no request."""
     with pytest.raises(DocumentError):
-        engine.compile({"$ref": reference}).is_valid(1)
+        backend.compile({"$ref": reference}).is_valid(1)
 
 
-@pytest.mark.parametrize("engine", ["rust_engine.RustEngine", "python_engine.PythonEngine"])
-def test_nothing_outside_is_opened(engine: str) -> None:
+@pytest.mark.parametrize("backend", ["rust_backend.RustBackend", "python_backend.PythonBackend"])
+def test_nothing_outside_is_opened(backend: str) -> None:
     """S1, S2: compiling and checking with references to files and hosts opens no file and no connection."""
-    module, name = engine.split(".")
+    module, name = backend.split(".")
     code = f"""
 import sys
-from kosha_connector_openai.core.actions.{module} import {name}
+from kosha_connector_openai.schema.{module} import {name}
 from kosha_connector_openai.errors import DocumentError
 {name}().compile({{"type": "string"}}).is_valid(1)
 seen = []
@@ -154,19 +154,19 @@ print(seen)
 
 @both
 @pytest.mark.parametrize("schema", [{"type": "text"}, {"minimum": "1"}, {"properties": []}])
-def test_a_faulty_schema_is_refused(engine: Engine, schema: dict[str, Any]) -> None:
+def test_a_faulty_schema_is_refused(backend: SchemaBackend, schema: dict[str, Any]) -> None:
     """What is no JSON Schema is a DocumentError with the place in the schema."""
     with pytest.raises(DocumentError) as caught:
-        engine.compile(schema)
+        backend.compile(schema)
     assert caught.value.pointer == f"/{next(iter(schema))}"
 
 
-def test_the_compiled_engine_is_the_default() -> None:
+def test_the_compiled_backend_is_the_default() -> None:
     """Where jsonschema-rs is installed it is used."""
-    assert isinstance(default_engine(), RustEngine)
+    assert isinstance(default_backend(), RustBackend)
 
 
-def test_without_the_compiled_engine_the_reference_engine_is_used() -> None:
+def test_without_the_compiled_backend_the_reference_backend_is_used() -> None:
     """Where jsonschema-rs cannot be imported, jsonschema takes its place."""
     code = (
         "import sys; sys.modules['jsonschema_rs'] = None\n"
@@ -177,7 +177,7 @@ def test_without_the_compiled_engine_the_reference_engine_is_used() -> None:
     assert done.stdout == "Remove the quotes. True\n"
 
 
-def test_the_reference_engine_is_not_imported_without_need() -> None:
+def test_the_reference_backend_is_not_imported_without_need() -> None:
     """jsonschema is slow to import, so checking a value does not."""
     code = (
         "import sys\n"

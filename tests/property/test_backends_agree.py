@@ -1,4 +1,4 @@
-"""The compiled engine and the reference engine agree on thousands of bodies: the same verdict, the same faults."""
+"""The compiled backend and the reference backend agree on thousands of bodies: the same verdict, the same faults."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from kosha_connector_openai.openapi.dialect import to_json_schema
 from kosha_connector_openai.openapi.document import read_document
-from kosha_connector_openai.schema.engine import Engine
-from kosha_connector_openai.schema.oracle import PythonEngine
-from kosha_connector_openai.schema.rust_engine import RustEngine
+from kosha_connector_openai.schema.backend import SchemaBackend
+from kosha_connector_openai.schema.python_backend import PythonBackend
+from kosha_connector_openai.schema.rust_backend import RustBackend
 from kosha_connector_openai.schema.samples import sample
 from kosha_connector_openai.schema.validator import SchemaValidator
 
@@ -58,7 +58,7 @@ def schemas() -> dict[str, Any]:
 
 @cache
 def validators(name: str) -> tuple[SchemaValidator, SchemaValidator]:
-    return tuple(SchemaValidator(schemas()[name], engine=engine) for engine in (RustEngine(), PythonEngine()))
+    return tuple(SchemaValidator(schemas()[name], backend=backend) for backend in (RustBackend(), PythonBackend()))
 
 
 def start(name: str, seed: str = "", minimal: bool = False) -> Any:
@@ -97,8 +97,8 @@ def bodies(draw: st.DrawFn, name: str) -> Any:
 
 
 @pytest.mark.parametrize("name", sorted(schemas()))
-def test_engines_agree(name: str) -> None:
-    """For bodies that are valid, or changed in up to three places, both engines tell the same faults at the same places."""
+def test_backends_agree(name: str) -> None:
+    """For bodies that are valid, or changed in up to three places, both backends tell the same faults at the same places."""
     rust, python = validators(name)
 
     @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
@@ -118,8 +118,8 @@ def test_there_are_enough_bodies() -> None:
     assert len(schemas()) * EXAMPLES >= LEAST_BODIES
 
 
-@pytest.mark.parametrize("engine", [RustEngine(), PythonEngine()], ids=["rust", "python"])
+@pytest.mark.parametrize("backend", [RustBackend(), PythonBackend()], ids=["rust", "python"])
 @pytest.mark.parametrize("name", sorted(schemas()))
-def test_samples_are_valid(name: str, engine: Engine) -> None:
+def test_samples_are_valid(name: str, backend: SchemaBackend) -> None:
     """The bodies that the changes start from are valid, so that valid ones are compared too."""
-    assert SchemaValidator(schemas()[name], engine=engine).check(start(name)).faults == ()
+    assert SchemaValidator(schemas()[name], backend=backend).check(start(name)).faults == ()
