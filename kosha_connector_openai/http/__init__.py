@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from kosha_connector_openai.http.engine import WireError as WireError
     from kosha_connector_openai.http.engine import WireRequest as WireRequest
     from kosha_connector_openai.http.engine import WireTimeouts as WireTimeouts
+    from kosha_connector_openai.http.exchange import ANYWHERE as ANYWHERE
+    from kosha_connector_openai.http.exchange import WholeReply as WholeReply
+    from kosha_connector_openai.http.exchange import read_whole as read_whole
+    from kosha_connector_openai.http.exchange import send_once as send_once
     from kosha_connector_openai.http.httpx_engine import AsyncHttpx as AsyncHttpx
     from kosha_connector_openai.http.httpx_engine import SyncHttpx as SyncHttpx
     from kosha_connector_openai.http.origin import EgressPolicy as EgressPolicy
@@ -37,6 +41,7 @@ else:
             "aiohttp_engine": "AsyncAiohttp",
             "engine": "AsyncEngine AsyncReply EngineSettings HeaderList NOT_SENT "
             "Phase SyncEngine SyncReply WireError WireRequest WireTimeouts",
+            "exchange": "ANYWHERE WholeReply read_whole send_once",
             "httpx_engine": "AsyncHttpx SyncHttpx",
             "origin": "EgressPolicy Origin Server allowed check_addresses join parse_origin parse_server",
             "tls": "tls_context",

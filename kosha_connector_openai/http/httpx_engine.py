@@ -15,8 +15,8 @@ from types import ModuleType
 from typing import Any
 
 from kosha_connector_openai.errors import ConnectorError
-from kosha_connector_openai.http.engine import EngineSettings, HeaderList, LiveWireBody, Phase, WireBody, WireError, WireRequest
-from kosha_connector_openai.http.network import AsyncCheckedBackend, Deadline, DeadlineBackend, is_tls, proxy_headers
+from kosha_connector_openai.http.engine import NOT_SENT, EngineSettings, HeaderList, LiveWireBody, Phase, WireBody, WireError, WireRequest
+from kosha_connector_openai.http.network import AsyncCheckedBackend, Deadline, DeadlineBackend, is_tls, proxy_headers, root
 
 _WITH_LENGTH = frozenset({"POST", "PUT", "PATCH"})
 _CORES = {"httpx": "httpcore", "httpx2": "httpcore2"}
@@ -254,4 +254,4 @@ def _translate(error: Exception, protocol: Phase = "protocol") -> WireError | Co
         return error
     kind = type(error).__name__
     phase = "tls" if is_tls(error, connected=_PHASES.get(kind) != "connect") else _PHASES.get(kind, "read")
-    return WireError(protocol if phase == "protocol" else phase, kind)
+    return WireError(protocol if phase == "protocol" else phase, type(root(error)).__name__ if phase in NOT_SENT else kind)

@@ -37,6 +37,13 @@ _LOST = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError, ssl.SSLWa
 _CERTIFICATE = re.compile(r"ALERT_(?:CERTIFICATE_|BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|NO_CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED)")
 
 
+def root(error: BaseException) -> BaseException:
+    """Returns the error at the beginning of a chain; httpcore raises some "from None", which leaves the context alone."""
+    while (link := error.__cause__ or error.__context__) is not None:
+        error = link
+    return error
+
+
 def is_tls(error: BaseException, *, connected: bool) -> bool:
     """Whether TLS could not be agreed on: one side refused the other's certificate, version or ciphers.
 
@@ -133,8 +140,8 @@ class DeadlineBackend:
         """A stream to the first allowed address that answers."""
         try:
             addresses = self._resolve(host, port)
-        except OSError:
-            raise self._core.ConnectError("name not found") from None
+        except OSError as error:
+            raise self._core.ConnectError("name not found") from error
         failure: Exception = self._core.ConnectError("no address")
         for address in self._check(host, addresses):
             left = self._deadline.left(timeout)
@@ -174,8 +181,8 @@ class AsyncCheckedBackend:
 
         try:
             addresses = await asyncio.to_thread(self._resolve, host, port)
-        except OSError:
-            raise self._core.ConnectError("name not found") from None
+        except OSError as error:
+            raise self._core.ConnectError("name not found") from error
         failure: Exception = self._core.ConnectError("no address")
         for address in self._check(host, addresses):
             try:

@@ -211,7 +211,7 @@ def is_public_address(ip: str | Address) -> bool:
     return address.is_global and in_use and not special
 
 
-def check_addresses(host: str, addresses: Iterable[str | Address], policy: EgressPolicy) -> tuple[Address, ...]:
+def check_addresses(host: str, addresses: Iterable[str | Address], policy: EgressPolicy) -> tuple[str, ...]:
     """The addresses that a host's name led to, all of them fit to connect to; use these and resolve no more.
 
     One unfit address refuses all, since a name that mixes them is a trick. Raises OriginError.
@@ -220,7 +220,7 @@ def check_addresses(host: str, addresses: Iterable[str | Address], policy: Egres
     if not found or not all(_reachable(host, address, policy) for address in found):
         what = "The server's host leads to no address that may be called."
         raise OriginError(what, hint="Ask the operator to list its network.", pointer=_POINTER)
-    return found
+    return tuple(map(str, found))
 
 
 def _reachable(host: str, address: Address, policy: EgressPolicy) -> bool:

@@ -28,7 +28,9 @@ def tls_context(
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(ca_file or _bundled())
     except OSError as error:
-        raise SetupError("The CA file cannot be loaded.", hint=f"Check it: {error.strerror}.", pointer="/ca_file") from None
+        raise SetupError(
+            "The CA file cannot be loaded.", hint=f"Check it: {error.strerror or 'no certificate'}.", pointer="/ca_file"
+        ) from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if client_cert is not None:
         _load_own(context, client_cert, client_key, mounts)

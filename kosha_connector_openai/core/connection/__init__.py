@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from kosha_connector_openai.core.connection.oauth2_renewal import Exchange as Exchange
     from kosha_connector_openai.core.connection.oauth2_renewal import Grant as Grant
     from kosha_connector_openai.core.connection.oauth2_renewal import RefreshForm as RefreshForm
-    from kosha_connector_openai.core.connection.oauth2_renewal import TokenAnswer as TokenAnswer
     from kosha_connector_openai.core.connection.oauth2_renewal import TokenResolver as TokenResolver
     from kosha_connector_openai.core.connection.options import Options as Options
     from kosha_connector_openai.core.connection.options import read_options as read_options
@@ -33,7 +32,7 @@ else:
         {
             "auth": "Credential authorize masked scrub",
             "connection": "Connection form_schema home_of_environment make_connection values_from_environment",
-            "oauth2_renewal": "Exchange Grant RefreshForm TokenAnswer TokenResolver",
+            "oauth2_renewal": "Exchange Grant RefreshForm TokenResolver",
             "options": "Options read_options",
             "scheme": "RequestFacts",
             "server_kinds": "idle merged preset_of",

@@ -10,13 +10,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from kosha_connector_openai.core.connection.auth import Credential
 from kosha_connector_openai.core.connection.oauth2 import expiry
 from kosha_connector_openai.errors import SecretError, SecretRefusedError, SecretStoreError
-from kosha_connector_openai.http import parse_server
+from kosha_connector_openai.http import WholeReply, parse_server
 from kosha_connector_openai.secrets import Secret, SecretCache, SecretContext, SecretReference, SecretResolver, SecretStores, check_secret
 from kosha_connector_openai.text import JsonTextError, decode
 
@@ -51,17 +51,7 @@ class RefreshForm:
         yield urlencode({"grant_type": "refresh_token", "refresh_token": self._refresh_token.reveal(), **self._client}).encode()
 
 
-class TokenAnswer(NamedTuple):
-    """What a token server answered."""
-
-    status: int
-    body: bytes
-
-    def __repr__(self) -> str:
-        return f"<TokenAnswer {self.status}>"
-
-
-Exchange = Callable[[str, Credential | None, RefreshForm, SecretResolver], TokenAnswer]
+Exchange = Callable[[str, Credential | None, RefreshForm, SecretResolver], WholeReply]
 """Sends the form to this URL, with this credential of the client; raises SecretStoreError where no answer came."""
 
 
@@ -153,7 +143,7 @@ def _client(settings: Mapping[str, str], references: Mapping[str, SecretReferenc
     return Credential("basic", {"username": settings.get("client_id", "")}, {"password": references["client_secret"]}, origins)
 
 
-def _read(answer: TokenAnswer) -> Mapping[str, Any]:
+def _read(answer: WholeReply) -> Mapping[str, Any]:
     """The values of a good answer (RFC 6749, section 5.1); raises SecretError for any other, which repeats none of it."""
     try:
         found = decode(answer.body)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ssl
 import threading
-from collections.abc import Sequence
+from functools import partial
 from importlib.util import find_spec
 from ipaddress import ip_address, ip_network
 from typing import Any, Protocol
@@ -180,11 +180,7 @@ def _proxy(connection: Connection) -> str | None:
 
 def _settings(connection: Connection, proxy_auth: Secret | None) -> EngineSettings:
     options, origin = connection.options, connection.server.origin
-
-    policy = EgressPolicy(tuple(ip_network(str(network)) for network in options.networks), options.loopback)
-
-    def check(host: str, addresses: Sequence[str]) -> Sequence[str]:
-        return [str(address) for address in check_addresses(host, addresses, policy)]
+    check = partial(check_addresses, policy=EgressPolicy(tuple(ip_network(str(network)) for network in options.networks), options.loopback))
 
     if _is_address(origin.host):  # a numeric host is never looked up, so the engine would not ask
         check(origin.host, [origin.host])

@@ -8,8 +8,8 @@ from typing import Final
 from kosha_connector_openai.core.connection import Connection, Options
 from kosha_connector_openai.core.request import Request
 from kosha_connector_openai.core.transport.client import Clients
-from kosha_connector_openai.errors import DocumentError, OriginError, SetupError
-from kosha_connector_openai.http import Server, SyncReply, WireError, parse_server
+from kosha_connector_openai.errors import DocumentError, OriginError, ReplyTooLargeError, SetupError
+from kosha_connector_openai.http import Server, WholeReply, WireError, parse_server, read_whole
 from kosha_connector_openai.secrets import Secret, SecretReference
 
 MAX_BYTES: Final = 10 * 1024 * 1024
@@ -43,28 +43,23 @@ def fetch_document(clients: Clients, url: str, options: Options) -> bytes:
     end, kind = time.monotonic() + SECONDS, ""
     try:
         reply = clients.open(request, Connection(Server(server.origin), {}, options=own), None, _NoSecrets(), end)
-        try:
-            return _read(reply, end)
-        finally:
-            reply.close()
+        return _body(read_whole(reply, end, MAX_BYTES, _IDLE))
     except WireError as fault:
         kind = fault.phase
     except OriginError:
         kind = ""
+    except ReplyTooLargeError:
+        hint = "Save it, and name the file."
+        raise DocumentError(f"The description is larger than {MAX_BYTES} bytes.", hint=hint, pointer=_POINTER) from None
     if not kind:
         hint = "Name a public server, one in a listed network, or a file."
         raise OriginError("The description's URL leads to no address that may be called.", hint=hint, pointer=_POINTER)
     raise DocumentError(f"The description could not be fetched ({kind}).", hint="Check the URL, or name a file.", pointer=_POINTER)
 
 
-def _read(reply: SyncReply, end: float) -> bytes:
+def _body(reply: WholeReply) -> bytes:
     headers = dict(reply.headers)
     if reply.status != _OK or headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
         hint = "Redirects are not followed: name the final address."
         raise DocumentError(f"The description's server answered {reply.status} and no plain description.", hint=hint, pointer=_POINTER)
-    data = b""
-    for chunk in reply.chunks(_IDLE, end):
-        data += chunk
-        if len(data) > MAX_BYTES:
-            raise DocumentError(f"The description is larger than {MAX_BYTES} bytes.", hint="Save it, and name the file.", pointer=_POINTER)
-    return data
+    return reply.body

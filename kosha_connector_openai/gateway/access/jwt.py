@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from kosha_connector_openai.errors import Fault, SetupError
-from kosha_connector_openai.http import Server, parse_server
+from kosha_connector_openai.errors import Fault, ReplyTooLargeError, SetupError
+from kosha_connector_openai.http import ANYWHERE, Server, WireError, parse_server, send_once, tls_context
 from kosha_connector_openai.text import install
 
 if TYPE_CHECKING:
@@ -133,18 +133,13 @@ class _Keys:
 
     def _fetch(self) -> tuple[PyJWK, ...]:
         """The keys that the URL gives now; none where it gives nothing usable. Never redirected, at most 256 KiB, in five seconds."""
-        from kosha_connector_openai.secrets.stores import Ask, Reply, exchange, trust  # noqa: PLC0415
-
         assert self._server is not None
-        prefix, _, last = self._server.prefix.rpartition("/")
-        tls = None if self._server.origin.scheme == "http" else trust(self._entry.ca_file)
-        ask = Ask(f"/{last}", {"Accept": "application/json"})
-        reply = exchange(Server(self._server.origin, prefix), tls, ask, time.monotonic() + _FETCH_SECONDS)
-        if not isinstance(reply, Reply) or reply.status != 200 or len(reply.body) > _LARGEST:  # noqa: PLR2004
-            return ()
+        tls = None if self._server.origin.scheme == "http" else tls_context(self._entry.ca_file)
+        deadline, accept = time.monotonic() + _FETCH_SECONDS, (("Accept", "application/json"),)
         try:
-            return _parse(reply.body)
-        except SetupError:
+            reply = send_once("GET", str(self._server), accept, deadline=deadline, limit=_LARGEST, tls=tls, policy=ANYWHERE)
+            return _parse(reply.body) if reply.status == 200 else ()  # noqa: PLR2004
+        except (WireError, ReplyTooLargeError, SetupError):
             return ()
 
 

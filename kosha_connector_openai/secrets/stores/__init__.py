@@ -14,10 +14,6 @@ if TYPE_CHECKING:
     from kosha_connector_openai.secrets.stores.keyring_store import SERVICE as SERVICE
     from kosha_connector_openai.secrets.stores.keyring_store import KeyringStore as KeyringStore
     from kosha_connector_openai.secrets.stores.vault import VaultStore as VaultStore
-    from kosha_connector_openai.secrets.stores.vault_wire import Ask as Ask
-    from kosha_connector_openai.secrets.stores.vault_wire import Reply as Reply
-    from kosha_connector_openai.secrets.stores.vault_wire import exchange as exchange
-    from kosha_connector_openai.secrets.stores.vault_wire import trust as trust
 else:
     __getattr__, __all__ = face(
         __name__,
@@ -27,6 +23,5 @@ else:
             "file": "FileStore",
             "keyring_store": "KeyringStore SERVICE",
             "vault": "VaultStore",
-            "vault_wire": "Ask Reply exchange trust",
         },
     )

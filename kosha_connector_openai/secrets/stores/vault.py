@@ -11,25 +11,26 @@ from http import HTTPStatus
 from pathlib import Path
 from threading import Lock
 from types import MappingProxyType
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 from urllib.parse import quote
 
 import orjson
 
 from kosha_connector_openai.errors import (
+    OriginError,
+    ReplyTooLargeError,
     SecretError,
     SecretMissingError,
     SecretRefusedError,
     SecretStoreError,
     SetupError,
 )
-from kosha_connector_openai.http import parse_server
+from kosha_connector_openai.http import ANYWHERE, WholeReply, WireError, parse_server, send_once, tls_context
 from kosha_connector_openai.secrets.secret import Secret, SecretReference, check_secret
 from kosha_connector_openai.secrets.store import SecretContext, SecretStores
 from kosha_connector_openai.secrets.stores.defaults import MOUNTS
 from kosha_connector_openai.secrets.stores.environment import EnvironmentStore
 from kosha_connector_openai.secrets.stores.file import FileStore
-from kosha_connector_openai.secrets.stores.vault_wire import Ask, NoReply, Reply, exchange, trust
 
 _NAMESPACE: Final = re.compile(r"(?:[A-Za-z0-9._-]+/?)*")
 _ADDRESS: Final = ("VAULT_ADDR", "BAO_ADDR")
@@ -38,7 +39,10 @@ _CA: Final = ("VAULT_CACERT", "BAO_CACERT")
 _TOKEN: Final = ("VAULT_TOKEN", "BAO_TOKEN")
 _SELF: Final = "/v1/auth/token/lookup-self"
 _KV: Final = ("data", "data")
+_JSON: Final = (("Content-Type", "application/json"),)
 
+_LIMIT: Final = 1024 * 1024
+"""Bytes of an answer's body; a whole entry, of which one field is wanted, may be large."""
 _BUSY: Final = "Try again later."
 _STATUS: Final[Mapping[int, tuple[type[SecretError], str, str]]] = MappingProxyType(
     {
@@ -49,6 +53,36 @@ _STATUS: Final[Mapping[int, tuple[type[SecretError], str, str]]] = MappingProxyT
         503: (SecretStoreError, "is sealed or under maintenance.", "Unseal it, or try again later."),
     }
 )
+
+
+class _NoReply(NamedTuple):
+    """Why nothing usable came back, and what to do; ``retryable`` where the same may work later."""
+
+    what: str
+    fix: str = ""
+    retryable: bool = True
+
+
+_TOO_LARGE: Final = _NoReply("sent more than 1 MiB.", "Keep the secret in an entry of its own.", retryable=False)
+_LATE: Final = _NoReply("did not answer in time.")
+_BROKEN: Final = _NoReply("broke the connection.")
+_NO_HTTP: Final = _NoReply("answered with something that is not HTTP.", "Check the address.")
+_NO_TLS: Final = _NoReply("does not speak TLS 1.2 or newer.", "Check the address and its port.", retryable=False)
+_UNTRUSTED: Final = _NoReply("has a certificate that is not trusted.", "Check its CA file and host.", retryable=False)
+_ELSEWHERE: Final = _NoReply("leads to an address that may not be called.", "Check the address.")
+_FAILURES: Final[Mapping[str, _NoReply]] = MappingProxyType(
+    {
+        "SSLCertVerificationError": _UNTRUSTED,
+        "SSLEOFError": _NO_TLS,
+        "gaierror": _NoReply("has a host that is not found.", "Check the address."),
+        "ConnectionRefusedError": _NoReply("refuses connections.", "Check that it runs, and its address."),
+        "tls": _NO_TLS,
+        "deadline": _LATE,
+        "protocol": _NO_HTTP,
+        "truncated": _NO_HTTP,
+    }
+)
+"""By the kind of a WireError, or else by its phase."""
 _LOGIN_REFUSED: Final = frozenset({400, 401, 403, 404})
 
 
@@ -110,10 +144,10 @@ class VaultStore:
         self._server = parse_server(server, pointer="/vault")
         if not _NAMESPACE.fullmatch(namespace):
             raise SetupError("The namespace has a character that it cannot have.", hint="Write it like team/part.", pointer="/namespace")
-        self._tls = trust(ca_file) if self._server.origin.scheme == "https" else None
+        self._tls = tls_context(ca_file) if self._server.origin.scheme == "https" else None
         self._login = login
         self._stores = stores or SecretStores([FileStore((), MOUNTS)])
-        self._headers = {"X-Vault-Request": "true"} | ({"X-Vault-Namespace": namespace} if namespace else {})
+        self._headers = (("X-Vault-Request", "true"), *((("X-Vault-Namespace", namespace),) if namespace else ()))
         self._mounts = tuple(sorted(mounts, key=len, reverse=True))
         self._time_limit = time_limit
         self._lock = Lock()
@@ -160,7 +194,7 @@ class VaultStore:
     def _identity(self, deadline: float, stale: Secret | None = None) -> Secret:
         """The store's own token; a new one where there is none, or only the ``stale`` one. One thread logs in, the others wait for it."""
         if not self._lock.acquire(timeout=max(0, deadline - time.monotonic())):
-            raise _failed(NoReply("did not answer in time."))
+            raise _failed(_LATE)
         try:
             if self._token is None or self._token is stale:
                 self._token = None
@@ -190,17 +224,33 @@ class VaultStore:
         raise SecretStoreError(f"The secret store vault cannot log in. {message}", hint=hint)
 
     def _ask(self, deadline: float, path: str, token: Secret | None = None, fields: Mapping[str, str | Secret] | None = None) -> _Answer:
-        headers = self._headers | ({} if token is None else {"X-Vault-Token": token})
-        reply = exchange(self._server, self._tls, Ask(path, headers, fields), deadline)
-        if isinstance(reply, NoReply):
-            raise _failed(reply)
-        return _Answer(reply)
+        try:
+            # What is revealed is in no variable of this frame, which the error below shows.
+            return _Answer(
+                send_once(
+                    "GET" if fields is None else "POST",
+                    f"{self._server}{path}",
+                    (*self._headers, *(() if token is None else (("X-Vault-Token", token.reveal()),)), *(_JSON if fields else ())),
+                    None if fields is None else orjson.dumps({name: _plain(value) for name, value in fields.items()}),
+                    deadline=deadline,
+                    limit=_LIMIT,
+                    tls=self._tls,
+                    policy=ANYWHERE,
+                )
+            )
+        except WireError as fault:
+            failure = _FAILURES.get(fault.kind) or _FAILURES.get(fault.phase, _BROKEN)
+        except ReplyTooLargeError:
+            failure = _TOO_LARGE
+        except OriginError:
+            failure = _ELSEWHERE
+        raise _failed(failure)
 
 
 class _Answer:
     """The server's answer. Its values are secrets: they are looked up here, and no frame outside holds them."""
 
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: WholeReply) -> None:
         self.status = reply.status
         try:
             self._value = orjson.loads(reply.body)
@@ -249,16 +299,20 @@ def _unfit(answer: _Answer) -> SecretError:
         kind, what, fix = _STATUS[answer.status]
         return kind(f"The secret store vault {what}", hint=fix)
     if HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST:
-        return _failed(NoReply("redirects, which a token does not follow.", "Name the active server itself.", retryable=False))
+        return _failed(_NoReply("redirects, which a token does not follow.", "Name the active server itself.", retryable=False))
     if answer.status >= HTTPStatus.BAD_REQUEST:
-        return _failed(NoReply(f"answered with status {answer.status}.", _BUSY))
-    return _failed(NoReply("gave an answer of another form.", "Check the address and that the engine is of version 2."))
+        return _failed(_NoReply(f"answered with status {answer.status}.", _BUSY))
+    return _failed(_NoReply("gave an answer of another form.", "Check the address and that the engine is of version 2."))
 
 
-def _failed(reply: NoReply) -> SecretError:
+def _failed(reply: _NoReply) -> SecretError:
     error = SecretStoreError(f"The secret store vault {reply.what}", hint=reply.fix)
     error.retryable = reply.retryable
     return error
+
+
+def _plain(value: str | Secret) -> str:
+    return value.reveal() if isinstance(value, Secret) else value
 
 
 def _first(names: Collection[str], environ: Mapping[str, str] | None) -> str:

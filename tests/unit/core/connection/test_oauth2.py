@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from kosha_connector_openai.core.connection.auth import Credential
 from kosha_connector_openai.core.connection.oauth2 import expiry
-from kosha_connector_openai.core.connection.oauth2_renewal import Grant, RefreshForm, TokenAnswer, TokenResolver
+from kosha_connector_openai.core.connection.oauth2_renewal import Grant, RefreshForm, TokenResolver
 from kosha_connector_openai.errors import SecretRefusedError, SetupError
+from kosha_connector_openai.http import WholeReply
 from kosha_connector_openai.http.origin import parse_origin
 from kosha_connector_openai.secrets.secret import Secret, SecretReference
 from kosha_connector_openai.secrets.store import SecretCache, SecretContext, SecretStores
@@ -67,11 +68,11 @@ class TokenServer:
         self.forms: list[bytes] = []
         self._answer = answer
 
-    def __call__(self, url: str, client: object, form: RefreshForm, resolve: object) -> TokenAnswer:
+    def __call__(self, url: str, client: object, form: RefreshForm, resolve: object) -> WholeReply:
         self.forms.append(b"".join(form.chunks()))
         time.sleep(0.05)
         token = f"renewed-access-{len(self.forms)}"
-        return TokenAnswer(200, orjson.dumps({"access_token": token, "token_type": "bearer", **self._answer}))
+        return WholeReply(200, [], orjson.dumps({"access_token": token, "token_type": "bearer", **self._answer}))
 
 
 def resolver(server: TokenServer, grant: Grant, **more: str) -> TokenResolver:
@@ -137,4 +138,4 @@ def test_without_a_token_server_a_refusal_is_final() -> None:
 
 def test_a_form_and_an_answer_do_not_show_themselves() -> None:
     """Neither text form holds a token: error reporters show the variables of frames."""
-    assert "secret" not in f"{RefreshForm(Secret('secret-refresh'), 'id')!r} {TokenAnswer(200, b'secret')!r}"
+    assert "secret" not in f"{RefreshForm(Secret('secret-refresh'), 'id')!r} {WholeReply(200, [], b'secret')!r}"
