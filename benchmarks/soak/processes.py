@@ -102,14 +102,14 @@ def write_key(place: Path, key: str) -> None:
 def serve_upstream(port: int, key: Path) -> None:
     """The sandbox, until SIGTERM."""
     from kosha_connector_openai.plugin import folder
-    from kosha_connector_openai.sandbox import App, Server
+    from kosha_connector_openai.sandbox import App, SandboxServer
 
     class Rotated(App):
         def _check_key(self, request: Any) -> None:
             self._key = key.read_text()
             super()._check_key(request)
 
-    with Server(Rotated(folder(), key="none-yet"), port) as server:
+    with SandboxServer(Rotated(folder(), key="none-yet"), port) as server:
         signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
         print(server.url, flush=True)
         server.serve_forever(poll_interval=0.1)

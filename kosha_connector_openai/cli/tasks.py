@@ -26,7 +26,7 @@ from kosha_connector_openai.core.result import FileSink
 from kosha_connector_openai.errors import ConnectorError
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.flows.tasks import Progress, TaskInfo, TaskResult
+    from kosha_connector_openai.flows.tasks import TaskInfo, TaskProgress, TaskResult
 
 
 def make_task(settings: dict[str, Any]) -> typer.Typer:
@@ -148,7 +148,7 @@ def run(
         raise typer.Exit(ExitCode.REJECTED if result.outcome == "refused" else ExitCode.REPLY)
 
 
-def _progress(quiet: bool) -> Callable[[Progress], None]:
+def _progress(quiet: bool) -> Callable[[TaskProgress], None]:
     """Tells on a terminal how far a task of several calls has come."""
     if quiet or not sys.stderr.isatty():
         return lambda _: None

@@ -25,7 +25,7 @@ from kosha_connector_openai.errors import WorkflowDocumentError, WorkflowError
 
 if TYPE_CHECKING:
     from kosha_connector_openai.flows.jobs import JobStore
-    from kosha_connector_openai.flows.workflows import Begun, Document, StepRecord, Workflow
+    from kosha_connector_openai.flows.workflows import Begun, StepRecord, Workflow, WorkflowDocument
 
 _FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="An Arazzo document, YAML or JSON.", show_default=False)]
 _Source = Annotated[
@@ -49,7 +49,7 @@ def make_workflow(settings: dict[str, Any]) -> typer.Typer:
     return group
 
 
-def _read(ctx: typer.Context, file: Path, sources: list[str] | None, choices: Choices) -> Document:
+def _read(ctx: typer.Context, file: Path, sources: list[str] | None, choices: Choices) -> WorkflowDocument:
     from kosha_connector_openai.flows.workflows import read_workflows  # noqa: PLC0415 - single calls need no workflows
 
     session: Session = ctx.obj
@@ -127,7 +127,7 @@ def run(
 ) -> None:
     """Runs a workflow: shows each step as it ends, then the outputs as JSON."""
     from kosha_connector_openai.flows.workflows import (  # noqa: PLC0415
-        Limits,
+        RunLimits,
         choose,
         plain,
         run_workflow,
@@ -148,7 +148,7 @@ def run(
                 connection,
                 given,
                 workflow=chosen.id,
-                limits=Limits(seconds=timeout),
+                limits=RunLimits(seconds=timeout),
                 options=CallOptions(attempts=attempts, budget=spending.budget),
                 handles=_handles(document),
                 watch=watch,
@@ -163,7 +163,7 @@ def run(
     spending.tell_all(quiet=quiet or as_json)
 
 
-def _handles(document: Document) -> JobStore | None:
+def _handles(document: WorkflowDocument) -> JobStore | None:
     """Where `jobs` keeps its handles, for a document that starts jobs."""
     if not any(step.runner == "job" for workflow in document.workflows.values() for step in workflow.steps):
         return None

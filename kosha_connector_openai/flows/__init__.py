@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.flows.paging import Pager as Pager
     from kosha_connector_openai.flows.paging import PagingOptions as PagingOptions
     from kosha_connector_openai.flows.pickers import OptionLists as OptionLists
-    from kosha_connector_openai.flows.pickers import Options as Options
+    from kosha_connector_openai.flows.pickers import PickerOptions as PickerOptions
     from kosha_connector_openai.flows.tasks import TaskResult as TaskResult
     from kosha_connector_openai.flows.tasks import arun_task as arun_task
     from kosha_connector_openai.flows.tasks import find_task as find_task
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from kosha_connector_openai.flows.triggers import verify as verify
     from kosha_connector_openai.flows.workflows import FileJournal as FileJournal
     from kosha_connector_openai.flows.workflows import Flow as Flow
-    from kosha_connector_openai.flows.workflows import Limits as Limits
     from kosha_connector_openai.flows.workflows import Literal as Literal
+    from kosha_connector_openai.flows.workflows import RunLimits as RunLimits
     from kosha_connector_openai.flows.workflows import WorkflowResult as WorkflowResult
     from kosha_connector_openai.flows.workflows import arun_workflow as arun_workflow
     from kosha_connector_openai.flows.workflows import read_workflows as read_workflows
@@ -48,12 +48,13 @@ else:
         {
             "jobs": "AsyncJobs Handle JobResult JobStore Jobs Status WaitOptions",
             "paging": "Listing Page Pager PagingOptions",
-            "pickers": "OptionLists Options",
+            "pickers": "OptionLists PickerOptions",
             "tasks": "TaskResult arun_task find_task list_tasks run_task",
             "triggers": "MemoryGuard TriggerEvent apoll poll verify",
-            "workflows": "FileJournal Flow Limits Literal WorkflowResult arun_workflow read_workflows run_workflow",
+            "workflows": "FileJournal Flow Literal RunLimits WorkflowResult arun_workflow read_workflows run_workflow",
         },
         old={
+            "Limits": "RunLimits",
             "PresetResult": "TaskResult",
             "arun_preset": "arun_task",
             "find_preset": "find_task",

@@ -16,7 +16,7 @@ _LABEL: Final = 120
 
 
 @dataclass(frozen=True, slots=True)
-class Option:
+class PickerItem:
     """One value on offer. ``known`` is False for what nothing is known of; it is offered last and may well do."""
 
     value: str
@@ -30,12 +30,12 @@ def fits(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def written(picker: Picker) -> list[Option]:
+def written(picker: Picker) -> list[PickerItem]:
     """The options that are written in the picker itself."""
-    return [Option(entry.value, entry.label, entry.about) for entry in picker.fallback.options]
+    return [PickerItem(entry.value, entry.label, entry.about) for entry in picker.fallback.options]
 
 
-def read(picker: Picker, items: Sequence[Any]) -> list[Option]:
+def read(picker: Picker, items: Sequence[Any]) -> list[PickerItem]:
     """The items as options: those that fit, the latest first, each value once."""
     kept = [item for item in items if all(_shown(item, path, patterns) for path, patterns in picker.where.items())]
     if picker.sort is not None:
@@ -54,7 +54,7 @@ def _rank(value: Any) -> tuple[int, float, str]:
     return (1, 0.0, value) if isinstance(value, str) else (0, 0.0, "")
 
 
-def _option(picker: Picker, item: Any) -> Option | None:
+def _option(picker: Picker, item: Any) -> PickerItem | None:
     value = first_of(item, [picker.value])
     if not isinstance(value, str) or not value:
         return None
@@ -62,7 +62,7 @@ def _option(picker: Picker, item: Any) -> Option | None:
     about = [str(found) for path in picker.about if isinstance(found := first_of(item, [path]), (str, int))]
     ends = first_of(item, [picker.ends]) if picker.ends else None
     about += [f"goes away on {ends}"] if isinstance(ends, str) else []
-    return Option(value, _short(label) if isinstance(label, str) else "", _short(", ".join(about)))
+    return PickerItem(value, _short(label) if isinstance(label, str) else "", _short(", ".join(about)))
 
 
 def _short(text: str) -> str:
@@ -70,14 +70,14 @@ def _short(text: str) -> str:
     return line if len(line) <= _LABEL else f"{line[: _LABEL - 1]}\u2026"
 
 
-def searched(options: Sequence[Option], search: str) -> tuple[Option, ...]:
+def searched(options: Sequence[PickerItem], search: str) -> tuple[PickerItem, ...]:
     """Those that have every word, the ones whose value begins with them first."""
     words = search.casefold().split()
     found = [o for o in options if all(word in f"{o.value} {o.label} {o.about}".casefold() for word in words)]
     return tuple(sorted(found, key=lambda option: not option.value.casefold().startswith(search.strip().casefold())))
 
 
-def described(schema: Mapping[str, Any], name: str) -> list[Option]:
+def described(schema: Mapping[str, Any], name: str) -> list[PickerItem]:
     """The texts that the description names for a field, through its references and alternatives, in its order."""
     definitions = schema.get("$defs", {})
     found: dict[str, None] = {}
@@ -93,4 +93,4 @@ def described(schema: Mapping[str, Any], name: str) -> list[Option]:
             follow(below, depth + 1)
 
     follow(schema.get("properties", {}).get(name), 0)
-    return [Option(value) for value in found]
+    return [PickerItem(value) for value in found]

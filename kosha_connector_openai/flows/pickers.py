@@ -16,7 +16,7 @@ from kosha_connector_openai.core.actions import Catalog
 from kosha_connector_openai.errors import ConnectorError, InputError
 from kosha_connector_openai.flows.driving import Run, Steps, adrive, drive
 from kosha_connector_openai.flows.paging import PagingOptions, Walk
-from kosha_connector_openai.flows.picker_items import Option, described, fits, read, searched, written
+from kosha_connector_openai.flows.picker_items import PickerItem, described, fits, read, searched, written
 from kosha_connector_openai.forms import PickerNames
 from kosha_connector_openai.http import parse_server
 from kosha_connector_openai.manifest.parts import Picker, Pickers
@@ -42,12 +42,12 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class PickerOptions:
     """What a field is offered. ``source`` says whether it is fresh, kept, or only what was known on ``as_of``; ``more`` that the list goes
     on."""
 
     picker: str
-    options: tuple[Option, ...]
+    options: tuple[PickerItem, ...]
     source: Source
     problem: Problem | None = None
     as_of: str | None = None
@@ -65,7 +65,7 @@ class Options:
 class _Listed:
     """Items as options, before a model's or a search's filter; and how the list ended."""
 
-    options: list[Option]
+    options: list[PickerItem]
     more: bool = False
     problem: Problem | None = None
     until: float = 0.0
@@ -110,7 +110,7 @@ class OptionLists:
         *,
         search: str = "",
         fresh: bool = False,
-    ) -> Options:
+    ) -> PickerOptions:
         """The options of a field; ``inputs`` are the other fields so far, ``fresh`` asks again. Raises InputError for no such field.
 
         Without a connection there is what needs no call.
@@ -126,7 +126,7 @@ class OptionLists:
         *,
         search: str = "",
         fresh: bool = False,
-    ) -> Options:
+    ) -> PickerOptions:
         """``get`` for asyncio."""
         steps = self._steps(action, name, connection, inputs or {}, search, fresh)
         return await adrive(steps, self._connector, connection)  # type: ignore[arg-type]
@@ -138,7 +138,7 @@ class OptionLists:
 
     def _steps(
         self, action: str, name: str, connection: Connection | None, inputs: Mapping[str, Any], search: str, fresh: bool
-    ) -> Steps[Options]:
+    ) -> Steps[PickerOptions]:
         key = self.picker(action, name, connection)
         named = described(self._actions(connection)[action].input_schema, name)
         takes = self._connector.models.allowed(action, name, inputs)
@@ -187,19 +187,19 @@ class OptionLists:
     def _options(
         self,
         key: str,
-        options: Sequence[Option],
+        options: Sequence[PickerItem],
         listed: _Listed | None,
         source: Source,
         action: str,
         search: str,
         connection: Connection | None,
         needs: tuple[str, ...] = (),
-    ) -> Options:
+    ) -> PickerOptions:
         picker = self._part.pickers.get(key)
         if picker is not None and picker.models and not self._is_elsewhere(connection):
             options = self._serving(action, options)
         date = (picker.fallback.date if picker else None) or self._part.described
-        return Options(
+        return PickerOptions(
             picker=key,
             options=searched(options, search),
             source=source,
@@ -209,13 +209,13 @@ class OptionLists:
             needs=needs,
         )
 
-    def _serving(self, action: str, options: Sequence[Option]) -> list[Option]:
+    def _serving(self, action: str, options: Sequence[PickerItem]) -> list[PickerItem]:
         """Without the models that are known for other actions; those that nothing is known of last."""
         rules = self._connector.models
         if not rules.families(action):
             return list(options)
         known = [option for option in options if rules.serves(option.value, action)]
-        unknown = [Option(o.value, o.label, o.about, known=False) for o in options if rules.serves(o.value, action) is None]
+        unknown = [PickerItem(o.value, o.label, o.about, known=False) for o in options if rules.serves(o.value, action) is None]
         return known + unknown
 
     def _is_elsewhere(self, connection: Connection | None) -> bool:
@@ -263,6 +263,3 @@ def _problem(error: ConnectorError) -> Problem:
         category=getattr(error, "category", None),
         retryable=error.retryable,
     )
-
-
-__all__ = ["Option", "OptionLists", "Options", "Problem"]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.sandbox.app import App as App
     from kosha_connector_openai.sandbox.process import DEFAULT_KEY as DEFAULT_KEY
     from kosha_connector_openai.sandbox.process import Sandbox as Sandbox
-    from kosha_connector_openai.sandbox.server import Server as Server
+    from kosha_connector_openai.sandbox.server import SandboxServer as SandboxServer
 else:
     __getattr__, __all__ = face(
         __name__,
@@ -19,6 +19,7 @@ else:
             "__main__": "main",
             "app": "App",
             "process": "DEFAULT_KEY Sandbox",
-            "server": "Server",
+            "server": "SandboxServer",
         },
+        old={"Server": "SandboxServer"},
     )

@@ -13,7 +13,7 @@ from kosha_connector_openai.errors import ConnectorError
 from kosha_connector_openai.plugin import folder
 from kosha_connector_openai.sandbox.app import App
 from kosha_connector_openai.sandbox.process import DEFAULT_KEY
-from kosha_connector_openai.sandbox.server import Server
+from kosha_connector_openai.sandbox.server import SandboxServer
 
 
 def main(arguments: Sequence[str] | None = None, ready: Callable[[str], None] = lambda _: None) -> int:
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None, ready: Callable[[str], None] = 
         app = App(given.connector or folder(), key=given.key, retired=given.retired)
     except ConnectorError as error:
         parser.error(str(error))
-    with Server(app, given.port) as server:
+    with SandboxServer(app, given.port) as server:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
         sys.stdout.write(f"{server.url}\n")

@@ -16,12 +16,12 @@ from typing import Any
 
 from kosha_connector_openai.connector import Connector
 from kosha_connector_openai.errors import DocumentError
-from kosha_connector_openai.sandbox.error_replies import Failure, error_reply, masked
-from kosha_connector_openai.sandbox.fault_injection import Fault, Faults
+from kosha_connector_openai.sandbox.error_replies import RequestFailure, error_reply, masked
+from kosha_connector_openai.sandbox.fault_injection import FaultQueue, InjectedFault
 from kosha_connector_openai.sandbox.media import png
-from kosha_connector_openai.sandbox.message import Blob, Incoming, Reply
+from kosha_connector_openai.sandbox.message import Blob, Incoming, SandboxReply
 from kosha_connector_openai.sandbox.operations import Operations
-from kosha_connector_openai.sandbox.routes import NoRoute, Routes
+from kosha_connector_openai.sandbox.routes import NoRoute, RouteTable
 from kosha_connector_openai.sandbox.templates import point
 from kosha_connector_openai.text import load_yaml
 
@@ -48,13 +48,13 @@ class App:
                 continue
         self.actions: Mapping[str, Any] = actions
         self._behaviour = load_yaml((Path(__file__).parent / "behaviour.yaml").read_bytes(), what="behaviour.yaml")
-        self._routes = Routes(actions)
+        self._routes = RouteTable(actions)
         self._operations = Operations(actions, self._behaviour, self._call)
         self._numbers = itertools.count(1)
         self._log: deque[dict[str, Any]] = deque(maxlen=_LOGGED)
-        self.faults = Faults()
+        self.faults = FaultQueue()
 
-    def answer(self, request: Incoming) -> Reply:
+    def answer(self, request: Incoming) -> SandboxReply:
         """The reply to a request; never raises."""
         if request.path.startswith(_CONTROL):
             return self._named(self._answered(lambda: self._control(request)), 0)
@@ -65,23 +65,23 @@ class App:
         entry["status"] = reply.status
         return self._named(reply, number)
 
-    def _named(self, reply: Reply, number: int) -> Reply:
+    def _named(self, reply: SandboxReply, number: int) -> SandboxReply:
         """The reply with the headers that every answer has."""
         name = self._request_id(number)
         for header, value in self._behaviour["headers"].items():
             reply.headers.setdefault(header, value.replace("${request_id}", name))
         return reply
 
-    def _answered(self, make: Callable[[], Reply]) -> Reply:
+    def _answered(self, make: Callable[[], SandboxReply]) -> SandboxReply:
         try:
             return make()
-        except Failure as failure:
+        except RequestFailure as failure:
             return error_reply(self._behaviour, failure)
         except Exception:
             traceback.print_exc(file=sys.stderr)
-            return error_reply(self._behaviour, Failure("server"))
+            return error_reply(self._behaviour, RequestFailure("server"))
 
-    def _reply(self, request: Incoming, number: int) -> Reply:
+    def _reply(self, request: Incoming, number: int) -> SandboxReply:
         self._check_key(request)
         try:
             match = self._routes.match(request.method, request.path, request.query)
@@ -90,7 +90,7 @@ class App:
             if fault and (spoilt := fault.instead(self._behaviour)):
                 return spoilt
             facts = {"method": request.method, "path": request.path[:200], "allowed": ", ".join(sorted(error.allowed))}
-            raise Failure("no_method" if error.allowed else "no_route", **facts) from None
+            raise RequestFailure("no_method" if error.allowed else "no_route", **facts) from None
         fault = self._fault(request, match.action.id)
         if fault and (spoilt := fault.instead(self._behaviour)):
             return spoilt
@@ -103,24 +103,24 @@ class App:
 
     def _refuse_retired(self, retired: Any) -> None:
         if isinstance(retired, Mapping):
-            raise Failure("retired" if retired.get("successor") else "retired_alone", **retired)
+            raise RequestFailure("retired" if retired.get("successor") else "retired_alone", **retired)
 
     def _request_id(self, number: int) -> str:
         return str(self._behaviour["request_id"] % number)
 
-    def _fault(self, request: Incoming, operation: str | None) -> Fault | None:
+    def _fault(self, request: Incoming, operation: str | None) -> InjectedFault | None:
         text = request.headers.get("x-kosha-fault")
         try:
-            return Fault.parse(text) if text else self.faults.take(operation)
+            return InjectedFault.parse(text) if text else self.faults.take(operation)
         except ValueError:
-            raise Failure("unreadable", reason="x-kosha-fault names no fault of the sandbox.") from None
+            raise RequestFailure("unreadable", reason="x-kosha-fault names no fault of the sandbox.") from None
 
     def _check_key(self, request: Incoming) -> None:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not given.strip():
-            raise Failure("no_key")
+            raise RequestFailure("no_key")
         if not hmac.compare_digest(given.strip().encode(), self._key.encode()):
-            raise Failure("unauthorized", key=masked(given.strip()))
+            raise RequestFailure("unauthorized", key=masked(given.strip()))
 
     def _call(self, method: str, target: str, body: Any) -> tuple[int, Any]:
         """One request from within, as a batch makes them."""
@@ -130,10 +130,10 @@ class App:
         whole = reply.whole()
         return reply.status, json.loads(whole) if reply.content_type == "application/json" else whole.decode("utf-8", "replace")
 
-    def _control(self, request: Incoming) -> Reply:
+    def _control(self, request: Incoming) -> SandboxReply:
         place = request.path.removeprefix(_CONTROL)
         if (size := _PICTURE.fullmatch(place)) and request.method == "GET":
-            return Reply(200, png(int(size[1]), int(size[2])), "image/png")
+            return SandboxReply(200, png(int(size[1]), int(size[2])), "image/png")
         self._check_key(request)
         handler = {
             ("GET", ""): self._about,
@@ -144,8 +144,8 @@ class App:
             ("POST", "/collections"): self._drive,
         }.get((request.method, place.rstrip("/")))
         if handler is None:
-            raise Failure("no_route", method=request.method, path=request.path[:200])
-        return Reply.json(handler(request))
+            raise RequestFailure("no_route", method=request.method, path=request.path[:200])
+        return SandboxReply.json(handler(request))
 
     def _about(self, _: Incoming) -> dict[str, Any]:
         document = self._connector.catalog.document
@@ -160,14 +160,14 @@ class App:
             wanted = json.loads(bytes(request.body))
             self.faults.add(str(point(wanted, "/fault")), int(wanted.get("times", 1)), wanted.get("operation"))
         except (ValueError, TypeError, AttributeError):
-            raise Failure("unreadable", reason='Send {"fault": "429", "times": 1, "operation": null}.') from None
+            raise RequestFailure("unreadable", reason='Send {"fault": "429", "times": 1, "operation": null}.') from None
         return self.faults.waiting()
 
     def _drive(self, request: Incoming) -> dict[str, Any]:
         try:
             return self._operations.drive(json.loads(bytes(request.body)))
         except (ValueError, TypeError, AttributeError, KeyError):
-            raise Failure("unreadable", reason='Send {"path": "/v1/batches", "steps": ["in_progress", "failed"], "add": 0}.') from None
+            raise RequestFailure("unreadable", reason='Send {"path": "/collection", "steps": ["status", ...], "add": 0}.') from None
 
 
 def _logged(request: Incoming, number: int) -> dict[str, Any]:

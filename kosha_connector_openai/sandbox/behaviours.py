@@ -8,10 +8,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Protocol
 
-from kosha_connector_openai.sandbox.error_replies import Failure
+from kosha_connector_openai.sandbox.error_replies import RequestFailure
 from kosha_connector_openai.sandbox.facts import Scene
 from kosha_connector_openai.sandbox.message import Blob
-from kosha_connector_openai.sandbox.store import Item, Store
+from kosha_connector_openai.sandbox.store import Item, ObjectStore
 
 FILES = "/v1/files"
 _CHUNK = 800
@@ -23,7 +23,7 @@ _STATES = ("in_progress", "completed", "failed", "cancelled")
 class Hub(Protocol):
     """What deeds need of the rest."""
 
-    store: Store
+    store: ObjectStore
 
     def add(self, collection: str, values: Mapping[str, str], made: dict[str, Any], scene: Scene, content: Blob | None = None) -> Item:
         """Remembers an object."""
@@ -64,13 +64,13 @@ def join_parts(hub: Hub, item: Item, path: str, scene: Scene) -> None:
     parts = hub.store.collection(f"{path}/parts")
     names = scene.ask("/part_ids", [])
     if any(name not in parts for name in names):
-        raise Failure("bad_parts", reason="A part does not exist.", param="part_ids")
+        raise RequestFailure("bad_parts", reason="A part does not exist.", param="part_ids")
     data = b"".join(bytes(content) for name in names if (content := parts[name].content))
     wanted = scene.ask("/md5")
     if len(data) != item.object.get("bytes", 0):
-        raise Failure("bad_parts", reason=f"The parts have {len(data)} bytes, not {item.object.get('bytes')}.", param="bytes")
+        raise RequestFailure("bad_parts", reason=f"The parts have {len(data)} bytes, not {item.object.get('bytes')}.", param="bytes")
     if wanted is not None and wanted != hashlib.md5(data, usedforsecurity=False).hexdigest():
-        raise Failure("bad_parts", reason="The MD5 checksum does not match.", param="md5")
+        raise RequestFailure("bad_parts", reason="The MD5 checksum does not match.", param="md5")
     purpose = item.object.get("purpose", "user_data")
     item.object["file"] = _new_file(hub, scene, item.object.get("filename", "upload"), purpose, Blob.of(data))
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kosha_connector_openai.sandbox.message import Reply
+from kosha_connector_openai.sandbox.message import SandboxReply
 from kosha_connector_openai.sandbox.templates import ABSENT, render
 
 
-class Failure(Exception):
+class RequestFailure(Exception):
     """The request is answered with the error ``name`` of the behaviour's table; ``facts`` fill its text."""
 
     def __init__(self, name: str, **facts: Any) -> None:
@@ -29,13 +29,13 @@ class _Facts:
         return _Facts({**self._facts, **more})
 
 
-def error_reply(behaviour: Mapping[str, Any], failure: Failure) -> Reply:
+def error_reply(behaviour: Mapping[str, Any], failure: RequestFailure) -> SandboxReply:
     """The reply; null stands where an error has no param or code."""
     row = behaviour["errors"][failure.name]
     given = _Facts({"param": None, "code": None, **failure.facts})
     facts = {key: render(row.get(key), given) for key in ("message", "type", "code")}
     shape = render(behaviour["error"], _Facts({"param": failure.facts.get("param"), **facts}))
-    reply = Reply.json(shape, int(failure.facts.get("status", row["status"])))
+    reply = SandboxReply.json(shape, int(failure.facts.get("status", row["status"])))
     reply.headers.update(row.get("headers", {}))
     return reply
 

@@ -18,7 +18,7 @@ from kosha_connector_openai.errors import ConnectorError
 from kosha_connector_openai.sandbox.answers import Answers
 from kosha_connector_openai.sandbox.audio import sound
 from kosha_connector_openai.sandbox.media import picture
-from kosha_connector_openai.sandbox.message import Upload
+from kosha_connector_openai.sandbox.message import UploadedFile
 from kosha_connector_openai.sandbox.templates import ABSENT, point
 from kosha_connector_openai.sandbox.video import mp4
 from kosha_connector_openai.schema import sample
@@ -71,7 +71,7 @@ def _request(scene: Scene) -> Any:
 
 
 def _described(value: Any) -> Any:
-    if isinstance(value, Upload):
+    if isinstance(value, UploadedFile):
         return {"filename": value.filename, "size": len(value.blob), "content_type": value.content_type}
     return value
 

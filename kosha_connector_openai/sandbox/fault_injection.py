@@ -8,22 +8,22 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kosha_connector_openai.sandbox.error_replies import Failure, error_reply
-from kosha_connector_openai.sandbox.message import CHUNK, Reply
+from kosha_connector_openai.sandbox.error_replies import RequestFailure, error_reply
+from kosha_connector_openai.sandbox.message import CHUNK, SandboxReply
 
 _HTML = b"<!doctype html><html><head><title>Bad gateway</title></head><body><h1>502 Bad gateway</h1></body></html>\n"
 _EXTRA = 10
 
 
 @dataclass(frozen=True)
-class Fault:
+class InjectedFault:
     """One fault: a name and, after ``=``, its value."""
 
     name: str
     value: str = ""
 
     @classmethod
-    def parse(cls, text: str) -> Fault:
+    def parse(cls, text: str) -> InjectedFault:
         """The fault in ``name`` or ``name=value``; raises ValueError where there is none such."""
         name, _, value = text.strip().partition("=")
         fault = cls(name, value)
@@ -38,34 +38,34 @@ class Fault:
         """The status of an error that is only a number, else 0."""
         return int(self.name) if self.name.isdigit() and 400 <= int(self.name) <= 599 else 0  # noqa: PLR2004 - RFC 9110
 
-    def instead(self, behaviour: Mapping[str, Any]) -> Reply | None:
+    def instead(self, behaviour: Mapping[str, Any]) -> SandboxReply | None:
         """The reply that is sent while the operation is not carried out; None where it is."""
         if self.status:
             name = behaviour["fault_errors"].get(self.name, "other")
-            return error_reply(behaviour, Failure(name, status=self.status, key="****"))
+            return error_reply(behaviour, RequestFailure(name, status=self.status, key="****"))
         make = INSTEAD.get(self.name)
         return make(self.value) if make else None
 
-    def after(self, reply: Reply) -> Reply:
+    def after(self, reply: SandboxReply) -> SandboxReply:
         """The reply to an operation that was carried out, spoilt."""
         spoil = AFTER.get(self.name)
         return spoil(reply, self.value) if spoil else reply
 
 
-class Faults:
+class FaultQueue:
     """Faults that wait for the next requests."""
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[Fault, str | None]] = []
+        self._waiting: list[tuple[InjectedFault, str | None]] = []
         self._lock = threading.Lock()
 
     def add(self, text: str, times: int, operation: str | None) -> None:
         """Plans a fault for the next ``times`` requests, of one operation or of any; none forgets all that wait."""
-        fault = Fault.parse(text)
+        fault = InjectedFault.parse(text)
         with self._lock:
             self._waiting = [*self._waiting, *[(fault, operation)] * times] if times else []
 
-    def take(self, operation: str | None) -> Fault | None:
+    def take(self, operation: str | None) -> InjectedFault | None:
         """The fault for this request, if one waits."""
         with self._lock:
             for index, (fault, wanted) in enumerate(self._waiting):
@@ -80,16 +80,16 @@ class Faults:
             return [{"fault": f"{fault.name}={fault.value}".rstrip("="), "operation": name} for fault, name in self._waiting]
 
 
-def _html(value: str) -> Reply:
-    return Reply(int(value or 502), _HTML, "text/html; charset=utf-8")
+def _html(value: str) -> SandboxReply:
+    return SandboxReply(int(value or 502), _HTML, "text/html; charset=utf-8")
 
 
-def _redirect(value: str) -> Reply:
-    return Reply(307, b"", None, {"Location": value or "/"})
+def _redirect(value: str) -> SandboxReply:
+    return SandboxReply(307, b"", None, {"Location": value or "/"})
 
 
-def _huge(value: str) -> Reply:
-    return Reply(200, _padding(int(value or 1024 * 1024)))
+def _huge(value: str) -> SandboxReply:
+    return SandboxReply(200, _padding(int(value or 1024 * 1024)))
 
 
 def _padding(size: int) -> Iterator[bytes]:
@@ -99,40 +99,40 @@ def _padding(size: int) -> Iterator[bytes]:
     yield b'"}'
 
 
-def _wire(name: str) -> Callable[[Reply, str], Reply]:
-    def spoil(reply: Reply, value: str) -> Reply:
+def _wire(name: str) -> Callable[[SandboxReply, str], SandboxReply]:
+    def spoil(reply: SandboxReply, value: str) -> SandboxReply:
         reply.wire[name] = float(value or _EXTRA)
         return reply
 
     return spoil
 
 
-def _empty(reply: Reply, _: str) -> Reply:
+def _empty(reply: SandboxReply, _: str) -> SandboxReply:
     reply.body = b""
     return reply
 
 
-def _bad_json(reply: Reply, _: str) -> Reply:
+def _bad_json(reply: SandboxReply, _: str) -> SandboxReply:
     whole = reply.whole()
     reply.body = whole[: max(len(whole) // 2, 1)]
     return reply
 
 
-def _gzip(reply: Reply, _: str) -> Reply:
+def _gzip(reply: SandboxReply, _: str) -> SandboxReply:
     reply.body = gzip.compress(reply.whole(), mtime=0)
     reply.headers["Content-Encoding"] = "gzip"
     return reply
 
 
-def _longer(reply: Reply, _: str) -> Reply:
+def _longer(reply: SandboxReply, _: str) -> SandboxReply:
     reply.body = reply.whole()
     reply.wire["longer"] = _EXTRA
     return reply
 
 
 _NUMBERS: Final = frozenset({"slow", "cut", "cut-stream", "drip", "html", "huge"})
-INSTEAD: Final[Mapping[str, Callable[[str], Reply]]] = {"html": _html, "redirect": _redirect, "huge": _huge}
-AFTER: Final[Mapping[str, Callable[[Reply, str], Reply]]] = {
+INSTEAD: Final[Mapping[str, Callable[[str], SandboxReply]]] = {"html": _html, "redirect": _redirect, "huge": _huge}
+AFTER: Final[Mapping[str, Callable[[SandboxReply, str], SandboxReply]]] = {
     "slow": _wire("slow"),
     "cut": _wire("cut"),
     "cut-stream": _wire("cut-stream"),

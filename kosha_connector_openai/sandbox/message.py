@@ -45,7 +45,7 @@ class Blob:
 
 
 @dataclass(frozen=True)
-class Upload:
+class UploadedFile:
     """A file in a multipart body."""
 
     filename: str
@@ -80,7 +80,7 @@ class Incoming:
 
 
 @dataclass
-class Reply:
+class SandboxReply:
     """An answer. A body whose length is unknown is sent in chunks as it is made (RFC 9112, section 7.1)."""
 
     status: int
@@ -95,6 +95,6 @@ class Reply:
         return bytes(self.body) if isinstance(self.body, (bytes, Blob)) else b"".join(self.body)
 
     @classmethod
-    def json(cls, value: Any, status: int = 200) -> Reply:
+    def json(cls, value: Any, status: int = 200) -> SandboxReply:
         """A JSON answer."""
         return cls(status, json.dumps(value, ensure_ascii=False).encode())

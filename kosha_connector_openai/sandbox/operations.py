@@ -11,11 +11,11 @@ from kosha_connector_openai.core.actions import EVENT_STREAM
 from kosha_connector_openai.errors import InputError
 from kosha_connector_openai.sandbox import behaviours as deeds
 from kosha_connector_openai.sandbox.answers import Answers
-from kosha_connector_openai.sandbox.error_replies import Failure
+from kosha_connector_openai.sandbox.error_replies import RequestFailure
 from kosha_connector_openai.sandbox.facts import MADE_UP, Scene
-from kosha_connector_openai.sandbox.message import Incoming, Reply
+from kosha_connector_openai.sandbox.message import Incoming, SandboxReply
 from kosha_connector_openai.sandbox.request_inputs import Reader, Unreadable
-from kosha_connector_openai.sandbox.resources import Place, Resources, pages
+from kosha_connector_openai.sandbox.resources import ResourcePath, Resources, pages
 from kosha_connector_openai.sandbox.routes import Match
 from kosha_connector_openai.sandbox.store import Item
 from kosha_connector_openai.sandbox.streams import events
@@ -35,7 +35,7 @@ class Operations:
         self._answers = {name: Answers(action) for name, action in actions.items()}
         self._resources = Resources(actions, self._answers, behaviour)
 
-    def reply(self, match: Match, request: Incoming, number: int, facts: Mapping[str, Any]) -> Reply:
+    def reply(self, match: Match, request: Incoming, number: int, facts: Mapping[str, Any]) -> SandboxReply:
         """The reply to a checked request; raises Failure."""
         action, values = match.action, match.values
         inputs = self._inputs(match, request)
@@ -48,14 +48,14 @@ class Operations:
             scene, made = self._carry_out(action, scene, values, template)
         if streams:
             live = scene.also(object=made, started=self._started(action, made))
-            return Reply(status, events(template["stream"], live), f"{EVENT_STREAM}; charset=utf-8")
+            return SandboxReply(status, events(template["stream"], live), f"{EVENT_STREAM}; charset=utf-8")
         if "forms" in template:
             return _formed(template["forms"], scene, status)
         if "send" in template:
-            return Reply(status, render(template["send"], scene), template["type"])
+            return SandboxReply(status, render(template["send"], scene), template["type"])
         if action.output_schema is None:
             return _untyped(action, scene, status)
-        reply = Reply.json(made, status)
+        reply = SandboxReply.json(made, status)
         reply.headers.update(self._hints(action))
         return reply
 
@@ -77,15 +77,15 @@ class Operations:
             inputs = self._readers[match.action.id].read(request, match.values)
             match.action.check(inputs)
         except Unreadable as error:
-            raise Failure("unreadable", reason=str(error)) from None
+            raise RequestFailure("unreadable", reason=str(error)) from None
         except InputError as error:
             fault = error.faults[0] if error.faults else None
             pointer = fault.pointer if fault else ""
             code = self._behaviour["codes"].get(fault.rule if fault else "")
-            raise Failure("invalid", param=_dotted(pointer), code=code, reason=fault.message if fault else error.message) from None
+            raise RequestFailure("invalid", param=_dotted(pointer), code=code, reason=fault.message if fault else error.message) from None
         model = inputs.get("model")
         if isinstance(model, str) and model in self._behaviour["models"]:
-            raise Failure(self._behaviour["models"][model], param="model")
+            raise RequestFailure(self._behaviour["models"][model], param="model")
         return inputs
 
     def _carry_out(self, action: Action, scene: Scene, values: Values, template: Template) -> tuple[Scene, Any]:
@@ -111,7 +111,7 @@ class Operations:
         echo = scene.get("request") if action.operation.method != "GET" else {}
         return answers.make(render(template.get("answer", {}), scene), echo)
 
-    def _on_collection(self, place: Place, action: Action, scene: Scene, values: Values, template: Template) -> Any:
+    def _on_collection(self, place: ResourcePath, action: Action, scene: Scene, values: Values, template: Template) -> Any:
         answers = self._answers[action.id]
         if action.operation.method == "POST":
             return self._resources.create(place, answers, scene, values, template)
@@ -120,7 +120,7 @@ class Operations:
         found = [self._resources.see(place, item, f"{parent}/{name}", scene) for name, item in kept.items()]
         return self._page(found, answers, scene)
 
-    def _on_object(self, place: Place, action: Action, scene: Scene, values: Values) -> Any:
+    def _on_object(self, place: ResourcePath, action: Action, scene: Scene, values: Values) -> Any:
         answers = self._answers[action.id]
         if action.operation.method == "DELETE":
             return self._resources.delete(place, answers, values)
@@ -170,23 +170,23 @@ def _asked(stream: Mapping[str, Any] | None, scene: Scene) -> bool:
     return bool(found == stream["equals"] if "equals" in stream else found is True)
 
 
-def _untyped(action: Action, scene: Scene, status: int) -> Reply:
+def _untyped(action: Action, scene: Scene, status: int) -> SandboxReply:
     """An answer that is no JSON, made from its media type alone."""
     kind = next(iter(action.output_types), None)
     if kind is None:
-        return Reply(status, b"", None)
+        return SandboxReply(status, b"", None)
     text = scene.words["transcript"].encode() if kind.startswith("text/") else MADE_UP
-    return Reply(status, b"data: {}\n\n" if kind == EVENT_STREAM else text, kind)
+    return SandboxReply(status, b"data: {}\n\n" if kind == EVENT_STREAM else text, kind)
 
 
-def _formed(forms: Mapping[str, Any], scene: Scene, status: int) -> Reply:
+def _formed(forms: Mapping[str, Any], scene: Scene, status: int) -> SandboxReply:
     wanted = scene.ask(forms["by"], forms["default"])
     form = forms.get(wanted, forms[forms["default"]])
     if "json" in form:
-        return Reply.json(render(form["json"], scene), status)
+        return SandboxReply.json(render(form["json"], scene), status)
     if "bytes" in form:
-        return Reply(status, render(form["bytes"], scene), form["type"])
-    return Reply(status, render(form["text"], scene).encode(), form["type"])
+        return SandboxReply(status, render(form["bytes"], scene), form["type"])
+    return SandboxReply(status, render(form["text"], scene).encode(), form["type"])
 
 
 def _dotted(pointer: str) -> str:

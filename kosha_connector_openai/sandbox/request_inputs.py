@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from kosha_connector_openai.connector import Action
-from kosha_connector_openai.sandbox.message import Blob, Incoming, Upload
+from kosha_connector_openai.sandbox.message import Blob, Incoming, UploadedFile
 from kosha_connector_openai.schema import NOT_JSON, Compiled, default_backend
 
 _BRACKETS = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
@@ -88,7 +88,7 @@ class Reader:
         return meant
 
 
-def parts(body: Blob, boundary: str) -> Iterator[tuple[str, str | Upload]]:
+def parts(body: Blob, boundary: str) -> Iterator[tuple[str, str | UploadedFile]]:
     """The parts of a multipart body (RFC 7578): text fields as text, files as Upload, none copied; raises Unreadable."""
     mark = b"--" + boundary.encode()
     position = body.find(mark, body.start)
@@ -106,7 +106,7 @@ def parts(body: Blob, boundary: str) -> Iterator[tuple[str, str | Upload]]:
     raise Unreadable("The multipart body is cut off or has too many parts.")
 
 
-def _part(head: bytes, content: Blob) -> tuple[str, str | Upload]:
+def _part(head: bytes, content: Blob) -> tuple[str, str | UploadedFile]:
     message = Message()
     for line in head.decode("utf-8", "replace").split("\r\n"):
         name, _, value = line.partition(":")
@@ -116,7 +116,7 @@ def _part(head: bytes, content: Blob) -> tuple[str, str | Upload]:
     filename = message.get_param("filename", header="content-disposition")
     if filename is None:
         return name, bytes(content).decode("utf-8", "replace")
-    return name, Upload(str(filename), message.get_content_type(), content)
+    return name, UploadedFile(str(filename), message.get_content_type(), content)
 
 
 def _json(body: Blob) -> Any:
@@ -164,4 +164,4 @@ def _meant(value: Any) -> Any:
 def _has_file(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
         return any(map(_has_file, value))
-    return isinstance(value, (Upload, Blob))
+    return isinstance(value, (UploadedFile, Blob))

@@ -9,17 +9,17 @@ from typing import Any
 from kosha_connector_openai.connector import Action
 from kosha_connector_openai.sandbox.answers import Answers
 from kosha_connector_openai.sandbox.behaviours import DEEDS, Hub
-from kosha_connector_openai.sandbox.error_replies import Failure
+from kosha_connector_openai.sandbox.error_replies import RequestFailure
 from kosha_connector_openai.sandbox.facts import EPOCH, Scene
-from kosha_connector_openai.sandbox.message import Blob, Upload
-from kosha_connector_openai.sandbox.store import Item, Kept, Store
+from kosha_connector_openai.sandbox.message import Blob, UploadedFile
+from kosha_connector_openai.sandbox.store import Item, Kept, ObjectStore
 from kosha_connector_openai.sandbox.templates import ABSENT, render
 
 Rules = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Place:
+class ResourcePath:
     """Where an operation stands: its collection's template, the variable of the item if any, and what follows it."""
 
     collection: str
@@ -31,7 +31,7 @@ class Resources(Hub):
     """The remembered objects of a whole description."""
 
     def __init__(self, actions: Mapping[str, Action], answers: Mapping[str, Answers], behaviour: Rules) -> None:
-        self.store = Store()
+        self.store = ObjectStore()
         self.behaviour = behaviour
         self._driven: dict[str, list[str]] = {}
         self._answers = answers
@@ -47,16 +47,16 @@ class Resources(Hub):
         self._shapes = {path: readers.get(path, makers.get(path)) for path in self._collections}
         """The answers that show one object of each collection."""
 
-    def place(self, action: Action) -> Place | None:
+    def place(self, action: Action) -> ResourcePath | None:
         """The collection that an action works on; None where it works on none."""
         path = action.operation.path
         if path in self._collections:
-            return Place(path)
+            return ResourcePath(path)
         for parent in reversed(_prefixes(path)):
             rest = path[len(parent) + 1 :]
             if parent in self._collections and rest.startswith("{"):
                 variable, _, tail = rest.partition("/")
-                return Place(parent, variable[1:-1], tail)
+                return ResourcePath(parent, variable[1:-1], tail)
         return None
 
     def rules(self, collection: str) -> Rules:
@@ -66,7 +66,7 @@ class Resources(Hub):
     def drive(self, collection: str, steps: list[str] | None, count: int) -> int:
         """Sets the steps of the objects that are created next, adds ``count`` finished ones, and gives the number of all then."""
         if collection not in self._collections:
-            raise Failure("no_route", method="POST", path=collection[:200])
+            raise RequestFailure("no_route", method="POST", path=collection[:200])
         if steps is not None:
             self._driven[collection] = steps
         if not count:
@@ -93,7 +93,7 @@ class Resources(Hub):
                 continue
             parent = "/" + "/".join(segments[:index])
             if parent in self._collections:
-                self.item(Place(parent, segment[1:-1]), values)
+                self.item(ResourcePath(parent, segment[1:-1]), values)
             found = f"{found}/{values[segment[1:-1]]}"
         return found
 
@@ -101,7 +101,7 @@ class Resources(Hub):
         """The objects of a collection."""
         return self.store.collection(self.path(collection, values), lambda: self._seed(collection))
 
-    def item(self, place: Place, values: Mapping[str, str], answers: Answers | None = None) -> Item:
+    def item(self, place: ResourcePath, values: Mapping[str, str], answers: Answers | None = None) -> Item:
         """The object that a path names. One whose id is the variable's own name always exists; others raise Failure."""
         kept, name = self.kept(place.collection, values), values[place.variable]
         if name not in kept and name == place.variable:
@@ -110,7 +110,7 @@ class Resources(Hub):
             kept[name] = self._new(place.collection, {**base, "id": name}, {}, reader, whole=False, now=EPOCH)
         if name not in kept:
             thing = place.collection.rpartition("/")[2].replace("_", " ").removesuffix("s")
-            raise Failure("not_found", thing=thing, id=name, param="id")
+            raise RequestFailure("not_found", thing=thing, id=name, param="id")
         return kept[name]
 
     def add(self, collection: str, values: Mapping[str, str], made: dict[str, Any], scene: Scene, content: Blob | None = None) -> Item:
@@ -124,7 +124,7 @@ class Resources(Hub):
         self.kept(collection, values)[made["id"]] = item
         return item
 
-    def create(self, place: Place, answers: Answers, scene: Scene, values: Mapping[str, str], template: Rules) -> dict[str, Any]:
+    def create(self, place: ResourcePath, answers: Answers, scene: Scene, values: Mapping[str, str], template: Rules) -> dict[str, Any]:
         """The new object, remembered unless the request says otherwise."""
         rules = self.rules(place.collection)
         facts = {"id": self._identity(rules, scene), **render(template.get("answer", {}), scene)}
@@ -133,18 +133,18 @@ class Resources(Hub):
         if not isinstance(made, dict) or "id" not in made or scene.ask(rules.get("keep", ""), rules.get("kept", True)) is False:
             return made
         upload = scene.inputs.get(template.get("keeps", ""))
-        item = self.add(place.collection, values, made, scene, upload.blob if isinstance(upload, Upload) else None)
+        item = self.add(place.collection, values, made, scene, upload.blob if isinstance(upload, UploadedFile) else None)
         self._do(rules.get("do"), item, f"{path}/{made['id']}", scene)
         shown = self.see(place, item, f"{path}/{made['id']}", scene)
         return shown if answers.fits(shown) else answers.lay(made, shown)
 
-    def read(self, place: Place, item: Item, path: str, scene: Scene) -> dict[str, Any]:
+    def read(self, place: ResourcePath, item: Item, path: str, scene: Scene) -> dict[str, Any]:
         """The object after one more step of its life."""
         reached = item.advance(scene.get("now"))
         self._do(self.rules(place.collection).get("reach", {}).get(reached), item, path, scene)
         return self.see(place, item, path, scene)
 
-    def see(self, place: Place, item: Item, path: str, scene: Scene) -> dict[str, Any]:
+    def see(self, place: ResourcePath, item: Item, path: str, scene: Scene) -> dict[str, Any]:
         """The object as it is."""
         self._do(self.rules(place.collection).get("refresh"), item, path, scene)
         return item.view()
@@ -154,7 +154,7 @@ class Resources(Hub):
         item.object = answers.lay(item.object, scene.get("request"))
         return item.view()
 
-    def delete(self, place: Place, answers: Answers, values: Mapping[str, str]) -> Any:
+    def delete(self, place: ResourcePath, answers: Answers, values: Mapping[str, str]) -> Any:
         """What a deletion answers; None where it has no body."""
         item = self.item(place, values, answers)
         name = values[place.variable]
@@ -162,14 +162,14 @@ class Resources(Hub):
         echo = {"id": name, "object": item.object.get("object"), "deleted": True}
         return answers.lay(answers.base(), echo) if answers.action.output_schema else None
 
-    def act(self, place: Place, item: Item, path: str, scene: Scene) -> dict[str, Any]:
+    def act(self, place: ResourcePath, item: Item, path: str, scene: Scene) -> dict[str, Any]:
         """The object after the verb that its path ends with; raises Failure where it has ended."""
         rules = self.rules(place.collection)
         verb = rules.get("verbs", {}).get(place.tail, {})
         if item.ended and path.endswith(f"/{place.variable}"):
             item.enter(list(rules.get("steps", ())), scene.get("now"))
         if item.ended and item.status not in rules.get("open", ()):
-            raise Failure("finished", state=item.status)
+            raise RequestFailure("finished", state=item.status)
         self._do(verb.get("do"), item, path, scene)
         item.held = verb.get("hold", item.held)
         if "steps" in verb:

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import IO, Any, Protocol
 
-from kosha_connector_openai.sandbox.message import CHUNK, Blob, Incoming, Reply
+from kosha_connector_openai.sandbox.message import CHUNK, Blob, Incoming, SandboxReply
 
 _IN_MEMORY = 1024 * 1024
 _MOST = 1024 * 1024 * 1024
@@ -30,11 +30,11 @@ _SAYS_SO = {"x-kosha-sandbox": "1"}
 class Responder(Protocol):
     """Whatever answers requests."""
 
-    def answer(self, request: Incoming) -> Reply:
+    def answer(self, request: Incoming) -> SandboxReply:
         """The reply to a request; never raises."""
 
 
-class Server(ThreadingHTTPServer):
+class SandboxServer(ThreadingHTTPServer):
     """Listens on 127.0.0.1 only; one thread a connection."""
 
     daemon_threads = True
@@ -86,7 +86,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     timeout = _IDLE
-    server: Server
+    server: SandboxServer
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("do_"):  # whatever the method: the description decides
@@ -101,10 +101,10 @@ class _Handler(BaseHTTPRequestHandler):
             try:
                 body, digest = self._body()
             except _TooLarge:
-                self._write(Reply(413, b"", None, _SAYS_SO), close=True)
+                self._write(SandboxReply(413, b"", None, _SAYS_SO), close=True)
                 return
             except (_Malformed, ValueError):
-                self._write(Reply(400, b"", None, _SAYS_SO), close=True)
+                self._write(SandboxReply(400, b"", None, _SAYS_SO), close=True)
                 return
             headers = {name.lower(): value for name, value in self.headers.items()}
             reply = self.server.app.answer(Incoming(self.command, self.path, headers, body, digest))
@@ -142,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
             store.write(piece)
             size -= len(piece)
 
-    def _write(self, reply: Reply, *, close: bool) -> None:
+    def _write(self, reply: SandboxReply, *, close: bool) -> None:
         wire = reply.wire
         time.sleep(wire.get("slow", 0))
         if "reset" in wire:

@@ -72,7 +72,7 @@ class Item:
         return {name: value for name, value in shown.items() if value is not ABSENT}
 
 
-class Store:
+class ObjectStore:
     """All collections, by the path that a caller used: ``/v1/things/thing_1/parts``."""
 
     def __init__(self) -> None:

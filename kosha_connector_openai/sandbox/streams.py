@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kosha_connector_openai.sandbox.templates import Facts, items, render
+from kosha_connector_openai.sandbox.templates import TemplateFacts, items, render
 
 
-def events(template: Mapping[str, Any], facts: Facts) -> Iterator[bytes]:
+def events(template: Mapping[str, Any], facts: TemplateFacts) -> Iterator[bytes]:
     """The events of a stream template, one piece of bytes each.
 
     ``same`` holds what every event has, ``named`` puts the type on a line of its own, ``split`` says that events hold their name and

@@ -16,17 +16,17 @@ _INSIDE = re.compile(rf"\$\{{{_NAME}\}}")
 ABSENT: Any = type("Absent", (), {"__bool__": lambda self: False, "__repr__": lambda self: "ABSENT"})()
 
 
-class Facts(Protocol):
+class TemplateFacts(Protocol):
     """What templates can name."""
 
     def get(self, name: str) -> Any:
         """The fact, or ABSENT."""
 
-    def also(self, **more: Any) -> Facts:
+    def also(self, **more: Any) -> TemplateFacts:
         """The same and some more."""
 
 
-def render(template: Any, facts: Facts) -> Any:
+def render(template: Any, facts: TemplateFacts) -> Any:
     """The template with its facts; ABSENT where it is only a fact that has no value."""
     if isinstance(template, str):
         return _text(template, facts)
@@ -36,7 +36,7 @@ def render(template: Any, facts: Facts) -> Any:
     return list(items(template, facts)) if isinstance(template, list) else template
 
 
-def items(template: list[Any], facts: Facts) -> Iterator[Any]:
+def items(template: list[Any], facts: TemplateFacts) -> Iterator[Any]:
     """The items of a list, one by one as they are made."""
     for part in template:
         for inner, scope in _repeated(part, facts):
@@ -57,7 +57,7 @@ def point(value: Any, pointer: str) -> Any:
     return value
 
 
-def _repeated(part: Any, facts: Facts) -> Iterator[tuple[Any, Facts]]:
+def _repeated(part: Any, facts: TemplateFacts) -> Iterator[tuple[Any, TemplateFacts]]:
     if not isinstance(part, Mapping) or not part.keys() & {"$each", "$if"}:
         yield part, facts
         return
@@ -70,7 +70,7 @@ def _repeated(part: Any, facts: Facts) -> Iterator[tuple[Any, Facts]]:
             yield inner, scope
 
 
-def _text(template: str, facts: Facts) -> Any:
+def _text(template: str, facts: TemplateFacts) -> Any:
     whole = _WHOLE.fullmatch(template)
     if whole:
         return point(facts.get(whole[1]), whole[2])

@@ -11,7 +11,7 @@ import pytest
 
 from kosha_connector_openai import Connection, Connector
 from kosha_connector_openai.errors import InputError, WorkflowDocumentError, WorkflowError, WorkflowLimitError
-from kosha_connector_openai.flows.workflows import Limits, WorkflowResult, arun_workflow, read_workflows, run_workflow
+from kosha_connector_openai.flows.workflows import RunLimits, WorkflowResult, arun_workflow, read_workflows, run_workflow
 from tests.recorder import Recorder, Script, reply
 
 FOLDER = Path(__file__).parent / "arazzo"
@@ -148,7 +148,7 @@ def check(case: Case, upstream: Recorder, result: WorkflowResult, pauses: list[f
 def test_a_document_does_what_the_specification_says(case: Case, connector: Connector) -> None:
     document = read_workflows(FOLDER / f"{case.file}.yaml", connector)
     pauses: list[float] = []
-    settings: Any = {"workflow": case.workflow, "limits": Limits(steps=20), "sleep": pauses.append}
+    settings: Any = {"workflow": case.workflow, "limits": RunLimits(steps=20), "sleep": pauses.append}
     with Recorder(*case.answers) as upstream:
         connection = connect(connector, upstream)
         if case.outputs is not None:
@@ -170,7 +170,7 @@ async def test_an_event_loop_sees_the_same(case: Case, connector: Connector) -> 
     async def sleep(seconds: float) -> None:
         pauses.append(seconds)
 
-    settings: Any = {"workflow": case.workflow, "limits": Limits(steps=20), "sleep": sleep}
+    settings: Any = {"workflow": case.workflow, "limits": RunLimits(steps=20), "sleep": sleep}
     with Recorder(*case.answers) as upstream:
         connection = connect(connector, upstream)
         try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kosha_connector_openai._face import face
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.flows.tasks.plans import Progress as Progress
+    from kosha_connector_openai.flows.tasks.plans import TaskProgress as TaskProgress
     from kosha_connector_openai.flows.tasks.result import TaskResult as TaskResult
     from kosha_connector_openai.flows.tasks.runner import TaskInfo as TaskInfo
     from kosha_connector_openai.flows.tasks.runner import arun_task as arun_task
@@ -18,8 +18,9 @@ else:
     __getattr__, __all__ = face(
         __name__,
         {
-            "plans": "Progress",
+            "plans": "TaskProgress",
             "result": "TaskResult",
             "runner": "TaskInfo arun_task find_task list_tasks run_task",
         },
+        old={"Progress": "TaskProgress"},
     )

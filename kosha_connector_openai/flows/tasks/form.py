@@ -22,7 +22,7 @@ _ADDRESS: Final = {"type": "string", "format": "uri", "pattern": "^https?://"}
 _SCHEMES: Final = ("https://", "http://")
 
 
-class Form:
+class TaskForm:
     """The inputs of one task."""
 
     def __init__(self, rules: TaskRules) -> None:

@@ -31,7 +31,7 @@ Plan = Steps[TaskResult]
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class TaskProgress:
     """How far a task of several calls has come: seconds of a sound, or texts; ``total`` where it is known."""
 
     calls: int
@@ -50,7 +50,7 @@ class TaskRun:
     files: FilePolicy
     policy: Policy
     options: CallOptions = field(default_factory=CallOptions)
-    progress: Callable[[Progress], None] = lambda _: None
+    progress: Callable[[TaskProgress], None] = lambda _: None
     tally: Tally = field(init=False)
     schemas: dict[str, StrictSchema] = field(default_factory=dict)
 
@@ -140,7 +140,7 @@ def by_pieces(task: TaskRun) -> Plan:
             state = yield from _next_piece(task, found, piece)
             if state.outcome != "ok":
                 return task.tally.finish(found.as_form(form), state, task.policy)
-            task.progress(Progress(task.tally.calls, piece.start + piece.length))
+            task.progress(TaskProgress(task.tally.calls, piece.start + piece.length))
     finally:
         with suppress(ValueError):  # a thread whose run was cancelled may still be cutting
             made.close()
@@ -190,7 +190,7 @@ def by_likeness(task: TaskRun) -> Plan:
         new = vectors(result, rules, len(batch))
         query, others = (query, new) if query else (new[0], new[1:])
         found += scores(query, others, result)
-        task.progress(Progress(task.tally.calls, len(found), len(texts)))
+        task.progress(TaskProgress(task.tally.calls, len(found), len(texts)))
     return task.tally.finish(hits(texts, found, task.values[rules.top]), Ending(), task.policy)
 
 

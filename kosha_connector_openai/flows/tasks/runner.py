@@ -12,8 +12,8 @@ from kosha_connector_openai.core.request import FilePolicy
 from kosha_connector_openai.core.result import Policy
 from kosha_connector_openai.errors import Fault, InputError
 from kosha_connector_openai.flows.driving import adrive, drive
-from kosha_connector_openai.flows.tasks.form import Form
-from kosha_connector_openai.flows.tasks.plans import Progress, TaskRun, plan
+from kosha_connector_openai.flows.tasks.form import TaskForm
+from kosha_connector_openai.flows.tasks.plans import TaskProgress, TaskRun, plan
 from kosha_connector_openai.flows.tasks.result import POLICIES, TaskResult
 from kosha_connector_openai.flows.tasks.template import Filling
 from kosha_connector_openai.manifest.parts import TaskRules, Tasks
@@ -43,9 +43,9 @@ class TaskInfo:
         return self.rules.action
 
     @cached_property
-    def form(self) -> Form:
+    def form(self) -> TaskForm:
         """The form."""
-        return Form(self.rules)
+        return TaskForm(self.rules)
 
     @property
     def input_schema(self) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def run_task(
     *,
     on_incomplete: Policy = "fail",
     options: CallOptions = CallOptions(),
-    progress: Callable[[Progress], None] = lambda _: None,
+    progress: Callable[[TaskProgress], None] = lambda _: None,
 ) -> TaskResult:
     """The typed result of a task; ``options`` are those of each call, and ``progress`` is told after each of several.
 
@@ -123,7 +123,7 @@ async def arun_task(
     *,
     on_incomplete: Policy = "fail",
     options: CallOptions = CallOptions(),
-    progress: Callable[[Progress], None] = lambda _: None,
+    progress: Callable[[TaskProgress], None] = lambda _: None,
 ) -> TaskResult:
     """``run_task`` for asyncio; cancelling it closes the upstream connection."""
     return await adrive(plan(_task(connector, name, inputs, connection, on_incomplete, options, progress)), connector, connection)
@@ -140,7 +140,7 @@ def _task(
     connection: Connection,
     policy: Policy,
     call: CallOptions,
-    progress: Callable[[Progress], None],
+    progress: Callable[[TaskProgress], None],
 ) -> TaskRun:
     info = find_task(connector, name)
     if policy not in POLICIES:

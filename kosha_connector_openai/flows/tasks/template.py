@@ -14,7 +14,7 @@ from kosha_connector_openai.errors import Fault, InputError
 from kosha_connector_openai.manifest.parts import step
 from kosha_connector_openai.text import escape
 
-Form = Callable[[Any, str], Any]
+Converter = Callable[[Any, str], Any]
 """Makes something of an input's value; it is told the input's pointer."""
 
 
@@ -30,7 +30,7 @@ class Filling:
     """The inputs by name, the forms they can take, and where in the result each input went: pointer there -> input."""
 
     values: Mapping[str, Any]
-    forms: Mapping[str, Form]
+    forms: Mapping[str, Converter]
     places: dict[str, str] = field(default_factory=dict)
 
     def fill(self, tree: Any, place: str = "") -> Any:

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from kosha_connector_openai.flows.workflows.builder import Flow as Flow
     from kosha_connector_openai.flows.workflows.builder import Literal as Literal
     from kosha_connector_openai.flows.workflows.commands import Begun as Begun
-    from kosha_connector_openai.flows.workflows.commands import Limits as Limits
+    from kosha_connector_openai.flows.workflows.commands import RunLimits as RunLimits
     from kosha_connector_openai.flows.workflows.journal import FileJournal as FileJournal
-    from kosha_connector_openai.flows.workflows.model import Document as Document
     from kosha_connector_openai.flows.workflows.model import Step as Step
     from kosha_connector_openai.flows.workflows.model import Workflow as Workflow
+    from kosha_connector_openai.flows.workflows.model import WorkflowDocument as WorkflowDocument
     from kosha_connector_openai.flows.workflows.outline import draw as draw
     from kosha_connector_openai.flows.workflows.parse_document import read_workflows as read_workflows
     from kosha_connector_openai.flows.workflows.result import StepRecord as StepRecord
@@ -31,12 +31,13 @@ else:
         __name__,
         {
             "builder": "Flow Literal",
-            "commands": "Begun Limits",
+            "commands": "Begun RunLimits",
             "journal": "FileJournal",
-            "model": "Document Step Workflow",
+            "model": "Step Workflow WorkflowDocument",
             "outline": "draw",
             "parse_document": "read_workflows",
             "result": "StepRecord WorkflowResult plain",
             "runner": "arun_workflow choose run_workflow",
         },
+        old={"Document": "WorkflowDocument", "Limits": "RunLimits"},
     )

@@ -10,7 +10,7 @@ from warnings import warn
 from kosha_connector_openai.connector import Connector
 from kosha_connector_openai.core.actions import BODY, Catalog
 from kosha_connector_openai.errors import Fault, InputError
-from kosha_connector_openai.flows.workflows.model import Document
+from kosha_connector_openai.flows.workflows.model import WorkflowDocument
 from kosha_connector_openai.flows.workflows.parse_document import read_workflows
 from kosha_connector_openai.text import check_value, escape
 
@@ -148,7 +148,7 @@ class Flow:
         text: str = yaml.safe_dump(self.to_arazzo(connector, catalog), sort_keys=False, allow_unicode=True, width=120)
         return text
 
-    def document(self, connector: Connector, catalog: Catalog | None = None) -> Document:
+    def document(self, connector: Connector, catalog: Catalog | None = None) -> WorkflowDocument:
         """The flow, checked and ready to run; raises WorkflowDocumentError."""
         return read_workflows(self.to_arazzo(connector, catalog), connector, catalog=catalog)
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kosha_connector_openai.errors import WorkflowError
+from kosha_connector_openai.flows.driving import Pause
 from kosha_connector_openai.flows.workflows.model import Step
 from kosha_connector_openai.flows.workflows.result import StepRecord
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RunLimits:
     """What ends a run that goes on for too long: steps in all, seconds in all, workflows inside workflows, seconds of one pause."""
 
     steps: int = 1_000
@@ -28,13 +29,6 @@ class StepCall:
     step: Step
     inputs: Mapping[str, Any] = field(repr=False)
     once: bool
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Wait, in seconds."""
-
     seconds: float
 
 

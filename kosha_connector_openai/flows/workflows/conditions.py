@@ -43,7 +43,7 @@ Truth = bool | None
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class SimpleCondition:
     """One parsed condition; ``expressions`` are all that it looks up."""
 
     decide: Callable[[Lookup], Truth]
@@ -58,13 +58,13 @@ class _Operand:
     truth: Callable[[Lookup], Truth]
 
 
-def parse_condition(text: str, read: Callable[[str], Expression]) -> Condition:
+def parse_condition(text: str, read: Callable[[str], Expression]) -> SimpleCondition:
     """The condition in a text; ``read`` makes the expressions in it. Raises ExpressionError."""
     if len(text) > _LONGEST:
         raise ExpressionError(f"is longer than {_LONGEST} characters.", rule="condition")
     parser = _Parser(_tokens(text), read)
     operand = parser.whole()
-    return Condition(operand.truth, tuple(parser.expressions))
+    return SimpleCondition(operand.truth, tuple(parser.expressions))
 
 
 def _tokens(text: str) -> list[tuple[str, str]]:

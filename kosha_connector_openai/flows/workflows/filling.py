@@ -9,12 +9,12 @@ from typing import Any
 from kosha_connector_openai.core.actions import BODY, Action
 from kosha_connector_openai.errors import Fault, InputError
 from kosha_connector_openai.flows.workflows.expressions import MISSING, find
-from kosha_connector_openai.flows.workflows.model import Replacement, RequestBody
-from kosha_connector_openai.flows.workflows.scope import Exchange, Known
+from kosha_connector_openai.flows.workflows.model import Replacement, StepBody
+from kosha_connector_openai.flows.workflows.scope import Known, StepExchange
 from kosha_connector_openai.flows.workflows.templates import Omitted, Unfilled
 
 
-def fill_step(known: Known, exchange: Exchange, action: Action | None) -> dict[str, Any]:
+def fill_step(known: Known, exchange: StepExchange, action: Action | None) -> dict[str, Any]:
     """The inputs, for ``action`` where the step sends one request. Raises InputError where a value is not there."""
     inputs: dict[str, Any] = {}
     try:
@@ -40,7 +40,7 @@ def missing(pointer: str) -> InputError:
     return InputError("A value of the step is not there; nothing was sent.", [fault], pointer=pointer)
 
 
-def _body(body: RequestBody, known: Known) -> Any:
+def _body(body: StepBody, known: Known) -> Any:
     try:
         payload = body.payload.fill(known.look)
     except Omitted:
@@ -64,7 +64,7 @@ def _replace(payload: Any, replacement: Replacement, known: Known) -> None:
     owner[int(last) if isinstance(owner, list) else last] = value
 
 
-def _with_body(inputs: dict[str, Any], exchange: Exchange, body: RequestBody, action: Action) -> dict[str, Any]:
+def _with_body(inputs: dict[str, Any], exchange: StepExchange, body: StepBody, action: Action) -> dict[str, Any]:
     """The fields of the body among the inputs, or the body as one input where it is no object."""
     pointer = f"{body.pointer}/payload"
     flat = [form.is_flat for form in action.inputs.bodies]
@@ -80,7 +80,7 @@ def _with_body(inputs: dict[str, Any], exchange: Exchange, body: RequestBody, ac
     return found
 
 
-def _check_type(action: Action, inputs: dict[str, Any], body: RequestBody) -> None:
+def _check_type(action: Action, inputs: dict[str, Any], body: StepBody) -> None:
     """Of several media types, the inputs must mean the one that the document names."""
     media_type = action.check(inputs).media_type
     wanted = str(body.content_type).partition(";")[0].strip().lower()

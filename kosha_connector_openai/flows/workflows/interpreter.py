@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kosha_connector_openai.core.actions import Action as ConnectorAction
+from kosha_connector_openai.core.actions import Action
 from kosha_connector_openai.core.transport import parse_retry_after
 from kosha_connector_openai.errors import (
     BudgetError,
@@ -24,11 +24,12 @@ from kosha_connector_openai.errors import (
     WorkflowError,
     WorkflowLimitError,
 )
-from kosha_connector_openai.flows.workflows.commands import Begun, End, Limits, Move, Moves, Pause, StepCall
+from kosha_connector_openai.flows.driving import Pause
+from kosha_connector_openai.flows.workflows.commands import Begun, End, Move, Moves, RunLimits, StepCall
 from kosha_connector_openai.flows.workflows.filling import fill_step
-from kosha_connector_openai.flows.workflows.model import Action, Document, Step, Workflow
+from kosha_connector_openai.flows.workflows.model import Step, StepAction, Workflow, WorkflowDocument
 from kosha_connector_openai.flows.workflows.result import StepRecord
-from kosha_connector_openai.flows.workflows.scope import Exchange, Frame, Known, Reply
+from kosha_connector_openai.flows.workflows.scope import Frame, Known, StepExchange, StepReply
 from kosha_connector_openai.flows.workflows.templates import Omitted, Template, Unfilled
 from kosha_connector_openai.schema import safe
 
@@ -41,7 +42,7 @@ class _Attempt:
     """One attempt at a step; ``failed`` points at the criterion or value that failed it."""
 
     known: Known
-    exchange: Exchange
+    exchange: StepExchange
     error: ConnectorError | None = None
     failed: str | None = None
     unmet: str = ""
@@ -67,9 +68,9 @@ class Interpreter:
 
     def __init__(
         self,
-        document: Document,
-        catalog: Mapping[str, ConnectorAction],
-        limits: Limits = Limits(),
+        document: WorkflowDocument,
+        catalog: Mapping[str, Action],
+        limits: RunLimits = RunLimits(),
         clock: Callable[[], float] = time.monotonic,
         *,
         unsafe: bool = False,
@@ -126,12 +127,12 @@ class Interpreter:
             self._finished[workflow.id] = (frame.inputs, outputs)
         return End(workflow.id, outputs, error, frame.last_status)
 
-    def _handed_over(self, frame: Frame, action: Action, depth: int) -> Moves:
+    def _handed_over(self, frame: Frame, action: StepAction, depth: int) -> Moves:
         assert action.workflow is not None
         end = yield from self.run(action.workflow, self._passed_on(action.workflow, frame.inputs), depth + 1)
         return end
 
-    def _step(self, frame: Frame, step: Step, depth: int) -> Generator[Move, Any, tuple[Action | None, WorkflowError | None]]:
+    def _step(self, frame: Frame, step: Step, depth: int) -> Generator[Move, Any, tuple[StepAction | None, WorkflowError | None]]:
         """Runs one step until it need not be tried again; the action that comes next, and why it failed."""
         tries: Counter[str] = Counter()
         for number in range(1, self._limits.steps + 2):
@@ -170,7 +171,7 @@ class Interpreter:
         return self._started + self._limits.seconds - self._clock()
 
     def _attempt(self, frame: Frame, step: Step, depth: int) -> Generator[Move, Any, _Attempt]:
-        exchange = Exchange(step)
+        exchange = StepExchange(step)
         attempt = _Attempt(Known(self._document, self._finished, frame, exchange), exchange)
         try:
             inputs = fill_step(attempt.known, exchange, self._catalog[step.target] if step.runner in _SENDING else None)
@@ -184,9 +185,9 @@ class Interpreter:
         self._judge(attempt)
         return attempt
 
-    def _inner(self, step: Step, inputs: Mapping[str, Any], depth: int) -> Generator[Move, Any, Reply]:
+    def _inner(self, step: Step, inputs: Mapping[str, Any], depth: int) -> Generator[Move, Any, StepReply]:
         end = yield from self.run(step.target, inputs, depth + 1)
-        return Reply(status=end.status, outputs=end.outputs, error=end.error)
+        return StepReply(status=end.status, outputs=end.outputs, error=end.error)
 
     def _judge(self, attempt: _Attempt) -> None:
         """Whether the step has succeeded."""
@@ -204,7 +205,7 @@ class Interpreter:
                 attempt.failed, attempt.unmet, attempt.error = criterion.pointer, criterion.text, reply.error
                 return
 
-    def _next(self, attempt: _Attempt, step: Step, tries: Counter[str]) -> Action | None:
+    def _next(self, attempt: _Attempt, step: Step, tries: Counter[str]) -> StepAction | None:
         """The first action whose criteria hold; a retry that is used up, too late or could pay twice is passed over."""
         for action in step.on_success if attempt.ok else step.on_failure:
             if not all(criterion.satisfied(attempt.known.look) for criterion in action.criteria):
@@ -213,7 +214,7 @@ class Interpreter:
                 return action
         return None
 
-    def _may_repeat(self, action: Action, attempt: _Attempt) -> bool:
+    def _may_repeat(self, action: StepAction, attempt: _Attempt) -> bool:
         error = attempt.error
         if self._pause(action, attempt) > min(self._limits.pause, self._left()):
             return False
@@ -225,13 +226,13 @@ class Interpreter:
         return self._unsafe or harmless or not doubtful
 
     @staticmethod
-    def _pause(action: Action, attempt: _Attempt) -> float:
+    def _pause(action: StepAction, attempt: _Attempt) -> float:
         """Seconds before a retry: the server's word goes before the document's."""
         reply = attempt.exchange.reply
         asked = getattr(reply.error, "retry_after", None) if reply.error else parse_retry_after(reply.headers, time.time())
         return float(action.retry_after or 0) if asked is None else float(asked)
 
-    def _before_retry(self, frame: Frame, action: Action, depth: int) -> Generator[Move, Any, WorkflowError | None]:
+    def _before_retry(self, frame: Frame, action: StepAction, depth: int) -> Generator[Move, Any, WorkflowError | None]:
         """What a retry does first: another step, once and without its own actions, or another workflow."""
         if action.workflow:
             end = yield from self.run(action.workflow, self._passed_on(action.workflow, frame.inputs), depth + 1)
@@ -261,7 +262,7 @@ class Interpreter:
         return found
 
     def _record(
-        self, frame: Frame, attempt: _Attempt, action: Action | None, number: int, seconds: float, *, then: str | None = None
+        self, frame: Frame, attempt: _Attempt, action: StepAction | None, number: int, seconds: float, *, then: str | None = None
     ) -> StepRecord:
         step, reply, error = attempt.exchange.step, attempt.exchange.reply, attempt.error
         return StepRecord(
@@ -308,7 +309,7 @@ class Interpreter:
         return WorkflowLimitError(message, pointer=place.pointer, workflow=workflow.id, step=step.id if step else None, hint=hint)
 
 
-def _then(action: Action | None, *, ok: bool) -> str:
+def _then(action: StepAction | None, *, ok: bool) -> str:
     if action is None:
         return "next" if ok else "fail"
     return f"goto:{action.step or action.workflow}" if action.turn == "goto" else action.turn

@@ -19,7 +19,7 @@ Lookup = Callable[[Expression], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Parameter:
+class StepParameter:
     """A value for one input of a step. ``name`` is the input's own name; ``location`` is None for workflows and tasks."""
 
     name: str
@@ -38,7 +38,7 @@ class Replacement:
 
 
 @dataclass(frozen=True, slots=True)
-class RequestBody:
+class StepBody:
     """The body of a step; ``content_type`` is None where the operation decides."""
 
     payload: Template
@@ -63,7 +63,7 @@ class Criterion:
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
+class StepAction:
     """What to do after a step: ``end``, ``goto`` or ``retry``, with at most one of ``step`` and ``workflow``. Seconds."""
 
     name: str
@@ -85,11 +85,11 @@ class Step:
     runner: Runner
     target: str
     description: str = ""
-    parameters: tuple[Parameter, ...] = ()
-    body: RequestBody | None = None
+    parameters: tuple[StepParameter, ...] = ()
+    body: StepBody | None = None
     criteria: tuple[Criterion, ...] = ()
-    on_success: tuple[Action, ...] = ()
-    on_failure: tuple[Action, ...] = ()
+    on_success: tuple[StepAction, ...] = ()
+    on_failure: tuple[StepAction, ...] = ()
     outputs: Mapping[str, Template] = field(default_factory=dict)
     asks_url: bool = False
 
@@ -100,7 +100,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Inputs:
+class WorkflowInputs:
     """What a workflow takes: a self-contained JSON Schema 2020-12, its properties' names and defaults."""
 
     schema: Mapping[str, Any]
@@ -120,7 +120,7 @@ class Workflow:
 
     id: str
     pointer: str
-    inputs: Inputs
+    inputs: WorkflowInputs
     steps: tuple[Step, ...]
     summary: str = ""
     description: str = ""
@@ -133,7 +133,7 @@ class Workflow:
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class WorkflowDocument:
     """A whole document, checked against one connector's actions; ``warnings`` name what has no effect here."""
 
     title: str

@@ -26,7 +26,7 @@ class Signature:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class NameScope:
     """Where an expression stands: in which workflow, in which kind of step, and whether a reply is there already."""
 
     workflows: Mapping[str, Signature]
@@ -42,7 +42,7 @@ class Place:
     """The request's parameters, place and name."""
     replied: bool = False
 
-    def at(self, **changes: Any) -> Place:
+    def at(self, **changes: Any) -> NameScope:
         """The same place, but for this."""
         return replace(self, **changes)
 
@@ -86,7 +86,7 @@ def _going_on(found: Expression, words: list[str]) -> Expression:
     return replace(found, steps_in=tuple(words))
 
 
-def _check(found: Expression, place: Place) -> None:
+def _check(found: Expression, place: NameScope) -> None:
     _CHECKS[found.kind](found, place)
 
 
@@ -99,37 +99,37 @@ def _one_of(name: str, known: frozenset[str], what: str) -> None:
     raise ExpressionError(f"names no {what}.", fix, "unknown")
 
 
-def _inputs(found: Expression, place: Place) -> None:
+def _inputs(found: Expression, place: NameScope) -> None:
     _one_of(found.names[0], place.here.inputs, "input of this workflow")
 
 
-def _steps(found: Expression, place: Place) -> None:
+def _steps(found: Expression, place: NameScope) -> None:
     step, output = found.names
     _one_of(step, frozenset(place.here.steps), "step of this workflow")
     _one_of(output, place.here.steps[step], "output of that step")
 
 
-def _workflows(found: Expression, place: Place) -> None:
+def _workflows(found: Expression, place: NameScope) -> None:
     workflow, word, name = found.names
     _one_of(workflow, frozenset(place.workflows), "workflow of this document")
     signature = place.workflows[workflow]
     _one_of(name, signature.inputs if word == "inputs" else signature.outputs, f"{word[:-1]} of that workflow")
 
 
-def _outputs(found: Expression, place: Place) -> None:
+def _outputs(found: Expression, place: NameScope) -> None:
     if place.runner != "workflow" or not place.replied:
         raise ExpressionError("has a meaning only after a step that runs a workflow.", "Name a step: `$steps.<stepId>.outputs.<name>`.")
     _one_of(found.names[0], place.workflows[place.target].outputs, "output of the workflow that the step runs")
 
 
-def _request(found: Expression, place: Place) -> None:
+def _request(found: Expression, place: NameScope) -> None:
     if place.runner not in ("operation", "job"):
         raise ExpressionError("has a meaning only in a step that runs an operation.")
     if found.names[0] != "body" and (found.names[0], found.names[1]) not in place.given:
         raise ExpressionError("names no parameter of this step.", "A parameter must be declared under `parameters` of the step.", "unknown")
 
 
-def _response(found: Expression, place: Place) -> None:
+def _response(found: Expression, place: NameScope) -> None:
     if place.runner in (None, "workflow") or not place.replied:
         raise ExpressionError("has a meaning only after a step that runs an operation.")
     if found.names[0] == "header":
@@ -159,27 +159,27 @@ def _check_body(pointer: tuple[str, ...], schema: Mapping[str, Any]) -> None:
         parts = below
 
 
-def _status(_: Expression, place: Place) -> None:
+def _status(_: Expression, place: NameScope) -> None:
     if place.runner not in ("operation", "workflow") or not place.replied:
         raise ExpressionError("has a meaning only after a step that runs an operation.")
 
 
-def _operation(_: Expression, place: Place) -> None:
+def _operation(_: Expression, place: NameScope) -> None:
     if place.runner != "operation":
         raise ExpressionError("has a meaning only in a step that runs an operation.")
 
 
-def _replied_operation(found: Expression, place: Place) -> None:
+def _replied_operation(found: Expression, place: NameScope) -> None:
     _operation(found, place)
     if not place.replied:
         raise ExpressionError("has a meaning only after the request.")
 
 
-def _source(found: Expression, place: Place) -> None:
+def _source(found: Expression, place: NameScope) -> None:
     _one_of(found.names[0], place.sources, "source description")
 
 
-def _parameter(found: Expression, place: Place) -> None:
+def _parameter(found: Expression, place: NameScope) -> None:
     _one_of(found.names[0], place.parameters, "parameter with a constant value among the components")
 
 

@@ -32,7 +32,7 @@ class Keys:
 
 
 @dataclass(slots=True)
-class Findings:
+class DocumentReport:
     """What is wrong with a document, and what has no effect."""
 
     faults: list[Fault] = field(default_factory=list)
@@ -55,7 +55,7 @@ class Findings:
 class Node:
     """One value. Asking for a type that it does not have notes a fault and gives something empty."""
 
-    def __init__(self, value: Any, findings: Findings, pointer: str = "") -> None:
+    def __init__(self, value: Any, findings: DocumentReport, pointer: str = "") -> None:
         self.value = value
         self.findings = findings
         self.pointer = pointer

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from kosha_connector_openai.flows.workflows.model import Action, Document, Step, Workflow
+from kosha_connector_openai.flows.workflows.model import Step, StepAction, Workflow, WorkflowDocument
 
 Tree = tuple[str, Sequence["Tree"]]
 
 
-def draw(document: Document) -> Iterator[str]:
+def draw(document: WorkflowDocument) -> Iterator[str]:
     """The lines of the tree: workflows, their inputs and steps, criteria, actions and outputs."""
     yield f"{document.title} {document.version}" + (f": {document.summary}" if document.summary else "")
     yield from _lines([_workflow(workflow) for workflow in document.workflows.values()])
@@ -47,7 +47,7 @@ def _asked(kind: str, text: str) -> str:
     return text if kind == "simple" else f"{kind} {text}"
 
 
-def _action(action: Action) -> str:
+def _action(action: StepAction) -> str:
     where = action.step or action.workflow
     text = f"{action.turn} {where}" if where and action.turn == "goto" else action.turn
     if action.turn == "retry":

@@ -12,9 +12,9 @@ from kosha_connector_openai.connector import Connector
 from kosha_connector_openai.core.actions import Catalog
 from kosha_connector_openai.errors import DocumentError, Fault, WorkflowDocumentError
 from kosha_connector_openai.flows.workflows.expressions import MISSING, NAME
-from kosha_connector_openai.flows.workflows.model import Document, Inputs, Workflow
-from kosha_connector_openai.flows.workflows.name_check import Place, Signature
-from kosha_connector_openai.flows.workflows.node import Findings, Keys, Node
+from kosha_connector_openai.flows.workflows.model import Workflow, WorkflowDocument, WorkflowInputs
+from kosha_connector_openai.flows.workflows.name_check import NameScope, Signature
+from kosha_connector_openai.flows.workflows.node import DocumentReport, Keys, Node
 from kosha_connector_openai.flows.workflows.parse_step import OUTPUT, Shared, read_step
 from kosha_connector_openai.flows.workflows.targets import Targets
 from kosha_connector_openai.flows.workflows.templates import read_template
@@ -35,7 +35,9 @@ _WORKFLOW: Final = Keys(
 )
 
 
-def read_workflows(source: Source, connector: Connector, *, sources: Iterable[str] = (), catalog: Catalog | None = None) -> Document:
+def read_workflows(
+    source: Source, connector: Connector, *, sources: Iterable[str] = (), catalog: Catalog | None = None
+) -> WorkflowDocument:
     """The document in a file, in YAML or JSON text, or in values. Raises WorkflowDocumentError with every fault.
 
     A source description is this connector where its name is the connector's id, its URL ends in the name of the connector's description,
@@ -43,7 +45,7 @@ def read_workflows(source: Source, connector: Connector, *, sources: Iterable[st
     that names a description needs ``connector.catalog_of(connection)``. Nothing is fetched and nothing is sent.
     """
     raw, what = _raw(source)
-    findings = Findings()
+    findings = DocumentReport()
     document = _Reader(Node(raw, findings), connector, catalog or connector.catalog, frozenset(sources)).document()
     if findings.faults:
         raise WorkflowDocumentError(f"{what} cannot be run.", findings.faults)
@@ -74,19 +76,19 @@ class _Reader:
         self._connector = connector
         self._catalog = catalog
         self._ours = sources
-        self._schemas: dict[int, Inputs] = {}
+        self._schemas: dict[int, WorkflowInputs] = {}
 
-    def document(self) -> Document:
+    def document(self) -> WorkflowDocument:
         """The document; useless where faults were noted."""
         if self._fields(self._root, "arazzo").get("arazzo") is not None and not self._is_supported():
-            return Document("", "", "", {}, {})
+            return WorkflowDocument("", "", "", {}, {})
         fields = self._root.fields(_DOCUMENT)
         info = fields["info"].fields(_INFO) if "info" in fields else {}
         sources = self._sources(fields.get("sourceDescriptions"))
         components = self._components(fields.get("components"))
         nodes = list(fields["workflows"].items(least=1)) if "workflows" in fields else []
         signatures = self._signatures(nodes)
-        place = Place(
+        place = NameScope(
             workflows=signatures,
             sources=frozenset(sources),
             parameters=frozenset(constants := _constants(components.get("parameters", {}))),
@@ -97,7 +99,7 @@ class _Reader:
         found = [self._workflow(node, components, place, targets) for node in nodes if isinstance(node.value, Mapping)]
         workflows = {workflow.id: workflow for workflow in found}
         self._check_circles(found)
-        return Document(
+        return WorkflowDocument(
             title=info["title"].text() if "title" in info else "",
             version=info["version"].text() if "version" in info else "",
             arazzo=fields["arazzo"].text() if "arazzo" in fields else "",
@@ -162,32 +164,32 @@ class _Reader:
             found[name] = Signature(self._inputs(node).names, _names(fields.get("outputs")), steps)
         return found
 
-    def _inputs(self, node: Node) -> Inputs:
+    def _inputs(self, node: Node) -> WorkflowInputs:
         """The workflow's inputs; read once, so that a fault is noted once."""
         if id(node.value) not in self._schemas:
             given = self._fields(node, "inputs").get("inputs")
-            self._schemas[id(node.value)] = Inputs({"type": "object"}) if given is None else self._schema(given)
+            self._schemas[id(node.value)] = WorkflowInputs({"type": "object"}) if given is None else self._schema(given)
         return self._schemas[id(node.value)]
 
-    def _schema(self, node: Node) -> Inputs:
+    def _schema(self, node: Node) -> WorkflowInputs:
         try:
             schema: Mapping[str, Any] = to_json_schema(self._root.value, node.value, version="3.1", request=True)
         except (DocumentError, RecursionError) as error:
             message = error.message if isinstance(error, DocumentError) else "The schema is nested too deeply."
             node.fault("schema", message)
-            return Inputs({})
+            return WorkflowInputs({})
         reader = SchemaReader(schema)
         names, required = reader.names(schema), reader.required(schema)
         properties = {name: part for one in reader.parts(schema) for name, part in one.get("properties", {}).items()}
         defaults = {name: part["default"] for name, part in properties.items() if isinstance(part, Mapping) and "default" in part}
-        found = Inputs(schema, names, required - defaults.keys(), defaults)
+        found = WorkflowInputs(schema, names, required - defaults.keys(), defaults)
         try:
             found.validator.check({})
         except DocumentError as error:
             node.fault("schema", error.message)
         return found
 
-    def _workflow(self, node: Node, components: Mapping[str, Mapping[str, Node]], place: Place, targets: Targets) -> Workflow:
+    def _workflow(self, node: Node, components: Mapping[str, Mapping[str, Node]], place: NameScope, targets: Targets) -> Workflow:
         fields = node.fields(_WORKFLOW)
         name = fields["workflowId"].text() if "workflowId" in fields else ""
         here = place.at(here=place.workflows.get(name, Signature()))
@@ -212,7 +214,7 @@ class _Reader:
         )
 
     @staticmethod
-    def _dependency(node: Node, place: Place) -> str:
+    def _dependency(node: Node, place: NameScope) -> str:
         name = node.text()
         if name.startswith("$"):
             node.unsupported("Workflows of other documents are")

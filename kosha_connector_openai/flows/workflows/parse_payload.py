@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from kosha_connector_openai.errors import InputError
 from kosha_connector_openai.flows.workflows.expressions import MISSING, ExpressionError, find, looks_like_one, pointer_tokens
-from kosha_connector_openai.flows.workflows.model import Replacement, RequestBody
-from kosha_connector_openai.flows.workflows.name_check import Place
+from kosha_connector_openai.flows.workflows.model import Replacement, StepBody
+from kosha_connector_openai.flows.workflows.name_check import NameScope
 from kosha_connector_openai.flows.workflows.node import Keys, Node
 from kosha_connector_openai.flows.workflows.targets import Target
 from kosha_connector_openai.flows.workflows.templates import Template, read_template
@@ -18,11 +18,11 @@ _BODY: Final = Keys((), ("contentType", "payload", "replacements"))
 _REPLACEMENT: Final = Keys(("target", "value"))
 
 
-def read_body(node: Node, target: Target, place: Place) -> RequestBody:
+def read_body(node: Node, target: Target, place: NameScope) -> StepBody:
     """The request body; what is wrong with it is noted."""
     fields = node.fields(_BODY)
     if target.lost:
-        return RequestBody(Template(node.pointer, "constant", {}), None, (), node.pointer)
+        return StepBody(Template(node.pointer, "constant", {}), None, (), node.pointer)
     if target.action is None:
         node.unsupported("A request body is", "Give inputs of a workflow or a task as parameters.")
     elif not target.action.inputs.bodies:
@@ -35,7 +35,7 @@ def read_body(node: Node, target: Target, place: Place) -> RequestBody:
     payload = _payload(fields["payload"], target, place) if "payload" in fields else Template(node.pointer, "constant", {})
     raw = _plain(fields["payload"].value) if "payload" in fields else None
     items = fields["replacements"].items() if "replacements" in fields else ()
-    return RequestBody(payload, content_type, tuple(_replacement(item, raw, place) for item in items), node.pointer)
+    return StepBody(payload, content_type, tuple(_replacement(item, raw, place) for item in items), node.pointer)
 
 
 def _check_type(node: Node, target: Target) -> None:
@@ -45,7 +45,7 @@ def _check_type(node: Node, target: Target) -> None:
         node.fault("enum", "is not a media type that the operation takes.", f"It takes {' or '.join(known)}.")
 
 
-def _payload(node: Node, target: Target, place: Place) -> Template:
+def _payload(node: Node, target: Target, place: NameScope) -> Template:
     value = node.value
     if isinstance(value, str) and not looks_like_one(value) and target.takes_object:
         try:
@@ -71,7 +71,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _replacement(node: Node, payload: Any, place: Place) -> Replacement:
+def _replacement(node: Node, payload: Any, place: NameScope) -> Replacement:
     fields = node.fields(_REPLACEMENT)
     tokens: tuple[str, ...] = ()
     if "target" in fields:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kosha_connector_openai.flows.workflows.conditions import Condition, parse_condition
+from kosha_connector_openai.flows.workflows.conditions import SimpleCondition, parse_condition
 from kosha_connector_openai.flows.workflows.criteria import KINDS
 from kosha_connector_openai.flows.workflows.expressions import Expression, ExpressionError, parse
-from kosha_connector_openai.flows.workflows.model import Action, Criterion, Parameter, Step
-from kosha_connector_openai.flows.workflows.name_check import Place
+from kosha_connector_openai.flows.workflows.model import Criterion, Step, StepAction, StepParameter
+from kosha_connector_openai.flows.workflows.name_check import NameScope
 from kosha_connector_openai.flows.workflows.node import Keys, Node
 from kosha_connector_openai.flows.workflows.parse_payload import read_body
 from kosha_connector_openai.flows.workflows.targets import FINDERS, Target, Targets
@@ -43,7 +43,7 @@ class Shared:
     components: Mapping[str, Mapping[str, Node]]
 
 
-def read_step(node: Node, shared: Shared, place: Place, targets: Targets) -> Step:
+def read_step(node: Node, shared: Shared, place: NameScope, targets: Targets) -> Step:
     """The step; what is wrong with it is noted."""
     fields = node.fields(STEP)
     target = targets.find(node, fields)
@@ -83,7 +83,7 @@ def _asks_url(outputs: Mapping[str, Template], criteria: tuple[Criterion, ...]) 
 class _Reader:
     """Reads the parts of one step."""
 
-    def __init__(self, shared: Shared, place: Place) -> None:
+    def __init__(self, shared: Shared, place: NameScope) -> None:
         self.shared = shared
         self.place = place
 
@@ -99,9 +99,9 @@ class _Reader:
             node.fault("expression", "must be a runtime expression.", "Write, for example, `$response.body#/id`.")
         return found
 
-    def parameters(self, own: Node | None, target: Target, step: Node) -> tuple[Parameter, ...]:
+    def parameters(self, own: Node | None, target: Target, step: Node) -> tuple[StepParameter, ...]:
         """The step's parameters, and those of the workflow that it does not override."""
-        found: dict[tuple[str, str | None], Parameter] = {}
+        found: dict[tuple[str, str | None], StepParameter] = {}
         for source in (self.shared.parameters, own):
             seen: set[tuple[str, str | None]] = set()
             for node in source.items() if source else ():
@@ -116,7 +116,7 @@ class _Reader:
                 step.findings.add(f"{step.pointer}/parameters", f"required:{name}", f"does not give `{safe(name)}`, which is needed.")
         return tuple(found.values())
 
-    def _parameter(self, node: Node, target: Target) -> Parameter:
+    def _parameter(self, node: Node, target: Target) -> StepParameter:
         found, override = self._resolved(node, "parameters")
         fields = found.fields(_PARAMETER)
         name = fields["name"].text() if "name" in fields else ""
@@ -127,7 +127,7 @@ class _Reader:
             name, location = target.parameter(name, location)
         except ExpressionError as error:
             node.findings.refuse(node.pointer, error)
-        return Parameter(name, location, template, node.pointer)
+        return StepParameter(name, location, template, node.pointer)
 
     def _resolved(self, node: Node, kind: str) -> tuple[Node, Node | None]:
         """The object itself, or the component that it refers to; and a value that stands in for the component's."""
@@ -145,10 +145,10 @@ class _Reader:
             return Node({}, type(node.findings)(), node.pointer), None
         return known[name], fields.get("value")
 
-    def actions(self, kind: str, own: Node | None) -> tuple[Action, ...]:
+    def actions(self, kind: str, own: Node | None) -> tuple[StepAction, ...]:
         """The step's actions, then those of the workflow that it does not override by name."""
         shared = self.shared.success if kind == "success" else self.shared.failure
-        found: dict[str, Action] = {}
+        found: dict[str, StepAction] = {}
         for source in (own, shared):
             listed: set[str] = set()
             for node in source.items() if source else ():
@@ -159,7 +159,7 @@ class _Reader:
                 found.setdefault(action.name, action)
         return tuple(found.values())
 
-    def _action(self, kind: str, given: Node) -> Action:
+    def _action(self, kind: str, given: Node) -> StepAction:
         node, _ = self._resolved(given, f"{kind}Actions")
         keys, turns = _ACTIONS[kind]
         fields = node.fields(keys)
@@ -179,7 +179,7 @@ class _Reader:
         limit = int(fields["retryLimit"].number(whole=True)) if "retryLimit" in fields else 1
         if limit > _MOST_RETRIES:
             fields["retryLimit"].fault("maximum", f"must be at most {_MOST_RETRIES}.")
-        return Action(
+        return StepAction(
             name=fields["name"].text() if "name" in fields else "",
             turn=turn,
             pointer=node.pointer,
@@ -210,7 +210,7 @@ class _Reader:
             if kind == "simple":
                 if "context" in fields:
                     fields["context"].unsupported("A context for a simple condition is", "Write the expression into the condition.")
-                condition: Condition = parse_condition(text, self.place.read_in_condition)
+                condition: SimpleCondition = parse_condition(text, self.place.read_in_condition)
                 decide = condition.decide
                 about_status = any(expression.kind == "statusCode" for expression in condition.expressions)
             elif kind in KINDS:

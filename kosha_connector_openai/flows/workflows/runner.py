@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from kosha_connector_openai.connector import CallOptions, Connection, Connector
 from kosha_connector_openai.errors import Fault, InputError
+from kosha_connector_openai.flows.driving import Pause
 from kosha_connector_openai.flows.usage import add_usage
-from kosha_connector_openai.flows.workflows.commands import Begun, End, Limits, Move, Moves, Pause, StepCall
+from kosha_connector_openai.flows.workflows.commands import Begun, End, Move, Moves, RunLimits, StepCall
 from kosha_connector_openai.flows.workflows.interpreter import Interpreter, checked_inputs
 from kosha_connector_openai.flows.workflows.journal import Journal, log
-from kosha_connector_openai.flows.workflows.model import Document, Workflow
+from kosha_connector_openai.flows.workflows.model import Workflow, WorkflowDocument
 from kosha_connector_openai.flows.workflows.result import StepRecord, WorkflowResult
 from kosha_connector_openai.flows.workflows.step_runners import Worker
 from kosha_connector_openai.schema import safe
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 Watch = Callable[[Begun | StepRecord], None]
 
 
-def choose(document: Document, name: str | None = None) -> Workflow:
+def choose(document: WorkflowDocument, name: str | None = None) -> Workflow:
     """The workflow of this name; without one the only one. Raises InputError."""
     known = document.workflows
     if name is None and len(known) == 1:
@@ -44,10 +45,10 @@ def choose(document: Document, name: str | None = None) -> Workflow:
 class _Run:
     """One run, as it goes."""
 
-    document: Document
+    document: WorkflowDocument
     workflow: Workflow
     worker: Worker
-    limits: Limits
+    limits: RunLimits
     journal: Journal
     watch: Watch | None
     clock: Callable[[], float]
@@ -107,13 +108,13 @@ def _now() -> str:
 
 
 def run_workflow(
-    document: Document,
+    document: WorkflowDocument,
     connector: Connector,
     connection: Connection,
     inputs: Mapping[str, Any] | None = None,
     *,
     workflow: str | None = None,
-    limits: Limits = Limits(),
+    limits: RunLimits = RunLimits(),
     options: CallOptions = CallOptions(),
     handles: JobStore | None = None,
     journal: Journal = log,
@@ -150,13 +151,13 @@ def run_workflow(
 
 
 async def arun_workflow(
-    document: Document,
+    document: WorkflowDocument,
     connector: Connector,
     connection: Connection,
     inputs: Mapping[str, Any] | None = None,
     *,
     workflow: str | None = None,
-    limits: Limits = Limits(),
+    limits: RunLimits = RunLimits(),
     options: CallOptions = CallOptions(),
     handles: JobStore | None = None,
     journal: Journal = log,

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from kosha_connector_openai.errors import ConnectorError
 from kosha_connector_openai.flows.workflows.expressions import MISSING, Expression, find
-from kosha_connector_openai.flows.workflows.model import Document, Parameter, Step, Workflow
+from kosha_connector_openai.flows.workflows.model import Step, StepParameter, Workflow, WorkflowDocument
 
 
 @dataclass(slots=True)
-class Reply:
+class StepReply:
     """What came of one step. ``status`` is None where no reply came or there is none; ``error`` is what the call raised."""
 
     status: int | None = None
@@ -30,15 +30,15 @@ class Reply:
 
 
 @dataclass(slots=True)
-class Exchange:
+class StepExchange:
     """A step, what it was given and what came back."""
 
     step: Step
     body: Any = MISSING
     given: dict[tuple[str | None, str], Any] = field(default_factory=dict)
-    reply: Reply = field(default_factory=Reply)
+    reply: StepReply = field(default_factory=StepReply)
 
-    def note(self, parameter: Parameter, value: Any) -> None:
+    def note(self, parameter: StepParameter, value: Any) -> None:
         """Keeps a parameter's value for ``$request``."""
         name = parameter.name.lower() if parameter.location == "header" else parameter.name
         self.given[parameter.location, name] = value
@@ -58,10 +58,10 @@ class Frame:
 class Known:
     """All that expressions can see: the document, the workflows that have run, the present one and the present step."""
 
-    document: Document
+    document: WorkflowDocument
     finished: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]]
     frame: Frame
-    exchange: Exchange | None = None
+    exchange: StepExchange | None = None
 
     def look(self, expression: Expression) -> Any:
         """The value, or MISSING."""
@@ -69,9 +69,9 @@ class Known:
         return value if value is MISSING else find(value, (*expression.pointer, *expression.steps_in))
 
     @property
-    def reply(self) -> Reply:
+    def reply(self) -> StepReply:
         """The reply of the present step, an empty one where there is none."""
-        return self.exchange.reply if self.exchange else Reply()
+        return self.exchange.reply if self.exchange else StepReply()
 
 
 def _request(known: Known, expression: Expression) -> Any:

@@ -12,7 +12,7 @@ from kosha_connector_openai.errors import ApiError, ConnectorError
 from kosha_connector_openai.flows.workflows.commands import StepCall
 from kosha_connector_openai.flows.workflows.expressions import MISSING
 from kosha_connector_openai.flows.workflows.result import plain
-from kosha_connector_openai.flows.workflows.scope import Reply
+from kosha_connector_openai.flows.workflows.scope import StepReply
 
 if TYPE_CHECKING:
     from kosha_connector_openai.flows.jobs import JobResult, JobStore
@@ -41,25 +41,25 @@ class Worker:
         attempts = 1 if call.once else self.options.attempts
         return replace(self.options, timeout=min(usual, max(call.seconds, 0.001)), attempts=attempts, out=None)
 
-    def do(self, call: StepCall) -> Reply:
+    def do(self, call: StepCall) -> StepReply:
         """What came of a step; an error is part of it."""
         try:
             return _RUNNERS[call.step.runner](self, call)
         except ConnectorError as error:
             return self._refused(call, error)
 
-    async def ado(self, call: StepCall) -> Reply:
+    async def ado(self, call: StepCall) -> StepReply:
         """The same on the running event loop."""
         try:
             return await _ASYNC_RUNNERS[call.step.runner](self, call)
         except ConnectorError as error:
             return self._refused(call, error)
 
-    def _refused(self, call: StepCall, error: ConnectorError) -> Reply:
+    def _refused(self, call: StepCall, error: ConnectorError) -> StepReply:
         body = error.body if isinstance(error, ApiError) and error.body is not None else MISSING
         if isinstance(error, ApiError) and error.place and body is not MISSING:
             body = {error.place.removeprefix("/"): body}
-        reply = Reply(
+        reply = StepReply(
             status=getattr(error, "status", None),
             headers=error.headers if isinstance(error, ApiError) else {},
             body=body,
@@ -70,7 +70,7 @@ class Worker:
         )
         return self._addressed(reply, call)
 
-    def _addressed(self, reply: Reply, call: StepCall) -> Reply:
+    def _addressed(self, reply: StepReply, call: StepCall) -> StepReply:
         """The reply with the method and, where it is asked for, the URL that it came from."""
         if call.step.runner == "operation":
             reply.method = self.action(call).operation.method
@@ -82,19 +82,19 @@ class Worker:
         return reply
 
 
-def _operation(worker: Worker, call: StepCall) -> Reply:
+def _operation(worker: Worker, call: StepCall) -> StepReply:
     result = worker.connector.run(call.step.target, call.inputs, worker.connection, worker.options_of(call))
     return worker._addressed(_reply(result), call)
 
 
-async def _aoperation(worker: Worker, call: StepCall) -> Reply:
+async def _aoperation(worker: Worker, call: StepCall) -> StepReply:
     result = await worker.connector.arun(call.step.target, call.inputs, worker.connection, worker.options_of(call))
     return worker._addressed(_reply(result), call)
 
 
-def _reply(result: Result) -> Reply:
+def _reply(result: Result) -> StepReply:
     body = [event.data for event in result.value] if result.kind == "events" else MISSING if result.kind == "empty" else result.value
-    return Reply(
+    return StepReply(
         status=result.status,
         headers=result.headers,
         body=body,
@@ -105,20 +105,20 @@ def _reply(result: Result) -> Reply:
     )
 
 
-def _task(worker: Worker, call: StepCall) -> Reply:
+def _task(worker: Worker, call: StepCall) -> StepReply:
     from kosha_connector_openai.flows.tasks import run_task  # noqa: PLC0415 - few documents name one
 
     return _of_task(run_task(worker.connector, call.step.target, call.inputs, worker.connection, options=worker.options_of(call)))
 
 
-async def _atask(worker: Worker, call: StepCall) -> Reply:
+async def _atask(worker: Worker, call: StepCall) -> StepReply:
     from kosha_connector_openai.flows.tasks import arun_task  # noqa: PLC0415
 
     return _of_task(await arun_task(worker.connector, call.step.target, call.inputs, worker.connection, options=worker.options_of(call)))
 
 
-def _of_task(result: TaskResult) -> Reply:
-    return Reply(
+def _of_task(result: TaskResult) -> StepReply:
+    return StepReply(
         body=plain(result.value),
         usage=result.usage or None,
         request_id=next(iter(result.request_ids), None),
@@ -127,7 +127,7 @@ def _of_task(result: TaskResult) -> Reply:
     )
 
 
-def _job(worker: Worker, call: StepCall) -> Reply:
+def _job(worker: Worker, call: StepCall) -> StepReply:
     from kosha_connector_openai.flows.jobs import Jobs, WaitOptions  # noqa: PLC0415 - few documents name one
 
     jobs = Jobs(worker.connector, worker.connection, store=worker.handles)
@@ -135,7 +135,7 @@ def _job(worker: Worker, call: StepCall) -> Reply:
     return _of_job(jobs.fetch(jobs.wait(handle, WaitOptions(timeout=call.seconds), fresh=True).check()))
 
 
-async def _ajob(worker: Worker, call: StepCall) -> Reply:
+async def _ajob(worker: Worker, call: StepCall) -> StepReply:
     from kosha_connector_openai.flows.jobs import AsyncJobs, WaitOptions  # noqa: PLC0415
 
     jobs = AsyncJobs(worker.connector, worker.connection, store=worker.handles)
@@ -143,7 +143,7 @@ async def _ajob(worker: Worker, call: StepCall) -> Reply:
     return _of_job(await jobs.fetch((await jobs.wait(handle, WaitOptions(timeout=call.seconds), fresh=True)).check()))
 
 
-def _of_job(result: JobResult) -> Reply:
+def _of_job(result: JobResult) -> StepReply:
     """The job's value; the rows of a table become a list, so that its files can go."""
     from kosha_connector_openai.flows.jobs import LineTable  # noqa: PLC0415
 
@@ -151,11 +151,11 @@ def _of_job(result: JobResult) -> Reply:
     if isinstance(value, LineTable):
         with value:
             value = [row.to_dict() for row in value]
-    return Reply(body=value if isinstance(value, (bytes, bytearray)) else plain(value), usage=result.usage, requests=1)
+    return StepReply(body=value if isinstance(value, (bytes, bytearray)) else plain(value), usage=result.usage, requests=1)
 
 
-_RUNNERS: Final[Mapping[str, Callable[[Worker, StepCall], Reply]]] = {"operation": _operation, "task": _task, "job": _job}
-_ASYNC_RUNNERS: Final[Mapping[str, Callable[[Worker, StepCall], Awaitable[Reply]]]] = {
+_RUNNERS: Final[Mapping[str, Callable[[Worker, StepCall], StepReply]]] = {"operation": _operation, "task": _task, "job": _job}
+_ASYNC_RUNNERS: Final[Mapping[str, Callable[[Worker, StepCall], Awaitable[StepReply]]]] = {
     "operation": _aoperation,
     "task": _atask,
     "job": _ajob,

@@ -20,7 +20,7 @@ from kosha_connector_openai.manifest.parts import Pickers
 if TYPE_CHECKING:
     from kosha_connector_openai.connector import Connector
     from kosha_connector_openai.core.connection import Connection
-    from kosha_connector_openai.flows import OptionLists, Options
+    from kosha_connector_openai.flows import OptionLists, PickerOptions
     from kosha_connector_openai.gateway.access import Ownership
 
 
@@ -75,7 +75,7 @@ class BuilderApi:
             return failed(error)
         return JsonResponse(200, self._narrowed(caller, found).to_dict())
 
-    def _narrowed(self, caller: Caller, found: Options) -> Options:
+    def _narrowed(self, caller: Caller, found: PickerOptions) -> PickerOptions:
         """Where tenants share a connection, the account's lists hold what others made."""
         owners, picker = self._owners, self._connector.part("pickers", Pickers).pickers.get(found.picker)
         if owners is None or picker is None or picker.action is None or not owners.applies_to(caller):

@@ -14,7 +14,7 @@ import pytest
 
 from kosha_connector_openai.sandbox import DEFAULT_KEY
 from kosha_connector_openai.sandbox.app import App
-from kosha_connector_openai.sandbox.server import Server
+from kosha_connector_openai.sandbox.server import SandboxServer
 
 BOUNDARY = "test-boundary"
 
@@ -90,9 +90,9 @@ def app(app_of: Callable[..., App]) -> App:
 
 
 @pytest.fixture(scope="module")
-def server(app: App) -> Iterator[Server]:
+def server(app: App) -> Iterator[SandboxServer]:
     """The app behind a loopback port."""
-    with Server(app) as running:
+    with SandboxServer(app) as running:
         thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         yield running
@@ -101,6 +101,6 @@ def server(app: App) -> Iterator[Server]:
 
 
 @pytest.fixture
-def call(server: Server) -> Caller:
+def call(server: SandboxServer) -> Caller:
     """Sends requests with the right key."""
     return Caller(server.server_address[1])

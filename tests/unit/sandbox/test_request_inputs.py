@@ -7,7 +7,7 @@ import pytest
 from kosha_connector_openai.core.request.files import FilePolicy
 from kosha_connector_openai.core.request.request import build_request
 from kosha_connector_openai.sandbox.app import App
-from kosha_connector_openai.sandbox.message import Blob, Incoming, Upload
+from kosha_connector_openai.sandbox.message import Blob, Incoming, UploadedFile
 from kosha_connector_openai.sandbox.request_inputs import Reader, Unreadable, parts
 from kosha_connector_openai.schema.samples import action_sample
 
@@ -46,7 +46,7 @@ def test_multipart_fields_get_their_types(app: App) -> None:
     inputs = Reader(app.actions["createTranscription"]).read(incoming("/", body, MULTIPART), {})
     file = inputs.pop("file")
     assert inputs == {"model": "whisper-1", "temperature": 0.5, "include": ["logprobs"]}
-    assert isinstance(file, Upload)
+    assert isinstance(file, UploadedFile)
     assert (file.filename, file.content_type, file.read()) == ("a é.wav", "audio/wav", b"RI\r\nFF")
 
 

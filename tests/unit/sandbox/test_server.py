@@ -17,7 +17,7 @@ import pytest
 
 from kosha_connector_openai.sandbox import DEFAULT_KEY
 from kosha_connector_openai.sandbox.app import App
-from kosha_connector_openai.sandbox.fault_injection import Fault
+from kosha_connector_openai.sandbox.fault_injection import InjectedFault
 
 HEAD = f"Host: 127.0.0.1\r\nAuthorization: Bearer {DEFAULT_KEY}\r\n"
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "Say one two three"}]}
@@ -239,7 +239,7 @@ def test_a_dripping_answer_comes_byte_by_byte(wire: socket.socket) -> None:
 def test_unknown_faults_are_refused(text: str) -> None:
     """A misspelt fault is an error of its own."""
     with pytest.raises(ValueError):
-        Fault.parse(text)
+        InjectedFault.parse(text)
 
 
 def test_planned_faults_hit_the_next_requests(call: Any) -> None:

@@ -9,7 +9,7 @@ import pytest
 from kosha_connector_openai.sandbox.templates import ABSENT, items, point, render
 
 
-class Facts:
+class TemplateFacts:
     """Facts from keyword arguments."""
 
     def __init__(self, **known: Any) -> None:
@@ -18,11 +18,11 @@ class Facts:
     def get(self, name: str) -> Any:
         return self._known.get(name, ABSENT)
 
-    def also(self, **more: Any) -> Facts:
-        return Facts(**{**self._known, **more})
+    def also(self, **more: Any) -> TemplateFacts:
+        return TemplateFacts(**{**self._known, **more})
 
 
-FACTS = Facts(name="Ann", deep={"a": [{"b": 7}]}, list=["x", "y"], no=False, nothing=None)
+FACTS = TemplateFacts(name="Ann", deep={"a": [{"b": 7}]}, list=["x", "y"], no=False, nothing=None)
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,8 @@ def test_a_value_that_is_only_a_missing_fact_is_absent() -> None:
 
 def test_text_of_a_caller_is_no_template() -> None:
     """What a fact says is not read as a template again."""
-    assert render("${name}", Facts(name="${secret}", secret="s")) == "${secret}"
-    assert render("$name", Facts(name="$secret", secret="s")) == "$secret"
+    assert render("${name}", TemplateFacts(name="${secret}", secret="s")) == "${secret}"
+    assert render("$name", TemplateFacts(name="$secret", secret="s")) == "$secret"
 
 
 def test_items_are_made_one_by_one() -> None:

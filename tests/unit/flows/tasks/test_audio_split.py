@@ -18,7 +18,7 @@ from pytest_httpx import HTTPXMock
 from kosha_connector_openai import Connector
 from kosha_connector_openai.core.request.files import FilePolicy, read_file_input
 from kosha_connector_openai.errors import InputError, UnavailableError
-from kosha_connector_openai.flows.tasks import Progress, arun_task
+from kosha_connector_openai.flows.tasks import TaskProgress, arun_task
 from kosha_connector_openai.flows.tasks import audio_split as sounds
 from kosha_connector_openai.flows.tasks.audio_split import needs_cut, pieces
 from kosha_connector_openai.manifest.parts.tasks import Split
@@ -184,7 +184,7 @@ def test_a_long_sound_is_one_transcript(task: str, run: Run, httpx_mock: HTTPXMo
     for index in range(3):
         usage = {"type": "duration", "seconds": 5}
         httpx_mock.add_response(json={"text": f" part {index}.\n", "usage": usage}, headers={"x-request-id": f"req_{index}"})
-    seen: list[Progress] = []
+    seen: list[TaskProgress] = []
     result = run(task, {"audio": content}, progress=seen.append)
     assert result.value == "part 0. part 1. part 2."
     assert [now.calls for now in seen] == [1, 2, 3]

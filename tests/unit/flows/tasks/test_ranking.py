@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pytest_httpx import HTTPXMock
 
 from kosha_connector_openai.errors import MalformedReplyError
-from kosha_connector_openai.flows.tasks import Progress
+from kosha_connector_openai.flows.tasks import TaskProgress
 from kosha_connector_openai.flows.tasks.ranking import batches, hits
 from kosha_connector_openai.manifest.parts.tasks import Rank
 from tests.unit.flows.tasks.conftest import Run, sent
@@ -91,7 +91,7 @@ def test_many_texts_go_in_batches(run: Run, httpx_mock: HTTPXMock) -> None:
     httpx_mock.add_callback(make, is_reusable=True)
     texts = [f"text {index}" for index in range(2_500)]
     texts[2_100] = "needle"
-    seen: list[Progress] = []
+    seen: list[TaskProgress] = []
     result = run("semantic-search", {"query": "q", "texts": texts, "top": 1}, progress=seen.append)
     assert [(now.calls, now.done, now.total) for now in seen] == [(1, 1023, 2500), (2, 2047, 2500), (3, 2500, 2500)]
     bodies = sent(httpx_mock)

@@ -15,7 +15,7 @@ import pytest
 
 from kosha_connector_openai import CallOptions, Connection, Connector
 from kosha_connector_openai.errors import InputError, SetupError, WorkflowDocumentError, WorkflowError, WorkflowLimitError
-from kosha_connector_openai.flows.workflows import FileJournal, Limits, read_workflows, run_workflow
+from kosha_connector_openai.flows.workflows import FileJournal, RunLimits, read_workflows, run_workflow
 from tests.canary import Canary
 from tests.recorder import Recorder, raw, reply, reset
 
@@ -157,9 +157,9 @@ def test_a_run_ends_at_its_limits(connector: Connector, at: Callable[..., Connec
     nested = {**HEAD, "workflows": [{"workflowId": "w", "steps": [{"stepId": "s", "workflowId": "w"}]}]}
     now = iter(range(0, 10_000, 10))
     cases: list[tuple[Any, dict[str, Any]]] = [
-        (document(loop), {"limits": Limits(steps=5)}),
-        (document(loop), {"limits": Limits(seconds=60), "clock": lambda: float(next(now))}),
-        (nested, {"limits": Limits(depth=3)}),
+        (document(loop), {"limits": RunLimits(steps=5)}),
+        (document(loop), {"limits": RunLimits(seconds=60), "clock": lambda: float(next(now))}),
+        (nested, {"limits": RunLimits(depth=3)}),
     ]
     for source, settings in cases:
         with Recorder(reply(200, {"object": "list", "data": []})) as upstream, pytest.raises(WorkflowLimitError):
