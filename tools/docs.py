@@ -20,6 +20,7 @@ from kosha_connector_openai.errors import ConnectorError
 from kosha_connector_openai.flows.tasks import list_tasks
 from kosha_connector_openai.forms import format_schema
 from kosha_connector_openai.gateway import Settings
+from kosha_connector_openai.gateway.pages import ACCESS, service_document
 from kosha_connector_openai.manifest import Manifest
 from kosha_connector_openai.manifest.parts import FormsPart, JobKind, Jobs, Models, PageForm, Paging, Rule
 from tools import trigger_docs
@@ -264,6 +265,23 @@ def gateway_settings(_: Connector) -> str:
     return models("The settings", Settings.model_json_schema())
 
 
+def gateway_pages(_: Connector) -> str:
+    """The gateway's own pages: where, who may see them, what they give."""
+    who = {"token": "whoever has a token", "docs": "as `docs` says", "catalog": "whoever has a token, where `catalog` is on"}
+    rows = [
+        (code(f"{method.upper()} {path}{_query(operation)}"), who.get(item[ACCESS], item[ACCESS]), operation["summary"])
+        for path, item in service_document()["paths"].items()
+        for method, operation in item.items()
+        if method != ACCESS
+    ]
+    return table(("Page", "Who may see it", "What it does"), rows)
+
+
+def _query(operation: Mapping[str, Any]) -> str:
+    names = [part["name"] for part in operation.get("parameters", ()) if part["in"] == "query"]
+    return f"?{'&'.join(names)}" if names else ""
+
+
 PARTS: Final[Mapping[str, Callable[[Connector], str]]] = {
     "actions": actions,
     "exit-codes": exit_codes,
@@ -283,6 +301,7 @@ PARTS: Final[Mapping[str, Callable[[Connector], str]]] = {
     "triggers": lambda connector: table(("Event", "When", "The job has ended with", "Then run"), trigger_docs.triggers(connector)),
     "polls": lambda connector: table(("Kind", "List", "Needs"), trigger_docs.polls(connector)),
     "gateway-settings": gateway_settings,
+    "gateway-pages": gateway_pages,
 }
 
 

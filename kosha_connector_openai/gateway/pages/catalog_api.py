@@ -31,12 +31,12 @@ from kosha_connector_openai.errors import (
     UnknownActionError,
 )
 from kosha_connector_openai.gateway.access import Ownership, UploadScan, texts
-from kosha_connector_openai.gateway.pages.described import CATALOG_PREFIX
 from kosha_connector_openai.gateway.pages.downloads import Downloads
 from kosha_connector_openai.gateway.pages.kosha_api import JsonResponse
 from kosha_connector_openai.gateway.records import Caller
 from kosha_connector_openai.manifest.parts import RelayRules
 
+_FILES: Final = "/kosha/v1/files"
 _LONGEST_TIMEOUT: Final = 86_400
 _PIECE: Final = 256 * 1024
 _STATUS: Final[Mapping[type[BaseException], int]] = {
@@ -179,7 +179,7 @@ class CatalogApi:
             if kept is None:
                 return _NO_ROOM
             saved = result.value
-            link = {"href": f"{CATALOG_PREFIX}/files/{kept[0]}", "expires_in": kept[1]}
+            link = {"href": f"{_FILES}/{kept[0]}", "expires_in": kept[1]}
             value["value"] = {**link, "size": saved.size, "sha256": saved.sha256, "content_type": saved.content_type}
         return JsonResponse(200, value)
 

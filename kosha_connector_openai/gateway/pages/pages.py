@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -21,8 +21,7 @@ from kosha_connector_openai.gateway.exchange import ClientLeft, DisconnectWatch
 from kosha_connector_openai.gateway.observe import metrics
 from kosha_connector_openai.gateway.pages.builder_api import BuilderApi
 from kosha_connector_openai.gateway.pages.catalog_api import CatalogApi, UploadedFile, owner
-from kosha_connector_openai.gateway.pages.described import CATALOG_PREFIX
-from kosha_connector_openai.gateway.pages.description import served_document
+from kosha_connector_openai.gateway.pages.description import ACCESS, served_document, service_document
 from kosha_connector_openai.gateway.pages.docs_page import POLICY, docs_page
 from kosha_connector_openai.gateway.pages.downloads import Downloads
 from kosha_connector_openai.gateway.pages.kosha_api import LARGEST, JsonResponse, Tries, labels
@@ -37,7 +36,8 @@ if TYPE_CHECKING:
     from kosha_connector_openai.gateway.access import Ownership
     from kosha_connector_openai.gateway.settings import Settings
 
-Handler = Callable[[Request, Caller], Awaitable[Response]]
+Handler = Callable[..., Awaitable[Response]]
+"""Takes the request, the caller, and the path's variables by name."""
 _HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 _MOST_FILES: Final = 32
 _MOST_FIELDS: Final = 64
@@ -72,50 +72,56 @@ class OwnPages:
         self._context = context
         self._catalog = CatalogApi(context.connector, context.connections, context.downloads, context.owners)
         self._builder = BuilderApi(context.connector, context.connections, self._catalog, context.owners)
-        self._fixed = dict(self._fixed_pages())
-        self._patterns = tuple(self._pattern_pages()) if context.settings.catalog else ()
+        self._handlers: Mapping[str, Handler] = {
+            "isAlive": self._alive,
+            "isHealthy": self._alive,
+            "isReady": self._ready,
+            "readMetrics": self._metrics,
+            "readDescription": self._openapi,
+            "readDocs": self._docs,
+            "listSpecification": self._list,
+            "listSpecificationV2": self._list,
+            "testSpecification": self._test,
+            "testSpecificationV2": self._test,
+            "listCatalogActions": self._actions,
+            "readCatalogAction": self._action,
+            "readCatalogForm": self._action_form,
+            "readCatalogSample": self._sample,
+            "listCatalogOptions": self._options,
+            "validateCatalogAction": self._validate,
+            "runCatalogAction": self._run,
+            "readCatalogFile": self._file,
+            "readConnectionForm": self._form,
+        }
+        """What answers each operation of service.yaml, by its id."""
+        self._fixed: dict[str, ServicePage] = {}
+        self._patterns: list[tuple[re.Pattern[str], str, Mapping[str, Handler], bool]] = []
+        for path, item in service_document()["paths"].items():
+            self._add(path, item)
 
     def find(self, path: str) -> ServicePage | None:
         """The page at a raw path without its query."""
         fixed = self._fixed.get(path)
         if fixed is not None:
             return fixed
-        for pattern, name, method, handler in self._patterns:
+        for pattern, name, methods, public in self._patterns:
             if parts := pattern.fullmatch(path):
                 values = {key: unquote(text, errors="replace") for key, text in parts.groupdict().items()}
-                return _page(name, {method: partial(handler, **values)})
+                return _page(name, {method: partial(handler, **values) for method, handler in methods.items()}, public=public)
         return None
 
-    def _fixed_pages(self) -> Iterator[tuple[str, ServicePage]]:
-        settings = self._context.settings
-        for path in ("/livez", "/healthz"):
-            yield path, _page(path, {"GET": self._alive}, public=True)
-        yield "/readyz", _page("/readyz", {"GET": self._ready}, public=True)
-        yield "/metrics", _page("/metrics", {"GET": self._metrics})
-        for version in ("v1", "v2"):
-            base = f"/api/{version}/specification"
-            yield f"{base}/list", _page(f"{base}/list", {"GET": self._list})
-            yield f"{base}/test", _page(f"{base}/test", {"POST": self._test})
-        if settings.docs != "off":
-            public = settings.docs == "on"
-            yield "/openapi.json", _page("/openapi.json", {"GET": self._openapi}, public=public)
-            yield "/docs", _page("/docs", {"GET": self._docs}, public=public)
-        if settings.catalog:
-            yield f"{CATALOG_PREFIX}/actions", _page(f"{CATALOG_PREFIX}/actions", {"GET": self._actions})
-            yield f"{CATALOG_PREFIX}/connection", _page(f"{CATALOG_PREFIX}/connection", {"GET": self._form})
-
-    def _pattern_pages(self) -> Iterator[tuple[re.Pattern[str], str, str, Any]]:
-        base = f"{CATALOG_PREFIX}/actions/{{action}}"
-        for name, method, handler in (
-            (base, "GET", self._action),
-            (f"{base}/form", "GET", self._action_form),
-            (f"{base}/sample", "GET", self._sample),
-            (f"{base}/options/{{field}}", "POST", self._options),
-            (f"{base}/validate", "POST", self._validate),
-            (f"{base}/run", "POST", self._run),
-            (f"{CATALOG_PREFIX}/files/{{file}}", "GET", self._file),
-        ):
-            yield re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", name)), name, method, handler
+    def _add(self, path: str, item: Mapping[str, Any]) -> None:
+        """A page of service.yaml, where the settings offer it."""
+        access, settings = item[ACCESS], self._context.settings
+        if (access == "docs" and settings.docs == "off") or (access == "catalog" and not settings.catalog):
+            return
+        public = access == "everyone" or (access == "docs" and settings.docs == "on")
+        methods = {method.upper(): self._handlers[operation["operationId"]] for method, operation in item.items() if method != ACCESS}
+        if "{" in path:
+            pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path))
+            self._patterns.append((pattern, path, methods, public))
+        else:
+            self._fixed[path] = _page(path, methods, public=public)
 
     async def _alive(self, _: Request, __: Caller) -> Response:
         return _json(200, {"status": "alive"})
@@ -201,8 +207,8 @@ def _page(name: str, methods: Mapping[str, Handler], *, public: bool = False) ->
 
 async def _endpoint(handler: Handler, scope: Scope, receive: Receive, send: Send, caller: Caller | None) -> None:
     try:
-        # Only public pages are answered without a caller, and those ask nothing of it.
-        response = await handler(Request(scope, receive), caller)  # type: ignore[arg-type]
+        # Public pages are answered without a caller: their handlers ask nothing of it.
+        response = await handler(Request(scope, receive), caller)
     except TooLarge:
         response = _json(413, _error("The body is larger than this service takes."))
     except TooSlow:

@@ -11,7 +11,7 @@ from openapi_spec_validator import validate
 
 from kosha_connector_openai import Connector
 from kosha_connector_openai.gateway.observe.metrics import Metrics
-from kosha_connector_openai.gateway.pages.description import served_document
+from kosha_connector_openai.gateway.pages.description import ACCESS, served_document, service_document
 from kosha_connector_openai.gateway.pages.docs_page import POLICY
 from kosha_connector_openai.gateway.pages.downloads import Downloads
 from kosha_connector_openai.gateway.pages.kosha_api import Tries
@@ -76,7 +76,7 @@ def test_only_the_probes_are_public_by_default(connector: Connector):
     """G13: numbers, description and page need a token."""
     context = PagesContext(connector, {}, Settings(), None, Metrics(), None, lambda: True)  # type: ignore[arg-type]
     pages = OwnPages(context)
-    assert [path for path, page in pages._fixed.items() if page.public] == ["/livez", "/healthz", "/readyz"]
+    assert [path for path, page in pages._fixed.items() if page.public] == ["/livez", "/readyz", "/healthz"]
     off = OwnPages(PagesContext(connector, {}, Settings(docs="off", catalog=False), None, Metrics(), None, lambda: True))  # type: ignore[arg-type]
     for path in ("/docs", "/openapi.json", "/kosha/v1/actions", "/kosha/v1/actions/listModels"):
         assert pages.find(path) is not None
@@ -140,12 +140,26 @@ def test_it_is_valid_in_both_versions_of_openapi(tmp_path, version: str):
     assert document["openapi"] == version
 
 
+def test_every_page_is_told_once_and_every_entry_is_a_page(connector: Connector):
+    """service.yaml is a valid OpenAPI document; each of its operations has one handler, and each handler an operation."""
+    document = service_document()
+    validate({**document, "paths": {path: {k: v for k, v in item.items() if k != ACCESS} for path, item in document["paths"].items()}})
+    assert {item[ACCESS] for item in document["paths"].values()} == {"everyone", "token", "docs", "catalog"}
+    context = PagesContext(connector, {}, Settings(docs="on"), None, Metrics(), None, lambda: True)  # type: ignore[arg-type]
+    pages = OwnPages(context)
+    described = {operation["operationId"] for item in document["paths"].values() for method, operation in item.items() if method != ACCESS}
+    assert described == pages._handlers.keys()
+    names = {page.name for page in pages._fixed.values()} | {name for _, name, _, _ in pages._patterns}
+    assert names == document["paths"].keys()
+
+
 async def test_every_described_path_of_ours_is_served(house: House):
-    """And by the methods described."""
+    """By the methods described."""
     document = (await house.client.get("/openapi.json")).json()
     for path in document["paths"].keys() - house.connector.catalog.document.root["paths"].keys():
         page = house.pages.find(path.replace("{action}", "listModels").replace("{file}", "x"))
         assert page is not None, path
+        assert page.name == path
         assert {method.lower() for method in page.methods} == document["paths"][path].keys()
 
 
