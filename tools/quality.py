@@ -2,7 +2,7 @@
 
 Six facets, each with the same weight:
 
-- *label*: every field, those inside objects too, has one that reads like words, and in the core set one that was chosen by hand.
+- *label*: every field, those inside objects too, has one that reads like words; a test holds it to the words of the field's name.
 - *help*: the action and every field say what they are; a sentence made from the name alone counts half.
 - *sample*: inputs that the form's schema and our check accept.
 - *output*: a schema and a sample of the answer, or its media type where it is no JSON.
@@ -63,7 +63,7 @@ def score(connector: Connector, action: Action, *, curated: bool) -> Score:
     """The score of one action; more is asked of a ``curated`` one."""
     form = connector.forms[action.id]
     return Score(
-        label=_label(form, curated),
+        label=_label(form),
         help=_help(form, curated),
         sample=_sample(form),
         output=_output(action),
@@ -83,12 +83,9 @@ def every_field(form: Form) -> Iterator[Mapping[str, Any]]:
         waiting += [shape[key] for key in ("items", "values") if key in shape]
 
 
-def _label(form: Form, curated: bool) -> float:
-    """What stands in the advanced group, or inside an object, may keep a derived one in the core set too."""
-    good = []
-    for field in every_field(form):
-        chosen = not curated or field["origin"]["label"] != "default" or field.get("group", "advanced") == "advanced"
-        good.append(bool(field["label"]) and not _RAW.search(field["label"]) and chosen)
+def _label(form: Form) -> float:
+    """Words with a capital first, not a name as code writes it; a test holds them to the words of the name."""
+    good = [bool(field["label"]) and not _RAW.search(field["label"]) for field in every_field(form)]
     return mean(map(float, good)) if good else 1.0
 
 

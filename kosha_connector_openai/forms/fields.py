@@ -48,7 +48,7 @@ class FieldMaker:
         shape = self.shaper.shape(schema, flat, name)
         origin: dict[str, str] = {}
         out: Node = {"name": name}
-        self._words(out, origin, flat, said)
+        self._words(out, origin, schema, flat, said)
         out["order"] = order
         out["required"] = required
         constant = "constant" in shape and required
@@ -63,10 +63,11 @@ class FieldMaker:
         out["origin"] = origin
         return out
 
-    def _words(self, out: Node, origin: dict[str, str], flat: Flat, said: Facts) -> None:
+    def _words(self, out: Node, origin: dict[str, str], schema: Any, flat: Flat, said: Facts) -> None:
         name = out["name"]
         label = said.get("label")
-        title = None if label else from_title(flat.node.get("title"))
+        own = schema.get("title") if isinstance(schema, dict) else None  # the title of what it refers to is that thing's name
+        title = None if label else from_title(own)
         out["label"] = label or title or self._wording.label(name)
         origin["label"] = OVERLAY if label else SPEC if title else DEFAULT
         text, given = said.get("help"), flat.node.get("description")

@@ -23,7 +23,7 @@ FORM_VERSION: Final = 1
 GROUPS: Final = ({"id": "main", "label": "Main"}, {"id": "options", "label": "Options"}, {"id": "advanced", "label": "Advanced"})
 _GROUP_OF: Final = {"important": "main", "normal": "options", "advanced": "advanced", "internal": "advanced"}
 _EXTRA: Final[Node] = {
-    "name": EXTRA_BODY, "label": "Extra fields",
+    "name": EXTRA_BODY, "label": "Extra body",
     "help": "Fields of the body that this form does not know, as a JSON object. Sent unchecked.",
     "required": False, "visibility": "advanced", "expression": True, "widget": "json", "type": "object", "location": "extra",
     "group": "advanced", "origin": {"label": DEFAULT, "help": DEFAULT, "visibility": DEFAULT, "widget": DEFAULT, "group": DEFAULT},

@@ -80,16 +80,16 @@ class Variant(Shape):
 
     id: str = Field(description="Stable within its list: the discriminator's value, a type or a definition's name.")
     label: str
-    help: str = ""
+    help: str = Field(default="", description="CommonMark: text, `code` and links.")
     when: dict[str, Any] = Field(description="A JSON Schema; the first variant whose schema a value fits is the value's.")
 
 
 class FormField(Shape):
     """One field. An action's own fields have `group` and `location` besides."""
 
-    name: str = Field(description="Key of the value among the inputs, or in its object.")
-    label: str
-    help: str = ""
+    name: str = Field(description="Key of the value among the inputs, or in its object: the API's own name. Show it beside the label.")
+    label: str = Field(description="The field's term, in the words of its name.")
+    help: str = Field(default="", description="CommonMark: text, `code` and links.")
     placeholder: str | None = None
     example: Any = None
     default: Any = Field(
@@ -166,7 +166,7 @@ class FormDocument(Part):
     action: str
     title: str
     summary: str
-    help: str = ""
+    help: str = Field(default="", description="CommonMark: text, `code` and links.")
     deprecated: Deprecated | None = None
     groups: tuple[Group, ...]
     raw: Raw

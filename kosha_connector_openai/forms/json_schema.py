@@ -2,7 +2,7 @@
 
 Three things differ from the input schema, so that a library that draws it gives a person a usable form: an optional value that may be
 null is left out instead of being null, the provider's own defaults are told but not filled in, and a text for which values are known
-takes any text.
+takes any text. A title is the field's label; a description is CommonMark and begins with the name that the API gives the field.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class _Drawing:
     def field(self, name: str, schema: Any, field: Node) -> Node:
         """An action's own field."""
         out: Node = self._value(schema, required=field["required"])
-        out = {**out, "title": field["label"], "description": field["help"]}
+        out = {**out, "title": field["label"], "description": _described(name, field["help"])}
         if field.get("origin", {}).get("default") == "overlay" or ("constant" in field and field["required"]):
             out["default"] = field.get("default", field.get("constant"))
         for bound in ("minimum", "maximum"):
@@ -135,7 +135,13 @@ class _Drawing:
             return out
         said = {**self._wording.field(name), **self._wording.fields_of(owner).get(name, {})}
         title = said.get("label") or from_title(out.get("title")) or self._wording.label(name)
-        return {**out, "title": title} | ({"description": said["help"]} if said.get("help") else {})
+        return {**out, "title": title, "description": _described(name, said.get("help") or out.get("description"))}
+
+
+def _described(name: str, text: str | None) -> str:
+    """The API's name of a field, which stands below its label, and its help."""
+    code = f"``{name}``" if "`" in name else f"`{name}`"
+    return f"{code} \u00b7 {text}" if text else code
 
 
 def _words(node: Mapping[str, Any]) -> Node:

@@ -11,12 +11,11 @@ _WORD: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+(?:\.\d+
 _ACRONYMS: Final = frozenset({
     "acl", "ai", "api", "ca", "cpu", "csv", "css", "dns", "dpi", "fps", "gpu", "html", "http", "https", "id", "io", "ip", "json", "jsonl",
     "jwt", "llm", "mcp", "mime", "os", "pdf", "pem", "qa", "ram", "rag", "rgb", "sdk", "sip", "sms", "sql", "ssh", "ssl", "sse", "tcp",
-    "tls", "ttl", "udp", "ui", "uri", "utc", "utf", "vad", "xml", "yaml", "zip",
+    "tls", "ttl", "udp", "ui", "uri", "url", "utc", "utf", "uuid", "vad", "xml", "yaml", "zip",
 })  # fmt: skip
 _SPELLED: Final[Mapping[str, str]] = {
     "ids": "IDs", "urls": "URLs", "uris": "URIs", "apis": "APIs", "oauth": "OAuth", "mtls": "mTLS", "num": "number of", "n": "number of",
     "param": "parameter", "params": "parameters", "config": "configuration", "auth": "authentication", "regex": "regular expression",
-    "max": "maximum", "min": "minimum", "prob": "probability", "probs": "probabilities", "url": "URL", "uuid": "UUID",
 }  # fmt: skip
 _COUNTS: Final = frozenset({"n"})
 """Stand for "number of" only at the start, before another word."""
@@ -40,8 +39,8 @@ def split(name: str) -> tuple[str, ...]:
 
 
 def label(name: str, spelled: Mapping[str, str]) -> str:
-    """A label for a name; ``spelled`` says how single words are written, before the usual rules."""
-    words = split(name)
+    """A label for a name; ``spelled`` says how single words, or the whole name, are written, before the usual rules."""
+    words = (name,) if name.lower() in spelled else split(name)
     if len(words) > 1 and words[-1].lower() in _DROPPED:
         words = words[:-1]
     text = " ".join(_spell(word, index, len(words), spelled) for index, word in enumerate(words)) or name

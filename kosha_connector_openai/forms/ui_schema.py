@@ -24,6 +24,7 @@ def ui_schema(form: Form) -> Node:
     """The uiSchema of a form; a new one each time."""
     reader = _Reader(form.definition)
     out: Node = {"ui:order": [*(field["name"] for field in form.fields), "*"], "ui:submitButtonOptions": {"submitText": "Check"}}
+    out["ui:globalOptions"] = {"enableMarkdownInDescription": True}
     for field in form.fields:
         out[field["name"]] = reader.field(field) | {"ui:options": _options(field)}
     return out

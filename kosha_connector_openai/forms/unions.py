@@ -11,7 +11,7 @@ _PREFERRED: Final = ("type", "role", "mode", "kind", "object")
 _TYPES: Final[Mapping[type, str]] = {bool: "boolean", str: "string", int: "integer", float: "number", list: "array", dict: "object"}
 _SHAPES: Final = (("properties", "object"), ("additionalProperties", "object"), ("items", "array"), ("prefixItems", "array"))
 _ONE: Final[Mapping[str, tuple[str, str]]] = {
-    "string": ("Text", "texts"), "integer": ("Number", "numbers"), "number": ("Number", "numbers"), "boolean": ("Yes or no", "yes or no"),
+    "string": ("Text", "texts"), "integer": ("Number", "numbers"), "number": ("Number", "numbers"), "boolean": ("Boolean", "booleans"),
     "object": ("Object", "objects"), "array": ("List", "lists"),
 }  # fmt: skip
 

@@ -41,7 +41,7 @@ class Wording:
         if not isinstance(value, str):
             return str(value)
         if value not in self._options:
-            self._options[value] = value if _VERBATIM & set(value) else self.label(value)
+            self._options[value] = value if _VERBATIM & set(value) and value.lower() not in self._words else self.label(value)
         return self._options[value]
 
     def field(self, name: str) -> Facts:

@@ -68,7 +68,7 @@ FILLED: dict[str, tuple[str, list[list[Any]]]] = {
             ["fill", "#root_model", "gpt-4o-mini"],
             ["fill", "#root_training_file", "file-abc123"],
             ["open", "options"],
-            ["select", "#root_method_type", "By preferences (DPO)"],
+            ["select", "#root_method_type", "DPO"],
         ],
     ),
     "nothing": ("createEmbedding", [["fill", "#root_model", ""]]),

@@ -33,8 +33,9 @@ class FileRules(Part):
 class FieldForm(Part):
     """What people see of one field; what is left out is derived from the description."""
 
-    label: Line | None = None
-    help: Line | None = None
+    label: Line | None = Field(default=None, description="The field's term, where the words of its name are not it.")
+    label_reason: Line | None = Field(default=None, description="Why the label is another than the words of the name.")
+    help: Line | None = Field(default=None, description="CommonMark.")
     placeholder: Line | None = Field(default=None, description="A short example inside the empty field.")
     example: JsonValue = None
     default: JsonValue = Field(default=None, description="Filled in from the start; the description's own defaults are only shown.")
@@ -59,14 +60,15 @@ class ShapeForm(Part):
     """What people see of a schema that the description defines by name, wherever it is used."""
 
     label: Line | None = None
-    help: Line | None = None
+    label_reason: Line | None = Field(default=None, description="Why the label is another than the words of the name.")
+    help: Line | None = Field(default=None, description="CommonMark.")
     fields: Mapping[Name, FieldForm] = Field(default_factory=dict)
 
 
 class ActionForm(Part):
     """One action's form. The three lists give its fields their groups and order; fields in none of them follow, by the usual rules."""
 
-    help: Line | None = None
+    help: Line | None = Field(default=None, description="CommonMark.")
     main: tuple[Name, ...] = ()
     options: tuple[Name, ...] = ()
     advanced: tuple[Name, ...] = ()
@@ -77,7 +79,7 @@ class FormsPart(Part):
     """A whole ``forms.yaml``."""
 
     core: tuple[Name, ...] = Field(default=(), description="The actions that most people need: their forms are complete in every fact.")
-    words: Mapping[str, str] = Field(default_factory=dict, description="Lower-case word of a name -> how it is spelled in a label.")
+    words: Mapping[str, str] = Field(default_factory=dict, description="Word of a name or whole name, in lower case -> its spelling.")
     fields: Mapping[Name, FieldForm] = Field(default_factory=dict, description="Field name, or a pattern with *, in any action and object.")
     inputs: Mapping[Name, FieldForm] = Field(default_factory=dict, description="The same for the fields of an action itself.")
     shapes: Mapping[Name, ShapeForm] = Field(default_factory=dict, description="Name of a schema in the description -> its form.")

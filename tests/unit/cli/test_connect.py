@@ -331,7 +331,7 @@ def test_a_typed_secret_is_not_shown(terminal: Callable[..., Any], secret: Canar
     """On a real terminal the key is typed without an echo, in two fields, and the rest is asked for as usual."""
     asked = terminal("connect", "work", "--store", "file", "--no-test")
     asked.answer("OpenAI API key: ", secret.key)
-    asked.answer("administration key: ", "")
+    asked.answer("admin API key: ", "")
     asked.answer("Organization", "org-typed")
     asked.answer("Project", "")
     asked.answer("Kind of server", "")

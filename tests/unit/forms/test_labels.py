@@ -10,7 +10,9 @@ from kosha_connector_openai.forms.labels import from_title, label, singular, uni
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("max_output_tokens", "Maximum output tokens"),
+        ("max_output_tokens", "Max output tokens"),
+        ("min_tokens", "Min tokens"),
+        ("top_logprobs", "Top logprobs"),
         ("file_id", "File ID"),
         ("fileIds", "File IDs"),
         ("image_url", "Image URL"),
@@ -35,8 +37,9 @@ def test_a_name_becomes_a_label(name: str, expected: str) -> None:
 
 
 def test_a_provider_spells_its_own_words() -> None:
-    """What the manifest says of a word goes before the usual rules."""
-    assert label("dpo_beta", {"dpo": "DPO"}) == "DPO beta"
+    """What the manifest says of a word, or of a whole name, goes before the usual rules."""
+    words = {"dpo": "DPO", "top_p": "Top P", "b64_json": "Base64 JSON", "eq": "equal"}
+    assert [label(name, words) for name in ("dpo_beta", "top_p", "b64_json", "eq")] == ["DPO beta", "Top P", "Base64 JSON", "Equal"]
 
 
 @pytest.mark.parametrize(

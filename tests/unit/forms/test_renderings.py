@@ -122,7 +122,7 @@ def test_files_name_what_they_accept(make_form: Any) -> None:
     ui = form.to_ui_schema()
     assert (ui["x"]["ui:widget"], ui["x"]["ui:options"]["accept"]) == ("file", "image/png,.png")
     assert ui["y"]["ui:widget"] == "files"
-    assert form.to_json_schema()["properties"]["x"] == {"type": "string", "title": "X", "description": "X of this request."}
+    assert form.to_json_schema()["properties"]["x"] == {"type": "string", "title": "X", "description": "`x` \u00b7 X of this request."}
 
 
 def test_nested_values_are_reached_and_end(make_form: Any) -> None:
@@ -132,6 +132,25 @@ def test_nested_values_are_reached_and_end(make_form: Any) -> None:
     ui = make_form({"x": kinds}, schemas={"Node": node}).to_ui_schema()
     assert ui["x"]["items"]["anyOf"][1]["body"]["ui:widget"] == "textarea"
     assert "inner" not in ui["x"]["items"]["anyOf"][1]
+
+
+def test_the_name_of_the_api_stands_below_the_label(make_form: Any) -> None:
+    """At the beginning of the description, as code, which react-jsonschema-form is told to draw as Markdown; in objects too."""
+    thing = {"type": "object", "properties": {"max_files": {"type": "integer"}}}
+    form = make_form({"max_output_tokens": {"type": "integer", "description": "The most *tokens*."}, "thing": thing})
+    schema = form.to_json_schema()["properties"]
+    told = {"type": "integer", "title": "Max output tokens", "description": "`max_output_tokens` \u00b7 The most *tokens*."}
+    assert schema["max_output_tokens"] == told
+    assert schema["thing"]["properties"]["max_files"]["description"] == "`max_files`"
+    assert form.to_ui_schema()["ui:globalOptions"] == {"enableMarkdownInDescription": True}
+
+
+def test_a_better_label_is_one_line_of_the_part(make_form: Any) -> None:
+    """The form, the JSON Schema and its alternatives take it; nothing else is touched."""
+    said = {"fields": {"stop": {"label": "Stop sequences", "label_reason": "Known by this name."}}}
+    form = make_form({"stop": TEXT}, actions={"act": said})
+    assert (form.fields[0]["name"], form.fields[0]["label"], form.fields[0]["origin"]["label"]) == ("stop", "Stop sequences", "overlay")
+    assert form.to_json_schema()["properties"]["stop"]["title"] == "Stop sequences"
 
 
 def test_labels_of_values_go_beside(make_form: Any) -> None:

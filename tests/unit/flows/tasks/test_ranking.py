@@ -1,4 +1,4 @@
-"""Search by meaning: batches, order, both forms of vectors, likeness, and answers that cannot be trusted."""
+"""Semantic search: batches, order, both forms of vectors, likeness, and answers that cannot be trusted."""
 
 from __future__ import annotations
 
