@@ -17,6 +17,7 @@ from kosha_connector_openai.core.transport import Clients, Failure, Patience
 from kosha_connector_openai.errors import ConnectorError, OutcomeUnknownError, ReplyTooLargeError
 from kosha_connector_openai.http import AsyncReply, WireError
 from kosha_connector_openai.secrets import Secret, SecretResolver
+from kosha_connector_openai.text import essence
 
 _UNAUTHORIZED = 401
 _REDIRECTS = range(300, 400)
@@ -113,7 +114,7 @@ class Relay:
         self._secrets = tuple(_echoes(call.secrets))
         call.deadline = call.started + self._long
         kind = next((value for name, value in reply.headers if name == "content-type"), "")
-        self.streams = kind.partition(";")[0].strip().lower() == EVENT_STREAM
+        self.streams = essence(kind) == EVENT_STREAM
         return call.scrub_head(Head(reply.status, tuple(reply.headers)))
 
     async def chunks(self) -> AsyncIterator[bytes]:

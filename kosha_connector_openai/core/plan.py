@@ -36,7 +36,7 @@ from kosha_connector_openai.errors import (
     TruncatedReplyError,
 )
 from kosha_connector_openai.http import NOT_SENT, Phase, WireError
-from kosha_connector_openai.text import JsonLimits, JsonTextError, decode, encode
+from kosha_connector_openai.text import JsonLimits, JsonTextError, decode, encode, essence
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ def _answer(call: Call, head: Head, sink: FileSink | None) -> Generator[Step, An
         raise MalformedReplyError(
             "The reply is compressed, although that was not asked for.", status=head.status, request_id=facts.request_id
         )
-    if headers.get("content-type", "").partition(";")[0].strip().lower() == EVENT_STREAM:
+    if essence(headers.get("content-type", "")) == EVENT_STREAM:
         total = call.options.timeout or call.connection.timeouts.stream_total
         call.deadline = max(call.deadline, call.started + total)
         limits = call.connection.limits
@@ -164,15 +164,15 @@ def _error_body(call: Call, *, compressed: bool) -> Generator[Step, Any, bytes]:
 
 
 def _whole(call: Call, head: Head, facts: Facts, content_type: str, sink: FileSink | None) -> Generator[Step, Any, Result]:
-    limits, media_type = call.connection.limits, content_type.partition(";")[0].strip().lower()
-    if media_type in _PAGES and media_type not in call.action.output_types:
+    limits, kind = call.connection.limits, essence(content_type)
+    if kind in _PAGES and kind not in call.action.output_types:
         page = yield from _error_body(call, compressed=False)
         raise malformed("The reply is a web page.", page, status=head.status, request_id=facts.request_id, scrub=call.scrub)
-    binary = sink is not None or not media_type.endswith("json")
+    binary = sink is not None or not kind.endswith("json")
     read = yield Read(limits.download if binary else limits.reply_json, sink)
     if sink is not None:
         saved = make_result(call, head, facts, "file", sink.commit(content_type), content_type)
-        if media_type.endswith("json"):
+        if kind.endswith("json"):
             _look_into(call, saved)
         return saved
     decoded = decode_body(content_type or None, read, status=head.status, request_id=facts.request_id, scrub=call.scrub)

@@ -20,6 +20,7 @@ from kosha_connector_openai.errors import (
     TruncatedReplyError,
 )
 from kosha_connector_openai.gateway.records import ErrorResponse, Send
+from kosha_connector_openai.text import essence
 
 Headers = Iterable[tuple[bytes, bytes]]
 ID_HEADER: Final = b"x-kosha-request-id"
@@ -112,7 +113,7 @@ def of_error(error: ConnectorError, *, repeatable: bool, hint: str | None) -> Er
 
 def wrapped(status: int, content_type: str, body: bytes) -> bytes:
     """An upstream's error that is not JSON, in the error shape: its plain text, cut; of a page no more than that it was one."""
-    kind = content_type.partition(";")[0].strip().lower()
+    kind = essence(content_type)
     text = body[: 4 * _PLAIN_TEXT].decode("utf-8", "replace").strip() if kind == "text/plain" else ""
     text = "".join(char if char.isprintable() or char == "\n" else " " for char in text[:_PLAIN_TEXT])
     message = text or f"The upstream answered {status}" + (f" with {kind}." if kind.isascii() and kind.isprintable() and kind else ".")

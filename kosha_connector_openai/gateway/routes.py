@@ -12,6 +12,7 @@ from urllib.parse import unquote_plus
 from kosha_connector_openai.core.actions import RETIRED, Action, BodyForm, Catalog, TextInputs
 from kosha_connector_openai.core.request import check_segment
 from kosha_connector_openai.errors import DocumentError, InputError
+from kosha_connector_openai.text import essence
 
 _VARIABLE: Final = re.compile(r"\{([^{}]+)\}")
 
@@ -40,7 +41,7 @@ class Route:
     @cached_property
     def forms(self) -> Mapping[str, BodyForm]:
         """How a body may be written: media type -> its form."""
-        return {form.media_type.name.partition(";")[0].strip().lower(): form for form in self.action.inputs.bodies}
+        return {essence(form.media_type.name): form for form in self.action.inputs.bodies}
 
     @cached_property
     def retired(self) -> str | None:

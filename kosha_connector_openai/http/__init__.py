@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from kosha_connector_openai.http.exchange import WholeReply as WholeReply
     from kosha_connector_openai.http.exchange import read_whole as read_whole
     from kosha_connector_openai.http.exchange import send_once as send_once
+    from kosha_connector_openai.http.headers import CREDENTIALS as CREDENTIALS
+    from kosha_connector_openai.http.headers import FRAMING as FRAMING
+    from kosha_connector_openai.http.headers import HOP_BY_HOP as HOP_BY_HOP
+    from kosha_connector_openai.http.headers import PROTECTED as PROTECTED
     from kosha_connector_openai.http.httpx_engine import AsyncHttpx as AsyncHttpx
     from kosha_connector_openai.http.httpx_engine import SyncHttpx as SyncHttpx
     from kosha_connector_openai.http.origin import EgressPolicy as EgressPolicy
@@ -42,6 +46,7 @@ else:
             "engine": "AsyncEngine AsyncReply EngineSettings HeaderList NOT_SENT "
             "Phase SyncEngine SyncReply WireError WireRequest WireTimeouts",
             "exchange": "ANYWHERE WholeReply read_whole send_once",
+            "headers": "CREDENTIALS FRAMING HOP_BY_HOP PROTECTED",
             "httpx_engine": "AsyncHttpx SyncHttpx",
             "origin": "EgressPolicy Origin Server allowed check_addresses join parse_origin parse_server",
             "tls": "tls_context",

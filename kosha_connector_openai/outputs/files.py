@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from kosha_connector_openai.core.result import FileSink, SavedFile
 from kosha_connector_openai.errors import ReplyError
+from kosha_connector_openai.text import essence
 
 _TYPES: Final = {
     "png": "image/png",
@@ -98,7 +99,7 @@ def from_saved(saved: SavedFile) -> OutputFile:
 
 def media_type(declared: str) -> str:
     """A media type without parameters, also from the name of a format such as ``png``."""
-    bare = declared.partition(";")[0].strip().lower()
+    bare = essence(declared)
     return _TYPES.get(bare, bare if "/" in bare else "application/octet-stream")
 
 

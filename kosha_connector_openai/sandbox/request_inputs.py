@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 from kosha_connector_openai.connector import Action
 from kosha_connector_openai.sandbox.message import Blob, Incoming, UploadedFile
 from kosha_connector_openai.schema import NOT_JSON, Compiled, default_backend
+from kosha_connector_openai.text import essence
 
 _BRACKETS = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 _HEAD = 16 * 1024
@@ -29,7 +30,7 @@ class Reader:
     def __init__(self, action: Action) -> None:
         self._action = action
         self._parameters = action.inputs.parameters
-        self._types = {media_type.name.partition(";")[0] for media_type in (form.media_type for form in action.inputs.bodies)}
+        self._types = {essence(form.media_type.name) for form in action.inputs.bodies}
         self._compiled: dict[str, Compiled] = {}
 
     def read(self, request: Incoming, path: Mapping[str, str]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.text.json_text import encode as encode
     from kosha_connector_openai.text.json_text import is_shallow as is_shallow
     from kosha_connector_openai.text.json_text import loads_strict as loads_strict
+    from kosha_connector_openai.text.media_type import essence as essence
     from kosha_connector_openai.text.yaml_text import YamlLimits as YamlLimits
     from kosha_connector_openai.text.yaml_text import load_yaml as load_yaml
 else:
@@ -39,6 +40,7 @@ else:
             "json_lines": "line_of",
             "json_pointer": "all_of at escape find first_of resolve to_pointer tokens walk",
             "json_text": "DEFAULT_LIMITS JsonLimits JsonTextError MIB check_value decode encode is_shallow loads_strict",
+            "media_type": "essence",
             "yaml_text": "YamlLimits load_yaml",
         },
     )

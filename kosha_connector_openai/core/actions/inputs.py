@@ -14,6 +14,7 @@ from typing import Any
 from kosha_connector_openai.errors import DocumentError, Fault, InputError
 from kosha_connector_openai.openapi import Document, MediaType, Operation, Parameter, Schema, to_json_schema
 from kosha_connector_openai.schema import Report, SchemaValidator, flatten_properties
+from kosha_connector_openai.text import essence
 
 BODY = "body"
 EXTRA_BODY = "extra_body"
@@ -54,7 +55,7 @@ class BodyForm:
 
     @cached_property
     def _flat(self) -> tuple[Mapping[str, Schema], tuple[str, ...]] | None:
-        form = self.media_type.name.partition(";")[0].strip()
+        form = essence(self.media_type.name)
         if not (form.endswith("json") or form in (MULTIPART, "application/x-www-form-urlencoded")):
             return None
         flat = flatten_properties(self._document.root, self.schema, self._document.version)

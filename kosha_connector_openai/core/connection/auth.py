@@ -13,26 +13,13 @@ from kosha_connector_openai.core.connection.hmac_auth import Hmac
 from kosha_connector_openai.core.connection.oauth2 import OAuth2
 from kosha_connector_openai.core.connection.scheme import AuthScheme, Headers, RequestFacts
 from kosha_connector_openai.errors import OriginError, SetupError
-from kosha_connector_openai.http import Origin, allowed
+from kosha_connector_openai.http import FRAMING, Origin, allowed
 from kosha_connector_openai.secrets import Secret, SecretReference
 from kosha_connector_openai.text import nearest
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}")
 _PREFIX: Final = re.compile(r"[!-~]{0,200}")
 _USERNAME: Final = re.compile(r"[^\x00-\x1f\x7f:]{1,1024}")
-_NOT_OURS: Final = frozenset(
-    {
-        "host",
-        "content-length",
-        "content-type",
-        "transfer-encoding",
-        "connection",
-        "te",
-        "trailer",
-        "upgrade",
-        "cookie",
-    }
-)
 
 
 class Bearer:
@@ -58,7 +45,7 @@ class ApiKey:
     def check(self, settings: Mapping[str, str]) -> None:
         """Needs a header's name (RFC 9110, section 5.6.2) that does not belong to the message itself."""
         name, prefix = settings.get("header", ""), settings.get("prefix", "")
-        if not _TOKEN.fullmatch(name) or name.lower() in _NOT_OURS:
+        if not _TOKEN.fullmatch(name) or name.lower() in FRAMING | {"cookie"}:
             raise SetupError("The key needs the name of the header that carries it.", pointer="/header")
         if not _PREFIX.fullmatch(prefix):
             raise SetupError("The word before the key has blanks or characters outside ASCII.", pointer="/prefix")

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from kosha_connector_openai.core.connection.scheme import Headers, RequestFacts
 from kosha_connector_openai.errors import SetupError
 from kosha_connector_openai.secrets import Secret
+from kosha_connector_openai.text import essence
 
 _KEY: Final = re.compile(r"[!-9;-~]{1,200}")
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -50,7 +51,7 @@ def canonical(date: str, request: RequestFacts) -> str:
     if request.body is None:
         raise SetupError("A signed request cannot carry files.", hint="Use an action that takes text.", pointer="/auth_type")
     url = urlsplit(request.url)
-    is_form = (request.content_type or "").partition(";")[0].strip().lower() == _FORM
+    is_form = essence(request.content_type or "") == _FORM
     pairs = parse_qsl(url.query, keep_blank_values=True)
     if is_form:
         pairs += parse_qsl(request.body.decode(), keep_blank_values=True)

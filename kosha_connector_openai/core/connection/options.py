@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kosha_connector_openai.errors import Fault, SetupError
-from kosha_connector_openai.http import Origin, parse_server
+from kosha_connector_openai.http import FRAMING, Origin, parse_server
 from kosha_connector_openai.manifest import Limits, Retries, Timeouts
 from kosha_connector_openai.secrets import SecretReference
 from kosha_connector_openai.text import escape, nearest
@@ -19,13 +19,8 @@ from kosha_connector_openai.text import escape, nearest
 EngineName = Literal["auto", "httpx", "httpx2", "aiohttp"]
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}")
-_NOT_OURS: Final = frozenset(
-    {
-        *("accept-encoding", "authorization", "connection", "content-encoding", "content-length", "content-type", "cookie", "expect"),
-        *("host", "keep-alive", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"),
-    }
-)
-"""Headers of the message itself, and of the credential: a second one would be read otherwise by another server."""
+_NOT_OURS: Final = FRAMING | {"accept-encoding", "authorization", "cookie", "proxy-authorization"}
+"""Headers of the message itself, and of the credential."""
 
 
 class Options(BaseModel):

@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from kosha_connector_openai.text import essence
+
 OCTETS: Final = "application/octet-stream"
 _NAME_LENGTH: Final = 200
 _WORD: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
@@ -61,7 +63,7 @@ def is_content_type(text: object) -> bool:
 
 def default_name(head: bytes = b"", content_type: str = "") -> str:
     """A name for a file that has none; the extension comes from its content type or its first bytes."""
-    declared = _EXTENSIONS.get(content_type.partition(";")[0].strip().lower())
+    declared = _EXTENSIONS.get(essence(content_type))
     return "file" + (declared or next((extension for magic, extension in _MAGIC if magic.match(head)), ".bin"))
 
 

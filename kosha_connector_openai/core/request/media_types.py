@@ -13,7 +13,7 @@ from kosha_connector_openai.core.request.parameters import write_query
 from kosha_connector_openai.core.request.value_text import field_name, flatten, scalar_text
 from kosha_connector_openai.errors import Fault, InputError
 from kosha_connector_openai.openapi import Encoding, MediaType, Parameter
-from kosha_connector_openai.text import encode, escape
+from kosha_connector_openai.text import encode, escape, essence
 
 BODY: Final = "/body"
 """Where a body stands among the inputs when it is not an object."""
@@ -108,15 +108,11 @@ def write_body(
     holds no references.
     """
     table = WRITERS if writers is None else writers
-    name = _essence(media_type.name)
+    name = essence(media_type.name)
     kind = name.partition("/")[0]
     keys = (name, "application/*+json" if name.endswith("+json") else name, f"{kind}/*", "*/*")
     write = next((table[key] for key in keys if key in table), _write_octets)
     return write(value, media_type, policy, is_file or _by_schema(media_type))
-
-
-def _essence(name: str) -> str:
-    return name.partition(";")[0].strip().lower()
 
 
 def _is_json(name: str) -> bool:
@@ -196,7 +192,7 @@ def _form_pairs(name: str, value: Any, encoding: Encoding) -> str:
     """The pairs of one property, joined."""
     if value is None:
         return ""
-    if encoding.style is not None or _is_json(_essence(encoding.content_type or "")):
+    if encoding.style is not None or _is_json(essence(encoding.content_type or "")):
         style = encoding.style or "form"
         parameter = Parameter(
             name=name,
@@ -228,7 +224,7 @@ def _parts(name: str, value: Any, encoding: Encoding, policy: FilePolicy, *, fil
     pointer = f"/{escape(name)}"
     if value is None:
         return
-    if _is_json(_essence(encoding.content_type or "")):
+    if _is_json(essence(encoding.content_type or "")):
         yield Part(name, encode(value), content_type=encoding.content_type)
     elif files and isinstance(value, list):
         key = name if name.endswith("[]") else f"{name}[]"

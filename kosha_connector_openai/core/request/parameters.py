@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote
 
 from kosha_connector_openai.core.request.value_text import flatten, items, refuse, scalar_text
 from kosha_connector_openai.errors import Fault, InputError
+from kosha_connector_openai.http import PROTECTED
 from kosha_connector_openai.openapi import Parameter
 from kosha_connector_openai.text import encode, escape
 
@@ -23,17 +24,6 @@ MAX_HEADER: Final = 8 * 1024
 MAX_ITEMS: Final = MAX_URL // 2
 """More items cannot fit: each takes a character and a separator."""
 
-PROTECTED_HEADERS: Final = frozenset(
-    {
-        "accept", "accept-charset", "accept-encoding", "api-key", "authorization", "connection",
-        "content-encoding", "content-length", "content-type", "cookie", "cookie2", "date", "expect",
-        "forwarded", "host", "http2-settings", "keep-alive", "origin", "referer", "set-cookie", "te",
-        "trailer", "transfer-encoding", "upgrade", "via", "x-api-key", "x-auth-token", "x-goog-api-key",
-        "x-http-method", "x-http-method-override", "x-method-override", "x-original-url", "x-real-ip",
-        "x-rewrite-url",
-    }
-)  # fmt: skip
-"""Headers that only the connection and the transport write, even where they are declared as inputs."""
 _PROTECTED_PREFIXES: Final = ("proxy-", "sec-", "x-amz-", "x-forwarded-", "x-ms-authorization-")
 
 _VARIABLE: Final = re.compile(r"\{([^{}]+)\}")
@@ -149,7 +139,7 @@ def write_headers(parameters: Sequence[Parameter], values: Mapping[str, Any]) ->
 def is_protected(name: str) -> bool:
     """Whether workflow data may not set this header, whatever its case and blanks; ``_`` counts as ``-``."""
     plain = re.sub(r"[\s\x00-\x1f:]", "", name).lower().replace("_", "-")
-    return plain in PROTECTED_HEADERS or plain.startswith(_PROTECTED_PREFIXES)
+    return plain in PROTECTED or plain.startswith(_PROTECTED_PREFIXES)
 
 
 _DOTS: Final = ("dot-segment", "would lead to another path.", "Give the plain identifier.")

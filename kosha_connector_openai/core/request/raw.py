@@ -13,7 +13,7 @@ from kosha_connector_openai.core.request.media_types import BytesBody
 from kosha_connector_openai.core.request.parameters import check_segment, is_protected
 from kosha_connector_openai.core.request.request import MAX_TARGET, Request
 from kosha_connector_openai.errors import Fault, InputError
-from kosha_connector_openai.text import JsonTextError, decode, escape
+from kosha_connector_openai.text import JsonTextError, decode, escape, essence
 
 _VARIABLE: Final = re.compile(r"\{([^{}]+)\}")
 _QUERY: Final = re.compile(r"[!\"$-~]*")
@@ -47,7 +47,7 @@ class RawInputs:
 
     def fields(self) -> Mapping[str, Any]:
         """The fields of a whole JSON body; none of another body, which is not read."""
-        if not isinstance(self.body, BytesBody) or not (self.body.content_type or "").partition(";")[0].strip().lower().endswith("json"):
+        if not isinstance(self.body, BytesBody) or not essence(self.body.content_type or "").endswith("json"):
             return {}
         try:
             value = decode(self.body.content)

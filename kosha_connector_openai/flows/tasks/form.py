@@ -14,7 +14,7 @@ from kosha_connector_openai.core.request import FileInput, FilePolicy, read_file
 from kosha_connector_openai.errors import Fault, InputError
 from kosha_connector_openai.manifest.parts import FileRule, Input, TaskRules
 from kosha_connector_openai.schema import SchemaValidator
-from kosha_connector_openai.text import escape
+from kosha_connector_openai.text import escape, essence
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _BINARY: Final = {"type": "string", "format": "binary"}
@@ -89,7 +89,7 @@ def _file_faults(value: Any, rule: FileRule | None, pointer: str) -> Iterator[Fa
 def open_file(value: Any, rule: FileRule, pointer: str, policy: FilePolicy) -> FileInput:
     """A file input, its size and type within the rule; raises InputError."""
     file = read_file_input(value, pointer, policy)
-    if rule.types and file.content_type.partition(";")[0] not in rule.types:
+    if rule.types and essence(file.content_type) not in rule.types:
         raise InputError(
             "The file cannot be used.", [Fault(pointer, "type", "is of another type.", f"Use {', '.join(rule.types)}.", list(rule.types))]
         )

@@ -12,6 +12,7 @@ from kosha_connector_openai.flows.workflows.expressions import MISSING, find
 from kosha_connector_openai.flows.workflows.model import Replacement, StepBody
 from kosha_connector_openai.flows.workflows.scope import Known, StepExchange
 from kosha_connector_openai.flows.workflows.templates import Omitted, Unfilled
+from kosha_connector_openai.text import essence
 
 
 def fill_step(known: Known, exchange: StepExchange, action: Action | None) -> dict[str, Any]:
@@ -83,8 +84,8 @@ def _with_body(inputs: dict[str, Any], exchange: StepExchange, body: StepBody, a
 def _check_type(action: Action, inputs: dict[str, Any], body: StepBody) -> None:
     """Of several media types, the inputs must mean the one that the document names."""
     media_type = action.check(inputs).media_type
-    wanted = str(body.content_type).partition(";")[0].strip().lower()
-    if media_type is not None and media_type.name.partition(";")[0].strip().lower() != wanted:
+    wanted = essence(str(body.content_type))
+    if media_type is not None and essence(media_type.name) != wanted:
         pointer = f"{body.pointer}/contentType"
         fault = Fault(pointer, "const", f"does not fit the payload, which is sent as {media_type.name}.", "A file is what makes a form.")
         raise InputError("The payload would be sent in another media type.", [fault], pointer=pointer)

@@ -12,7 +12,7 @@ from kosha_connector_openai.flows.workflows.name_check import NameScope
 from kosha_connector_openai.flows.workflows.node import Keys, Node
 from kosha_connector_openai.flows.workflows.targets import Target
 from kosha_connector_openai.flows.workflows.templates import Template, read_template
-from kosha_connector_openai.text import loads_strict
+from kosha_connector_openai.text import essence, loads_strict
 
 _BODY: Final = Keys((), ("contentType", "payload", "replacements"))
 _REPLACEMENT: Final = Keys(("target", "value"))
@@ -41,7 +41,7 @@ def read_body(node: Node, target: Target, place: NameScope) -> StepBody:
 def _check_type(node: Node, target: Target) -> None:
     assert target.action is not None
     known = [form.media_type.name for form in target.action.inputs.bodies]
-    if str(node.value).partition(";")[0].strip().lower() not in [name.partition(";")[0].strip().lower() for name in known]:
+    if essence(str(node.value)) not in [essence(name) for name in known]:
         node.fault("enum", "is not a media type that the operation takes.", f"It takes {' or '.join(known)}.")
 
 

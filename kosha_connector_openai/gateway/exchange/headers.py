@@ -7,15 +7,14 @@ from collections.abc import Callable, Iterable
 from fnmatch import translate
 from typing import Final, Generic, TypeVar
 
+from kosha_connector_openai.http import CREDENTIALS, HOP_BY_HOP
 from kosha_connector_openai.manifest.parts import RelayRules
 
 T = TypeVar("T")
 Pairs = Iterable[tuple[bytes, bytes]]
 _REMEMBERED: Final = 2_048
-_NEVER: Final = frozenset(
-    {"connection", "keep-alive", "proxy-authenticate", "set-cookie", "set-cookie2", "te", "trailer", "transfer-encoding", "upgrade"}
-)
-"""Of one connection alone (RFC 9110, section 7.6.1), or private; no list lets them through."""
+_NEVER: Final = HOP_BY_HOP | CREDENTIALS
+"""No list lets them through."""
 _LONGEST: Final = 8 * 1024
 
 

@@ -22,6 +22,7 @@ from kosha_connector_openai.gateway.observe import ExchangeRecord
 from kosha_connector_openai.gateway.records import Caller, ErrorResponse, Owners, Receive
 from kosha_connector_openai.gateway.replies import HIDDEN, bad_fields, bad_input, of_error, refused_field
 from kosha_connector_openai.gateway.routes import Route
+from kosha_connector_openai.text import essence
 
 
 class Passage:
@@ -123,7 +124,7 @@ class Passage:
             self._found([*faults, *self._bodiless()] if strict else faults)
             await self._empty()
             return BytesBody(b"", content_type or None) if content_type and self._route.method not in ("GET", "HEAD") else None
-        kind = content_type.partition(";")[0].strip().lower()
+        kind = essence(content_type)
         form = self._route.forms.get(kind)
         self._check_type(kind, known=form is not None)
         is_json = kind.endswith("json") or not self._route.forms
@@ -162,7 +163,7 @@ class Passage:
     async def _json(self, content_type: str, limit: int, faults: list[Fault]) -> BytesBody:
         context, caller = self._context, self._caller
         raw = await read_whole(self._receive, self._patience, limit, context.limits.body_idle, self._take)
-        form = self._route.forms.get(content_type.partition(";")[0].strip().lower())
+        form = self._route.forms.get(essence(content_type))
         value: Any = None
         try:
             value = await validation.read_json(raw, limit) if raw or form else None

@@ -13,7 +13,7 @@ from kosha_connector_openai.openapi.diff.schemas import Note, SchemaComparison
 from kosha_connector_openai.openapi.diff.shape import Shapes
 from kosha_connector_openai.openapi.document import Document
 from kosha_connector_openai.openapi.operation import MediaType, Operation, Parameter, Response
-from kosha_connector_openai.text import escape
+from kosha_connector_openai.text import escape, essence
 
 Content = Mapping[str, MediaType]
 _WRITTEN_PLAIN: Final = frozenset({"string", "number", "boolean", "null"})
@@ -166,4 +166,4 @@ def _by_place(parameters: Iterable[Parameter]) -> dict[tuple[str, str], Paramete
 
 def _by_media_type(content: Content) -> dict[str, MediaType]:
     """By type without parameters, which know no case either (RFC 9110, section 8.3.1)."""
-    return {name.partition(";")[0].strip().lower(): media for name, media in content.items()}
+    return {essence(name): media for name, media in content.items()}

@@ -10,13 +10,13 @@ from yarl import URL
 
 from kosha_connector_openai.core.request.parameters import (
     MAX_ITEMS,
-    PROTECTED_HEADERS,
     is_protected,
     write_headers,
     write_path,
     write_query,
 )
 from kosha_connector_openai.errors import InputError
+from kosha_connector_openai.http import PROTECTED
 from kosha_connector_openai.openapi.operation import Parameter
 
 COLOURS = ["blue", "black", "brown"]
@@ -417,7 +417,7 @@ def test_header_names_are_tokens(name):
 
 def test_every_protected_name_is_lower_case():
     """The set is compared with names in lower case."""
-    assert {name.lower() for name in PROTECTED_HEADERS} == PROTECTED_HEADERS
+    assert {name.lower() for name in PROTECTED} == PROTECTED
 
 
 def test_cookies_are_refused():

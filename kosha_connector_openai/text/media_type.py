@@ -1,0 +1,8 @@
+"""Media types, as Content-Type names them (RFC 9110, section 8.3.1)."""
+
+from __future__ import annotations
+
+
+def essence(content_type: str) -> str:
+    """Returns type and subtype in lower case, without parameters (WHATWG MIME Sniffing, "essence"); "" for an empty text."""
+    return content_type.partition(";")[0].strip().lower()
