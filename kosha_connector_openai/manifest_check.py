@@ -14,7 +14,7 @@ from kosha_connector_openai.errors import ConnectorError, Fault, ManifestError
 from kosha_connector_openai.manifest import MANIFEST, Manifest, Part, PartName, file_in, read_part
 from kosha_connector_openai.manifest.parts import FormsPart, Jobs, Models, Outputs, Paging, Pickers, RelayRules, Tasks, Triggers
 from kosha_connector_openai.openapi import read_document
-from kosha_connector_openai.text import escape, nearest
+from kosha_connector_openai.text import nearest, to_pointer
 
 PARTS: Final[Mapping[PartName, type[Part]]] = {
     "forms": FormsPart,
@@ -193,7 +193,7 @@ def _is_among(name: str, catalog: Catalog, part: str) -> bool:
 
 
 def _unknown(keys: tuple[str, ...], name: str, kind: str, names: list[str]) -> tuple[str, Fault]:
-    pointer, near = "".join(f"/{escape(key)}" for key in keys), nearest(name, names)
+    pointer, near = to_pointer(keys), nearest(name, names)
     return pointer, Fault(pointer, "unknown", _WORDS[kind], f"Did you mean `{near}`?" if near else "")
 
 

@@ -13,11 +13,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kosha_connector_openai.connector import CallOptions, Connection, Connector, Result
-from kosha_connector_openai.core.result import at
 from kosha_connector_openai.errors import ConnectorError, Fault, InputError, PagingError
 from kosha_connector_openai.flows.links import link_inputs
 from kosha_connector_openai.manifest.parts import PageForm
-from kosha_connector_openai.text import escape
+from kosha_connector_openai.text import at, escape
 
 _LONGEST_CURSOR = 8_192
 _GO_ON = "What came before is kept; go on from the cursor, or ask for less."

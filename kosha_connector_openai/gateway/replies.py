@@ -20,7 +20,7 @@ from kosha_connector_openai.errors import (
     TruncatedReplyError,
 )
 from kosha_connector_openai.gateway.records import ErrorResponse, Send
-from kosha_connector_openai.text import essence
+from kosha_connector_openai.text import essence, tokens
 
 Headers = Iterable[tuple[bytes, bytes]]
 ID_HEADER: Final = b"x-kosha-request-id"
@@ -141,7 +141,6 @@ async def send_refusal(send: Send, refusal: ErrorResponse, request_id: str, more
 def _param(pointer: str) -> str:
     """A JSON Pointer as the error shape writes places: ``messages[0].role``."""
     text = ""
-    for token in pointer.split("/")[1:]:
-        name = token.replace("~1", "/").replace("~0", "~")
+    for name in tokens(pointer):
         text += f"[{name}]" if name.isdecimal() and text else f".{name}" if text else name
     return text[:200]

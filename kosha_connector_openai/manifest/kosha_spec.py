@@ -24,7 +24,7 @@ from kosha_connector_openai.manifest.manifest import (
     ResultRules,
 )
 from kosha_connector_openai.manifest.servers import Servers
-from kosha_connector_openai.text import JsonLimits, line_of, loads_strict, nearest
+from kosha_connector_openai.text import JsonLimits, line_of, loads_strict, nearest, to_pointer
 
 _LIMITS: Final = JsonLimits(bytes=1024 * 1024, depth=16, nodes=20_000)
 _SERVER, _AUTH_TYPE, _HEADER, _REFRESH = "SERVER_URL", "AUTH_TYPE", "API_KEY_HEADER_NAME", "REFRESH_TOKEN"
@@ -193,7 +193,7 @@ def _auth_flaws(path: tuple[int | str, ...], kind: str, names: list[str]) -> Ite
 
 
 def _fault(text: str, wrong: _Wrong) -> Fault:
-    pointer = "".join("/" + str(token).replace("~", "~0").replace("/", "~1") for token in wrong.path)
+    pointer = to_pointer(wrong.path)
     return Fault(pointer, wrong.rule, f"{wrong.message} (Line {line_of(text, wrong.path)}.)", wrong.fix)
 
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from kosha_connector_openai.errors import DocumentError, Fault, ManifestError
-from kosha_connector_openai.text import YamlLimits, load_yaml, nearest
+from kosha_connector_openai.text import YamlLimits, load_yaml, nearest, to_pointer
 
 _LIMITS = YamlLimits(bytes=4 * 1024 * 1024)
 
@@ -78,7 +78,7 @@ def _validated(raw: Any, model: type[P], name: str) -> P:
 
 
 def _fault(model: type[BaseModel], location: tuple[int | str, ...], rule: str, message: str) -> Fault:
-    pointer = "".join("/" + str(token).replace("~", "~0").replace("/", "~1") for token in location)
+    pointer = to_pointer(location)
     if rule != "extra_forbidden":
         return Fault(pointer, rule, f"{message}.")
     names = sorted(_names(model, location[:-1]))

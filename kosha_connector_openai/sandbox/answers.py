@@ -9,6 +9,7 @@ from typing import Any
 
 from kosha_connector_openai.connector import Action
 from kosha_connector_openai.schema import NOT_JSON, default_backend, sample
+from kosha_connector_openai.text import tokens
 
 
 class Answers:
@@ -76,6 +77,6 @@ def _properties(schema: Any, definitions: Mapping[str, Any], depth: int) -> set[
     if not isinstance(schema, Mapping) or depth > _DEEP:
         return set()
     found = set(schema.get("properties", ()))
-    reference = schema.get("$ref", "").rpartition("/")[2].replace("~1", "/").replace("~0", "~")
+    reference = tokens(schema.get("$ref", "#/"))[-1]
     branches = [*schema.get("allOf", ()), *schema.get("anyOf", ()), *schema.get("oneOf", ()), definitions.get(reference)]
     return found.union(*(_properties(branch, definitions, depth + 1) for branch in branches))

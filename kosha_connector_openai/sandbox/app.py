@@ -22,7 +22,6 @@ from kosha_connector_openai.sandbox.media import png
 from kosha_connector_openai.sandbox.message import Blob, Incoming, SandboxReply
 from kosha_connector_openai.sandbox.operations import Operations
 from kosha_connector_openai.sandbox.routes import NoRoute, RouteTable
-from kosha_connector_openai.sandbox.templates import point
 from kosha_connector_openai.text import load_yaml
 
 _CONTROL = "/__sandbox__"
@@ -158,7 +157,7 @@ class App:
     def _plan(self, request: Incoming) -> Any:
         try:
             wanted = json.loads(bytes(request.body))
-            self.faults.add(str(point(wanted, "/fault")), int(wanted.get("times", 1)), wanted.get("operation"))
+            self.faults.add(str(wanted.get("fault", "")), int(wanted.get("times", 1)), wanted.get("operation"))
         except (ValueError, TypeError, AttributeError):
             raise RequestFailure("unreadable", reason='Send {"fault": "429", "times": 1, "operation": null}.') from None
         return self.faults.waiting()

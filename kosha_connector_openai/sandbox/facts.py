@@ -19,9 +19,10 @@ from kosha_connector_openai.sandbox.answers import Answers
 from kosha_connector_openai.sandbox.audio import sound
 from kosha_connector_openai.sandbox.media import picture
 from kosha_connector_openai.sandbox.message import UploadedFile
-from kosha_connector_openai.sandbox.templates import ABSENT, point
+from kosha_connector_openai.sandbox.templates import ABSENT
 from kosha_connector_openai.sandbox.video import mp4
 from kosha_connector_openai.schema import sample
+from kosha_connector_openai.text import at
 
 EPOCH: Final = 1_735_689_600
 """The sandbox's clock starts here, 2025-01-01, and moves on a second with each request."""
@@ -62,8 +63,8 @@ class Scene:
 
     def ask(self, pointer: str, otherwise: Any = None) -> Any:
         """A value of the request; null counts as missing."""
-        found = point(self.get("request"), pointer)
-        return otherwise if found is ABSENT or found is None else found
+        found = at(self.get("request"), pointer)
+        return otherwise if found is None else found
 
 
 def _request(scene: Scene) -> Any:
@@ -120,7 +121,7 @@ def _refusal(scene: Scene) -> Any:
 
 def _whole(scene: Scene) -> str:
     rules = scene.words["text"]
-    made = (point(scene.bound.get("object", {}), pointer) for pointer in rules["made"])
+    made = (at(scene.bound.get("object", {}), pointer) for pointer in rules["made"])
     structured = next((text for text in made if isinstance(text, str)), None) or _structured(scene, rules)
     if structured is not None:
         return structured

@@ -20,6 +20,7 @@ from kosha_connector_openai.sandbox.routes import Match
 from kosha_connector_openai.sandbox.store import Item
 from kosha_connector_openai.sandbox.streams import events
 from kosha_connector_openai.sandbox.templates import ABSENT, render
+from kosha_connector_openai.text import tokens
 
 Values = Mapping[str, str]
 Template = Mapping[str, Any]
@@ -192,7 +193,6 @@ def _formed(forms: Mapping[str, Any], scene: Scene, status: int) -> SandboxReply
 def _dotted(pointer: str) -> str:
     """A JSON Pointer as the vendor writes it: ``messages[0].role``."""
     found = ""
-    for token in pointer.split("/")[1:]:
-        name = token.replace("~1", "/").replace("~0", "~")
+    for name in tokens(pointer):
         found += f"[{name}]" if name.isdigit() else f".{name}" if found else name
     return found

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
+from kosha_connector_openai.text import at
+
 _NAME = r"([a-z_]+)((?:/[^/\s{}]+)*)"
 _WHOLE = re.compile(rf"\${_NAME}")
 _INSIDE = re.compile(rf"\$\{{{_NAME}\}}")
@@ -45,18 +47,6 @@ def items(template: list[Any], facts: TemplateFacts) -> Iterator[Any]:
                 yield value
 
 
-def point(value: Any, pointer: str) -> Any:
-    """The value at a JSON Pointer, or ABSENT."""
-    for token in pointer.split("/")[1:]:
-        if isinstance(value, Mapping) and token in value:
-            value = value[token]
-        elif isinstance(value, list) and token.isdigit() and int(token) < len(value):
-            value = value[int(token)]
-        else:
-            return ABSENT
-    return value
-
-
 def _repeated(part: Any, facts: TemplateFacts) -> Iterator[tuple[Any, TemplateFacts]]:
     if not isinstance(part, Mapping) or not part.keys() & {"$each", "$if"}:
         yield part, facts
@@ -73,8 +63,8 @@ def _repeated(part: Any, facts: TemplateFacts) -> Iterator[tuple[Any, TemplateFa
 def _text(template: str, facts: TemplateFacts) -> Any:
     whole = _WHOLE.fullmatch(template)
     if whole:
-        return point(facts.get(whole[1]), whole[2])
-    return _INSIDE.sub(lambda found: _shown(point(facts.get(found[1]), found[2])), template)
+        return at(facts.get(whole[1]), whole[2], ABSENT)
+    return _INSIDE.sub(lambda found: _shown(at(facts.get(found[1]), found[2], ABSENT)), template)
 
 
 def _shown(value: Any) -> str:

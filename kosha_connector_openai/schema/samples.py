@@ -11,6 +11,7 @@ from kosha_connector_openai.core.actions import BODY, Action, BodyForm
 from kosha_connector_openai.errors import DocumentError, InputError
 from kosha_connector_openai.schema.backend import NOT_JSON, SchemaBackend, default_backend
 from kosha_connector_openai.schema.sample_scalars import numbers, texts
+from kosha_connector_openai.text import tokens
 
 FileMaker = Callable[[str], Any]
 Flat = dict[str, Any]
@@ -143,7 +144,7 @@ class _Sampler:
     def _target(self, reference: str) -> Any:
         if reference == "#":
             return self._root
-        return self._definitions.get(reference.rpartition("/")[2].replace("~1", "/").replace("~0", "~"), False)
+        return self._definitions.get(tokens(reference)[-1], False)
 
     def _is_one_of(self, schema: Any, value: Any) -> bool:
         """Whether just one branch fits (JSON Schema 2020-12, Core, section 10.2.1.3)."""

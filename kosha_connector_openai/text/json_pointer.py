@@ -3,6 +3,7 @@ or ``*[name=value]`` or ``*[name!=value]``, the objects among them that fit."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
@@ -10,6 +11,8 @@ from typing import Any, Final
 _OBJECT: Final = (dict, Mapping)
 _ARRAY: Final = (list, tuple)
 _ABSENT: Final = object()
+_INDEX: Final = re.compile(r"0|[1-9][0-9]{0,9}")
+"""An index has no leading zeros (section 4)."""
 _Step = tuple[str, str, str]
 """A token, or ``*`` with the name and the value that an item must have."""
 
@@ -30,26 +33,27 @@ def tokens(pointer: str) -> tuple[str, ...]:
     return tuple(map(_unescape, pointer.split("/")[1:]))
 
 
+def at(value: Any, path: str | Iterable[str | int], default: Any = None) -> Any:
+    """The value at a pointer, or at its tokens; ``default`` where nothing is there."""
+    for token in tokens(path) if isinstance(path, str) else path:
+        value = _member(value, token)
+        if value is _ABSENT:
+            return default
+    return value
+
+
 def resolve(value: Any, path: str | Iterable[str | int]) -> Any:
     """The value at a pointer, or at its tokens. Raises LookupError where nothing is there."""
-    for token in tokens(path) if isinstance(path, str) else path:
-        value = _member(value, token)
-        if value is _ABSENT:
-            raise LookupError(token)
-    return value
-
-
-def at(value: Any, path: str | Iterable[str | int]) -> Any:
-    """The value at a pointer, or at its tokens; None where nothing is there."""
-    for token in tokens(path) if isinstance(path, str) else path:
-        value = _member(value, token)
-        if value is _ABSENT:
-            return None
-    return value
+    found = at(value, path, _ABSENT)
+    if found is _ABSENT:
+        raise LookupError(path)
+    return found
 
 
 def find(value: Any, path: str) -> list[Any]:
     """Every value at a path, without nulls; empty where the path leads nowhere."""
+    if "*" not in path:
+        return [] if (only := at(value, path)) is None else [only]
     found = [value]
     for key, name, wanted in _steps(path):
         below: list[Any] = []
@@ -90,7 +94,7 @@ def _member(value: Any, token: str | int) -> Any:
     """The member of an object or the item of an array that a token names, or ``_ABSENT``."""
     if isinstance(value, _OBJECT):
         return value.get(token, _ABSENT)
-    if isinstance(value, _ARRAY) and (isinstance(token, int) or token.isdecimal()) and int(token) < len(value):
+    if isinstance(value, _ARRAY) and (isinstance(token, int) or _INDEX.fullmatch(token)) and 0 <= int(token) < len(value):
         return value[int(token)]
     return _ABSENT
 

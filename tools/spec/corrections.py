@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+from kosha_connector_openai.text import tokens
 from tools.spec.node import Node
 
 
@@ -38,8 +39,8 @@ def _locate(tree: Any, pointer: str) -> tuple[Any, Any]:
     """The container and the key that `pointer` names; raises `ValueError` when it names nothing."""
     holder: Any = {"": tree}
     key: Any = ""
-    for raw in pointer.split("/")[1:]:
-        holder, key = holder[key], raw.replace("~1", "/").replace("~0", "~")
+    for name in tokens(pointer):
+        holder, key = holder[key], name
         if isinstance(holder, list):
             key = int(key)
         if key not in (range(len(holder)) if isinstance(holder, list) else holder):

@@ -14,7 +14,7 @@ from kosha_connector_openai.errors import Fault, SetupError
 from kosha_connector_openai.http import FRAMING, Origin, parse_server
 from kosha_connector_openai.manifest import Limits, Retries, Timeouts
 from kosha_connector_openai.secrets import SecretReference
-from kosha_connector_openai.text import escape, nearest
+from kosha_connector_openai.text import escape, nearest, to_pointer
 
 EngineName = Literal["auto", "httpx", "httpx2", "aiohttp"]
 
@@ -63,7 +63,7 @@ def read_options(values: Mapping[str, Any]) -> Options:
         return Options.model_validate(values)
     except ValidationError as error:
         faults = [
-            Fault("/" + "/".join(str(token) for token in entry["loc"]), entry["type"], f"{entry['msg']}.", _near(entry["loc"]))
+            Fault(to_pointer(entry["loc"]), entry["type"], f"{entry['msg']}.", _near(entry["loc"]))
             for entry in error.errors(include_input=False)
         ]
     # Raised out here: inside, the library's error would stay its context, and that one holds the values.

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from kosha_connector_openai.core.result.sse import EventLimits as EventLimits
     from kosha_connector_openai.core.result.stream import Event as Event
     from kosha_connector_openai.core.result.stream import StreamReader as StreamReader
-    from kosha_connector_openai.core.result.stream import at as at
-    from kosha_connector_openai.core.result.stream import first as first
 else:
     __getattr__, __all__ = face(
         __name__,
@@ -37,6 +35,6 @@ else:
             "outcome": "Policy RANKS judge settle",
             "result": "Facts Result add_body_facts merge read_facts",
             "sse": "EventLimits",
-            "stream": "Event StreamReader at first",
+            "stream": "Event StreamReader",
         },
     )

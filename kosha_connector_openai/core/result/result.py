@@ -11,9 +11,10 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from kosha_connector_openai.core.result.file_sink import SavedFile
-from kosha_connector_openai.core.result.stream import Event, first, gather
+from kosha_connector_openai.core.result.stream import Event
 from kosha_connector_openai.errors import Fault
 from kosha_connector_openai.manifest import ResultRules
+from kosha_connector_openai.text import find, first_of
 
 Kind = Literal["json", "text", "bytes", "file", "events", "empty"]
 
@@ -132,7 +133,8 @@ def merge(headers: Sequence[tuple[str, str]]) -> dict[str, str]:
 
 def add_body_facts(result: Result, rules: ResultRules) -> None:
     """Notes the model, the usage and the text that a JSON answer holds."""
-    model, usage = first(result.value, rules.model), first(result.value, rules.usage)
+    model, usage = first_of(result.value, rules.model), first_of(result.value, rules.usage)
     result.model = model if isinstance(model, str) else None
     result.usage = usage if isinstance(usage, Mapping) else None
-    result.answer = next((text for pointer in rules.text if (text := gather(result.value, pointer))), "")
+    texts = ("".join(part for part in find(result.value, path) if isinstance(part, str)) for path in rules.text)
+    result.answer = next(filter(None, texts), "")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from kosha_connector_openai.core.result.sse import EventDecoder, EventLimits, ServerSentEvent
 from kosha_connector_openai.manifest import ResultRules, StreamRules
-from kosha_connector_openai.text import JsonTextError, decode
+from kosha_connector_openai.text import JsonTextError, at, decode, first_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ class StreamReader:
         return Event(kind, data, self._text(kind, data), raw.id)
 
     def _note(self, kind: str, data: Any) -> None:
-        model, usage = first(data, self._facts.model), first(data, self._facts.usage)
+        model, usage = first_of(data, self._facts.model), first_of(data, self._facts.usage)
         self.model = model if isinstance(model, str) else self.model
         self.usage = usage if isinstance(usage, Mapping) else self.usage
         error = at(data, self._rules.error) if self._rules.error else None
@@ -88,35 +87,3 @@ class StreamReader:
             if rule.type in (None, kind) and isinstance(found := at(data, rule.pointer), str):
                 return found
         return ""
-
-
-@lru_cache(maxsize=256)
-def _tokens(pointer: str) -> tuple[str, ...]:
-    """A JSON Pointer's reference tokens; the manifest's few pointers are used for every event."""
-    return tuple(token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:])
-
-
-def at(value: Any, pointer: str) -> Any:
-    """The value at a JSON Pointer, or None where nothing is there."""
-    for key in _tokens(pointer):
-        if isinstance(value, dict):
-            value = value.get(key)
-        elif isinstance(value, list) and key.isdigit() and int(key) < len(value):
-            value = value[int(key)]
-        else:
-            return None
-    return value
-
-
-def gather(value: Any, pointer: str) -> str:
-    """The texts at a JSON Pointer joined, a ``*`` in it standing for every item of an array; "" where there is none."""
-    head, star, rest = pointer.partition("/*")
-    found = at(value, head) if head else value
-    if star:
-        return "".join(gather(item, rest) for item in found) if isinstance(found, list) else ""
-    return found if isinstance(found, str) else ""
-
-
-def first(value: Any, pointers: Sequence[str]) -> Any:
-    """The first value that one of the pointers finds."""
-    return next((found for pointer in pointers if (found := at(value, pointer)) is not None), None)

@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
-from kosha_connector_openai.core.result import at, first
 from kosha_connector_openai.manifest.parts import Lines
-from kosha_connector_openai.text import JsonTextError, decode
+from kosha_connector_openai.text import JsonTextError, at, decode, first_of
 
 _LONGEST = 64 * 1024 * 1024
 """Bytes of one line."""
@@ -119,7 +118,7 @@ class LineTable:
         rules = self.rules
         status = at(value, rules.status) if rules.status else None
         key = key if key is not None else self._text(value)
-        return LineRow(key, index, status if isinstance(status, int) else None, at(value, rules.body), first(value, rules.error))
+        return LineRow(key, index, status if isinstance(status, int) else None, at(value, rules.body), first_of(value, rules.error))
 
     def _key(self, line: bytes) -> str | None:
         return self._text(_value(line))

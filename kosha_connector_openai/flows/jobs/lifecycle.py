@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from kosha_connector_openai.connector import CallOptions, Connection, Connector, Result
-from kosha_connector_openai.core.result import at
 from kosha_connector_openai.errors import (
     ApiError,
     ConnectorError,
@@ -24,6 +23,7 @@ from kosha_connector_openai.flows.jobs.handle import Handle, check_home, new_han
 from kosha_connector_openai.flows.jobs.state import GOES_ON, Schedule, Status, Tick, WaitOptions, job_of, kind_of, read_status
 from kosha_connector_openai.flows.paging import PagingOptions, Walk
 from kosha_connector_openai.manifest.parts import JobKind, Jobs
+from kosha_connector_openai.text import at
 
 MARK = "kosha_job"
 _FRESH = 3

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from kosha_connector_openai.connector import CallOptions
-from kosha_connector_openai.core.result import at, first
 from kosha_connector_openai.errors import ApiError, JobPendingError
 from kosha_connector_openai.flows.driving import Run, Steps
 from kosha_connector_openai.flows.jobs.batch_lines import LineTable
 from kosha_connector_openai.flows.jobs.lifecycle import Desk
 from kosha_connector_openai.flows.jobs.state import GOES_ON, Status, kind_of
 from kosha_connector_openai.manifest.parts import File, Items, Lines, Text, Value
+from kosha_connector_openai.text import at, first_of
 
 _GONE: Final = frozenset({403, 404, 410})
 
@@ -75,7 +75,7 @@ def fetch(desk: Desk, status: Status, out: Path | None = None, *, overwrite: boo
 
 def _value(wanted: _Wanted, rule: Value) -> Steps[tuple[Any, list[str]]]:
     yield from ()
-    return first(wanted.answer, rule.pointers), []
+    return first_of(wanted.answer, rule.pointers), []
 
 
 def _text(wanted: _Wanted, _: Text) -> Steps[tuple[Any, list[str]]]:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kosha_connector_openai.connector import Connection, Connector, Result
-from kosha_connector_openai.core.result import at, first
 from kosha_connector_openai.errors import ConnectorError, Fault, InputError, JobEndedError
 from kosha_connector_openai.flows.jobs.handle import Handle
 from kosha_connector_openai.manifest.parts import End, Hint, JobKind, Jobs, Poll, UploadKind
+from kosha_connector_openai.text import at, first_of
 
 GOES_ON = "It goes on upstream: resume from the handle, or cancel it."
 
@@ -146,7 +146,7 @@ def read_status(handle: Handle, kind: JobKind, result: Result) -> Status:
     done = [count for pointer in (progress.done if progress else ()) if isinstance(count := at(result.value, pointer), int)]
     total = at(result.value, progress.total) if progress and progress.total else None
     percent = at(result.value, progress.percent) if progress and progress.percent else None
-    error = first(result.value, kind.error) if end not in (None, "success") else None
+    error = first_of(result.value, kind.error) if end not in (None, "success") else None
     return Status(
         handle=handle.with_(phase="ended" if end not in (None, "needs_action") else "started", state=state[:200]),
         state=state,

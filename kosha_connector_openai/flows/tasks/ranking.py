@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from operator import mul
 from typing import Any
 
-from kosha_connector_openai.core.result import Result, at
+from kosha_connector_openai.core.result import Result
 from kosha_connector_openai.errors import MalformedReplyError
 from kosha_connector_openai.manifest.parts import Rank
+from kosha_connector_openai.text import at
 
 Vector = Sequence[float]
 

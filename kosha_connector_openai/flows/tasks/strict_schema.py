@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from kosha_connector_openai.core.result import at
 from kosha_connector_openai.errors import DocumentError, Fault, InputError
 from kosha_connector_openai.manifest.parts import StrictRules
 from kosha_connector_openai.schema import children, default_backend, json_type, with_children
-from kosha_connector_openai.text import escape
+from kosha_connector_openai.text import at, escape, tokens
 
 _FIXES: Final[Mapping[str, str]] = {
     "additionalProperties": "Name each property; where names are not known, ask for a list of objects with a name and a value.",
@@ -130,10 +129,9 @@ def _compile(schema: Mapping[str, Any], pointer: str) -> None:
 def _place(schema: Any, pointer: str) -> str:
     """A place in the user's own schema: an engine may have rewritten what it points into, but for the keyword at its end."""
     place, found = "", schema
-    for token in pointer.split("/")[1:]:
-        inner = at(found, f"/{token}")
-        if inner is not None:
-            place, found = f"{place}/{token}", inner
+    for token in tokens(pointer):
+        if (inner := at(found, (token,))) is not None:
+            place, found = f"{place}/{escape(token)}", inner
     return place
 
 

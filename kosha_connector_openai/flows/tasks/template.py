@@ -9,10 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from kosha_connector_openai.core.result import at
 from kosha_connector_openai.errors import Fault, InputError
 from kosha_connector_openai.manifest.parts import step
-from kosha_connector_openai.text import escape
+from kosha_connector_openai.text import at, escape
 
 Converter = Callable[[Any, str], Any]
 """Makes something of an input's value; it is told the input's pointer."""

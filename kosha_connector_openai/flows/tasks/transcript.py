@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from kosha_connector_openai.core.result import Result, at
+from kosha_connector_openai.core.result import Result
 from kosha_connector_openai.manifest.parts import Split
+from kosha_connector_openai.text import at
 
 
 @dataclass

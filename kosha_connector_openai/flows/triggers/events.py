@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kosha_connector_openai.connector import Connector
-from kosha_connector_openai.core.result import at
 from kosha_connector_openai.errors import EventError, Fault, InputError, ReplayError
 from kosha_connector_openai.flows.triggers.replay import ReplayGuard
 from kosha_connector_openai.flows.triggers.signature import Given, Headers, check_signature, read_keys
 from kosha_connector_openai.manifest.parts import EventKind, FollowUp, Triggers
 from kosha_connector_openai.schema import SchemaValidator
-from kosha_connector_openai.text import JsonLimits, JsonTextError, decode, nearest
+from kosha_connector_openai.text import JsonLimits, JsonTextError, at, decode, nearest
 
 _LONGEST = 200
 

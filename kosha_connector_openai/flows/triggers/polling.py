@@ -8,13 +8,12 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kosha_connector_openai.connector import Connection, Connector
-from kosha_connector_openai.core.result import at
 from kosha_connector_openai.errors import ApiError, Fault, InputError
 from kosha_connector_openai.flows.driving import Run, Steps, adrive, drive
 from kosha_connector_openai.flows.paging import PagingOptions, Walk
 from kosha_connector_openai.flows.triggers.events import NextCall, TriggerEvent
 from kosha_connector_openai.manifest.parts import JobKind, Jobs, PollRule, Triggers
-from kosha_connector_openai.text import escape, loads_strict, nearest
+from kosha_connector_openai.text import at, loads_strict, nearest, to_pointer
 
 _SLACK: Final = 600
 """Seconds that a list may lag behind, or its clock be off."""
@@ -131,10 +130,7 @@ def _state(given: Any, connector: Connector, name: str, inputs: dict[str, Any]) 
         try:
             given = PollState.model_validate(raw)
         except ValidationError as error:
-            faults = [
-                Fault("".join(f"/{escape(str(token))}" for token in entry["loc"]), entry["type"], f"{entry['msg']}.")
-                for entry in error.errors(include_input=False)
-            ]
+            faults = [Fault(to_pointer(entry["loc"]), entry["type"], f"{entry['msg']}.") for entry in error.errors(include_input=False)]
             given = None
         if given is None:
             raise InputError("This is no state of a poll.", faults, hint="Use the state as it was handed out.")

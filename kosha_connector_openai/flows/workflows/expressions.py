@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from kosha_connector_openai.text import at, tokens
+
 Kind = Literal["url", "method", "statusCode", "request", "response", "inputs", "outputs", "steps", "workflows", "source", "parameter"]
 NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 _BARE: Final[Mapping[str, Kind]] = {"$url": "url", "$method": "method", "$statusCode": "statusCode"}
@@ -72,22 +74,8 @@ def parse(text: str) -> Expression:
 
 
 def find(value: Any, path: Sequence[str | int]) -> Any:
-    """The value at the end of a path; MISSING where nothing is there. Indexes of arrays are written without leading zeros (RFC 6901)."""
-    for step in path:
-        if isinstance(value, Mapping) and isinstance(step, str):
-            value = value.get(step, MISSING)
-        elif isinstance(value, (list, tuple)) and (index := _index(step)) is not None and index < len(value):
-            value = value[index]
-        else:
-            return MISSING
-    return value
-
-
-def _index(step: str | int) -> int | None:
-    if isinstance(step, int):
-        return step if step >= 0 else None
-    plain = step.isascii() and step.isdecimal() and len(step) < 10 and (step == "0" or not step.startswith("0"))  # noqa: PLR2004
-    return int(step) if plain else None
+    """The value at the end of a path; MISSING where nothing is there."""
+    return at(value, path, MISSING)
 
 
 def pointer_tokens(text: str) -> tuple[str, ...]:
@@ -96,7 +84,7 @@ def pointer_tokens(text: str) -> tuple[str, ...]:
         raise ExpressionError("holds a JSON Pointer that does not begin with a slash.", "Write `#/name`.")
     if _ESCAPES.search(text):
         raise ExpressionError("holds a JSON Pointer with a bare `~`.", "Write `~0`.")
-    return tuple(token.replace("~1", "/").replace("~0", "~") for token in text.split("/")[1:])
+    return tokens(text)
 
 
 def _split(rest: str) -> tuple[str, tuple[str, ...]]:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kosha_connector_openai.core.result.sse import EventLimits
-from kosha_connector_openai.core.result.stream import Event, StreamReader, at, first, gather
+from kosha_connector_openai.core.result.stream import Event, StreamReader
 from kosha_connector_openai.errors import ReplyTooLargeError
 from kosha_connector_openai.manifest.manifest import ResultRules, StreamRules
 
@@ -150,47 +150,3 @@ def test_limits_are_kept() -> None:
     reader = StreamReader(RULES, FACTS, EventLimits(line=100, event=100, stream=1_000))
     with pytest.raises(ReplyTooLargeError):
         list(reader.feed(b"data: " + b"x" * 200))
-
-
-@pytest.mark.parametrize(
-    ("pointer", "expected"),
-    [
-        ("", {"a/b": {"~": [1, {"c": None}]}, "01": 5}),
-        ("/a~1b/~0/0", 1),
-        ("/a~1b/~0/1", {"c": None}),
-        ("/a~1b/~0/1/c", None),
-        ("/a~1b/~0/2", None),
-        ("/a~1b/~0/-", None),
-        ("/01", 5),
-        ("/01/x", None),
-        ("/none", None),
-    ],
-)
-def test_at(pointer: str, expected: Any) -> None:
-    """RFC 6901: escapes, indices, and None where nothing is."""
-    assert at({"a/b": {"~": [1, {"c": None}]}, "01": 5}, pointer) == expected
-
-
-def test_first() -> None:
-    """The first pointer that finds something; false and zero are something."""
-    assert first({"b": 0}, ["/a", "/b"]) == 0
-    assert first({"b": 0}, ["/a"]) is None
-
-
-@pytest.mark.parametrize(
-    ("pointer", "expected"),
-    [
-        ("/list/*/text", "ab"),
-        ("/list/*", ""),
-        ("/words/*", "xy"),
-        ("/deep/*/list/*/text", "ab"),
-        ("/one", "1"),
-        ("/none/*", ""),
-        ("/list", ""),
-    ],
-)
-def test_gather(pointer: str, expected: str) -> None:
-    """``*`` stands for each item of an array, in order; what is no text adds nothing."""
-    items = [{"text": "a"}, {"other": 1}, {"text": "b"}]
-    assert gather({"list": items, "words": ["x", 5, "y"], "deep": [{"list": items}], "one": "1"}, pointer) == expected
-    assert gather(["x", "y"], "/*") == "xy"
