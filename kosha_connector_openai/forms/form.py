@@ -40,7 +40,6 @@ class Form:
         """The fields in order. What is nested and has a name stands behind ``$ref``."""
         self._curated = curated
         self._names = names
-        self.wording = forms.wording
         self._definition = forms.define
         self._forms = forms
 
@@ -94,19 +93,19 @@ class Form:
         """JSON-ready inputs to try the form with, which its schema and the action's check accept. Raises DocumentError."""
         from kosha_connector_openai.forms.sample import form_sample  # noqa: PLC0415 - few ask for one
 
-        return form_sample(self, minimal=minimal)
+        return form_sample(self.action, self.fields, minimal=minimal)
 
     def to_json_schema(self) -> Node:
         """The form as JSON Schema 2020-12, with titles and conditions, for libraries that draw forms from schemas."""
         from kosha_connector_openai.forms.json_schema import json_schema  # noqa: PLC0415 - few draw with one
 
-        return json_schema(self)
+        return json_schema(self.action, self.fields, self.definitions, self._forms.wording)
 
     def to_ui_schema(self) -> Node:
         """What react-jsonschema-form needs beside the schema: widgets, order, hints."""
         from kosha_connector_openai.forms.ui_schema import ui_schema  # noqa: PLC0415
 
-        return ui_schema(self)
+        return ui_schema(self.fields, self.definition)
 
 
 class Forms(Mapping[str, Form]):

@@ -8,15 +8,14 @@ takes any text. A title is the field's label; a description is CommonMark and be
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from kosha_connector_openai.core.actions import Action
 from kosha_connector_openai.forms.labels import from_title
 from kosha_connector_openai.forms.shapes import Shaper
 from kosha_connector_openai.forms.unions import Discriminator, choices, collapse
+from kosha_connector_openai.forms.wording import Wording
 from kosha_connector_openai.schema import Flat, Flattener, Node, target
-
-if TYPE_CHECKING:
-    from kosha_connector_openai.forms.form import Form
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _MAPS: Final = ("properties", "patternProperties")
@@ -26,15 +25,15 @@ _FORMATS: Final = frozenset({"date", "date-time", "time", "duration", "email", "
 _ONE: Final = ("items", "additionalProperties", "not")
 
 
-def json_schema(form: Form) -> Node:
-    """The schema of a form; a new one each time."""
-    given = form.action.input_schema
-    drawing = _Drawing(form, given.get("$defs", {}))
-    fields = {field["name"]: field for field in form.fields}
-    out: Node = {"$schema": _DIALECT, "title": form.action.title, "description": form.action.summary, "type": "object"}
-    out["properties"] = {name: drawing.field(name, given["properties"].get(name, {"type": "object"}), fields[name]) for name in fields}
-    out["required"] = [field["name"] for field in form.fields if field["required"]]
-    out = _conditional(out, form.fields)
+def json_schema(action: Action, fields: list[Node], shapes: Mapping[str, Node], wording: Wording) -> Node:
+    """The schema of an action's form; ``shapes`` are the form's definitions by name. A new one each time."""
+    given = action.input_schema
+    drawing = _Drawing(given.get("$defs", {}), shapes, wording)
+    by_name = {field["name"]: field for field in fields}
+    out: Node = {"$schema": _DIALECT, "title": action.title, "description": action.summary, "type": "object"}
+    out["properties"] = {name: drawing.field(name, given["properties"].get(name, {"type": "object"}), by_name[name]) for name in by_name}
+    out["required"] = [field["name"] for field in fields if field["required"]]
+    out = _conditional(out, fields)
     definitions = {name: drawing.definition(name) for name in given.get("$defs", {})}
     return out | ({"$defs": definitions} if definitions else {})
 
@@ -42,11 +41,11 @@ def json_schema(form: Form) -> Node:
 class _Drawing:
     """One run over one action's schema."""
 
-    def __init__(self, form: Form, definitions: Mapping[str, Any]) -> None:
-        self._shapes = form.definitions
-        self._wording = form.wording
+    def __init__(self, definitions: Mapping[str, Any], shapes: Mapping[str, Node], wording: Wording) -> None:
+        self._shapes = shapes
+        self._wording = wording
         self._flattener = Flattener(definitions)
-        self._shaper = Shaper(self._flattener, form.wording, lambda node, definition: [])
+        self._shaper = Shaper(self._flattener, wording, lambda node, definition: [])
         self._definitions = definitions
 
     def field(self, name: str, schema: Any, field: Node) -> Node:

@@ -5,33 +5,31 @@ from __future__ import annotations
 import base64
 import mimetypes
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from kosha_connector_openai.core.actions import Action, action_sample
 from kosha_connector_openai.errors import InputError
-from kosha_connector_openai.schema import Node, action_sample
-
-if TYPE_CHECKING:
-    from kosha_connector_openai.forms.form import Form
+from kosha_connector_openai.schema import Node
 
 
-def form_sample(form: Form, *, minimal: bool = True) -> dict[str, Any]:
+def form_sample(action: Action, fields: list[Node], *, minimal: bool = True) -> dict[str, Any]:
     """JSON-ready inputs that the form's schema and the action's own check accept, files as data URLs (RFC 2397).
 
     ``minimal`` gives what is needed, and what the form shows first where an example of it is at hand. Raises DocumentError where the
     description gives no sample.
     """
-    needed = {field["name"] for field in form.fields if field["required"]}
-    made = action_sample(form.action, minimal=minimal)
-    plain = _json({name: value for name, value in made.items() if value is not None or name in needed}, form)
-    examples = {field["name"]: field["example"] for field in form.fields if "example" in field}
+    needed = {field["name"] for field in fields if field["required"]}
+    made = action_sample(action, minimal=minimal)
+    plain = _json({name: value for name, value in made.items() if value is not None or name in needed}, fields)
+    examples = {field["name"]: field["example"] for field in fields if "example" in field}
     if minimal:
-        main = {field["name"] for field in form.fields if field["group"] == "main"}
+        main = {field["name"] for field in fields if field["group"] == "main"}
         examples = {name: value for name, value in examples.items() if name in main or name in plain}
-    found = allowed(form.fields, {**plain, **examples})
+    found = allowed(fields, {**plain, **examples})
     try:
-        form.action.check(found)
+        action.check(found)
     except InputError:
-        return allowed(form.fields, plain)
+        return allowed(fields, plain)
     return found
 
 
@@ -55,9 +53,9 @@ def holds(test: Node, inputs: Mapping[str, Any], defaults: Mapping[str, Any]) ->
     return inputs.get(name, defaults.get(name)) in test["in"]
 
 
-def _json(inputs: Mapping[str, Any], form: Form) -> dict[str, Any]:
-    fields = {field["name"]: field for field in form.fields}
-    return {name: _plain(value, fields.get(name, {}).get("file", {})) for name, value in inputs.items()}
+def _json(inputs: Mapping[str, Any], fields: list[Node]) -> dict[str, Any]:
+    files = {field["name"]: field.get("file", {}) for field in fields}
+    return {name: _plain(value, files.get(name, {})) for name, value in inputs.items()}
 
 
 def _plain(value: Any, rules: Mapping[str, Any]) -> Any:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from kosha_connector_openai.schema import Node
-
-if TYPE_CHECKING:
-    from kosha_connector_openai.forms.form import Form
 
 _WIDGETS: Final[Mapping[str, str]] = {
     "multiline": "textarea", "slider": "range", "file": "file", "multi-select": "checkboxes",
@@ -20,12 +17,12 @@ _DEEPEST: Final = 5
 _ROWS: Final = 4
 
 
-def ui_schema(form: Form) -> Node:
-    """The uiSchema of a form; a new one each time."""
-    reader = _Reader(form.definition)
-    out: Node = {"ui:order": [*(field["name"] for field in form.fields), "*"], "ui:submitButtonOptions": {"submitText": "Check"}}
+def ui_schema(fields: list[Node], definition: Callable[[str], Node]) -> Node:
+    """The uiSchema of a form with these fields; ``definition`` gives the shape that a ``$ref`` leads to. A new one each time."""
+    reader = _Reader(definition)
+    out: Node = {"ui:order": [*(field["name"] for field in fields), "*"], "ui:submitButtonOptions": {"submitText": "Check"}}
     out["ui:globalOptions"] = {"enableMarkdownInDescription": True}
-    for field in form.fields:
+    for field in fields:
         out[field["name"]] = reader.field(field) | {"ui:options": _options(field)}
     return out
 

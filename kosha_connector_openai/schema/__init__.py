@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from kosha_connector_openai.schema.references import reference_target as reference_target
     from kosha_connector_openai.schema.references import reference_tokens as reference_tokens
     from kosha_connector_openai.schema.references import refused as refused
-    from kosha_connector_openai.schema.samples import action_sample as action_sample
     from kosha_connector_openai.schema.samples import sample as sample
+    from kosha_connector_openai.schema.samples import samples as samples
+    from kosha_connector_openai.schema.samples import with_files as with_files
     from kosha_connector_openai.schema.validator import Report as Report
     from kosha_connector_openai.schema.validator import SchemaValidator as SchemaValidator
 else:
@@ -49,7 +50,7 @@ else:
             "messages": "a_type json_type safe",
             "reader": "SchemaReader",
             "references": "Tokens circle follow is_flagged keeps_neighbours reference_target reference_tokens refused",
-            "samples": "action_sample sample",
+            "samples": "sample samples with_files",
             "validator": "Report SchemaValidator",
         },
     )

@@ -1,4 +1,4 @@
-"""Sample values: what an action takes and gives, made from its schemas alone, always the same ones."""
+"""Sample values of a schema, made from it alone, always the same ones."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from itertools import islice, product
 from typing import Any, Final
 
-from kosha_connector_openai.core.actions import BODY, Action, BodyForm
-from kosha_connector_openai.errors import DocumentError, InputError
+from kosha_connector_openai.errors import DocumentError
 from kosha_connector_openai.schema.backend import NOT_JSON, SchemaBackend, default_backend
 from kosha_connector_openai.schema.sample_scalars import numbers, texts
 from kosha_connector_openai.text import tokens
@@ -22,7 +21,6 @@ _TRIES: Final = 200
 _MOST_ITEMS: Final = 1_000
 _DEPTH: Final = 4
 """Levels of optional properties."""
-_FILE: Final = ("sample.txt", b"sample\n")
 _SHAPES: Final = (
     ("object", ("properties", "required", "additionalProperties", "minProperties")),
     ("array", ("items", "prefixItems", "minItems", "uniqueItems")),
@@ -38,48 +36,21 @@ def sample(schema: Mapping[str, Any], *, seed: str = "", minimal: bool = False, 
     values of binary fields from their names. Raises DocumentError where no value is found.
     """
     check = default_backend().compile(schema)
-    sampler = _Sampler(schema, seed, optional=not minimal, nulls=minimal)
-    for value in islice(sampler.values(schema, "sample"), _TRIES):
-        if _accepts(check.is_valid, _filled(value, str)):
-            return _filled(value, file or str)
+    for value in samples(schema, seed=seed, optional=not minimal, nulls=minimal):
+        if _accepts(check.is_valid, with_files(value, str)):
+            return with_files(value, file or str)
     raise DocumentError("No sample value can be made for this schema.")
 
 
-def action_sample(action: Action, *, minimal: bool = True) -> dict[str, Any]:
-    """Flat inputs that the action's own ``check`` accepts, files as ``(name, bytes)``; ``minimal`` leaves optional ones out.
-
-    Raises DocumentError where none are found.
-    """
-    schemas = [_input_schema(action, form) for form in action.inputs.bodies] or [action.input_schema]
-    for schema in schemas:
-        sampler = _Sampler(schema, "", optional=not minimal, nulls=False)
-        for value in islice(sampler.values(schema, "sample"), _TRIES):
-            inputs = _filled(value, lambda name: _FILE)
-            if _accepts(lambda value: action.check(value) is not None, inputs):
-                return dict(inputs)
-    raise DocumentError(f"No sample inputs can be made for {action.id}.", pointer=action.operation.pointer)
-
-
-def _input_schema(action: Action, form: BodyForm) -> Mapping[str, Any]:
-    """The inputs of one body form: what is required together stays together, which one flat schema cannot say."""
-    flat, parameters = action.input_schema, action.inputs.parameters
-    needed = action.operation.request_body is not None and action.operation.request_body.required
-    required = [name for name, parameter in parameters.items() if parameter.required]
-    if not (needed and form.is_flat):
-        return {**flat, "required": [*required, BODY] if needed else required}
-    body = form.json_schema
-    return {
-        "properties": {name: flat["properties"][name] for name in parameters},
-        "required": required,
-        "allOf": [{key: value for key, value in body.items() if key != "$defs"}],
-        "$defs": {**flat.get("$defs", {}), **body.get("$defs", {})},
-    }
+def samples(schema: Mapping[str, Any], *, seed: str = "", optional: bool, nulls: bool = False) -> Iterator[Any]:
+    """Candidates in order of preference, at most 200, each to be completed by ``with_files`` and then checked."""
+    return islice(_Sampler(schema, seed, optional=optional, nulls=nulls).values(schema, "sample"), _TRIES)
 
 
 def _accepts(check: Callable[[Any], bool], value: Any) -> bool:
     try:
         return check(value)
-    except (InputError, *NOT_JSON):
+    except NOT_JSON:
         return False
 
 
@@ -90,13 +61,13 @@ class _File:
     name: str
 
 
-def _filled(value: Any, file: FileMaker) -> Any:
-    """The value with its files made."""
+def with_files(value: Any, file: FileMaker) -> Any:
+    """The candidate with a file made for each binary field, from the field's name."""
     if isinstance(value, _File):
         return file(value.name)
     if isinstance(value, dict):
-        return {key: _filled(item, file) for key, item in value.items()}
-    return [_filled(item, file) for item in value] if isinstance(value, list) else value
+        return {key: with_files(item, file) for key, item in value.items()}
+    return [with_files(item, file) for item in value] if isinstance(value, list) else value
 
 
 class _Sampler:
@@ -151,7 +122,7 @@ class _Sampler:
         if not isinstance(schema, Mapping) or "oneOf" not in schema:
             return True
         branches = {"oneOf": schema["oneOf"], "$defs": self._definitions}
-        return _accepts(self._backend.compile(branches).is_valid, _filled(value, str))
+        return _accepts(self._backend.compile(branches).is_valid, with_files(value, str))
 
     def _flat_values(self, flat: Flat, name: str, chain: tuple[str, ...], depth: int) -> Iterator[Any]:
         fits = self._backend.compile(_scalar_part(flat)).is_valid

@@ -17,8 +17,8 @@ import pytest
 from pytest_httpx import HTTPXMock, IteratorStream
 
 from kosha_connector_openai import CallOptions, Connection, Connector
+from kosha_connector_openai.core.actions.action_sample import action_sample
 from kosha_connector_openai.errors import ApiError, InputError, TransportError
-from kosha_connector_openai.schema.samples import action_sample
 from tests.recorder import Recorder, reply, silence
 
 ROOT = Path(__file__).parents[2]

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kosha_connector_openai import Connector, ConnectorError
+from kosha_connector_openai.core.actions.action_sample import action_sample
 from kosha_connector_openai.errors import DocumentError, InputError, SetupError
-from kosha_connector_openai.schema.samples import action_sample
 from kosha_connector_openai.text.json_text import loads_strict
 from tests.cap import capped
 from tests.recorder import Recorder, reply

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.core.actions.action import EVENT_STREAM as EVENT_STREAM
     from kosha_connector_openai.core.actions.action import RETIRED as RETIRED
     from kosha_connector_openai.core.actions.action import Action as Action
+    from kosha_connector_openai.core.actions.action_sample import action_sample as action_sample
     from kosha_connector_openai.core.actions.catalog import Catalog as Catalog
     from kosha_connector_openai.core.actions.inputs import ABSENT as ABSENT
     from kosha_connector_openai.core.actions.inputs import BODY as BODY
@@ -23,6 +24,7 @@ else:
         __name__,
         {
             "action": "Action EVENT_STREAM RETIRED",
+            "action_sample": "action_sample",
             "catalog": "Catalog",
             "inputs": "ABSENT BODY BodyForm Checked EXTRA_BODY is_file",
             "url_inputs": "TextInputs",

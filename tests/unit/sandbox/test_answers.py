@@ -12,13 +12,13 @@ from typing import Any
 import jsonschema
 import pytest
 
+from kosha_connector_openai.core.actions.action_sample import action_sample
 from kosha_connector_openai.core.request.files import FilePolicy
 from kosha_connector_openai.core.request.request import build_request
 from kosha_connector_openai.sandbox import DEFAULT_KEY
 from kosha_connector_openai.sandbox.app import App
 from kosha_connector_openai.sandbox.message import Blob, Incoming
 from kosha_connector_openai.sandbox.operations import Operations
-from kosha_connector_openai.schema.samples import action_sample
 
 CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Say hello to Ann!"}]}
 SAID = "Hello to Ann (sandbox)."

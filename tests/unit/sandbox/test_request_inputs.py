@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from kosha_connector_openai.core.actions.action_sample import action_sample
 from kosha_connector_openai.core.request.files import FilePolicy
 from kosha_connector_openai.core.request.request import build_request
 from kosha_connector_openai.sandbox.app import App
 from kosha_connector_openai.sandbox.message import Blob, Incoming, UploadedFile
 from kosha_connector_openai.sandbox.request_inputs import Reader, Unreadable, parts
-from kosha_connector_openai.schema.samples import action_sample
 
 MULTIPART = "multipart/form-data; boundary=B"
 

@@ -13,11 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kosha_connector_openai import Connector
+from kosha_connector_openai.core.actions.action_sample import action_sample
 from kosha_connector_openai.core.actions.catalog import Catalog
 from kosha_connector_openai.errors import DocumentError
 from kosha_connector_openai.openapi.document import read_document
 from kosha_connector_openai.schema.sample_scalars import pattern_texts
-from kosha_connector_openai.schema.samples import action_sample, sample
+from kosha_connector_openai.schema.samples import sample
 
 LIST = {
     "$ref": "#/$defs/node",
