@@ -67,4 +67,4 @@ def test_items_are_made_one_by_one() -> None:
 @pytest.mark.parametrize("pointer", ["/b", "/a/1", "/a/x", "/a/0/b/c"])
 def test_pointers_to_nothing(pointer: str) -> None:
     """A pointer that leads nowhere gives ABSENT."""
-    assert render(f"$a{pointer}", Facts(a={"a": [{"b": 7}]})) is ABSENT
+    assert render(f"$a{pointer}", TemplateFacts(a={"a": [{"b": 7}]})) is ABSENT
