@@ -1,0 +1,95 @@
+"""Names: of components, from where a class stands; of operations, as the vendor spells its ids, from ids.yaml."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+IDS = Path(__file__).parent / "ids.yaml"
+ROOT = "types"
+
+
+def component_names(dotted: Iterable[str]) -> dict[str, str]:
+    """Dotted name of a class -> name of its component, each once.
+
+    A class that gives its module its name keeps it; any other has its module's before its own. Where two would be the same, the one
+    nearer the root keeps the name and the others begin with their folders: a class deeper down never renames one above it.
+    """
+    found: dict[str, str] = {}
+    taken: set[str] = set()
+    for name in sorted(set(dotted), key=lambda name: (name.count("."), name)):
+        folders, plain = _folders(name), plain_name(name)
+        candidates = [camel(*folders[len(folders) - cut :]) + plain for cut in range(len(folders) + 1)]
+        chosen = next((one for one in candidates if one not in taken), "".join(part.capitalize() for part in name.split(".")))
+        taken.add(chosen)
+        found[name] = chosen
+    return found
+
+
+def plain_name(dotted: str) -> str:
+    """A component's name where no other has it."""
+    *_, module, name = dotted.split(".") if "." in dotted else ("", dotted)
+    main = camel(module)
+    if name.lower() == main.lower() or name.lower().startswith(main.lower()):
+        return name
+    return main + name
+
+
+def _folders(dotted: str) -> list[str]:
+    return [part for part in dotted.split(".")[:-2] if part != ROOT]
+
+
+def camel(*words: str) -> str:
+    """`session_create_params` as `SessionCreateParams`."""
+    return "".join(part[:1].upper() + part[1:] for word in words for part in re.split(r"[_\-]", word))
+
+
+@dataclass(frozen=True)
+class OperationIds:
+    """The table of ids.yaml: words of verbs and paths, and the ids that follow no rule."""
+
+    verbs: Mapping[str, str]
+    dropped: list[str]
+    singular: Mapping[str, str]
+    exceptions: Mapping[str, str]
+
+    def derive(self, method: str, path: str, function: str) -> str:
+        """An id such as `listAgentSessions`: the client's verb, and the path's nouns, the last one plural for a list."""
+        place = f"{method} {re.sub(r'{[^}]*}', '{}', path)}"
+        if place in self.exceptions:
+            return self.exceptions[place]
+        segments = [part for part in path.partition("?")[0].strip("/").split("/") if part not in self.dropped]
+        nouns = [part for part in segments if not part.startswith("{")]
+        verb, acts = self.verbs.get(function, function), function not in self.verbs
+        if acts and len(nouns) > 1 and nouns[-1] in (function, verb):
+            nouns, ends_open = nouns[:-1], segments[-2:-1] != [] and not segments[-2].startswith("{")
+        else:
+            ends_open = not segments[-1].startswith("{")
+        many = verb == "list" or (acts and ends_open)
+        words = [self._one(noun) for noun in nouns[:-1]] + [nouns[-1] if many else self._one(nouns[-1])]
+        name = camel(verb, *words)
+        return self._prefix(path) + name[0].lower() + name[1:]
+
+    def _prefix(self, path: str) -> str:
+        """What an id begins with whose path has a query of its own: `beta_` for `?beta=true`."""
+        return "".join(f"{pair.split('=')[0]}_" for pair in path.partition("?")[2].split("&") if pair)
+
+    def _one(self, noun: str) -> str:
+        """The singular of the last word of a segment."""
+        head, _, last = noun.rpartition("_")
+        for ending, single in self.singular.items():
+            if last.endswith(ending):
+                last = last.removesuffix(ending) + single
+                break
+        return f"{head}_{last}" if head else last
+
+
+def read_ids(path: Path = IDS) -> OperationIds:
+    """The table of ids.yaml."""
+    data: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return OperationIds(data["verbs"], data["dropped"], data["singular"], data["exceptions"])
