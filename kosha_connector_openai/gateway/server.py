@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 
-from kosha_connector_openai.gateway.observe import configure, metrics
+from kosha_connector_openai.gateway.observe import Metrics, configure
 from kosha_connector_openai.gateway.protocol import guarded
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class GatewayServer:
         self._service = service
         self._sockets = sockets
         self._main = _Uvicorn(_config(service.app, settings), service)
-        self._numbers = _Quiet(_config(_numbers(service.metrics), settings)) if len(sockets) > 1 else None
+        self._numbers = _Quiet(_config(_metrics_app(service.metrics), settings)) if len(sockets) > 1 else None
         self._level = settings.log_level
 
     def run(self) -> None:
@@ -137,15 +137,15 @@ class _Quiet(uvicorn.Server):
         yield
 
 
-def _numbers(numbers: metrics.Metrics) -> Any:
+def _metrics_app(metrics: Metrics) -> Any:
     """An application of one page, ``/metrics``: for a port that only this machine reaches."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             return
         found = scope["path"] == "/metrics" and scope["method"] == "GET"
-        headers = [(b"content-type", metrics.CONTENT_TYPE.encode()), (b"cache-control", b"no-store")]
+        headers = [(b"content-type", metrics.content_type.encode()), (b"cache-control", b"no-store")]
         await send({"type": "http.response.start", "status": 200 if found else 404, "headers": headers})
-        await send({"type": "http.response.body", "body": numbers.expose().encode() if found else b""})
+        await send({"type": "http.response.body", "body": metrics.expose() if found else b""})
 
     return app

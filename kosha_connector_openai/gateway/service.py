@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,7 @@ from kosha_connector_openai.core.connection import Connection
 from kosha_connector_openai.gateway.access import (
     Admission,
     Authenticator,
+    Kind,
     OriginPolicy,
     Ownership,
     make_ownership,
@@ -53,7 +55,8 @@ class Service:
         self._admission = Admission(
             calls=limits.calls_total, streams=limits.streams_total, queue=limits.queue, queue_seconds=limits.queue_seconds
         )
-        self.metrics.watch("kosha_gateway_places_taken", "Calls and streams under way.", "kind", self._taken)
+        for kind in self._admission.taken:
+            self.metrics.places(kind).set_function(partial(self._taken, kind))
         context = PagesContext(
             connector=connector,
             connections=connections,
@@ -114,8 +117,8 @@ class Service:
         if self._owners is not None:
             self._owners.close()
 
-    def _taken(self) -> dict[str, float]:
-        return {kind: float(number) for kind, number in self._admission.taken.items()}
+    def _taken(self, kind: Kind) -> float:
+        return float(self._admission.taken[kind])
 
 
 def make_service(connector: Connector, settings: Settings) -> Service:

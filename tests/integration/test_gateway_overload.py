@@ -59,7 +59,7 @@ async def test_overload_is_shed_and_forgotten():
             assert gateway.service._admission.waiting == 0
             after = [await call(1) for _ in range(3)]
             assert all(entry[1].status_code == 200 for entry in after)
-    assert 'status="429"' in gateway.service.metrics.expose()
+    assert b'status="429"' in gateway.service.metrics.expose()
 
 
 def test_a_reader_that_stops_holds_little(monkeypatch: pytest.MonkeyPatch):

@@ -36,24 +36,24 @@ class Observer:
 
     def _count(self, exchange: ExchangeRecord, used: Mapping[str, int]) -> None:
         metrics, operation = self._metrics, exchange.operation or OTHER
-        metrics.requests.add(operation, str(exchange.status))
-        metrics.seconds.observe(exchange.duration, operation)
+        metrics.requests(operation, str(exchange.status)).inc()
+        metrics.seconds(operation).observe(exchange.duration)
         if exchange.first_byte is not None:
-            metrics.first_byte.observe(exchange.first_byte, operation)
+            metrics.first_byte(operation).observe(exchange.first_byte)
         if exchange.upstream_status is not None:
-            metrics.upstream.add(operation, str(exchange.upstream_status))
+            metrics.upstream(operation, str(exchange.upstream_status)).inc()
         elif exchange.attempts:
-            metrics.failures.add(operation, exchange.outcome)
+            metrics.failures(operation, exchange.outcome).inc()
         if exchange.attempts > 1:
-            metrics.retries.add(operation, by=exchange.attempts - 1)
+            metrics.retries(operation).inc(exchange.attempts - 1)
         if exchange.outcome == "refused":
-            metrics.refused.add(exchange.refusal or str(exchange.status))
+            metrics.refused(exchange.refusal or str(exchange.status)).inc()
             if exchange.status in _SHED:
-                metrics.sheds.add(operation, str(exchange.status))
+                metrics.sheds(operation, str(exchange.status)).inc()
         for kind, number in used.items():
-            metrics.tokens.add(operation, kind, by=number)
-        metrics.received.add(operation, by=exchange.received)
-        metrics.sent.add(operation, by=exchange.sent)
+            metrics.tokens(operation, kind).inc(number)
+        metrics.received(operation).inc(exchange.received)
+        metrics.sent(operation).inc(exchange.sent)
 
 
 def counted(usage: Mapping[str, Any] | None) -> dict[str, int]:

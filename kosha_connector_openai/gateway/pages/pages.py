@@ -18,7 +18,7 @@ from starlette.responses import FileResponse, Response
 
 from kosha_connector_openai.errors import InputError
 from kosha_connector_openai.gateway.exchange import ClientLeft, DisconnectWatch
-from kosha_connector_openai.gateway.observe import metrics
+from kosha_connector_openai.gateway.observe import Metrics
 from kosha_connector_openai.gateway.pages.builder_api import BuilderApi
 from kosha_connector_openai.gateway.pages.catalog_api import CatalogApi, UploadedFile, owner
 from kosha_connector_openai.gateway.pages.description import ACCESS, served_document, service_document
@@ -59,7 +59,7 @@ class PagesContext:
     connections: Mapping[str, Connection]
     settings: Settings
     tries: Tries
-    metrics: metrics.Metrics
+    metrics: Metrics
     downloads: Downloads
     ready: Callable[[], bool]
     owners: Ownership | None = None
@@ -131,7 +131,8 @@ class OwnPages:
         return _json(200 if ready else 503, {"status": "ready"} if ready else _error("The service is stopping.", "overloaded"))
 
     async def _metrics(self, _: Request, __: Caller) -> Response:
-        return Response(self._context.metrics.expose(), headers={**_HEADERS, "content-type": metrics.CONTENT_TYPE})
+        metrics = self._context.metrics
+        return Response(metrics.expose(), headers={**_HEADERS, "content-type": metrics.content_type})
 
     async def _list(self, _: Request, __: Caller) -> Response:
         return _json(200, labels(self._context.connector))

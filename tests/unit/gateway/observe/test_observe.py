@@ -12,7 +12,7 @@ from kosha_connector_openai.errors import SetupError
 from kosha_connector_openai.gateway.observe import logs
 from kosha_connector_openai.gateway.observe.exchange_record import ExchangeRecord
 from kosha_connector_openai.gateway.observe.logs import AccessLog, configure, line
-from kosha_connector_openai.gateway.observe.metrics import Counter, Metrics
+from kosha_connector_openai.gateway.observe.metrics import Metrics
 from kosha_connector_openai.gateway.observe.observe import Observer, counted
 from kosha_connector_openai.gateway.observe.traces import Traces, make_traces
 
@@ -37,34 +37,47 @@ def exchange(**more: object) -> ExchangeRecord:
 
 
 def test_numbers_in_prometheus_text_format():
-    """Each family has HELP and TYPE; histograms are cumulative and end with +Inf; labels are escaped."""
+    """Each family has HELP and TYPE; histograms are cumulative and end with +Inf; labels are escaped; no times of creation."""
     metrics = Metrics()
-    metrics.requests.add("createEmbedding", "200", by=2)
-    metrics.seconds.observe(0.3, "createEmbedding")
-    metrics.seconds.observe(1e9, "createEmbedding")
-    metrics.refused.add('a"b\\c\nd')
-    metrics.watch("kosha_gateway_places", "Places.", "kind", lambda: {"call": 3})
-    text = metrics.expose()
-    assert 'kosha_gateway_requests_total{operation="createEmbedding",status="200"} 2\n' in text
-    assert 'kosha_gateway_request_seconds_bucket{operation="createEmbedding",le="0.25"} 0\n' in text
-    assert 'kosha_gateway_request_seconds_bucket{operation="createEmbedding",le="0.5"} 1\n' in text
-    assert 'kosha_gateway_request_seconds_bucket{operation="createEmbedding",le="+Inf"} 2\n' in text
-    assert 'kosha_gateway_request_seconds_count{operation="createEmbedding"} 2\n' in text
-    assert 'kosha_gateway_refused_total{reason="a\\"b\\\\c\\nd"} 1\n' in text
-    assert 'kosha_gateway_places{kind="call"} 3\n' in text
-    assert text.endswith("\n")
+    metrics.requests("createEmbedding", "200").inc(2)
+    metrics.seconds("createEmbedding").observe(0.3)
+    metrics.seconds("createEmbedding").observe(1e9)
+    metrics.refused('a"b\\c\nd').inc()
+    metrics.places("call").set_function(lambda: 3)
+    text = metrics.expose().decode()
+    assert 'kosha_gateway_requests_total{operation="createEmbedding",status="200"} 2.0\n' in text
+    assert 'kosha_gateway_request_seconds_bucket{le="0.25",operation="createEmbedding"} 0.0\n' in text
+    assert 'kosha_gateway_request_seconds_bucket{le="0.5",operation="createEmbedding"} 1.0\n' in text
+    assert 'kosha_gateway_request_seconds_bucket{le="+Inf",operation="createEmbedding"} 2.0\n' in text
+    assert 'kosha_gateway_request_seconds_count{operation="createEmbedding"} 2.0\n' in text
+    assert 'kosha_gateway_refused_total{reason="a\\"b\\\\c\\nd"} 1.0\n' in text
+    assert 'kosha_gateway_places_taken{kind="call"} 3.0\n' in text
+    assert "process_open_fds" in text
+    assert "_created" not in text
     names = [words.split()[2] for words in text.splitlines() if words.startswith("# TYPE")]
     assert len(names) == len(set(names))
+
+
+def test_each_service_has_numbers_of_its_own():
+    """Two services of one process count apart, and nothing is left in the library's registry of the process."""
+    from prometheus_client import REGISTRY
+
+    one, other = Metrics(), Metrics()
+    one.retries("createEmbedding").inc()
+    assert b"createEmbedding" in one.expose()
+    assert b"createEmbedding" not in other.expose()
+    assert [family.name for family in REGISTRY.collect() if family.name.startswith("kosha")] == []
 
 
 def test_series_are_bounded(monkeypatch: pytest.MonkeyPatch):
     """T38: whatever labels come, memory stays bounded."""
     monkeypatch.setattr("kosha_connector_openai.gateway.observe.metrics._MOST_SERIES", 3)
-    counter = Counter("c", "t", ("label",))
+    metrics = Metrics()
     for number in range(10):
-        counter.add(str(number))
-    assert len(list(counter.lines())) == 4
-    assert counter.value("other") == 7
+        metrics.refused(str(number)).inc()
+    lines = [line for line in metrics.expose().decode().splitlines() if line.startswith("kosha_gateway_refused_total{")]
+    assert len(lines) == 4
+    assert 'kosha_gateway_refused_total{reason="other"} 7.0' in lines
 
 
 def test_an_exchange_is_counted_and_written():
@@ -76,12 +89,17 @@ def test_an_exchange_is_counted_and_written():
     observe(exchange(attempts=3, usage={"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}))
     observe(exchange(status=429, outcome="refused", attempts=0, upstream_status=None, refusal="rate_limited"))
     observe(exchange(status=502, outcome="truncated_reply", upstream_status=None))
-    assert metrics.requests.value("createEmbedding", "200") == 1
-    assert metrics.retries.value("createEmbedding") == 2
-    assert metrics.tokens.value("createEmbedding", "input") == 5
-    assert metrics.tokens.value("createEmbedding", "output") == 7
-    assert metrics.sheds.value("createEmbedding", "429") == 1
-    assert metrics.failures.value("createEmbedding", "truncated_reply") == 1
+    text = metrics.expose().decode()
+    for sample in (
+        'requests_total{operation="createEmbedding",status="200"} 1.0',
+        'retries_total{operation="createEmbedding"} 2.0',
+        'tokens_total{kind="input",operation="createEmbedding"} 5.0',
+        'tokens_total{kind="output",operation="createEmbedding"} 7.0',
+        'shed_total{operation="createEmbedding",status="429"} 1.0',
+        'upstream_failures_total{operation="createEmbedding",reason="truncated_reply"} 1.0',
+        'received_bytes_total{operation="createEmbedding"} 30.0',
+    ):
+        assert f"kosha_gateway_{sample}\n" in text
     first, second, _ = map(json.loads, out.getvalue().splitlines())
     assert (first["operation"], first["status"], first["attempts"], first["tokens_input"]) == ("createEmbedding", 200, 3, 5)
     assert first["time"].endswith("Z")
