@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
@@ -148,8 +148,8 @@ class ManifestCheck:
     @cached_property
     def _values(self) -> dict[str, Any]:
         """The manifest and its parts as plain values, those that could be read."""
-        values: dict[str, Any] = {name: part.model_dump(by_alias=True) for name, part in self._read[0].items()}
-        return {"manifest": self._manifest.model_dump(by_alias=True), **values}
+        values: dict[str, Any] = {name: asdict(part) for name, part in self._read[0].items()}
+        return {"manifest": asdict(self._manifest), **values}
 
     @cached_property
     def _catalog(self) -> Catalog:

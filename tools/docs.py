@@ -11,6 +11,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ from kosha_connector_openai.flows.tasks import list_tasks
 from kosha_connector_openai.forms import format_schema
 from kosha_connector_openai.gateway import Settings
 from kosha_connector_openai.gateway.pages import ACCESS, service_document
-from kosha_connector_openai.manifest import Manifest
+from kosha_connector_openai.manifest import Manifest, json_schema
 from kosha_connector_openai.manifest.parts import FormsPart, JobKind, Jobs, Models, PageForm, Paging, Rule
 from tools import trigger_docs
 
@@ -158,12 +159,12 @@ def _result(kind: JobKind) -> str:
 
 def manifest_keys(_: Connector) -> str:
     """Every key of a manifest, a table for each of its parts."""
-    return models("connector.yaml", Manifest.model_json_schema())
+    return models("connector.yaml", json_schema(Manifest))
 
 
 def forms_part(_: Connector) -> str:
     """Every key of the part ``forms``."""
-    return models("forms.yaml", FormsPart.model_json_schema())
+    return models("forms.yaml", json_schema(FormsPart))
 
 
 def form_format(_: Connector) -> str:
@@ -208,7 +209,7 @@ def _type(part: Mapping[str, Any]) -> str:
 
 def defaults(connector: Connector) -> str:
     """The limits that a connection starts from."""
-    values = connector.manifest.defaults.model_dump()
+    values = asdict(connector.manifest.defaults)
     rows = [(code(f"{part}.{key}"), str(value).lower()) for part, entries in values.items() for key, value in entries.items()]
     return table(("Setting", "Default"), rows)
 
@@ -262,7 +263,7 @@ def tasks(connector: Connector) -> str:
 
 def gateway_settings(_: Connector) -> str:
     """Every setting of the gateway, a table for each of its parts."""
-    return models("The settings", Settings.model_json_schema())
+    return models("The settings", json_schema(Settings))
 
 
 def gateway_pages(_: Connector) -> str:
@@ -290,9 +291,9 @@ PARTS: Final[Mapping[str, Callable[[Connector], str]]] = {
     "presets": presets,
     "manifest-keys": manifest_keys,
     "paging": paging,
-    "paging-keys": lambda _: models("paging", Paging.model_json_schema()),
+    "paging-keys": lambda _: models("paging", json_schema(Paging)),
     "jobs": jobs,
-    "jobs-keys": lambda _: models("jobs", Jobs.model_json_schema()),
+    "jobs-keys": lambda _: models("jobs", json_schema(Jobs)),
     "forms-part": forms_part,
     "form-format": form_format,
     "defaults": defaults,
@@ -313,7 +314,7 @@ def renewed(text: str, connector: Connector) -> str:
 def editor_schema() -> str:
     """The JSON Schema of ``connector.yaml``, as editors read it."""
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "connector.yaml of a Kosha connector"}
-    return json.dumps(head | {key: value for key, value in Manifest.model_json_schema().items() if key != "title"}, indent=1) + "\n"
+    return json.dumps(head | {key: value for key, value in json_schema(Manifest).items() if key != "title"}, indent=1) + "\n"
 
 
 def main(arguments: Sequence[str]) -> int:

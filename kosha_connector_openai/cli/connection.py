@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -135,10 +135,10 @@ def _tuned(connector: Connector, options: Mapping[str, Any], choices: Choices) -
     read_options(options)  # a name that is no option must not reach the call below
     found, defaults = {**options, **_spec(choices), "any_path": True}, connector.manifest.defaults
     if choices.timeout is not None:
-        timeouts = found.get("timeouts") or defaults.timeouts.model_dump()
+        timeouts = found.get("timeouts") or asdict(defaults.timeouts)
         found["timeouts"] = {**timeouts, "total": choices.timeout, "stream_total": choices.timeout}
     if choices.attempts is not None:
-        found["retries"] = {**(found.get("retries") or defaults.retries.model_dump()), "attempts": choices.attempts}
+        found["retries"] = {**(found.get("retries") or asdict(defaults.retries)), "attempts": choices.attempts}
     if choices.engine is not None:
         found["engine"] = choices.engine
     return found

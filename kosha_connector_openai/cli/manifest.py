@@ -11,7 +11,7 @@ from kosha_connector_openai.cli import options as opt
 from kosha_connector_openai.cli.exit_codes import ExitCode
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import note, one_line, say_json
-from kosha_connector_openai.manifest import MANIFEST, Manifest, read_any_manifest, read_folder, write_kosha_spec
+from kosha_connector_openai.manifest import MANIFEST, Manifest, json_schema, json_value, read_any_manifest, read_folder, write_kosha_spec
 
 
 def manifest(
@@ -31,11 +31,11 @@ def manifest(
     if schema + kosha + (check is not None) > 1:
         raise typer.BadParameter("Choose one of --schema, --kosha and --check.")
     if schema:
-        say_json({"$schema": "https://json-schema.org/draft/2020-12/schema"} | Manifest.model_json_schema())
+        say_json({"$schema": "https://json-schema.org/draft/2020-12/schema"} | json_schema(Manifest))
     elif kosha:
         say_json(write_kosha_spec(session.connector.manifest))
     elif check is None:
-        say_json(session.connector.manifest.model_dump(mode="json"))
+        say_json(json_value(session.connector.manifest))
     else:
         _check(check, as_json=as_json)
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -137,7 +138,7 @@ def _with_connection(session: Session, settings: Settings, values: list[str] | N
     if settings.connections:
         raise typer.BadParameter("The settings file names the connections already.", param_hint="--connection" if file else "--set")
     found = connection.read_sources(session.connector, connection.Choices(values=values or (), file=file))
-    return settings.model_copy(update={"connections": {DEFAULT: ConnectionEntry(values=found.values, options=found.options)}})
+    return replace(settings, connections={DEFAULT: ConnectionEntry(values=found.values, options=found.options)})
 
 
 def _greeting(settings: Settings, service: Service, port: int) -> Iterator[str]:

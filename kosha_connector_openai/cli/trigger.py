@@ -48,11 +48,12 @@ def make_trigger(settings: dict[str, Any]) -> typer.Typer:
 def list_(ctx: typer.Context, as_json: opt.AsJson = False) -> None:
     """Lists the events that the API tells by webhook."""
     from kosha_connector_openai.flows.triggers import list_events  # noqa: PLC0415 - single calls need no triggers
+    from kosha_connector_openai.manifest import json_value  # noqa: PLC0415
 
     session: Session = ctx.obj
     events = list_events(session.connector)
     if as_json:
-        say_json({name: kind.model_dump(mode="json", exclude_none=True) for name, kind in events.items()})
+        say_json({name: json_value(kind, exclude_none=True) for name, kind in events.items()})
         return
     rows = [(name, kind.title, kind.fetch.action if kind.fetch else "", kind.summary) for name, kind in events.items()]
     say_table(("Event", "Title", "Then run", "When"), rows)

@@ -8,6 +8,7 @@ from typing import Any, Final
 from kosha_connector_openai.forms.labels import from_title, units
 from kosha_connector_openai.forms.shapes import TEXTS, Shaper
 from kosha_connector_openai.forms.wording import Facts, Wording
+from kosha_connector_openai.manifest import given
 from kosha_connector_openai.schema import Flat, Flattener, Node
 
 SPEC: Final = "spec"
@@ -115,8 +116,8 @@ def fits(widget: str, shape: Node) -> bool:
 
 def _file(out: Node, origin: dict[str, str], said: Facts) -> None:
     said_rules = said.get("file")
-    given = {name: getattr(said_rules, name) for name in said_rules.model_fields_set} if said_rules else {}
-    rules = {key: list(value) if isinstance(value, tuple) else value for key, value in given.items() if value}
+    facts = given(said_rules) if said_rules else {}
+    rules = {key: list(value) if isinstance(value, tuple) else value for key, value in facts.items() if value}
     out["file"] = {**out["file"], **rules}
     origin["file"] = OVERLAY if rules else DEFAULT
 

@@ -11,7 +11,7 @@ from kosha_connector_openai.core.actions import BODY, EXTRA_BODY, Action, Catalo
 from kosha_connector_openai.forms.fields import DEFAULT, OVERLAY, SPEC, FieldMaker
 from kosha_connector_openai.forms.pickers import PickerNames
 from kosha_connector_openai.forms.wording import Facts, Wording, facts
-from kosha_connector_openai.manifest import PartName
+from kosha_connector_openai.manifest import PartName, given
 from kosha_connector_openai.manifest.parts import ActionForm, FormsPart, Pickers
 from kosha_connector_openai.openapi import Definitions
 from kosha_connector_openai.schema import Flattener, Node
@@ -201,7 +201,7 @@ class Forms(Mapping[str, Form]):
         if group := _group(curated, name):
             found.append({"group": group})
         if old := action.overlay.fields.get(name):
-            found.append(old.model_dump(exclude_none=True))
+            found.append(given(old))
         if form := curated.fields.get(name):
             found.append(facts(form))
         if picker := self._pickers.get(action.id, name):

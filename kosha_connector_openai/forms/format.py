@@ -5,9 +5,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
-
-from kosha_connector_openai.manifest import Part
+from kosha_connector_openai.manifest import Field, Part, json_schema
 from kosha_connector_openai.manifest.parts import GroupName, Source, Visibility, Widget
 
 Type = Literal["string", "integer", "number", "boolean", "object", "array", "null", "any"]
@@ -79,7 +77,7 @@ class Variant(Shape):
     """One of several shapes of a value."""
 
     id: str = Field(description="Stable within its list: the discriminator's value, a type or a definition's name.")
-    label: str
+    label: str = Field()
     help: str = Field(default="", description="CommonMark: text, `code` and links.")
     when: dict[str, Any] = Field(description="A JSON Schema; the first variant whose schema a value fits is the value's.")
 
@@ -179,7 +177,7 @@ class FormDocument(Part):
 
 def format_schema() -> dict[str, Any]:
     """The format as JSON Schema 2020-12."""
-    schema = FormDocument.model_json_schema(by_alias=True)
+    schema = json_schema(FormDocument)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Form of a Kosha action, version 1"} | {
         key: value for key, value in schema.items() if key != "title"
     }

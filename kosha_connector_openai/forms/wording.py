@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from kosha_connector_openai.forms.labels import label
+from kosha_connector_openai.manifest import given
 from kosha_connector_openai.manifest.parts import FieldForm, FormsPart
 
 Facts = Mapping[str, Any]
@@ -78,7 +79,7 @@ class Wording:
 
 def facts(form: FieldForm) -> Facts:
     """What a curated field says, and nothing that it leaves out."""
-    return {name: getattr(form, name) for name in form.model_fields_set}
+    return given(form)
 
 
 class _Patterns:

@@ -270,7 +270,7 @@ def _wide(connection: Connection, most: int) -> Connection:
     """The connection with room for all that may be under way; whether it may is decided before, by admission."""
     if connection.options.limits is not None:
         return connection
-    return replace(connection, limits=connection.limits.model_copy(update={"connections": most}))
+    return replace(connection, limits=replace(connection.limits, connections=most))
 
 
 async def _abort(scope: Scope) -> None:

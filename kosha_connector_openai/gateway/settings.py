@@ -8,22 +8,21 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field
-
-from kosha_connector_openai.errors import ConnectorError, DescriptionError, Fault, SetupError
+from kosha_connector_openai.errors import ConnectorError, DescriptionError, Fault, ManifestError, SetupError
 from kosha_connector_openai.gateway.records import Validation
-from kosha_connector_openai.manifest import Part, read_part
+from kosha_connector_openai.manifest import Constraint, Field, Part, read_part, validated
 from kosha_connector_openai.text import YamlLimits, load_yaml
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
-Host = Annotated[str, Field(pattern=r"^(?:\*|(?:\*\.)?[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$")]
-Count = Annotated[int, Field(ge=1, le=1_000_000)]
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
-Url = Annotated[str, Field(pattern=r"^https?://[!-~]+$", max_length=2_048)]
+Name = Annotated[str, Constraint(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+Host = Annotated[str, Constraint(pattern=r"^(?:\*|(?:\*\.)?[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$")]
+Count = Annotated[int, Constraint(ge=1, le=1_000_000)]
+Seconds = Annotated[float, Constraint(gt=0, le=86_400)]
+Url = Annotated[str, Constraint(pattern=r"^https?://[!-~]+$", max_length=2_048)]
 
 DEFAULT: Final = "default"
 """The name of the connection that the environment describes, and of what needs no name."""
@@ -211,8 +210,8 @@ def _with_plain_hashes(settings: Settings, sources: Mapping[str, str]) -> Settin
     """The digests of ``token_hashes`` as tokens of the default connection."""
     entries = [{"name": f"token-{number}", "hash": text} for number, text in enumerate(settings.token_hashes, 1)]
     try:
-        tokens = tuple(TokenEntry.model_validate(entry) for entry in entries)
-    except ValueError:
+        tokens = tuple(validated(entry, TokenEntry) for entry in entries)
+    except ManifestError:
         tokens = ()
     if len(tokens) != len(entries):
         fix = "Make one with the command `gateway token`."
@@ -220,7 +219,7 @@ def _with_plain_hashes(settings: Settings, sources: Mapping[str, str]) -> Settin
         raise SetupError(
             "The gateway cannot start: its settings are wrong.", [Fault(where, "hash", "holds something that is no digest.", fix)]
         )
-    return settings.model_copy(update={"tokens": settings.tokens + tokens, "token_hashes": ()})
+    return replace(settings, tokens=settings.tokens + tokens, token_hashes=())
 
 
 def _faults(settings: Settings) -> Iterator[Fault]:

@@ -25,15 +25,21 @@ if TYPE_CHECKING:
     from kosha_connector_openai.manifest.manifest import Retries as Retries
     from kosha_connector_openai.manifest.manifest import StreamRules as StreamRules
     from kosha_connector_openai.manifest.manifest import Timeouts as Timeouts
+    from kosha_connector_openai.manifest.part import Constraint as Constraint
+    from kosha_connector_openai.manifest.part import Field as Field
     from kosha_connector_openai.manifest.part import Part as Part
     from kosha_connector_openai.manifest.part import file_in as file_in
+    from kosha_connector_openai.manifest.part import given as given
     from kosha_connector_openai.manifest.part import parse_part as parse_part
     from kosha_connector_openai.manifest.part import read_part as read_part
+    from kosha_connector_openai.manifest.part import validated as validated
     from kosha_connector_openai.manifest.servers import PATH as PATH
     from kosha_connector_openai.manifest.servers import PathRule as PathRule
     from kosha_connector_openai.manifest.servers import PathValue as PathValue
     from kosha_connector_openai.manifest.servers import Preset as Preset
     from kosha_connector_openai.manifest.servers import ServerForm as ServerForm
+    from kosha_connector_openai.manifest.validation import json_schema as json_schema
+    from kosha_connector_openai.manifest.validation import json_value as json_value
 else:
     __getattr__, __all__ = face(
         __name__,
@@ -42,7 +48,8 @@ else:
             "kosha_spec": "write_kosha_spec",
             "manifest": "ActionOverlay AuthRule ConnectionField ConnectionForm ErrorRule Group Limits "
             "Manifest OutcomeRule PartName ResultRules Retries StreamRules Timeouts",
-            "part": "Part file_in parse_part read_part",
+            "part": "Constraint Field Part file_in given parse_part read_part validated",
             "servers": "PATH PathRule PathValue Preset ServerForm",
+            "validation": "json_schema json_value",
         },
     )

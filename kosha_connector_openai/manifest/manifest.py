@@ -10,15 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
-
 from kosha_connector_openai.errors import ManifestError
-from kosha_connector_openai.manifest.part import Part, parse_part, renamed
+from kosha_connector_openai.manifest.part import Constraint, Field, Part, parse_part, renamed
 from kosha_connector_openai.manifest.servers import Servers
 
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
-Line = Annotated[str, Field(min_length=1, max_length=2_000)]
+Seconds = Annotated[float, Constraint(gt=0, le=86_400)]
+Name = Annotated[str, Constraint(min_length=1, max_length=200)]
+Line = Annotated[str, Constraint(min_length=1, max_length=2_000)]
 PartName = Literal["forms", "pickers", "models", "outputs", "paging", "jobs", "tasks", "triggers", "relay"]
 
 
@@ -142,7 +140,7 @@ class OutcomeRule(Part):
     """A sign in an answer, or in an event of a stream, that it is not the whole answer. ``at`` is a path: a JSON Pointer in which ``*``
     is every item, and ``*[name=value]`` the items that fit."""
 
-    at: Annotated[str, Field(pattern=r"^/")]
+    at: Annotated[str, Constraint(pattern=r"^/")]
     equals: str | bool | int | None = Field(default=None, description="The value that is the sign; without it any that is not empty.")
     where: Mapping[str, str] = Field(default_factory=dict, description="Pointer -> value that must be there too.")
     outcome: Literal["pending", "incomplete", "refused", "filtered", "failed"]
@@ -226,9 +224,9 @@ class Manifest(Part):
     """A whole ``connector.yaml``."""
 
     schema_version: Literal[1] = 1
-    id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+    id: Annotated[str, Constraint(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
     title: Name
-    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+")]
+    version: Annotated[str, Constraint(pattern=r"^\d+\.\d+\.\d+")]
     tagline: Line
     description: str = ""
     publisher: Publisher
@@ -253,10 +251,10 @@ class Manifest(Part):
         description="What only some uses need, read when they do: its name -> a file beside the manifest, or the part itself.",
     )
 
-    @field_validator("parts", mode="before")
     @classmethod
-    def _accept_presets(cls, raw: Any) -> Any:
-        return renamed(raw, "presets", "tasks")  # its name in version 0.1; goes in 0.2
+    def accept(cls, raw: Any) -> Any:
+        """``raw`` with the part ``tasks`` under its present name; it was ``presets`` in 0.1, which is read until 0.2."""
+        return {**raw, "parts": renamed(raw["parts"], "presets", "tasks")} if isinstance(raw, Mapping) and "parts" in raw else raw
 
 
 def read_manifest(path: Path) -> Manifest:

@@ -1,27 +1,73 @@
-"""What a connector's author writes: closed pydantic models, read from YAML with every fault and its JSON Pointer.
+"""What a connector's author writes: closed records, read from YAML with every fault and its JSON Pointer.
 
 The manifest is one; parts of it that only some uses need are others, in files of their own, so that no call pays for reading them.
+pydantic checks what people write by the annotations of the records (``validation``); a record needs none of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
-from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin
-
-from pydantic import BaseModel, ConfigDict, ValidationError
+from typing import Any, ClassVar, Final, TypeVar, dataclass_transform
 
 from kosha_connector_openai.errors import DocumentError, Fault, ManifestError
-from kosha_connector_openai.text import YamlLimits, load_yaml, nearest, to_pointer
+from kosha_connector_openai.text import YamlLimits, load_yaml
 
-_LIMITS = YamlLimits(bytes=4 * 1024 * 1024)
+_MIB: Final = 1024 * 1024
 
 
-class Part(BaseModel):
-    """The base of all parts: frozen, and closed to unknown keys."""
+def Field(default: Any = dataclasses.MISSING, *, default_factory: Any = dataclasses.MISSING, **rules: Any) -> Any:  # noqa: N802
+    """A field of a record with what pydantic's ``Field`` says of one: ``description``, ``alias`` and constraints such as ``ge``."""
+    return dataclasses.field(default=default, default_factory=default_factory, metadata=rules)
 
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+class Constraint:
+    """What pydantic's ``Field`` says of a type, inside ``Annotated``: ``ge``, ``gt``, ``le``, ``pattern``, ``min_length``, ..."""
+
+    def __init__(self, **rules: Any) -> None:
+        self.rules = rules
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        from kosha_connector_openai.manifest.validation import constrained  # noqa: PLC0415 - a checked manifest needs no pydantic
+
+        return handler.generate_schema(constrained(source, self.rules))
+
+
+class Kinds:
+    """A union of records told apart by the values of their ``kind``; ``default`` is the kind where none is written."""
+
+    def __init__(self, default: str) -> None:
+        self.default = default
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        from kosha_connector_openai.manifest.validation import tagged  # noqa: PLC0415 - a checked manifest needs no pydantic
+
+        return handler.generate_schema(tagged(source, self.default))
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field,))
+class Part:
+    """The base of all records: each one below it is a frozen dataclass with keywords only, closed to unknown keys."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+
+    def __init_subclass__(cls) -> None:
+        dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+
+    @classmethod
+    def accept(cls, raw: Any) -> Any:
+        """``raw`` with the spellings of an earlier version in their present form, before it is checked."""
+        return raw
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        if cls.accept.__func__ is Part.accept.__func__:  # type: ignore[attr-defined]
+            return handler(source)
+        from kosha_connector_openai.manifest.validation import accepting  # noqa: PLC0415 - a checked manifest needs no pydantic
+
+        return accepting(cls.accept, handler(source))
 
 
 P = TypeVar("P", bound=Part)
@@ -37,16 +83,16 @@ def renamed(raw: Any, old: str, new: str) -> Any:
 def parse_part(data: bytes, model: type[P], *, name: str) -> P:
     """The part in YAML text; raises ManifestError, which names the file ``name``."""
     try:
-        raw = load_yaml(data, _LIMITS, what=name)
+        raw = load_yaml(data, YamlLimits(bytes=4 * _MIB), what=name)
     except DocumentError as error:
         raise ManifestError(error.message, error.faults) from None
-    return _validated(raw, model, name)
+    return validated(raw, model, name=name)
 
 
 def read_part(folder: Path, source: str | Mapping[str, Any], model: type[P], *, name: str) -> P:
     """A part of the manifest in ``folder``: the file that ``source`` names, or ``source`` itself. Raises ManifestError."""
     if not isinstance(source, str):
-        return _validated(source, model, name)
+        return validated(source, model, name=name)
     path = file_in(folder, source, f"/parts/{name}")
     try:
         data = path.read_bytes()
@@ -67,36 +113,18 @@ def file_in(folder: Path, name: str, pointer: str) -> Path:
     return path
 
 
-def _validated(raw: Any, model: type[P], name: str) -> P:
-    try:
-        return model.model_validate(raw)
-    except ValidationError as error:
-        faults = [_fault(model, entry["loc"], entry["type"], entry["msg"]) for entry in error.errors(include_input=False)]
-    # Raised out here: inside, the library's error would stay its context, and that one holds the values.
-    what = "the manifest's schema" if name == "connector.yaml" else "its schema"
-    raise ManifestError(f"{name} breaks {what}.", faults)
+def given(record: Part) -> dict[str, Any]:
+    """The fields of a record that are not as their defaults, by name."""
+    values = {entry.name: getattr(record, entry.name) for entry in dataclasses.fields(record)}
+    return {name: value for name, value in values.items() if value != _default(record.__dataclass_fields__[name])}
 
 
-def _fault(model: type[BaseModel], location: tuple[int | str, ...], rule: str, message: str) -> Fault:
-    pointer = to_pointer(location)
-    if rule != "extra_forbidden":
-        return Fault(pointer, rule, f"{message}.")
-    names = sorted(_names(model, location[:-1]))
-    near = nearest(str(location[-1]), names)
-    fix = f"Did you mean `{near}`?" if near else f"Known here: {', '.join(names)}."
-    return Fault(pointer, "unknown", "No such key.", fix, allowed=names)
+def _default(entry: dataclasses.Field[Any]) -> Any:
+    return entry.default if entry.default_factory is dataclasses.MISSING else entry.default_factory()
 
 
-def _names(model: Any, location: Iterable[int | str]) -> set[str]:
-    """The keys known at a place, found by following the models' annotations."""
-    for token in location:
-        for part in _parts(model):
-            if isinstance(token, str) and isinstance(part, type) and issubclass(part, BaseModel):
-                model = part.model_fields[token].annotation if token in part.model_fields else None
-            elif get_origin(part) is not None:
-                model = get_args(part)[-1] if get_args(part)[-1] is not Ellipsis else get_args(part)[0]
-    return {name for part in _parts(model) if isinstance(part, type) for name in getattr(part, "model_fields", ())}
+def validated(raw: Any, model: type[P], *, name: str = "The value") -> P:
+    """``raw`` as a record; raises ManifestError with every fault."""
+    from kosha_connector_openai.manifest.validation import validate  # noqa: PLC0415 - a checked manifest needs no pydantic
 
-
-def _parts(annotation: Any) -> tuple[Any, ...]:
-    return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    return validate(raw, model, name)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Final, Self
+from typing import Annotated, Final
 
-from pydantic import Field, model_validator
-
-from kosha_connector_openai.manifest.part import Part
+from kosha_connector_openai.manifest.part import Constraint, Field, Part
 
 PATH: Final = "{path}"
 _VARIABLE: Final = re.compile(r"\{([^{}]*)\}")
 _SEGMENT: Final = r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*"
 _TEMPLATE: Final = rf"^(?:/(?:{_SEGMENT}|\{{[A-Za-z0-9_-]+\}}))*(?:\{{path\}})?$"
 _PREFIX: Final = rf"^(?:/{_SEGMENT})*$"
-_Word = Annotated[str, Field(min_length=1, max_length=200)]
-_Line = Annotated[str, Field(min_length=1, max_length=2_000)]
+_Word = Annotated[str, Constraint(min_length=1, max_length=200)]
+_Line = Annotated[str, Constraint(min_length=1, max_length=2_000)]
 
 
 class PathValue(Part):
@@ -30,20 +28,20 @@ class PathRule(Part):
     """Where a server has some operations. ``{path}`` stands for the described path, other variables for ``values``."""
 
     actions: tuple[_Word, ...] = Field(default=(), description="Operation ids; none means all that no earlier rule names.")
-    path: Annotated[str, Field(pattern=_TEMPLATE, max_length=1_000)]
+    path: Annotated[str, Constraint(pattern=_TEMPLATE, max_length=1_000)]
     values: Mapping[str, PathValue] = Field(default_factory=dict, description="Variable -> where its value comes from.")
 
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
+    def __post_init__(self) -> None:
         if set(_VARIABLE.findall(self.path.removesuffix(PATH))) != set(self.values):
             raise ValueError("the variables of the path are those of its values; {path} stands at its end")
-        return self
 
 
 class ServerForm(Part):
     """How one kind of server has the API, where that is not as described."""
 
-    strip: Annotated[str, Field(pattern=_PREFIX)] = Field(default="", description="Beginning of the described paths that it does not have.")
+    strip: Annotated[str, Constraint(pattern=_PREFIX)] = Field(
+        default="", description="Beginning of the described paths that it does not have."
+    )
     query: Mapping[str, _Word] = Field(default_factory=dict, description="Query parameter of every request -> connection field.")
     paths: tuple[PathRule, ...] = Field(default=(), description="The first rule that names the operation counts.")
 

@@ -9,13 +9,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
-
 from kosha_connector_openai.errors import ManifestError, SetupError
-from kosha_connector_openai.manifest import Part, parse_part
+from kosha_connector_openai.manifest import Constraint, Field, Part, parse_part
 
-Amount = Annotated[Decimal, Field(ge=0, le=1_000_000)]
-Most = Annotated[int, Field(ge=0, le=1_000_000_000)]
+Amount = Annotated[Decimal, Constraint(ge=0, le=1_000_000)]
+Most = Annotated[int, Constraint(ge=0, le=1_000_000_000)]
 
 
 class Price(Part):
@@ -47,7 +45,7 @@ class Prices(Part):
     """A price file. Model names may hold ``*`` and ``?``; the first that fits counts."""
 
     date: datetime.date
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
+    currency: Annotated[str, Constraint(pattern=r"^[A-Z]{3}$")] = "USD"
     source: str = ""
     models: Mapping[str, Price]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from kosha_connector_openai.errors import DocumentError
@@ -17,7 +18,7 @@ def page_form(root: Mapping[str, Any], version: str, operation: Operation, rules
     """The form, with what is special about this list; None for an operation that is no list. ``root`` is its description."""
     rule = rules.lists.get(operation.id, _PLAIN)
     form = rules.forms.get(rule.form) if rule.form else _recognised(root, version, operation, rules)
-    return form.model_copy(update={"most": rule.most}) if form is not None and rule.most else form
+    return replace(form, most=rule.most) if form is not None and rule.most else form
 
 
 def _recognised(root: Mapping[str, Any], version: str, operation: Operation, rules: Paging) -> PageForm | None:

@@ -8,13 +8,11 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from kosha_connector_openai.errors import Fault, SetupError
+from kosha_connector_openai.errors import Fault, ManifestError, SetupError
 from kosha_connector_openai.http import FRAMING, Origin, parse_server
-from kosha_connector_openai.manifest import Limits, Retries, Timeouts
+from kosha_connector_openai.manifest import Field, Limits, Part, Retries, Timeouts, validated
 from kosha_connector_openai.secrets import SecretReference
-from kosha_connector_openai.text import escape, nearest, to_pointer
+from kosha_connector_openai.text import escape
 
 EngineName = Literal["auto", "httpx", "httpx2", "aiohttp"]
 
@@ -23,7 +21,7 @@ _NOT_OURS: Final = FRAMING | {"accept-encoding", "authorization", "cookie", "pro
 """Headers of the message itself, and of the credential."""
 
 
-class Options(BaseModel):
+class Options(Part):
     """What an operator may set beyond the form. Nothing here can be set by a workflow's inputs.
 
     ``networks`` are private networks (such as ``10.1.0.0/16``) that a server may be in; public addresses may always be
@@ -31,8 +29,6 @@ class Options(BaseModel):
     reference to ``user:password``. ``client_cert`` and ``client_key`` are PEM files; one file may hold both. ``roots`` are folders that
     file inputs may be read from.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     timeouts: Timeouts | None = None
     retries: Retries | None = None
@@ -59,14 +55,12 @@ class Options(BaseModel):
 
 def read_options(values: Mapping[str, Any]) -> Options:
     """Options from plain values; raises SetupError naming each field that is wrong."""
+    if not values:
+        return Options()
     try:
-        return Options.model_validate(values)
-    except ValidationError as error:
-        faults = [
-            Fault(to_pointer(entry["loc"]), entry["type"], f"{entry['msg']}.", _near(entry["loc"]))
-            for entry in error.errors(include_input=False)
-        ]
-    # Raised out here: inside, the library's error would stay its context, and that one holds the values.
+        return validated(values, Options)
+    except ManifestError as error:
+        faults = error.faults
     raise SetupError("The connection's options are wrong.", faults)
 
 
@@ -104,8 +98,3 @@ def _fault(pointer: str, check: Callable[[], object]) -> Iterator[Fault]:
         check()
     except SetupError as error:
         yield Fault(pointer, error.code, error.message, error.hint)
-
-
-def _near(location: tuple[int | str, ...]) -> str:
-    near = nearest(str(location[-1]), Options.model_fields) if location else None
-    return f"Did you mean `{near}`?" if near else ""

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import orjson
@@ -98,8 +98,8 @@ class Tries:
 
     def _connection(self, given: Mapping[str, str], home: Connection) -> Connection:
         """A connection of what was given alone: nothing of the service's environment is mixed in."""
-        retries = home.retries.model_copy(update={"attempts": 1})
-        timeouts = home.timeouts.model_copy(update={"total": min(_SECONDS, home.timeouts.total)})
+        retries = replace(home.retries, attempts=1)
+        timeouts = replace(home.timeouts, total=min(_SECONDS, home.timeouts.total))
         options = {
             "retries": retries,
             "timeouts": timeouts,

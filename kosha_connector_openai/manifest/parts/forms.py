@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
-
-from pydantic import Field, JsonValue
+from typing import Any, Literal
 
 from kosha_connector_openai.manifest.manifest import Line, Name
-from kosha_connector_openai.manifest.part import Part
+from kosha_connector_openai.manifest.part import Field, Part
 
 Widget = Literal[
     "text", "multiline", "json", "number", "slider", "switch", "select", "multi-select", "key-value", "list", "file", "date", "object",
@@ -17,7 +15,7 @@ Widget = Literal[
 GroupName = Literal["main", "options", "advanced"]
 Visibility = Literal["important", "normal", "advanced", "internal"]
 Source = Literal["data-url", "base64", "text", "path"]
-Condition = Mapping[Name, tuple[JsonValue, ...] | Literal["given", "absent"]]
+Condition = Mapping[Name, tuple[Any, ...] | Literal["given", "absent"]]
 """Sibling field -> the values that fulfil it, or whether it is filled in; all must hold."""
 
 
@@ -37,8 +35,8 @@ class FieldForm(Part):
     label_reason: Line | None = Field(default=None, description="Why the label is another than the words of the name.")
     help: Line | None = Field(default=None, description="CommonMark.")
     placeholder: Line | None = Field(default=None, description="A short example inside the empty field.")
-    example: JsonValue = None
-    default: JsonValue = Field(default=None, description="Filled in from the start; the description's own defaults are only shown.")
+    example: Any = None
+    default: Any = Field(default=None, description="Filled in from the start; the description's own defaults are only shown.")
     group: GroupName | None = None
     visibility: Visibility | None = None
     widget: Widget | None = None

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field
+from kosha_connector_openai.manifest.part import Constraint, Field, Part
 
-from kosha_connector_openai.manifest.part import Part
-
-Name = Annotated[str, Field(min_length=1, max_length=200)]
-Line = Annotated[str, Field(min_length=1, max_length=2_000)]
-Pointer = Annotated[str, Field(pattern=r"^(/.*)?$", max_length=200)]
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Name = Annotated[str, Constraint(min_length=1, max_length=200)]
+Line = Annotated[str, Constraint(min_length=1, max_length=2_000)]
+Pointer = Annotated[str, Constraint(pattern=r"^(/.*)?$", max_length=200)]
+Seconds = Annotated[float, Constraint(gt=0, le=86_400)]
 End = Literal["success", "failure", "cancelled", "expired", "incomplete", "needs_action"]
 """How a job can end; with ``needs_action`` it waits for somebody, so that waiting for it ends."""
 
@@ -101,7 +99,7 @@ class Lines(Part):
     error: tuple[Pointer, ...] = ()
 
 
-Outcome = Annotated[Value | Text | File | Items | Lines, Field(discriminator="kind")]
+Outcome = Annotated[Value | Text | File | Items | Lines, Constraint(discriminator="kind")]
 
 
 class JobKind(Part):

@@ -9,14 +9,12 @@ import datetime
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
-
 from kosha_connector_openai.manifest.manifest import Line, Name
-from kosha_connector_openai.manifest.part import Part
+from kosha_connector_openai.manifest.part import Constraint, Field, Part
 
-Pattern = Annotated[str, Field(min_length=1, max_length=100)]
+Pattern = Annotated[str, Constraint(min_length=1, max_length=100)]
 Patterns = tuple[Pattern, ...]
-Pointer = Annotated[str, Field(pattern=r"^/")]
+Pointer = Annotated[str, Constraint(pattern=r"^/")]
 
 
 class FactSource(Part):

@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
-
 from kosha_connector_openai.manifest.manifest import Line, Name
-from kosha_connector_openai.manifest.part import Part
+from kosha_connector_openai.manifest.part import Constraint, Field, Kinds, Part
 
-Path = Annotated[str, Field(pattern=r"^(/.*)?$", max_length=200)]
+Path = Annotated[str, Constraint(pattern=r"^(/.*)?$", max_length=200)]
 JsonType = Literal["string", "integer", "number", "boolean", "object", "array"]
 UsageName = Literal[
     "input",
@@ -126,25 +124,21 @@ class ListField(Part):
     help: Line
 
 
-def _kind(value: Any) -> Any:
-    """``value`` where no kind is given: most fields are values."""
-    return value.get("kind", "value") if isinstance(value, Mapping) else getattr(value, "kind", None)
-
-
 OutputField = Annotated[
-    Annotated[ValueField, Tag("value")]
-    | Annotated[TextField, Tag("text")]
-    | Annotated[ParsedField, Tag("json")]
-    | Annotated[TimeField, Tag("time")]
-    | Annotated[CountField, Tag("count")]
-    | Annotated[NamesField, Tag("names")]
-    | Annotated[AnyField, Tag("any")]
-    | Annotated[VectorsField, Tag("vectors")]
-    | Annotated[FileField, Tag("file")]
-    | Annotated[BodyField, Tag("body")]
-    | Annotated[ListField, Tag("list")],
-    Discriminator(_kind),
+    ValueField
+    | TextField
+    | ParsedField
+    | TimeField
+    | CountField
+    | NamesField
+    | AnyField
+    | VectorsField
+    | FileField
+    | BodyField
+    | ListField,
+    Kinds("value"),
 ]
+"""Most fields are values: that is the kind where none is given."""
 
 
 class FinalEvent(Part):

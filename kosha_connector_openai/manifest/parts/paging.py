@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field
+from kosha_connector_openai.manifest.part import Constraint, Field, Part
 
-from kosha_connector_openai.manifest.part import Part
-
-Name = Annotated[str, Field(min_length=1, max_length=200)]
-Pointer = Annotated[str, Field(pattern=r"^(/.*)?$", max_length=200)]
+Name = Annotated[str, Constraint(min_length=1, max_length=200)]
+Pointer = Annotated[str, Constraint(pattern=r"^(/.*)?$", max_length=200)]
 
 
 class Shape(Part):
@@ -28,7 +26,7 @@ class PageForm(Part):
     Without any of them a list comes whole, or ends after one page.
     """
 
-    title: Annotated[str, Field(min_length=1, max_length=200)]
+    title: Annotated[str, Constraint(min_length=1, max_length=200)]
     when: Shape | None = Field(default=None, description="Operations of this shape page so; without it only those that `lists` names.")
     items: Pointer = Field(default="/data", description="The page's items; an empty pointer where the answer itself is the list.")
     more: Pointer | None = Field(default=None, description="True where more pages follow; else they do while there is a cursor.")
@@ -39,7 +37,7 @@ class PageForm(Part):
     start: int = Field(default=0, ge=0, description="The number of the first page or item.")
     send: Name | None = Field(default=None, description="The input that takes the cursor.")
     size: Name | None = Field(default=None, description="The input that says how many items a page may have.")
-    most: Annotated[int, Field(ge=1)] | None = Field(default=None, description="The largest page; asked for when all are wanted.")
+    most: Annotated[int, Constraint(ge=1)] | None = Field(default=None, description="The largest page; asked for when all are wanted.")
     sparse: bool = Field(default=False, description="A page without items may be followed by others.")
 
     @property
@@ -52,7 +50,7 @@ class ListRule(Part):
     """What is special about one list: a form that its shape does not tell, another largest page."""
 
     form: Name | None = None
-    most: Annotated[int, Field(ge=1)] | None = None
+    most: Annotated[int, Constraint(ge=1)] | None = None
     reason: str = Field(default="", description="Why, for whoever reads the rule.")
 
 

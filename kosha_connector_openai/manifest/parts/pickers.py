@@ -9,12 +9,10 @@ import datetime
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import Field
-
 from kosha_connector_openai.manifest.manifest import Line, Name
-from kosha_connector_openai.manifest.part import Part
+from kosha_connector_openai.manifest.part import Constraint, Field, Part
 
-Path = Annotated[str, Field(pattern=r"^(/.*)?$", max_length=200)]
+Path = Annotated[str, Constraint(pattern=r"^(/.*)?$", max_length=200)]
 
 
 class PickOption(Part):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
-from kosha_connector_openai.manifest.part import Part
+from kosha_connector_openai.manifest.part import Field, Part
 
 
 class RelayRules(Part):

@@ -16,16 +16,14 @@ A result is such a tree of ``{$at: POINTER, $as: true_names?}`` steps into the a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Self
-
-from pydantic import Field, model_validator
+from typing import Annotated, Any
 
 from kosha_connector_openai.manifest.manifest import Line, Name
-from kosha_connector_openai.manifest.part import Part, renamed
+from kosha_connector_openai.manifest.part import Constraint, Field, Part, renamed
 
-Pointer = Annotated[str, Field(pattern=r"^(/.*)?$")]
-Count = Annotated[int, Field(ge=1)]
-TaskName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+Pointer = Annotated[str, Constraint(pattern=r"^(/.*)?$")]
+Count = Annotated[int, Constraint(ge=1)]
+TaskName = Annotated[str, Constraint(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
 
 FORMS = frozenset({"data_url", "json", "strict_schema"})
 """What ``$as`` makes of an input."""
@@ -72,7 +70,7 @@ class Split(Part):
     input: Name
     bytes: Count
     seconds: Count
-    quiet: Annotated[float, Field(ge=0)] = Field(default=10, description="How far before a limit the quietest moment is looked for.")
+    quiet: Annotated[float, Constraint(ge=0)] = Field(default=10, description="How far before a limit the quietest moment is looked for.")
     form: Name = Field(description="The input that chooses the result: text, segments, srt or vtt.")
     text: Pointer
     segments: Pointer
@@ -123,8 +121,7 @@ class TaskRules(Part):
     split: Split | None = None
     rank: Rank | None = None
 
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
+    def __post_init__(self) -> None:
         for tree in (self.request, self.answer, self.output):
             for wrong in _wrong(tree, self.inputs.keys()):
                 raise ValueError(wrong)
@@ -134,7 +131,6 @@ class TaskRules(Part):
         for name in named:
             if name not in self.inputs:
                 raise ValueError(f"there is no input {name!r}")
-        return self
 
 
 class Tasks(Part):
@@ -143,10 +139,10 @@ class Tasks(Part):
     strict: StrictRules = Field(default_factory=StrictRules)
     tasks: Mapping[TaskName, TaskRules] = Field(default_factory=dict)
 
-    @model_validator(mode="before")
     @classmethod
-    def _accept_presets(cls, raw: Any) -> Any:
-        return renamed(raw, "presets", "tasks")  # its name in version 0.1; goes in 0.2
+    def accept(cls, raw: Any) -> Any:
+        """``raw`` with the key of version 0.1 under its present name; read until 0.2."""
+        return renamed(raw, "presets", "tasks")
 
 
 def _named(rules: Split | Rank) -> tuple[str, ...]:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import Field
-
-from kosha_connector_openai.manifest.part import Part
+from kosha_connector_openai.manifest.part import Constraint, Field, Part
 from kosha_connector_openai.manifest.parts.jobs import End, Name, Pointer
 
-Line = Annotated[str, Field(min_length=1, max_length=2_000)]
-Header = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,100}$")]
+Line = Annotated[str, Constraint(min_length=1, max_length=2_000)]
+Header = Annotated[str, Constraint(pattern=r"^[a-z0-9-]{1,100}$")]
 
 
 class Delivery(Part):

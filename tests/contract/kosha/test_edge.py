@@ -20,6 +20,7 @@ import pytest
 import yaml
 
 from kosha_connector_openai.gateway.access.tokens import hash_token, new_token
+from kosha_connector_openai.manifest import validated
 from tests.gateway import KEY, TOKEN
 from tests.recorder import Recorder, events, reply, silence
 from tests.service import DIGEST, Process, Whole, whole
@@ -256,7 +257,7 @@ def test_T40_the_kubernetes_example(root: Path):
     assert "env" not in container
     assert {"livenessProbe", "readinessProbe"} <= container.keys()
     settings = yaml.safe_load(parts["ConfigMap"]["data"]["gateway.yaml"].replace("REPLACE-WITH-A-DIGEST", DIGEST))
-    found = Settings.model_validate(settings)
+    found = validated(settings, Settings)
     assert found.protected
     assert found.stop_seconds < pod["terminationGracePeriodSeconds"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -230,7 +231,7 @@ def test_a_stream_has_a_total_of_its_own(make: Any, timeout: float | None, deadl
 
 def test_a_stream_keeps_a_longer_total_of_its_action(catalog: Catalog, make: Any, connection: Connection) -> None:
     """An action's own total is never cut by the one for streams."""
-    short = connection.timeouts.model_copy(update={"stream_total": 10.0, "total": 60.0})
+    short = replace(connection.timeouts, stream_total=10.0, total=60.0)
     limited = Connector(TINY).connection({"server_url": "https://tiny.example"}, environ={}, timeouts=short)
     call = make("watchTicks", connection=limited)
     Driven(call, Head(200, (("content-type", "text/event-stream"),)))

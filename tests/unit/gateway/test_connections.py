@@ -9,6 +9,7 @@ from kosha_connector_openai.errors import SetupError
 from kosha_connector_openai.gateway.connections import open_connections
 from kosha_connector_openai.gateway.pages.submitted_secrets import SubmittedSecrets
 from kosha_connector_openai.gateway.settings import Settings
+from kosha_connector_openai.manifest import validated
 
 KEY = "test-key-0123456789abcdef"
 
@@ -16,7 +17,7 @@ KEY = "test-key-0123456789abcdef"
 def opened(connector: Connector, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, **settings: object):
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    made, connections = open_connections(connector, Settings.model_validate(settings), SubmittedSecrets())
+    made, connections = open_connections(connector, validated(settings, Settings), SubmittedSecrets())
     made.close()
     return connections
 

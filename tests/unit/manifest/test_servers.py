@@ -8,6 +8,7 @@ from kosha_connector_openai import Connector
 from kosha_connector_openai.core.connection.auth import auth_type
 from kosha_connector_openai.errors import ManifestError
 from kosha_connector_openai.http.origin import parse_server
+from kosha_connector_openai.manifest import validated
 from kosha_connector_openai.manifest.manifest import parse_manifest
 from kosha_connector_openai.manifest.servers import PathRule
 
@@ -40,7 +41,7 @@ def test_a_faulty_rule_is_refused(rule: str) -> None:
 def test_a_rule_says_where(path: str) -> None:
     """Plain segments, variables and the described path at the end."""
     values = {"x": {"input": "model"}} if "{x}" in path else {}
-    assert PathRule.model_validate({"path": path, "values": values}).path == path
+    assert validated({"path": path, "values": values}, PathRule).path == path
 
 
 def test_our_kinds_of_server_name_what_exists(connector: Connector) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from kosha_connector_openai.manifest import validated
 from kosha_connector_openai.outputs.cost import amount, estimate, most
 from kosha_connector_openai.outputs.prices import Price, Prices
 
@@ -30,7 +31,7 @@ from kosha_connector_openai.outputs.prices import Price, Prices
 )
 def test_amounts(usage: Any, price: Any, cost: str | None) -> None:
     """Parts with a price of their own are taken out of their whole; two answers were made."""
-    found = amount(usage, Price.model_validate(price), answers=2)
+    found = amount(usage, validated(price, Price), answers=2)
     assert found == (None if cost is None else Decimal(cost))
 
 
@@ -50,7 +51,7 @@ def test_amounts(usage: Any, price: Any, cost: str | None) -> None:
 )
 def test_the_most(tokens: Any, price: Any, cost: str | None) -> None:
     """Every token at the dearest price of its kind; None where the amount has no end."""
-    found = most(*tokens, Price.model_validate(price), answers=2)
+    found = most(*tokens, validated(price, Price), answers=2)
     assert found == (None if cost is None else Decimal(cost))
 
 

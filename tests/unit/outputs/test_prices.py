@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kosha_connector_openai.errors import SetupError
+from kosha_connector_openai.manifest import validated
 from kosha_connector_openai.outputs.prices import Prices, read_prices
 
 GOOD = """
@@ -58,4 +59,4 @@ def test_one_that_is_not_there(tmp_path: Path) -> None:
 
 def test_json_is_a_price_file_too() -> None:
     """The format is YAML, of which JSON is a part."""
-    assert Prices.model_validate({"date": "2026-11-01", "models": {}}).of("x") is None
+    assert validated({"date": "2026-11-01", "models": {}}, Prices).of("x") is None

@@ -8,6 +8,7 @@ import pytest
 
 from kosha_connector_openai.core.actions.action import Action
 from kosha_connector_openai.errors import InputError
+from kosha_connector_openai.manifest import validated
 from kosha_connector_openai.manifest.manifest import ActionOverlay, Group
 from kosha_connector_openai.openapi.document import Document
 
@@ -26,7 +27,7 @@ def make(
     """An action of a description with this one operation."""
     raw = {"operationId": "doThisThing", "responses": {"200": {"description": "", "content": content or {}}}, **operation}
     document = Document({"openapi": "3.1.0", "paths": {"/things": {method: raw}}})
-    return Action(document[raw["operationId"]], document, ActionOverlay.model_validate(overlay or {}), group)
+    return Action(document[raw["operationId"]], document, validated(overlay or {}, ActionOverlay), group)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 
 from kosha_connector_openai.core.actions.catalog import Catalog
 from kosha_connector_openai.errors import DocumentError, UnknownActionError
+from kosha_connector_openai.manifest import validated
 from kosha_connector_openai.manifest.manifest import Manifest, read_manifest
 from kosha_connector_openai.openapi.document import Document, read_document
 
@@ -23,7 +24,7 @@ def tiny() -> Catalog:
 def make(paths: dict[str, Any], **more: Any) -> Catalog:
     """A catalog of these paths under a manifest with these keys."""
     whole = {"id": "x", "title": "X", "version": "1.0.0", "tagline": "t", "publisher": {"name": "p"}, "license": "MIT", **more}
-    return Catalog(Manifest.model_validate(whole), Document({"openapi": "3.1.0", "paths": paths}))
+    return Catalog(validated(whole, Manifest), Document({"openapi": "3.1.0", "paths": paths}))
 
 
 def operation(name: str, *tags: str, **more: Any) -> dict[str, Any]:

@@ -109,7 +109,7 @@ def test_a_key_in_place_of_a_reference_is_refused_and_not_repeated(connector: Co
 
 def test_unknown_options_are_refused_with_a_hint(connector: Connector) -> None:
     """Options are closed, and a near miss is named."""
-    assert faults(connector, {"api_key": "env:K"}, engin="httpx") == [("/engin", "extra_forbidden")]
+    assert faults(connector, {"api_key": "env:K"}, engin="httpx") == [("/engin", "unknown")]
 
 
 def test_organization_and_project_become_headers(connector: Connector) -> None:

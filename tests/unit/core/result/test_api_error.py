@@ -14,13 +14,14 @@ from kosha_connector_openai.core.connection.auth import scrub
 from kosha_connector_openai.core.result.api_error import to_api_error
 from kosha_connector_openai.core.result.result import Facts
 from kosha_connector_openai.errors import AccessError, ApiError, RejectedError, UnavailableError
+from kosha_connector_openai.manifest import validated
 from kosha_connector_openai.manifest.manifest import ErrorRule
 from kosha_connector_openai.secrets.secret import Secret
 
 KEY = "tiny-key-0123456789"
 FACTS = Facts({"x-id": "r1"}, "r1", {})
 RULES = tuple(
-    ErrorRule.model_validate(rule)
+    validated(rule, ErrorRule)
     for rule in (
         {"code": "empty", "category": "quota", "advice": "Pay."},
         {"status": 400, "code": "worn", "category": "overloaded", "retryable": True, "advice": "Rest."},

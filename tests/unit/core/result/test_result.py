@@ -13,9 +13,10 @@ from kosha_connector_openai.core.result.file_sink import SavedFile
 from kosha_connector_openai.core.result.result import Result, add_body_facts, merge, read_facts
 from kosha_connector_openai.core.result.stream import Event
 from kosha_connector_openai.errors import Fault
+from kosha_connector_openai.manifest import validated
 from kosha_connector_openai.manifest.manifest import ResultRules
 
-RULES = ResultRules.model_validate(
+RULES = validated(
     {
         "request_id": ["x-request-id", "x-other-id"],
         "headers": ["x-limit-*", "retry-after"],
@@ -23,7 +24,8 @@ RULES = ResultRules.model_validate(
         "model": ["/model"],
         "usage": ["/usage"],
         "text": ["/choices/0/text", "/output/*/text"],
-    }
+    },
+    ResultRules,
 )
 
 

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from kosha_connector_openai.core.result.sse import EventLimits
 from kosha_connector_openai.core.result.stream import Event, StreamReader
 from kosha_connector_openai.errors import ReplyTooLargeError
+from kosha_connector_openai.manifest import validated
 from kosha_connector_openai.manifest.manifest import ResultRules, StreamRules
 
-RULES = StreamRules.model_validate(
+RULES = validated(
     {
         "done": "[END]",
         "final": ["finished"],
@@ -22,9 +23,10 @@ RULES = StreamRules.model_validate(
         "type": "/kind",
         "error": "/error",
         "text": [{"type": "word", "pointer": "/word"}, {"pointer": "/parts/0/text"}],
-    }
+    },
+    StreamRules,
 )
-FACTS = ResultRules.model_validate({"model": ["/model", "/answer/model"], "usage": ["/usage"]})
+FACTS = validated({"model": ["/model", "/answer/model"], "usage": ["/usage"]}, ResultRules)
 GOLDEN = (
     b'\xef\xbb\xbfevent: start\ndata: {"model":"m1"}\n\n'
     b': a comment\r\nid: 7\r\ndata: {"kind":"word",\r\ndata: "word":"caf\xc3\xa9 \xe2\x80\xa8"}\r\n\r\n'

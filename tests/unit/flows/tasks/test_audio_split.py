@@ -9,6 +9,7 @@ import shutil
 import struct
 import threading
 import wave
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -163,11 +164,8 @@ def small(connector: Connector, monkeypatch: pytest.MonkeyPatch) -> None:
     from kosha_connector_openai.manifest.parts.tasks import Tasks
 
     part = connector.part("tasks", Tasks)
-    tasks = {
-        name: task.model_copy(update={"split": task.split.model_copy(update={"seconds": 5, "quiet": 0.2})} if task.split else {})
-        for name, task in part.tasks.items()
-    }
-    monkeypatch.setitem(connector._parts, "tasks", part.model_copy(update={"tasks": tasks}))
+    tasks = {name: replace(task, split=task.split and replace(task.split, seconds=5, quiet=0.2)) for name, task in part.tasks.items()}
+    monkeypatch.setitem(connector._parts, "tasks", replace(part, tasks=tasks))
 
 
 def pieces_sent(mock: HTTPXMock) -> list[bytes]:

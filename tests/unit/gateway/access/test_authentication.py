@@ -12,6 +12,7 @@ from kosha_connector_openai.gateway.access.authentication import REFUSED, Authen
 from kosha_connector_openai.gateway.access.tokens import hash_token
 from kosha_connector_openai.gateway.records import Caller
 from kosha_connector_openai.gateway.settings import Settings
+from kosha_connector_openai.manifest import validated
 from tests.recorder import Recorder, reply
 from tests.unit.gateway.access.keys import ec_key, jwks, rsa_key, token
 
@@ -20,7 +21,7 @@ ISSUER = {"issuer": "https://issuer.example", "audience": "gateway"}
 
 
 def authenticator(connector: Connector, clock=time.time, **settings: object) -> Authenticator:
-    return Authenticator(Settings.model_validate(settings), connector.catalog, clock=clock)
+    return Authenticator(validated(settings, Settings), connector.catalog, clock=clock)
 
 
 def static(**more: object) -> dict[str, object]:
@@ -229,7 +230,7 @@ def test_keys_from_afar_need_https(connector: Connector):
 def test_who_shares_a_connection(connector: Connector):
     """Tokens of one tenant do not share; those of an issuer do, since they stand for many."""
     other = hash_token(STATIC + "x")
-    one = Settings.model_validate({"tokens": [static(tenant="a"), {"name": "b", "hash": other, "tenant": "a"}]})
+    one = validated({"tokens": [static(tenant="a"), {"name": "b", "hash": other, "tenant": "a"}]}, Settings)
     assert {name: set(found) for name, found in tenants(one).items()} == {"default": {"a"}}
-    many = Settings.model_validate({"jwt": {**ISSUER, "jwks": "x"}})
+    many = validated({"jwt": {**ISSUER, "jwks": "x"}}, Settings)
     assert len(set(tenants(many)["default"])) > 1

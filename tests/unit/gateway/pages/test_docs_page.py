@@ -11,6 +11,7 @@ import yaml
 
 from kosha_connector_openai.gateway.access.tokens import hash_token
 from kosha_connector_openai.gateway.settings import _VARIABLES, _VARIABLES_AS_KOSHA, PREFIX, Settings
+from kosha_connector_openai.manifest import validated
 from tests.unit.cli.conftest import make_app
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -34,7 +35,7 @@ def test_every_file_of_settings_is_one(pages: dict[str, str]):
         text = block
         while '"kosha1:..."' in text:
             text = text.replace('"kosha1:..."', hash_token(f"token-{number}-{text.count('...')}-0123456789"), 1)
-        Settings.model_validate(yaml.safe_load(text))
+        validated(yaml.safe_load(text), Settings)
 
 
 def test_every_variable_is_read(pages: dict[str, str]):

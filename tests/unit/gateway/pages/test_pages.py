@@ -19,6 +19,7 @@ from kosha_connector_openai.gateway.pages.pages import OwnPages, PagesContext
 from kosha_connector_openai.gateway.pages.submitted_secrets import SubmittedSecrets
 from kosha_connector_openai.gateway.records import Allowance, Caller
 from kosha_connector_openai.gateway.settings import Settings
+from kosha_connector_openai.manifest import validated
 from kosha_connector_openai.secrets.stores import default_stores
 from tests.recorder import Recorder, reply
 
@@ -43,7 +44,7 @@ async def house(root, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
     with Recorder() as upstream:
         async with Connector(root, stores=[*default_stores(["OPENAI_API_KEY"]), submitted]) as connector:
             home = connector.connection({"api_key": "env:OPENAI_API_KEY", "server_url": upstream.url})
-            settings = Settings.model_validate({"docs": "on", "limits": {"body": 4_000_000, "body_json": 2_000_000, "body_idle": 0.3}})
+            settings = validated({"docs": "on", "limits": {"body": 4_000_000, "body_json": 2_000_000, "body_idle": 0.3}}, Settings)
             context = PagesContext(
                 connector, {"default": home}, settings, Tries(connector, submitted, home), Metrics(), downloads, lambda: built.ready
             )
