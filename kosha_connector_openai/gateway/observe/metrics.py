@@ -58,7 +58,8 @@ class Metrics:
 
     def expose(self) -> bytes:
         """All numbers as text."""
-        return generate_latest(self._registry)
+        text: bytes = generate_latest(self._registry)
+        return text
 
     def _counter(self, name: str, text: str, *labels: str) -> Series[Counter]:
         return Series(Counter(f"kosha_gateway_{name}", text, labels, registry=self._registry))
