@@ -11,7 +11,7 @@ from pathlib import Path
 
 import orjson
 
-from benchmarks import cold_start, concurrent, forms, gateway, loading, report, sequential, streaming, validation
+from benchmarks import cold_start, command_line, concurrent, forms, gateway, loading, report, sequential, streaming, validation
 from benchmarks.clients import ENVIRONMENT
 from benchmarks.measure import Effort, Figure
 from benchmarks.upstream import upstream
@@ -27,6 +27,7 @@ class Promise:
 
 PROMISES = {
     "cold-start": Promise(cold_start.run, cold_start.EFFORT),
+    "command-line": Promise(command_line.run, command_line.EFFORT),
     "loading": Promise(loading.run, loading.EFFORT),
     "forms": Promise(forms.run, forms.EFFORT),
     "sequential": Promise(sequential.run, sequential.EFFORT),

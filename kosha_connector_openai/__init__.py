@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kosha_connector_openai._face import face
+
+__version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from kosha_connector_openai.connector import Connector as Connector
@@ -21,10 +23,8 @@ if TYPE_CHECKING:
     from kosha_connector_openai.plugins import create_plugin_manager as create_plugin_manager
     from kosha_connector_openai.plugins import load_connectors as load_connectors
     from kosha_connector_openai.secrets import Secret as Secret
-
-    __version__: str
 else:
-    _get, __all__ = face(
+    __getattr__, __all__ = face(
         __name__,
         {
             "connector": "Connector",
@@ -40,17 +40,10 @@ else:
     )
     __all__ += ["__version__", "open_connector"]
 
-    def __getattr__(name: str) -> Any:
-        if name == "__version__":
-            from importlib.metadata import version  # noqa: PLC0415
-
-            return version("kosha-connector-openai")
-        return _get(name)
-
 
 def open_connector() -> Connector:
     """The OpenAI connector, ready to run actions; close it, or use it as a context manager."""
-    from kosha_connector_openai.connector import Connector  # noqa: PLC0415 - importing the package stays cheap
-    from kosha_connector_openai.plugin import folder  # noqa: PLC0415
+    from kosha_connector_openai.connector import Connector
+    from kosha_connector_openai.plugin import folder
 
     return Connector(folder())

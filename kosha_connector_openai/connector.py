@@ -61,7 +61,7 @@ class Connector(Rooms):
         return Catalog(self.manifest, document, self.part)
 
     def _fetch(self, url: str, options: Options) -> bytes:
-        from kosha_connector_openai.core.transport import fetch_document  # noqa: PLC0415 - few connections need it
+        from kosha_connector_openai.core.transport import fetch_document
 
         return fetch_document(self._calls.clients, url, options)
 
@@ -112,7 +112,7 @@ class Connector(Rooms):
     async def aread(self, connection: Connection | None) -> None:
         """Reads the connection's description in a thread, so that ``catalog_of`` then holds up no event loop; raises as it does."""
         if connection is not None and not self._catalogs.ready(connection.options):
-            import asyncio  # noqa: PLC0415 - threads need none of it
+            import asyncio
 
             await asyncio.to_thread(self.catalog_of, connection)
 
@@ -220,7 +220,7 @@ class Connector(Rooms):
     async def _astream(
         self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions
     ) -> AsyncIterator[AsyncStream]:
-        from kosha_connector_openai.core import AsyncExecutor, AsyncStream  # noqa: PLC0415 - threads need no asyncio
+        from kosha_connector_openai.core import AsyncExecutor, AsyncStream
 
         await self.aread(connection)
         call, resolver = self._calls.make(self.catalog_of(connection)[action], inputs, connection, options)
@@ -243,7 +243,7 @@ class Connector(Rooms):
 
         ``async with`` what comes back. Raises ConnectorError; inputs are checked for their place alone.
         """
-        from kosha_connector_openai.core import Relay  # noqa: PLC0415 - threads need no asyncio
+        from kosha_connector_openai.core import Relay
 
         call, resolver = self._calls.make_raw(self.catalog_of(connection)[action], raw, connection, options)
         return await Relay(call, self._calls.clients, resolver, self._calls.note_relay).open()

@@ -31,7 +31,7 @@ class Rooms:
     @cached_property
     def forms(self) -> Forms:
         """The forms of the actions by action id; docs/forms.md says what they hold. Raises ManifestError."""
-        from kosha_connector_openai.forms import Forms  # noqa: PLC0415 - a call needs no form
+        from kosha_connector_openai.forms import Forms
 
         return Forms(self.catalog, self.part)
 
@@ -49,8 +49,8 @@ class Rooms:
     @cached_property
     def outputs(self) -> OutputRoom:
         """Short results of answers, their schemas and samples, costs and budgets; docs/outputs.md. Raises ManifestError."""
-        from kosha_connector_openai.manifest.parts import Outputs  # noqa: PLC0415
-        from kosha_connector_openai.outputs import OutputRoom  # noqa: PLC0415 - a plain call needs none of it
+        from kosha_connector_openai.manifest.parts import Outputs
+        from kosha_connector_openai.outputs import OutputRoom
 
         return OutputRoom(self.catalog, self.part("outputs", Outputs))
 
@@ -68,7 +68,7 @@ class Rooms:
     @cached_property
     def models(self) -> ModelRules:
         """Which model serves which action and what it takes: warnings, never a refusal; docs/models.md. Raises ManifestError."""
-        from kosha_connector_openai.forms import ModelRules  # noqa: PLC0415 - a plain call needs none of it
-        from kosha_connector_openai.manifest.parts import Models  # noqa: PLC0415
+        from kosha_connector_openai.forms import ModelRules
+        from kosha_connector_openai.manifest.parts import Models
 
         return ModelRules(self.part("models", Models))

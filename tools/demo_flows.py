@@ -81,9 +81,9 @@ def workflow(connector: Connector, connection: Connection) -> None:
 
 def gateway(environment: Mapping[str, str]) -> None:
     """The gateway as a process of its own; the vendor's library, unchanged, with a token in place of the key."""
-    from openai import AuthenticationError, OpenAI, OpenAIError  # noqa: PLC0415 - slow to import, and only for this step
+    from openai import AuthenticationError, OpenAI, OpenAIError
 
-    from kosha_connector_openai.gateway.access import hash_token, new_token  # noqa: PLC0415 - an extra
+    from kosha_connector_openai.gateway.access import hash_token, new_token
 
     token = new_token()
     with serving({**environment, "KOSHA_GATEWAY_TOKEN_HASHES": hash_token(token), "KOSHA_GATEWAY_ACCESS_LOG": "off"}) as address:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from kosha_connector_openai._face import face
@@ -22,6 +23,11 @@ else:
 
 def main() -> None:
     """Runs the command with the process's arguments and ends the process with one of the documented exit codes."""
-    from kosha_connector_openai.cli.app import make_app  # noqa: PLC0415 - importing the package stays cheap
+    if sys.argv[1:] == ["--version"]:  # answered before typer is imported
+        from kosha_connector_openai import __version__
+
+        sys.stdout.write(f"{__version__}\n")
+        return
+    from kosha_connector_openai.cli.app import make_app
 
     make_app()(prog_name="kosha-openai")

@@ -1,69 +1,109 @@
-"""The command line, put together: which commands there are, and the options that stand before them."""
+"""The command line, put together: a table of its commands, and the options that stand before them."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from kosha_connector_openai.cli import actions, forms
-from kosha_connector_openai.cli import run as calls
-from kosha_connector_openai.cli.command import Command
-from kosha_connector_openai.cli.connect import connect
-from kosha_connector_openai.cli.doctor import doctor
-from kosha_connector_openai.cli.jobs import make_jobs
-from kosha_connector_openai.cli.manifest import manifest
-from kosha_connector_openai.cli.pickers import options
-from kosha_connector_openai.cli.sandbox import sandbox
-from kosha_connector_openai.cli.serve import make_gateway, serve
+from kosha_connector_openai.cli.command import SETTINGS, LazyCommand, spare
 from kosha_connector_openai.cli.session import Session
-from kosha_connector_openai.cli.spec import make_spec
-from kosha_connector_openai.cli.tasks import make_task
-from kosha_connector_openai.cli.trigger import make_trigger
-from kosha_connector_openai.cli.workflow import make_workflow
 
-_HELP: Final[dict[str, Any]] = {"help_option_names": ["-h", "--help"]}
-_COMMANDS: Final[dict[str, Callable[..., None]]] = {
-    "run": calls.run,
-    "validate": calls.validate,
-    "dry-run": calls.dry_run,
-    "connect": connect,
-    "test": calls.try_connection,
-    "doctor": doctor,
-    "manifest": manifest,
-    "sandbox": sandbox,
-    "serve": serve,
+_Entry = tuple[str | Mapping[str, tuple[str, str]], str]
+COMMANDS: Final[Mapping[str, _Entry]] = {
+    "run": ("run:run", "Runs an action and shows its answer."),
+    "validate": ("run:validate", "Checks an action's inputs; nothing is sent."),
+    "dry-run": ("run:dry_run", "Shows the request of an action; nothing is sent."),
+    "connect": ("connect:connect", "Makes a connection and keeps its secrets in a store."),
+    "test": ("run:try_connection", "Tests a connection with one harmless call."),
+    "doctor": ("doctor:doctor", "Checks the installation and the connection."),
+    "manifest": ("manifest:manifest", "Prints or checks a connector's manifest."),
+    "sandbox": ("sandbox:sandbox", "Runs an offline server that answers every action."),
+    "serve": ("serve:serve", "Runs the gateway: clients use your tokens, not the API key."),
+    "actions": (
+        {
+            "list": ("actions:list_", "Lists the actions by group."),
+            "show": ("actions:show", "Shows an action's inputs, its answer and an example."),
+            "search": ("actions:search", "Finds actions by words."),
+            "schema": ("actions:schema", "Prints the JSON Schema of an action's inputs or answer."),
+            "options": ("pickers:options", "Lists the values that an input is offered."),
+            "form": ("forms:form", "Shows the form of an action."),
+            "sample": ("forms:sample", "Prints sample inputs of an action, or a sample answer."),
+        },
+        "Finds actions and shows what they take and give.",
+    ),
+    "jobs": (
+        {
+            "list": ("jobs:list_", "Lists the jobs that were started here."),
+            "show": ("jobs:show", "Asks for a job's state."),
+            "wait": ("jobs:wait", "Waits for a job and shows its result."),
+            "resume": ("jobs:wait", "Waits for a job again; the same as wait."),
+            "cancel": ("jobs:cancel", "Cancels a job upstream."),
+            "fetch": ("jobs:fetch", "Fetches the result of a job that has ended."),
+            "upload": ("jobs:upload", "Sends a large file in parts."),
+            "forget": ("jobs:forget", "Drops a job's handle here."),
+        },
+        "Starts, waits for, cancels and fetches long jobs.",
+    ),
+    "spec": ({"diff": ("spec:diff", "Compares two descriptions and tells what breaks.")}, "Compares OpenAPI descriptions."),
+    "task": (
+        {
+            "list": ("tasks:list_", "Lists the tasks."),
+            "show": ("tasks:show", "Shows a task's inputs, its result and an example."),
+            "run": ("tasks:run", "Runs a task and shows its typed result."),
+        },
+        "Runs small tasks: ask, extract, classify and others.",
+    ),
+    "trigger": (
+        {
+            "list": ("trigger:list_", "Lists the events that the API sends by webhook."),
+            "sample": ("trigger:sample", "Shows a sample event, or a signed sample delivery."),
+            "verify": ("trigger:verify", "Checks a delivery's signature and shows its event."),
+            "poll": ("trigger:poll", "Asks once which jobs have ended since the last time."),
+        },
+        "Reads events: webhooks, and polling where there are none.",
+    ),
+    "workflow": (
+        {
+            "check": ("workflow:check", "Lists every fault of a document; nothing is sent."),
+            "show": ("workflow:show", "Shows the inputs and steps of a document's workflows."),
+            "run": ("workflow:run", "Runs a workflow and prints its outputs."),
+        },
+        "Checks, shows and runs Arazzo documents.",
+    ),
+    "gateway": (
+        {
+            "token": ("serve:token", "Makes a token for a caller, and its digest."),
+            "audit": ("serve:audit", "Checks that no line of an audit record was changed."),
+        },
+        "Makes tokens for the gateway and checks its records.",
+    ),
 }
-_ACTIONS: Final[dict[str, Callable[..., None]]] = {
-    "list": actions.list_,
-    "show": actions.show,
-    "search": actions.search,
-    "schema": actions.schema,
-    "options": options,
-    "form": forms.form,
-    "sample": forms.sample,
-}
+"""The commands by name: each is ``module:function`` of this folder or a group of commands, with its line of help."""
+
+
+class _Root(TyperGroup):
+    """The commands of the table. No module of a command is imported to list, describe or complete them."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        for name, entry in COMMANDS.items():
+            self.add_command(_command(name, *entry))
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parses what stands before the command."""
+        spare(self.get_params(ctx))
+        return super().parse_args(ctx, args)
 
 
 def make_app() -> typer.Typer:
     """The command line, ready to be called."""
-    app = typer.Typer(pretty_exceptions_enable=False, no_args_is_help=True, context_settings=_HELP)
+    app = typer.Typer(cls=_Root, pretty_exceptions_enable=False, no_args_is_help=True, context_settings=SETTINGS, rich_markup_mode=None)
     app.callback()(root)
-    group = typer.Typer(pretty_exceptions_enable=False, no_args_is_help=True, context_settings=_HELP)
-    for name, command in _ACTIONS.items():
-        group.command(name, cls=Command)(command)
-    app.add_typer(group, name="actions", help="Finds actions and shows what they take and give.")
-    app.add_typer(make_jobs(_HELP), name="jobs")
-    app.add_typer(make_spec(_HELP), name="spec")
-    app.add_typer(make_task(_HELP), name="task")
-    app.add_typer(make_trigger(_HELP), name="trigger")
-    app.add_typer(make_workflow(_HELP), name="workflow")
-    app.add_typer(make_gateway(_HELP), name="gateway")
-    for name, command in _COMMANDS.items():
-        app.command(name, cls=Command)(command)
     return app
 
 
@@ -87,9 +127,18 @@ def root(
     ctx.call_on_close(ctx.obj.close)
 
 
+def _command(name: str, what: str | Mapping[str, tuple[str, str]], text: str) -> TyperCommand | TyperGroup:
+    if isinstance(what, str):
+        return LazyCommand(name, what, text)
+    group = TyperGroup(name=name, help=text, no_args_is_help=True, context_settings=SETTINGS, rich_markup_mode=None)
+    for inner, entry in what.items():
+        group.add_command(LazyCommand(inner, *entry))
+    return group
+
+
 def _version(wanted: bool) -> None:
     if wanted:
-        from kosha_connector_openai import __version__  # noqa: PLC0415 - reads the installed metadata
+        from kosha_connector_openai import __version__
 
         typer.echo(__version__)
         raise typer.Exit

@@ -159,7 +159,7 @@ def _widened(connector: Connector, connection: Connection) -> Connector:
     folders = [_folder(reference) for reference in references if reference.scheme == "file"]
     own: dict[str, SecretStore] = {store.scheme: store for store in default_stores(variables, folders) if store.scheme in ("env", "file")}
     if any(reference.scheme == "vault" for reference in references) and any(map(os.environ.get, ("VAULT_ADDR", "BAO_ADDR"))):
-        from kosha_connector_openai.secrets.stores import VaultStore  # noqa: PLC0415 - most connections need none of it
+        from kosha_connector_openai.secrets.stores import VaultStore
 
         own["vault"] = VaultStore.from_environment()
     return connector.with_stores({**connector.stores, **own}.values())

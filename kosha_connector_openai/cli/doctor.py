@@ -20,6 +20,7 @@ from kosha_connector_openai.cli.terminal import one_line, say_json, say_table
 from kosha_connector_openai.core.connection import preset_of
 from kosha_connector_openai.core.transport import tls_of
 from kosha_connector_openai.errors import ConnectorError
+from kosha_connector_openai.manifest_check import ManifestCheck
 from kosha_connector_openai.plugins import installed_plugins
 from kosha_connector_openai.secrets import SecretContext, SecretReference
 
@@ -101,8 +102,6 @@ def _proxies() -> Iterator[Finding]:
 
 
 def _description(connector: Connector) -> Iterator[Finding]:
-    from kosha_connector_openai.manifest_check import ManifestCheck  # noqa: PLC0415 - other commands need none of it
-
     own, pinned = connector.catalog, connector.manifest.spec.sha256
     yield Finding("ok", f"connector {connector.id}", f"{connector.manifest.version}, {len(own)} actions")
     for found in ManifestCheck(connector.folder, connector.manifest).faults():

@@ -12,6 +12,7 @@ from kosha_connector_openai.cli.connection import Choices, options
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import clean, is_terminal, note, say_json, say_table
 from kosha_connector_openai.errors import InputError
+from kosha_connector_openai.schema import sample as schema_sample
 
 _HEADINGS: Final = ("Field", "Label", "Widget", "Needed", "Default", "Help")
 _CHOICES: Final = 6
@@ -66,9 +67,7 @@ def sample(
         return
     if chosen.output_schema is None:
         raise InputError("The answer of this action is no JSON.", hint=f"It is: {', '.join(chosen.output_types) or 'empty'}.")
-    from kosha_connector_openai.schema import sample as made  # noqa: PLC0415 - few commands make samples
-
-    say_json(made(chosen.output_schema))
+    say_json(schema_sample(chosen.output_schema))
 
 
 def _row(field: Mapping[str, Any]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -107,7 +108,5 @@ def _plain(value: Any) -> Any:
     if isinstance(value, SavedFile):
         return {"path": str(value.path), "size": value.size, "sha256": value.sha256, "content_type": value.content_type}
     if isinstance(value, bytes):
-        import base64  # noqa: PLC0415 - rare: a file that was not sent to --out
-
         return {"base64": base64.b64encode(value).decode(), "size": len(value)}
     return value

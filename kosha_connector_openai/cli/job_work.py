@@ -1,4 +1,4 @@
-"""What the commands about jobs do; its own module, since only they need the flows."""
+"""Jobs behind the commands: opened by a handle, started, waited for; and large files sent in parts."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from kosha_connector_openai.cli.job_result import show_result
 from kosha_connector_openai.cli.output import Output
 from kosha_connector_openai.cli.progress import Progress
 from kosha_connector_openai.cli.session import Session
-from kosha_connector_openai.cli.terminal import clean, note, say_json, say_table
+from kosha_connector_openai.cli.terminal import note, say_json
 from kosha_connector_openai.core.result import FileSink
 from kosha_connector_openai.errors import InputError
-from kosha_connector_openai.flows.jobs import Handle, Jobs, JobStore, Status, WaitOptions, read_handle
+from kosha_connector_openai.flows.jobs import Handle, Jobs, JobStore, WaitOptions, read_handle
 from kosha_connector_openai.manifest.parts import Jobs as JobsPart
 
 
@@ -91,50 +91,6 @@ def send_file(
     _go_on(jobs, handle, output, timeout, detach=detach)
 
 
-def say_list(*, as_json: bool) -> None:
-    """All handles."""
-    found = list(JobStore(folder()))
-    if as_json:
-        say_json([handle.to_dict() for handle in found])
-        return
-    say_table(("Job", "Action", "Seen", "Server"), [(h.name, h.action, _seen(h), h.origin) for h in found])
-    if not found:
-        note("No job was started here.")
-
-
-def say_status(status: Status, *, as_json: bool) -> None:
-    """A state, and the ids that the API has for the job."""
-    if as_json:
-        say_json(status.to_dict())
-        return
-    state = f"{status.state} ({status.end})" if status.end and status.end != status.state else status.state
-    count = (
-        f" \u00b7 {status.percent:g} %"
-        if status.percent is not None
-        else f" \u00b7 {status.done} of {status.total}"
-        if status.total
-        else ""
-    )
-    typer.echo(clean(f"{status.handle.name}: {state}{count}"))
-    for name, value in sorted(status.handle.ids.items()):
-        typer.echo(clean(f"  {name}: {value}"))
-
-
-def say_events(events: list[Any], *, as_json: bool) -> None:
-    """What has happened to a job: a line for each event, or all in one value."""
-    if as_json:
-        say_json(events)
-    else:
-        for event in events:
-            say_json(event, indent=None)
-
-
-def forget(job: str) -> None:
-    """Drops a handle."""
-    store = JobStore(folder())
-    store.drop(store.read(job).name)
-
-
 def finish(
     jobs: Jobs, handle: Handle, output: Output, timeout: float | None, *, cancel: bool = False, source: Any = None, fresh: bool = False
 ) -> None:
@@ -165,7 +121,3 @@ def _go_on(jobs: Jobs, handle: Handle, output: Output, timeout: float | None, *,
     else:
         typer.echo(handle.name)
         note(f"To wait for it: {resume_words(handle.name)}")
-
-
-def _seen(handle: Handle) -> str:
-    return "start unanswered" if handle.phase == "sending" else handle.state or "started"

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated
 
 import typer
 
 from kosha_connector_openai.cli import options as opt
-from kosha_connector_openai.cli.command import Command
 from kosha_connector_openai.cli.connection import Choices
+from kosha_connector_openai.cli.job_result import show_result
+from kosha_connector_openai.cli.job_work import Opened, finish, folder, send_file
 from kosha_connector_openai.cli.output import Output
-
-if TYPE_CHECKING:
-    from types import ModuleType
+from kosha_connector_openai.cli.progress import count_words
+from kosha_connector_openai.cli.terminal import clean, note, say_json, say_table
+from kosha_connector_openai.flows.jobs import Handle, JobStore, Status
 
 Name = Annotated[str, typer.Argument(metavar="JOB", help="A job's name or how it begins, or a file with its handle.", show_default=False)]
 Out = Annotated[Path | None, typer.Option("--out", "-o", metavar="PATH", help="Save the result in a file.")]
@@ -23,7 +23,13 @@ Force = Annotated[bool, typer.Option("--force", help="Let --out replace a file."
 
 def list_(as_json: opt.AsJson = False) -> None:
     """Lists the jobs that were started here, oldest first; nothing is asked of the API."""
-    _work().say_list(as_json=as_json)
+    found = list(JobStore(folder()))
+    if as_json:
+        say_json([handle.to_dict() for handle in found])
+        return
+    say_table(("Job", "Action", "Seen", "Server"), [(handle.name, handle.action, _seen(handle), handle.origin) for handle in found])
+    if not found:
+        note("No job was started here.")
 
 
 def show(
@@ -36,11 +42,16 @@ def show(
     spec: opt.Spec = None,
 ) -> None:
     """Asks for a job's state once and shows it."""
-    opened = _work().Opened(ctx.obj, job, Choices(values or (), connection_file, spec=spec))
-    if events:
-        _work().say_events(opened.jobs.events(opened.handle), as_json=as_json)
+    opened = Opened(ctx.obj, job, Choices(values or (), connection_file, spec=spec))
+    if not events:
+        _say_status(opened.jobs.status(opened.handle), as_json=as_json)
+        return
+    found = opened.jobs.events(opened.handle)
+    if as_json:
+        say_json(found)
     else:
-        _work().say_status(opened.jobs.status(opened.handle), as_json=as_json)
+        for event in found:
+            say_json(event, indent=None)
 
 
 def wait(
@@ -58,10 +69,10 @@ def wait(
     spec: opt.Spec = None,
 ) -> None:
     """Waits for a job, from any process and after any crash, and shows its result. Nothing is started again."""
-    opened = _work().Opened(ctx.obj, job, Choices(values or (), connection_file, spec=spec))
+    opened = Opened(ctx.obj, job, Choices(values or (), connection_file, spec=spec))
     given = None if source is None else {"path": str(source.expanduser().absolute())}
     output = Output(as_json, False, quiet, out, force)
-    _work().finish(opened.jobs, opened.handle, output, timeout, cancel=cancel_remote, source=given)
+    finish(opened.jobs, opened.handle, output, timeout, cancel=cancel_remote, source=given)
 
 
 def cancel(
@@ -73,8 +84,8 @@ def cancel(
     spec: opt.Spec = None,
 ) -> None:
     """Cancels a job upstream."""
-    opened = _work().Opened(ctx.obj, job, Choices(values or (), connection_file, spec=spec))
-    _work().say_status(opened.jobs.cancel(opened.handle), as_json=as_json)
+    opened = Opened(ctx.obj, job, Choices(values or (), connection_file, spec=spec))
+    _say_status(opened.jobs.cancel(opened.handle), as_json=as_json)
 
 
 def fetch(
@@ -89,8 +100,8 @@ def fetch(
     spec: opt.Spec = None,
 ) -> None:
     """Fetches what an ended job left, whether it ended with success or not."""
-    opened = _work().Opened(ctx.obj, job, Choices(values or (), connection_file, spec=spec))
-    _work().show_result(opened.jobs, opened.handle, Output(as_json, False, quiet, out, force))
+    opened = Opened(ctx.obj, job, Choices(values or (), connection_file, spec=spec))
+    show_result(opened.jobs, opened.handle, Output(as_json, False, quiet, out, force))
 
 
 def upload(
@@ -107,36 +118,25 @@ def upload(
 ) -> None:
     """Sends a large file in parts, several at a time; after a crash `jobs wait` sends only what is missing."""
     choices = Choices(values or (), connection_file, spec=spec)
-    _work().send_file(ctx.obj, file, inputs or (), choices, Output(as_json, False, quiet), detach=detach, timeout=timeout)
+    send_file(ctx.obj, file, inputs or (), choices, Output(as_json, False, quiet), detach=detach, timeout=timeout)
 
 
 def forget(job: Name) -> None:
     """Drops a job's handle here; the job upstream is not touched."""
-    _work().forget(job)
+    store = JobStore(folder())
+    store.drop(store.read(job).name)
 
 
-def make_jobs(settings: dict[str, Any]) -> typer.Typer:
-    """The group of commands about jobs; ``settings`` are those of the whole command line."""
-    text = "Long jobs: what was started, wait for it after any crash, cancel it, fetch what it left."
-    group = typer.Typer(pretty_exceptions_enable=False, no_args_is_help=True, context_settings=settings, help=text)
-    for name, command in _COMMANDS.items():
-        group.command(name, cls=Command)(command)
-    return group
+def _seen(handle: Handle) -> str:
+    return "start unanswered" if handle.phase == "sending" else handle.state or "started"
 
 
-_COMMANDS: Final[dict[str, Callable[..., None]]] = {
-    "list": list_,
-    "show": show,
-    "wait": wait,
-    "resume": wait,
-    "cancel": cancel,
-    "fetch": fetch,
-    "upload": upload,
-    "forget": forget,
-}
-
-
-def _work() -> ModuleType:
-    from kosha_connector_openai.cli import job_work  # noqa: PLC0415 - other commands need no flows
-
-    return job_work
+def _say_status(status: Status, *, as_json: bool) -> None:
+    """A state, and the ids that the API has for the job."""
+    if as_json:
+        say_json(status.to_dict())
+        return
+    state = f"{status.state} ({status.end})" if status.end and status.end != status.state else status.state
+    typer.echo(clean(f"{status.handle.name}: {state}{count_words(status)}"))
+    for name, value in sorted(status.handle.ids.items()):
+        typer.echo(clean(f"  {name}: {value}"))

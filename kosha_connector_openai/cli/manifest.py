@@ -12,6 +12,7 @@ from kosha_connector_openai.cli.exit_codes import ExitCode
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import note, one_line, say_json
 from kosha_connector_openai.manifest import MANIFEST, Manifest, json_schema, json_value, read_any_manifest, read_folder, write_kosha_spec
+from kosha_connector_openai.manifest_check import ManifestCheck
 
 
 def manifest(
@@ -42,8 +43,6 @@ def manifest(
 
 def _check(path: Path, *, as_json: bool) -> None:
     """Says every fault of a manifest, of its parts and of its description, with the file that has it."""
-    from kosha_connector_openai.manifest_check import ManifestCheck  # noqa: PLC0415 - other commands need none of it
-
     found = read_folder(path) if path.is_dir() else read_any_manifest(path)
     folder, file = (path, MANIFEST) if path.is_dir() else (path.parent, path.name)
     check = ManifestCheck(folder, found, file=file)

@@ -14,6 +14,7 @@ from kosha_connector_openai.cli.inputs import Given, read_inputs
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import note, one_line, say_json, say_table
 from kosha_connector_openai.errors import SetupError
+from kosha_connector_openai.flows import OptionLists
 
 
 def options(
@@ -29,8 +30,6 @@ def options(
     spec: opt.Spec = None,
 ) -> None:
     """Lists what an input is offered, from the account where that can be asked; any other text may be given too."""
-    from kosha_connector_openai.flows import OptionLists  # noqa: PLC0415 - other commands need none of it
-
     session: Session = ctx.obj
     choices = Choices(values or (), connection_file, engine=engine, spec=spec)
     connector, actions = session.connector, catalog(session, choices)

@@ -9,7 +9,7 @@ from typing import Any, Self
 import typer
 
 from kosha_connector_openai.cli.terminal import note, one_line, to_json
-from kosha_connector_openai.flows.jobs import Tick
+from kosha_connector_openai.flows.jobs import Status, Tick
 
 
 class Progress:
@@ -34,9 +34,9 @@ class Progress:
             self._live.stop()
 
     def _open(self) -> None:
-        from rich.console import Console  # noqa: PLC0415 - slow to import
-        from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
-        from rich.progress import Progress as Bars  # noqa: PLC0415
+        from rich.console import Console
+        from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as Bars
 
         columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
         self._live = Bars(*columns, console=Console(stderr=True), transient=True)
@@ -60,5 +60,11 @@ class Progress:
 def _words(tick: Tick) -> str:
     if tick.trouble is not None:
         return f"{tick.handle.name}: {one_line(tick.trouble.message)} It is asked again."
-    count = f" \u00b7 {tick.percent:g} %" if tick.percent is not None else f" \u00b7 {tick.done} of {tick.total}" if tick.total else ""
-    return f"{tick.handle.name}: {one_line(tick.state or 'unknown')}{count}"
+    return f"{tick.handle.name}: {one_line(tick.state or 'unknown')}{count_words(tick)}"
+
+
+def count_words(seen: Tick | Status) -> str:
+    """How far a job has come, as the API counts it; empty where it does not."""
+    if seen.percent is not None:
+        return f" \u00b7 {seen.percent:g} %"
+    return f" \u00b7 {seen.done} of {seen.total}" if seen.total else ""

@@ -72,13 +72,13 @@ def run(
     spending = Spending(connector, caps or (), prices)
     call = CallOptions(out=out, overwrite=force, timeout=timeout, attempts=attempts, policy=policy, budget=spending.budget)
     if everything or most:
-        from kosha_connector_openai.cli.listing import run_all  # noqa: PLC0415 - a single call needs none of it
+        from kosha_connector_openai.cli.listing import run_all
 
         run_all(connector, connection, action, given, output, most=most, call=call)
         spending.tell_all(quiet=quiet or as_json)
         return
     if wait or detach:
-        from kosha_connector_openai.cli.job_work import run_job  # noqa: PLC0415
+        from kosha_connector_openai.cli.job_work import run_job
 
         run_job(
             connector,

@@ -10,6 +10,7 @@ import typer
 from kosha_connector_openai import Connector
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import note
+from kosha_connector_openai.sandbox import DEFAULT_KEY, main
 
 
 def sandbox(
@@ -18,11 +19,6 @@ def sandbox(
     retired: Annotated[bool, typer.Option("--retired", help="Answer operations that the vendor has shut down, too.")] = False,
 ) -> None:
     """Runs an offline server that answers every action, until Ctrl-C; no account, no network, no cost."""
-    from kosha_connector_openai.sandbox import (  # noqa: PLC0415 - only this command needs it
-        DEFAULT_KEY,
-        main,
-    )
-
     session: Session = ctx.obj
 
     def greet(url: str) -> None:

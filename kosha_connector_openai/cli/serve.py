@@ -8,13 +8,12 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from kosha_connector_openai.cli import connection
 from kosha_connector_openai.cli import options as opt
-from kosha_connector_openai.cli.command import Command
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import note, say_json
 from kosha_connector_openai.errors import Fault, SetupError
@@ -45,7 +44,7 @@ def serve(
     """Serves the API to clients that hold a token of yours, and calls the provider with the key that stays here."""
     session: Session = ctx.obj
     try:
-        from kosha_connector_openai.gateway import (  # noqa: PLC0415 - an extra
+        from kosha_connector_openai.gateway import (
             GatewayServer,
             listen,
             make_service,
@@ -73,23 +72,12 @@ def serve(
         GatewayServer(service, settings, sockets).run()
 
 
-def make_gateway(settings: dict[str, Any]) -> typer.Typer:
-    """The group of commands about the gateway; ``settings`` are those of the whole command line."""
-    group = typer.Typer(
-        pretty_exceptions_enable=False, no_args_is_help=True, context_settings=settings, help="Looks after the gateway (see `serve`)."
-    )
-    group.callback()(lambda: None)
-    group.command("token", cls=Command)(token)
-    group.command("audit", cls=Command)(audit)
-    return group
-
-
 def token(
     as_json: opt.AsJson = False,
     stdin: Annotated[bool, typer.Option("--stdin", help="Take a token of yours from standard input.")] = False,
 ) -> None:
     """Makes a token for the gateway's callers, and the digest of it that the gateway keeps."""
-    from kosha_connector_openai.gateway.access import SHORTEST, hash_token, new_token  # noqa: PLC0415 - only here
+    from kosha_connector_openai.gateway.access import SHORTEST, hash_token, new_token
 
     made = sys.stdin.readline().strip() if stdin else new_token()
     if stdin and (len(made) < SHORTEST or not all("!" <= char <= "~" for char in made)):
@@ -117,7 +105,7 @@ def token(
 
 def audit(file: Annotated[Path, typer.Argument(metavar="FILE", help="The file that `audit` names in the gateway's settings.")]) -> None:
     """Checks that no line of an audit record was changed, taken out or put in; prints the last line's digest."""
-    from kosha_connector_openai.gateway.observe import check_audit  # noqa: PLC0415 - an extra
+    from kosha_connector_openai.gateway.observe import check_audit
 
     try:
         found = check_audit(file)
@@ -133,7 +121,7 @@ def _with_connection(session: Session, settings: Settings, values: list[str] | N
     """The settings with the connection of the command line as the default one."""
     if not values and file is None:
         return settings
-    from kosha_connector_openai.gateway import DEFAULT, ConnectionEntry  # noqa: PLC0415 - an extra
+    from kosha_connector_openai.gateway import DEFAULT, ConnectionEntry
 
     if settings.connections:
         raise typer.BadParameter("The settings file names the connections already.", param_hint="--connection" if file else "--set")
@@ -153,6 +141,6 @@ def _greeting(settings: Settings, service: Service, port: int) -> Iterator[str]:
 def _no_core_dumps() -> None:
     """A dump of this process would hold keys."""
     with contextlib.suppress(ImportError, OSError, ValueError):
-        import resource  # noqa: PLC0415 - not on every system
+        import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -5,25 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from kosha_connector_openai import Connector, create_plugin_manager, load_connectors, plugin
-from kosha_connector_openai.errors import PluginError
-from kosha_connector_openai.hookspecs import hookimpl
+if TYPE_CHECKING:
+    from kosha_connector_openai import Connector
 
 OURS: Final = "openai"
-
-
-class _Folder:
-    """A plugin that offers the folder named on the command line."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    @hookimpl
-    def kosha_connectors(self) -> Sequence[Path]:
-        """The folder."""
-        return [self._folder]
 
 
 class Session:
@@ -38,8 +25,11 @@ class Session:
     @cached_property
     def connector(self) -> Connector:
         """The connector; raises PluginError or ManifestError."""
+        from kosha_connector_openai import create_plugin_manager, load_connectors, plugin
+        from kosha_connector_openai.errors import PluginError
+
         folder = Path(self._choice) if self._choice and Path(self._choice).is_dir() else None
-        manager = create_plugin_manager([_Folder(folder) if folder else plugin], names=self.plugins)
+        manager = create_plugin_manager([_plugin(folder) if folder else plugin], names=self.plugins)
         found = load_connectors(manager)
         self._open += found.values()
         if folder:
@@ -58,3 +48,15 @@ class Session:
         """Closes all connectors."""
         for connector in self._open:
             connector.close()
+
+
+def _plugin(folder: Path) -> object:
+    """A plugin that offers the folder named on the command line."""
+    from kosha_connector_openai import hookimpl
+
+    class FolderPlugin:
+        @hookimpl
+        def kosha_connectors(self) -> Sequence[Path]:
+            return [folder]
+
+    return FolderPlugin()

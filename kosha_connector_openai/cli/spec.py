@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import typer
 
 from kosha_connector_openai.cli import options as opt
-from kosha_connector_openai.cli.command import Command
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import clean, note, say_json
-
-if TYPE_CHECKING:
-    from kosha_connector_openai.openapi import Document
+from kosha_connector_openai.openapi import Document, read_document
+from kosha_connector_openai.openapi import diff as changes
 
 OURS: Final = "ours"
 BREAKING: Final = 1
@@ -22,15 +20,6 @@ BREAKING: Final = 1
 _ONLY: Final[Mapping[str, str]] = {"requests": "request", "responses": "response"}
 
 Description = Annotated[str, typer.Argument(metavar="FILE|ours", help="A description in JSON or YAML; `ours` is the connector's own.")]
-
-
-def make_spec(settings: dict[str, Any]) -> typer.Typer:
-    """The group of commands about descriptions; ``settings`` are those of the whole command line."""
-    group = typer.Typer(
-        pretty_exceptions_enable=False, no_args_is_help=True, context_settings=settings, help="Looks at OpenAPI descriptions."
-    )
-    group.command("diff", cls=Command)(diff)
-    return group
 
 
 def diff(
@@ -54,27 +43,23 @@ def diff(
     ] = None,
 ) -> None:
     """Compares two descriptions: each difference, and whether it breaks senders or readers. Ends with 1 where it does."""
-    from kosha_connector_openai.openapi import diff as drift  # noqa: PLC0415 - only this command compares
-
     if as_json and markdown:
         raise typer.BadParameter("Choose one of --json and --markdown.")
     session: Session = ctx.obj
-    report = drift.compare_documents(_read(session, before), _read(session, after), prefix=strip_prefix, texts=texts)
+    report = changes.compare_documents(_read(session, before), _read(session, after), prefix=strip_prefix, texts=texts)
     if intended:
-        judged = drift.judge(report, drift.read_intended(intended))
+        judged = changes.judge(report, changes.read_intended(intended))
         report = judged.unexplained
         for entry in judged.stale:
             note(f"Explains nothing: {entry.reason}")
     if only:
         report = report.only(lambda change: change.direction == _ONLY[only])
     if as_json:
-        say_json(drift.to_json(report))
+        say_json(changes.to_json(report))
     else:
-        typer.echo(clean(drift.to_markdown(report) if markdown else drift.to_text(report)))
+        typer.echo(clean(changes.to_markdown(report) if markdown else changes.to_text(report)))
     raise typer.Exit(BREAKING if report.is_breaking else 0)
 
 
 def _read(session: Session, name: str) -> Document:
-    from kosha_connector_openai.openapi import read_document  # noqa: PLC0415
-
     return session.connector.catalog.document if name == OURS else read_document(Path(name))

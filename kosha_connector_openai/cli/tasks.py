@@ -7,12 +7,11 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from kosha_connector_openai.cli import options as opt
-from kosha_connector_openai.cli.command import Command
 from kosha_connector_openai.cli.connection import Choices, connect
 from kosha_connector_openai.cli.exit_codes import ExitCode
 from kosha_connector_openai.cli.fields import Field, fields_of
@@ -24,28 +23,11 @@ from kosha_connector_openai.cli.terminal import clean, is_terminal, note, one_li
 from kosha_connector_openai.connector import CallOptions
 from kosha_connector_openai.core.result import FileSink
 from kosha_connector_openai.errors import ConnectorError
-
-if TYPE_CHECKING:
-    from kosha_connector_openai.flows.tasks import TaskInfo, TaskProgress, TaskResult
-
-
-def make_task(settings: dict[str, Any]) -> typer.Typer:
-    """The group of commands about tasks; ``settings`` are those of the whole command line."""
-    group = typer.Typer(
-        pretty_exceptions_enable=False,
-        no_args_is_help=True,
-        context_settings=settings,
-        help="Runs small tasks: ask, extract, classify, ...",
-    )
-    for name, command in (("list", list_), ("show", show), ("run", run)):
-        group.command(name, cls=Command)(command)
-    return group
+from kosha_connector_openai.flows.tasks import TaskInfo, TaskProgress, TaskResult, find_task, list_tasks, run_task
 
 
 def complete_task(ctx: typer.Context, incomplete: str) -> Iterator[tuple[str, str]]:
     """The names of tasks that begin with what is typed, and their titles."""
-    from kosha_connector_openai.flows.tasks import list_tasks  # noqa: PLC0415 - single calls need no tasks
-
     params = ctx.find_root().params
     try:
         for info in list_tasks(Session(params.get("plugin") or (), params.get("connector")).connector):
@@ -68,8 +50,6 @@ Inputs = Annotated[
 
 def list_(ctx: typer.Context, as_json: opt.AsJson = False) -> None:
     """Lists the tasks."""
-    from kosha_connector_openai.flows.tasks import list_tasks  # noqa: PLC0415
-
     session: Session = ctx.obj
     found = list_tasks(session.connector)
     if as_json:
@@ -126,8 +106,6 @@ def run(
     spec: opt.Spec = None,
 ) -> None:
     """Runs a task: checks its inputs, makes the calls it needs, shows the typed result."""
-    from kosha_connector_openai.flows.tasks import run_task  # noqa: PLC0415
-
     info = _find(ctx, task)
     arguments = [*(inputs or ()), *map(_file, files or ())]
     given = read_given(lambda: fields_of(info.input_schema), Given(arguments, input_file, input_json))
@@ -158,8 +136,6 @@ def _progress(quiet: bool) -> Callable[[TaskProgress], None]:
 
 
 def _find(ctx: typer.Context, name: str) -> TaskInfo:
-    from kosha_connector_openai.flows.tasks import find_task  # noqa: PLC0415
-
     session: Session = ctx.obj
     return find_task(session.connector, name)
 

@@ -60,10 +60,10 @@ def say_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         for row in cleaned:
             typer.echo("\t".join(row))
         return
-    from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - slow to import
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for index, heading in enumerate(headings):

@@ -7,18 +7,19 @@ import secrets
 import shlex
 import time
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
 from kosha_connector_openai.cli import options as opt
-from kosha_connector_openai.cli.command import Command
 from kosha_connector_openai.cli.connection import Choices, connect
 from kosha_connector_openai.cli.inputs import Given, read_given
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import clean, note, one_line, say_json, say_table
 from kosha_connector_openai.core.result import FileSink
 from kosha_connector_openai.errors import InputError, SetupError
+from kosha_connector_openai.flows import triggers
+from kosha_connector_openai.manifest import json_value
 from kosha_connector_openai.secrets import Secret, SecretContext, SecretReference, SecretStores
 from kosha_connector_openai.secrets.stores import default_stores
 
@@ -32,26 +33,10 @@ _Secret = Annotated[
 ]
 
 
-def make_trigger(settings: dict[str, Any]) -> typer.Typer:
-    """The group of commands about triggers; ``settings`` are those of the whole command line."""
-    group = typer.Typer(
-        pretty_exceptions_enable=False,
-        no_args_is_help=True,
-        context_settings=settings,
-        help="Events: webhooks, their samples and verification; polling where there are none.",
-    )
-    for name, command in (("list", list_), ("sample", sample), ("verify", verify), ("poll", poll)):
-        group.command(name, cls=Command)(command)
-    return group
-
-
 def list_(ctx: typer.Context, as_json: opt.AsJson = False) -> None:
     """Lists the events that the API tells by webhook."""
-    from kosha_connector_openai.flows.triggers import list_events  # noqa: PLC0415 - single calls need no triggers
-    from kosha_connector_openai.manifest import json_value  # noqa: PLC0415
-
     session: Session = ctx.obj
-    events = list_events(session.connector)
+    events = triggers.list_events(session.connector)
     if as_json:
         say_json({name: json_value(kind, exclude_none=True) for name, kind in events.items()})
         return
@@ -61,16 +46,13 @@ def list_(ctx: typer.Context, as_json: opt.AsJson = False) -> None:
 
 def sample(ctx: typer.Context, name: _EventType, secret: _Secret = None, as_json: opt.AsJson = False) -> None:
     """Shows an event as it could come; with --signed-by as a signed delivery, to try a receiver with."""
-    from kosha_connector_openai.flows.triggers import sample as find_sample  # noqa: PLC0415
-    from kosha_connector_openai.flows.triggers import sign  # noqa: PLC0415
-
     session: Session = ctx.obj
-    found = find_sample(session.connector, name)
+    found = triggers.sample(session.connector, name)
     if not secret:
         say_json(found)
         return
     body = json.dumps(found, separators=(",", ":"))
-    headers = sign(f"wh_{secrets.token_hex(16)}", int(time.time()), body.encode(), _secrets(session, secret))
+    headers = triggers.sign(f"wh_{secrets.token_hex(16)}", int(time.time()), body.encode(), _secrets(session, secret))
     if as_json:
         say_json({"headers": headers, "body": body})
         return
@@ -87,13 +69,11 @@ def verify(
     as_json: opt.AsJson = False,
 ) -> None:
     """Checks a delivery's signature and time, and shows its event."""
-    from kosha_connector_openai.flows.triggers import verify as check  # noqa: PLC0415
-
     session: Session = ctx.obj
     if not secret:
         raise typer.BadParameter("Say where the signing secret is kept.", param_hint="--signed-by")
     pairs = [(name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in header)]
-    event = check(session.connector, pairs, _body(body), _secrets(session, secret), tolerance=tolerance)
+    event = triggers.verify(session.connector, pairs, _body(body), _secrets(session, secret), tolerance=tolerance)
     if as_json:
         say_json(event.to_dict())
         return
@@ -118,12 +98,10 @@ def poll(
     spec: opt.Spec = None,
 ) -> None:
     """Asks once which jobs have ended since the last time: a line of JSON for each, told once."""
-    from kosha_connector_openai.flows.triggers import poll as ask  # noqa: PLC0415
-
     connector, connection = connect(ctx.obj, Choices(values or (), connection_file, spec=spec))
     given = read_given(dict, Given(inputs or ()))
     before = _state(state) if state is not None and state.exists() else None
-    events, after = ask(connector, connection, kind, before, inputs=given, past=past)
+    events, after = triggers.poll(connector, connection, kind, before, inputs=given, past=past)
     for event in events:
         say_json(event.to_dict(), indent=None)
     note(f"{len(events)} ended, {len(after.open)} go on.")

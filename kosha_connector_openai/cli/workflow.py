@@ -6,26 +6,37 @@ import contextlib
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from kosha_connector_openai.cli import options as opt
-from kosha_connector_openai.cli.command import Command
 from kosha_connector_openai.cli.connection import Choices, catalog, connect
 from kosha_connector_openai.cli.error_output import fault_line, tell
 from kosha_connector_openai.cli.exit_codes import ExitCode
 from kosha_connector_openai.cli.fields import fields_of
 from kosha_connector_openai.cli.inputs import Given, read_given
+from kosha_connector_openai.cli.job_work import folder
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.spending import Spending
 from kosha_connector_openai.cli.terminal import clean, note, one_line, say_json
 from kosha_connector_openai.connector import CallOptions
 from kosha_connector_openai.errors import WorkflowDocumentError, WorkflowError
-
-if TYPE_CHECKING:
-    from kosha_connector_openai.flows.jobs import JobStore
-    from kosha_connector_openai.flows.workflows import Begun, StepRecord, Workflow, WorkflowDocument
+from kosha_connector_openai.flows.jobs import JobStore
+from kosha_connector_openai.flows.workflows import (
+    Begun,
+    FileJournal,
+    RunLimits,
+    StepRecord,
+    Workflow,
+    WorkflowDocument,
+    choose,
+    draw,
+    plain,
+    read_workflows,
+    run_workflow,
+)
+from kosha_connector_openai.schema import SchemaReader
 
 _FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="An Arazzo document, YAML or JSON.", show_default=False)]
 _Source = Annotated[
@@ -39,19 +50,7 @@ _Inputs = Annotated[
 ]
 
 
-def make_workflow(settings: dict[str, Any]) -> typer.Typer:
-    """The group of commands about workflows; ``settings`` are those of the whole command line."""
-    group = typer.Typer(
-        pretty_exceptions_enable=False, no_args_is_help=True, context_settings=settings, help="Checks, shows and runs Arazzo documents."
-    )
-    for name, command in (("check", check), ("show", show), ("run", run)):
-        group.command(name, cls=Command)(command)
-    return group
-
-
 def _read(ctx: typer.Context, file: Path, sources: list[str] | None, choices: Choices) -> WorkflowDocument:
-    from kosha_connector_openai.flows.workflows import read_workflows  # noqa: PLC0415 - single calls need no workflows
-
     session: Session = ctx.obj
     return read_workflows(file, session.connector, sources=sources or (), catalog=catalog(session, choices))
 
@@ -97,8 +96,6 @@ def show(
     spec: opt.Spec = None,
 ) -> None:
     """Draws the workflows of a document: inputs, steps, when each has succeeded and what comes next."""
-    from kosha_connector_openai.flows.workflows import draw  # noqa: PLC0415
-
     document = _read(ctx, file, source, Choices(file=connection_file, spec=spec))
     typer.echo("\n".join(clean(line) for line in draw(document)))
 
@@ -126,13 +123,6 @@ def run(
     prices: opt.PriceFile = None,
 ) -> None:
     """Runs a workflow: shows each step as it ends, then the outputs as JSON."""
-    from kosha_connector_openai.flows.workflows import (  # noqa: PLC0415
-        RunLimits,
-        choose,
-        plain,
-        run_workflow,
-    )
-
     choices = Choices(values or (), connection_file, None, attempts, engine, spec)
     document = _read(ctx, file, source, choices)
     chosen = choose(document, workflow)
@@ -167,16 +157,11 @@ def _handles(document: WorkflowDocument) -> JobStore | None:
     """Where `jobs` keeps its handles, for a document that starts jobs."""
     if not any(step.runner == "job" for workflow in document.workflows.values() for step in workflow.steps):
         return None
-    from kosha_connector_openai.cli.job_work import folder  # noqa: PLC0415
-    from kosha_connector_openai.flows.jobs import JobStore  # noqa: PLC0415
-
     return JobStore(folder())
 
 
 def _schema(workflow: Workflow) -> Mapping[str, Any]:
     """The inputs as fields are read from: all properties at the top."""
-    from kosha_connector_openai.schema import SchemaReader  # noqa: PLC0415
-
     schema = workflow.inputs.schema
     properties = {name: part for one in SchemaReader(schema).parts(schema) for name, part in one.get("properties", {}).items()}
     return {**schema, "properties": properties, "required": sorted(workflow.inputs.required)}
@@ -187,8 +172,6 @@ def _journal(path: Path | None) -> Iterator[dict[str, Any]]:
     if path is None:
         yield {}
         return
-    from kosha_connector_openai.flows.workflows import FileJournal  # noqa: PLC0415
-
     with FileJournal(path) as journal:
         yield {"journal": journal}
 
@@ -200,8 +183,6 @@ class _Progress:
         self._live = sys.stderr.isatty()
 
     def __call__(self, move: Begun | StepRecord) -> None:
-        from kosha_connector_openai.flows.workflows import StepRecord  # noqa: PLC0415
-
         if isinstance(move, StepRecord):
             self._ended(move)
         elif self._live:

@@ -127,18 +127,18 @@ def make_request(action: Action, inputs: Mapping[str, Any], connection: Connecti
     request = build_request(action, inputs, FilePolicy(options.roots, options.any_path, connection.limits.upload))
     if connection.form is None:
         return request
-    from kosha_connector_openai.core.request import at_server  # noqa: PLC0415 - most servers are as described
+    from kosha_connector_openai.core.request import at_server
 
     return at_server(request, action.id, inputs, connection.form, connection.form_values)
 
 
 def make_raw_request(action: Action, raw: RawInputs, connection: Connection) -> Request:
     """The same for a request that another client wrote; what a server's form asks of the inputs is read from a JSON body's copy."""
-    from kosha_connector_openai.core.request import raw_request  # noqa: PLC0415 - only who passes requests on needs it
+    from kosha_connector_openai.core.request import raw_request
 
     request = raw_request(action, raw)
     if connection.form is None:
         return request
-    from kosha_connector_openai.core.request import at_server  # noqa: PLC0415
+    from kosha_connector_openai.core.request import at_server
 
     return at_server(request, action.id, raw.fields(), connection.form, connection.form_values)

@@ -219,7 +219,7 @@ def make_result(call: Call, head: Head, facts: Facts, kind: Any, value: Any, con
 
 def stream_error(call: Call, live: LiveStream) -> ApiError:
     """The upstream's error that an event carried, after a 200."""
-    import orjson  # noqa: PLC0415 - only here
+    import orjson
 
     body = orjson.dumps({"error": live.reader.failure})
     return _refusal(call, live.head, live.facts, body)
@@ -239,7 +239,7 @@ def _refusal(call: Call, head: Head, facts: Facts, body: bytes) -> ApiError:
 
 def redirect_refused(status: int, headers: Mapping[str, str], facts: Facts) -> RedirectRefusedError:
     """The error for a redirect, which names the other host and nothing else of the address."""
-    from urllib.parse import urlsplit  # noqa: PLC0415 - only here
+    from urllib.parse import urlsplit
 
     try:
         host = urlsplit(headers.get("location", "")).hostname

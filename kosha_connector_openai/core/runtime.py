@@ -87,8 +87,8 @@ class Calls:
         context = SecretContext(connection.options.tenant, str(connection.server.origin), self._manifest.id)
         if credential is None or credential.scheme != "oauth2":
             return SecretResolver(self._stores, self._cache, context, credential.every_reference if credential else {})
-        from kosha_connector_openai.core.connection import Grant, TokenResolver  # noqa: PLC0415 - few connections need it
-        from kosha_connector_openai.core.transport import exchange_token  # noqa: PLC0415
+        from kosha_connector_openai.core.connection import Grant, TokenResolver
+        from kosha_connector_openai.core.transport import exchange_token
 
         key = (context, *sorted(credential.settings.items()), *sorted(map(str, credential.every_reference.values())))
         grant = self._grants.setdefault(key, Grant())

@@ -81,7 +81,7 @@ def _perform(step: Step, connector: Connector, connection: Connection) -> Any:
 
 
 def _together(step: Together, connector: Connector, connection: Connection) -> None:
-    from concurrent.futures import ThreadPoolExecutor, as_completed  # noqa: PLC0415 - only calls that go together need threads
+    from concurrent.futures import ThreadPoolExecutor, as_completed
 
     failures: list[ConnectorError] = []
     with ThreadPoolExecutor(max_workers=len(step.runs)) as pool:
@@ -116,7 +116,7 @@ async def adrive(steps: Steps[T], connector: Connector, connection: Connection) 
 
 
 async def _aperform(step: Step, connector: Connector, connection: Connection) -> Any:
-    import asyncio  # noqa: PLC0415 - a thread's flow needs none of it
+    import asyncio
 
     if isinstance(step, Run):
         return await connector.arun(step.action, step.inputs, connection, step.options)
@@ -128,7 +128,7 @@ async def _aperform(step: Step, connector: Connector, connection: Connection) ->
 
 
 async def _atogether(step: Together, connector: Connector, connection: Connection) -> None:
-    import asyncio  # noqa: PLC0415 - a thread's flow needs none of it
+    import asyncio
 
     failures: list[ConnectorError] = []
 

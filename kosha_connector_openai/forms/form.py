@@ -91,19 +91,19 @@ class Form:
 
     def sample(self, *, minimal: bool = True) -> dict[str, Any]:
         """JSON-ready inputs to try the form with, which its schema and the action's check accept. Raises DocumentError."""
-        from kosha_connector_openai.forms.sample import form_sample  # noqa: PLC0415 - few ask for one
+        from kosha_connector_openai.forms.sample import form_sample
 
         return form_sample(self.action, self.fields, minimal=minimal)
 
     def to_json_schema(self) -> Node:
         """The form as JSON Schema 2020-12, with titles and conditions, for libraries that draw forms from schemas."""
-        from kosha_connector_openai.forms.json_schema import json_schema  # noqa: PLC0415 - few draw with one
+        from kosha_connector_openai.forms.json_schema import json_schema
 
         return json_schema(self.action, self.fields, self.definitions, self._forms.wording)
 
     def to_ui_schema(self) -> Node:
         """What react-jsonschema-form needs beside the schema: widgets, order, hints."""
-        from kosha_connector_openai.forms.ui_schema import ui_schema  # noqa: PLC0415
+        from kosha_connector_openai.forms.ui_schema import ui_schema
 
         return ui_schema(self.fields, self.definition)
 
@@ -153,8 +153,8 @@ class Forms(Mapping[str, Form]):
     @cached_property
     def model_facts(self) -> ModelFacts:
         """What is known of models, read when it is first asked for. Raises ManifestError."""
-        from kosha_connector_openai.forms.model_facts import ModelFacts  # noqa: PLC0415 - fields alone need none of it
-        from kosha_connector_openai.manifest.parts import Models  # noqa: PLC0415
+        from kosha_connector_openai.forms.model_facts import ModelFacts
+        from kosha_connector_openai.manifest.parts import Models
 
         return ModelFacts(self._read("models", Models))
 

@@ -250,7 +250,7 @@ class Gateway:
         owners = self._guards.owners
         if owners is None or not (values or query):
             return
-        from urllib.parse import unquote  # noqa: PLC0415 - most services have no owners
+        from urllib.parse import unquote
 
         given = {name: unquote(text) for name, text in values.items()}
         if not owners.narrows(caller, route.id):  # a list of the whole account may be asked to go on after another's item

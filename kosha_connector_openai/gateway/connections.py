@@ -116,7 +116,7 @@ def _stores(connector: Connector, connections: Iterable[Connection]) -> Iterable
     folders = [Path(reference.locator).parent for reference in references if reference.scheme == "file" and reference.locator[:1] == "/"]
     own: dict[str, Any] = {store.scheme: store for store in default_stores(variables, folders) if store.scheme in ("env", "file")}
     if any(reference.scheme == "vault" for reference in references) and any(map(os.environ.get, ("VAULT_ADDR", "BAO_ADDR"))):
-        from kosha_connector_openai.secrets.stores import VaultStore  # noqa: PLC0415 - few connections need it
+        from kosha_connector_openai.secrets.stores import VaultStore
 
         own["vault"] = VaultStore.from_environment()
     return {**connector.stores, **own}.values()

@@ -237,7 +237,7 @@ async def _iterate_async(body: WireBody | LiveWireBody) -> AsyncIterator[bytes]:
             yield piece
         return
     # Files are read in a thread: a slow disk must not hold up the other calls of the loop.
-    import asyncio  # noqa: PLC0415 - threads need none of it
+    import asyncio
 
     chunks = body.chunks()
     while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:

@@ -177,7 +177,7 @@ class AsyncCheckedBackend:
         socket_options: Iterable[Any] | None = None,
     ) -> Any:
         """A stream to the first allowed address that answers."""
-        import asyncio  # noqa: PLC0415 - the sync path does not pay for it
+        import asyncio
 
         try:
             addresses = await asyncio.to_thread(self._resolve, host, port)
@@ -193,6 +193,6 @@ class AsyncCheckedBackend:
 
     async def sleep(self, seconds: float) -> None:
         """Waits."""
-        import asyncio  # noqa: PLC0415
+        import asyncio
 
         await asyncio.sleep(seconds)

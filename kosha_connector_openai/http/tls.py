@@ -38,7 +38,7 @@ def tls_context(
 
 
 def _bundled() -> Path:
-    import certifi  # noqa: PLC0415 - only calls that speak TLS need the list
+    import certifi
 
     return Path(certifi.where())
 

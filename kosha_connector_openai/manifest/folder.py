@@ -21,6 +21,6 @@ def read_any_manifest(path: Path) -> Manifest:
     """The manifest in a file, which its name tells from a Kosha specification. Raises ManifestError."""
     if path.name != KOSHA_SPEC:
         return read_manifest(path)
-    from kosha_connector_openai.manifest.kosha_spec import read_kosha_spec  # noqa: PLC0415 - most connectors have none
+    from kosha_connector_openai.manifest.kosha_spec import read_kosha_spec
 
     return read_kosha_spec(path)

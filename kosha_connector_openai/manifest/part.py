@@ -29,7 +29,7 @@ class Constraint:
         self.rules = rules
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
-        from kosha_connector_openai.manifest.validation import constrained  # noqa: PLC0415 - a checked manifest needs no pydantic
+        from kosha_connector_openai.manifest.validation import constrained
 
         return handler.generate_schema(constrained(source, self.rules))
 
@@ -41,7 +41,7 @@ class Kinds:
         self.default = default
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
-        from kosha_connector_openai.manifest.validation import tagged  # noqa: PLC0415 - a checked manifest needs no pydantic
+        from kosha_connector_openai.manifest.validation import tagged
 
         return handler.generate_schema(tagged(source, self.default))
 
@@ -65,7 +65,7 @@ class Part:
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
         if cls.accept.__func__ is Part.accept.__func__:  # type: ignore[attr-defined]
             return handler(source)
-        from kosha_connector_openai.manifest.validation import accepting  # noqa: PLC0415 - a checked manifest needs no pydantic
+        from kosha_connector_openai.manifest.validation import accepting
 
         return accepting(cls.accept, handler(source))
 
@@ -125,6 +125,6 @@ def _default(entry: dataclasses.Field[Any]) -> Any:
 
 def validated(raw: Any, model: type[P], *, name: str = "The value") -> P:
     """``raw`` as a record; raises ManifestError with every fault."""
-    from kosha_connector_openai.manifest.validation import validate  # noqa: PLC0415 - a checked manifest needs no pydantic
+    from kosha_connector_openai.manifest.validation import validate
 
     return validate(raw, model, name)

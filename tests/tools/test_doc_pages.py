@@ -12,6 +12,7 @@ import pytest
 import typer
 
 from kosha_connector_openai.cli.app import make_app
+from kosha_connector_openai.cli.command import LazyCommand
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/**/*.md")])
@@ -74,6 +75,7 @@ def known(words: list[str]) -> bool:
     for word in words:
         options |= {name for param in here.params for name in (*param.opts, *param.secondary_opts)}
         here = below(here).get(word, here)
+        here = here.load() if isinstance(here, LazyCommand) else here
     options |= {name for param in here.params for name in (*param.opts, *param.secondary_opts)}
     dashed = [word for word in words if re.match(r"--?[a-zA-Z]", word)]
     return not below(here) and set(dashed) <= options

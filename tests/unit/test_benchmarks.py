@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import cold_start, concurrent, event_loop, forms, loading, report, sequential, streaming, validation
+from benchmarks import cold_start, command_line, concurrent, event_loop, forms, loading, report, sequential, streaming, validation
 from benchmarks import upstream as server
 from benchmarks.clients import KEY, bare_httpx, bare_httpx_stream, ours, ours_aiohttp, ours_stream
 from benchmarks.measure import Bar, Effort, Figure, compare, cpu, measure
@@ -156,6 +156,12 @@ def test_a_fresh_interpreter_costs_something_and_may_not_fail(url: str) -> None:
     assert cold_start.child_cpu(cold_start.OURS, environment) > cold_start.child_cpu(cold_start.BARE, environment) > 0.0
     with pytest.raises(subprocess.CalledProcessError):
         cold_start.child_cpu("raise SystemExit(3)", environment)
+
+
+@pytest.mark.parametrize("name", command_line.CODES)
+def test_the_commands_that_are_measured_end_well(name: str) -> None:
+    """A command that fails is no figure; each costs more than the interpreter alone."""
+    assert command_line.child_cpu(command_line.CODES[name], dict(os.environ)) > 0
 
 
 @needs_sdk

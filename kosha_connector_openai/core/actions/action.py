@@ -132,15 +132,15 @@ class Action:
     @cached_property
     def paging(self) -> PageForm | None:
         """How the list that it answers with pages; None where the answer is no list. Raises ManifestError."""
-        from kosha_connector_openai.core.actions.paging_form import page_form  # noqa: PLC0415 - a call needs none of it
-        from kosha_connector_openai.manifest.parts import Paging  # noqa: PLC0415
+        from kosha_connector_openai.core.actions.paging_form import page_form
+        from kosha_connector_openai.manifest.parts import Paging
 
         return page_form(self._document.root, self._document.version, self.operation, self._parts("paging", Paging))
 
     @property
     def job(self) -> tuple[str, JobKind] | None:
         """The kind of long job that it may start, with its name. Raises ManifestError."""
-        from kosha_connector_openai.manifest.parts import Jobs  # noqa: PLC0415 - a call needs none of it
+        from kosha_connector_openai.manifest.parts import Jobs
 
         jobs: Jobs = self._parts("jobs", Jobs)
         return jobs.starts(self.id)

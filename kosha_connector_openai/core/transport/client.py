@@ -69,7 +69,7 @@ class Clients:
         self, request: Request, connection: Connection, credential: Credential | None, resolve: ResolveSecret, deadline: float
     ) -> AsyncReply:
         """The same for asyncio; a secret store that may wait is asked in a thread."""
-        import asyncio  # noqa: PLC0415 - threads need none of it
+        import asyncio
 
         engines = self._async.setdefault(asyncio.get_running_loop(), {})
         engine = engines.get(connection.pool_key)
@@ -98,7 +98,7 @@ class Clients:
 
     async def close_async(self) -> None:
         """Closes all engines of the running loop, and those of threads."""
-        import asyncio  # noqa: PLC0415
+        import asyncio
 
         for engine in self._async.pop(asyncio.get_running_loop(), {}).values():
             await engine.close()
@@ -137,7 +137,7 @@ def _authorize(request: Request, connection: Connection, credential: Credential 
 
 
 def _sync_engine(connection: Connection, settings: EngineSettings) -> SyncEngine:
-    from kosha_connector_openai.http import SyncHttpx  # noqa: PLC0415 - slow to import
+    from kosha_connector_openai.http import SyncHttpx
 
     name = connection.options.engine
     if name == "httpx2":
@@ -160,10 +160,10 @@ def _async_engine(connection: Connection, settings: EngineSettings) -> AsyncEngi
     if name != "auto":
         _need(name)
     if name == "aiohttp" or (name == "auto" and find_spec("aiohttp")):
-        from kosha_connector_openai.http import AsyncAiohttp  # noqa: PLC0415
+        from kosha_connector_openai.http import AsyncAiohttp
 
         return AsyncAiohttp(settings)
-    from kosha_connector_openai.http import AsyncHttpx  # noqa: PLC0415
+    from kosha_connector_openai.http import AsyncHttpx
 
     return AsyncHttpx("httpx" if name == "auto" else name, settings)
 

@@ -169,7 +169,7 @@ class AsyncJobs(_Base):
 
     async def wait(self, handle: Given, options: WaitOptions = WaitOptions(), *, source: Any = None, fresh: bool = False) -> Status:
         """As Jobs.wait; with ``options.cancel`` a cancelled task cancels the job upstream, too."""
-        import asyncio  # noqa: PLC0415 - a thread's jobs need none of it
+        import asyncio
 
         try:
             with self._alone(handle):

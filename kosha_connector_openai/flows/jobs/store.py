@@ -79,7 +79,7 @@ class JobStore:
         Raises JobPendingError where another one holds it. Where the system has no such locks nothing is kept.
         """
         try:
-            import fcntl  # noqa: PLC0415 - not every system has it
+            import fcntl
         except ImportError:
             yield
             return

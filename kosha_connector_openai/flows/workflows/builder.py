@@ -143,7 +143,7 @@ class Flow:
 
     def to_yaml(self, connector: Connector, catalog: Catalog | None = None) -> str:
         """The document as YAML text."""
-        import yaml  # noqa: PLC0415 - only to write one
+        import yaml
 
         text: str = yaml.safe_dump(self.to_arazzo(connector, catalog), sort_keys=False, allow_unicode=True, width=120)
         return text
@@ -160,7 +160,7 @@ class Flow:
         found |= {"description": step.description} if step.description else {}
         found |= _named(inputs) if step.kind == "task" else _sent(step, inputs, catalog)
         if step.kind == "task":
-            from kosha_connector_openai.flows.tasks import find_task  # noqa: PLC0415 - few flows have one
+            from kosha_connector_openai.flows.tasks import find_task
 
             # Other tools, which know no task, find the operation that it uses.
             found |= {"operationId": find_task(connector, step.action).action, "x-kosha-task": step.action}

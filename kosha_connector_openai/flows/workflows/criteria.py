@@ -90,7 +90,7 @@ def _fits(pattern: Compiled, text: str) -> bool:
 
 def _query(condition: str) -> Any:
     try:
-        import jsonpath_rfc9535 as library  # noqa: PLC0415 - an extra, and only some documents need it
+        import jsonpath_rfc9535 as library
     except ModuleNotFoundError:
         raise ExpressionError("needs a JSONPath library that is not installed.", install("workflows"), "extra") from None
     try:
@@ -102,7 +102,7 @@ def _query(condition: str) -> Any:
 
 def _environment(library: Any) -> Any:
     """The library's environment with our own regular expressions: its own can take exponential time."""
-    from jsonpath_rfc9535.function_extensions import Match, Search  # noqa: PLC0415
+    from jsonpath_rfc9535.function_extensions import Match, Search
 
     def by(base: type, form: str) -> Any:
         def call(_: Any, text: object, pattern: object) -> bool:

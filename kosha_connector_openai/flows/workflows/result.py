@@ -68,7 +68,7 @@ class WorkflowResult:
 
 def plain(value: Any) -> Any:
     """A value as JSON has it: what is not JSON gets the form that it has in results."""
-    import base64  # noqa: PLC0415 - only for bytes
+    import base64
 
     if isinstance(value, (bytes, bytearray)):
         return {"base64": base64.b64encode(value).decode(), "size": len(value)}

@@ -166,7 +166,7 @@ async def arun_workflow(
     clock: Callable[[], float] = time.monotonic,
 ) -> WorkflowResult:
     """``run_workflow`` for asyncio; cancelling it closes the upstream connection."""
-    import asyncio  # noqa: PLC0415 - a thread's run needs none of it
+    import asyncio
 
     run = _Run(document, choose(document, workflow), Worker(connector, connection, options, handles), limits, journal, watch, clock)
     await connector.aread(connection)

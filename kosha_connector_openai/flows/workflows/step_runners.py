@@ -106,13 +106,13 @@ def _reply(result: Result) -> StepReply:
 
 
 def _task(worker: Worker, call: StepCall) -> StepReply:
-    from kosha_connector_openai.flows.tasks import run_task  # noqa: PLC0415 - few documents name one
+    from kosha_connector_openai.flows.tasks import run_task
 
     return _of_task(run_task(worker.connector, call.step.target, call.inputs, worker.connection, options=worker.options_of(call)))
 
 
 async def _atask(worker: Worker, call: StepCall) -> StepReply:
-    from kosha_connector_openai.flows.tasks import arun_task  # noqa: PLC0415
+    from kosha_connector_openai.flows.tasks import arun_task
 
     return _of_task(await arun_task(worker.connector, call.step.target, call.inputs, worker.connection, options=worker.options_of(call)))
 
@@ -128,7 +128,7 @@ def _of_task(result: TaskResult) -> StepReply:
 
 
 def _job(worker: Worker, call: StepCall) -> StepReply:
-    from kosha_connector_openai.flows.jobs import Jobs, WaitOptions  # noqa: PLC0415 - few documents name one
+    from kosha_connector_openai.flows.jobs import Jobs, WaitOptions
 
     jobs = Jobs(worker.connector, worker.connection, store=worker.handles)
     handle = jobs.start(call.step.target, call.inputs, worker.options_of(call))
@@ -136,7 +136,7 @@ def _job(worker: Worker, call: StepCall) -> StepReply:
 
 
 async def _ajob(worker: Worker, call: StepCall) -> StepReply:
-    from kosha_connector_openai.flows.jobs import AsyncJobs, WaitOptions  # noqa: PLC0415
+    from kosha_connector_openai.flows.jobs import AsyncJobs, WaitOptions
 
     jobs = AsyncJobs(worker.connector, worker.connection, store=worker.handles)
     handle = await jobs.start(call.step.target, call.inputs, worker.options_of(call))
@@ -145,7 +145,7 @@ async def _ajob(worker: Worker, call: StepCall) -> StepReply:
 
 def _of_job(result: JobResult) -> StepReply:
     """The job's value; the rows of a table become a list, so that its files can go."""
-    from kosha_connector_openai.flows.jobs import LineTable  # noqa: PLC0415
+    from kosha_connector_openai.flows.jobs import LineTable
 
     value = result.value
     if isinstance(value, LineTable):

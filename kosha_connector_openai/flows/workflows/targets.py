@@ -146,7 +146,7 @@ class Targets:
         return Target("workflow", name, None, self._workflows[name].inputs, frozenset(self._required[name]))
 
     def _task(self, node: Node) -> _TaskTarget:
-        from kosha_connector_openai.flows.tasks import find_task  # noqa: PLC0415 - few documents name one
+        from kosha_connector_openai.flows.tasks import find_task
 
         try:
             info = find_task(self._connector, node.text())
@@ -159,7 +159,7 @@ class Targets:
         return _TaskTarget(Target("task", info.name, None, names, required), info.action)
 
     def _job(self, node: Node, target: Target) -> Target:
-        from kosha_connector_openai.manifest.parts import Jobs  # noqa: PLC0415 - few documents name one
+        from kosha_connector_openai.manifest.parts import Jobs
 
         node.choice("wait")
         if target.lost:

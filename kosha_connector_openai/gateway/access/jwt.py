@@ -44,7 +44,7 @@ class JwtVerifier:
     def __init__(self, entry: JwtEntry) -> None:
         """Raises SetupError where the keys' place is wrong, or a file of keys cannot be used."""
         try:
-            import jwt  # noqa: F401, PLC0415 - many gateways have static tokens alone
+            import jwt  # noqa: F401 - many gateways have static tokens alone
         except ImportError:
             raise SetupError("JSON Web Tokens need PyJWT.", hint=install("gateway")) from None
         self._entry = entry
@@ -52,7 +52,7 @@ class JwtVerifier:
 
     async def verify(self, token: str) -> Verified | None:
         """What the token says, or None: why it is refused is nobody's business but the log's."""
-        import jwt  # noqa: PLC0415
+        import jwt
 
         entry = self._entry
         try:
@@ -159,8 +159,8 @@ def _read_file(path: Path) -> tuple[PyJWK, ...]:
 
 
 def _parse(data: bytes) -> tuple[PyJWK, ...]:
-    import jwt  # noqa: PLC0415
-    import orjson  # noqa: PLC0415
+    import jwt
+    import orjson
 
     try:
         entries = orjson.loads(data)["keys"]

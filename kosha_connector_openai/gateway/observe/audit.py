@@ -180,7 +180,7 @@ def _open(path: Path) -> int:
 def _locked(descriptor: int) -> bool:
     """Whether nobody else holds the file; the system lets go of it when the process ends."""
     try:
-        import fcntl  # noqa: PLC0415 - not every system has it
+        import fcntl
 
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except ImportError:

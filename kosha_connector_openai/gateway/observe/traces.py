@@ -21,7 +21,7 @@ class Traces:
 
     def __init__(self, system: str) -> None:
         """``system`` is the provider's id (``gen_ai.provider.name``)."""
-        from opentelemetry import trace  # noqa: PLC0415 - an extra
+        from opentelemetry import trace
 
         self._trace = trace
         self._tracer = trace.get_tracer("kosha_connector.gateway")

@@ -85,6 +85,6 @@ class BuilderApi:
 
     @cached_property
     def _lists(self) -> OptionLists:
-        from kosha_connector_openai.flows import OptionLists  # noqa: PLC0415 - a service without builders needs none
+        from kosha_connector_openai.flows import OptionLists
 
         return OptionLists(self._connector)

@@ -62,7 +62,7 @@ def _made(found: Token | Awaitable[Token]) -> Token:
     """The token, awaited where its source is asynchronous; the store is read in a thread, which has no loop yet."""
     if not isinstance(found, Awaitable):
         return found
-    import asyncio  # noqa: PLC0415 - most sources need none of it
+    import asyncio
 
     async def wait() -> Token:
         return await found

@@ -64,7 +64,7 @@ class KeyringStore:
 
     def _backend(self) -> Any:
         """The backend that ``keyring`` is set up with; of a chain its first member, so that none answers for another."""
-        import keyring  # noqa: PLC0415 - an extra, and slow to import
+        import keyring
 
         found = list(_members(keyring.get_keyring()))
         refused = next((name for name in map(_name, found) if name not in self._accepted), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from kosha_connector_openai.cli.app import COMMANDS
 from tests.recorder import Recorder, events
 from tests.unit.cli.conftest import Cli
 
@@ -146,6 +148,67 @@ def test_sandbox() -> None:
         assert process.stderr is not None
         assert f"OPENAI_BASE_URL={url}" in process.stderr.read()
     assert (taken.returncode, taken.stdout, "export" in taken.stderr) == (2, "", False)
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+@pytest.mark.parametrize(
+    ("typed", "expected"), [("wor", "workflow"), ("actions sho", "show"), ("run createTranscripti", "createTranscription")]
+)
+def test_a_shell_completes(tmp_path: Path, typed: str, expected: str) -> None:
+    """bash, with the script that the command prints: commands, commands of a group, and ids of actions."""
+    program = tmp_path / "kosha-openai"
+    program.write_text(f"#!{sys.executable}\nfrom kosha_connector_openai.cli import main\nmain()\n")
+    program.chmod(0o700)
+    words = ["kosha-openai", *typed.split()]
+    script = f"""
+eval "$(_KOSHA_OPENAI_COMPLETE=source_bash kosha-openai)"
+COMP_WORDS=({" ".join(words)}); COMP_CWORD={len(words) - 1}
+_kosha_openai_completion kosha-openai {words[-1]}
+printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+    environ = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, env=environ)
+    assert done.stdout.split() == [expected]
+
+
+LIGHT = [
+    (("--version",), {}, ("typer",)),
+    (("--help",), {}, ("kosha_connector_openai.connector", "kosha_connector_openai.cli.run", "pydantic", "rich")),
+    (("jobs", "--help"), {}, ("kosha_connector_openai.connector", "kosha_connector_openai.cli.jobs", "pydantic", "rich")),
+    (
+        (),
+        {"_KOSHA_OPENAI_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": "kosha-openai r"},
+        ("kosha_connector_openai.connector", "pydantic"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("arguments", "environ", "absent"), LIGHT, ids=["version", "help", "help of a group", "completion"])
+def test_what_needs_no_command_loads_none(arguments: tuple[str, ...], environ: dict[str, str], absent: tuple[str, ...]) -> None:
+    """The version needs no typer; help and the completion of commands need no command, no connector and no model library."""
+    code = f"import sys; sys.argv = ['kosha-openai', *{arguments!r}]\nfrom kosha_connector_openai.cli import main\n"
+    code += f"try: main()\nfinally: sys.stderr.write(str([name for name in {absent!r} if name in sys.modules]))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ, **environ})
+    assert (done.stderr, bool(done.stdout)) == ("[]", True)
+
+
+@pytest.mark.parametrize("group", ["", *(name for name, (what, _) in COMMANDS.items() if not isinstance(what, str))])
+def test_the_help_of_a_group_is_whole(cli: Cli, group: str) -> None:
+    """Every command has its line, and none is cut at 80 columns."""
+    lines = cli(*group.split(), "--help").stdout.partition("Commands:\n")[2].splitlines()
+    assert len(lines) == len(COMMANDS[group][0] if group else COMMANDS)
+    assert [line for line in lines if len(line.split()) < 2 or not line.endswith(".") or line.endswith("...")] == []
+
+
+LEAVES = [(name,) for name, (what, _) in COMMANDS.items() if isinstance(what, str)]
+LEAVES += [(name, inner) for name, (what, _) in COMMANDS.items() if not isinstance(what, str) for inner in what]
+
+
+@pytest.mark.parametrize("names", LEAVES, ids=" ".join)
+def test_every_command_of_the_table_is_there(cli: Cli, names: tuple[str, ...]) -> None:
+    """The table names functions that exist, and each explains itself."""
+    done = cli(*names, "--help")
+    assert (done.exit_code, " ".join(names) in done.stdout, "--help" in done.stdout) == (0, True, True)
 
 
 def test_programs_do_not_wait_for_decoration() -> None:

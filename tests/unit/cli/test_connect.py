@@ -256,7 +256,7 @@ def test_no_usable_keyring(cli: Cli, secret: Canary, monkeypatch: pytest.MonkeyP
 
 def test_without_the_extra(cli: Cli, secret: Canary, monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
     """Where the package is not installed, the advice says how, and what to do instead."""
-    monkeypatch.setattr("kosha_connector_openai.secrets.stores.find_spec", lambda name: None)
+    monkeypatch.setattr("kosha_connector_openai.secrets.stores.defaults.find_spec", lambda name: None)
     done = cli("connect", "work", "--secret-stdin", input=secret.key)
     assert done.exit_code == 4
     assert "pip install 'kosha-connector-openai[keyring]'" in done.stderr

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from kosha_connector_openai import errors
 from kosha_connector_openai.cli.exit_codes import MEANINGS, ExitCode, exit_code
-from kosha_connector_openai.core import errors
 
 
 @pytest.mark.parametrize(
