@@ -63,7 +63,7 @@ class _Reader:
         if "values" in shape and (found := self._shape(shape["values"], chain)):
             out["additionalProperties"] = found
         if variants := shape.get("variants"):
-            branches = [self._shape(variant, chain) for variant in variants]
+            branches = [{"ui:widget": "hidden"} if "constant" in variant else self._shape(variant, chain) for variant in variants]
             if any(branches):
                 out["anyOf"] = branches
         return out

@@ -30,7 +30,7 @@ try {
       for (const [deed, ...how] of steps) await DEEDS[deed](page, ...how);
       if (shot) await page.locator("body").screenshot({ path: `${job.shots}/${name}.png` });
       if (steps.length > 0) {
-        await page.locator("button[type=submit]").click();
+        await page.locator("button[type=submit]").press("Enter"); // a picture of the page moves it below the mouse
         await page.waitForFunction(() => window.submitted || window.refused);
         result.submitted = await page.evaluate(() => window.submitted ?? null);
         result.refused = await page.evaluate(() => window.refused ?? null);

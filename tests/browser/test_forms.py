@@ -25,6 +25,7 @@ CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.whic
 PNG = {"name": "cat.png", "mimeType": "image/png", "text": "not really a picture"}
 MP3 = {"name": "talk.mp3", "mimeType": "audio/mpeg", "text": "not really sound"}
 MESSAGE = "#root_messages_0__anyof_select"
+BATCH_SIZE = "#root_method_dpo_hyperparameters_batch_size__anyof_select"
 FILLED: dict[str, tuple[str, list[list[Any]]]] = {
     "chat": (
         "createChatCompletion",
@@ -69,6 +70,8 @@ FILLED: dict[str, tuple[str, list[list[Any]]]] = {
             ["fill", "#root_training_file", "file-abc123"],
             ["open", "options"],
             ["select", "#root_method_type", "DPO"],
+            ["select", BATCH_SIZE, "Number"],
+            ["select", BATCH_SIZE, "Auto"],
         ],
     ),
     "nothing": ("createEmbedding", [["fill", "#root_model", ""]]),
@@ -86,7 +89,11 @@ EXPECTED: dict[str, dict[str, Any]] = {
         "output_format": "webp",
         "output_compression": 80,
     },
-    "fine-tuning": {"model": "gpt-4o-mini", "training_file": "file-abc123", "method": {"type": "dpo"}},
+    "fine-tuning": {
+        "model": "gpt-4o-mini",
+        "training_file": "file-abc123",
+        "method": {"type": "dpo", "dpo": {"hyperparameters": {"batch_size": "auto"}}},
+    },
     "transcription": {
         "file": "data:audio/mpeg;name=talk.mp3;base64,bm90IHJlYWxseSBzb3VuZA==",
         "model": "gpt-4o-transcribe",

@@ -8,13 +8,20 @@ const validator = customizeValidator({ AjvClass: Ajv2020 });
 const GROUPS = { main: "Main", options: "Options", advanced: "Advanced" };
 
 // The root's fields by group; nested objects as a plain list.
-function Fields({ fieldPathId, title, properties, uiSchema, schema, onAddProperty, registry, ...rest }) {
-  const { AddButton } = registry.templates.ButtonTemplates;
+function Fields({ fieldPathId, title, description, properties, uiSchema, schema, onAddProperty, registry, ...rest }) {
+  const { ButtonTemplates: { AddButton }, DescriptionFieldTemplate: Description } = registry.templates;
   const add = schema.additionalProperties && (
     <AddButton id={`${fieldPathId.$id}__add`} onClick={onAddProperty} disabled={rest.disabled} registry={registry} />
   );
   if (fieldPathId.$id !== "root") {
-    return <fieldset id={fieldPathId.$id}>{title && <legend>{title}</legend>}{properties.map((p) => p.content)}{add}</fieldset>;
+    return (
+      <fieldset id={fieldPathId.$id}>
+        {title && <legend>{title}</legend>}
+        {description && <Description id={`${fieldPathId.$id}__description`} {...{ description, schema, uiSchema, registry }} />}
+        {properties.map((p) => p.content)}
+        {add}
+      </fieldset>
+    );
   }
   const group = (p) => uiSchema?.[p.name]?.["ui:options"]?.group ?? "advanced";
   return (

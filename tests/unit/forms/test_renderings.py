@@ -153,6 +153,13 @@ def test_a_better_label_is_one_line_of_the_part(make_form: Any) -> None:
     assert form.to_json_schema()["properties"]["stop"]["title"] == "Stop sequences"
 
 
+def test_an_alternative_of_one_value_needs_no_widget(make_form: Any) -> None:
+    """Whoever chooses it has filled it in: the schema gives the value, and nothing is drawn for it."""
+    form = make_form({"x": {"anyOf": [{"type": "string", "enum": ["auto"]}, {"type": "integer"}]}})
+    assert form.to_json_schema()["properties"]["x"]["anyOf"][0] == {"type": "string", "enum": ["auto"], "title": "Auto", "default": "auto"}
+    assert form.to_ui_schema()["x"]["anyOf"] == [{"ui:widget": "hidden"}, {}]
+
+
 def test_labels_of_values_go_beside(make_form: Any) -> None:
     """In the order of the schema's values."""
     ui = make_form({"x": {"type": "string", "enum": ["a_b", "c"]}}, fields={"x": {"enum": {"c": "See"}}}).to_ui_schema()
