@@ -19,7 +19,7 @@ from kosha_connector_openai.core.result import SavedFile
 from kosha_connector_openai.errors import Fault
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.outputs import Output as Short
+    from kosha_connector_openai.outputs import ShortResult
 
 _COLUMNS: Final = 6
 
@@ -81,7 +81,7 @@ def show(result: Result, output: Output) -> None:
         note(" \u00b7 ".join(_facts(result)))
 
 
-def save_files(output: Short, folder: Path, *, force: bool) -> list[str]:
+def save_files(output: ShortResult, folder: Path, *, force: bool) -> list[str]:
     """Writes each file of a short result into a folder, which is made; gives a line for each. Raises InputError, ReplyError."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = []

@@ -13,7 +13,7 @@ from kosha_connector_openai.cli.terminal import note
 from kosha_connector_openai.text import first_of
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.outputs import Budget, Output, Prices
+    from kosha_connector_openai.outputs import Budget, Prices, ShortResult
 
 _CAPS: Final = ("calls", "tokens", "cost")
 
@@ -37,7 +37,7 @@ class Spending:
         calls, tokens = (int(float(numbers[name])) if name in numbers else None for name in ("calls", "tokens"))
         return self._connector.outputs.budget(calls=calls, tokens=tokens, cost=numbers.get("cost"), prices=self.prices)
 
-    def output(self, result: Result, given: Mapping[str, Any]) -> Output:
+    def output(self, result: Result, given: Mapping[str, Any]) -> ShortResult:
         """The short result of a call with these inputs, with its cost where prices were given."""
         outputs = self._connector.outputs
         model = first_of(dict(given), [outputs.part.model])

@@ -38,7 +38,7 @@ class Condition(Part):
     given: bool | None = Field(default=None, description="It is filled in, or it is not.")
 
 
-class Shape(Part):
+class FormShape(Part):
     """What a value looks like: of a field, a list's entry, a map's value, a variant or a definition."""
 
     label: str | None = None
@@ -49,8 +49,8 @@ class Shape(Part):
     raw: bool = Field(default=False, description="Offer to enter the value as JSON.")
     fields: tuple[FormField, ...] = Field(default=(), description="Of an object, in order.")
     closed: bool = Field(default=False, description="The object takes no other names.")
-    values: Shape | None = Field(default=None, description="Of key-value: what each name holds.")
-    items: Shape | None = Field(default=None, description="Of a list: each entry.")
+    values: FormShape | None = Field(default=None, description="Of key-value: what each name holds.")
+    items: FormShape | None = Field(default=None, description="Of a list: each entry.")
     variants: tuple[Variant, ...] = Field(default=(), description="Of variants: choose one.")
     discriminator: str | None = Field(default=None, description="The property that tells the variants that are objects apart.")
     enum: tuple[Option, ...] = ()
@@ -73,7 +73,7 @@ class Shape(Part):
     unique: bool = False
 
 
-class Variant(Shape):
+class Variant(FormShape):
     """One of several shapes of a value."""
 
     id: str = Field(description="Stable within its list: the discriminator's value, a type or a definition's name.")
@@ -82,7 +82,7 @@ class Variant(Shape):
     when: dict[str, Any] = Field(description="A JSON Schema; the first variant whose schema a value fits is the value's.")
 
 
-class FormField(Shape):
+class FormField(FormShape):
     """One field. An action's own fields have `group` and `location` besides."""
 
     name: str = Field(description="Key of the value among the inputs, or in its object: the API's own name. Show it beside the label.")
@@ -137,7 +137,7 @@ class ModelField(Part):
     derived: tuple[str, ...] = Field(description="Beginnings of the names of trained models; what follows them is matched.")
 
 
-class Group(Part):
+class FormGroup(Part):
     """A part of the form."""
 
     id: GroupName
@@ -166,11 +166,11 @@ class FormDocument(Part):
     summary: str
     help: str = Field(default="", description="CommonMark: text, `code` and links.")
     deprecated: Deprecated | None = None
-    groups: tuple[Group, ...]
+    groups: tuple[FormGroup, ...]
     raw: Raw
     models: ModelField | None = Field(default=None, description="Where fields have `models`: which field they depend on.")
     fields: tuple[FormField, ...]
-    defs: dict[str, Shape] = Field(
+    defs: dict[str, FormShape] = Field(
         alias="$defs", description="Shapes by name, which `$ref` leads to; they may refer to each other and to themselves."
     )
 

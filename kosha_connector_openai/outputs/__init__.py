@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.outputs.budget import Ticket as Ticket
     from kosha_connector_openai.outputs.outputs import OutputRoom as OutputRoom
     from kosha_connector_openai.outputs.prices import Prices as Prices
-    from kosha_connector_openai.outputs.shapes import Output as Output
+    from kosha_connector_openai.outputs.shapes import ShortResult as ShortResult
 else:
     __getattr__, __all__ = face(
         __name__,
@@ -19,6 +19,6 @@ else:
             "budget": "Budget Ticket",
             "outputs": "OutputRoom",
             "prices": "Prices",
-            "shapes": "Output",
+            "shapes": "ShortResult",
         },
     )

@@ -15,7 +15,7 @@ from kosha_connector_openai.outputs.budget import Budget
 from kosha_connector_openai.outputs.cost import estimate
 from kosha_connector_openai.outputs.prices import Prices, read_prices
 from kosha_connector_openai.outputs.schema import body_schema, output_schema
-from kosha_connector_openai.outputs.shapes import Output, normalised_usage, shape_of, shaped
+from kosha_connector_openai.outputs.shapes import ShortResult, normalised_usage, shape_of, shaped
 from kosha_connector_openai.schema import sample
 from kosha_connector_openai.text import encode
 
@@ -41,7 +41,7 @@ class OutputRoom:
         """The actions that have a shape of their own."""
         return (*self._part.actions, *self._part.singles, *self._part.tables)
 
-    def of(self, result: Result, *, prices: Prices | None = None, model: str | None = None, policy: Policy = "pass") -> Output:
+    def of(self, result: Result, *, prices: Prices | None = None, model: str | None = None, policy: Policy = "pass") -> ShortResult:
         """The short result of a call, its usage and outcome, and with ``prices`` what it cost; raises AnswerError by ``policy``.
 
         ``model`` is the one that was asked for: some answers, such as pictures, do not name theirs.
@@ -51,7 +51,7 @@ class OutputRoom:
         usage = normalised_usage(result.usage, self._part)
         shape = shape_of(result.action, self._part)
         answers = len(values[shape.answers]) if shape is not None and shape.answers else 1
-        return Output(
+        return ShortResult(
             action=result.action,
             result=values,
             outcome=result.outcome,

@@ -1,4 +1,4 @@
-"""The schema of an :class:`Output` as JSON Schema 2020-12, drawn from the fields of its shape."""
+"""The schema of an :class:`ShortResult` as JSON Schema 2020-12, drawn from the fields of its shape."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _FLOAT: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
+class ShortResult:
     """What a workflow maps: the short ``result``, and beside it what no step may lose.
 
     ``outcome`` is ``complete``, ``pending``, ``incomplete``, ``refused``, ``filtered`` or ``failed``, with ``reasons``; ``usage`` has
@@ -59,7 +59,7 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
-class Body:
+class AnswerPart:
     """An answer, or an item of it, as its fields read it: JSON values or one text; the answer as a file; what the item stands in."""
 
     value: Any
@@ -109,7 +109,7 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _body(result: Result, shape: spec.Shape) -> Body:
+def _body(result: Result, shape: spec.Shape) -> AnswerPart:
     value, content_type = result.value, result.content_type
     if result.kind == "events":
         value = fold(value, shape.stream) if shape.stream else {}
@@ -124,7 +124,7 @@ def _body(result: Result, shape: spec.Shape) -> Body:
         data = raw if isinstance(raw, bytes) else raw.encode() if isinstance(raw, str) else json.dumps(raw).encode()
         return from_bytes(data, name=name, declared=content_type)
 
-    return Body(value if isinstance(value, (dict, list, str)) else {}, file)
+    return AnswerPart(value if isinstance(value, (dict, list, str)) else {}, file)
 
 
 def _read(saved: SavedFile) -> Any:
@@ -135,16 +135,16 @@ def _read(saved: SavedFile) -> Any:
         return {}
 
 
-def _value(entry: spec.ValueField, body: Body, _: spec.Outputs) -> Any:
+def _value(entry: spec.ValueField, body: AnswerPart, _: spec.Outputs) -> Any:
     found = first_of(body.value, entry.at)
     return found if found is not None and (entry.type is None or _TYPES[entry.type](found)) else entry.default
 
 
-def _text(entry: spec.TextField | spec.ParsedField, body: Body, _: spec.Outputs) -> str:
+def _text(entry: spec.TextField | spec.ParsedField, body: AnswerPart, _: spec.Outputs) -> str:
     return "".join(text for text in all_of(body.value, entry.at) if isinstance(text, str))
 
 
-def _parsed(entry: spec.ParsedField, body: Body, part: spec.Outputs) -> Any:
+def _parsed(entry: spec.ParsedField, body: AnswerPart, part: spec.Outputs) -> Any:
     text = _text(entry, body, part).strip()
     if text[:1] not in ("{", "["):
         return None
@@ -154,7 +154,7 @@ def _parsed(entry: spec.ParsedField, body: Body, part: spec.Outputs) -> Any:
         return None
 
 
-def _time(entry: spec.TimeField, body: Body, _: spec.Outputs) -> str | None:
+def _time(entry: spec.TimeField, body: AnswerPart, _: spec.Outputs) -> str | None:
     seconds = first_of(body.value, entry.at)
     if not _is_count(seconds):
         return None
@@ -164,20 +164,20 @@ def _time(entry: spec.TimeField, body: Body, _: spec.Outputs) -> str | None:
         return None
 
 
-def _count(entry: spec.CountField, body: Body, _: spec.Outputs) -> int:
+def _count(entry: spec.CountField, body: AnswerPart, _: spec.Outputs) -> int:
     return len(all_of(body.value, entry.at))
 
 
-def _names(entry: spec.NamesField, body: Body, _: spec.Outputs) -> list[str]:
+def _names(entry: spec.NamesField, body: AnswerPart, _: spec.Outputs) -> list[str]:
     found = first_of(body.value, entry.at)
     return sorted(name for name, value in found.items() if value is True) if isinstance(found, dict) else []
 
 
-def _any(entry: spec.AnyField, body: Body, _: spec.Outputs) -> bool:
+def _any(entry: spec.AnyField, body: AnswerPart, _: spec.Outputs) -> bool:
     return any(value is True for value in all_of(body.value, entry.at))
 
 
-def _vectors(entry: spec.VectorsField, body: Body, _: spec.Outputs) -> list[list[float] | None]:
+def _vectors(entry: spec.VectorsField, body: AnswerPart, _: spec.Outputs) -> list[list[float] | None]:
     return [numbers(first_of(item, [entry.vector])) for item in _ordered(all_of(body.value, entry.at), entry.order)]
 
 
@@ -199,7 +199,7 @@ def numbers(value: Any) -> list[float] | None:
     return floats.tolist()
 
 
-def _file(entry: spec.FileField, body: Body, _: spec.Outputs) -> OutputFile | None:
+def _file(entry: spec.FileField, body: AnswerPart, _: spec.Outputs) -> OutputFile | None:
     declared = first_of(body.value, entry.type) or first_of(body.around, entry.type)
     kind = declared if isinstance(declared, str) else entry.default
     content, url = first_of(body.value, entry.at), first_of(body.value, entry.url)
@@ -208,13 +208,13 @@ def _file(entry: spec.FileField, body: Body, _: spec.Outputs) -> OutputFile | No
     return from_url(url, name=entry.name, declared=kind) if isinstance(url, str) else None
 
 
-def _whole(entry: spec.BodyField, body: Body, _: spec.Outputs) -> OutputFile:
+def _whole(entry: spec.BodyField, body: AnswerPart, _: spec.Outputs) -> OutputFile:
     return body.file(entry.name)
 
 
-def _list(entry: spec.ListField, body: Body, part: spec.Outputs) -> list[dict[str, Any]]:
+def _list(entry: spec.ListField, body: AnswerPart, part: spec.Outputs) -> list[dict[str, Any]]:
     fields = fields_of(entry, part)
-    bodies = [Body(item, body.file, body.value) for item in _ordered(all_of(body.value, entry.at), entry.order)]
+    bodies = [AnswerPart(item, body.file, body.value) for item in _ordered(all_of(body.value, entry.at), entry.order)]
     return [{name: _READ[type(inner)](inner, item, part) for name, inner in fields.items()} for item in bodies]
 
 
@@ -254,7 +254,7 @@ _TYPES: Final[Mapping[str, Callable[[Any], bool]]] = {
     "array": lambda value: isinstance(value, list),
 }
 """A value of another type than was declared counts as none, so that a result always fits its schema."""
-_READ: Final[Mapping[type, Callable[[Any, Body, spec.Outputs], Any]]] = {
+_READ: Final[Mapping[type, Callable[[Any, AnswerPart, spec.Outputs], Any]]] = {
     spec.ValueField: _value,
     spec.TextField: _text,
     spec.ParsedField: _parsed,

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.schema.samples import sample as sample
     from kosha_connector_openai.schema.samples import samples as samples
     from kosha_connector_openai.schema.samples import with_files as with_files
-    from kosha_connector_openai.schema.validator import Report as Report
+    from kosha_connector_openai.schema.validator import CheckReport as CheckReport
     from kosha_connector_openai.schema.validator import SchemaValidator as SchemaValidator
 else:
     __getattr__, __all__ = face(
@@ -51,6 +51,6 @@ else:
             "reader": "SchemaReader",
             "references": "Tokens circle follow is_flagged keeps_neighbours reference_target reference_tokens refused",
             "samples": "sample samples with_files",
-            "validator": "Report SchemaValidator",
+            "validator": "CheckReport SchemaValidator",
         },
     )

@@ -20,7 +20,7 @@ _MOST: Final = 120
 Node = dict[str, Any]
 
 
-class Lookup(Protocol):
+class DefinitionLookup(Protocol):
     """Where the definitions of a schema are found by name; raises KeyError."""
 
     def __getitem__(self, name: str, /) -> Any: ...
@@ -50,7 +50,7 @@ class Branch:
 class Flattener:
     """Flattens schemas of one document; definitions are flattened once."""
 
-    def __init__(self, definitions: Lookup) -> None:
+    def __init__(self, definitions: DefinitionLookup) -> None:
         self.definitions = definitions
         self._done: dict[str, Flat] = {}
         self._busy: set[str] = set()

@@ -34,14 +34,14 @@ _FIRST = {"unknown": 0, "required": 1, "type": 2, "enum": 3, "const": 3}
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class CheckReport:
     """What is wrong with a value, the most telling first; and what was let through but is worth a look."""
 
     faults: tuple[Fault, ...] = ()
     warnings: tuple[Fault, ...] = ()
 
 
-_GOOD = Report()
+_GOOD = CheckReport()
 
 
 class SchemaValidator:
@@ -57,27 +57,27 @@ class SchemaValidator:
         self._known = known
         self._given_backend = backend
 
-    def check(self, value: Any) -> Report:
+    def check(self, value: Any) -> CheckReport:
         """The faults and warnings of a value.
 
         Raises InputError where the check could take too long, and DocumentError where the schema cannot be used.
         """
         if not is_shallow(value) and (lacking := _lacking(value)):
-            return Report(lacking)
+            return CheckReport(lacking)
         self._refuse_complex(value)
         try:
             return self._check(value)
         except NOT_JSON:
-            return Report(_lacking(value) or (_NOT_JSON,))
+            return CheckReport(_lacking(value) or (_NOT_JSON,))
 
-    def _check(self, value: Any) -> Report:
+    def _check(self, value: Any) -> CheckReport:
         valid = self._strict.is_valid(value)
         known = self._known
         if valid and (known is None or not isinstance(value, Mapping) or value.keys() <= known):
             return _GOOD
         return self._report(value, valid)
 
-    def _report(self, value: Any, valid: bool) -> Report:
+    def _report(self, value: Any, valid: bool) -> CheckReport:
         refusal = None if valid else self._strict.refusal(value)
         unknown = self._unknown_at_top(value) | (self._strict.unknown(refusal) if refusal else {})
         misspelt = {path: near for path, names in unknown.items() if (near := nearest(str(path[-1]), names))}
@@ -89,7 +89,7 @@ class SchemaValidator:
             faults += check.faults(refusal, {(*path[:-1], near) for path, near in misspelt.items()})
         passed = (path for path in unknown if path not in misspelt)
         warnings = tuple(_unknown(path, "It is passed on as it is.") for path in passed)
-        return Report(_in_order(faults, refusal is None or refusal.whole), warnings)
+        return CheckReport(_in_order(faults, refusal is None or refusal.whole), warnings)
 
     def _unknown_at_top(self, value: Any) -> dict[Path, frozenset[str]]:
         """The top-level names that are not known, each with the known ones that it could have meant."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kosha_connector_openai.openapi.diff import Report, compare_documents, judge, read_intended, to_json, to_markdown, to_text
+from kosha_connector_openai.openapi.diff import DiffReport, compare_documents, judge, read_intended, to_json, to_markdown, to_text
 from kosha_connector_openai.openapi.document import Document, read_document
 
 ROOT = Path(__file__).parents[2]
@@ -34,44 +34,44 @@ def ours() -> Document:
 
 
 @pytest.fixture(scope="module")
-def original(ours: Document) -> Report:
+def original(ours: Document) -> DiffReport:
     """From the 24 operations of the first connector to ours."""
     return compare_documents(published("kosha-openai-24ops-oas30.json"), ours)
 
 
 @pytest.fixture(scope="module")
-def vendor(ours: Document) -> Report:
+def vendor(ours: Document) -> DiffReport:
     """From the vendor's description to ours."""
     return compare_documents(published("openai-2.3.0-oas31.json"), ours)
 
 
-def test_every_difference_from_the_vendor_is_intended(vendor: Report) -> None:
+def test_every_difference_from_the_vendor_is_intended(vendor: DiffReport) -> None:
     """Each change is explained by an entry of tools/spec/intended.yaml, and each entry explains one."""
     judged = judge(vendor, read_intended(ROOT / "tools" / "spec" / "intended.yaml"))
     assert judged.unexplained.changes == ()
     assert judged.stale == ()
 
 
-def test_no_operation_of_the_vendor_is_missing_moved_or_renamed(vendor: Report) -> None:
+def test_no_operation_of_the_vendor_is_missing_moved_or_renamed(vendor: DiffReport) -> None:
     """All 288 are there under their ids, methods and paths, /v1 aside; seven more are those that it has shut down."""
     kinds = Counter(change.kind for change in vendor.changes)
     assert (vendor.operations_before, vendor.operations_after, vendor.prefix) == (288, 295, "/v1")
     assert (kinds["operation-removed"], kinds["operation-moved"], kinds["operation-renamed"], kinds["operation-added"]) == (0, 0, 0, 7)
 
 
-def test_nothing_of_the_vendor_was_too_deep(vendor: Report) -> None:
+def test_nothing_of_the_vendor_was_too_deep(vendor: DiffReport) -> None:
     """Every schema was compared to its end."""
     assert [change for change in vendor.changes if change.kind == "not-compared"] == []
 
 
-def test_no_operation_of_the_original_is_missing_moved_or_renamed(original: Report) -> None:
+def test_no_operation_of_the_original_is_missing_moved_or_renamed(original: DiffReport) -> None:
     """All 24 are there under their ids, methods and paths."""
     kinds = Counter(change.kind for change in original.changes)
     assert (original.operations_before, original.prefix) == (24, "")
     assert (kinds["operation-removed"], kinds["operation-moved"], kinds["operation-renamed"], kinds["operation-added"]) == (0, 0, 0, 271)
 
 
-def test_no_field_of_the_original_is_gone(original: Report) -> None:
+def test_no_field_of_the_original_is_gone(original: DiffReport) -> None:
     """Whatever its callers fill in or read has a field here; only an answer that never was JSON has another media type."""
     gone = [(change.operation, change.where) for change in original.changes if change.kind in ("field-removed", "media-type-removed")]
     assert gone == [("downloadFile", "response.200.application/json")]
@@ -102,7 +102,7 @@ BREAKING = [
 ]
 
 
-def test_what_breaks_callers_of_the_original_is_known(original: Report) -> None:
+def test_what_breaks_callers_of_the_original_is_known(original: DiffReport) -> None:
     """The credential apart, which it does not describe: the places where the service of today asks or answers otherwise."""
     found = [(c.operation, c.where, c.kind) for c in original.changes if c.verdict == "breaking" and c.kind != "credential-changed"]
     assert found == BREAKING
@@ -122,7 +122,7 @@ def test_comparing_the_largest_descriptions_is_quick(ours: Document) -> None:
     assert time.process_time() - start < SECONDS
 
 
-def test_the_reports_can_be_shown(vendor: Report, original: Report) -> None:
+def test_the_reports_can_be_shown(vendor: DiffReport, original: DiffReport) -> None:
     """Text, JSON and Markdown name the same number of changes."""
     for report in (vendor, original):
         assert len(to_json(report)["changes"]) == len(report.changes)

@@ -13,7 +13,7 @@ from typing import Any
 
 from kosha_connector_openai.errors import DocumentError, Fault, InputError
 from kosha_connector_openai.openapi import Document, MediaType, Operation, Parameter, Schema, to_json_schema
-from kosha_connector_openai.schema import Report, SchemaValidator, flatten_properties
+from kosha_connector_openai.schema import CheckReport, SchemaValidator, flatten_properties
 from kosha_connector_openai.text import essence
 
 BODY = "body"
@@ -102,7 +102,7 @@ class BodyForm:
         """Checks the body without the fields that stand beside it."""
         return SchemaValidator(self.json_schema, known=frozenset(self.properties) if self.is_flat else None)
 
-    def check(self, body: Any) -> Report:
+    def check(self, body: Any) -> CheckReport:
         """The faults and warnings of a body; files are checked when they are read."""
         if self.file_fields and isinstance(body, Mapping):
             body = {name: _stand_in(value) if name in self.file_fields else value for name, value in body.items()}
@@ -205,11 +205,11 @@ class Inputs:
             warnings=tuple(warnings) + tuple(warning for report in reports for warning in report.warnings),
         )
 
-    def _body(self, form: BodyForm | None, rest: dict[str, Any], reports: list[Report]) -> tuple[Any, Mapping[str, Any], list[Fault]]:
+    def _body(self, form: BodyForm | None, rest: dict[str, Any], reports: list[CheckReport]) -> tuple[Any, Mapping[str, Any], list[Fault]]:
         """The body, the query that unknown fields become where there is none, and warnings; adds to ``reports``."""
         if form is None:
             unknown, warnings = self._unknown(rest)
-            reports.append(Report(tuple(unknown), ()))
+            reports.append(CheckReport(tuple(unknown), ()))
             return ABSENT, rest, warnings
         if form.is_flat:
             required = self.operation.request_body is not None and self.operation.request_body.required
@@ -218,14 +218,14 @@ class Inputs:
             reports.append(form.check(rest))
             return rest, {}, []
         unknown, warnings = self._unknown({name: value for name, value in rest.items() if name != BODY})
-        reports.append(Report(tuple(unknown), ()))
+        reports.append(CheckReport(tuple(unknown), ()))
         if BODY not in rest:
             if self.operation.request_body and self.operation.request_body.required:
-                reports.append(Report((Fault(f"/{BODY}", "required", "is missing.", f"Add `{BODY}`."),), ()))
+                reports.append(CheckReport((Fault(f"/{BODY}", "required", "is missing.", f"Add `{BODY}`."),), ()))
             return ABSENT, {}, warnings
         if form.media_type.name.endswith("json"):
             report = form.check(rest[BODY])
-            reports.append(Report(tuple(_below(report.faults)), tuple(_below(report.warnings))))
+            reports.append(CheckReport(tuple(_below(report.faults)), tuple(_below(report.warnings))))
         return rest[BODY], {}, warnings
 
     def _unknown(self, names: Mapping[str, Any]) -> tuple[list[Fault], list[Fault]]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.openapi.diff.render import to_json as to_json
     from kosha_connector_openai.openapi.diff.render import to_markdown as to_markdown
     from kosha_connector_openai.openapi.diff.render import to_text as to_text
-    from kosha_connector_openai.openapi.diff.report import Report as Report
+    from kosha_connector_openai.openapi.diff.report import DiffReport as DiffReport
 else:
     __getattr__, __all__ = face(
         __name__,
@@ -27,6 +27,6 @@ else:
             "documents": "compare_documents",
             "intended": "Intended Judged judge read_intended",
             "render": "to_json to_markdown to_text",
-            "report": "Report",
+            "report": "DiffReport",
         },
     )

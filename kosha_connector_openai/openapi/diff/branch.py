@@ -57,7 +57,7 @@ _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Branch:
+class TypeBranch:
     """What a schema accepts of one JSON type (``any``: of every type). Compared by identity; its parts are not opened yet."""
 
     type: str
@@ -87,12 +87,12 @@ class Branch:
         """Whether every value of the type is accepted, as far as the branch itself can say."""
         return self.values is None and not (self.limits or self.rules)
 
-    def open_with(self, known: Mapping[str, Any]) -> Branch:
+    def open_with(self, known: Mapping[str, Any]) -> TypeBranch:
         """The same branch, which also names some of the values that it allows."""
         return replace(self, known=known) if known else self
 
 
-def split(flat: Flat) -> Iterator[Branch]:
+def split(flat: Flat) -> Iterator[TypeBranch]:
     """A branch for each type that an alternative accepts; of a list of values each type gets its own."""
     values = flat.get("enum")
     for name in _types(flat):
@@ -120,13 +120,13 @@ def _names_of(value: Any) -> tuple[str, ...]:
     return next(names for kind, names in _NAMES.items() if isinstance(value, kind))
 
 
-def _branch(flat: Flat, name: str, values: Mapping[str, Any] | None) -> Branch:
+def _branch(flat: Flat, name: str, values: Mapping[str, Any] | None) -> TypeBranch:
     label = flat.get("name", "")
     if values is not None:
-        return Branch(name, label, values)
+        return TypeBranch(name, label, values)
     prefix = tuple(flat.get("prefixItems", ()))
     is_array, is_object = name == "array", name == "object"
-    return Branch(
+    return TypeBranch(
         name,
         label,
         limits=_limits(flat, name),

@@ -6,9 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 
-from kosha_connector_openai.openapi.diff.change import Change, Findings, change
+from kosha_connector_openai.openapi.diff.change import Change, OperationChanges, change
 from kosha_connector_openai.openapi.diff.operations import OperationComparison
-from kosha_connector_openai.openapi.diff.report import Report
+from kosha_connector_openai.openapi.diff.report import DiffReport
 from kosha_connector_openai.openapi.document import Document
 from kosha_connector_openai.openapi.operation import Operation
 
@@ -16,7 +16,7 @@ Place = tuple[str, str, tuple[tuple[str, str], ...]]
 """Method, path without prefix and without names of variables, and the path's own query: what counts on the wire."""
 
 
-def compare_documents(before: Document, after: Document, *, prefix: str | None = None, texts: bool = False) -> Report:
+def compare_documents(before: Document, after: Document, *, prefix: str | None = None, texts: bool = False) -> DiffReport:
     """Every difference between two descriptions.
 
     Operations are matched by id, and then by method and path. ``prefix`` (such as ``/v1``) is left out of all paths; None finds it:
@@ -29,7 +29,7 @@ def compare_documents(before: Document, after: Document, *, prefix: str | None =
     comparison = OperationComparison(before, after, texts=texts)
     changes: list[Change] = []
     for key, partner in partners.items():
-        findings = Findings(key)
+        findings = OperationChanges(key)
         if key != partner:
             findings.add("request", "operation-renamed", "operation", key, partner)
         if old[key] != new[partner]:
@@ -40,7 +40,7 @@ def compare_documents(before: Document, after: Document, *, prefix: str | None =
         changes.append(change(key, "request", "operation-removed", "operation", _title(before[key]), None))
     for key in [key for key in after if key not in partners.values()]:
         changes.append(change(key, "request", "operation-added", "operation", None, _title(after[key])))
-    return Report(before.name, after.name, prefix, len(before), len(after), tuple(changes))
+    return DiffReport(before.name, after.name, prefix, len(before), len(after), tuple(changes))
 
 
 def _partners(before: Mapping[str, Place], after: Mapping[str, Place]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from kosha_connector_openai.errors import DocumentError, Fault
 from kosha_connector_openai.openapi.diff.change import Change, Direction
-from kosha_connector_openai.openapi.diff.report import Report
+from kosha_connector_openai.openapi.diff.report import DiffReport
 from kosha_connector_openai.text import load_yaml, to_pointer
 
 Patterns = Annotated[tuple[str, ...], Field(min_length=1)]
@@ -40,7 +40,7 @@ class Intended(BaseModel):
 class Judged:
     """A report seen through a list of intended changes."""
 
-    unexplained: Report
+    unexplained: DiffReport
     """The changes that no entry explains."""
     stale: tuple[Intended, ...]
     """The entries that explain nothing: they can go."""
@@ -60,7 +60,7 @@ def read_intended(path: Path) -> tuple[Intended, ...]:
         raise DocumentError(f"{path.name} is not a list of intended changes.", found) from None
 
 
-def judge(report: Report, intended: Iterable[Intended]) -> Judged:
+def judge(report: DiffReport, intended: Iterable[Intended]) -> Judged:
     """Takes the intended changes out of a report, and finds the entries that are not needed."""
     entries = tuple(intended)
     used: set[int] = set()

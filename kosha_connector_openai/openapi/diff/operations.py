@@ -8,7 +8,7 @@ from typing import Final
 
 from kosha_connector_openai.openapi.dialect import to_json_schema
 from kosha_connector_openai.openapi.diff.branch import Schema
-from kosha_connector_openai.openapi.diff.change import Direction, Findings
+from kosha_connector_openai.openapi.diff.change import Direction, OperationChanges
 from kosha_connector_openai.openapi.diff.schemas import Note, SchemaComparison
 from kosha_connector_openai.openapi.diff.shape import Shapes
 from kosha_connector_openai.openapi.document import Document
@@ -47,7 +47,7 @@ class OperationComparison:
         self._after = Side(after)
         self._texts = texts
 
-    def run(self, before: Operation, after: Operation, findings: Findings) -> None:
+    def run(self, before: Operation, after: Operation, findings: OperationChanges) -> None:
         """Adds the differences of the two operations, but for their ids and paths; raises DocumentError."""
         request: Note = partial(findings.add, "request")
         response: Note = partial(findings.add, "response")

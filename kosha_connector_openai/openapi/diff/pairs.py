@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from kosha_connector_openai.openapi.diff.branch import Branch
+from kosha_connector_openai.openapi.diff.branch import TypeBranch
 from kosha_connector_openai.openapi.diff.merging import json_text
 from kosha_connector_openai.openapi.diff.shape import Shapes
 
@@ -16,8 +16,8 @@ _LEAST: Final = 0.01
 """The same where one side has a single branch left, which then became the one most like it."""
 _EQUAL: Final = 2.0
 Look = tuple[str, frozenset[str], str]
-Pair = tuple[Branch, Branch]
-Key = Callable[[Branch, Shapes], Hashable | None]
+Pair = tuple[TypeBranch, TypeBranch]
+Key = Callable[[TypeBranch, Shapes], Hashable | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +25,11 @@ class Paired:
     """Branches of one kind before and after: the pairs, what went and what came."""
 
     pairs: tuple[Pair, ...]
-    removed: tuple[Branch, ...]
-    added: tuple[Branch, ...]
+    removed: tuple[TypeBranch, ...]
+    added: tuple[TypeBranch, ...]
 
 
-def pair(before: Sequence[Branch], after: Sequence[Branch], old: Shapes, new: Shapes) -> Paired:
+def pair(before: Sequence[TypeBranch], after: Sequence[TypeBranch], old: Shapes, new: Shapes) -> Paired:
     """Pairs the branches of a union that have one kind; a branch is in at most one pair."""
     pairs: list[Pair] = []
     left, right = list(before), list(after)
@@ -44,7 +44,7 @@ def pair(before: Sequence[Branch], after: Sequence[Branch], old: Shapes, new: Sh
     return Paired(tuple(pairs), tuple(left), tuple(right))
 
 
-def label(branch: Branch, shapes: Shapes, siblings: Sequence[Branch]) -> str:
+def label(branch: TypeBranch, shapes: Shapes, siblings: Sequence[TypeBranch]) -> str:
     """A short name of a branch among its siblings: the value that tells it apart, its own name, or its type."""
     tag = _tag(siblings, [], shapes, shapes)
     values = shapes.tags(branch).get(tag) if tag else None
@@ -54,11 +54,11 @@ def label(branch: Branch, shapes: Shapes, siblings: Sequence[Branch]) -> str:
     return branch.name if branch.name and names.count(branch.name) == 1 else shapes.word(branch)
 
 
-def _parted(branches: list[Branch], others: list[Branch], tag: str | None, shapes: Shapes, other: Shapes) -> list[Branch]:
+def _parted(branches: list[TypeBranch], others: list[TypeBranch], tag: str | None, shapes: Shapes, other: Shapes) -> list[TypeBranch]:
     """The branches, one for all roles made one for each role where the other side has one for each."""
     if tag is None:
         return branches
-    found: list[Branch] = []
+    found: list[TypeBranch] = []
     theirs = [other.tags(one).get(tag, frozenset()) for one in others]
     for branch in branches:
         values = shapes.tags(branch).get(tag, frozenset())
@@ -68,27 +68,27 @@ def _parted(branches: list[Branch], others: list[Branch], tag: str | None, shape
 
 
 def _keys(tag: str | None) -> tuple[Key, ...]:
-    def tagged(branch: Branch, shapes: Shapes) -> frozenset[str] | None:
+    def tagged(branch: TypeBranch, shapes: Shapes) -> frozenset[str] | None:
         return shapes.tags(branch).get(tag) if tag else None
 
-    def named(branch: Branch, _: Shapes) -> str | None:
+    def named(branch: TypeBranch, _: Shapes) -> str | None:
         return branch.name or None
 
-    def both(branch: Branch, shapes: Shapes) -> Hashable | None:
+    def both(branch: TypeBranch, shapes: Shapes) -> Hashable | None:
         found = tagged(branch, shapes), named(branch, shapes)
         return found if all(found) else None
 
     return (both, tagged, named)
 
 
-def _tag(before: Sequence[Branch], after: Sequence[Branch], old: Shapes, new: Shapes) -> str | None:
+def _tag(before: Sequence[TypeBranch], after: Sequence[TypeBranch], old: Shapes, new: Shapes) -> str | None:
     """The field that most branches fix, and fix to most different values."""
     tags = [*(old.tags(branch) for branch in before), *(new.tags(branch) for branch in after)]
     names = sorted({name for found in tags for name in found})
     return max(names, key=lambda name: (sum(name in found for found in tags), len({found.get(name) for found in tags})), default=None)
 
 
-def _take(pairs: list[Pair], left: list[Branch], right: list[Branch], olds: Sequence[Hashable], news: Sequence[Hashable]) -> None:
+def _take(pairs: list[Pair], left: list[TypeBranch], right: list[TypeBranch], olds: Sequence[Hashable], news: Sequence[Hashable]) -> None:
     """Moves branches that share a key, which no other branch of their side has, from both lists to ``pairs``."""
     common = [key for key in olds if key is not None and olds.count(key) == news.count(key) == 1]
     found = [(left[olds.index(key)], right[news.index(key)]) for key in common]
@@ -98,7 +98,7 @@ def _take(pairs: list[Pair], left: list[Branch], right: list[Branch], olds: Sequ
     pairs += found
 
 
-def _take_alike(pairs: list[Pair], left: list[Branch], right: list[Branch], old: Shapes, new: Shapes) -> None:
+def _take_alike(pairs: list[Pair], left: list[TypeBranch], right: list[TypeBranch], old: Shapes, new: Shapes) -> None:
     """Pairs the branches that have most in common, the most alike first."""
     looks = [_look(branch, old) for branch in left], [_look(branch, new) for branch in right]
     least = _ALIKE if min(len(left), len(right)) > 1 else _LEAST
@@ -112,7 +112,7 @@ def _take_alike(pairs: list[Pair], left: list[Branch], right: list[Branch], old:
     right[:] = [branch for j, branch in enumerate(right) if j not in {taken for _, taken in found}]
 
 
-def _look(branch: Branch, shapes: Shapes) -> Look:
+def _look(branch: TypeBranch, shapes: Shapes) -> Look:
     """What can be said without opening the parts: the names of fields or the type of entries, and all the rest."""
     parts = frozenset([shapes.words(branch.items)] if branch.type == "array" else branch.fields)
     values = None if branch.values is None else sorted(branch.values)

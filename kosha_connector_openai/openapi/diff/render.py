@@ -8,14 +8,14 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from kosha_connector_openai.openapi.diff.change import Change, Verdict
-from kosha_connector_openai.openapi.diff.report import Report
+from kosha_connector_openai.openapi.diff.report import DiffReport
 
 _WHOLE: Final = frozenset({"operation-added", "operation-removed"})
 MAX_VALUE: Final = 120
 """Characters of a value that people are shown; programs get all of it."""
 
 
-def to_json(report: Report) -> dict[str, Any]:
+def to_json(report: DiffReport) -> dict[str, Any]:
     """The report as JSON-ready values."""
     return {
         "before": report.before,
@@ -28,7 +28,7 @@ def to_json(report: Report) -> dict[str, Any]:
     }
 
 
-def to_text(report: Report) -> str:
+def to_text(report: DiffReport) -> str:
     """The report as lines, grouped by operation."""
     lines = [_title(report)]
     for heading, changes in _groups(report):
@@ -36,7 +36,7 @@ def to_text(report: Report) -> str:
     return "\n".join([*lines, "", *_summary(report)])
 
 
-def to_markdown(report: Report) -> str:
+def to_markdown(report: DiffReport) -> str:
     """The report as Markdown, a table for each operation."""
     lines = [f"# {_markdown(_title(report))}"]
     for heading, changes in _groups(report):
@@ -45,7 +45,7 @@ def to_markdown(report: Report) -> str:
     return "\n".join([*lines, "", *(f"- {line}" for line in _summary(report))])
 
 
-def _groups(report: Report) -> Iterator[tuple[str, Sequence[Change]]]:
+def _groups(report: DiffReport) -> Iterator[tuple[str, Sequence[Change]]]:
     """The changes under their headings: first whole operations that came or went, then the operations that both have."""
     whole = report.only(lambda change: change.kind in _WHOLE)
     if whole.changes:
@@ -57,13 +57,13 @@ def _place(change: Change) -> str:
     return change.operation if change.kind in _WHOLE else change.where
 
 
-def _title(report: Report) -> str:
+def _title(report: DiffReport) -> str:
     counts = f"{report.operations_before} and {report.operations_after} operations"
     prefix = f", paths without {report.prefix}" if report.prefix else ""
     return f"{report.before} -> {report.after} ({counts}{prefix})"
 
 
-def _summary(report: Report) -> Iterator[str]:
+def _summary(report: DiffReport) -> Iterator[str]:
     for direction, counts in report.counts().items():
         yield f"{direction.capitalize()}s: " + ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
     yield "Breaking." if report.is_breaking else "Nothing breaks." if report.changes else "No difference."

@@ -13,7 +13,7 @@ _GRAVITY: Final = tuple(Verdict)
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class DiffReport:
     """What was compared, and every change; ``prefix`` was left out of all paths."""
 
     before: str
@@ -28,7 +28,7 @@ class Report:
         """Whether any change breaks a sender or a reader."""
         return any(change.verdict is Verdict.BREAKING for change in self.changes)
 
-    def only(self, keep: Callable[[Change], bool]) -> Report:
+    def only(self, keep: Callable[[Change], bool]) -> DiffReport:
         """The same report with some of its changes."""
         return replace(self, changes=tuple(filter(keep, self.changes)))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
-from kosha_connector_openai.openapi.diff.branch import Branch, Limit, Schema, limit_words
+from kosha_connector_openai.openapi.diff.branch import Limit, Schema, TypeBranch, limit_words
 from kosha_connector_openai.openapi.diff.merging import LOWER, json_text
 from kosha_connector_openai.openapi.diff.pairs import label, pair
 from kosha_connector_openai.openapi.diff.shape import Shapes
@@ -66,7 +66,7 @@ class SchemaComparison:
         if self._texts and self._before.note(before, "description") != self._after.note(after, "description"):
             self._note("text-changed", where, None, None)
 
-    def _branches(self, before: tuple[Branch, ...], after: tuple[Branch, ...], where: str, depth: int) -> None:
+    def _branches(self, before: tuple[TypeBranch, ...], after: tuple[TypeBranch, ...], where: str, depth: int) -> None:
         found = pair(before, after, self._before, self._after)
         for branch in found.removed:
             self._note("branch-removed", where, label(branch, self._before, before), None)
@@ -77,7 +77,7 @@ class SchemaComparison:
             place = where if alone else f"{where}/({escape(label(other, self._after, after))})"
             self._branch(one, other, place, depth)
 
-    def _branch(self, before: Branch, after: Branch, where: str, depth: int) -> None:
+    def _branch(self, before: TypeBranch, after: TypeBranch, where: str, depth: int) -> None:
         if before.kind in ("object", "array", "any"):
             if (id(before), id(after)) in self._seen:
                 return
@@ -92,7 +92,7 @@ class SchemaComparison:
         self._rest(before, after, where, depth)
         self._entries(before, after, where, depth)
 
-    def _values(self, before: Branch, after: Branch, where: str) -> None:
+    def _values(self, before: TypeBranch, after: TypeBranch, where: str) -> None:
         if before.values is not None and after.values is not None:
             self._gone_and_new("values-removed", "values-added", before.values, after.values, where)
         elif before.values is not None:
@@ -123,7 +123,7 @@ class SchemaComparison:
                 kind = "rule-added" if old is None else "rule-removed" if new is None else "rule-changed"
                 self._note(kind, where, *(None if rule is None else {keyword: rule} for rule in (old, new)))
 
-    def _fields(self, before: Branch, after: Branch, where: str, depth: int) -> None:
+    def _fields(self, before: TypeBranch, after: TypeBranch, where: str, depth: int) -> None:
         for name, schema in before.fields.items():
             place = f"{where}/{escape(name)}"
             if name not in after.fields:
@@ -137,13 +137,13 @@ class SchemaComparison:
                 kind = "required-field-added" if name in after.required else "field-added"
                 self._note(kind, f"{where}/{escape(name)}", None, self._after.words(schema))
 
-    def _rest(self, before: Branch, after: Branch, where: str, depth: int) -> None:
+    def _rest(self, before: TypeBranch, after: TypeBranch, where: str, depth: int) -> None:
         if (before.rest is False) != (after.rest is False):
             self._note("object-opened" if before.rest is False else "object-closed", where, None, None)
         elif before.rest is not False:
             self._later(before.rest, after.rest, f"{where}/*", depth + 1)
 
-    def _entries(self, before: Branch, after: Branch, where: str, depth: int) -> None:
+    def _entries(self, before: TypeBranch, after: TypeBranch, where: str, depth: int) -> None:
         for index in range(max(len(before.prefix), len(after.prefix))):
             old = before.prefix[index] if index < len(before.prefix) else before.items
             new = after.prefix[index] if index < len(after.prefix) else after.items

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from kosha_connector_openai.openapi.diff.branch import Branch, Schema, split
+from kosha_connector_openai.openapi.diff.branch import Schema, TypeBranch, split
 from kosha_connector_openai.openapi.diff.change import Direction
 from kosha_connector_openai.openapi.diff.merging import EMPTY, LOWER, UPPER, Flat, json_text, merged
 
-Shape = Mapping[str, tuple[Branch, ...]]
+Shape = Mapping[str, tuple[TypeBranch, ...]]
 """The alternatives by kind: object, array, string, number, boolean, null, any."""
 
 MAX_ALTERNATIVES: Final = 256
@@ -47,10 +47,10 @@ class Shapes:
         self._flats: dict[int, tuple[Flat, ...]] = {}
         self._referred: dict[str, tuple[Flat, ...]] = {}
         self._merged: dict[tuple[int, int], tuple[Flat, Flat, Flat]] = {}
-        self._split: dict[int, tuple[Branch, ...]] = {}
+        self._split: dict[int, tuple[TypeBranch, ...]] = {}
         self._shapes: dict[int, Shape] = {}
         self._tags: dict[int, dict[str, frozenset[str]]] = {}
-        self._parted: dict[tuple[int, str], tuple[Branch, ...]] = {}
+        self._parted: dict[tuple[int, str], tuple[TypeBranch, ...]] = {}
 
     def shape(self, schema: Schema) -> Shape:
         """The alternatives of a schema inside this one."""
@@ -72,20 +72,20 @@ class Shapes:
         words = (self.word(branch) for branches in self.shape(schema).values() for branch in branches)
         return " or ".join(dict.fromkeys(words)) or "nothing"
 
-    def word(self, branch: Branch) -> str:
+    def word(self, branch: TypeBranch) -> str:
         """The type of a branch, with that of its entries."""
         if branch.type != "array":
             return branch.type
         return "array of any" if branch.items is True else f"array of {'/'.join(self.shape(branch.items)) or 'nothing'}"
 
-    def tags(self, branch: Branch) -> dict[str, frozenset[str]]:
+    def tags(self, branch: TypeBranch) -> dict[str, frozenset[str]]:
         """The fields of an object that only have listed values: what can tell it from other objects."""
         if id(branch) not in self._tags:
             found = {name: _listed(self.shape(part)) for name, part in branch.fields.items()}
             self._tags[id(branch)] = {name: values for name, values in found.items() if values}
         return self._tags[id(branch)]
 
-    def parted(self, branch: Branch, name: str) -> tuple[Branch, ...]:
+    def parted(self, branch: TypeBranch, name: str) -> tuple[TypeBranch, ...]:
         """An object as one branch for each value of a field that only has listed values."""
         key = (id(branch), name)
         if key not in self._parted:
@@ -103,7 +103,7 @@ class Shapes:
             parts += branches if len(branches) == 1 else []
         return parts
 
-    def _branches(self, flat: Flat) -> tuple[Branch, ...]:
+    def _branches(self, flat: Flat) -> tuple[TypeBranch, ...]:
         if id(flat) not in self._split:
             self._split[id(flat)] = tuple(split(flat))
         return self._split[id(flat)]
@@ -176,8 +176,8 @@ def _is_sound(keyword: str, value: Any) -> bool:
     return keyword != "enum" or isinstance(value, list)
 
 
-def _grouped(branches: Iterable[Branch]) -> Shape:
-    by_kind: dict[str, list[Branch]] = {}
+def _grouped(branches: Iterable[TypeBranch]) -> Shape:
+    by_kind: dict[str, list[TypeBranch]] = {}
     for branch in dict.fromkeys(branches):
         by_kind.setdefault(branch.kind, []).append(branch)
     anything = [branch for branch in by_kind.get("any", ()) if branch.is_plain]
@@ -186,7 +186,7 @@ def _grouped(branches: Iterable[Branch]) -> Shape:
     return {kind: tuple(_joined(kind, found)) if kind in _SCALARS else tuple(found) for kind, found in by_kind.items()}
 
 
-def _joined(kind: str, branches: list[Branch]) -> list[Branch]:
+def _joined(kind: str, branches: list[TypeBranch]) -> list[TypeBranch]:
     """The alternatives of a plain type as few as can be: one list of values, or no list where any value goes."""
     values = {text: value for branch in branches for text, value in (branch.values or {}).items()}
     plain = [branch for branch in branches if branch.is_plain]
@@ -194,12 +194,12 @@ def _joined(kind: str, branches: list[Branch]) -> list[Branch]:
     if whole is None and plain and all(branch.type == "integer" for branch in branches):
         whole = plain[0]
     if len(values) == _ALL_VALUES.get(kind):
-        return [Branch(kind)]
+        return [TypeBranch(kind)]
     if whole:
         return [whole.open_with(values)]
     listed = [branch for branch in branches if branch.values is not None]
     others = [branch for branch in branches if branch.values is None]
-    return [Branch(listed[0].type, listed[0].name, values), *others] if listed else others
+    return [TypeBranch(listed[0].type, listed[0].name, values), *others] if listed else others
 
 
 def _listed(shape: Shape) -> frozenset[str]:

@@ -14,7 +14,7 @@ from kosha_connector_openai.openapi.dialect import flatten_properties, to_json_s
 from kosha_connector_openai.openapi.document import Document, read_document
 from kosha_connector_openai.schema.python_backend import PythonBackend
 from kosha_connector_openai.schema.rust_backend import RustBackend
-from kosha_connector_openai.schema.validator import Report, SchemaValidator
+from kosha_connector_openai.schema.validator import CheckReport, SchemaValidator
 
 CANARY = "sk-canary-5e1f0c9a"
 DESCRIPTION = Path(__file__).parents[3] / "openapi.json"
@@ -167,7 +167,7 @@ RIGHT = [
 @pytest.mark.parametrize(("schema", "value"), [row[1:] for row in RIGHT], ids=[row[0] for row in RIGHT])
 def test_a_valid_value_has_an_empty_report(schema: Any, value: Any) -> None:
     """What JSON Schema accepts passes without a word."""
-    assert field(schema).check({"prompt": CANARY, "x": value}) == Report()
+    assert field(schema).check({"prompt": CANARY, "x": value}) == CheckReport()
 
 
 @pytest.mark.parametrize("backend", [RustBackend, PythonBackend])
@@ -328,7 +328,7 @@ def test_unique_items_of_many_objects() -> None:
     """S11: a hundred thousand objects are compared in bounded time, the one repeat found."""
     schema = {"uniqueItems": True, "items": {"type": "object"}}
     values = [{"a": number, "b": [number]} for number in range(100_000)]
-    assert SchemaValidator(schema).check(values) == Report()
+    assert SchemaValidator(schema).check(values) == CheckReport()
     assert SchemaValidator(schema).check([*values, values[0]]).faults != ()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from kosha_connector_openai.openapi.diff import Report, compare_documents, to_json, to_markdown, to_text
+from kosha_connector_openai.openapi.diff import DiffReport, compare_documents, to_json, to_markdown, to_text
 from tests.unit.openapi.diff.describe import document, echo
 
 OLD = echo({"type": "object", "properties": {"a": {"type": "string", "enum": ["x", "y"]}, "b": {"type": "string", "default": "1"}}})
@@ -90,6 +90,6 @@ def test_long_values_are_cut_for_people_only() -> None:
 def test_a_part_of_a_report_keeps_its_head() -> None:
     """Only responses: other counts and another verdict, the same descriptions."""
     report = compare_documents(OLD, NEW).only(lambda change: change.direction == "response")
-    assert isinstance(report, Report)
+    assert isinstance(report, DiffReport)
     assert not report.is_breaking
     assert (report.before, report.operations_before, len(report.changes)) == ("description", 1, 2)
