@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from kosha_connector_openai.schema.references import reference_target as reference_target
     from kosha_connector_openai.schema.references import reference_tokens as reference_tokens
     from kosha_connector_openai.schema.references import refused as refused
+    from kosha_connector_openai.schema.samples import candidates as candidates
     from kosha_connector_openai.schema.samples import sample as sample
-    from kosha_connector_openai.schema.samples import samples as samples
     from kosha_connector_openai.schema.samples import with_files as with_files
     from kosha_connector_openai.schema.validator import CheckReport as CheckReport
     from kosha_connector_openai.schema.validator import SchemaValidator as SchemaValidator
@@ -50,7 +50,7 @@ else:
             "messages": "a_type json_type safe",
             "reader": "SchemaReader",
             "references": "Tokens circle follow is_flagged keeps_neighbours reference_target reference_tokens refused",
-            "samples": "sample samples with_files",
+            "samples": "candidates sample with_files",
             "validator": "CheckReport SchemaValidator",
         },
     )

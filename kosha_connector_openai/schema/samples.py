@@ -36,14 +36,14 @@ def sample(schema: Mapping[str, Any], *, seed: str = "", minimal: bool = False, 
     values of binary fields from their names. Raises DocumentError where no value is found.
     """
     check = default_backend().compile(schema)
-    for value in samples(schema, seed=seed, optional=not minimal, nulls=minimal):
+    for value in candidates(schema, seed=seed, optional=not minimal, nulls=minimal):
         if _accepts(check.is_valid, with_files(value, str)):
             return with_files(value, file or str)
     raise DocumentError("No sample value can be made for this schema.")
 
 
-def samples(schema: Mapping[str, Any], *, seed: str = "", optional: bool, nulls: bool = False) -> Iterator[Any]:
-    """Candidates in order of preference, at most 200, each to be completed by ``with_files`` and then checked."""
+def candidates(schema: Mapping[str, Any], *, seed: str = "", optional: bool, nulls: bool = False) -> Iterator[Any]:
+    """Values in order of preference, at most 200, each to be completed by ``with_files`` and then checked."""
     return islice(_Sampler(schema, seed, optional=optional, nulls=nulls).values(schema, "sample"), _TRIES)
 
 

@@ -17,7 +17,7 @@ import pytest
 from pytest_httpx import HTTPXMock, IteratorStream
 
 from kosha_connector_openai import CallOptions, Connection, Connector
-from kosha_connector_openai.core.actions.action_sample import action_sample
+from kosha_connector_openai.core.actions.sample_inputs import action_sample
 from kosha_connector_openai.errors import ApiError, InputError, TransportError
 from tests.recorder import Recorder, reply, silence
 

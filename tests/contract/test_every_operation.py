@@ -12,7 +12,7 @@ import pytest
 
 from kosha_connector_openai import Connection, Connector
 from kosha_connector_openai.core.actions.action import Action
-from kosha_connector_openai.core.actions.action_sample import action_sample
+from kosha_connector_openai.core.actions.sample_inputs import action_sample
 from tests.recorder import Received, Recorder, reply
 
 ROOT = Path(__file__).parents[2]

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kosha_connector_openai import Connector, ConnectorError
-from kosha_connector_openai.core.actions.action_sample import action_sample
+from kosha_connector_openai.core.actions.sample_inputs import action_sample
 from kosha_connector_openai.errors import DocumentError, InputError, SetupError
 from kosha_connector_openai.text.json_text import loads_strict
 from tests.cap import capped

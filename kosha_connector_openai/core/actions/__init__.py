@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from kosha_connector_openai.core.actions.action import EVENT_STREAM as EVENT_STREAM
     from kosha_connector_openai.core.actions.action import RETIRED as RETIRED
     from kosha_connector_openai.core.actions.action import Action as Action
-    from kosha_connector_openai.core.actions.action_sample import action_sample as action_sample
     from kosha_connector_openai.core.actions.catalog import Catalog as Catalog
     from kosha_connector_openai.core.actions.inputs import ABSENT as ABSENT
     from kosha_connector_openai.core.actions.inputs import BODY as BODY
@@ -18,13 +17,14 @@ if TYPE_CHECKING:
     from kosha_connector_openai.core.actions.inputs import BodyForm as BodyForm
     from kosha_connector_openai.core.actions.inputs import Checked as Checked
     from kosha_connector_openai.core.actions.inputs import is_file as is_file
+    from kosha_connector_openai.core.actions.sample_inputs import action_sample as action_sample
     from kosha_connector_openai.core.actions.url_inputs import TextInputs as TextInputs
 else:
     __getattr__, __all__ = face(
         __name__,
         {
             "action": "Action EVENT_STREAM RETIRED",
-            "action_sample": "action_sample",
+            "sample_inputs": "action_sample",
             "catalog": "Catalog",
             "inputs": "ABSENT BODY BodyForm Checked EXTRA_BODY is_file",
             "url_inputs": "TextInputs",

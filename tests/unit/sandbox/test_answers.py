@@ -12,7 +12,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from kosha_connector_openai.core.actions.action_sample import action_sample
+from kosha_connector_openai.core.actions.sample_inputs import action_sample
 from kosha_connector_openai.core.request.files import FilePolicy
 from kosha_connector_openai.core.request.request import build_request
 from kosha_connector_openai.sandbox import DEFAULT_KEY

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kosha_connector_openai import Connector
-from kosha_connector_openai.core.actions.action_sample import action_sample
 from kosha_connector_openai.core.actions.catalog import Catalog
+from kosha_connector_openai.core.actions.sample_inputs import action_sample
 from kosha_connector_openai.errors import DocumentError
 from kosha_connector_openai.openapi.document import read_document
 from kosha_connector_openai.schema.sample_scalars import pattern_texts

@@ -8,7 +8,7 @@ from typing import Any, Final
 from kosha_connector_openai.core.actions.action import Action
 from kosha_connector_openai.core.actions.inputs import BODY, BodyForm
 from kosha_connector_openai.errors import DocumentError, InputError
-from kosha_connector_openai.schema import NOT_JSON, samples, with_files
+from kosha_connector_openai.schema import NOT_JSON, candidates, with_files
 
 _FILE: Final = ("sample.txt", b"sample\n")
 
@@ -19,7 +19,7 @@ def action_sample(action: Action, *, minimal: bool = True) -> dict[str, Any]:
     Raises DocumentError where none are found.
     """
     for schema in [_input_schema(action, form) for form in action.inputs.bodies] or [action.input_schema]:
-        for value in samples(schema, optional=not minimal):
+        for value in candidates(schema, optional=not minimal):
             inputs = with_files(value, lambda name: _FILE)
             if _accepts(action, inputs):
                 return dict(inputs)
