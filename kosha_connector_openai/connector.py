@@ -192,7 +192,8 @@ class Connector(Rooms):
         stream: SyncStream | None = None
         error: ConnectorError | None = None
         try:
-            stream = SyncStream(SyncExecutor(call, self._calls.clients, resolver))
+            executor = SyncExecutor(call, self._calls.clients, resolver)
+            stream = SyncStream(executor, executor.start())
             with stream:
                 yield stream
             settle(stream.result, options.policy)

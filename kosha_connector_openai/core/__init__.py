@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from kosha_connector_openai.core.call import CallOptions as CallOptions
     from kosha_connector_openai.core.call import make_request as make_request
     from kosha_connector_openai.core.catalog_cache import Catalogs as Catalogs
+    from kosha_connector_openai.core.drive import adrive_steps as adrive_steps
+    from kosha_connector_openai.core.drive import drive_steps as drive_steps
     from kosha_connector_openai.core.executor import SyncExecutor as SyncExecutor
     from kosha_connector_openai.core.executor import SyncStream as SyncStream
     from kosha_connector_openai.core.passthrough import Relay as Relay
@@ -25,6 +27,7 @@ else:
             "async_executor": "AsyncExecutor AsyncStream",
             "call": "CallOptions make_request",
             "catalog_cache": "Catalogs",
+            "drive": "adrive_steps drive_steps",
             "executor": "SyncExecutor SyncStream",
             "passthrough": "Relay",
             "record": "Record log",

@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 from typing import Any, Self
 
 from kosha_connector_openai.core.call import Call, Head
-from kosha_connector_openai.core.executor import Body, Executor, bare
-from kosha_connector_openai.core.plan import LiveStream, Open, Plan, Read, Step, Wait, plan, stream_error
+from kosha_connector_openai.core.drive import adrive_steps
+from kosha_connector_openai.core.executor import THROWN, Body, Executor, bare
+from kosha_connector_openai.core.plan import LiveStream, Open, Read, Step, Wait, plan, stream_error
 from kosha_connector_openai.core.result import Event, Result
 from kosha_connector_openai.core.transport import Clients
 from kosha_connector_openai.errors import ConnectorError
@@ -25,26 +26,12 @@ class AsyncExecutor(Executor):
         self._reply: AsyncReply | None = None
 
     async def start(self) -> Result | LiveStream:
-        """The whole result, or a stream whose events have not been read."""
+        """Sends the request; returns the whole result, or a stream whose events have not been read."""
         try:
-            return await self._drive(plan(self._call))
+            return await adrive_steps(plan(self._call), self._perform, THROWN)
         except ConnectorError as error:
+            await self.drop()
             raise bare(error)  # noqa: B904 - it is its own cause
-
-    async def _drive(self, steps: Plan) -> Result | LiveStream:
-        try:
-            step = next(steps)
-            while True:
-                failure: Exception | None = None
-                value: Any = None
-                try:
-                    value = await self._perform(step)
-                except (WireError, ConnectorError) as error:
-                    failure = error
-                step = steps.send(value) if failure is None else steps.throw(failure)
-        except StopIteration as done:
-            outcome: Result | LiveStream = done.value
-            return outcome
         except BaseException:
             await self.drop()
             raise

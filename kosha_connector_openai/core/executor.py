@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from kosha_connector_openai.core.call import Call, Head
+from kosha_connector_openai.core.drive import drive_steps
 from kosha_connector_openai.core.plan import (
     LiveStream,
     Open,
-    Plan,
     Read,
     Step,
     Wait,
@@ -23,6 +23,9 @@ from kosha_connector_openai.core.transport import Clients
 from kosha_connector_openai.errors import ConnectorError, ReplyTooLargeError
 from kosha_connector_openai.http import SyncReply, WireError
 from kosha_connector_openai.secrets import SecretResolver
+
+THROWN: Final = (WireError, ConnectorError)
+"""The errors that a plan handles."""
 
 
 class Body:
@@ -93,10 +96,17 @@ class SyncExecutor(Executor):
     def __init__(self, call: Call, clients: Clients, resolver: SecretResolver) -> None:
         super().__init__(call, clients, resolver)
         self._reply: SyncReply | None = None
+
+    def start(self) -> Result | LiveStream:
+        """Sends the request; returns the whole result, or a stream whose events have not been read."""
         try:
-            self.outcome: Result | LiveStream = self._drive(plan(call))
+            return drive_steps(plan(self._call), self._perform, THROWN)
         except ConnectorError as error:
+            self.drop()
             raise bare(error)  # noqa: B904 - it is its own cause
+        except BaseException:
+            self.drop()
+            raise
 
     def events(self, live: LiveStream) -> Iterator[Event]:
         """Reads the stream; a cut stream ends without an exception and is marked incomplete."""
@@ -117,24 +127,6 @@ class SyncExecutor(Executor):
         if self._reply is not None:
             self._reply.close()
             self._reply = None
-
-    def _drive(self, steps: Plan) -> Result | LiveStream:
-        try:
-            step = next(steps)
-            while True:
-                failure: Exception | None = None
-                value: Any = None
-                try:
-                    value = self._perform(step)
-                except (WireError, ConnectorError) as error:
-                    failure = error
-                step = steps.send(value) if failure is None else steps.throw(failure)
-        except StopIteration as done:
-            outcome: Result | LiveStream = done.value
-            return outcome
-        except BaseException:
-            self.drop()
-            raise
 
     def _perform(self, step: Step) -> Any:
         if isinstance(step, Open):
@@ -167,9 +159,8 @@ class SyncStream:
     """A call whose events are read one by one: iterate over it, then look at ``result``. A context manager; leaving it early closes
     the upstream connection. Where the answer is no event stream there are no events, and ``result`` holds it at once."""
 
-    def __init__(self, executor: SyncExecutor) -> None:
+    def __init__(self, executor: SyncExecutor, outcome: Result | LiveStream) -> None:
         self._executor = executor
-        outcome = executor.outcome
         self._live = outcome if isinstance(outcome, LiveStream) else None
         self.result: Result | None = None if isinstance(outcome, LiveStream) else outcome
 

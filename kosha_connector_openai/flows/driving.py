@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from kosha_connector_openai.connector import CallOptions, Connection, Connector, Result
+from kosha_connector_openai.core import adrive_steps, drive_steps
 from kosha_connector_openai.errors import ConnectorError
 
 T = TypeVar("T")
@@ -53,21 +54,7 @@ Steps = Generator[Step, Any, T]
 
 def drive(steps: Steps[T], connector: Connector, connection: Connection) -> T:
     """What the flow returns, its calls made in this thread; those that go together in threads of their own."""
-    value: Any = None
-    failure: ConnectorError | None = None
-    try:
-        while True:
-            step = steps.send(value) if failure is None else steps.throw(failure)
-            value = failure = None
-            try:
-                value = _perform(step, connector, connection)
-            except ConnectorError as error:
-                failure = error
-    except StopIteration as done:
-        found: T = done.value
-        return found
-    finally:
-        steps.close()
+    return drive_steps(steps, lambda step: _perform(step, connector, connection), (ConnectorError,))
 
 
 def _perform(step: Step, connector: Connector, connection: Connection) -> Any:
@@ -97,22 +84,8 @@ def _together(step: Together, connector: Connector, connection: Connection) -> N
 
 async def adrive(steps: Steps[T], connector: Connector, connection: Connection) -> T:
     """The same on the running event loop; cancelling it stops the flow."""
-    value: Any = None
-    failure: ConnectorError | None = None
-    try:
-        await connector.aread(connection)
-        while True:
-            step = steps.send(value) if failure is None else steps.throw(failure)
-            value = failure = None
-            try:
-                value = await _aperform(step, connector, connection)
-            except ConnectorError as error:
-                failure = error
-    except StopIteration as done:
-        found: T = done.value
-        return found
-    finally:
-        steps.close()
+    await connector.aread(connection)
+    return await adrive_steps(steps, lambda step: _aperform(step, connector, connection), (ConnectorError,))
 
 
 async def _aperform(step: Step, connector: Connector, connection: Connection) -> Any:

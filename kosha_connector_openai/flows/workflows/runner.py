@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from kosha_connector_openai.connector import CallOptions, Connection, Connector
+from kosha_connector_openai.core import adrive_steps, drive_steps
 from kosha_connector_openai.errors import Fault, InputError
 from kosha_connector_openai.flows.driving import Pause
 from kosha_connector_openai.flows.usage import add_usage
@@ -129,24 +130,18 @@ def run_workflow(
     for the run. ``handles`` keeps the handle of each job that a step starts, from before it is started.
     """
     run = _Run(document, choose(document, workflow), Worker(connector, connection, options, handles), limits, journal, watch, clock)
-    moves, answer = run.moves(inputs or {}), None
+
+    def perform(move: Move) -> Any:
+        if isinstance(move, StepCall):
+            return run.worker.do(move)
+        return sleep(move.seconds) if isinstance(move, Pause) else run.note(move)
+
+    moves = run.moves(inputs or {})
     try:
-        while True:
-            move: Move = moves.send(answer)
-            answer = None
-            if isinstance(move, StepCall):
-                answer = run.worker.do(move)
-            elif isinstance(move, Pause):
-                sleep(move.seconds)
-            else:
-                run.note(move)
-    except StopIteration as done:
-        end: End = done.value
+        end: End = drive_steps(moves, perform)
     except BaseException:
         run.cut()
         raise
-    finally:
-        moves.close()
     return run.finish(end)
 
 
@@ -170,22 +165,16 @@ async def arun_workflow(
 
     run = _Run(document, choose(document, workflow), Worker(connector, connection, options, handles), limits, journal, watch, clock)
     await connector.aread(connection)
-    moves, answer = run.moves(inputs or {}), None
+
+    async def perform(move: Move) -> Any:
+        if isinstance(move, StepCall):
+            return await run.worker.ado(move)
+        return await (sleep or asyncio.sleep)(move.seconds) if isinstance(move, Pause) else run.note(move)
+
+    moves = run.moves(inputs or {})
     try:
-        while True:
-            move: Move = moves.send(answer)
-            answer = None
-            if isinstance(move, StepCall):
-                answer = await run.worker.ado(move)
-            elif isinstance(move, Pause):
-                await (sleep or asyncio.sleep)(move.seconds)
-            else:
-                run.note(move)
-    except StopIteration as done:
-        end: End = done.value
+        end: End = await adrive_steps(moves, perform)
     except BaseException:
         run.cut()
         raise
-    finally:
-        moves.close()
     return run.finish(end)
