@@ -9,6 +9,8 @@ import pluggy
 
 from kosha_connector_openai.secrets import SecretStore
 
+__all__ = ["PROJECT", "hookimpl", "hookspec", "kosha_connectors", "kosha_secret_stores"]
+
 PROJECT = "kosha"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)

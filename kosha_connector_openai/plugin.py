@@ -7,6 +7,8 @@ from pathlib import Path
 
 from kosha_connector_openai.hookspecs import hookimpl
 
+__all__ = ["folder", "kosha_connectors"]
+
 
 def folder() -> Path:
     """Where ``connector.yaml`` lies: in the package once installed, beside it in a checkout."""

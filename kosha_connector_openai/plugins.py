@@ -23,6 +23,8 @@ from kosha_connector_openai.manifest import read_folder
 from kosha_connector_openai.secrets import SecretStore
 from kosha_connector_openai.secrets.stores import FailingStore, default_stores
 
+__all__ = ["GROUP", "Found", "create_plugin_manager", "installed_plugins", "load_connectors"]
+
 GROUP: Final = "kosha.connectors"
 HOOK_SECONDS: Final = 5.0
 """How long a plugin may take to answer a hook."""

@@ -9,6 +9,8 @@ from typing import Protocol
 from kosha_connector_openai.errors import SecretError, SecretMissingError, SecretRefusedError
 from kosha_connector_openai.secrets import Secret, SecretContext, SecretReference, SecretStore, SecretStores
 
+__all__ = ["SecretStoreContract"]
+
 
 class _Captured(Protocol):
     """What pytest's ``capsys`` gives."""

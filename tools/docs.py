@@ -12,11 +12,14 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
 from kosha_connector_openai import Connector, errors, open_connector
 from kosha_connector_openai.cli import MEANINGS, exit_code, hint_words
+from kosha_connector_openai.core._moved import MOVED, PACKAGE
 from kosha_connector_openai.errors import ConnectorError
 from kosha_connector_openai.flows.tasks import list_tasks
 from kosha_connector_openai.forms import format_schema
@@ -283,6 +286,34 @@ def _query(operation: Mapping[str, Any]) -> str:
     return f"?{'&'.join(names)}" if names else ""
 
 
+PUBLIC: Final = (
+    *("", "connector", "errors", "flows", "flows.triggers", "hookspecs", "plugin", "plugins"),
+    *("sandbox", "secrets", "secrets.stores", "testing"),
+)
+"""The modules of the package that programs may import from; "" is the package itself."""
+
+
+def public_modules() -> Iterator[ModuleType]:
+    """The modules whose names are public."""
+    for name in PUBLIC:
+        yield import_module(f"{PACKAGE}.{name}".removesuffix("."))
+
+
+def public_names(_: Connector) -> str:
+    """The public names, a table for each module."""
+    parts = []
+    for module in public_modules():
+        rows = [(code(name), _summary(getattr(module, name))) for name in sorted(module.__all__)]
+        parts.append(f"**`{module.__name__}`**: {_summary(module)}\n\n" + table(("Name", "What it is"), rows))
+    return "\n".join(parts)
+
+
+def _summary(value: Any) -> str:
+    """The first paragraph of what a name says of itself; a constant's value."""
+    text = value.__doc__ if isinstance(value, ModuleType) or callable(value) else f"`{value!r}`"
+    return " ".join((text or "").partition("\n\n")[0].split()).replace("``", "`")
+
+
 PARTS: Final[Mapping[str, Callable[[Connector], str]]] = {
     "actions": actions,
     "exit-codes": exit_codes,
@@ -299,6 +330,8 @@ PARTS: Final[Mapping[str, Callable[[Connector], str]]] = {
     "defaults": defaults,
     "model-rules": model_rules,
     "tasks": tasks,
+    "public-names": public_names,
+    "moved": lambda _: table(("Old", "New"), [(code(f"{PACKAGE}.{old}"), code(f"{PACKAGE}.{new}")) for old, new in MOVED.items()]),
     "triggers": lambda connector: table(("Event", "When", "The job has ended with", "Then run"), trigger_docs.triggers(connector)),
     "polls": lambda connector: table(("Kind", "List", "Needs"), trigger_docs.polls(connector)),
     "gateway-settings": gateway_settings,

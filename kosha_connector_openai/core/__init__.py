@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kosha_connector_openai._face import face
+from kosha_connector_openai.core._moved import register
 
 if TYPE_CHECKING:
     from kosha_connector_openai.core.async_executor import AsyncExecutor as AsyncExecutor
@@ -34,3 +35,5 @@ else:
             "runtime": "Calls",
         },
     )
+
+register()
