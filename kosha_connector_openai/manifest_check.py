@@ -12,21 +12,9 @@ from typing import Any, Final, TypeVar
 from kosha_connector_openai.core.actions import EXTRA_BODY, Catalog
 from kosha_connector_openai.errors import ConnectorError, Fault, ManifestError
 from kosha_connector_openai.manifest import MANIFEST, Manifest, Part, PartName, file_in, read_part
-from kosha_connector_openai.manifest.parts import FormsPart, Jobs, Models, Outputs, Paging, Pickers, RelayRules, Tasks, Triggers
+from kosha_connector_openai.manifest.parts import PARTS
 from kosha_connector_openai.openapi import read_document
 from kosha_connector_openai.text import nearest, to_pointer
-
-PARTS: Final[Mapping[PartName, type[Part]]] = {
-    "forms": FormsPart,
-    "jobs": Jobs,
-    "models": Models,
-    "outputs": Outputs,
-    "paging": Paging,
-    "pickers": Pickers,
-    "tasks": Tasks,
-    "relay": RelayRules,
-    "triggers": Triggers,
-}
 
 # In a path `*` stands for any key or place, and a `~` at the end for the keys themselves. In the path of an input's action each `*` is
 # what it was in the path before; a lone `*` is the action itself.

@@ -10,8 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from kosha_connector_openai.errors import ManifestError
-from kosha_connector_openai.manifest.part import Constraint, Field, Part, parse_part, renamed
+from kosha_connector_openai.manifest.part import Constraint, Field, Part, parse_part, read_record, renamed
 from kosha_connector_openai.manifest.servers import Servers
 
 Seconds = Annotated[float, Constraint(gt=0, le=86_400)]
@@ -259,11 +258,7 @@ class Manifest(Part):
 
 def read_manifest(path: Path) -> Manifest:
     """The manifest in a YAML file; raises ManifestError with every fault and its JSON Pointer."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ManifestError(f"{path.name} cannot be read: {error.strerror}.") from None
-    return parse_manifest(data, name=path.name)
+    return read_record(path, Manifest)
 
 
 def parse_manifest(data: bytes, *, name: str = "connector.yaml") -> Manifest:

@@ -7,12 +7,11 @@ pydantic checks what people write by the annotations of the records (``validatio
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final, TypeVar, dataclass_transform
 
 from kosha_connector_openai.errors import DocumentError, Fault, ManifestError
-from kosha_connector_openai.text import YamlLimits, load_yaml
 
 _MIB: Final = 1024 * 1024
 
@@ -82,6 +81,8 @@ def renamed(raw: Any, old: str, new: str) -> Any:
 
 def parse_part(data: bytes, model: type[P], *, name: str) -> P:
     """The part in YAML text; raises ManifestError, which names the file ``name``."""
+    from kosha_connector_openai.text import YamlLimits, load_yaml
+
     try:
         raw = load_yaml(data, YamlLimits(bytes=4 * _MIB), what=name)
     except DocumentError as error:
@@ -92,15 +93,26 @@ def parse_part(data: bytes, model: type[P], *, name: str) -> P:
 def read_part(folder: Path, source: str | Mapping[str, Any], model: type[P], *, name: str) -> P:
     """A part of the manifest in ``folder``: the file that ``source`` names, or ``source`` itself. Raises ManifestError."""
     if not isinstance(source, str):
-        return validated(source, model, name=name)
+        return validated(source, model, name=name) if source else model()
     path = file_in(folder, source, f"/parts/{name}")
+    return read_record(path, model, [Fault(f"/parts/{name}", "file", "cannot be read.")])
+
+
+def read_record(path: Path, model: type[P], faults: Sequence[Fault] = ()) -> P:
+    """The record in a YAML file, checked once: what was found good is kept. Raises ManifestError, with ``faults`` for a file that fails."""
+    from kosha_connector_openai.manifest.checked import is_private, keep, recall
+
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise ManifestError(
-            f"{path.name} cannot be read: {error.strerror}.", [Fault(f"/parts/{name}", "file", "cannot be read.")]
-        ) from None
-    return parse_part(data, model, name=path.name)
+        raise ManifestError(f"{path.name} cannot be read: {error.strerror}.", faults) from None
+    if not is_private(path.parent):
+        return parse_part(data, model, name=path.name)
+    found = recall(data, model)
+    if found is None:
+        found = parse_part(data, model, name=path.name)
+        keep(data, found)
+    return found
 
 
 def file_in(folder: Path, name: str, pointer: str) -> Path:
@@ -115,8 +127,8 @@ def file_in(folder: Path, name: str, pointer: str) -> Path:
 
 def given(record: Part) -> dict[str, Any]:
     """The fields of a record that are not as their defaults, by name."""
-    values = {entry.name: getattr(record, entry.name) for entry in dataclasses.fields(record)}
-    return {name: value for name, value in values.items() if value != _default(record.__dataclass_fields__[name])}
+    pairs = [(entry.name, getattr(record, entry.name), _default(entry)) for entry in dataclasses.fields(record)]
+    return {name: value for name, value, default in pairs if value != default or type(value) is not type(default)}
 
 
 def _default(entry: dataclasses.Field[Any]) -> Any:

@@ -20,7 +20,7 @@ import orjson
 from kosha_connector_openai.errors import DocumentError, Fault, InputError
 from kosha_connector_openai.openapi.operation import Encoding, Location, MediaType, Operation, Parameter, RequestBody, Response
 from kosha_connector_openai.openapi.swagger import from_swagger
-from kosha_connector_openai.text import JsonLimits, YamlLimits, escape, load_yaml, loads_strict, resolve
+from kosha_connector_openai.text import JsonLimits, escape, loads_strict, resolve
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 MAX_OPERATIONS = 5_000
@@ -64,7 +64,9 @@ def parse_document(data: bytes, *, name: str = "description", digest: str = "", 
         if is_json:
             root = orjson.loads(data) if checked else loads_strict(data, _LIMITS, what=name)
         else:
-            root = load_yaml(data, YamlLimits(), what=name)
+            from kosha_connector_openai.text import load_yaml
+
+            root = load_yaml(data, what=name)
     except InputError as error:
         raise DocumentError(f"{name} cannot be loaded: {error.message}", error.faults) from None
     except orjson.JSONDecodeError as error:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.manifest.parts.models import Models as Models
     from kosha_connector_openai.manifest.parts.models import Retirement as Retirement
     from kosha_connector_openai.manifest.parts.models import Rule as Rule
+    from kosha_connector_openai.manifest.parts.names import PARTS as PARTS
     from kosha_connector_openai.manifest.parts.outputs import AnyField as AnyField
     from kosha_connector_openai.manifest.parts.outputs import BodyField as BodyField
     from kosha_connector_openai.manifest.parts.outputs import Bound as Bound
@@ -75,6 +76,7 @@ else:
             "forms": "ActionForm FieldForm FormsPart GroupName Source Visibility Widget",
             "jobs": "End File Hint Items JobKind Jobs Lines Poll Text UploadKind Value",
             "models": "FactSource Models Retirement Rule",
+            "names": "PARTS",
             "outputs": "AnyField BodyField Bound CountField FileField FinalEvent ListField MergeEvents NamesField "
             "OutputField Outputs ParsedField Shape StreamFold TextField TimeField UsageName ValueField VectorsField",
             "paging": "ListRule PageForm Paging",
