@@ -134,7 +134,7 @@ def allowed(origin: Origin, origins: Collection[Origin]) -> bool:
 def join(prefix: str, path: str) -> str:
     """A server's prefix and a path; segments with which one ends and the other begins are written once.
 
-    ``/v1`` and ``/v1/models`` give ``/v1/models``. Give the path as the description has it, so that no
+    ``/v1`` and ``/v1/things`` give ``/v1/things``. Give the path as the description has it, so that no
     parameter's value can overlap.
     """
     ends, begins = prefix.split("/")[1:], path.split("/")[1:]

@@ -1,4 +1,7 @@
-"""What objects do beyond being kept: batches run, parts are joined, files are searched. Named by the behaviour's data."""
+"""What objects do beyond being kept: batches run, parts are joined, files are searched. Named by the behaviour's data.
+
+With ``facts`` the sandbox's only Python that knows one provider: its paths, its objects and their fields.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ _STATES = ("in_progress", "completed", "failed", "cancelled")
 
 
 class Hub(Protocol):
-    """What deeds need of the rest."""
+    """What behaviours need of the rest."""
 
     store: ObjectStore
 
@@ -188,8 +191,8 @@ def _new_file(hub: Hub, scene: Scene, filename: str, purpose: str, content: Blob
     return hub.add(FILES, {}, made, scene, content).view()
 
 
-Deed = Callable[[Any, Item, str, Scene], None]
-DEEDS: Final[Mapping[str, Deed]] = {
+Behaviour = Callable[[Any, Item, str, Scene], None]
+BEHAVIOURS: Final[Mapping[str, Behaviour]] = {
     "add_files": add_files,
     "join_parts": join_parts,
     "measure_file": measure_file,

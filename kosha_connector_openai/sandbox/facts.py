@@ -1,4 +1,7 @@
-"""The facts that templates of answers can name, each made from the request when it is first asked for."""
+"""The facts that templates of answers can name, each made from the request when it is first asked for.
+
+With ``behaviours`` the sandbox's only Python that knows one provider: the fields of its requests.
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Any
 from kosha_connector_openai.connector import Action
 from kosha_connector_openai.core.actions import EVENT_STREAM
 from kosha_connector_openai.errors import InputError
-from kosha_connector_openai.sandbox import behaviours as deeds
+from kosha_connector_openai.sandbox import behaviours
 from kosha_connector_openai.sandbox.answers import Answers
 from kosha_connector_openai.sandbox.error_replies import RequestFailure
 from kosha_connector_openai.sandbox.facts import MADE_UP, Scene
@@ -139,19 +139,20 @@ class Operations:
             "history": lambda _: item.history,
             "ended": lambda _: [item.status] if item.ended and item.status == item.final else [],
             "contents": lambda _: MADE_UP if item.content is None else item.content,
-            "batch_files": lambda _: [file.view() for file in deeds.batch_items(hub, path)],
-            "chunks": lambda _: deeds.chunks(hub, path.rpartition("/")[2]),
-            "hits": lambda scene: deeds.hits(hub, path, scene),
-            "response_inputs": lambda _: deeds.inputs_of(item),
+            "batch_files": lambda _: [file.view() for file in behaviours.batch_items(hub, path)],
+            "chunks": lambda _: behaviours.chunks(hub, path.rpartition("/")[2]),
+            "hits": lambda scene: behaviours.hits(hub, path, scene),
+            "response_inputs": lambda _: behaviours.inputs_of(item),
         }
 
     def _page(self, values: list[Any], answers: Answers, scene: Scene) -> Any:
         """A page in the shape of the schema; an empty one has ids that are null, or empty where null is not allowed."""
-        shown, more = pages(values, scene.inputs, self._behaviour["paging"])
-        made = answers.make({"data": shown}, {"has_more": more, "object": "list"})
-        ends = {"first_id": shown[0].get("id"), "last_id": shown[-1].get("id")} if shown else {"first_id": "", "last_id": ""}
+        rules = self._behaviour["paging"]
+        shown, more = pages(values, scene.inputs, rules)
+        made = answers.make({rules["items"]: shown}, {rules["more"]: more, **rules["same"]})
+        ends = {rules["first"]: shown[0].get("id") if shown else "", rules["last"]: shown[-1].get("id") if shown else ""}
         token = shown[-1].get("id") if shown and more else None
-        made = answers.lay(made, {**ends, **dict.fromkeys(self._behaviour["paging"]["tokens"], token)})
+        made = answers.lay(made, {**ends, **dict.fromkeys(rules["tokens"], token)})
         return made if shown else answers.lay(made, dict.fromkeys(ends))
 
     def _started(self, action: Action, made: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 from kosha_connector_openai.connector import Action
 from kosha_connector_openai.sandbox.answers import Answers
-from kosha_connector_openai.sandbox.behaviours import DEEDS, Hub
+from kosha_connector_openai.sandbox.behaviours import BEHAVIOURS, Hub
 from kosha_connector_openai.sandbox.error_replies import RequestFailure
 from kosha_connector_openai.sandbox.facts import EPOCH, Scene
 from kosha_connector_openai.sandbox.message import Blob, UploadedFile
@@ -195,9 +195,9 @@ class Resources(Hub):
             return str(render(named, scene))
         return f"{named}{scene.get('number')}"
 
-    def _do(self, deed: str | None, item: Item, path: str, scene: Scene) -> None:
-        if deed is not None:
-            DEEDS[deed](self, item, path, scene)
+    def _do(self, name: str | None, item: Item, path: str, scene: Scene) -> None:
+        if name is not None:
+            BEHAVIOURS[name](self, item, path, scene)
 
     def _seed(self, collection: str) -> Kept:
         reader = self._shapes.get(collection)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import graphlib
 import importlib
+import json
 import re
 import subprocess
 import sys
 import types
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,15 +22,53 @@ LIMIT = 330
 """Lines. Past it a second noun may have moved in, so the module says why it stays whole."""
 
 
-GENERAL = sorted(path for wing in ("core", "flows", "gateway") for path in (PACKAGE / wing).rglob("*.py"))
-"""The wings that serve any provider."""
+OWN = frozenset({"__init__.py", "plugin.py", "sandbox/behaviours.py", "sandbox/facts.py"})
+"""The Python that is our provider's own: the entry point, and what the sandbox plays."""
+GENERAL = [path for path in MODULES if (rest := path.relative_to(PACKAGE)).parts[0] != "cli" and rest.as_posix() not in OWN]
+"""The modules that serve any provider."""
+PLAIN = frozenset(
+    """
+    accept alpha archive audio batch batches bucket calls cancel certificate characters compact complete content costs edits engines
+    events extensions file files group groups images items jobs list messages model models page parts pause projects refer response
+    responses resume role roles run runs search steps thread threads upload uploads usage user users validate version versions video
+    Error Group Item Message Model Response Upload User AuditLog ErrorResponse file_id input_tokens key_id role_id v1
+    """.split()  # noqa: SIM905 - a list of words reads better as text
+)
+"""Names of the API that are plain words too, or names of ours that say something else. Reviewed one by one."""
 
 
-@pytest.mark.parametrize("path", GENERAL, ids=lambda path: path.name)
-def test_core_flows_and_gateway_name_no_provider(path: Path) -> None:
-    """No provider's name occurs in them; only our own package's name does."""
+def _api_names() -> set[str]:
+    """Every path segment, path parameter, operation id, schema and ``object`` value of the description."""
+    document = json.loads((PACKAGE.parent / "openapi.json").read_text(encoding="utf-8"))
+    names = {segment.strip("{}") for path in document["paths"] for segment in path.split("/")[1:]} | set(document["components"]["schemas"])
+    queue: list[Any] = [document]
+    while queue:
+        value = queue.pop()
+        if isinstance(value, dict):
+            kind = value.get("properties", {}).get("object", {}) if isinstance(value.get("properties"), dict) else {}
+            found = [*kind.get("enum", ()), kind.get("const"), value.get("operationId")]
+            names |= {name for name in found if isinstance(name, str)}
+        queue += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return names
+
+
+API = re.compile(rf"(?<![\w.])(?:{'|'.join(map(re.escape, sorted(_api_names() - PLAIN, key=len, reverse=True)))})(?!\w)")
+API_PATH = re.compile(rf"(?<!/kosha)/v1/(?:{'|'.join(sorted(PLAIN))})\b")
+
+
+@pytest.mark.parametrize("path", GENERAL, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_declared_modules_know_a_provider(path: Path) -> None:
+    """No provider's name, and no path, operation or schema of our provider's description; only our own package's name occurs."""
     text = path.read_text(encoding="utf-8").replace("kosha_connector_openai", "")
-    assert PROVIDERS.findall(text) == []
+    assert PROVIDERS.findall(text) + API.findall(text) + API_PATH.findall(text) == []
+
+
+def test_the_names_of_the_api_are_looked_for() -> None:
+    """The test above would find a path, an operation, a schema and an object's name."""
+    for name in ("chat", "embeddings", "vector_stores", "createChatCompletion", "CreateEmbeddingRequest", "vector_store.file"):
+        assert API.findall(f'x = "{name}"') == [name]
+    assert API_PATH.findall("/v1/files/{file_id}") == ["/v1/files"]
+    assert PLAIN & {"chat", "completions"} == set()
 
 
 def test_a_long_module_says_why_it_is_one() -> None:

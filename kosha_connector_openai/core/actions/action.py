@@ -199,6 +199,6 @@ def _is_binary(media_type: MediaType) -> bool:
 
 
 def _words(identifier: str) -> str:
-    """``createChatCompletion`` and ``list-chat-completions`` as words."""
+    """``createSomeThing`` and ``list-some-things`` as words."""
     spaced = re.sub(r"[-_/.]+", " ", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", identifier)).strip()
     return spaced[:1].upper() + spaced[1:].lower()

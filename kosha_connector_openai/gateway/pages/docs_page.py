@@ -37,6 +37,8 @@ def docs_page(connector: Connector, *, protected: bool) -> bytes:
     manifest = connector.manifest
     key = "the service's token" if protected else "any word, since no token is needed here"
     token = " -H &quot;Authorization: Bearer $TOKEN&quot;" if protected else ""
+    prefix = _prefix(connector)
+    behind = f" with <code>{escape(prefix)}</code> behind it" if prefix else ""
     parts = [
         (
             f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
@@ -44,14 +46,28 @@ def docs_page(connector: Connector, *, protected: bool) -> bytes:
         ),
         f"<h1>{escape(manifest.title)} connector</h1><p class=dim>{escape(manifest.tagline)}</p>",
         (
-            f"<p>A client of this API needs two settings: <code>base_url</code>, this service with <code>/v1</code> behind it, "
+            f"<p>A client of this API needs two settings: <code>base_url</code>, this service{behind}, "
             f'and as its key {key}. The whole description, for generators of clients: <a href="/openapi.json">openapi.json</a>.</p>'
         ),
-        f"<pre>curl $GATEWAY/v1/models{token}</pre>",
+        *_example(connector, token),
         *_groups(connector),
         "</main></html>",
     ]
     return "".join(parts).encode()
+
+
+def _prefix(connector: Connector) -> str:
+    """The segment with which all paths begin, such as ``/v1``; "" where they have none in common."""
+    firsts = {action.operation.path.split("/")[1] for action in connector.catalog.values()}
+    return f"/{firsts.pop()}" if len(firsts) == 1 else ""
+
+
+def _example(connector: Connector, token: str) -> Iterator[str]:
+    """A call that costs nothing: the one that tests a connection, where it needs no inputs."""
+    test = connector.manifest.connection.test
+    operation = connector.catalog[test.action].operation if test and test.action in connector.catalog else None
+    if operation and operation.method == "GET" and "{" not in operation.path:
+        yield f"<pre>curl $GATEWAY{escape(operation.path)}{token}</pre>"
 
 
 def _groups(connector: Connector) -> Iterator[str]:
