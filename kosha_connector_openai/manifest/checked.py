@@ -23,10 +23,10 @@ from typing import Any, Final, TypeVar
 
 import orjson
 
-from kosha_connector_openai.manifest.part import Part, given
+from kosha_connector_openai.manifest.part import Part, given, parse_part
 
 P = TypeVar("P", bound=Part)
-SHIPPED: Final = Path(__file__).parent / "checked"
+SHIPPED: Final = Path(__file__).parent / "shipped"
 """Where the wheel has the records of the shipped connector."""
 _MOST_BYTES: Final = 16 * 1024 * 1024
 _MOST_FILES: Final = 64
@@ -59,6 +59,18 @@ def packed(record: Part) -> bytes:
     """A record as its file holds it: the digest, then the JSON."""
     body = orjson.dumps(_encoded(record), option=orjson.OPT_SORT_KEYS)
     return sha256(body).hexdigest().encode() + body
+
+
+def shipped(folder: Path) -> dict[str, bytes]:
+    """The files that keep the manifest of a folder and its parts, by name. Raises ManifestError."""
+    from kosha_connector_openai.manifest.folder import MANIFEST
+    from kosha_connector_openai.manifest.manifest import Manifest
+    from kosha_connector_openai.manifest.parts import PARTS
+
+    texts: list[tuple[bytes, type[Part]]] = [((folder / MANIFEST).read_bytes(), Manifest)]
+    manifest = parse_part(texts[0][0], Manifest, name=MANIFEST)
+    texts += [((folder / source).read_bytes(), PARTS[name]) for name, source in manifest.parts.items() if isinstance(source, str)]
+    return {file_name(data, model): packed(parse_part(data, model, name=model.__name__)) for data, model in texts}
 
 
 def file_name(data: bytes, model: type[Part]) -> str:

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from kosha_connector_openai.manifest.checked import shipped
 from tests.packaging.building import build, install, python
 from tests.recorder import Recorder, reply
 
 LIST = Path(__file__).parent / "wheel.txt"
 TINY = Path(__file__).parents[1] / "tiny_provider"
-SOURCES = ("pyproject.toml", "README.md", "LICENSE", ".gitignore", "connector.yaml", "openapi.json")
+SOURCES = ("pyproject.toml", "README.md", "LICENSE", ".gitignore", "hatch_build.py", "connector.yaml", "openapi.json")
 KEY = "test-key-0123456789abcdef"
 KEYS = {"OPENAI_API_KEY": KEY, "TINY_KEY": KEY}
 
@@ -97,8 +98,10 @@ def acme(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_holds_exactly_the_package_and_the_listed_files(wheel: Path, root: Path) -> None:
-    """X4: no file slips in or out: every module of the package, and beside them the data and metadata of wheel.txt."""
+    """X4: no file slips in or out: every module of the package, and beside them the data and metadata of wheel.txt,
+    and the shipped records."""
     modules = [str(path.relative_to(root)) for path in (root / "kosha_connector_openai").rglob("*.py")]
+    modules += [f"kosha_connector_openai/manifest/shipped/{name}" for name in shipped(root)]
     with zipfile.ZipFile(wheel) as archive:
         assert sorted(archive.namelist()) == sorted([*modules, *LIST.read_text().splitlines()])
 
@@ -111,6 +114,18 @@ def test_what_is_shipped_is_sane(wheel: Path) -> None:
     assert not [name for name in names if name.endswith((".pth", ".pyc")) or "test_" in name]
     data = {"connector.yaml", "openapi.json", "images/logo.svg", "py.typed"}
     assert {f"kosha_connector_openai/{name}" for name in data} < set(names)
+
+
+def test_the_first_start_of_an_installed_connector_checks_nothing(installed: Path, tmp_path: Path) -> None:
+    """Its manifest and parts come as records: neither YAML nor pydantic is imported, and nothing is written to the user's cache."""
+    code = (
+        "import sys; from kosha_connector_openai import open_connector; from kosha_connector_openai.manifest.parts import PARTS\n"
+        "with open_connector() as connector: parts = [connector.part(name, model) for name, model in PARTS.items()]\n"
+        "print(sorted({'yaml', 'pydantic'} & sys.modules.keys()), len(parts))"
+    )
+    done = python("-c", code, places=[installed], folder=tmp_path, XDG_CACHE_HOME=str(tmp_path / "cache"))
+    assert done.stdout == "[] 9\n", done.stderr
+    assert not (tmp_path / "cache").exists()
 
 
 def test_the_entry_points_are_these(wheel: Path) -> None:
