@@ -12,31 +12,21 @@ from kosha_connector_openai.connector import Connector
 from kosha_connector_openai.core.connection import Connection
 from kosha_connector_openai.core.transport import load_async_engine
 from kosha_connector_openai.errors import SetupError
-from kosha_connector_openai.gateway.access import Admission, OriginPolicy, Shed
+from kosha_connector_openai.gateway.access import Admission, OriginPolicy, Ownership, Shed
 from kosha_connector_openai.gateway.exchange import (
     BodyBudget,
     Broken,
     CallContext,
     ClientLeft,
     HeaderRules,
-    Headers,
     Passage,
     Refused,
     UpstreamResponse,
     UsageFinder,
 )
 from kosha_connector_openai.gateway.observe import AuditError, AuditLog, ExchangeRecord, Observe
-from kosha_connector_openai.gateway.records import (
-    Authenticate,
-    Caller,
-    ErrorResponse,
-    Owners,
-    Pages,
-    Receive,
-    Scope,
-    Send,
-    ServicePage,
-)
+from kosha_connector_openai.gateway.pages import OwnPages
+from kosha_connector_openai.gateway.records import Authenticate, Caller, ErrorResponse, Headers, Receive, Scope, Send, ServicePage
 from kosha_connector_openai.gateway.replies import (
     FAILED,
     FORBIDDEN,
@@ -68,8 +58,8 @@ class Guards:
     authenticate: Authenticate
     admission: Admission
     observe: Observe
-    pages: Pages | None = None
-    owners: Owners | None = None
+    pages: OwnPages | None = None
+    owners: Ownership | None = None
     audit: AuditLog | None = None
 
 

@@ -1,11 +1,13 @@
-"""What the parts of the gateway hand to each other: who calls, its limits, a refusal, a page of our own, the rule of who owns what."""
+"""What the parts of the gateway hand to each other: who calls, its limits, a refusal and a page of our own."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+Headers = list[tuple[bytes, bytes]]
+"""Header fields as ASGI gives them: names in lower case."""
 Validation = Literal["on", "warn", "off"]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -68,41 +70,3 @@ class ServicePage:
     public: bool = False
     name: str = ""
     """What it is called in metrics and logs."""
-
-
-class Pages(Protocol):
-    """The service's own pages. They win over the provider's paths without their prefix, never over those with it."""
-
-    def find(self, path: str) -> ServicePage | None:
-        """The page at a raw path without its query."""
-
-
-class Owners(Protocol):
-    """Which objects a caller may name: ids that came into being through the gateway belong to whom they were given."""
-
-    def applies_to(self, caller: Caller) -> bool:
-        """Whether the caller shares its connection, so that all it sends must be read."""
-
-    def allows(self, caller: Caller, action: str, values: Mapping[str, str]) -> bool:
-        """Whether the caller may name these objects; ``values`` are the path's, decoded."""
-
-    def allows_body(self, caller: Caller, body: Any) -> bool:
-        """The same for the ids in a request's JSON values."""
-
-    def is_foreign(self, caller: Caller, value: str) -> bool:
-        """Whether the text is an id of another tenant's."""
-
-    def narrows(self, caller: Caller, action: str) -> bool:
-        """Whether the reply is a list over the whole account."""
-
-    def narrow(self, caller: Caller, action: str, value: Any) -> Any:
-        """What of such a list the caller may see."""
-
-    def listens(self, caller: Caller, action: str) -> bool:
-        """Whether ``learn`` is to be told the reply."""
-
-    def learn(self, caller: Caller, action: str, body: bytes, named: Collection[str] = ()) -> None:
-        """Told a successful JSON reply before it is passed on; ``named`` are the ids that the request itself had."""
-
-    def hearing(self, caller: Caller, action: str, send: Send, named: Collection[str] = ()) -> Send:
-        """``send``, which also learns what an event stream says at its beginning."""

@@ -22,7 +22,6 @@ from kosha_connector_openai.errors import (
 from kosha_connector_openai.gateway.records import ErrorResponse, Send
 from kosha_connector_openai.text import essence, tokens
 
-Headers = Iterable[tuple[bytes, bytes]]
 ID_HEADER: Final = b"x-kosha-request-id"
 _MOST_FAULTS: Final = 20
 _UPSTREAM: Final = "upstream_error"
@@ -117,16 +116,20 @@ def wrapped(status: int, content_type: str, body: bytes) -> bytes:
     text = body[: 4 * _PLAIN_TEXT].decode("utf-8", "replace").strip() if kind == "text/plain" else ""
     text = "".join(char if char.isprintable() or char == "\n" else " " for char in text[:_PLAIN_TEXT])
     message = text or f"The upstream answered {status}" + (f" with {kind}." if kind.isascii() and kind.isprintable() and kind else ".")
-    return orjson.dumps({"error": {"message": message, "type": _UPSTREAM, "param": None, "code": None}})
+    return orjson.dumps(error_shape(message, _UPSTREAM))
 
 
 def error_body(refusal: ErrorResponse, request_id: str) -> bytes:
     """The JSON of a refusal."""
-    error: dict[str, Any] = {"message": refusal.message, "type": refusal.type, "param": refusal.param, "code": refusal.code}
-    return orjson.dumps({"error": {**error, "request_id": request_id}})
+    return orjson.dumps(error_shape(refusal.message, refusal.type, refusal.param, refusal.code, request_id=request_id))
 
 
-async def send_refusal(send: Send, refusal: ErrorResponse, request_id: str, more: Headers = ()) -> int:
+def error_shape(message: str, kind: str = "invalid_request_error", param: str | None = None, code: str | None = None, **more: Any) -> Any:
+    """An error as clients' libraries read it."""
+    return {"error": {"message": message, "type": kind, "param": param, "code": code, **more}}
+
+
+async def send_refusal(send: Send, refusal: ErrorResponse, request_id: str, more: Iterable[tuple[bytes, bytes]] = ()) -> int:
     """Sends the refusal; how many bytes its body has."""
     body = error_body(refusal, request_id)
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), (ID_HEADER, request_id.encode())]

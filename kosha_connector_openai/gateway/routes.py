@@ -92,7 +92,7 @@ class RouteTable:
     def __init__(self, catalog: Catalog) -> None:
         self._root = _Node()
         self._by_id: dict[str, Route] = {}
-        for action in _sound(catalog):
+        for action in sound_actions(catalog):
             route = self._by_id[action.id] = Route(action, catalog)
             self._add(route)
         self._places: dict[str, PathMatch] = {}
@@ -170,9 +170,9 @@ def pairs(query: str) -> Iterable[tuple[str, str]]:
         yield unquote_plus(name), unquote_plus(value)
 
 
-def _sound(catalog: Catalog) -> Iterator[Action]:
+def sound_actions(catalog: Mapping[str, Action]) -> Iterator[Action]:
     """The actions whose description can be used."""
-    for key in catalog.document:
+    for key in catalog:
         try:
             yield catalog[key]
         except DocumentError:

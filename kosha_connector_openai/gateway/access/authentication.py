@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from typing import Final
 
@@ -12,7 +12,7 @@ from kosha_connector_openai.core.actions import Catalog
 from kosha_connector_openai.errors import Fault, SetupError
 from kosha_connector_openai.gateway.access.jwt import JwtVerifier, Verified
 from kosha_connector_openai.gateway.access.tokens import TokenTable
-from kosha_connector_openai.gateway.records import Allowance, Caller, ErrorResponse, Scope, Validation
+from kosha_connector_openai.gateway.records import Allowance, Caller, ErrorResponse, Headers, Scope, Validation
 from kosha_connector_openai.gateway.settings import DEFAULT, Settings, TokenEntry
 from kosha_connector_openai.text import nearest
 
@@ -55,7 +55,7 @@ class Authenticator:
         """The caller behind a request, or the one refusal."""
         return await self.identify(scope["headers"]) or REFUSED
 
-    async def identify(self, headers: Iterable[tuple[bytes, bytes]]) -> Caller | None:
+    async def identify(self, headers: Headers) -> Caller | None:
         """The caller behind a request's headers (names in lower case); None for every reason there is to refuse."""
         if self._open is not None:
             return self._open
@@ -103,7 +103,7 @@ def _reachable_by_jwt(settings: Settings) -> Iterator[str]:
         yield next(iter(settings.connections), DEFAULT)
 
 
-def _token(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+def _token(headers: Headers) -> bytes | None:
     """The one bearer token (RFC 6750, section 2.1) of a request."""
     found = [value for name, value in headers if name == b"authorization"]
     if len(found) != 1 or len(found[0]) > LONGEST:

@@ -10,10 +10,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from kosha_connector_openai.gateway.records import ErrorResponse
+from kosha_connector_openai.gateway.records import ErrorResponse, Headers
 from kosha_connector_openai.gateway.settings import is_loopback
 
-Headers = Iterable[tuple[bytes, bytes]]
 _HOST: Final = re.compile(rb"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?")
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
 _METHODS: Final = b"GET, POST, PUT, PATCH, DELETE, HEAD"
@@ -65,12 +64,11 @@ class OriginPolicy:
 
     def refuse(self, headers: Headers) -> ErrorResponse | None:
         """Why the Host or the Origin of a request is not ours; None where they are."""
-        found = list(headers)
-        hosts = [value for name, value in found if name == b"host"]
+        hosts = [value for name, value in headers if name == b"host"]
         if len(hosts) != 1 or not self._knows(hosts[0]):
             status = 421 if len(hosts) == 1 else 400
             return ErrorResponse(status, "This service is not known by the name in the Host header.", code=_CODE)
-        origins = [value for name, value in found if name == b"origin"]
+        origins = [value for name, value in headers if name == b"origin"]
         if origins and (len(origins) > 1 or not self._allows(origins[0], hosts[0])):
             return ErrorResponse(403, "Pages of this origin may not call this service.", code=_CODE)
         return None

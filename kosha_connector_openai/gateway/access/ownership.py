@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Collection, Iterable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import orjson
 
 from kosha_connector_openai.core.actions import Action
-from kosha_connector_openai.errors import DocumentError, SetupError
+from kosha_connector_openai.errors import SetupError
 from kosha_connector_openai.gateway.access.object_ids import fits, made_ids, narrowed, texts
 from kosha_connector_openai.gateway.records import Caller, Send
+from kosha_connector_openai.gateway.routes import sound_actions
 
 _MOST: Final = 200_000
 """Ids that are kept in memory."""
@@ -92,14 +93,14 @@ class SqliteIds:
 
 
 class Ownership:
-    """The rule over the ids kept, for the connections that several tenants share (the ``Owners`` of the relay)."""
+    """The rule over the ids kept, for the connections that several tenants share."""
 
     def __init__(self, ids: Ids, shared: Iterable[str], actions: Mapping[str, Action]) -> None:
         """``shared`` names the connections of several tenants; elsewhere everything passes."""
         self._ids = ids
         self._shared = frozenset(shared)
         self._actions = actions
-        self._made_at = {a.operation.path for a in _sound(actions) if a.operation.method not in _READS}
+        self._made_at = {a.operation.path for a in sound_actions(actions) if a.operation.method not in _READS}
 
     def applies_to(self, caller: Caller) -> bool:
         """Whether the caller shares its connection, so that all it sends must be read."""
@@ -189,14 +190,6 @@ def make_ownership(place: str | Path, shared: Collection[str], catalog: Mapping[
         return None
     ids = SqliteIds(place) if isinstance(place, Path) else MemoryIds()
     return Ownership(ids, shared, catalog)
-
-
-def _sound(actions: Mapping[str, Action]) -> Iterator[Action]:
-    for key in actions:
-        try:
-            yield actions[key]
-        except DocumentError:  # no route leads to it
-            continue
 
 
 def _whole_lines(data: bytearray) -> list[bytes]:

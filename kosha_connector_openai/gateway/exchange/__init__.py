@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from kosha_connector_openai.gateway.exchange.bodies import ClientLeft as ClientLeft
     from kosha_connector_openai.gateway.exchange.context import Broken as Broken
     from kosha_connector_openai.gateway.exchange.context import CallContext as CallContext
-    from kosha_connector_openai.gateway.exchange.context import Headers as Headers
     from kosha_connector_openai.gateway.exchange.context import Refused as Refused
     from kosha_connector_openai.gateway.exchange.disconnect import DisconnectWatch as DisconnectWatch
     from kosha_connector_openai.gateway.exchange.headers import HeaderRules as HeaderRules
@@ -23,7 +22,7 @@ else:
         __name__,
         {
             "bodies": "ClientLeft BodyBudget",
-            "context": "Broken Headers Refused CallContext",
+            "context": "Broken CallContext Refused",
             "disconnect": "DisconnectWatch",
             "headers": "HeaderRules",
             "passage": "Passage",

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kosha_connector_openai.connector import Connector
-from kosha_connector_openai.gateway.access import Admission
+from kosha_connector_openai.gateway.access import Admission, Ownership
 from kosha_connector_openai.gateway.exchange.bodies import BodyBudget
 from kosha_connector_openai.gateway.exchange.headers import HeaderRules
 from kosha_connector_openai.gateway.exchange.usage_scan import UsageFinder
-from kosha_connector_openai.gateway.records import ErrorResponse, Owners
+from kosha_connector_openai.gateway.records import ErrorResponse
 from kosha_connector_openai.gateway.settings import ServiceLimits
 from kosha_connector_openai.manifest.parts import RelayRules
-
-Headers = list[tuple[bytes, bytes]]
 
 
 class Refused(Exception):
@@ -40,4 +38,4 @@ class CallContext:
     usage: UsageFinder
     refused: frozenset[str]
     bodies: BodyBudget
-    owners: Owners | None = None
+    owners: Ownership | None = None

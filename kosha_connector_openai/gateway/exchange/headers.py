@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable
 from fnmatch import translate
 from typing import Final, Generic, TypeVar
 
+from kosha_connector_openai.gateway.records import Headers
 from kosha_connector_openai.http import CREDENTIALS, HOP_BY_HOP
 from kosha_connector_openai.manifest.parts import RelayRules
 
 T = TypeVar("T")
-Pairs = Iterable[tuple[bytes, bytes]]
 _REMEMBERED: Final = 2_048
 _NEVER: Final = HOP_BY_HOP | CREDENTIALS
 """No list lets them through."""
@@ -28,17 +28,17 @@ class HeaderRules:
         # The body's length is told anew where the whole body is at hand.
         self._shown = _Names((*kept, *rules.reply_headers, "content-length"), str.encode, without=(*rules.hidden_headers, *_NEVER))
 
-    def sent(self, headers: Pairs) -> tuple[tuple[str, str], ...]:
+    def sent(self, headers: Headers) -> tuple[tuple[str, str], ...]:
         """What of a request's headers goes to the upstream, in its order; repeated ones stay repeated."""
         find = self._sent.find
         return tuple((name, value.decode("latin-1")) for key, value in headers if (name := find(key)) is not None)
 
-    def refused(self, headers: Pairs) -> str | None:
+    def refused(self, headers: Headers) -> str | None:
         """The first header by which the caller would choose the upstream."""
         find = self._refused.find
         return next((name for key, _ in headers if (name := find(key)) is not None), None)
 
-    def shown(self, headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    def shown(self, headers: Iterable[tuple[str, str]]) -> Headers:
         """What of a reply's headers comes back, in its order."""
         find = self._shown.find_text
         found = []

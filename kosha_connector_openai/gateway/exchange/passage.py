@@ -11,15 +11,15 @@ from kosha_connector_openai.core.connection import Connection
 from kosha_connector_openai.core.request import BytesBody, RawInputs, StreamBody
 from kosha_connector_openai.core.transport import Patience
 from kosha_connector_openai.errors import ConnectorError, Fault, InputError
-from kosha_connector_openai.gateway.access import UploadScan, texts
+from kosha_connector_openai.gateway.access import Ownership, UploadScan, texts
 from kosha_connector_openai.gateway.exchange import multipart_scan as multipart
 from kosha_connector_openai.gateway.exchange import validation
 from kosha_connector_openai.gateway.exchange.bodies import BodyRefused, ClientLeft, UploadStream, declared_length, read_whole, too_large
-from kosha_connector_openai.gateway.exchange.context import Broken, CallContext, Headers, Refused
+from kosha_connector_openai.gateway.exchange.context import Broken, CallContext, Refused
 from kosha_connector_openai.gateway.exchange.disconnect import DisconnectWatch
 from kosha_connector_openai.gateway.exchange.response import UpstreamResponse
 from kosha_connector_openai.gateway.observe import ExchangeRecord
-from kosha_connector_openai.gateway.records import Caller, ErrorResponse, Owners, Receive
+from kosha_connector_openai.gateway.records import Caller, ErrorResponse, Headers, Receive
 from kosha_connector_openai.gateway.replies import HIDDEN, bad_fields, bad_input, of_error, refused_field
 from kosha_connector_openai.gateway.routes import Route
 from kosha_connector_openai.text import essence
@@ -185,12 +185,12 @@ class Passage:
         self._found(faults)
         return BytesBody(raw, content_type or None)
 
-    async def _look(self, owners: Owners, value: Any, size: int) -> None:
+    async def _look(self, owners: Ownership, value: Any, size: int) -> None:
         """Refuses a body that names what is another's, and notes what it names."""
         if await asyncio.to_thread(self._names, owners, value) if size > validation.LARGE else self._names(owners, value):
             raise Refused(HIDDEN)
 
-    def _names(self, owners: Owners, value: Any) -> bool:
+    def _names(self, owners: Ownership, value: Any) -> bool:
         self._named.update(texts(value))
         return any(owners.is_foreign(self._caller, text) for text in self._named)
 

@@ -12,10 +12,10 @@ from kosha_connector_openai.core.transport import Patience
 from kosha_connector_openai.errors import ConnectorError, MalformedReplyError, ReplyTooLargeError
 from kosha_connector_openai.gateway.access import Kind
 from kosha_connector_openai.gateway.exchange.bodies import ClientLeft
-from kosha_connector_openai.gateway.exchange.context import CallContext, Headers, Refused
+from kosha_connector_openai.gateway.exchange.context import CallContext, Refused
 from kosha_connector_openai.gateway.exchange.usage_scan import Tail
 from kosha_connector_openai.gateway.observe import ExchangeRecord
-from kosha_connector_openai.gateway.records import Caller, Send
+from kosha_connector_openai.gateway.records import Caller, Headers, Send
 from kosha_connector_openai.gateway.replies import ID_HEADER, shed, wrapped
 from kosha_connector_openai.gateway.routes import Route
 from kosha_connector_openai.text import JsonLimits, JsonTextError, decode, encode

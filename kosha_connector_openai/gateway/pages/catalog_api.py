@@ -34,6 +34,7 @@ from kosha_connector_openai.gateway.access import Ownership, UploadScan, texts
 from kosha_connector_openai.gateway.pages.downloads import Downloads
 from kosha_connector_openai.gateway.pages.kosha_api import JsonResponse
 from kosha_connector_openai.gateway.records import Caller
+from kosha_connector_openai.gateway.replies import error_shape
 from kosha_connector_openai.manifest.parts import RelayRules
 
 _FILES: Final = "/kosha/v1/files"
@@ -247,14 +248,10 @@ def _faults(faults: tuple[Fault, ...]) -> list[dict[str, Any]]:
 
 def misshapen(param: str, message: str) -> JsonResponse:
     """The answer to a body of another shape than is asked for."""
-    return _error(400, message, "invalid_request_error", param or None)
+    return JsonResponse(400, error_shape(message, param=param or None))
 
 
-def _error(status: int, message: str, kind: str, param: str | None = None, hint: str = "") -> JsonResponse:
-    return JsonResponse(status, {"error": {"message": f"{message} {hint}".strip(), "type": kind, "param": param, "code": None}})
-
-
-_NO_ROOM: Final = _error(503, "There is no room for files just now.", "overloaded", None, "Ask for `base64`, or try again later.")
+_NO_ROOM: Final = JsonResponse(503, error_shape("There is no room for files just now. Ask for `base64`, or try again later.", "overloaded"))
 
 
 def failed(error: ConnectorError) -> JsonResponse:
@@ -264,8 +261,7 @@ def failed(error: ConnectorError) -> JsonResponse:
     param = faults[0].pointer.removeprefix("/").replace("/", ".") if faults else None
     kind = "invalid_request_error" if status < 500 else "api_error"  # noqa: PLR2004
     message = " ".join(part for part in (error.message, *(str(fault) for fault in faults), error.hint) if part)
-    shape = {"message": message, "type": kind, "param": param, "code": error.code}
-    return JsonResponse(status, {"error": {**shape, "detail": error.to_dict()}})
+    return JsonResponse(status, error_shape(message, kind, param, error.code, detail=error.to_dict()))
 
 
 def _status(error: ConnectorError) -> int:

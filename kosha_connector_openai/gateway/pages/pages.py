@@ -26,6 +26,7 @@ from kosha_connector_openai.gateway.pages.docs_page import POLICY, docs_page
 from kosha_connector_openai.gateway.pages.downloads import Downloads
 from kosha_connector_openai.gateway.pages.kosha_api import LARGEST, JsonResponse, Tries, labels
 from kosha_connector_openai.gateway.records import Caller, Receive, Scope, Send, ServicePage
+from kosha_connector_openai.gateway.replies import error_shape
 from kosha_connector_openai.text import loads_strict
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.gateway.access import Ownership
     from kosha_connector_openai.gateway.settings import Settings
 
-Handler = Callable[..., Awaitable[Response]]
+Handler = Callable[..., Awaitable[Response | JsonResponse]]
 """Takes the request, the caller, and the path's variables by name."""
 _HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 _MOST_FILES: Final = 32
@@ -123,23 +124,23 @@ class OwnPages:
         else:
             self._fixed[path] = _page(path, methods, public=public)
 
-    async def _alive(self, _: Request, __: Caller) -> Response:
-        return _json(200, {"status": "alive"})
+    async def _alive(self, _: Request, __: Caller) -> JsonResponse:
+        return JsonResponse(200, {"status": "alive"})
 
-    async def _ready(self, _: Request, __: Caller) -> Response:
+    async def _ready(self, _: Request, __: Caller) -> JsonResponse:
         ready = self._context.ready()
-        return _json(200 if ready else 503, {"status": "ready"} if ready else _error("The service is stopping.", "overloaded"))
+        return JsonResponse(200 if ready else 503, {"status": "ready"} if ready else error_shape("The service is stopping.", "overloaded"))
 
     async def _metrics(self, _: Request, __: Caller) -> Response:
         metrics = self._context.metrics
         return Response(metrics.expose(), headers={**_HEADERS, "content-type": metrics.content_type})
 
-    async def _list(self, _: Request, __: Caller) -> Response:
-        return _json(200, labels(self._context.connector))
+    async def _list(self, _: Request, __: Caller) -> JsonResponse:
+        return JsonResponse(200, labels(self._context.connector))
 
-    async def _test(self, request: Request, caller: Caller) -> Response:
+    async def _test(self, request: Request, caller: Caller) -> JsonResponse:
         body = await _body(request, LARGEST, self._context.settings.limits.body_idle)
-        return _answer(await self._context.tries.answer(body, self._context.connections.get(caller.connection)))
+        return await self._context.tries.answer(body, self._context.connections.get(caller.connection))
 
     async def _openapi(self, _: Request, __: Caller) -> Response:
         # Made once, in a thread: streams must not wait for it.
@@ -159,44 +160,44 @@ class OwnPages:
     def _page(self) -> bytes:
         return docs_page(self._context.connector, protected=self._context.settings.protected)
 
-    async def _actions(self, request: Request, caller: Caller) -> Response:
+    async def _actions(self, request: Request, caller: Caller) -> JsonResponse:
         query = request.query_params
-        return _answer(self._catalog.actions(caller, search=query.get("search", ""), group=query.get("group", "")))
+        return self._catalog.actions(caller, search=query.get("search", ""), group=query.get("group", ""))
 
-    async def _form(self, _: Request, __: Caller) -> Response:
-        return _answer(self._catalog.form())
+    async def _form(self, _: Request, __: Caller) -> JsonResponse:
+        return self._catalog.form()
 
-    async def _action(self, _: Request, caller: Caller, *, action: str) -> Response:
-        return _answer(self._catalog.action(caller, action))
+    async def _action(self, _: Request, caller: Caller, *, action: str) -> JsonResponse:
+        return self._catalog.action(caller, action)
 
-    async def _action_form(self, request: Request, caller: Caller, *, action: str) -> Response:
-        return _answer(self._builder.form(caller, action, drawn=request.query_params.get("as") == "rjsf"))
+    async def _action_form(self, request: Request, caller: Caller, *, action: str) -> JsonResponse:
+        return self._builder.form(caller, action, drawn=request.query_params.get("as") == "rjsf")
 
-    async def _sample(self, _: Request, caller: Caller, *, action: str) -> Response:
-        return _answer(self._builder.sample(caller, action))
+    async def _sample(self, _: Request, caller: Caller, *, action: str) -> JsonResponse:
+        return self._builder.sample(caller, action)
 
-    async def _options(self, request: Request, caller: Caller, *, action: str, field: str) -> Response:
+    async def _options(self, request: Request, caller: Caller, *, action: str, field: str) -> JsonResponse:
         body = await _body(request, LARGEST, self._context.settings.limits.body_idle)
-        return _answer(await self._builder.options(caller, action, field, _parsed(body) if body else {}))
+        return await self._builder.options(caller, action, field, _parsed(body) if body else {})
 
-    async def _validate(self, request: Request, caller: Caller, *, action: str) -> Response:
+    async def _validate(self, request: Request, caller: Caller, *, action: str) -> JsonResponse:
         limits = self._context.settings.limits
         value = _parsed(await _body(request, limits.body_json, limits.body_idle))
-        return _answer(self._catalog.validate(caller, action, value))
+        return self._catalog.validate(caller, action, value)
 
-    async def _run(self, request: Request, caller: Caller, *, action: str) -> Response:
+    async def _run(self, request: Request, caller: Caller, *, action: str) -> JsonResponse:
         limits = self._context.settings.limits
         if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
             value = _parsed(await _body(request, limits.body_json, limits.body_idle))
-            return _answer(await _while_there(request, self._catalog.run(caller, action, value)))
+            return await _while_there(request, self._catalog.run(caller, action, value))
         async with _form_parts(request, limits.body, limits.body_idle) as (text, uploads):
             value = _parsed(text.encode()) if text else {}
-            return _answer(await _while_there(request, self._catalog.run(caller, action, value, uploads)))
+            return await _while_there(request, self._catalog.run(caller, action, value, uploads))
 
-    async def _file(self, _: Request, caller: Caller, *, file: str) -> Response:
+    async def _file(self, _: Request, caller: Caller, *, file: str) -> Response | JsonResponse:
         kept = self._context.downloads.find(file, owner(caller))
         if kept is None:
-            return _json(404, _error("There is no such file, or not any more."))
+            return JsonResponse(404, error_shape("There is no such file, or not any more."))
         # As an attachment of a plain type: what a run made is not for a browser to open.
         headers = {**_HEADERS, "content-disposition": "attachment", "x-kosha-content-type": kept.content_type}
         return FileResponse(kept.path, headers=headers, media_type="application/octet-stream")
@@ -211,11 +212,13 @@ async def _endpoint(handler: Handler, scope: Scope, receive: Receive, send: Send
         # Public pages are answered without a caller: their handlers ask nothing of it.
         response = await handler(Request(scope, receive), caller)
     except TooLarge:
-        response = _json(413, _error("The body is larger than this service takes."))
+        response = JsonResponse(413, error_shape("The body is larger than this service takes."))
     except TooSlow:
-        response = _json(408, _error("The body did not arrive in time."))
+        response = JsonResponse(408, error_shape("The body did not arrive in time."))
     except MultiPartException:
-        response = _json(400, _error("The form cannot be read."))
+        response = JsonResponse(400, error_shape("The form cannot be read."))
+    if isinstance(response, JsonResponse):
+        response = Response(response.body(), response.status, {**_HEADERS, "content-type": "application/json"})
     await response(scope, receive, send)
 
 
@@ -285,15 +288,3 @@ async def _form_parts(request: Request, limit: int, idle: float) -> AsyncIterato
                 uploads.setdefault(name, []).append((value.filename or "file", value.file, content_type))
         text = form.get("run")
         yield (text if isinstance(text, str) else ""), uploads
-
-
-def _answer(answer: JsonResponse) -> Response:
-    return Response(answer.body(), answer.status, {**_HEADERS, "content-type": "application/json"})
-
-
-def _json(status: int, value: Any) -> Response:
-    return _answer(JsonResponse(status, value))
-
-
-def _error(message: str, kind: str = "invalid_request_error") -> dict[str, Any]:
-    return {"error": {"message": message, "type": kind, "param": None, "code": None}}
