@@ -213,7 +213,11 @@ def _type(part: Mapping[str, Any]) -> str:
 def defaults(connector: Connector) -> str:
     """The limits that a connection starts from."""
     values = asdict(connector.manifest.defaults)
-    rows = [(code(f"{part}.{key}"), str(value).lower()) for part, entries in values.items() for key, value in entries.items()]
+    rows = [
+        (code(f"{part}.{key}"), f"{value:g}" if isinstance(value, float) else str(value).lower())  # 5 and 5.0 alike
+        for part, entries in values.items()
+        for key, value in entries.items()
+    ]
     return table(("Setting", "Default"), rows)
 
 

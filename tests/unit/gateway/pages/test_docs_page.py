@@ -54,7 +54,7 @@ def test_every_flag_exists(pages: dict[str, str]):
     import typer
 
     command = typer.main.get_command(make_app())
-    options = {option for parameter in command.commands["serve"].params for option in parameter.opts}  # type: ignore[attr-defined]
+    options = {option for parameter in command.commands["serve"].load().params for option in parameter.opts}  # type: ignore[attr-defined]
     used = set()
     for text in pages.values():
         for line in re.findall(r"kosha-openai serve([^\n`]*)", text):
