@@ -171,9 +171,10 @@ class Connector(Rooms):
         chosen = self.catalog_of(connection)[action]
         request = make_request(chosen, inputs, connection)
         credential = connection.credential(chosen.operation.security)
-        hidden = [] if credential is None else masked(credential, facts(request, connection.server))
+        absolute = url(connection.server, request)
+        hidden = [] if credential is None else masked(credential, facts(request, absolute))
         headers = (*self._calls.clients.headers(request, connection), *hidden)
-        return Preview(request.method, url(connection.server, request), headers, request)
+        return Preview(request.method, absolute, headers, request)
 
     def run(self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions = CallOptions()) -> Result:
         """The whole result of one call; an event stream is collected. Raises ConnectorError, each kind saying what to do next."""

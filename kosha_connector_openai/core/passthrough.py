@@ -9,18 +9,15 @@ from typing import Self
 
 from kosha_connector_openai.core.actions import EVENT_STREAM
 from kosha_connector_openai.core.call import Call, Head
-from kosha_connector_openai.core.executor import bare
-from kosha_connector_openai.core.plan import redirect_refused, retry_wait, transport_error
+from kosha_connector_openai.core.drive import adrive_steps
+from kosha_connector_openai.core.executor import THROWN, bare
+from kosha_connector_openai.core.plan import Open, Step, Wait, passthrough_plan, transport_error
 from kosha_connector_openai.core.redaction import Mask
-from kosha_connector_openai.core.result import merge, read_facts
-from kosha_connector_openai.core.transport import Clients, Failure, Patience
+from kosha_connector_openai.core.transport import Clients, Patience
 from kosha_connector_openai.errors import ConnectorError, OutcomeUnknownError, ReplyTooLargeError
 from kosha_connector_openai.http import AsyncReply, WireError
 from kosha_connector_openai.secrets import Secret, SecretResolver
 from kosha_connector_openai.text import essence
-
-_UNAUTHORIZED = 401
-_REDIRECTS = range(300, 400)
 
 
 class Relay:
@@ -77,32 +74,18 @@ class Relay:
 
     async def _open(self) -> None:
         call = self._call
-        while True:
-            call.attempts += 1
-            try:
-                head = await self._send()
-            except WireError as fault:
-                error, failure = transport_error(call, fault)
-                await self._again(error, failure)
-                continue
-            if head.status == _UNAUTHORIZED and call.request.replayable and not call.refreshed and call.refresh():
-                call.refreshed = True
-                await self._drop()
-                continue
-            if head.status in _REDIRECTS:
-                raise redirect_refused(head.status, merge(head.headers), read_facts(head.headers, call.manifest.result))
-            names = call.manifest.result.request_id
-            self.status, self.headers = head.status, head.headers
-            self.request_id = next((value for name, value in head.headers if name in names), None)
-            return
+        head = await adrive_steps(passthrough_plan(call), self._perform, THROWN)
+        names = call.manifest.result.request_id
+        self.status, self.headers = head.status, head.headers
+        self.request_id = next((value for name, value in head.headers if name in names), None)
 
-    async def _again(self, error: ConnectorError, failure: Failure) -> None:
-        """Waits until the next try, where more than one was asked for; otherwise raises the error."""
-        attempts = self._call.options.attempts
-        wait = retry_wait(self._call, failure) if attempts is not None and attempts > 1 else None
-        if wait is None:
-            raise error
-        await asyncio.sleep(wait)
+    async def _perform(self, step: Step) -> Head | None:
+        if isinstance(step, Open):
+            return await self._send()
+        if isinstance(step, Wait):
+            await asyncio.sleep(step.seconds)
+        await self._drop()
+        return None
 
     async def _send(self) -> Head:
         call = self._call
@@ -115,7 +98,7 @@ class Relay:
         call.deadline = call.started + self._long
         kind = next((value for name, value in reply.headers if name == "content-type"), "")
         self.streams = essence(kind) == EVENT_STREAM
-        return call.scrub_head(Head(reply.status, tuple(reply.headers)))
+        return Head(reply.status, tuple(reply.headers))
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives. Raises ConnectorError where it ends before its end, is too large, or too slow."""

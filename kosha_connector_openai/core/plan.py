@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from kosha_connector_openai.core.actions import EVENT_STREAM
 from kosha_connector_openai.core.call import Call, Head
@@ -36,6 +36,7 @@ from kosha_connector_openai.errors import (
     TruncatedReplyError,
 )
 from kosha_connector_openai.http import NOT_SENT, Phase, WireError
+from kosha_connector_openai.manifest import ResultRules
 from kosha_connector_openai.text import JsonLimits, JsonTextError, decode, encode, essence
 
 
@@ -99,6 +100,7 @@ _REPLY = JsonLimits(bytes=1 << 62, nodes=1 << 62, string=1 << 62)
 """What was read under the limits of a stream is written whole."""
 _PAGES = frozenset({"text/html", "application/xhtml+xml"})
 """What a proxy or a sign-in page answers with; an answer only where the description promises it."""
+T = TypeVar("T")
 Plan = Generator[Step, Any, Result | LiveStream]
 
 
@@ -107,19 +109,37 @@ def plan(call: Call) -> Plan:
     sink = FileSink(call.options.out, overwrite=call.options.overwrite) if call.options.out else None
     if sink:
         sink.check()
+    return (yield from _attempts(call, lambda head: _answer(call, head, sink)))
+
+
+def passthrough_plan(call: Call) -> Generator[Step, Any, Head]:
+    """The steps until the head of a reply that is passed on unread, whatever its status but a redirect."""
+    return (yield from _attempts(call, _unread))
+
+
+def _unread(head: Head) -> Generator[Step, Any, Head]:
+    yield from ()
+    return head
+
+
+def _attempts(call: Call, answer: Callable[[Head], Generator[Step, Any, T]]) -> Generator[Step, Any, T]:
     while True:
         call.attempts += 1
         try:
             head = call.scrub_head((yield Open()))
-            done = yield from _answer(call, head, sink)
+            if head.status == 401 and call.request.replayable and not call.refreshed and call.refresh():  # noqa: PLR2004 - not executed
+                call.refreshed = True
+                yield Drop()
+                continue
+            if 300 <= head.status < 400:  # noqa: PLR2004
+                yield Drop()
+                raise redirect_refused(head, call.manifest.result)
+            done = yield from answer(head)
             call.retry_budget.succeeded()
             return done
         except WireError as fault:
             error, failure = transport_error(call, fault)
         except ApiError as refusal:
-            if refusal.status == 401 and call.request.replayable and not call.refreshed and call.refresh():  # noqa: PLR2004 - not executed
-                call.refreshed = True
-                continue
             error, failure = refusal, status_failure(refusal, head)
         wait = retry_wait(call, failure)
         if wait is None:
@@ -131,9 +151,6 @@ def _answer(call: Call, head: Head, sink: FileSink | None) -> Generator[Step, An
     facts = read_facts(head.headers, call.manifest.result)
     headers = merge(head.headers)
     compressed = headers.get("content-encoding", "").strip().lower() not in ("", "identity")
-    if 300 <= head.status < 400:  # noqa: PLR2004
-        yield Drop()
-        raise redirect_refused(head.status, headers, facts)
     if head.status >= 400:  # noqa: PLR2004
         body = yield from _error_body(call, compressed=compressed)
         raise _refusal(call, head, facts, body)
@@ -237,18 +254,18 @@ def _refusal(call: Call, head: Head, facts: Facts, body: bytes) -> ApiError:
     )
 
 
-def redirect_refused(status: int, headers: Mapping[str, str], facts: Facts) -> RedirectRefusedError:
+def redirect_refused(head: Head, rules: ResultRules) -> RedirectRefusedError:
     """The error for a redirect, which names the other host and nothing else of the address."""
     from urllib.parse import urlsplit
 
     try:
-        host = urlsplit(headers.get("location", "")).hostname
+        host = urlsplit(merge(head.headers).get("location", "")).hostname
     except ValueError:
         host = None
     return RedirectRefusedError(
         f"The server redirects to {ascii(host[:100]) if host else 'the same host'}, and a credential never follows.",
-        status=status,
-        request_id=facts.request_id,
+        status=head.status,
+        request_id=read_facts(head.headers, rules).request_id,
         hint="Set the server URL of the connection to the final address.",
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from kosha_connector_openai.core.actions import Action
@@ -47,8 +48,9 @@ class Calls:
         return call, resolver
 
     def make_raw(self, action: Action, raw: RawInputs, connection: Connection, options: CallOptions) -> Ready:
-        """The same for a request that another client wrote."""
-        return self._ready(action, make_raw_request(action, raw, connection), connection, options)
+        """The same for a request that another client wrote; it is sent once unless the options name more attempts."""
+        once = options if options.attempts else replace(options, attempts=1)
+        return self._ready(action, make_raw_request(action, raw, connection), connection, once)
 
     def note(self, call: Call, result: Result | None, error: ConnectorError | None) -> None:
         """Settles the call's budget and writes its record."""
@@ -78,7 +80,8 @@ class Calls:
 
     def _ready(self, action: Action, request: Request, connection: Connection, options: CallOptions) -> Ready:
         credential = connection.credential(action.operation.security)
-        budget = self._budgets.setdefault(connection.pool_key, RetryBudget())
+        key = connection.pool_key
+        budget = self._budgets.get(key) or self._budgets.setdefault(key, RetryBudget())
         call = Call(action, request, connection, credential, self._manifest, options, budget)
         return call, self._resolver(call)
 

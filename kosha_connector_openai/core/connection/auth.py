@@ -22,25 +22,20 @@ _PREFIX: Final = re.compile(r"[!-~]{0,200}")
 _USERNAME: Final = re.compile(r"[^\x00-\x1f\x7f:]{1,1024}")
 
 
-class Bearer:
+class Bearer(AuthScheme):
     """``Authorization: Bearer ...`` (RFC 6750, section 2.1)."""
 
     parts = ("token",)
-    optional = ()
-
-    def check(self, settings: Mapping[str, str]) -> None:
-        """Takes no settings."""
 
     def headers(self, secrets: Mapping[str, Secret], settings: Mapping[str, str], request: RequestFacts) -> Headers:
         """The one header."""
         return [("Authorization", f"Bearer {secrets['token'].reveal()}")]
 
 
-class ApiKey:
+class ApiKey(AuthScheme):
     """A key in the header that the setting ``header`` names, after the word in ``prefix`` if set."""
 
     parts = ("token",)
-    optional = ()
 
     def check(self, settings: Mapping[str, str]) -> None:
         """Needs a header's name (RFC 9110, section 5.6.2) that does not belong to the message itself."""
@@ -55,11 +50,10 @@ class ApiKey:
         return [(settings["header"], f"{settings.get('prefix', '')} {secrets['token'].reveal()}".lstrip())]
 
 
-class Basic:
+class Basic(AuthScheme):
     """``Authorization: Basic ...`` (RFC 7617) of the setting ``username`` and a password, in UTF-8."""
 
     parts = ("password",)
-    optional = ()
 
     def check(self, settings: Mapping[str, str]) -> None:
         """Needs a user name without colon and control characters."""
@@ -71,22 +65,8 @@ class Basic:
         return [("Authorization", f"Basic {_base64(settings['username'], secrets['password'])}")]
 
 
-class NoAuth:
-    """Nothing is added."""
-
-    parts = ()
-    optional = ()
-
-    def check(self, settings: Mapping[str, str]) -> None:
-        """Takes no settings."""
-
-    def headers(self, secrets: Mapping[str, Secret], settings: Mapping[str, str], request: RequestFacts) -> Headers:
-        """None."""
-        return []
-
-
 SCHEMES: Final[Mapping[str, AuthScheme]] = MappingProxyType(
-    {"bearer": Bearer(), "api_key": ApiKey(), "basic": Basic(), "oauth2": OAuth2(), "hmac": Hmac(), "none": NoAuth()}
+    {"bearer": Bearer(), "api_key": ApiKey(), "basic": Basic(), "oauth2": OAuth2(), "hmac": Hmac(), "none": AuthScheme()}
 )
 AUTH_TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {"BEARER_TOKEN": "bearer", "API_KEY": "api_key", "BASIC_AUTH": "basic", "OAUTH2": "oauth2", "HMAC": "hmac", "NONE": "none"}
@@ -132,6 +112,11 @@ class Credential:
         for number, other in enumerate(self.also):
             found |= {f"{number}.{part}": reference for part, reference in other.references.items()}
         return found
+
+    @property
+    def signs(self) -> bool:
+        """Whether what is sent depends on the request."""
+        return any(SCHEMES[one.scheme].signs for one in self.all)
 
     def __post_init__(self) -> None:
         if self.scheme not in SCHEMES:

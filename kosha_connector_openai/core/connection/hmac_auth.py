@@ -11,7 +11,7 @@ from email.utils import formatdate
 from typing import Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from kosha_connector_openai.core.connection.scheme import Headers, RequestFacts
+from kosha_connector_openai.core.connection.scheme import AuthScheme, Headers, RequestFacts
 from kosha_connector_openai.errors import SetupError
 from kosha_connector_openai.secrets import Secret
 from kosha_connector_openai.text import essence
@@ -22,7 +22,7 @@ _NO_HEADERS: Final = hashlib.sha512(b"").hexdigest()
 """The hash that stands for the request's own ``X-Duo`` headers: there are none."""
 
 
-class Hmac:
+class Hmac(AuthScheme):
     """``Authorization: Basic base64(integration_key:signature)`` and the ``Date`` (RFC 5322, section 3.3) that was signed.
 
     The signature is HMAC-SHA-512 (RFC 2104), in hexadecimal, over these lines: date, method, host without its port, path, and the sorted
@@ -30,7 +30,7 @@ class Hmac:
     """
 
     parts = ("secret_key",)
-    optional = ()
+    signs = True
 
     def check(self, settings: Mapping[str, str]) -> None:
         """Needs an integration key without colon, blanks and characters outside ASCII."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from kosha_connector_openai.core.connection.scheme import Headers, RequestFacts
+from kosha_connector_openai.core.connection.scheme import AuthScheme, Headers, RequestFacts
 from kosha_connector_openai.errors import SetupError
 from kosha_connector_openai.http import parse_server
 from kosha_connector_openai.secrets import Secret
@@ -16,7 +16,7 @@ from kosha_connector_openai.secrets import Secret
 _SECONDS: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
 
 
-class OAuth2:
+class OAuth2(AuthScheme):
     """``Authorization: Bearer ...`` (RFC 6750, section 2.1) of an access token."""
 
     parts = ("token",)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from kosha_connector_openai.secrets import Secret
 
@@ -24,19 +23,19 @@ class RequestFacts:
         return f"<RequestFacts {self.method}>"
 
 
-class AuthScheme(Protocol):
-    """One way of writing a credential into a request: its parts, and the headers that they become."""
+class AuthScheme:
+    """One way of writing a credential into a request; this one writes nothing."""
 
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """The names of the secrets that it needs; a credential gives a reference for each."""
-
-    @property
-    def optional(self) -> tuple[str, ...]:
-        """The names of secrets and settings that it can do without."""
+    parts: tuple[str, ...] = ()
+    """The names of the secrets that it needs; a credential gives a reference for each."""
+    optional: tuple[str, ...] = ()
+    """The names of secrets and settings that it can do without."""
+    signs = False
+    """Whether its headers depend on the request."""
 
     def check(self, settings: Mapping[str, str]) -> None:
         """Raises SetupError for settings that it cannot use, before any secret is read."""
 
     def headers(self, secrets: Mapping[str, Secret], settings: Mapping[str, str], request: RequestFacts) -> Headers:
-        """The headers, secrets and all, for this one request; raises SetupError for one that it cannot sign."""
+        """Returns the headers, secrets and all, for this one request; raises SetupError for one that it cannot sign."""
+        return []

@@ -10,7 +10,7 @@ import threading
 from functools import partial
 from importlib.util import find_spec
 from ipaddress import ip_address, ip_network
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from weakref import WeakKeyDictionary
 
 from kosha_connector_openai.core.connection import Connection, Credential, Options, RequestFacts, authorize
@@ -34,6 +34,9 @@ from kosha_connector_openai.http import (
 from kosha_connector_openai.secrets import Secret, SecretReference
 from kosha_connector_openai.secrets.stores import MOUNTS
 from kosha_connector_openai.text import install
+
+_UNSIGNED: Final = RequestFacts("", "")
+"""For schemes that look at nothing of the request."""
 
 
 class ResolveSecret(Protocol):
@@ -62,8 +65,7 @@ class Clients:
             engine = self._sync.get(connection.pool_key)
             if engine is None:
                 engine = self._sync[connection.pool_key] = _sync_engine(connection, _settings(connection, _proxy_auth(connection, resolve)))
-        # The credential is in no variable of this frame: only the wire request, whose text form hides it, holds it.
-        return engine.open(self._write(request, connection, _authorize(request, connection, credential, resolve), deadline))
+        return engine.open(self._write(request, connection, credential, resolve, deadline))
 
     async def open_async(
         self, request: Request, connection: Connection, credential: Credential | None, resolve: ResolveSecret, deadline: float
@@ -79,9 +81,9 @@ class Clients:
             engine = engines.get(connection.pool_key) or _async_engine(connection, _settings(connection, auth))
             engines[connection.pool_key] = engine
         if credential is None or resolve.immediate:
-            wire = self._write(request, connection, _authorize(request, connection, credential, resolve), deadline)
+            wire = self._write(request, connection, credential, resolve, deadline)
         else:
-            wire = self._write(request, connection, await asyncio.to_thread(_authorize, request, connection, credential, resolve), deadline)
+            wire = await asyncio.to_thread(self._write, request, connection, credential, resolve, deadline)
         return await engine.open(wire)
 
     def headers(self, request: Request, connection: Connection) -> HeaderList:
@@ -104,13 +106,15 @@ class Clients:
             await engine.close()
         self.close()
 
-    def _write(self, request: Request, connection: Connection, auth: HeaderList, deadline: float) -> WireRequest:
-        timeouts = connection.timeouts
-        body = request.body
+    def _write(
+        self, request: Request, connection: Connection, credential: Credential | None, resolve: ResolveSecret, deadline: float
+    ) -> WireRequest:
+        timeouts, body, absolute = connection.timeouts, request.body, url(connection.server, request)
+        # The credential is in no variable of this frame: only the wire request, whose text form hides it, holds it.
         return WireRequest(
             method=request.method,
-            url=url(connection.server, request),
-            headers=(*self.headers(request, connection), *auth),
+            url=absolute,
+            headers=(*self.headers(request, connection), *_authorize(request, absolute, connection, credential, resolve)),
             body=body.content if isinstance(body, BytesBody) else body,
             timeouts=WireTimeouts(timeouts.connect, timeouts.write, timeouts.pool),
             deadline=deadline,
@@ -123,17 +127,20 @@ def url(server: Server, request: Request) -> str:
     return f"{server}{request.target[shared:]}"
 
 
-def facts(request: Request, server: Server) -> RequestFacts:
+def facts(request: Request, absolute: str) -> RequestFacts:
     """What a credential that signs looks at."""
     body = request.body
     content = body.content if isinstance(body, BytesBody) else None if body else b""
-    return RequestFacts(request.method, url(server, request), body.content_type if body else None, content)
+    return RequestFacts(request.method, absolute, body.content_type if body else None, content)
 
 
-def _authorize(request: Request, connection: Connection, credential: Credential | None, resolve: ResolveSecret) -> HeaderList:
+def _authorize(
+    request: Request, absolute: str, connection: Connection, credential: Credential | None, resolve: ResolveSecret
+) -> HeaderList:
     if credential is None:
         return ()
-    return authorize(credential, connection.server.origin, resolve, facts(request, connection.server))
+    signed = facts(request, absolute) if credential.signs else _UNSIGNED
+    return authorize(credential, connection.server.origin, resolve, signed)
 
 
 def _sync_engine(connection: Connection, settings: EngineSettings) -> SyncEngine:

@@ -403,15 +403,15 @@ def test_a_refused_key_is_read_anew_exactly_once(make: Any) -> None:
     """R19: one refresh and one resend without a wait, since a 401 was not executed; the second 401 is the answer."""
     asked: list[int] = []
     call = make("createWidget", WIDGET, refresh=lambda: not asked.append(1))
-    done = Driven(call, Head(401, (JSON,)), b"{}", Head(401, (JSON,)), b"{}")
-    assert (done.kinds, asked, type(done.error)) == ("Open Read Open Read", [1], AccessError)
+    done = Driven(call, Head(401, (JSON,)), Head(401, (JSON,)), b"{}")
+    assert (done.kinds, asked, type(done.error)) == ("Open Drop Open Read", [1], AccessError)
     assert call.attempts == 2
 
 
 def test_a_fresh_key_saves_the_call(make: Any) -> None:
     """After a rotation the caller sees a result, and two attempts."""
-    done = Driven(make("createWidget", WIDGET, refresh=lambda: True), Head(401, (JSON,)), b"{}", OK, b"{}")
-    assert (done.kinds, done.outcome.attempts) == ("Open Read Open Read", 2)
+    done = Driven(make("createWidget", WIDGET, refresh=lambda: True), Head(401, (JSON,)), OK, b"{}")
+    assert (done.kinds, done.outcome.attempts) == ("Open Drop Open Read", 2)
 
 
 def test_a_key_that_cannot_be_another_is_not_tried_again(make: Any) -> None:
