@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
 from kosha_connector_openai.cli.terminal import one_line
 from kosha_connector_openai.core.actions import Action
+from kosha_connector_openai.schema import UNIONS, SchemaReader
 
 FILE: Final = "file"
-_DEPTH: Final = 8
-"""How far unions and references are followed; deeper ones do not change how a field is typed."""
 _SHOWN: Final = 8
 _TYPES: Final = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object", type(None): "null"}
 _WORDS: Final = {
@@ -66,38 +65,27 @@ def read_fields(action: Action) -> dict[str, Field]:
 def fields_of(schema: Mapping[str, Any], helps: Mapping[str, str] = MappingProxyType({})) -> dict[str, Field]:
     """The properties of an object's schema by name, the required ones first; ``helps`` go before the schema's own words."""
     required = set(schema.get("required", ()))
-    found = {name: _field(name, part, schema, helps.get(name, ""), required) for name, part in schema.get("properties", {}).items()}
+    reader = SchemaReader(schema)
+    found = {name: _field(name, part, reader, helps.get(name, ""), required) for name, part in schema.get("properties", {}).items()}
     return dict(sorted(found.items(), key=lambda pair: not pair[1].required))
 
 
-def _field(name: str, part: Any, schema: Mapping[str, Any], text: str, required: set[str]) -> Field:
-    parts = list(_parts(part, schema.get("$defs", {}), _DEPTH))
-    kinds = dict.fromkeys(kind for entry in parts for kind in _kinds(entry, schema.get("$defs", {})))
+def _field(name: str, part: Any, reader: SchemaReader, text: str, required: set[str]) -> Field:
+    parts = list(reader.parts(part, UNIONS))
+    kinds = dict.fromkeys(kind for entry in parts for kind in _kinds(entry, reader))
     choices = dict.fromkeys(value for entry in parts for value in _choices(entry) if isinstance(value, str))
     closed = set(kinds) <= {"string", "null"} and not any(_is_open(entry) for entry in parts)
     text = text or next((entry["description"] for entry in parts if entry.get("description")), "")
     return Field(name, tuple(kinds), tuple(choices) if closed else (), name in required, one_line(text.partition("\n")[0]))
 
 
-def _parts(schema: Any, definitions: Mapping[str, Any], depth: int) -> Iterator[Mapping[str, Any]]:
-    """The schema and the branches that apply to the same value, references followed."""
-    if not isinstance(schema, Mapping) or depth == 0:
-        return
-    yield schema
-    if "$ref" in schema:
-        yield from _parts(definitions.get(str(schema["$ref"]).removeprefix("#/$defs/")), definitions, depth - 1)
-    for keyword in ("anyOf", "oneOf", "allOf"):
-        for branch in schema.get(keyword, ()):
-            yield from _parts(branch, definitions, depth - 1)
-
-
-def _kinds(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> list[str]:
+def _kinds(schema: Mapping[str, Any], reader: SchemaReader) -> list[str]:
     if schema.get("format") == "binary":
         return [FILE]
     given = schema.get("type")
     if given is None:
         return [_TYPES[type(value)] for value in _choices(schema)]
-    items = _parts(schema.get("items"), definitions, 2)
+    items = reader.parts(schema.get("items"), UNIONS)
     files = [FILE] if any(item.get("format") == "binary" for item in items) else []
     return [*([given] if isinstance(given, str) else given), *files]
 

@@ -8,10 +8,9 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from kosha_connector_openai.manifest.parts import Picker
+from kosha_connector_openai.schema import UNIONS, SchemaReader
 from kosha_connector_openai.text import find, first_of
 
-_DEPTH: Final = 6
-"""How far a field's schema is followed for the values that it names."""
 _LABEL: Final = 120
 
 
@@ -79,18 +78,6 @@ def searched(options: Sequence[PickerItem], search: str) -> tuple[PickerItem, ..
 
 def described(schema: Mapping[str, Any], name: str) -> list[PickerItem]:
     """The texts that the description names for a field, through its references and alternatives, in its order."""
-    definitions = schema.get("$defs", {})
-    found: dict[str, None] = {}
-
-    def follow(part: Any, depth: int) -> None:
-        if not isinstance(part, Mapping) or depth > _DEPTH:
-            return
-        texts = [*part.get("enum", ()), part.get("const")]
-        found.update(dict.fromkeys(value for value in texts if isinstance(value, str)))
-        if isinstance(reference := part.get("$ref"), str):
-            follow(definitions.get(reference.rpartition("/")[2]), depth + 1)
-        for below in (*part.get("anyOf", ()), *part.get("oneOf", ()), *part.get("allOf", ()), part.get("items")):
-            follow(below, depth + 1)
-
-    follow(schema.get("properties", {}).get(name), 0)
-    return [PickerItem(value) for value in found]
+    parts = SchemaReader(schema).parts(schema.get("properties", {}).get(name), (*UNIONS, "items"))
+    texts = (value for part in parts for value in (*part.get("enum", ()), part.get("const")) if isinstance(value, str))
+    return [PickerItem(value) for value in dict.fromkeys(texts)]

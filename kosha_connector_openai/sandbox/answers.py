@@ -8,8 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from kosha_connector_openai.connector import Action
-from kosha_connector_openai.schema import NOT_JSON, default_backend, sample
-from kosha_connector_openai.text import tokens
+from kosha_connector_openai.schema import NOT_JSON, SchemaReader, default_backend, sample
 
 
 class Answers:
@@ -34,7 +33,7 @@ class Answers:
     @cached_property
     def names(self) -> frozenset[str]:
         """The properties that an answer may have."""
-        return frozenset(_properties(self.schema, self.schema.get("$defs", {}), 0))
+        return SchemaReader(self.schema).names(self.schema)
 
     def base(self) -> Any:
         """The least that is valid."""
@@ -68,15 +67,3 @@ class Answers:
         filled = sample({**self.schema, "required": [name], "minItems": 1}, minimal=False)
         found = filled.get(name) if isinstance(filled, dict) else None
         return deepcopy(found[0]) if isinstance(found, list) and found else {}
-
-
-_DEEP = 6
-
-
-def _properties(schema: Any, definitions: Mapping[str, Any], depth: int) -> set[str]:
-    if not isinstance(schema, Mapping) or depth > _DEEP:
-        return set()
-    found = set(schema.get("properties", ()))
-    reference = tokens(schema.get("$ref", "#/"))[-1]
-    branches = [*schema.get("allOf", ()), *schema.get("anyOf", ()), *schema.get("oneOf", ()), definitions.get(reference)]
-    return found.union(*(_properties(branch, definitions, depth + 1) for branch in branches))

@@ -16,15 +16,20 @@ if TYPE_CHECKING:
     from kosha_connector_openai.schema.backend import Compiled as Compiled
     from kosha_connector_openai.schema.backend import default_backend as default_backend
     from kosha_connector_openai.schema.fields import flatten_properties as flatten_properties
+    from kosha_connector_openai.schema.keywords import BOUNDS as BOUNDS
     from kosha_connector_openai.schema.keywords import LIST as LIST
+    from kosha_connector_openai.schema.keywords import LOWER as LOWER
     from kosha_connector_openai.schema.keywords import MAP as MAP
     from kosha_connector_openai.schema.keywords import ONE as ONE
     from kosha_connector_openai.schema.keywords import SAME_VALUE as SAME_VALUE
+    from kosha_connector_openai.schema.keywords import UPPER as UPPER
     from kosha_connector_openai.schema.keywords import children as children
+    from kosha_connector_openai.schema.keywords import common_types as common_types
     from kosha_connector_openai.schema.keywords import with_children as with_children
     from kosha_connector_openai.schema.messages import a_type as a_type
     from kosha_connector_openai.schema.messages import json_type as json_type
     from kosha_connector_openai.schema.messages import safe as safe
+    from kosha_connector_openai.schema.reader import UNIONS as UNIONS
     from kosha_connector_openai.schema.reader import SchemaReader as SchemaReader
     from kosha_connector_openai.schema.references import Tokens as Tokens
     from kosha_connector_openai.schema.references import circle as circle
@@ -46,9 +51,9 @@ else:
             "alternatives": "Branch Flat Flattener Node target",
             "backend": "Compiled NOT_JSON default_backend",
             "fields": "flatten_properties",
-            "keywords": "LIST MAP ONE SAME_VALUE children with_children",
+            "keywords": "BOUNDS LIST LOWER MAP ONE SAME_VALUE UPPER children common_types with_children",
             "messages": "a_type json_type safe",
-            "reader": "SchemaReader",
+            "reader": "SchemaReader UNIONS",
             "references": "Tokens circle follow is_flagged keeps_neighbours reference_target reference_tokens refused",
             "samples": "candidates sample with_files",
             "validator": "CheckReport SchemaValidator",

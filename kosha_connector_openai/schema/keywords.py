@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 ONE = frozenset(
@@ -26,8 +26,24 @@ MAP = frozenset({"$defs", "dependentSchemas", "patternProperties", "properties"}
 """Keywords whose value has a schema under each name."""
 SAME_VALUE = frozenset({"allOf", "anyOf", "dependentSchemas", "else", "if", "not", "oneOf", "then"})
 """Keywords that, like ``$ref``, apply their schemas to the value itself, not to a part of it."""
+LOWER = frozenset({"minimum", "minContains", "minItems", "minLength", "minProperties"})
+UPPER = frozenset({"maximum", "maxContains", "maxItems", "maxLength", "maxProperties"})
+BOUNDS: Mapping[str, Callable[..., Any]] = {
+    **dict.fromkeys((*LOWER, "exclusiveMinimum"), max),
+    **dict.fromkeys((*UPPER, "exclusiveMaximum"), min),
+}
+"""Keyword -> the bound that holds where two schemas apply to one value."""
 
 Path = tuple[str | int, ...]
+
+
+def common_types(one: Iterable[str], other: Iterable[str]) -> list[str]:
+    """The types that two lists of types both allow, in the order of the first; a whole number is a number."""
+    first, second = list(one), set(other)
+    wide = {"number", "integer"}
+    common = [name for name in first if name in second]
+    whole = "integer" not in common and wide <= second.union(first) and wide & second and wide & set(first)
+    return [*common, "integer"] if whole else common
 
 
 def children(schema: Any) -> Iterator[tuple[Path, Any]]:

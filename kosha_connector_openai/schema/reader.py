@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-_DEFINITIONS = "#/$defs/"
+from kosha_connector_openai.text import at
+
+UNIONS = ("anyOf", "oneOf", "allOf")
+"""Keywords that give the alternatives of a value, and what all of them have in common."""
 _SURE = ("allOf",)
 _MAYBE = ("anyOf", "oneOf", "then", "else")
 Node = Mapping[str, Any]
@@ -37,7 +40,7 @@ class SchemaReader:
         return self._step(self._referred(value), step)
 
     def parts(self, schema: Any, keywords: tuple[str, ...] = _SURE) -> Iterator[Node]:
-        """The schema and those that it applies to the same value: by ``$ref`` and these keywords."""
+        """The schema and those that apply to the same value by ``$ref`` and these keywords, each once, the nearest first."""
         waiting, seen = [schema], set()
         while waiting:
             part = waiting.pop()
@@ -45,11 +48,11 @@ class SchemaReader:
                 continue
             seen.add(id(part))
             yield part
-            if "$ref" in part:
-                waiting.append(self._referred(part))
+            inner = [self._referred(part)] if "$ref" in part else []
             for keyword in keywords:
                 value = part.get(keyword, ())
-                waiting.extend(value if isinstance(value, (list, tuple)) else [value])
+                inner += value if isinstance(value, (list, tuple)) else [value]
+            waiting += reversed(inner)
 
     def names(self, schema: Any) -> frozenset[str]:
         """Every property that an object may have by name, in any branch."""
@@ -90,5 +93,5 @@ class SchemaReader:
         return ()
 
     def _referred(self, schema: Node) -> Any:
-        name = str(schema.get("$ref", "")).removeprefix(_DEFINITIONS)
-        return self._root.get("$defs", {}).get(name, {})
+        reference = str(schema.get("$ref", ""))
+        return at(self._root, reference[1:], {}) if reference.startswith("#") else {}

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from kosha_connector_openai.errors import DocumentError
 from kosha_connector_openai.schema.backend import NOT_JSON, SchemaBackend, default_backend
+from kosha_connector_openai.schema.keywords import BOUNDS, common_types
 from kosha_connector_openai.schema.sample_scalars import numbers, texts
 from kosha_connector_openai.text import tokens
 
@@ -206,13 +207,6 @@ def _merge(parts: list[Flat]) -> Flat | None:
     return None if clash or any(value != constants[0] for value in constants) else merged
 
 
-def _common_types(first: Any, second: Any) -> list[str]:
-    one, two = ([value] if isinstance(value, str) else list(value) for value in (first, second))
-    common = [kind for kind in one if kind in two]
-    whole = "integer" in one + two and "number" in one + two and "integer" not in common
-    return [*common, "integer"] if whole else common
-
-
 def _types(flat: Flat) -> list[str]:
     given = flat.get("type")
     if given is not None:
@@ -232,22 +226,13 @@ def _scalar_part(flat: Flat) -> Flat:
 
 
 _JOINED: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
-    "minimum": max,
-    "exclusiveMinimum": max,
-    "minLength": max,
-    "minItems": max,
-    "minProperties": max,
-    "maximum": min,
-    "exclusiveMaximum": min,
-    "maxLength": min,
-    "maxItems": min,
-    "maxProperties": min,
+    **BOUNDS,
     "required": lambda a, b: list(dict.fromkeys([*a, *b])),
     "items": lambda a, b: {"allOf": [a, b]},
     "additionalProperties": lambda a, b: {"allOf": [a, b]},
     "enum": lambda a, b: [value for value in a if value in b],
     "properties": _common_properties,
-    "type": _common_types,
+    "type": lambda a, b: common_types(*([value] if isinstance(value, str) else value for value in (a, b))),
     "uniqueItems": lambda a, b: a or b,
 }
 """How two values of a keyword become one that holds both; elsewhere the later one stands."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
 
-from kosha_connector_openai.openapi.diff.merging import LOWER, UPPER, Flat
+from kosha_connector_openai.openapi.diff.merging import Flat
+from kosha_connector_openai.schema import LOWER, UPPER
 
 Schema = Mapping[str, Any] | bool
 Limit = tuple[float, int]

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from kosha_connector_openai.schema import BOUNDS, common_types
+
 Flat = Mapping[str, Any]
 """The keywords of one alternative without any composition; ``type`` is a set of names, ``enum`` maps JSON text to value."""
 
 EMPTY: Final[Flat] = MappingProxyType({})
-LOWER: Final = frozenset({"minimum", "minContains", "minItems", "minLength", "minProperties"})
-UPPER: Final = frozenset({"maximum", "maxContains", "maxItems", "maxLength", "maxProperties"})
 
 
 def json_text(value: Any) -> str:
@@ -38,12 +38,6 @@ def merged(one: Flat, other: Flat) -> Flat:
     return out
 
 
-def _types(one: frozenset[str], other: frozenset[str]) -> frozenset[str]:
-    wide = {"number", "integer"}
-    common = one & other
-    return common | {"integer"} if wide <= one | other and one & wide and other & wide else common
-
-
 def _values(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     return {text: value for text, value in one.items() if text in other}
 
@@ -67,7 +61,7 @@ def _both(one: Any, other: Any) -> Any:
 
 _MERGES: Final[Mapping[str, Callable[[Any, Any], Any]]] = MappingProxyType(
     {
-        "type": _types,
+        "type": lambda one, other: frozenset(common_types(one, other)),
         "enum": _values,
         "required": frozenset.union,
         "properties": _properties,
@@ -75,10 +69,7 @@ _MERGES: Final[Mapping[str, Callable[[Any, Any], Any]]] = MappingProxyType(
         "items": _schemas,
         "prefixItems": lambda one, other: one if one == other else _longest(one, other),
         "name": lambda one, _: one,
-        "exclusiveMinimum": max,
-        "exclusiveMaximum": min,
-        **dict.fromkeys(LOWER, max),
-        **dict.fromkeys(UPPER, min),
+        **BOUNDS,
     }
 )
 

@@ -8,9 +8,10 @@ from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 from kosha_connector_openai.openapi.diff.branch import Limit, Schema, TypeBranch, limit_words
-from kosha_connector_openai.openapi.diff.merging import LOWER, json_text
+from kosha_connector_openai.openapi.diff.merging import json_text
 from kosha_connector_openai.openapi.diff.pairs import label, pair
 from kosha_connector_openai.openapi.diff.shape import Shapes
+from kosha_connector_openai.schema import LOWER
 from kosha_connector_openai.text import escape
 
 Note = Callable[[str, str, Any, Any], None]

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from kosha_connector_openai.openapi.diff.branch import Schema, TypeBranch, split
 from kosha_connector_openai.openapi.diff.change import Direction
-from kosha_connector_openai.openapi.diff.merging import EMPTY, LOWER, UPPER, Flat, json_text, merged
+from kosha_connector_openai.openapi.diff.merging import EMPTY, Flat, json_text, merged
+from kosha_connector_openai.schema import LOWER, UPPER
 
 Shape = Mapping[str, tuple[TypeBranch, ...]]
 """The alternatives by kind: object, array, string, number, boolean, null, any."""
