@@ -9,13 +9,13 @@ from typing import Any
 
 import typer
 
-from kosha_connector_openai.cli.output import Output
+from kosha_connector_openai.cli.output import ShowOptions
 from kosha_connector_openai.cli.terminal import clean, is_terminal, note, one_line, say_json, to_json
 from kosha_connector_openai.core.result import FileSink, SavedFile
 from kosha_connector_openai.flows.jobs import Handle, JobResult, Jobs, LineTable, Status
 
 
-def show_result(jobs: Jobs, job: Handle | Status, output: Output) -> None:
+def show_result(jobs: Jobs, job: Handle | Status, output: ShowOptions) -> None:
     """Fetches and shows what an ended job left."""
     if output.out:
         FileSink(output.out, overwrite=output.force).check()
@@ -40,7 +40,7 @@ def show_result(jobs: Jobs, job: Handle | Status, output: Output) -> None:
         say_json(found.value)
 
 
-def _rows(table: LineTable, found: JobResult, output: Output) -> None:
+def _rows(table: LineTable, found: JobResult, output: ShowOptions) -> None:
     rows = [0, 0, 0]
 
     def counted() -> Iterable[Any]:
@@ -58,7 +58,7 @@ def _rows(table: LineTable, found: JobResult, output: Output) -> None:
             note(f"Warning: {warning}")
 
 
-def _lines(values: Iterable[Any], output: Output) -> None:
+def _lines(values: Iterable[Any], output: ShowOptions) -> None:
     if output.out is None:
         for value in values:
             typer.echo(f"{to_json(value, indent=None)}\n".encode(), nl=False)
@@ -75,7 +75,7 @@ def _lines(values: Iterable[Any], output: Output) -> None:
     typer.echo(clean(f"{saved.path}: {saved.size} bytes"))
 
 
-def _save(data: bytes, output: Output) -> None:
+def _save(data: bytes, output: ShowOptions) -> None:
     assert output.out is not None
     sink = FileSink(output.out, overwrite=output.force)
     sink.write(data)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from kosha_connector_openai import CallOptions, Connection, Connector
+from kosha_connector_openai import CallOptions
 from kosha_connector_openai.cli.connection import Choices, catalog, connect
 from kosha_connector_openai.cli.error_output import resume_words
 from kosha_connector_openai.cli.inputs import Given, read_inputs
+from kosha_connector_openai.cli.invocation import Invocation
 from kosha_connector_openai.cli.job_result import show_result
-from kosha_connector_openai.cli.output import Output
-from kosha_connector_openai.cli.progress import Progress
+from kosha_connector_openai.cli.output import ShowOptions
+from kosha_connector_openai.cli.progress import WaitProgress
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import note, say_json
 from kosha_connector_openai.core.result import FileSink
@@ -52,32 +53,21 @@ def _read(path: Path) -> bytes:
         raise InputError(f"The handle cannot be read: {error.strerror}.") from None
 
 
-def run_job(
-    connector: Connector,
-    connection: Connection,
-    action: str,
-    inputs: Mapping[str, Any],
-    output: Output,
-    *,
-    detach: bool,
-    timeout: float | None,
-    name: Path | None,
-    call: CallOptions,
-    mark: bool,
-) -> None:
-    """Starts a job; with ``detach`` says its name and leaves it, else waits and shows its result."""
-    _check_out(output)
-    jobs = Jobs(connector, connection, store=JobStore(folder()), name=None if name is None else str(name))
+def run_job(invocation: Invocation, *, detach: bool, timeout: float | None, name: Path | None, mark: bool) -> None:
+    """Starts a job; with ``detach`` prints its name and leaves it, else waits and shows its result."""
+    _check_out(invocation.show)
+    call = CallOptions(timeout=invocation.call.timeout, attempts=invocation.call.attempts)
+    jobs = Jobs(invocation.connector, invocation.connection, store=JobStore(folder()), name=None if name is None else str(name))
     try:
-        handle = jobs.start(action, inputs, CallOptions(timeout=call.timeout, attempts=call.attempts), mark=mark)
+        handle = jobs.start(invocation.action, invocation.inputs, call, mark=mark)
     except KeyboardInterrupt:
         note("\nThe job may have been started: see kosha-openai jobs list")
         raise
-    _go_on(jobs, handle, output, timeout, detach=detach)
+    _go_on(jobs, handle, invocation.show, timeout, detach=detach)
 
 
 def send_file(
-    session: Session, file: Path, inputs: Sequence[str], choices: Choices, output: Output, *, detach: bool, timeout: float | None
+    session: Session, file: Path, inputs: Sequence[str], choices: Choices, output: ShowOptions, *, detach: bool, timeout: float | None
 ) -> None:
     """Announces a large file and sends its parts; with ``detach`` only announces it."""
     kinds = session.connector.part("jobs", JobsPart).uploads
@@ -92,12 +82,12 @@ def send_file(
 
 
 def finish(
-    jobs: Jobs, handle: Handle, output: Output, timeout: float | None, *, cancel: bool = False, source: Any = None, fresh: bool = False
+    jobs: Jobs, handle: Handle, output: ShowOptions, timeout: float | None, *, cancel: bool = False, source: Any = None, fresh: bool = False
 ) -> None:
     """Waits and shows the result; whatever interrupts the wait, how to go on is said."""
     _check_out(output)
     try:
-        with Progress(handle.name, as_json=output.as_json, quiet=output.quiet) as progress:
+        with WaitProgress(handle.name, as_json=output.as_json, quiet=output.quiet) as progress:
             options = WaitOptions(timeout=timeout, cancel=cancel, progress=progress.tick)
             status = jobs.wait(handle, options, source=source, fresh=fresh)
         status.check()
@@ -107,13 +97,13 @@ def finish(
     show_result(jobs, status, output)
 
 
-def _check_out(output: Output) -> None:
+def _check_out(output: ShowOptions) -> None:
     """A place for the result that cannot be used is told before a wait, not after it."""
     if output.out:
         FileSink(output.out, overwrite=output.force).check()
 
 
-def _go_on(jobs: Jobs, handle: Handle, output: Output, timeout: float | None, *, detach: bool) -> None:
+def _go_on(jobs: Jobs, handle: Handle, output: ShowOptions, timeout: float | None, *, detach: bool) -> None:
     if not detach:
         finish(jobs, handle, output, timeout, fresh=True)
     elif output.as_json:

@@ -11,7 +11,7 @@ from kosha_connector_openai.cli import options as opt
 from kosha_connector_openai.cli.connection import Choices
 from kosha_connector_openai.cli.job_result import show_result
 from kosha_connector_openai.cli.job_work import Opened, finish, folder, send_file
-from kosha_connector_openai.cli.output import Output
+from kosha_connector_openai.cli.output import ShowOptions
 from kosha_connector_openai.cli.progress import count_words
 from kosha_connector_openai.cli.terminal import clean, note, say_json, say_table
 from kosha_connector_openai.flows.jobs import Handle, JobStore, Status
@@ -71,7 +71,7 @@ def wait(
     """Waits for a job, from any process and after any crash, and shows its result. Nothing is started again."""
     opened = Opened(ctx.obj, job, Choices(values or (), connection_file, spec=spec))
     given = None if source is None else {"path": str(source.expanduser().absolute())}
-    output = Output(as_json, False, quiet, out, force)
+    output = ShowOptions(as_json, False, quiet, out, force)
     finish(opened.jobs, opened.handle, output, timeout, cancel=cancel_remote, source=given)
 
 
@@ -101,7 +101,7 @@ def fetch(
 ) -> None:
     """Fetches what an ended job left, whether it ended with success or not."""
     opened = Opened(ctx.obj, job, Choices(values or (), connection_file, spec=spec))
-    show_result(opened.jobs, opened.handle, Output(as_json, False, quiet, out, force))
+    show_result(opened.jobs, opened.handle, ShowOptions(as_json, False, quiet, out, force))
 
 
 def upload(
@@ -118,7 +118,7 @@ def upload(
 ) -> None:
     """Sends a large file in parts, several at a time; after a crash `jobs wait` sends only what is missing."""
     choices = Choices(values or (), connection_file, spec=spec)
-    send_file(ctx.obj, file, inputs or (), choices, Output(as_json, False, quiet), detach=detach, timeout=timeout)
+    send_file(ctx.obj, file, inputs or (), choices, ShowOptions(as_json, False, quiet), detach=detach, timeout=timeout)
 
 
 def forget(job: Name) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 import typer
 
 from kosha_connector_openai.cli.error_output import tell
 from kosha_connector_openai.cli.exit_codes import exit_code
-from kosha_connector_openai.cli.output import Output
+from kosha_connector_openai.cli.invocation import Invocation
+from kosha_connector_openai.cli.output import ShowOptions
 from kosha_connector_openai.cli.terminal import clean, note, one_line, to_json
-from kosha_connector_openai.connector import CallOptions, Connection, Connector
+from kosha_connector_openai.connector import CallOptions
 from kosha_connector_openai.core.result import FileSink
 from kosha_connector_openai.errors import ConnectorError
 from kosha_connector_openai.flows import Pager, PagingOptions
@@ -21,31 +22,23 @@ from kosha_connector_openai.flows import Pager, PagingOptions
 _WAYS: Final = "--all writes JSON lines, or one object with --json; --raw has no meaning with it."
 
 
-def run_all(
-    connector: Connector,
-    connection: Connection,
-    action: str,
-    inputs: Mapping[str, Any],
-    output: Output,
-    *,
-    most: int | None,
-    call: CallOptions,
-) -> None:
+def run_all(invocation: Invocation, *, most: int | None) -> None:
     """Walks the list; what came before an error is written, then the error and from where to go on. Ends with the error's code."""
-    if output.raw:
+    call, options = invocation.call, invocation.show
+    if options.raw:
         raise typer.BadParameter(_WAYS)
-    options = PagingOptions(items=most, timeout=call.timeout, call=CallOptions(attempts=call.attempts))
-    pager = Pager(connector, action, inputs, connection, options)
-    sink = FileSink(output.out, overwrite=output.force) if output.out else None
+    paging = PagingOptions(items=most, timeout=call.timeout, call=CallOptions(attempts=call.attempts))
+    pager = Pager(invocation.connector, invocation.action, invocation.inputs, invocation.connection, paging)
+    sink = FileSink(options.out, overwrite=options.force) if options.out else None
     if sink:
         sink.check()
     write = sink.write if sink else _to_stdout
-    error = _walk(pager, write, action if output.as_json else None)
+    error = _walk(pager, write, invocation.action if options.as_json else None)
     if sink:
-        sink.commit("application/json" if output.as_json else "application/jsonl")
-    if error is not None and (sink or not output.as_json):
+        sink.commit("application/json" if options.as_json else "application/jsonl")
+    if error is not None and (sink or not options.as_json):
         tell(error, as_json=False)
-    _say_rest(pager, output, error)
+    _say_rest(pager, options, error)
     if error is not None:
         raise typer.Exit(exit_code(error))
 
@@ -76,7 +69,7 @@ def _to_stdout(data: bytes) -> None:
     sys.stdout.flush()
 
 
-def _say_rest(pager: Pager, output: Output, error: ConnectorError | None) -> None:
+def _say_rest(pager: Pager, output: ShowOptions, error: ConnectorError | None) -> None:
     """On standard error: how many came, and how to go on where there is more."""
     walk, form = pager.walk, pager.walk.form
     if output.quiet and error is None:

@@ -25,14 +25,24 @@ _COLUMNS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
-    """What was asked for: the envelope, the bare body, or what suits people; ``out`` is a file for the body."""
+class ShowOptions:
+    """What was asked for: the envelope, the bare body, the short result, or what suits people.
+
+    ``out`` is a file for the body, which ``force`` lets replace another; ``folder`` takes the files of the short result.
+    """
 
     as_json: bool = False
     raw: bool = False
     quiet: bool = False
     out: Path | None = None
     force: bool = False
+    short: bool = False
+    folder: Path | None = None
+
+    @property
+    def for_programs(self) -> bool:
+        """Whether standard output is one JSON value, so that nothing else may be written there."""
+        return self.as_json or self.short
 
 
 class EventWriter:
@@ -41,7 +51,7 @@ class EventWriter:
     A context manager: leaving it ends the line that is open.
     """
 
-    def __init__(self, output: Output) -> None:
+    def __init__(self, output: ShowOptions) -> None:
         self._output = output
         self._open_line = False
 
@@ -58,13 +68,13 @@ class EventWriter:
             return
         if self._output.raw:
             _write(f"{to_json(event.data, indent=None)}\n".encode())
-        elif event.text and not self._output.as_json:
+        elif event.text and not self._output.for_programs:
             typer.echo(clean(event.text), nl=False)
             sys.stdout.flush()
             self._open_line = not event.text.endswith("\n")
 
 
-def show(result: Result, output: Output) -> None:
+def show(result: Result, output: ShowOptions) -> None:
     """Shows a finished result, and what there is to know about it."""
     saved = result.saved
     if output.as_json:

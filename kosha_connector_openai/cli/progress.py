@@ -12,7 +12,7 @@ from kosha_connector_openai.cli.terminal import note, one_line, to_json
 from kosha_connector_openai.flows.jobs import Status, Tick
 
 
-class Progress:
+class WaitProgress:
     """A context manager whose ``tick`` is the wait's progress callback."""
 
     def __init__(self, name: str, *, as_json: bool, quiet: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,12 +14,14 @@ from kosha_connector_openai.cli.connection import Choices, catalog, connect
 from kosha_connector_openai.cli.curl import to_curl
 from kosha_connector_openai.cli.exit_codes import ExitCode
 from kosha_connector_openai.cli.inputs import Given, read_inputs
-from kosha_connector_openai.cli.output import EventWriter, Output, save_files, show, show_warnings
+from kosha_connector_openai.cli.invocation import Invocation
+from kosha_connector_openai.cli.output import EventWriter, ShowOptions, save_files, show, show_warnings
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.spending import Spending
 from kosha_connector_openai.cli.terminal import clean, is_terminal, note, one_line, say_json, to_json
 from kosha_connector_openai.core.actions import Action
 from kosha_connector_openai.core.request import FileBody, MultipartBody, Part, check_inputs
+from kosha_connector_openai.errors import Fault
 from kosha_connector_openai.text import decode
 
 
@@ -53,61 +55,64 @@ def run(
     no_mark: Annotated[bool, typer.Option("--no-mark", help="Put no mark among the job's metadata.")] = False,
 ) -> None:
     """Runs an action: checks the inputs, sends one request, shows the answer."""
-    session: Session = ctx.obj
     _one_of(
         {"--json": as_json, "--raw": raw, "--result": short},
         {"--all": everything or most, "--wait": wait, "--detach": detach, "--result": short},
     )
     choices = Choices(values or (), connection_file, timeout, attempts, engine, spec)
-    chosen = catalog(session, choices)[action]
-    many = everything or most or wait or detach
-    if not many and chosen.file_out and is_terminal() and not (out or as_json or short or folder):
-        raise typer.BadParameter("This action answers with a file. Add --out PATH, or send the output somewhere.")
+    chosen = catalog(ctx.obj, choices)[action]
+    show_options = ShowOptions(as_json, raw, quiet, out, force, short, folder)
+    if not (everything or most or wait or detach):
+        _check_place(chosen, show_options)
     given = read_inputs(chosen, Given(inputs or (), input_file, input_json))
-    connector, connection = connect(session, choices)
+    connector, connection = connect(ctx.obj, choices)
     advice = connector.models.advice(action, given)
     if not (quiet or as_json or short):
         show_warnings(advice)  # before the call: where the model refuses, this says why
-    output = Output(as_json or short, raw, quiet, out, force)
     spending = Spending(connector, caps or (), prices)
     call = CallOptions(out=out, overwrite=force, timeout=timeout, attempts=attempts, policy=policy, budget=spending.budget)
+    invocation = Invocation(connector, connection, action, given, call, show_options)
     if everything or most:
         from kosha_connector_openai.cli.listing import run_all
 
-        run_all(connector, connection, action, given, output, most=most, call=call)
+        run_all(invocation, most=most)
         spending.tell_all(quiet=quiet or as_json)
-        return
-    if wait or detach:
+    elif wait or detach:
         from kosha_connector_openai.cli.job_work import run_job
 
-        run_job(
-            connector,
-            connection,
-            action,
-            given,
-            output,
-            detach=detach,
-            timeout=wait_timeout,
-            name=connection_file,
-            call=call,
-            mark=not no_mark,
-        )
-        return
-    with EventWriter(output) as writer, connector.stream(action, given, connection, call) as stream:
+        run_job(invocation, detach=detach, timeout=wait_timeout, name=connection_file, mark=not no_mark)
+    else:
+        _run_once(invocation, spending, advice)
+
+
+def _check_place(action: Action, options: ShowOptions) -> None:
+    """An answer that is a file needs a place before the call is paid for."""
+    has_place = options.out or options.for_programs or options.folder or not is_terminal()
+    if action.file_out and not has_place:
+        raise typer.BadParameter("This action answers with a file. Add --out PATH, or send the output somewhere.")
+
+
+def _run_once(invocation: Invocation, spending: Spending, advice: Sequence[Fault]) -> None:
+    """Makes one call and shows its result; ends with an exit code of its own where the answer is incomplete."""
+    options, given = invocation.show, invocation.inputs
+    with (
+        EventWriter(options) as writer,
+        invocation.connector.stream(invocation.action, given, invocation.connection, invocation.call) as stream,
+    ):
         for event in stream:
             writer.add(event)
     result = stream.result
     assert result is not None
-    if as_json:
+    if options.as_json:
         result.warnings = (*advice, *result.warnings)
-    if folder is not None:
-        note("\n".join(save_files(spending.output(result, given), folder, force=force)))
-    if short:
+    if options.folder is not None:
+        note("\n".join(save_files(spending.output(result, given), options.folder, force=options.force)))
+    if options.short:
         saved = {} if result.saved is None else {"saved": str(result.saved.path)}
         say_json(spending.output(result, given).to_dict() | saved)
     else:
-        show(result, output)
-    spending.tell(result, given, quiet=quiet or as_json or short)
+        show(result, options)
+    spending.tell(result, given, quiet=options.quiet or options.for_programs)
     if result.incomplete:
         note(f"Warning: the answer is incomplete: {one_line(result.incomplete)}.")
         raise typer.Exit(ExitCode.REPLY)
