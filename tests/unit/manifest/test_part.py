@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import pytest
 
 from kosha_connector_openai import Connector
 from kosha_connector_openai.errors import ManifestError
-from kosha_connector_openai.manifest.part import Part, read_part
+from kosha_connector_openai.manifest.part import Field, Part, read_part
 
 TINY = Path(__file__).parents[2] / "tiny_provider"
 
@@ -19,6 +20,38 @@ class Colours(Part):
     """A part for these tests."""
 
     names: tuple[str, ...] = ()
+
+
+class Bounds(Part):
+    """A record with a field that is needed, and a rule for two of them."""
+
+    low: int
+    high: int = Field(default=9, ge=1)
+
+    def __post_init__(self) -> None:
+        if self.low > self.high:
+            raise ValueError("low is above high")
+
+
+def test_a_record_is_a_frozen_value() -> None:
+    """Equal where all fields are, with one hash; not to be changed; replaced by a copy that is checked like it."""
+    bounds = Bounds(low=1)
+    assert (bounds, hash(bounds), repr(bounds)) == (Bounds(low=1, high=9), hash(Bounds(low=1, high=9)), "Bounds(low=1, high=9)")
+    assert bounds != Bounds(low=2)
+    assert replace(bounds, high=3) == Bounds(low=1, high=3)
+    with pytest.raises(FrozenInstanceError):
+        bounds.low = 3  # type: ignore[misc]
+    with pytest.raises(FrozenInstanceError):
+        del bounds.low
+    with pytest.raises(ValueError, match="above"):
+        replace(bounds, low=10)
+
+
+@pytest.mark.parametrize(("values", "message"), [({}, "lacks low"), ({"low": 1, "hihg": 2}, "has no hihg")])
+def test_a_record_takes_its_fields_and_no_others(values: dict[str, int], message: str) -> None:
+    """As a dataclass's own constructor does."""
+    with pytest.raises(TypeError, match=message):
+        Bounds(**values)
 
 
 def test_a_part_comes_from_its_file_or_stands_in_the_manifest(tmp_path: Path) -> None:
