@@ -59,7 +59,7 @@ API_PATH = re.compile(rf"(?<!/kosha)/v1/(?:{'|'.join(sorted(PLAIN))})\b")
 @pytest.mark.parametrize("path", GENERAL, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_only_declared_modules_know_a_provider(path: Path) -> None:
     """No provider's name, and no path, operation or schema of our provider's description; only our own package's name occurs."""
-    text = path.read_text(encoding="utf-8").replace("kosha_connector_openai", "")
+    text = path.read_text(encoding="utf-8").replace("kosha_connector_openai", "").replace("kosha-openai", "")
     assert PROVIDERS.findall(text) + API.findall(text) + API_PATH.findall(text) == []
 
 
@@ -160,7 +160,7 @@ def test_a_face_says_what_comes_in_and_lists_what_it_shows(face: str) -> None:
     seen = {
         a.asname or a.name
         for n in ast.walk(tree)
-        if isinstance(n, ast.If)
+        if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"
         for i in n.body
         if isinstance(i, ast.ImportFrom)
         for a in i.names

@@ -70,6 +70,14 @@ class _Base:
             return JobResult("value", status.result.value if status.result else name and {"id": name}, status)
         return (yield from fetch(self._desk, status, out, overwrite=overwrite))
 
+    def run_steps(
+        self, action: str, inputs: Mapping[str, Any], options: WaitOptions = WaitOptions(), call: CallOptions = CallOptions()
+    ) -> Steps[JobResult]:
+        """A job from its start to its result, as a part of another flow; raises JobEndedError where it ends without success."""
+        handle = yield from steps.start(self._desk, action, inputs, call, mark=True)
+        status = yield from self._wait(handle, options, None, fresh=True)
+        return (yield from self._fetch(status.check(), None, overwrite=False))
+
     def _alone(self, given: Given) -> AbstractContextManager[None]:
         """Held while an upload is sent: two processes at once would send its parts twice. A wait for a job disturbs nobody."""
         handle = read_handle(given)

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from kosha_connector_openai.flows.tasks.runner import find_task as find_task
     from kosha_connector_openai.flows.tasks.runner import list_tasks as list_tasks
     from kosha_connector_openai.flows.tasks.runner import run_task as run_task
+    from kosha_connector_openai.flows.tasks.runner import task_steps as task_steps
 else:
     __getattr__, __all__ = face(
         __name__,
         {
             "plans": "TaskProgress",
             "result": "TaskResult",
-            "runner": "TaskInfo arun_task find_task list_tasks run_task",
+            "runner": "TaskInfo arun_task find_task list_tasks run_task task_steps",
         },
         old={"Progress": "TaskProgress"},
     )

@@ -11,7 +11,7 @@ from kosha_connector_openai.connector import CallOptions, Connection, Connector
 from kosha_connector_openai.core.request import FilePolicy
 from kosha_connector_openai.core.result import Policy
 from kosha_connector_openai.errors import Fault, InputError
-from kosha_connector_openai.flows.driving import adrive, drive
+from kosha_connector_openai.flows.driving import Steps, adrive, drive
 from kosha_connector_openai.flows.tasks.form import TaskForm
 from kosha_connector_openai.flows.tasks.plans import TaskProgress, TaskRun, plan
 from kosha_connector_openai.flows.tasks.result import POLICIES, TaskResult
@@ -112,7 +112,8 @@ def run_task(
     ``on_incomplete`` says what becomes of an answer that was refused, cut short or breaks its form: an AnswerError (``fail``), a result
     that says so with a warning (``warn``), or the result alone (``pass``). Raises ConnectorError.
     """
-    return drive(plan(_task(connector, name, inputs, connection, on_incomplete, options, progress)), connector, connection)
+    steps = task_steps(connector, name, inputs, connection, on_incomplete=on_incomplete, options=options, progress=progress)
+    return drive(steps, connector, connection)
 
 
 async def arun_task(
@@ -126,25 +127,28 @@ async def arun_task(
     progress: Callable[[TaskProgress], None] = lambda _: None,
 ) -> TaskResult:
     """``run_task`` for asyncio; cancelling it closes the upstream connection."""
-    return await adrive(plan(_task(connector, name, inputs, connection, on_incomplete, options, progress)), connector, connection)
+    steps = task_steps(connector, name, inputs, connection, on_incomplete=on_incomplete, options=options, progress=progress)
+    return await adrive(steps, connector, connection)
 
 
 def _part(connector: Connector) -> Tasks:
     return connector.part("tasks", Tasks)
 
 
-def _task(
+def task_steps(
     connector: Connector,
     name: str,
     inputs: Mapping[str, Any],
     connection: Connection,
-    policy: Policy,
-    call: CallOptions,
-    progress: Callable[[TaskProgress], None],
-) -> TaskRun:
+    *,
+    on_incomplete: Policy = "fail",
+    options: CallOptions = CallOptions(),
+    progress: Callable[[TaskProgress], None] = lambda _: None,
+) -> Steps[TaskResult]:
+    """``run_task`` as steps, for a flow that a task is a part of."""
     info = find_task(connector, name)
-    if policy not in POLICIES:
+    if on_incomplete not in POLICIES:
         raise InputError("There is no such policy.", [Fault("", "enum", "is no policy.", f"Use {', '.join(POLICIES)}.", POLICIES)])
-    options = connection.options
-    files = FilePolicy(options.roots, options.any_path, connection.limits.upload)
-    return TaskRun(name, info.rules, _part(connector), info.form.check(inputs), files, policy, call, progress)
+    rules = connection.options
+    files = FilePolicy(rules.roots, rules.any_path, connection.limits.upload)
+    return plan(TaskRun(name, info.rules, _part(connector), info.form.check(inputs), files, on_incomplete, options, progress))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kosha_connector_openai.connector import CallOptions, Connection, Connector
 from kosha_connector_openai.core import adrive_steps, drive_steps
 from kosha_connector_openai.errors import Fault, InputError
-from kosha_connector_openai.flows.driving import Pause
+from kosha_connector_openai.flows.driving import Pause, adrive, drive
 from kosha_connector_openai.flows.usage import add_usage
 from kosha_connector_openai.flows.workflows.commands import Begun, End, Move, Moves, RunLimits, StepCall
 from kosha_connector_openai.flows.workflows.interpreter import Interpreter, checked_inputs
@@ -133,7 +133,7 @@ def run_workflow(
 
     def perform(move: Move) -> Any:
         if isinstance(move, StepCall):
-            return run.worker.do(move)
+            return drive(run.worker.steps(move), connector, connection)
         return sleep(move.seconds) if isinstance(move, Pause) else run.note(move)
 
     moves = run.moves(inputs or {})
@@ -168,7 +168,7 @@ async def arun_workflow(
 
     async def perform(move: Move) -> Any:
         if isinstance(move, StepCall):
-            return await run.worker.ado(move)
+            return await adrive(run.worker.steps(move), connector, connection)
         return await (sleep or asyncio.sleep)(move.seconds) if isinstance(move, Pause) else run.note(move)
 
     moves = run.moves(inputs or {})

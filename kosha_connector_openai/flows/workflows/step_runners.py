@@ -1,22 +1,22 @@
-"""What runs a step: a table by the step's runner, one row each for operations, tasks and jobs; for threads and for event loops."""
+"""What runs a step, as a flow: a table by the step's runner, one row each for operations, tasks and jobs."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from kosha_connector_openai.connector import Action, CallOptions, Connection, Connector
 from kosha_connector_openai.core.result import Result
 from kosha_connector_openai.errors import ApiError, ConnectorError
+from kosha_connector_openai.flows.driving import Run, Steps
 from kosha_connector_openai.flows.workflows.commands import StepCall
 from kosha_connector_openai.flows.workflows.expressions import MISSING
 from kosha_connector_openai.flows.workflows.result import plain
 from kosha_connector_openai.flows.workflows.scope import StepReply
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.flows.jobs import JobResult, JobStore
-    from kosha_connector_openai.flows.tasks import TaskResult
+    from kosha_connector_openai.flows.jobs import JobStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +41,12 @@ class Worker:
         attempts = 1 if call.once else self.options.attempts
         return replace(self.options, timeout=min(usual, max(call.seconds, 0.001)), attempts=attempts, out=None)
 
-    def do(self, call: StepCall) -> StepReply:
-        """What came of a step; an error is part of it."""
+    def steps(self, call: StepCall) -> Steps[StepReply]:
+        """Returns what came of a step; an error is part of it."""
         try:
-            return _RUNNERS[call.step.runner](self, call)
+            return (yield from _RUNNERS[call.step.runner](self, call))
         except ConnectorError as error:
-            return self._refused(call, error)
-
-    async def ado(self, call: StepCall) -> StepReply:
-        """The same on the running event loop."""
-        try:
-            return await _ASYNC_RUNNERS[call.step.runner](self, call)
-        except ConnectorError as error:
-            return self._refused(call, error)
+            return self._refused(call, error.with_traceback(None))  # its frames hold inputs
 
     def _refused(self, call: StepCall, error: ConnectorError) -> StepReply:
         body = error.body if isinstance(error, ApiError) and error.body is not None else MISSING
@@ -82,19 +75,10 @@ class Worker:
         return reply
 
 
-def _operation(worker: Worker, call: StepCall) -> StepReply:
-    result = worker.connector.run(call.step.target, call.inputs, worker.connection, worker.options_of(call))
-    return worker._addressed(_reply(result), call)
-
-
-async def _aoperation(worker: Worker, call: StepCall) -> StepReply:
-    result = await worker.connector.arun(call.step.target, call.inputs, worker.connection, worker.options_of(call))
-    return worker._addressed(_reply(result), call)
-
-
-def _reply(result: Result) -> StepReply:
+def _operation(worker: Worker, call: StepCall) -> Steps[StepReply]:
+    result: Result = yield Run(call.step.target, call.inputs, worker.options_of(call))
     body = [event.data for event in result.value] if result.kind == "events" else MISSING if result.kind == "empty" else result.value
-    return StepReply(
+    reply = StepReply(
         status=result.status,
         headers=result.headers,
         body=body,
@@ -103,21 +87,14 @@ def _reply(result: Result) -> StepReply:
         requests=result.attempts,
         incomplete=result.incomplete,
     )
+    return worker._addressed(reply, call)
 
 
-def _task(worker: Worker, call: StepCall) -> StepReply:
-    from kosha_connector_openai.flows.tasks import run_task
+def _task(worker: Worker, call: StepCall) -> Steps[StepReply]:
+    from kosha_connector_openai.flows.tasks import task_steps
 
-    return _of_task(run_task(worker.connector, call.step.target, call.inputs, worker.connection, options=worker.options_of(call)))
-
-
-async def _atask(worker: Worker, call: StepCall) -> StepReply:
-    from kosha_connector_openai.flows.tasks import arun_task
-
-    return _of_task(await arun_task(worker.connector, call.step.target, call.inputs, worker.connection, options=worker.options_of(call)))
-
-
-def _of_task(result: TaskResult) -> StepReply:
+    found = task_steps(worker.connector, call.step.target, call.inputs, worker.connection, options=worker.options_of(call))
+    result = yield from found
     return StepReply(
         body=plain(result.value),
         usage=result.usage or None,
@@ -127,26 +104,13 @@ def _of_task(result: TaskResult) -> StepReply:
     )
 
 
-def _job(worker: Worker, call: StepCall) -> StepReply:
-    from kosha_connector_openai.flows.jobs import Jobs, WaitOptions
+def _job(worker: Worker, call: StepCall) -> Steps[StepReply]:
+    """Runs a job to its end; the rows of a table become a list, so that its files can go."""
+    from kosha_connector_openai.flows.jobs import Jobs, LineTable, WaitOptions
 
     jobs = Jobs(worker.connector, worker.connection, store=worker.handles)
-    handle = jobs.start(call.step.target, call.inputs, worker.options_of(call))
-    return _of_job(jobs.fetch(jobs.wait(handle, WaitOptions(timeout=call.seconds), fresh=True).check()))
-
-
-async def _ajob(worker: Worker, call: StepCall) -> StepReply:
-    from kosha_connector_openai.flows.jobs import AsyncJobs, WaitOptions
-
-    jobs = AsyncJobs(worker.connector, worker.connection, store=worker.handles)
-    handle = await jobs.start(call.step.target, call.inputs, worker.options_of(call))
-    return _of_job(await jobs.fetch((await jobs.wait(handle, WaitOptions(timeout=call.seconds), fresh=True)).check()))
-
-
-def _of_job(result: JobResult) -> StepReply:
-    """The job's value; the rows of a table become a list, so that its files can go."""
-    from kosha_connector_openai.flows.jobs import LineTable
-
+    options = WaitOptions(timeout=call.seconds)
+    result = yield from jobs.run_steps(call.step.target, call.inputs, options, worker.options_of(call))
     value = result.value
     if isinstance(value, LineTable):
         with value:
@@ -154,9 +118,4 @@ def _of_job(result: JobResult) -> StepReply:
     return StepReply(body=value if isinstance(value, (bytes, bytearray)) else plain(value), usage=result.usage, requests=1)
 
 
-_RUNNERS: Final[Mapping[str, Callable[[Worker, StepCall], StepReply]]] = {"operation": _operation, "task": _task, "job": _job}
-_ASYNC_RUNNERS: Final[Mapping[str, Callable[[Worker, StepCall], Awaitable[StepReply]]]] = {
-    "operation": _aoperation,
-    "task": _atask,
-    "job": _ajob,
-}
+_RUNNERS: Final[Mapping[str, Callable[[Worker, StepCall], Steps[StepReply]]]] = {"operation": _operation, "task": _task, "job": _job}
