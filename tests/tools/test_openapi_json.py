@@ -41,10 +41,9 @@ RETIRED = {
     "listFineTuneEvents": "2024-01-04",
 }
 VERBS = {
-    *("Accept", "Activate", "Add", "Archive", "Cancel", "Check", "Compact", "Complete", "Count", "Create", "Deactivate"),
-    *("Delete", "Download", "Edit", "Extend", "Give", "Hang", "Invite", "List", "Modify", "Pause", "Reject"),
-    *("Remix", "Remove", "Rename", "Reset", "Resume", "Retrieve", "Run", "Search", "Set", "Share", "Stop", "Submit"),
-    *("Take", "Transfer", "Update", "Upload", "Withdraw"),
+    *("Accept", "Activate", "Add", "Archive", "Assign", "Cancel", "Check", "Compact", "Complete", "Count", "Create", "Deactivate"),
+    *("Delete", "Download", "Edit", "Extend", "Hang", "Invite", "List", "Modify", "Pause", "Refer", "Reject", "Remix", "Remove"),
+    *("Rename", "Reset", "Resume", "Retrieve", "Run", "Search", "Set", "Submit", "Unassign", "Update", "Upload", "Validate"),
 }
 
 

@@ -19,7 +19,7 @@ def test_a_form_is_a_table(cli: Cli) -> None:
     assert {len(line) for line in lines} == {6}
     rows = {line[0]: line for line in lines}
     assert list(rows)[:3] == ["image", "prompt", "mask"]
-    assert rows["prompt"][1:5] == ["What to change", "multiline", "yes", ""]
+    assert rows["prompt"][1:5] == ["Prompt", "multiline", "yes", ""]
     assert rows["image"][2:4] == ["file; .png .jpg .jpeg .webp", "if"]
     assert rows["image"][5].endswith("Needed when images is left out. Not with images.")
     assert rows["output_compression"][2] == "slider; 0..100; %"
