@@ -1,4 +1,4 @@
-"""The connector as an HTTP service: callers' requests come in, checked calls with the real credential go out (extra ``gateway``)."""
+"""The connector as an HTTP service (extra ``gateway``). In: settings and callers' requests. Out: checked calls with the real credential."""
 
 from __future__ import annotations
 

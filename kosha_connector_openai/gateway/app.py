@@ -1,4 +1,4 @@
-"""The ASGI application: every request is asked for its name, its token and its place before anything of it is looked at."""
+"""The ASGI application: it checks the Host, the token and the limits of each request before it reads anything else of it."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ from kosha_connector_openai.manifest.parts import RelayRules
 
 LOGGER: Final = logging.getLogger("kosha.gateway")
 ABORT: Final = "kosha.abort"
-"""Where the server's way to break a connection stands in the scope's state, if it has one."""
+"""The key in the scope's state of a function that breaks the connection, where the server has one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """Who decides, in this order, whether a request comes in; and who is told what came of it."""
+    """The checks that a request passes, in this order, and the observers of its end."""
 
     policy: OriginPolicy
     authenticate: Authenticate
@@ -64,10 +64,10 @@ class Guards:
 
 
 class Gateway:
-    """``await gateway(scope, receive, send)``, as any ASGI server calls it. It owns nothing that it is given."""
+    """``await gateway(scope, receive, send)``, as any ASGI server calls it. It closes nothing that it is given."""
 
     def __init__(self, connector: Connector, connections: Mapping[str, Connection], settings: Settings, guards: Guards) -> None:
-        """``connections`` are those that callers may name, by name. Raises ManifestError, DocumentError."""
+        """``connections`` are the upstreams by name. Raises ManifestError, DocumentError."""
         rules = connector.part("relay", RelayRules)
         most = settings.limits.calls_total + settings.limits.streams_total
         self._connections = {name: _wide(each, most) for name, each in connections.items()}
@@ -90,7 +90,7 @@ class Gateway:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one request, and tells the observer."""
+        """Answers one request and gives its record to the observers."""
         if scope["type"] != "http":
             await _other(scope, receive, send)
             return
@@ -221,7 +221,7 @@ class Gateway:
         return route
 
     def _meets(self, route: Route, name: str) -> bool:
-        """Whether the connection has what the operation asks for; an administration key, say. Looked up once for each."""
+        """Whether the connection has the credential that the operation needs, such as an administration key. Looked up once for each."""
         known = self._met.get((name, route.id))
         if known is None:
             try:
@@ -233,7 +233,7 @@ class Gateway:
         return known
 
     def _may(self, route: Route, caller: Caller, headers: Headers, values: Mapping[str, str], query: str, named: set[str]) -> None:
-        """Refuses what the caller may not name in headers, path and query; what is named in the latter two is added to ``named``."""
+        """Refuses headers and objects that the caller may not name; adds what path and query name to ``named``."""
         name = self._context.headers.refused(headers)
         if name is not None:
             raise Refused(refused_field(name))
@@ -257,14 +257,14 @@ class Gateway:
 
 
 def _wide(connection: Connection, most: int) -> Connection:
-    """The connection with room for all that may be under way; whether it may is decided before, by admission."""
+    """The connection with a pool for all calls that admission can let in at once."""
     if connection.options.limits is not None:
         return connection
     return replace(connection, limits=replace(connection.limits, connections=most))
 
 
 async def _abort(scope: Scope) -> None:
-    """Breaks the connection, so that the client sees a reply that is not whole; without a way to, the server does it when we return."""
+    """Breaks the connection, so that the client sees that its reply is cut; where the server gives no way to, it does so by itself."""
     abort = scope.get("state", {}).get(ABORT)
     if abort is not None:
         abort()
@@ -272,7 +272,7 @@ async def _abort(scope: Scope) -> None:
 
 
 async def _other(scope: Scope, receive: Receive, send: Send) -> None:
-    """The start and the end of the server, and WebSockets, of which there are none."""
+    """Answers the server's lifespan events, and refuses WebSockets."""
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1002})
         return

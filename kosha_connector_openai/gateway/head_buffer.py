@@ -1,4 +1,4 @@
-"""A transport that holds the head of a reply until its first piece: one system call less for most replies, and one packet."""
+"""A transport that holds the head of a reply until its first chunk: one system call and one packet less for most replies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _CONTINUE: Final = b"HTTP/1.1 100 "
 
 
 class HeadBuffer:
-    """What uvicorn's cycle needs of a transport, for one reply; an empty piece lets the head go."""
+    """What uvicorn's cycle needs of a transport, for one reply; an empty chunk sends the head."""
 
     __slots__ = ("_held", "_transport", "_waits")
 

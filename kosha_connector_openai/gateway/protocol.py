@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.gateway.settings import ServiceLimits
 
 _UNREAD: Final = 32 * 1024
-"""Bytes that wait for a client that does not read until nothing more is taken from the upstream; one piece comes on top."""
+"""Bytes that wait for a client that does not read before reading from the upstream stops; one chunk comes on top."""
 _REFUSALS: Final = {
     408: (b"Request Timeout", "The request's head did not arrive in time."),
     431: (b"Request Header Fields Too Large", "The request's line and headers are too large."),
@@ -46,7 +46,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._expect()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Waits for nothing any more."""
+        """Ends the timer."""
         self._stop()
         super().connection_lost(exc)
 
@@ -85,7 +85,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._in_head = True
 
     def send_400_response(self, msg: str) -> None:
-        """The parser's own word is not for callers."""
+        """Refuses without the parser's message."""
         self._refuse(400)
 
     def _expect(self) -> None:

@@ -1,4 +1,4 @@
-"""Replies of our own, in the error shape that clients' libraries read, each with the request's id and nothing of our insides."""
+"""Our own replies, in the error shape that clients' libraries read, each with the request's id and none of the service's internals."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ _LATE: Final = {
 
 
 def method_not_allowed(methods: Iterable[str]) -> ErrorResponse:
-    """405, with what the path takes."""
+    """405 with the methods of the path."""
     allowed = ", ".join(methods)
     return ErrorResponse(405, f"This path takes {allowed}.", code="method_not_allowed", headers=(("allow", allowed),))
 
@@ -96,7 +96,7 @@ def bad_fields(faults: Iterable[Fault], status: int = 400) -> ErrorResponse:
 
 
 def of_error(error: ConnectorError, *, repeatable: bool, hint: str | None) -> ErrorResponse:
-    """What the caller is told where no reply came. ``hint`` names the header that tells clients whether to try again."""
+    """The reply to the caller where the upstream gave none. ``hint`` names the header that tells clients whether to try again."""
     late = _LATE.get(getattr(error, "phase", ""))
     if late is not None:
         refusal = late
@@ -111,7 +111,7 @@ def of_error(error: ConnectorError, *, repeatable: bool, hint: str | None) -> Er
 
 
 def wrapped(status: int, content_type: str, body: bytes) -> bytes:
-    """An upstream's error that is not JSON, in the error shape: its plain text, cut; of a page no more than that it was one."""
+    """An upstream's error that is not JSON, in the error shape: its plain text, cut; for an HTML page, only that it was one."""
     kind = essence(content_type)
     text = body[: 4 * _PLAIN_TEXT].decode("utf-8", "replace").strip() if kind == "text/plain" else ""
     text = "".join(char if char.isprintable() or char == "\n" else " " for char in text[:_PLAIN_TEXT])
@@ -130,7 +130,7 @@ def error_shape(message: str, kind: str = "invalid_request_error", param: str | 
 
 
 async def send_refusal(send: Send, refusal: ErrorResponse, request_id: str, more: Iterable[tuple[bytes, bytes]] = ()) -> int:
-    """Sends the refusal; how many bytes its body has."""
+    """Sends the refusal and returns the size of its body in bytes."""
     body = error_body(refusal, request_id)
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), (ID_HEADER, request_id.encode())]
     headers += [(name.encode(), value.encode()) for name, value in refusal.headers]

@@ -1,4 +1,4 @@
-"""Raw path -> the operations there: from the catalog alone, decided on the path as it was sent, so that no two readings of it differ."""
+"""Raw path -> the operations there: from the catalog alone, matched on the path as it was sent, so that no two readings of it differ."""
 
 from __future__ import annotations
 

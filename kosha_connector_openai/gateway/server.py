@@ -1,4 +1,4 @@
-"""Sockets and uvicorn: listening, and an end that lets calls finish, but not for ever."""
+"""Sockets and uvicorn: listening, and a stop that lets calls finish within a limit."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _READS: Final = ((asyncio.selector_events, "_SelectorTransport", 64 * 1024), (as
 
 
 def read_little() -> None:
-    """Smaller reads for the whole process, so that a thousand streams hold little, and a client that does not read holds little more."""
+    """Makes asyncio's reads smaller for the whole process, so that a thousand streams hold little memory."""
     for module, name, size in _READS:
         kind: Any = getattr(module, name, None)
         if getattr(kind, "max_size", 0) > size:

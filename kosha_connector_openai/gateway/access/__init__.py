@@ -1,4 +1,4 @@
-"""Who may do what. In: a request's head. Out: a caller with limits and a place, or a refusal; nothing of the body is read before."""
+"""Who may do what. In: settings and a request's head. Out: a caller with limits and a place, or a refusal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may begin now: rates and places for each token and for all, waiting in turn over tokens, and a quick refusal of what is too much."""
+"""Rate and concurrency limits for each token and for all; calls wait in turn over the tokens, and what is too much is refused at once."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Admission:
         await self._wait(token, holder, allowance, kind)
 
     def give_back(self, token: str, kind: Kind = "call") -> None:
-        """Frees a place, and gives it to whose turn it is."""
+        """Frees a place and gives it to the next token in turn."""
         holder = self._holders[token]
         holder.taken[kind] -= 1
         self._taken[kind] -= 1

@@ -1,4 +1,4 @@
-"""Who calls? A token -> the caller it stands for, or nobody. Why it is nobody is not told: every refusal is the same 401."""
+"""Token -> the caller it stands for. Every refusal is the same 401 and does not say why."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ REFUSED: Final = ErrorResponse(
 
 
 class Authenticator:
-    """The check of every request's token; asked before anything is said about paths."""
+    """Checks the token of every request, before its path."""
 
     def __init__(self, settings: Settings, catalog: Catalog, *, clock: Callable[[], float] = time.time) -> None:
         """Raises SetupError where a token's actions or groups are unknown, or the keys of JSON Web Tokens cannot be used."""

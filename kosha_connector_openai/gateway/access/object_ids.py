@@ -1,4 +1,4 @@
-"""Ids in what passes: those that a reply says were made, those that an upload names, those of a list that are not the caller's."""
+"""Ids in requests and replies: those that a reply says were made, those in an upload, those of a list's items."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def made_ids(value: Any, named: Collection[str]) -> Iterator[str]:
 
 
 def narrowed(value: Any, shown: Callable[[str], bool]) -> Any:
-    """A list's answer with those items alone whose id is ``shown``, and those that have none; the page's own fields stay as they are."""
+    """Returns a list's page with the items whose id is ``shown`` and those without an id; its other fields stay."""
     if isinstance(value, list):
         return [item for item in value if _is_shown(item, shown)]
     if isinstance(value, Mapping):
@@ -57,7 +57,7 @@ def _is_shown(item: Any, shown: Callable[[str], bool]) -> bool:
 
 
 class UploadScan:
-    """Fed with an upload piece by piece; finds the quoted ids in its files and the plain ones in its fields."""
+    """Finds the quoted ids in an upload's files and the plain ones in its fields, chunk by chunk."""
 
     def __init__(self, foreign: Callable[[str], bool]) -> None:
         """``foreign`` tells whether an id is another tenant's."""

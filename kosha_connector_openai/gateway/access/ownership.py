@@ -1,4 +1,4 @@
-"""Whose is this id? Where several tenants share one upstream connection, what one makes, the others neither see nor reach.
+"""Which tenant owns an id. Where several tenants share one upstream connection, none sees or reaches what another has made.
 
 The upstream knows one account alone; so ids that come back from calls of a tenant are kept, and an id of another's answers as one that is
 missing. Ids that were not made through this service belong to nobody: whoever knows one may use it, but lists do not show it.
@@ -29,7 +29,7 @@ _READS: Final = frozenset({"GET", "HEAD", "DELETE"})
 
 
 class Ids(Protocol):
-    """Where ids are kept: connection and id -> tenant."""
+    """A store of ids: connection and id -> tenant."""
 
     def owner(self, connection: str, key: str) -> str | None:
         """Whose the id is; None where it was not made through this service."""
@@ -115,12 +115,12 @@ class Ownership:
         return not self.applies_to(caller) or not any(self.is_foreign(caller, text) for text in texts(body))
 
     def narrows(self, caller: Caller, action: str) -> bool:
-        """Whether the reply is a list over the whole account, of which ``narrow`` leaves the caller's part."""
+        """Whether the reply is a list over the whole account, which ``narrow`` cuts."""
         operation = self._actions[action].operation
         return self.applies_to(caller) and operation.method == "GET" and "{" not in operation.path
 
     def narrow(self, caller: Caller, action: str, value: Any) -> Any:
-        """The list's answer without the items of others; where callers make such items, without those of nobody too."""
+        """Returns the items of the list that the caller may see: none of others; where callers make such items, none without owner."""
         return narrowed(value, lambda key: self.shows(caller, action, key))
 
     def shows(self, caller: Caller, action: str, key: str) -> bool:
@@ -143,7 +143,7 @@ class Ownership:
             self._ids.keep(caller.connection, key, caller.tenant)
 
     def hearing(self, caller: Caller, action: str, send: Send, named: Collection[str] = ()) -> Send:
-        """``send``, which learns the ids in an event stream's first event: what is made is told there, before it is done."""
+        """Wraps ``send`` so that it learns the ids in an event stream's first event, which names what is being made."""
         beginning = bytearray()
         listening = False
 

@@ -1,4 +1,4 @@
-"""Static tokens: made at random, kept as keyed digests, found without telling by time how near a guess was."""
+"""Static tokens: random, kept as keyed digests, compared in constant time."""
 
 from __future__ import annotations
 

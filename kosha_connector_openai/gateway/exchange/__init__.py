@@ -1,4 +1,4 @@
-"""A call on its way through. In: a request and a route. Out: the upstream's reply, byte for byte, with what is looked at beside it."""
+"""A call on its way through. In: a request and a route. Out: the upstream's reply, byte for byte, or a refusal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A request's body: read whole where it is checked, passed on piece by piece where it may be large; never more than the limits allow."""
+"""A request's body: read whole where it is checked, streamed where it may be large, within the limits."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def too_large(limit: int) -> ErrorResponse:
 
 
 def declared_length(headers: Mapping[bytes, bytes]) -> int | None:
-    """The bytes that a request announces: None where it does not say. Raises BodyRefused for a compressed body or a bad number."""
+    """Returns the Content-Length of a request; None for a chunked one. Raises BodyRefused for a compressed body or a bad number."""
     if headers.get(b"content-encoding", b"identity").strip().lower() not in (b"identity", b""):
         raise BodyRefused(COMPRESSED)
     text = headers.get(b"content-length")
@@ -53,7 +53,7 @@ def declared_length(headers: Mapping[bytes, bytes]) -> int | None:
 
 
 class BodyBudget:
-    """How many bytes of bodies are in memory for all calls together: many that are allowed one by one can be too much."""
+    """A limit on the bytes of bodies in memory for all calls together: each alone may be allowed, and all be too much."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -71,7 +71,7 @@ class BodyBudget:
 
 
 async def read_whole(receive: Receive, patience: Patience, limit: int, idle: float, take: Callable[[int], None]) -> bytes:
-    """The whole body, each piece of which is told to ``take``. Raises BodyRefused, and ClientLeft."""
+    """Returns the whole body and passes the size of each chunk to ``take``. Raises BodyRefused and ClientLeft."""
     pieces: list[bytes] = []
     size = 0
     while True:
@@ -92,7 +92,7 @@ async def read_whole(receive: Receive, patience: Patience, limit: int, idle: flo
 
 
 class UploadStream:
-    """A body that is passed on while it arrives; the task that sends it asks for each piece when it has room for it."""
+    """A body that is streamed to the upstream while it arrives; the task that sends it asks for the next chunk."""
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class UploadStream:
         required: Iterable[str] = (),
         scan: UploadScan | None = None,
     ) -> None:
-        """``idle``: seconds between two pieces; ``required``: names that some part must have; ``scan`` is shown every piece."""
+        """``idle``: seconds between two pieces; ``required``: names that some part must have; ``scan`` reads every chunk."""
         self._receive = receive
         self._limit = limit
         self._idle = idle
@@ -121,7 +121,7 @@ class UploadStream:
         """Whether the client went away before the body was whole."""
 
     async def begin(self) -> bytes | None:
-        """The whole body where it is small; else None, and the rest comes with ``pieces``. Raises BodyRefused."""
+        """Returns the whole body where it is small; else None, and ``pieces`` yields it. Raises BodyRefused."""
         more = True
         try:
             while more and self.received <= _SMALL:
@@ -136,11 +136,11 @@ class UploadStream:
         return b"".join(self._begun)
 
     def stop(self) -> None:
-        """No more is wanted: the reply is complete, or nobody waits for it."""
+        """Ends the upload: the reply is complete, or nobody waits for it."""
         self._stopped = True
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """The body's pieces. Raises BodyRefused, after which the upstream connection is closed and has not got a whole request."""
+        """Yields the body's chunks. Raises BodyRefused, after which the upstream has no whole request and its connection is closed."""
         more = True
         try:
             while self._begun:

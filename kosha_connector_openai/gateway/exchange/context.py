@@ -1,4 +1,4 @@
-"""What all calls through the gateway share, and the two ways in which one of them ends early."""
+"""What all calls through the gateway share, and the two errors that end one early."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Notices that a client has gone while its call is under way, and cancels the call: nobody would read the reply that is being paid for."""
+"""Cancels a call once its client has gone: nobody would read the reply that is being paid for."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Final
 from kosha_connector_openai.gateway.records import Receive
 
 _DELAY: Final = 0.05
-"""Seconds; most calls are over by then, and never pay for a watcher."""
+"""Seconds; most calls are over by then and need no task that watches."""
 
 
 class DisconnectWatch:
-    """Watches over the task that made it, once ``start`` was called."""
+    """Cancels the task that made it when the client disconnects."""
 
     __slots__ = ("_after", "_handle", "_receive", "_stopped", "_task", "_watcher", "gone")
 

@@ -1,4 +1,4 @@
-"""Which headers go on, both ways: only those on a list; one by which a caller would choose the upstream is refused."""
+"""Which headers pass, both ways: those on a list. A header by which a caller would choose the upstream is refused."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LONGEST: Final = 8 * 1024
 
 
 class HeaderRules:
-    """The lists; what they say of a name is worked out once."""
+    """The lists; each name is matched once."""
 
     def __init__(self, rules: RelayRules, kept: Iterable[str]) -> None:
         """``kept`` are the headers of every result, which clients read."""
@@ -29,7 +29,7 @@ class HeaderRules:
         self._shown = _Names((*kept, *rules.reply_headers, "content-length"), str.encode, without=(*rules.hidden_headers, *_NEVER))
 
     def sent(self, headers: Headers) -> tuple[tuple[str, str], ...]:
-        """What of a request's headers goes to the upstream, in its order; repeated ones stay repeated."""
+        """The request's headers that go to the upstream, in order; repeated ones stay repeated."""
         find = self._sent.find
         return tuple((name, value.decode("latin-1")) for key, value in headers if (name := find(key)) is not None)
 
@@ -39,7 +39,7 @@ class HeaderRules:
         return next((name for key, _ in headers if (name := find(key)) is not None), None)
 
     def shown(self, headers: Iterable[tuple[str, str]]) -> Headers:
-        """What of a reply's headers comes back, in its order."""
+        """The reply's headers that go to the caller, in order."""
         find = self._shown.find_text
         found = []
         for key, value in headers:

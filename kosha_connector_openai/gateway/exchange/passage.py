@@ -26,7 +26,7 @@ from kosha_connector_openai.text import essence
 
 
 class Passage:
-    """One call on its way."""
+    """One call: its checks, its request to the upstream, its reply."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Passage:
         route: Route,
         named: set[str],
     ) -> None:
-        """``named`` is told the ids that the body has."""
+        """The ids in the body are added to ``named``."""
         self._context = context
         self._record = record
         self._receive = receive
@@ -52,7 +52,7 @@ class Passage:
         self._held_bytes = 0
 
     async def run(self, values: Mapping[str, str], query: str, headers: Headers, connection: Connection) -> None:
-        """Passes the request on and the reply back. Raises Refused before anything was answered, Broken after."""
+        """Sends the request to the upstream and the reply to the caller. Raises Refused before the reply has begun, Broken after."""
         watch = DisconnectWatch(self._receive)
         try:
             body = await self._body(values, query, headers)
@@ -105,7 +105,7 @@ class Passage:
             raise Refused(error.refusal) from None
 
     def _fail(self, error: ConnectorError) -> None:
-        """What to do where no reply came, or not all of it."""
+        """Raises the error for a reply that did not come, or not whole."""
         record = self._record
         record.outcome = error.code
         if self._response.begun:
@@ -114,7 +114,7 @@ class Passage:
         raise Refused(of_error(error, repeatable=hints.idempotent, hint=self._context.rules.retry_hint)) from None
 
     async def _body(self, values: Mapping[str, str], query: str, headers: Headers) -> BytesBody | StreamBody | None:
-        """The body as it will go on, after all that can be said against it; nothing was sent until here."""
+        """Checks the body and returns it as it goes to the upstream; nothing was sent before. Raises Refused."""
         given = dict(headers)
         length = declared_length(given)
         strict = self._caller.validation != "off"
@@ -137,11 +137,11 @@ class Passage:
         return await self._stream(content_type, length, limit, form.required if form and self._caller.validation == "on" else ())
 
     async def _empty(self) -> None:
-        """Takes the empty body off the line, so that what comes next is the client's leaving."""
+        """Receives the empty body, so that the next message is the disconnect."""
         await self._receive()
 
     def _bodiless(self) -> Iterable[Fault]:
-        """What a request without a body lacks."""
+        """The fault of a request without the body that it needs."""
         body = self._route.action.operation.request_body
         if body is None or not body.required:
             return ()
@@ -186,7 +186,7 @@ class Passage:
         return BytesBody(raw, content_type or None)
 
     async def _look(self, owners: Ownership, value: Any, size: int) -> None:
-        """Refuses a body that names what is another's, and notes what it names."""
+        """Refuses a body that names an object of another tenant; adds the ids in it to ``named``."""
         if await asyncio.to_thread(self._names, owners, value) if size > validation.LARGE else self._names(owners, value):
             raise Refused(HIDDEN)
 
@@ -208,7 +208,7 @@ class Passage:
         self._record.faults = len(faults)
 
     async def _stream(self, content_type: str, length: int | None, limit: int, required: Iterable[str]) -> BytesBody | StreamBody:
-        """An upload: whole where it is small, otherwise as it arrives."""
+        """Returns an upload: whole where it is small, otherwise as a stream."""
         parts = None
         if content_type.lower().startswith("multipart/"):
             mark = multipart.boundary(content_type)

@@ -1,4 +1,4 @@
-"""The upstream's reply on its way back: events as they arrive, JSON once it is whole, files piece by piece, errors in the error shape."""
+"""The upstream's reply to the caller: events as they arrive, JSON once it is whole, files in chunks, errors in the error shape."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from kosha_connector_openai.text import JsonLimits, JsonTextError, decode, encod
 _HELD: Final = 256 * 1024
 """Bytes of a JSON reply that are held back until it is whole, so that a cut one is told by its status."""
 _STALLED: Final = 120.0
-"""Seconds until a client that reads nothing is left."""
+"""Seconds until the connection of a client that reads nothing is broken."""
 _FAULTS: Final = b"x-kosha-faults"
 _REFUSED: Final = 300
 _FORGOTTEN: Final = frozenset({b"content-type", b"content-length", b"content-encoding"})
 
 
 class UpstreamResponse:
-    """One reply."""
+    """The reply of the upstream, as the caller gets it."""
 
     def __init__(
         self,
@@ -57,11 +57,11 @@ class UpstreamResponse:
         """The place that the call holds."""
 
     def close(self) -> None:
-        """Waits for nothing any more."""
+        """Ends the timers."""
         self._patience.close()
 
     async def pass_on(self, relay: Relay) -> None:
-        """The reply, by what it is. Raises Refused before it has begun, ClientLeft, and what the relay raises."""
+        """Sends the reply by its kind. Raises Refused before it has begun, ClientLeft, and what the relay raises."""
         shown = self._context.headers.shown(relay.headers)
         kind = next((value for name, value in shown if name == b"content-type"), b"").partition(b";")[0].strip().lower()
         shown.append((ID_HEADER, self._record.request_id.encode()))
@@ -80,7 +80,7 @@ class UpstreamResponse:
             await self._plain(relay.chunks(), relay.status, shown)
 
     async def _events(self, relay: Relay, shown: Headers) -> None:
-        """Each piece as it arrives; the head at once, so that the client knows that it was heard."""
+        """Sends each chunk as it arrives, and the head at once, so that the client knows that it was heard."""
         if not self._context.admission.change(self._caller.name, self._caller.allowance):
             raise Refused(shed(429, f"This token may have {self._caller.allowance.streams} open streams.", 1))
         self.kind = "stream"
@@ -120,7 +120,7 @@ class UpstreamResponse:
         return owners is not None and owners.narrows(self._caller, self._route.id)
 
     async def _narrowed(self, relay: Relay, shown: Headers) -> None:
-        """A list over the whole account: the caller's part of it. One that cannot be read is not passed on."""
+        """Sends the items of the account's list that the caller may see. A list that cannot be read is not sent."""
         owners, most = self._context.owners, relay.call.connection.limits.reply_json
         assert owners is not None
         body = bytearray()
@@ -156,7 +156,7 @@ class UpstreamResponse:
         return relay.call.connection.limits.reply_error
 
     async def _plain(self, chunks: AsyncIterator[bytes], status: int, shown: Headers) -> None:
-        """Anything else: its head with its first piece, so that a reply that never comes is told by a status."""
+        """Sends anything else: the head with the first chunk, so that a reply that never comes is told by a status."""
         first = await anext(chunks, b"")
         await self._begin(status, shown)
         if first:
@@ -164,7 +164,7 @@ class UpstreamResponse:
         await self._send(_LAST)
 
     async def _pieces(self, chunks: AsyncIterator[bytes], tail: Tail | None = None) -> None:
-        """Sends each piece; a client that reads none of it for long is left."""
+        """Sends each chunk. Raises ClientLeft where the client reads nothing for 120 seconds."""
         record, send, patience, clock = self._record, self._send, self._patience, time.monotonic
         async for chunk in chunks:
             patience.begin(clock() + _STALLED)

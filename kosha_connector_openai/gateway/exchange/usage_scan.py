@@ -1,4 +1,4 @@
-"""What an upstream says it counted, found in the last bytes of a reply without reading the rest: replies pass, they are not parsed."""
+"""The upstream's count of tokens, found in the last bytes of a reply: replies are passed on without being parsed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DECODER: Final = json.JSONDecoder()
 
 
 class Tail:
-    """The last pieces of a reply."""
+    """The last 16 KiB of a reply."""
 
     __slots__ = ("_pieces", "_size")
 
@@ -23,7 +23,7 @@ class Tail:
         self._size = 0
 
     def add(self, piece: bytes) -> None:
-        """Notes a piece, and forgets those too far back."""
+        """Adds a chunk and drops those that are too far back."""
         pieces = self._pieces
         pieces.append(piece)
         self._size += len(piece)
@@ -31,7 +31,7 @@ class Tail:
             self._size -= len(pieces.popleft())
 
     def text(self) -> bytes:
-        """What is kept."""
+        """Returns the bytes kept."""
         return b"".join(self._pieces)
 
 

@@ -1,4 +1,4 @@
-"""A request's path, query and JSON body against the action's schemas, on a decoded copy: what goes on stays as it came."""
+"""Checks a request's path, query and JSON body against the action's schemas on a decoded copy; the request itself stays as it came."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _body_faults(form: BodyForm, value: Any) -> tuple[Fault, ...]:
 
 
 def _without_unknown(form: BodyForm, value: Any, faults: tuple[Fault, ...]) -> Iterator[Fault]:
-    """The faults but for unknown names; a known name that such a one was taken for is missing all the same."""
+    """Yields the faults but for unknown names; a required name for which an unknown one was mistaken is still missing."""
     told = {fault.pointer for fault in faults}
     unknown = [fault for fault in faults if fault.rule == _UNKNOWN]
     if unknown and isinstance(value, Mapping):
@@ -67,13 +67,13 @@ def _without_unknown(form: BodyForm, value: Any, faults: tuple[Fault, ...]) -> I
 
 
 def refused_in_text(raw: bytes, refused: frozenset[str]) -> str | None:
-    """The same for a body that is no JSON by our reading, and goes on unchecked: another reader may find the field."""
+    """Returns a refused field in a body that is no JSON by our reading and goes on unchecked: another reader may find the field."""
     text = re.sub(rb"\\u00([0-7][0-9A-Fa-f])", lambda found: bytes.fromhex(found[1].decode()), raw)
     return min((name for name in refused if f'"{name}"'.encode() in text), default=None)
 
 
 def refused_name(value: Any, refused: frozenset[str], form: BodyForm | None) -> str | None:
-    """A field of a JSON body by which the caller would choose the upstream; one that the action declares is none."""
+    """Returns a field of a JSON body by which the caller would choose the upstream, and which the action does not declare."""
     if not isinstance(value, Mapping):
         return None
     found = refused & value.keys()

@@ -58,7 +58,7 @@ class AuditLog:
         self._begin(request_id, method, route.id, caller, values)
 
     def page(self, request_id: str, method: str, name: str, path: str, caller: Caller) -> None:
-        """The same for one of the service's own pages that acts."""
+        """Notes that one of the service's own pages is about to act. Raises AuditError."""
         self._begin(request_id, method, f"page:{name}", caller, {"path": path})
 
     def end(self, exchange: ExchangeRecord) -> None:

@@ -19,7 +19,7 @@ _USAGE: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 class Observer:
-    """Told of each exchange once, by the app."""
+    """Takes each exchange once, at its end."""
 
     def __init__(self, log: AccessLog, metrics: Metrics, traces: Traces | None = None) -> None:
         self._log = log

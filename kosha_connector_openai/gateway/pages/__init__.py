@@ -1,4 +1,4 @@
-"""The service's own pages. In: a request. Out: the catalog, forms, Kosha's endpoints, the description and the docs page."""
+"""The service's own pages. In: service.yaml and a request. Out: the catalog, forms, Kosha's endpoints, description, docs page."""
 
 from __future__ import annotations
 

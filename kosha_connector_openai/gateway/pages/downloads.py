@@ -1,4 +1,4 @@
-"""Files that runs made, kept for a short while for whoever ran them, each under a name that nobody can guess."""
+"""Files that runs made, kept for ten minutes for the caller who ran them, each under a random name."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def labels(connector: Connector) -> dict[str, str]:
 
 
 class Tries:
-    """Tries connections; made once, since it bounds how many are under way."""
+    """Tries connections, at most four at once."""
 
     def __init__(self, connector: Connector, submitted: SubmittedSecrets, home: Connection) -> None:
         """``connector`` reads secrets from ``submitted`` too; ``home`` is the connection that an empty body means."""

@@ -1,4 +1,4 @@
-"""The service's own pages by path: Kosha's endpoints, the catalog, the description, numbers, and whether it is alive."""
+"""The service's own pages by path: Kosha's endpoints, the catalog, the description, metrics and probes."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class TooSlow(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PagesContext:
-    """What the pages are made of."""
+    """What the pages share."""
 
     connector: Connector
     connections: Mapping[str, Connection]
@@ -67,7 +67,7 @@ class PagesContext:
 
 
 class OwnPages:
-    """The pages; made once."""
+    """Finds the page at a path; made once."""
 
     def __init__(self, context: PagesContext) -> None:
         self._context = context
@@ -242,7 +242,7 @@ async def _body(request: Request, limit: int, idle: float) -> bytes:
 
 
 async def _while_there(request: Request, work: Awaitable[JsonResponse]) -> JsonResponse:
-    """What the work gives; it is cancelled once the client has gone, whose body was read. Raises ClientLeft."""
+    """Returns what the work gives, and cancels it once the client has gone. Raises ClientLeft."""
     watch = DisconnectWatch(request.receive)
     watch.start()
     try:
