@@ -1,4 +1,4 @@
-"""What a value looks like in a form: its widget, bounds, choices, entries, fields or variants.
+"""The shape of a value in a form: its widget, bounds, choices, entries, fields or variants.
 
 Whatever has parts and a name in the description becomes a definition, drawn once and referred to by ``$ref``; so schemas that contain
 themselves end, and actions share what they have in common.

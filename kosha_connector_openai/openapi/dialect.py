@@ -1,7 +1,7 @@
 """OpenAPI 3.0, 3.1 and Swagger 2.0 schemas -> self-contained JSON Schema 2020-12.
 
-Every schema that a validator or a form sees has passed through here: it holds its own definitions, so nothing
-is ever fetched, and the habits of the older dialects, which turn up in 3.1 files too, are gone.
+Validators and forms read only translated schemas: each holds its own definitions, so nothing is ever fetched, and the
+keywords of the older dialects, which occur in 3.1 files too, are rewritten.
 """
 
 from __future__ import annotations
@@ -217,7 +217,7 @@ class _Translation:
         return name
 
     def _refuse_circles(self, out: Node) -> None:
-        """A definition that applies itself to its own value says nothing; engines may never end on it."""
+        """A definition that applies itself to the same value is empty; a validator may not terminate on it."""
         pointers = {name: "#" + to_pointer(path) for path, name in self._names.items()}
         edges = {pointers[name]: {pointers[part] for part in _applied(schema)} for name, schema in out["$defs"].items()}
         try:
@@ -255,7 +255,7 @@ def _numeric_bounds(out: Node) -> None:
 
 
 def _sound_default(out: Node) -> None:
-    """Drops a default that its own type or enum refuses; a form would offer it."""
+    """Drops a default that the schema's own type or enum forbids; a form would offer it."""
     if "default" not in out or out["default"] is None:
         return
     value, types = out["default"], _types(out)

@@ -1,4 +1,4 @@
-"""What a run may use: calls, tokens and money, shared by all of its calls and threads, checked before each call is sent."""
+"""Caps on the calls, tokens and cost of one run, shared by its calls and threads and checked before each call is sent."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _BOUND_HINT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What a call can use at most; None where that has no end that is known."""
+    """The most that a call can use; None where no bound is known."""
 
     tokens: int | None = 0
     cost: Decimal | None = Decimal(0)

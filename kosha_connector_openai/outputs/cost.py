@@ -1,4 +1,4 @@
-"""Counts and prices -> an amount: of a finished call an estimate, of a coming one the most that it can be."""
+"""Cost of a call from its counts and the prices: an estimate for a finished call, an upper bound for a planned one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file in a result: its bytes or its URL, its media type, its size and digest. What is shown of it never holds the bytes."""
+"""A file in a result: its bytes or its URL, its media type, its size and digest. ``to_dict`` never holds the bytes."""
 
 from __future__ import annotations
 

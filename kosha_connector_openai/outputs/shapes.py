@@ -24,7 +24,7 @@ _FLOAT: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class ShortResult:
-    """What a workflow maps: the short ``result``, and beside it what no step may lose.
+    """The short ``result`` that a workflow maps, with outcome, usage, cost, model and request id.
 
     ``outcome`` is ``complete``, ``pending``, ``incomplete``, ``refused``, ``filtered`` or ``failed``, with ``reasons``; ``usage`` has
     the same names whatever the action; ``cost`` is an estimate where prices were given.
@@ -219,7 +219,7 @@ def _list(entry: spec.ListField, body: AnswerPart, part: spec.Outputs) -> list[d
 
 
 def _ordered(items: list[Any], order: str) -> list[Any]:
-    """By the number that each item has for its place; as they came where one has none."""
+    """Sorts the items by their index; keeps the given order where an item has none."""
     places: list[Any] = [next(iter(find(item, order)), None) for item in items] if order else []
     if not places or not all(map(_is_count, places)):
         return items

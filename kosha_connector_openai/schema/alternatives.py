@@ -1,4 +1,4 @@
-"""A schema's own keywords and those of every schema that it applies to the same value, merged into one: what a form draws from."""
+"""Merges a schema with every schema that it applies to the same value (``$ref``, ``allOf``, ``anyOf``, ``oneOf``)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _INSIDE: Final = frozenset({"properties", "items", "additionalProperties", "pref
 _WORDS: Final = frozenset({"title", "description", "default", "deprecated", "readOnly", "writeOnly"})
 _PREFIX: Final = "#/$defs/"
 _DEEPEST: Final = 24
-"""References and combinations along one value; deeper ones add nothing that could be drawn."""
+"""References and combinations along one value; deeper ones are ignored."""
 _MOST: Final = 120
 """Variants of one value."""
 
@@ -21,7 +21,7 @@ Node = dict[str, Any]
 
 
 class DefinitionLookup(Protocol):
-    """Where the definitions of a schema are found by name; raises KeyError."""
+    """Maps the name of a definition to its schema; raises KeyError."""
 
     def __getitem__(self, name: str, /) -> Any: ...
 
@@ -152,7 +152,7 @@ def target(schema: Any) -> str | None:
 
 
 def _says_something(schema: Any) -> bool:
-    """Whether a part of an ``allOf`` is more than words."""
+    """Whether a part of an ``allOf`` holds more than annotations."""
     return not isinstance(schema, dict) or bool(schema.keys() - _WORDS)
 
 
@@ -161,12 +161,12 @@ def _is_null(schema: Any) -> bool:
 
 
 def _only_asks(branches: list[Any]) -> bool:
-    """Whether the branches ask for properties only, which another place describes."""
+    """Whether the branches only require properties that are described elsewhere."""
     return all(isinstance(branch, dict) and "required" in branch and branch.keys() <= _ASKING for branch in branches)
 
 
 def _merge(found: Flat, part: Flat) -> None:
-    """Adds what a part says; what is said nearer to the value stands."""
+    """Adds the keywords of a part; a keyword nearer to the value wins."""
     node = found.node
     for key, value in part.node.items():
         if key not in node:

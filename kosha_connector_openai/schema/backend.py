@@ -1,4 +1,4 @@
-"""The seam to the JSON Schema libraries: one shape of answer, no fetching, no unbounded patterns."""
+"""The interface to JSON Schema libraries: violated keywords come out in one form, nothing is fetched, every pattern is bounded."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class SchemaBackend(Protocol):
     """A JSON Schema 2020-12 library."""
 
     def compile(self, schema: Mapping[str, Any]) -> Compiled:
-        """The schema, ready for use.
+        """Returns the compiled schema.
 
         Raises DocumentError where it is not a JSON Schema, or holds a pattern that this backend may not run.
         """

@@ -47,7 +47,7 @@ def effort(schema: Mapping[str, Any]) -> Effort:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """All that a schema applies to one value, and to the parts of that value."""
+    """The schemas that a schema applies to one value and to its parts."""
 
     here: int
     fields: tuple[list[Any], ...]
@@ -155,7 +155,7 @@ def _children(part: Any) -> list[tuple[str | int, Any]]:
 
 @dataclass(frozen=True, slots=True)
 class Extract:
-    """A value to list the faults of, and where it stands in the one that was given."""
+    """The part of a value whose faults are listed, and its position in the given value."""
 
     value: Any
     whole: bool = True

@@ -1,4 +1,4 @@
-"""The fields of an object schema: what stands at the top level of a body, whatever it is wrapped in."""
+"""The top-level properties of an object schema, merged from its ``$ref``, ``allOf``, ``anyOf`` and ``oneOf``."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def flatten_properties(root: Mapping[str, Any], schema: Any, version: str) -> tu
 
 @dataclass(slots=True)
 class _Object:
-    """What is known of an object; a schema that says nothing about the type is no evidence either way."""
+    """The properties found so far; a schema without ``type`` does not decide whether the value is an object."""
 
     properties: dict[str, Any] = field(default_factory=dict)
     required: list[str] = field(default_factory=list)
@@ -104,7 +104,7 @@ class _Flattening:
 
 
 def _own(schema: Mapping[str, Any]) -> _Object:
-    """What the schema itself says, without the schemas in it."""
+    """The schema's own keywords, without its subschemas."""
     return _Object(
         properties=dict(schema.get("properties") or {}),
         required=[name for name in schema.get("required") or () if isinstance(name, str)],

@@ -1,4 +1,4 @@
-"""A backend's fault in plain words: what is wrong, what is permitted, what to do. Never the value."""
+"""The message of a violated keyword: what is wrong, what is permitted, what to do. It never repeats the value."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ _Worded = tuple[str, str, Any]
 
 
 def to_fault(raw: RawFault, value: Any, reader: SchemaReader) -> Fault:
-    """The fault of one place; ``value`` is what stands there."""
+    """Returns the fault at one place; ``value`` is the value there."""
     rule = "required" if raw.keyword == "dependentRequired" else raw.keyword
     message, fix, allowed = _WORDS.get(rule, _other)(_Case(raw, value, reader))
     path = (*raw.instance_path, raw.params["name"]) if rule == "required" else raw.instance_path
@@ -118,7 +118,7 @@ def _type_fix(case: _Case, accepted: set[str]) -> str:
 
 
 def _text_fix(text: str, accepted: set[str]) -> str:
-    """What a text in a wrong place was most likely meant to be."""
+    """The fix for a text where another type is expected."""
     start = text[:_LOOKED_AT]
     held = (fix for shape, types, fix in _HELD if types & accepted and shape.fullmatch(start))
     return next(held, "Put it in a list." if "array" in accepted else "")

@@ -1,7 +1,7 @@
-"""The reference backend, jsonschema: where there is no compiled one, and the oracle in tests. Never fetches.
+"""The reference backend, jsonschema: used where jsonschema-rs is not installed, and as the oracle in tests. It fetches nothing.
 
-Python's ``re`` steps back without bound, so only patterns that cannot make it do so are run: characters and
-classes in a row, anchored at the start, and one of them at most of no fixed length.
+Python's ``re`` backtracks without bound, so this backend runs only patterns that cannot backtrack: characters and
+classes in a row, anchored at the start, with at most one quantifier of variable length.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class PythonBackend:
     """Compiles schemas with jsonschema, over a registry that is empty and stays so."""
 
     def compile(self, schema: Mapping[str, Any]) -> PythonCompiled:
-        """The schema, ready for use; raises DocumentError."""
+        """Returns the compiled schema; raises DocumentError."""
         try:
             Draft202012Validator.check_schema(schema)
         except SchemaError as error:

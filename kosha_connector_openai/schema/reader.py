@@ -1,4 +1,4 @@
-"""Questions to a self-contained JSON Schema: what stands where, which names it knows, how branches differ."""
+"""Reads a self-contained JSON Schema: the schema at a path, the names that it declares, the tags of its branches."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Tags = Mapping[str, tuple[str, ...]]
 
 
 class SchemaReader:
-    """Reads one schema whose references lead into its own ``$defs``; what cannot be read says nothing."""
+    """Reads one schema whose references stay inside it; a reference to nothing is an empty schema."""
 
     def __init__(self, root: Node) -> None:
         self._root = root
 
     def at(self, path: Iterable[str | int]) -> Any:
-        """The schema at the end of a way, its ``$ref`` steps left out or not; empty where the way is lost."""
+        """The schema at a path, with or without its ``$ref`` steps; empty where nothing is there."""
         value: Any = self._root
         for step in path:
             value = self._step(value, step)
@@ -60,7 +60,7 @@ class SchemaReader:
         return frozenset(name for part in parts for name in part.get("properties", ()))
 
     def required(self, schema: Any) -> frozenset[str]:
-        """The properties that the schema surely requires."""
+        """The properties that the schema requires in every branch."""
         return frozenset(name for part in self.parts(schema) for name in part.get("required", ()))
 
     def types(self, schema: Any) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ _LARGE = 1 << 20
 _LINEAR = jsonschema_rs.RegexOptions(size_limit=_SIZE)
 _BACKTRACKING = jsonschema_rs.FancyRegexOptions(backtrack_limit=10_000, size_limit=_LARGE)
 _SHORT = 256
-"""Characters that a large pattern, or one that may step back, gets to see; its time can be a power of them."""
+"""Characters of a text that a large or backtracking pattern may match; its time can be a power of them."""
 _CLOSED = "additionalProperties"
 _PARAMS = {
     "types": "value",
@@ -37,7 +37,7 @@ class RustBackend:
     """Compiles schemas with jsonschema-rs, offline."""
 
     def compile(self, schema: Mapping[str, Any]) -> RustCompiled:
-        """The schema, ready for use; raises DocumentError."""
+        """Returns the compiled schema; raises DocumentError."""
         try:
             return RustCompiled(_validator(schema, _LINEAR))
         except jsonschema_rs.ValidationError as error:

@@ -1,8 +1,8 @@
-"""Which branch of an ``anyOf`` or ``oneOf`` was meant: its faults are worth telling, the others' are noise.
+"""Selects the branch of an ``anyOf`` or ``oneOf`` that a value was meant for, and reports only its faults.
 
-First by JSON type, then by tags (``role``, ``type``: properties that accept only listed texts), then the
-branch that got deepest, then the one with the fewest faults. Where several are left, the fault is the choice
-itself.
+The criteria are, in order: the JSON type; the tags (properties such as ``role`` and ``type`` that accept only
+listed texts); the depth of the deepest fault; the number of faults. Where several branches remain, the union itself is the
+fault.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class _Match:
     """How many of the object's names the branch knows."""
 
 
-class Telling:
-    """Turns a backend's tree of faults for one value into the flat list of those worth telling."""
+class UnionFaults:
+    """Reduces a backend's tree of faults for one value to the list that is reported."""
 
     def __init__(self, reader: SchemaReader, value: Any) -> None:
         self._reader = reader

@@ -1,6 +1,6 @@
-"""A value against its schema: every fault worth telling, with its place and a fix.
+"""Validates a value against its schema and reports each fault with its place and a fix.
 
-A valid value costs one call of the backend and one comparison of names; all the wording happens after a refusal.
+A valid value costs one call of the backend and one comparison of names; messages are made for invalid values only.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from kosha_connector_openai.schema.complexity import DEEPEST, Effort, Extract, e
 from kosha_connector_openai.schema.keywords import Path, children, with_children
 from kosha_connector_openai.schema.messages import safe, safe_pointer, to_fault
 from kosha_connector_openai.schema.reader import SchemaReader
-from kosha_connector_openai.schema.unions import CLOSED, LISTED, Telling
+from kosha_connector_openai.schema.unions import CLOSED, LISTED, UnionFaults
 from kosha_connector_openai.text import at, check_value, is_shallow, nearest
 
 _MOST = 100
@@ -30,12 +30,12 @@ _NAMED = 500
 _NOT_JSON = Fault("", "json", "is not a JSON value.")
 _MORE = Fault("", "more", "may have more faults than the ones listed.", "Correct these and check again.")
 _FIRST = {"unknown": 0, "required": 1, "type": 2, "enum": 3, "const": 3}
-"""The order of telling; everything else comes after."""
+"""The order of the report; all other rules follow."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """What is wrong with a value, the most telling first; and what was let through but is worth a look."""
+    """The faults of a value, the most specific first, and warnings about what was accepted."""
 
     faults: tuple[Fault, ...] = ()
     warnings: tuple[Fault, ...] = ()
@@ -134,7 +134,7 @@ class SchemaValidator:
 
 
 def _lacking(value: Any) -> tuple[Fault, ...]:
-    """What JSON lacks in a value, or does not bear: cycles, depth, NaN, torn text, names that are numbers."""
+    """The faults of a value that JSON cannot represent: cycles, depth, NaN, lone surrogates, keys that are not text."""
     try:
         check_value(value)
     except InputError as error:
@@ -147,7 +147,7 @@ def _unknown(path: Path, fix: str) -> Fault:
 
 
 def _in_order(faults: Iterable[Fault], whole: bool) -> tuple[Fault, ...]:
-    """Each fault once, the most telling first, and a word where there may be more."""
+    """Each fault once, the most specific first, and a last one where there may be more."""
     once = {(fault.pointer, fault.rule): fault for fault in faults}
     ordered = sorted(once.values(), key=_order)
     more = bool(ordered) and (not whole or len(ordered) > _MOST)
@@ -161,7 +161,7 @@ def _order(fault: Fault) -> tuple[int, list[tuple[int, str]]]:
 
 @dataclass(frozen=True, slots=True)
 class _Refusal:
-    """The faults in the part of a value that was looked at; no part where the fault cannot be placed."""
+    """The faults of the examined extract of a value; no extract where the fault has no place."""
 
     extract: Extract | None
     leaves: tuple[RawFault, ...] = ()
@@ -184,12 +184,12 @@ class _Check:
         self.is_valid = self._compiled.is_valid
 
     def refusal(self, value: Any) -> _Refusal:
-        """What is wrong with a value that is not valid."""
+        """Returns the faults of an invalid value."""
         part = extract(value, self._limit, self.is_valid)
         if part is None:
             return _Refusal(None)
         raws = list(islice(self._compiled.errors(part.value), _MOST + 1))
-        leaves = Telling(self._reader, part.value).faults(raws)
+        leaves = UnionFaults(self._reader, part.value).faults(raws)
         return _Refusal(part, tuple(leaves), any(map(_refuses_a_name, raws)))
 
     def unknown(self, refusal: _Refusal) -> dict[Path, frozenset[str]]:
@@ -205,18 +205,18 @@ class _Check:
         return found
 
     def faults(self, refusal: _Refusal, without: set[Path]) -> Iterator[Fault]:
-        """The faults in words, but for the missing names in ``without``."""
+        """Yields the faults with their messages, except the missing names in ``without``."""
         if refusal.extract is None:
             yield _LOST
             return
-        for leaf in _telling(refusal.leaves, refusal.extract.value):
+        for leaf in _more_helpful(refusal.leaves, refusal.extract.value):
             part, place = at(refusal.extract.value, leaf.instance_path), refusal.extract.place(leaf.instance_path)
             if leaf.keyword != "required" or (*place, leaf.params["name"]) not in without:
                 yield to_fault(replace(leaf, instance_path=place), part, self._reader)
 
 
-def _telling(leaves: Sequence[RawFault], value: Any) -> Iterator[RawFault]:
-    """Of a wrong type and a value that is not listed, at one place, the one that helps more."""
+def _more_helpful(leaves: Sequence[RawFault], value: Any) -> Iterator[RawFault]:
+    """Where a value has a wrong type and is not listed either, keeps the fault that helps more."""
     listed = {leaf.instance_path for leaf in leaves if leaf.keyword in LISTED}
     typed = {leaf.instance_path for leaf in leaves if leaf.keyword == "type"}
     for leaf in leaves:

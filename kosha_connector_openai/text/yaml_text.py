@@ -81,7 +81,6 @@ class _Builder:
         self._what = what
         self._stack: list[_Open] = []
         self._anchors: dict[str, tuple[Any, int]] = {}
-        self._weight = 0
         self._documents = 0
 
     def take(self, event: yaml.Event) -> None:

@@ -1,4 +1,4 @@
-"""What is offered. In: a manifest and a document; an action's inputs. Out: a Catalog of Actions; checked inputs, or every fault of them."""
+"""Actions. In: a manifest, a document, an action's inputs. Out: a Catalog of Actions; checked inputs, or every fault of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An operation as a workflow author meets it: a title, a group, one flat input schema, an output schema and hints."""
+"""One operation as an action: a title, a group, one flat input schema, an output schema and hints."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _WORDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Hints:
-    """What a builder shows beside an action, and what a host asks about before it runs one."""
+    """Facts about an action that builders show and hosts check before a call."""
 
     paid: bool
     read_only: bool
@@ -95,7 +95,7 @@ class Action:
 
     @property
     def summary(self) -> str:
-        """One line: what one gets."""
+        """One line that says what the action returns."""
         text = self.overlay.summary or self.operation.description or self.operation.summary or self.title
         return text.strip().splitlines()[0]
 

@@ -1,4 +1,4 @@
-"""Parameters that arrive as text, in a URL that another client wrote, checked against the same schemas as values are."""
+"""Checks path and query parameters that arrive as text in a URL against the action's schemas."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two descriptions come in; every difference goes out, each with what it means for senders and for readers."""
+"""Compares two descriptions. In: two Documents. Out: a DiffReport of Changes, each with its verdict for requests or responses."""
 
 from __future__ import annotations
 

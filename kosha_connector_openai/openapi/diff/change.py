@@ -1,8 +1,7 @@
-"""One difference between two descriptions, and the table that says what each kind of difference means.
+"""One difference between two descriptions, and the table that says the verdicts of each kind of difference.
 
-A schema is the set of values that it accepts. A sender is hurt when that set shrinks, a reader when it grows: so most kinds break
-one side only. Fields are the exception that everybody makes: readers are expected to pass over fields that they do not know, and a
-field that is gone hurts whoever filled it in or read it.
+A schema is the set of values that it accepts. A smaller set breaks senders, a larger one breaks readers, so most kinds break one
+side only. Fields are the exception: readers are expected to ignore unknown fields, and a removed field breaks whoever sent or read it.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ Direction = Literal["request", "response"]
 
 
 class Verdict(StrEnum):
-    """What a difference means for a caller of the first description who meets the second; the gravest first."""
+    """The effect of a difference on a caller written for the first description; the gravest first."""
 
     BREAKING = "breaking"
     COMPATIBLE = "compatible"

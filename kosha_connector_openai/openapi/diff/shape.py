@@ -1,6 +1,6 @@
-"""The shape of a schema: its alternatives by JSON type, whatever references, ``allOf`` and unions they are written with.
+"""The shape of a schema: its alternatives by JSON type, independent of the references, ``allOf`` and unions that express them.
 
-``nullable``, type lists, ``anyOf`` with null, inline and referred schemas, one-part ``allOf`` wrappers: all come out the same.
+``nullable``, type lists, ``anyOf`` with null, inline and referred schemas, one-part ``allOf`` wrappers: all have the same shape.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class Shapes:
         return self._referred[name]
 
     def _own(self, schema: Mapping[str, Any]) -> Flat:
-        """What the schema says itself, without composition."""
+        """The schema's own keywords, without composition."""
         own = {keyword: value for keyword, value in schema.items() if keyword not in _NO_FACTS and _is_sound(keyword, value)}
         if schema.get("unevaluatedProperties") is False:
             own["additionalProperties"] = False
@@ -153,7 +153,7 @@ class Shapes:
         return own or EMPTY
 
     def _product(self, some: Iterable[Flat], others: Iterable[Flat], written: Any) -> tuple[Flat, ...]:
-        """Every alternative of one with every one of the other; too many of them stay one rule, compared as a whole."""
+        """The product of two lists of alternatives; above the limit the second stays one rule that is compared as a whole."""
         some, others = tuple(some), tuple(others)
         if len(some) * len(others) > MAX_ALTERNATIVES:
             others = ({"anyOf": written},)
