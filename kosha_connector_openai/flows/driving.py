@@ -32,7 +32,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Step: something that takes long without a call, such as reading a large file; its value comes back, or its error is thrown in."""
+    """Step: a function that takes long without a call, such as reading a large file; its value comes back, or its error is thrown in."""
 
     work: Callable[[], Any]
 
@@ -53,7 +53,7 @@ Steps = Generator[Step, Any, T]
 
 
 def drive(steps: Steps[T], connector: Connector, connection: Connection) -> T:
-    """What the flow returns, its calls made in this thread; those that go together in threads of their own."""
+    """Runs the flow and returns its value. Calls run in this thread; those that go together run in threads of their own."""
     return drive_steps(steps, lambda step: _perform(step, connector, connection), (ConnectorError,))
 
 
@@ -83,7 +83,7 @@ def _together(step: Together, connector: Connector, connection: Connection) -> N
 
 
 async def adrive(steps: Steps[T], connector: Connector, connection: Connection) -> T:
-    """The same on the running event loop; cancelling it stops the flow."""
+    """``drive`` on the running event loop; cancelling it stops the flow."""
     await connector.aread(connection)
     return await adrive_steps(steps, lambda step: _aperform(step, connector, connection), (ConnectorError,))
 

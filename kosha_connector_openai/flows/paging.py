@@ -94,7 +94,7 @@ class Walk:
         self._inputs = {**self._sized(inputs), **inputs}
         self._seen: set[bytes] = set()
         self.cursor: Any = inputs.get(self.form.send) if self.form.send else None
-        """Where to go on from: the cursor of the page that comes next."""
+        """The cursor of the page that comes next."""
         self.pages = 0
         self.items = 0
         self.finished = False
@@ -156,7 +156,7 @@ class Walk:
             self._refuse("The answer says that more follow, but not from where.")
 
     def _turn(self, upcoming: Any, *, empty: bool) -> None:
-        """Takes the cursor of the next page, unless it must not be followed."""
+        """Takes the cursor of the next page, unless that page must not be asked for."""
         options = self._options
         if empty and not self.form.sparse:
             return self._refuse("A page without items says that more follow.")
@@ -174,7 +174,7 @@ class Walk:
         self.finished, self._refusal = False, self._error(message)
 
     def _fault(self, cursor: Any) -> str | None:
-        """What is wrong with a cursor; one that was seen before leads round in circles for ever."""
+        """What is wrong with a cursor; one that was seen before would repeat pages without an end."""
         text = repr(sorted(cursor.items()) if isinstance(cursor, Mapping) else cursor)
         if isinstance(cursor, bool) or not isinstance(cursor, (str, int, Mapping)) or len(text) > _LONGEST_CURSOR:
             return "The cursor of the next page is no short text."
@@ -233,11 +233,11 @@ class Pager:
 
     @property
     def cursor(self) -> Any:
-        """Where to go on from; give it to the action's cursor input."""
+        """The cursor of the page that comes next; give it to the action's cursor input."""
         return self.walk.cursor
 
     def __iter__(self) -> Iterator[Page]:
-        """The pages as they come; raises ConnectorError."""
+        """Yields the pages; raises ConnectorError."""
         walk = self.walk
         while not walk.finished:
             inputs, options = walk.wanted()
@@ -251,7 +251,7 @@ class Pager:
             yield walk.take(await self._connector.arun(walk.action, inputs, self._connection, options))
 
     def items(self) -> Iterator[Any]:
-        """The items of all pages, one after the other; one page is in memory at a time."""
+        """Yields the items of all pages; one page is in memory at a time."""
         for page in self:
             yield from page.items
 
@@ -262,7 +262,7 @@ class Pager:
                 yield item
 
     def collect(self) -> Listing:
-        """All items in memory. Never raises ConnectorError: what came before an error is kept beside it."""
+        """Returns all items. Never raises ConnectorError: the listing holds the error and the items before it."""
         found: list[Any] = []
         try:
             for page in self:

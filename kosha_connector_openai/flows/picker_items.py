@@ -16,7 +16,7 @@ _LABEL: Final = 120
 
 @dataclass(frozen=True, slots=True)
 class PickerItem:
-    """One value on offer. ``known`` is False for what nothing is known of; it is offered last and may well do."""
+    """One value on offer. ``known`` is False for what nothing is known of; it is offered last."""
 
     value: str
     label: str = ""
@@ -70,7 +70,7 @@ def _short(text: str) -> str:
 
 
 def searched(options: Sequence[PickerItem], search: str) -> tuple[PickerItem, ...]:
-    """Those that have every word, the ones whose value begins with them first."""
+    """Returns the options that have every word; those whose value begins with the words come first."""
     words = search.casefold().split()
     found = [o for o in options if all(word in f"{o.value} {o.label} {o.about}".casefold() for word in words)]
     return tuple(sorted(found, key=lambda option: not option.value.casefold().startswith(search.strip().casefold())))

@@ -26,7 +26,7 @@ Source = Literal["live", "kept", "described", "none"]
 _MOST_KEPT: Final = 1_000
 """Lists kept at a time; the oldest goes first."""
 _CALL: Final = CallOptions(timeout=20, attempts=1)
-"""Who looks at a list of options waits; a failure is told at once, and may be asked again."""
+"""A person waits for a list of options, so a failure is told at once; they may ask again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class OptionLists:
         return await adrive(steps, self._connector, connection)  # type: ignore[arg-type]
 
     def forget(self) -> None:
-        """Forgets every list that is kept."""
+        """Removes every list from the cache."""
         with self._lock:
             self._kept.clear()
 
@@ -210,7 +210,7 @@ class OptionLists:
         )
 
     def _serving(self, action: str, options: Sequence[PickerItem]) -> list[PickerItem]:
-        """Without the models that are known for other actions; those that nothing is known of last."""
+        """Returns the options without models that are known for other actions; models that nothing is known of come last."""
         rules = self._connector.models
         if not rules.families(action):
             return list(options)

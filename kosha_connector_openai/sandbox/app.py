@@ -1,4 +1,4 @@
-"""App: a request in, a reply out. The control endpoints, the key, faults and the log of requests."""
+"""App: a request comes in, a reply goes out. It has the control endpoints, the key, faults and the log of requests."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class App:
         self.faults = FaultQueue()
 
     def answer(self, request: Incoming) -> SandboxReply:
-        """The reply to a request; never raises."""
+        """Returns the reply to a request; never raises."""
         if request.path.startswith(_CONTROL):
             return self._named(self._answered(lambda: self._control(request)), 0)
         number = next(self._numbers)
@@ -122,7 +122,7 @@ class App:
             raise RequestFailure("unauthorized", key=masked(given.strip()))
 
     def _call(self, method: str, target: str, body: Any) -> tuple[int, Any]:
-        """One request from within, as a batch makes them."""
+        """Answers one request of a batch."""
         data = json.dumps(body).encode()
         headers = {"authorization": f"Bearer {self._key}", "content-type": "application/json"}
         reply = self.answer(Incoming(method, target, headers, Blob.of(data)))

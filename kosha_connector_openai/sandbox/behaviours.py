@@ -24,7 +24,7 @@ _STATES = ("in_progress", "completed", "failed", "cancelled")
 
 
 class Hub(Protocol):
-    """What behaviours need of the rest."""
+    """The store and the resources, as behaviours use them."""
 
     store: ObjectStore
 

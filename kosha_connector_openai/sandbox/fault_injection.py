@@ -1,4 +1,4 @@
-"""Faults on request: what an upstream, or a network, does wrong."""
+"""Faults on request: wrong replies of an upstream and failures of a network."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class InjectedFault:
         return make(self.value) if make else None
 
     def after(self, reply: SandboxReply) -> SandboxReply:
-        """The reply to an operation that was carried out, spoilt."""
+        """Returns the reply to an operation that was carried out, changed by the fault."""
         spoil = AFTER.get(self.name)
         return spoil(reply, self.value) if spoil else reply
 

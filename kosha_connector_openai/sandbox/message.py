@@ -1,4 +1,4 @@
-"""What passes between the HTTP server and the answers: Incoming and Reply, Blob for bytes that may be large."""
+"""What passes between the HTTP server and the answers: Incoming and SandboxReply, Blob for bytes that may be large."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class SandboxReply:
     content_type: str | None = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
     wire: dict[str, float] = field(default_factory=dict)
-    """What the server does to the bytes: see ``faults``."""
+    """Faults that the server makes while it sends the bytes: see ``fault_injection``."""
 
     def whole(self) -> bytes:
         """The body in one piece."""

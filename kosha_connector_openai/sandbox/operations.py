@@ -37,7 +37,7 @@ class Operations:
         self._resources = Resources(actions, self._answers, behaviour)
 
     def reply(self, match: Match, request: Incoming, number: int, facts: Mapping[str, Any]) -> SandboxReply:
-        """The reply to a checked request; raises Failure."""
+        """Returns the reply to a checked request; raises RequestFailure."""
         action, values = match.action, match.values
         inputs = self._inputs(match, request)
         bound = {**facts, "path": dict(values), "call": self._call}
@@ -61,7 +61,7 @@ class Operations:
         return reply
 
     def drive(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
-        """What a test asks of a collection: its objects' next steps, and objects to add. Raises KeyError, TypeError or Failure."""
+        """What a test asks of a collection: its objects' next steps, and objects to add. Raises KeyError, TypeError or RequestFailure."""
         steps, path = wanted.get("steps"), str(wanted["path"])
         named = None if steps is None else [str(step) for step in steps]
         with self._resources.store.lock:

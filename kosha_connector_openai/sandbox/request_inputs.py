@@ -90,7 +90,7 @@ class Reader:
 
 
 def parts(body: Blob, boundary: str) -> Iterator[tuple[str, str | UploadedFile]]:
-    """The parts of a multipart body (RFC 7578): text fields as text, files as Upload, none copied; raises Unreadable."""
+    """The parts of a multipart body (RFC 7578): text fields as text, files as UploadedFile, none copied; raises Unreadable."""
     mark = b"--" + boundary.encode()
     position = body.find(mark, body.start)
     if not boundary or position < 0:

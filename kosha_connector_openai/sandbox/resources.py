@@ -20,7 +20,7 @@ Rules = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class ResourcePath:
-    """Where an operation stands: its collection's template, the variable of the item if any, and what follows it."""
+    """The path of an operation: its collection's template, the variable of the item if any, and what follows it."""
 
     collection: str
     variable: str = ""
@@ -60,7 +60,7 @@ class Resources(Hub):
         return None
 
     def rules(self, collection: str) -> Rules:
-        """What the behaviour says of a collection."""
+        """Returns the behaviour's rules for a collection."""
         return self._rules.get(collection, {})
 
     def drive(self, collection: str, steps: list[str] | None, count: int) -> int:
@@ -84,7 +84,7 @@ class Resources(Hub):
         return list(self._driven.get(collection) or self.rules(collection).get("steps", ()))
 
     def path(self, collection: str, values: Mapping[str, str]) -> str:
-        """The collection as this caller sees it; objects on the way that are missing raise Failure."""
+        """The collection as this caller sees it; raises RequestFailure where an object on the path is missing."""
         found = ""
         segments = collection.split("/")[1:]
         for index, segment in enumerate(segments):
@@ -98,11 +98,11 @@ class Resources(Hub):
         return found
 
     def kept(self, collection: str, values: Mapping[str, str]) -> Kept:
-        """The objects of a collection."""
+        """Returns the objects of a collection."""
         return self.store.collection(self.path(collection, values), lambda: self._seed(collection))
 
     def item(self, place: ResourcePath, values: Mapping[str, str], answers: Answers | None = None) -> Item:
-        """The object that a path names. One whose id is the variable's own name always exists; others raise Failure."""
+        """The object that a path names. One whose id is the variable's own name always exists; raises RequestFailure for others."""
         kept, name = self.kept(place.collection, values), values[place.variable]
         if name not in kept and name == place.variable:
             reader = self._shapes.get(place.collection) or answers
@@ -139,7 +139,7 @@ class Resources(Hub):
         return shown if answers.fits(shown) else answers.lay(made, shown)
 
     def read(self, place: ResourcePath, item: Item, path: str, scene: Scene) -> dict[str, Any]:
-        """The object after one more step of its life."""
+        """Moves the object one step on and returns it."""
         reached = item.advance(scene.get("now"))
         self._do(self.rules(place.collection).get("reach", {}).get(reached), item, path, scene)
         return self.see(place, item, path, scene)
@@ -150,12 +150,12 @@ class Resources(Hub):
         return item.view()
 
     def change(self, item: Item, answers: Answers, scene: Scene) -> dict[str, Any]:
-        """The object with the request's values."""
+        """Changes the object by the request's values and returns it."""
         item.object = answers.lay(item.object, scene.get("request"))
         return item.view()
 
     def delete(self, place: ResourcePath, answers: Answers, values: Mapping[str, str]) -> Any:
-        """What a deletion answers; None where it has no body."""
+        """Returns the answer to a deletion; None where it has no body."""
         item = self.item(place, values, answers)
         name = values[place.variable]
         self.kept(place.collection, values).pop(name, None)
@@ -163,7 +163,7 @@ class Resources(Hub):
         return answers.lay(answers.base(), echo) if answers.action.output_schema else None
 
     def act(self, place: ResourcePath, item: Item, path: str, scene: Scene) -> dict[str, Any]:
-        """The object after the verb that its path ends with; raises Failure where it has ended."""
+        """The object after the verb that its path ends with; raises RequestFailure where it has ended."""
         rules = self.rules(place.collection)
         verb = rules.get("verbs", {}).get(place.tail, {})
         if item.ended and path.endswith(f"/{place.variable}"):

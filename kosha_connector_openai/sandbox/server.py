@@ -28,7 +28,7 @@ _SAYS_SO = {"x-kosha-sandbox": "1"}
 
 
 class Responder(Protocol):
-    """Whatever answers requests."""
+    """An application that answers requests."""
 
     def answer(self, request: Incoming) -> SandboxReply:
         """The reply to a request; never raises."""
@@ -94,7 +94,7 @@ class _Handler(BaseHTTPRequestHandler):
         raise AttributeError(name)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it
-        """Nothing: the last requests can be read at the control endpoint."""
+        """Writes no log: the last requests can be read at the control endpoint."""
 
     def _serve(self) -> None:
         with self.server.at_work():

@@ -40,7 +40,7 @@ class Item:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing will change any more."""
+        """Whether the life cycle has ended."""
         return self.at >= len(self.steps) - 1
 
     def enter(self, steps: list[str], now: int, *, at: int = 0) -> None:
@@ -49,7 +49,7 @@ class Item:
         self._arrive(now)
 
     def advance(self, now: int) -> str | None:
-        """One step on; the status that was reached, or None where it stays."""
+        """Moves one step on; returns the status that was reached, or None where it stays."""
         if self.ended or self.held:
             return None
         self.at += 1

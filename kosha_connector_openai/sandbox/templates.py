@@ -19,13 +19,13 @@ ABSENT: Any = type("Absent", (), {"__bool__": lambda self: False, "__repr__": la
 
 
 class TemplateFacts(Protocol):
-    """What templates can name."""
+    """The facts that templates can name."""
 
     def get(self, name: str) -> Any:
         """The fact, or ABSENT."""
 
     def also(self, **more: Any) -> TemplateFacts:
-        """The same and some more."""
+        """Returns these facts and ``more``."""
 
 
 def render(template: Any, facts: TemplateFacts) -> Any:

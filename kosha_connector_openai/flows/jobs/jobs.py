@@ -79,7 +79,7 @@ class _Base:
         return (yield from self._fetch(status.check(), None, overwrite=False))
 
     def _alone(self, given: Given) -> AbstractContextManager[None]:
-        """Held while an upload is sent: two processes at once would send its parts twice. A wait for a job disturbs nobody."""
+        """Locks an upload while it is sent, since two processes would send its parts twice. A wait for a job needs no lock."""
         handle = read_handle(given)
         sends = self.store is not None and upload_kind(self.connector, handle.kind) is not None
         return self.store.held(handle) if self.store is not None and sends else nullcontext()
@@ -112,7 +112,7 @@ class Jobs(_Base):
         return self._drive(uploads.start(self._desk, source, inputs, kind))
 
     def status(self, handle: Given) -> Status:
-        """The present state, asked once."""
+        """Asks once for the job's state and returns it."""
         return self._drive(self._ask(handle))
 
     def wait(self, handle: Given, options: WaitOptions = WaitOptions(), *, source: Any = None, fresh: bool = False) -> Status:
@@ -138,15 +138,15 @@ class Jobs(_Base):
     resume = wait
 
     def cancel(self, handle: Given) -> Status:
-        """Cancels the job upstream, and gives its state afterwards; it may still be on its way to its end."""
+        """Cancels the job upstream and returns its state afterwards; the job may not have ended yet."""
         return self._drive(self._cancel(handle))
 
     def events(self, handle: Given, most: int | None = None) -> list[Any]:
-        """What has happened to the job, at most ``most`` events, as the API lists them."""
+        """Returns the job's events as the API lists them, ``most`` at most."""
         return self._drive(steps.events(self._desk, self._handle(handle), most))
 
     def fetch(self, handle: Given | Status, out: Path | None = None, *, overwrite: bool = False) -> JobResult:
-        """What an ended job left; ``out`` is where a file goes."""
+        """Returns the result of an ended job; ``out`` is the path for a file."""
         return self._drive(self._fetch(handle, out, overwrite=overwrite))
 
     def run(self, action: str, inputs: Mapping[str, Any], options: WaitOptions = WaitOptions()) -> JobResult:

@@ -160,7 +160,7 @@ def ask(desk: Desk, handle: Handle) -> Steps[Status]:
 
 
 def events(desk: Desk, handle: Handle, most: int | None) -> Steps[list[Any]]:
-    """What has happened, as the API lists it. Raises InputError where it has no such list."""
+    """Returns the job's events as the API lists them. Raises InputError where the API has no such list."""
     handle = yield from found(desk, handle)
     action = kind_of(desk.connector, handle).events
     if action is None:
@@ -229,7 +229,7 @@ def _passes(error: ConnectorError) -> bool:
 
 
 def _is_new(error: ConnectorError, *, seen: bool) -> bool:
-    """Whether the server may not know the job yet."""
+    """Whether the answer may mean that the server does not know the job yet."""
     return not seen and isinstance(error, ApiError) and error.status == _NOT_FOUND
 
 

@@ -139,7 +139,7 @@ def upload_kind(connector: Connector, name: str) -> UploadKind | None:
 
 
 def read_status(handle: Handle, kind: JobKind, result: Result) -> Status:
-    """What an answer says of a job; a state that the data does not name counts as going on."""
+    """Reads a job's status from an answer; a state that the data does not name counts as running."""
     state = at(result.value, kind.state) if isinstance(result.value, dict) else None
     state = state if isinstance(state, str) else "unknown"
     end, progress = kind.ends.get(state), kind.progress
@@ -161,7 +161,7 @@ def read_status(handle: Handle, kind: JobKind, result: Result) -> Status:
 
 
 class Schedule:
-    """When to ask next: growing pauses with jitter, never earlier than the server asks for."""
+    """The schedule of questions: growing pauses with jitter, never shorter than the server asks for."""
 
     def __init__(self, poll: Poll, hints: tuple[Hint, ...], cap: float, options: WaitOptions) -> None:
         self._poll = poll

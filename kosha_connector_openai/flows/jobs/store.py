@@ -68,13 +68,13 @@ class JobStore:
                 continue
 
     def drop(self, name: str) -> None:
-        """Forgets a handle; the job upstream is not touched."""
+        """Deletes a handle's file; the job upstream stays as it is."""
         self._path(name).unlink(missing_ok=True)
         self._lock(name).unlink(missing_ok=True)
 
     @contextmanager
     def held(self, handle: Handle) -> Iterator[None]:
-        """Keeps other processes from working on the same job meanwhile; the system lets go when a process dies.
+        """Keeps other processes from working on the same job meanwhile; the system frees the lock when a process ends.
 
         Raises JobPendingError where another one holds it. Where the system has no such locks nothing is kept.
         """

@@ -72,7 +72,7 @@ def send(desk: Desk, handle: Handle, kind: UploadKind, source: Any, options: Wai
 
 @dataclass
 class _Sending:
-    """The parts on their way; the handle is kept after each of them."""
+    """Sends the parts; stores the handle after each of them."""
 
     desk: Desk
     handle: Handle
@@ -172,7 +172,7 @@ def _look_up(desk: Desk, handle: Handle, kind: UploadKind) -> Steps[Result]:
 
 
 def cancel(desk: Desk, handle: Handle, kind: UploadKind) -> Steps[Status]:
-    """Gives the upload up; its parts are thrown away upstream."""
+    """Cancels the upload; the upstream deletes its parts."""
     if kind.cancel is None:
         raise InputError("The API has no way to cancel this kind of upload.")
     result: Result = yield Run(kind.cancel, desk.known(kind.cancel, handle.ids))
@@ -182,7 +182,7 @@ def cancel(desk: Desk, handle: Handle, kind: UploadKind) -> Steps[Status]:
 
 
 def seen(handle: Handle) -> Status:
-    """What the handle itself says: an upload cannot be asked for."""
+    """Returns the status that the handle itself holds: no action tells an upload's state."""
     if handle.phase == "ended":
         return _done(handle)
     source = handle.source
@@ -285,7 +285,7 @@ class _Piece:
 
 
 def _skipped(reader: BinaryIO, start: int) -> Iterator[bytes]:
-    """Goes to a place: at once where the reader can, else by reading up to it."""
+    """Moves the reader to a position: by ``seek`` where it has one, else by reading up to it."""
     if hasattr(reader, "seek"):
         reader.seek(start)
         return

@@ -100,7 +100,7 @@ class _Forward(io.RawIOBase):
         return self._reader.read(size)
 
     def tell(self) -> int:
-        """Nothing can be sought here."""
+        """Raises OSError: the reader only goes forward."""
         raise OSError
 
 

@@ -91,7 +91,7 @@ def _as_json(value: Any, pointer: str) -> str:
 
 
 def one_call(task: TaskRun) -> Plan:
-    """One call, and what its answer says."""
+    """Makes one call and reads its answer."""
     result = yield from task.call()
     found = ending(result, needs_text=task.rules.value is None or task.rules.answer is not None)
     text = result.text
@@ -121,7 +121,7 @@ def _structured(task: TaskRun, text: str) -> tuple[Any, Ending]:
 
 
 def by_pieces(task: TaskRun) -> Plan:
-    """A sound, whole or in pieces, and one transcript."""
+    """Transcribes a sound, whole or in pieces, into one transcript."""
     split = task.rules.split
     assert split is not None
     pointer = f"/{escape(split.input)}"
@@ -175,7 +175,7 @@ def _piece(task: TaskRun, found: Transcript, file: Any, start: float, length: fl
 
 
 def by_likeness(task: TaskRun) -> Plan:
-    """Vectors of the query and the texts, in batches, and the texts that are most alike."""
+    """Asks for vectors of the query and the texts in batches; the result is the texts that are most alike."""
     rules = task.rules.rank
     assert rules is not None
     texts: list[str] = task.values[rules.texts]

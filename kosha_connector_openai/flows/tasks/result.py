@@ -85,12 +85,12 @@ class Tally:
         self._result = TaskResult(task, None)
 
     def warn(self, warnings: tuple[Fault, ...]) -> None:
-        """Notes what was let through."""
+        """Adds warnings."""
         self._result.warnings += warnings
 
     @property
     def calls(self) -> int:
-        """How many calls there were."""
+        """The number of calls so far."""
         return self._result.calls
 
     def add(self, result: Result) -> None:

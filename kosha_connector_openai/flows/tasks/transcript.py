@@ -13,7 +13,7 @@ from kosha_connector_openai.text import at
 
 @dataclass
 class Transcript:
-    """What was heard so far. Seconds."""
+    """The transcript so far; times in seconds."""
 
     texts: list[str] = field(default_factory=list)
     segments: list[dict[str, Any]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Jobs that have ended, found by asking: each is told once, as the event that a webhook would have been."""
+"""Finds jobs that have ended by listing them; each becomes one event, equal to the webhook's."""
 
 from __future__ import annotations
 

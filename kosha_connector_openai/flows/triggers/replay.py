@@ -16,10 +16,10 @@ class ReplayGuard(Protocol):
     """Remembers deliveries. A shared store does ``take`` in one atomic step, such as a SET with NX and an expiry."""
 
     def take(self, key: str, now: float) -> bool:
-        """True where the key is new, and it is not afterwards; False where it was taken before."""
+        """Takes a key; returns True where it is new, False where it was taken before."""
 
     def forget(self, key: str) -> None:
-        """Makes a key new again: the delivery was not dealt with, and may come once more."""
+        """Removes a key: the delivery was not handled and may be taken again."""
 
 
 class MemoryGuard:

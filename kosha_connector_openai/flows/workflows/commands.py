@@ -14,7 +14,7 @@ from kosha_connector_openai.flows.workflows.result import StepRecord
 
 @dataclass(frozen=True, slots=True)
 class RunLimits:
-    """What ends a run that goes on for too long: steps in all, seconds in all, workflows inside workflows, seconds of one pause."""
+    """The limits of one run: steps in all, seconds in all, workflows inside workflows, seconds of one pause."""
 
     steps: int = 1_000
     seconds: float = 3_600
@@ -24,7 +24,7 @@ class RunLimits:
 
 @dataclass(frozen=True, slots=True)
 class StepCall:
-    """Do this step with these inputs. ``once`` sends it once only: the document says itself when it is tried again."""
+    """Command: run this step with these inputs. ``once``: one attempt only, since the document says itself when to retry."""
 
     step: Step
     inputs: Mapping[str, Any] = field(repr=False)
@@ -34,7 +34,7 @@ class StepCall:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A step begins; for whoever watches."""
+    """Note: a step begins."""
 
     workflow: str
     step: Step

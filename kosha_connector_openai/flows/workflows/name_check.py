@@ -27,7 +27,7 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class NameScope:
-    """Where an expression stands: in which workflow, in which kind of step, and whether a reply is there already."""
+    """The names that an expression may use: by its workflow, its kind of step, and whether a reply is there already."""
 
     workflows: Mapping[str, Signature]
     sources: frozenset[str]
@@ -43,7 +43,7 @@ class NameScope:
     replied: bool = False
 
     def at(self, **changes: Any) -> NameScope:
-        """The same place, but for this."""
+        """Returns the scope with some values changed."""
         return replace(self, **changes)
 
     def read(self, text: str) -> Expression:

@@ -35,7 +35,7 @@ class StepRecord:
     then: str = "next"
 
     def to_dict(self) -> dict[str, Any]:
-        """The record as JSON-ready values, without what says nothing."""
+        """The record as JSON-ready values, without empty values."""
         values = {name: value for name, value in asdict(self).items() if value is not None}
         return values | {"duration": round(self.duration, 6)}
 

@@ -13,7 +13,7 @@ from kosha_connector_openai.flows.workflows.model import Step, StepParameter, Wo
 
 @dataclass(slots=True)
 class StepReply:
-    """What came of one step. ``status`` is None where no reply came or there is none; ``error`` is what the call raised."""
+    """The outcome of one step. ``status`` is None where no reply came or there is none; ``error`` is what the call raised."""
 
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """Where step calls are made."""
+    """The connector and the connection that steps run on."""
 
     connector: Connector
     connection: Connection
