@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from kosha_connector_openai.core import CallOptions, Calls, Catalogs, Record, SyncExecutor, SyncStream, log, make_request
+from kosha_connector_openai.core import CallOptions, Catalogs, Record, Runtime, SyncExecutor, SyncStream, log, make_request
 from kosha_connector_openai.core.actions import Action, Catalog
 from kosha_connector_openai.core.connection import (
     Connection,
@@ -32,7 +32,7 @@ from kosha_connector_openai.secrets import SecretStore, SecretStores
 from kosha_connector_openai.secrets.stores import default_stores
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.core import AsyncStream, Relay
+    from kosha_connector_openai.core import AsyncStream, Passthrough
     from kosha_connector_openai.core.request import RawInputs
 
 RecordSink = Callable[[Record], None]
@@ -47,13 +47,13 @@ class Connector(Rooms):
         self.folder = folder
         self.manifest = read_folder(folder)
         self._stores = SecretStores(default_stores(self._secret_names()) if stores is None else stores)
-        self._calls = Calls(self.manifest, self._stores, record)
+        self._runtime = Runtime(self.manifest, self._stores, record)
         self._parts: dict[str, Part] = {}
         self._catalogs = Catalogs(folder, self.manifest, self._fetch, self._overlaid)
 
     def with_stores(self, stores: Iterable[SecretStore]) -> Connector:
         """A connector over the same folder and the descriptions read so far, with other secret stores; to be closed like any."""
-        other = Connector(self.folder, stores=stores, record=self._calls.record)
+        other = Connector(self.folder, stores=stores, record=self._runtime.record)
         other._catalogs = self._catalogs
         return other
 
@@ -63,7 +63,7 @@ class Connector(Rooms):
     def _fetch(self, url: str, options: Options) -> bytes:
         from kosha_connector_openai.core.transport import fetch_document
 
-        return fetch_document(self._calls.clients, url, options)
+        return fetch_document(self._runtime.clients, url, options)
 
     def _secret_names(self) -> list[str]:
         return [name for entry in self.manifest.connection.fields if entry.secret for name in entry.env]
@@ -173,7 +173,7 @@ class Connector(Rooms):
         credential = connection.credential(chosen.operation.security)
         absolute = url(connection.server, request)
         hidden = [] if credential is None else masked(credential, facts(request, absolute))
-        headers = (*self._calls.clients.headers(request, connection), *hidden)
+        headers = (*self._runtime.clients.headers(request, connection), *hidden)
         return Preview(request.method, absolute, headers, request)
 
     def run(self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions = CallOptions()) -> Result:
@@ -189,11 +189,11 @@ class Connector(Rooms):
         self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions = CallOptions()
     ) -> Iterator[SyncStream]:
         """One call whose events can be read as they arrive; leaving the block closes the upstream connection."""
-        call, resolver = self._calls.make(self.catalog_of(connection)[action], inputs, connection, options)
+        call, resolver = self._runtime.make(self.catalog_of(connection)[action], inputs, connection, options)
         stream: SyncStream | None = None
         error: ConnectorError | None = None
         try:
-            executor = SyncExecutor(call, self._calls.clients, resolver)
+            executor = SyncExecutor(call, self._runtime.clients, resolver)
             stream = SyncStream(executor, executor.start())
             with stream:
                 yield stream
@@ -202,7 +202,7 @@ class Connector(Rooms):
             error = raised
             raise
         finally:
-            self._calls.note(call, stream.result if stream else None, error)
+            self._runtime.note(call, stream.result if stream else None, error)
 
     async def arun(self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions = CallOptions()) -> Result:
         """``run`` for asyncio; cancelling it closes the upstream connection."""
@@ -225,11 +225,11 @@ class Connector(Rooms):
         from kosha_connector_openai.core import AsyncExecutor, AsyncStream
 
         await self.aread(connection)
-        call, resolver = self._calls.make(self.catalog_of(connection)[action], inputs, connection, options)
+        call, resolver = self._runtime.make(self.catalog_of(connection)[action], inputs, connection, options)
         stream: AsyncStream | None = None
         error: ConnectorError | None = None
         try:
-            executor = AsyncExecutor(call, self._calls.clients, resolver)
+            executor = AsyncExecutor(call, self._runtime.clients, resolver)
             stream = AsyncStream(executor, await executor.start())
             async with stream:
                 yield stream
@@ -238,17 +238,17 @@ class Connector(Rooms):
             error = raised
             raise
         finally:
-            self._calls.note(call, stream.result if stream else None, error)
+            self._runtime.note(call, stream.result if stream else None, error)
 
-    async def relay(self, action: str, raw: RawInputs, connection: Connection, options: CallOptions = CallOptions()) -> Relay:
+    async def relay(self, action: str, raw: RawInputs, connection: Connection, options: CallOptions = CallOptions()) -> Passthrough:
         """The reply, its body unread, to a request that another client wrote; it is sent once unless ``options`` name more attempts.
 
         ``async with`` what comes back. Raises ConnectorError; inputs are checked for their place alone.
         """
-        from kosha_connector_openai.core import Relay
+        from kosha_connector_openai.core import Passthrough
 
-        call, resolver = self._calls.make_raw(self.catalog_of(connection)[action], raw, connection, options)
-        return await Relay(call, self._calls.clients, resolver, self._calls.note_relay).open()
+        call, resolver = self._runtime.make_raw(self.catalog_of(connection)[action], raw, connection, options)
+        return await Passthrough(call, self._runtime.clients, resolver, self._runtime.note_relay).open()
 
     def test(self, connection: Connection) -> str:
         """Says in a sentence that the connection works; raises ConnectorError, its hint fitted to the connection form."""
@@ -264,11 +264,11 @@ class Connector(Rooms):
 
     def close(self) -> None:
         """Closes the connections of threads and forgets cached secrets."""
-        self._calls.close()
+        self._runtime.close()
 
     async def aclose(self) -> None:
         """The same, and those of the running event loop."""
-        await self._calls.aclose()
+        await self._runtime.aclose()
 
 
 __all__ = ["Action", "CallOptions", "Connection", "Connector", "Options", "Preview", "Result"]

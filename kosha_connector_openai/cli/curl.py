@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from kosha_connector_openai import Preview
 from kosha_connector_openai.core.connection import Credential
-from kosha_connector_openai.core.request import FileBody, FileInput, MultipartBody, Part
+from kosha_connector_openai.core.request import FileBody, FileInput, FormPart, MultipartBody
 
 MASK: Final = "********"
 _EXPRESSIONS: Final[Mapping[str, str]] = {"env": "${}", "file": "$(cat {})"}
@@ -59,7 +59,7 @@ def _body(preview: Preview, inputs: Mapping[str, Any]) -> Iterator[str]:
         yield f"--data-raw {shlex.quote(preview.body().decode('utf-8', 'replace'))}"
 
 
-def _part(part: Part, given: Iterator[Any]) -> str:
+def _part(part: FormPart, given: Iterator[Any]) -> str:
     """One field; ``given`` are the inputs of its name that are still to be written."""
     if isinstance(part.value, FileInput):
         file = f"{part.name}=@{_quoted(_path(part.value, next(given, None)))}"

@@ -20,7 +20,7 @@ from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.spending import Spending
 from kosha_connector_openai.cli.terminal import clean, is_terminal, note, one_line, say_json, to_json
 from kosha_connector_openai.core.actions import Action
-from kosha_connector_openai.core.request import FileBody, MultipartBody, Part, check_inputs
+from kosha_connector_openai.core.request import FileBody, FormPart, MultipartBody, check_inputs
 from kosha_connector_openai.errors import Fault
 from kosha_connector_openai.text import decode
 
@@ -215,7 +215,7 @@ def _body(preview: Preview) -> Any:
     return decode(content) if (body.content_type or "").endswith("json") else content.decode("utf-8", "replace")
 
 
-def _part(part: Part) -> dict[str, Any]:
+def _part(part: FormPart) -> dict[str, Any]:
     if isinstance(part.value, bytes):
         value = {"name": part.name, "value": part.value.decode("utf-8", "replace")}
         return value | ({"content_type": part.content_type} if part.content_type else {})

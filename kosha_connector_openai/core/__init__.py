@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from kosha_connector_openai.core.drive import drive_steps as drive_steps
     from kosha_connector_openai.core.executor import SyncExecutor as SyncExecutor
     from kosha_connector_openai.core.executor import SyncStream as SyncStream
-    from kosha_connector_openai.core.passthrough import Relay as Relay
+    from kosha_connector_openai.core.passthrough import Passthrough as Passthrough
     from kosha_connector_openai.core.record import Record as Record
     from kosha_connector_openai.core.record import log as log
-    from kosha_connector_openai.core.runtime import Calls as Calls
+    from kosha_connector_openai.core.runtime import Runtime as Runtime
 else:
     __getattr__, __all__ = face(
         __name__,
@@ -30,9 +30,9 @@ else:
             "catalog_cache": "Catalogs",
             "drive": "adrive_steps drive_steps",
             "executor": "SyncExecutor SyncStream",
-            "passthrough": "Relay",
+            "passthrough": "Passthrough",
             "record": "Record log",
-            "runtime": "Calls",
+            "runtime": "Runtime",
         },
     )
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from kosha_connector_openai.core.call import Call, Head
 from kosha_connector_openai.core.drive import adrive_steps
-from kosha_connector_openai.core.executor import THROWN, Body, Executor, bare
+from kosha_connector_openai.core.executor import THROWN, BodyBuffer, Executor, bare
 from kosha_connector_openai.core.plan import LiveStream, Open, Read, Step, Wait, plan, stream_error
 from kosha_connector_openai.core.result import Event, Result
 from kosha_connector_openai.core.transport import Clients
@@ -77,7 +77,7 @@ class AsyncExecutor(Executor):
         return self._head
 
     async def _read(self, step: Read) -> bytes:
-        body = Body(step, self._head)
+        body = BodyBuffer(step, self._head)
         try:
             async for chunk in self._chunks(self._call.connection.timeouts.read):
                 body.add(chunk)

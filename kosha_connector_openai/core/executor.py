@@ -28,7 +28,7 @@ THROWN: Final = (WireError, ConnectorError)
 """The errors that a plan handles."""
 
 
-class Body:
+class BodyBuffer:
     """Collects a reply body under a limit, in memory or in a sink."""
 
     def __init__(self, step: Read, head: Head) -> None:
@@ -142,7 +142,7 @@ class SyncExecutor(Executor):
         return None
 
     def _read(self, step: Read) -> bytes:
-        body = Body(step, self._head)
+        body = BodyBuffer(step, self._head)
         try:
             assert self._reply is not None
             for chunk in self._reply.chunks(self._call.connection.timeouts.read, self._call.deadline):

@@ -12,27 +12,27 @@ from kosha_connector_openai.core.call import Call, Head
 from kosha_connector_openai.core.drive import adrive_steps
 from kosha_connector_openai.core.executor import THROWN, bare
 from kosha_connector_openai.core.plan import Open, Step, Wait, passthrough_plan, transport_error
-from kosha_connector_openai.core.redaction import Mask
-from kosha_connector_openai.core.transport import Clients, Patience
+from kosha_connector_openai.core.redaction import StreamRedactor
+from kosha_connector_openai.core.transport import Clients, IdleTimer
 from kosha_connector_openai.errors import ConnectorError, OutcomeUnknownError, ReplyTooLargeError
 from kosha_connector_openai.http import AsyncReply, WireError
 from kosha_connector_openai.secrets import Secret, SecretResolver
 from kosha_connector_openai.text import essence
 
 
-class Relay:
+class Passthrough:
     """One request passed on. ``status`` and ``headers`` (names in lower case, without secrets) are set once it is open.
 
     Closing it, or cancelling the task that reads it, closes the upstream connection at once.
     """
 
-    def __init__(self, call: Call, clients: Clients, resolver: SecretResolver, note: Callable[[Relay], None]) -> None:
+    def __init__(self, call: Call, clients: Clients, resolver: SecretResolver, note: Callable[[Passthrough], None]) -> None:
         self._call = call
         self._clients = clients
         self._resolver = resolver
-        self._note: Callable[[Relay], None] | None = note
+        self._note: Callable[[Passthrough], None] | None = note
         self._reply: AsyncReply | None = None
-        self._patience = Patience()
+        self._timer = IdleTimer()
         self._secrets: tuple[bytes, ...] = ()
         call.secrets, call.refresh = resolver.used, resolver.refresh
         timeouts = call.connection.timeouts
@@ -91,7 +91,7 @@ class Relay:
         call = self._call
         sending = self._clients.open_async(call.request, call.connection, call.credential, self._resolver, call.deadline)
         try:
-            self._reply = reply = await self._patience.wait(sending, call.deadline)
+            self._reply = reply = await self._timer.wait(sending, call.deadline)
         except TimeoutError:
             raise WireError("read", "deadline") from None
         self._secrets = tuple(_echoes(call.secrets))
@@ -106,23 +106,23 @@ class Relay:
         assert reply is not None
         timeouts, limits = call.connection.timeouts, call.connection.limits
         idle, most = (timeouts.stream_idle, limits.stream) if self.streams else (timeouts.read, limits.download)
-        source, patience, mask, clock = reply.chunks(), self._patience, Mask(self._secrets), time.monotonic
+        source, timer, redactor, clock = reply.chunks(), self._timer, StreamRedactor(self._secrets), time.monotonic
         try:
             while True:
-                patience.begin(min(clock() + idle, call.deadline))
+                timer.begin(min(clock() + idle, call.deadline))
                 chunk = await anext(source, b"")
-                patience.end()
+                timer.end()
                 if not chunk:
                     break
                 self.received += len(chunk)
                 if self.received > most:
                     raise ReplyTooLargeError(f"The reply is larger than {most} bytes.", status=self.status, request_id=self.request_id)
-                shown = mask.feed(chunk)
+                shown = redactor.feed(chunk)
                 if shown:
                     yield shown
         except asyncio.CancelledError:
-            patience.end()
-            if not patience.is_over():
+            timer.end()
+            if not timer.is_over():
                 raise
             error: ConnectorError = _late(call)
         except WireError as fault:
@@ -130,18 +130,18 @@ class Relay:
         except ConnectorError as raised:
             error = raised
         else:
-            if rest := mask.rest():
+            if rest := redactor.rest():
                 yield rest
             self.outcome = "ok" if self.status < 400 else "api"  # noqa: PLR2004
             return
         finally:
-            patience.end()
+            timer.end()
         self.outcome = error.code
         raise bare(error)
 
     async def close(self) -> None:
         """Gives the upstream connection back, or closes it where the reply was not read to its end; writes the record, once."""
-        self._patience.close()
+        self._timer.close()
         await self._drop()
         note, self._note = self._note, None
         if note is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
-class Mask:
+class StreamRedactor:
     """Fed with the pieces of one reply; gives as many bytes back as it got, some of them a little later."""
 
     __slots__ = ("_held", "_words")

@@ -1,4 +1,4 @@
-"""Calls: what a connector keeps between its calls (sockets, secrets, retry budgets), how one is made ready, and how it is noted."""
+"""What a connector keeps between its calls (sockets, secrets, retry budgets), how one is made ready, and how it is noted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from kosha_connector_openai.secrets import SecretCache, SecretContext, SecretRes
 
 if TYPE_CHECKING:
     from kosha_connector_openai.core.connection import Grant
-    from kosha_connector_openai.core.passthrough import Relay
+    from kosha_connector_openai.core.passthrough import Passthrough
     from kosha_connector_openai.core.request import RawInputs
 
 _WORDS: Final = {"complete": "ok", "pending": "ok"}
@@ -27,7 +27,7 @@ _WORDS: Final = {"complete": "ok", "pending": "ok"}
 Ready = tuple[Call, SecretResolver]
 
 
-class Calls:
+class Runtime:
     """The calls of one connector. Safe to share between threads and event loops."""
 
     def __init__(self, manifest: Manifest, stores: SecretStores, record: Callable[[Record], None]) -> None:
@@ -60,7 +60,7 @@ class Calls:
         outcome = error.code if error else "incomplete" if result is None else _WORDS.get(result.outcome, result.outcome)
         self._write(call, outcome, getattr(source, "status", None), getattr(source, "request_id", None))
 
-    def note_relay(self, relay: Relay) -> None:
+    def note_relay(self, relay: Passthrough) -> None:
         """Writes the record of a request that was passed on."""
         self._write(relay.call, relay.outcome, relay.status or None, relay.request_id)
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from kosha_connector_openai._face import face
 
 if TYPE_CHECKING:
+    from kosha_connector_openai.secrets.cache import SecretCache as SecretCache
     from kosha_connector_openai.secrets.resolver import SecretResolver as SecretResolver
     from kosha_connector_openai.secrets.secret import Secret as Secret
     from kosha_connector_openai.secrets.secret import SecretReference as SecretReference
     from kosha_connector_openai.secrets.secret import check_secret as check_secret
-    from kosha_connector_openai.secrets.store import SecretCache as SecretCache
     from kosha_connector_openai.secrets.store import SecretContext as SecretContext
     from kosha_connector_openai.secrets.store import SecretStore as SecretStore
     from kosha_connector_openai.secrets.store import SecretStores as SecretStores
@@ -19,8 +19,9 @@ else:
     __getattr__, __all__ = face(
         __name__,
         {
+            "cache": "SecretCache",
             "resolver": "SecretResolver",
             "secret": "Secret SecretReference check_secret",
-            "store": "SecretCache SecretContext SecretStore SecretStores",
+            "store": "SecretContext SecretStore SecretStores",
         },
     )

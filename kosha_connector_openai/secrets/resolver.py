@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from kosha_connector_openai.secrets.cache import SecretCache, cache_key
 from kosha_connector_openai.secrets.secret import Secret, SecretReference
-from kosha_connector_openai.secrets.store import SecretCache, SecretContext, SecretStores, cache_key
+from kosha_connector_openai.secrets.store import SecretContext, SecretStores
 
 
 class SecretResolver:

@@ -5,19 +5,14 @@ from __future__ import annotations
 import base64
 import hmac
 import json
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import blake2b
 from itertools import pairwise
 from typing import Any, Final, NamedTuple, NoReturn, Self, final
 from urllib.parse import quote, quote_plus
 
 from kosha_connector_openai.errors import SecretRefusedError
-
-# Drawn once, so that a fingerprint tells equal secrets from others here and is worth nothing to anyone else.
-_PROCESS_KEY: Final = os.urandom(32)
 
 
 @final
@@ -63,13 +58,6 @@ class Secret:
     def expires(self) -> float | None:
         """The second of ``time.time`` at which it ends, as its store says; None where the store sets no end."""
         return self.__expires
-
-    @property
-    def fingerprint(self) -> str:
-        """16 hexadecimal digits, equal for equal secrets in this process only (keyed, RFC 7693)."""
-        # A forked child shares the key; its process number keeps its fingerprints apart.
-        salt = os.getpid().to_bytes(8, "big")
-        return blake2b(_bytes(self.__value), digest_size=8, key=_PROCESS_KEY, salt=salt).hexdigest()
 
     def echoes(self) -> tuple[str, ...]:
         """The forms in which an upstream could send it back, the longest first; none for one too short to be told from other text."""

@@ -31,9 +31,10 @@ import pytest
 
 from kosha_connector_openai import Connector, open_connector
 from kosha_connector_openai.errors import SecretMissingError, SecretRefusedError, SecretStoreError
+from kosha_connector_openai.secrets.cache import SecretCache
 from kosha_connector_openai.secrets.resolver import SecretResolver
 from kosha_connector_openai.secrets.secret import Secret, SecretReference
-from kosha_connector_openai.secrets.store import SecretCache, SecretContext, SecretStores
+from kosha_connector_openai.secrets.store import SecretContext, SecretStores
 from kosha_connector_openai.secrets.stores.chain import ChainStore
 from kosha_connector_openai.secrets.stores.environment import EnvironmentStore
 from kosha_connector_openai.secrets.stores.file import FileStore

@@ -14,8 +14,9 @@ from kosha_connector_openai import Connection, Connector, Secret
 from kosha_connector_openai.core.record import Record
 from kosha_connector_openai.errors import ConnectorError
 from kosha_connector_openai.plugin import folder
+from kosha_connector_openai.secrets.cache import SecretCache
 from kosha_connector_openai.secrets.secret import SecretReference
-from kosha_connector_openai.secrets.store import SecretCache, SecretContext
+from kosha_connector_openai.secrets.store import SecretContext
 from kosha_connector_openai.secrets.stores.scoped import Scoped
 from tests.recorder import Received, Recorder, reply
 
@@ -77,7 +78,7 @@ def test_no_call_carries_the_key_of_another_tenant(calls: int, request: pytest.F
 
     stores = [Scoped(Rotating(), {tenant: ["shared/key"] for tenant in TENANTS})]
     with Upstream() as upstream, Connector(folder(), stores=stores, record=keep) as connector:
-        connector._calls._cache = SecretCache(ttl=0.02, negative_ttl=0.001)
+        connector._runtime._cache = SecretCache(ttl=0.02, negative_ttl=0.001)
 
         def connect(tenant: str) -> Connection:
             values = {"server_url": upstream.url, "api_key": REFERENCE}

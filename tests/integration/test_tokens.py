@@ -92,7 +92,7 @@ def test_many_callers_cause_one_request_for_a_token(asynchronous: bool) -> None:
         with ThreadPoolExecutor(50) as pool:
             list(pool.map(lambda _: connector.run("listModels", {}, connection), range(200)))
         assert source.made == 1
-        connector._calls._cache.clear()
+        connector._runtime._cache.clear()
 
         async def crowd() -> None:
             try:

@@ -1,4 +1,4 @@
-"""A signature of the request in place of a secret (Duo's scheme): the secret key itself is never sent."""
+"""A signature of the request in place of a secret (HMAC-SHA-512, as the password of Basic): the secret key itself is never sent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from kosha_connector_openai.text import essence
 _KEY: Final = re.compile(r"[!-9;-~]{1,200}")
 _FORM: Final = "application/x-www-form-urlencoded"
 _NO_HEADERS: Final = hashlib.sha512(b"").hexdigest()
-"""The hash that stands for the request's own ``X-Duo`` headers: there are none."""
+"""The hash that stands for further headers in the signature: there are none."""
 
 
 class Hmac(AuthScheme):

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from kosha_connector_openai.core.request.files import read_file_input as read_file_input
     from kosha_connector_openai.core.request.media_types import BytesBody as BytesBody
     from kosha_connector_openai.core.request.media_types import FileBody as FileBody
+    from kosha_connector_openai.core.request.multipart import FormPart as FormPart
     from kosha_connector_openai.core.request.multipart import MultipartBody as MultipartBody
-    from kosha_connector_openai.core.request.multipart import Part as Part
     from kosha_connector_openai.core.request.parameters import check_segment as check_segment
     from kosha_connector_openai.core.request.raw import RawInputs as RawInputs
     from kosha_connector_openai.core.request.raw import StreamBody as StreamBody
@@ -30,7 +30,7 @@ else:
         {
             "files": "FileInput FilePolicy read_file_input",
             "media_types": "BytesBody FileBody",
-            "multipart": "MultipartBody Part",
+            "multipart": "MultipartBody FormPart",
             "parameters": "check_segment",
             "raw": "RawInputs StreamBody raw_request",
             "request": "Preview Request build_request check_inputs",

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 
 from kosha_connector_openai.core.request.file_names import OCTETS
 from kosha_connector_openai.core.request.files import FileInput, FilePolicy, is_file_value, read_file_input
-from kosha_connector_openai.core.request.multipart import MultipartBody, Part
+from kosha_connector_openai.core.request.multipart import FormPart, MultipartBody
 from kosha_connector_openai.core.request.parameters import write_query
 from kosha_connector_openai.core.request.value_text import field_name, flatten, scalar_text
 from kosha_connector_openai.errors import Fault, InputError
@@ -213,34 +213,34 @@ def _form_pairs(name: str, value: Any, encoding: Encoding) -> str:
 
 def _write_multipart(value: Any, media_type: MediaType, policy: FilePolicy, is_file: IsFile) -> Body:
     """RFC 7578; None is left out, arrays repeat ``name[]``, objects are ``name[key]`` or declared JSON."""
-    parts: list[Part] = []
+    parts: list[FormPart] = []
     for name, item in _fields(value).items():
         encoding = media_type.encoding.get(name, Encoding())
         parts += _parts(name, item, encoding, policy, files=is_file(name))
     return MultipartBody(parts)
 
 
-def _parts(name: str, value: Any, encoding: Encoding, policy: FilePolicy, *, files: bool) -> Iterator[Part]:
+def _parts(name: str, value: Any, encoding: Encoding, policy: FilePolicy, *, files: bool) -> Iterator[FormPart]:
     pointer = f"/{escape(name)}"
     if value is None:
         return
     if _is_json(essence(encoding.content_type or "")):
-        yield Part(name, encode(value), content_type=encoding.content_type)
+        yield FormPart(name, encode(value), content_type=encoding.content_type)
     elif files and isinstance(value, list):
         key = name if name.endswith("[]") else f"{name}[]"
         for index, item in enumerate(value):
-            yield Part(key, read_file_input(item, f"{pointer}/{index}", policy))
+            yield FormPart(key, read_file_input(item, f"{pointer}/{index}", policy))
     elif files or is_file_value(value):
-        yield Part(name, read_file_input(value, pointer, policy))
+        yield FormPart(name, read_file_input(value, pointer, policy))
     else:
         for key, leaf, where in flatten(name, value, pointer):
             yield _leaf_part(key, leaf, where, encoding, policy)
 
 
-def _leaf_part(name: str, value: Any, pointer: str, encoding: Encoding, policy: FilePolicy) -> Part:
+def _leaf_part(name: str, value: Any, pointer: str, encoding: Encoding, policy: FilePolicy) -> FormPart:
     if is_file_value(value):
-        return Part(name, read_file_input(value, pointer, policy))
-    return Part(name, scalar_text(value, pointer).encode(), content_type=encoding.content_type)
+        return FormPart(name, read_file_input(value, pointer, policy))
+    return FormPart(name, scalar_text(value, pointer).encode(), content_type=encoding.content_type)
 
 
 WRITERS: Final[Mapping[str, Writer]] = {

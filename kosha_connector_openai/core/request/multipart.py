@@ -14,7 +14,7 @@ _ESCAPES: Final = {ord(char): f"%{ord(char):02X}" for char in '"\\\x7f' + bytes(
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class FormPart:
     """One field. A file's own name and content type are used where none are given here."""
 
     name: str
@@ -48,7 +48,7 @@ def _boundary() -> str:
 class MultipartBody:
     """The parts in their order. ``boundary`` is random; tests may give one."""
 
-    parts: Sequence[Part]
+    parts: Sequence[FormPart]
     boundary: str = field(default_factory=_boundary)
 
     @property
@@ -82,7 +82,7 @@ class MultipartBody:
             yield b"\r\n"
         yield self._end()
 
-    def _start(self, part: Part) -> bytes:
+    def _start(self, part: FormPart) -> bytes:
         return f"--{self.boundary}\r\n".encode() + part.head()
 
     def _end(self) -> bytes:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.core.transport.client import tls_of as tls_of
     from kosha_connector_openai.core.transport.client import url as url
     from kosha_connector_openai.core.transport.fetch_description import fetch_document as fetch_document
-    from kosha_connector_openai.core.transport.idle_timer import Patience as Patience
+    from kosha_connector_openai.core.transport.idle_timer import IdleTimer as IdleTimer
     from kosha_connector_openai.core.transport.retry import Failure as Failure
     from kosha_connector_openai.core.transport.retry import RetryBudget as RetryBudget
     from kosha_connector_openai.core.transport.retry import RetryPolicy as RetryPolicy
@@ -26,7 +26,7 @@ else:
         {
             "client": "Clients facts load_async_engine tls_of url",
             "fetch_description": "fetch_document",
-            "idle_timer": "Patience",
+            "idle_timer": "IdleTimer",
             "retry": "Failure RetryBudget RetryPolicy decide parse_retry_after",
             "token_exchange": "exchange_token",
         },

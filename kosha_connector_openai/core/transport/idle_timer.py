@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class Patience:
+class IdleTimer:
     """Bounds the waits of one task at a time. ``asyncio.timeout`` would set and cancel a timer for each piece of a stream."""
 
     __slots__ = ("_cancelling", "_handle", "_loop", "_rang", "_task", "_until")

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Final
 
-from kosha_connector_openai.core.transport import Patience
+from kosha_connector_openai.core.transport import IdleTimer
 from kosha_connector_openai.errors import ConnectorError, Fault
 from kosha_connector_openai.gateway.access import UploadScan
 from kosha_connector_openai.gateway.exchange.multipart_scan import CUT, Parts
@@ -70,7 +70,7 @@ class BodyBudget:
         self.used -= size
 
 
-async def read_whole(receive: Receive, patience: Patience, limit: int, idle: float, take: Callable[[int], None]) -> bytes:
+async def read_whole(receive: Receive, patience: IdleTimer, limit: int, idle: float, take: Callable[[int], None]) -> bytes:
     """Returns the whole body and passes the size of each chunk to ``take``. Raises BodyRefused and ClientLeft."""
     pieces: list[bytes] = []
     size = 0
@@ -111,7 +111,7 @@ class UploadStream:
         self._required = tuple(required)
         self._scan = scan
         self._stopped = False
-        self._patience = Patience()
+        self._patience = IdleTimer()
         self._begun: list[bytes] = []
         self.received = 0
         self.over = asyncio.Event()

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kosha_connector_openai.core import Relay
+from kosha_connector_openai.core import Passthrough
 from kosha_connector_openai.core.connection import Connection
 from kosha_connector_openai.core.request import BytesBody, RawInputs, StreamBody
-from kosha_connector_openai.core.transport import Patience
+from kosha_connector_openai.core.transport import IdleTimer
 from kosha_connector_openai.errors import ConnectorError, Fault, InputError
 from kosha_connector_openai.gateway.access import Ownership, UploadScan, texts
 from kosha_connector_openai.gateway.exchange import multipart_scan as multipart
@@ -47,7 +47,7 @@ class Passage:
         self._route = route
         self._named = named
         self._shared = context.owners is not None and context.owners.applies_to(caller)
-        self._patience = Patience()
+        self._patience = IdleTimer()
         self._upload: UploadStream | None = None
         self._held_bytes = 0
 
@@ -91,7 +91,7 @@ class Passage:
         if task is not None:
             task.uncancel()
 
-    def _note(self, relay: Relay) -> None:
+    def _note(self, relay: Passthrough) -> None:
         record = self._record
         record.upstream_status, record.upstream_request_id = relay.status, relay.request_id
         record.attempts, record.streamed = relay.call.attempts, relay.streams

@@ -7,8 +7,8 @@ import time
 from collections.abc import AsyncIterator, Collection
 from typing import Final
 
-from kosha_connector_openai.core import Relay
-from kosha_connector_openai.core.transport import Patience
+from kosha_connector_openai.core import Passthrough
+from kosha_connector_openai.core.transport import IdleTimer
 from kosha_connector_openai.errors import ConnectorError, MalformedReplyError, ReplyTooLargeError
 from kosha_connector_openai.gateway.access import Kind
 from kosha_connector_openai.gateway.exchange.bodies import ClientLeft
@@ -50,7 +50,7 @@ class UpstreamResponse:
         self._route = route
         self._more = more
         self._named = named
-        self._patience = Patience()
+        self._patience = IdleTimer()
         self.begun = False
         """Whether the caller has got the head of it."""
         self.kind: Kind = "call"
@@ -60,7 +60,7 @@ class UpstreamResponse:
         """Ends the timers."""
         self._patience.close()
 
-    async def pass_on(self, relay: Relay) -> None:
+    async def pass_on(self, relay: Passthrough) -> None:
         """Sends the reply by its kind. Raises Refused before it has begun, ClientLeft, and what the relay raises."""
         shown = self._context.headers.shown(relay.headers)
         kind = next((value for name, value in shown if name == b"content-type"), b"").partition(b";")[0].strip().lower()
@@ -79,7 +79,7 @@ class UpstreamResponse:
         else:
             await self._plain(relay.chunks(), relay.status, shown)
 
-    async def _events(self, relay: Relay, shown: Headers) -> None:
+    async def _events(self, relay: Passthrough, shown: Headers) -> None:
         """Sends each chunk as it arrives, and the head at once, so that the client knows that it was heard."""
         if not self._context.admission.change(self._caller.name, self._caller.allowance):
             raise Refused(shed(429, f"This token may have {self._caller.allowance.streams} open streams.", 1))
@@ -93,7 +93,7 @@ class UpstreamResponse:
             self._record.usage = self._context.usage.find(tail.text())
         await self._send(_LAST)
 
-    async def _held(self, relay: Relay, shown: Headers) -> None:
+    async def _held(self, relay: Passthrough, shown: Headers) -> None:
         """JSON: held back until it is whole, if it is not large."""
         owners, caller, route = self._context.owners, self._caller, self._route
         listens = owners is not None and relay.status < _REFUSED and owners.listens(caller, route.id)
@@ -119,7 +119,7 @@ class UpstreamResponse:
         owners = self._context.owners
         return owners is not None and owners.narrows(self._caller, self._route.id)
 
-    async def _narrowed(self, relay: Relay, shown: Headers) -> None:
+    async def _narrowed(self, relay: Passthrough, shown: Headers) -> None:
         """Sends the items of the account's list that the caller may see. A list that cannot be read is not sent."""
         owners, most = self._context.owners, relay.call.connection.limits.reply_json
         assert owners is not None
@@ -137,7 +137,7 @@ class UpstreamResponse:
         kept = [(name, value) for name, value in shown if name != b"content-length"]
         await self._whole(relay.status, [*kept, (b"content-length", str(len(written)).encode())], written)
 
-    async def _wrapped(self, relay: Relay, shown: Headers, kind: str) -> None:
+    async def _wrapped(self, relay: Passthrough, shown: Headers, kind: str) -> None:
         """An error that is not JSON, in the error shape, with its own status."""
         body = bytearray()
         try:
@@ -152,7 +152,7 @@ class UpstreamResponse:
         head = [(b"content-type", b"application/json"), (b"content-length", str(len(written)).encode())]
         await self._whole(relay.status, [*kept, *head], written)
 
-    def _limit_of_errors(self, relay: Relay) -> int:
+    def _limit_of_errors(self, relay: Passthrough) -> int:
         return relay.call.connection.limits.reply_error
 
     async def _plain(self, chunks: AsyncIterator[bytes], status: int, shown: Headers) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai import CallOptions, Connector
-from kosha_connector_openai.core.passthrough import Relay
+from kosha_connector_openai.core.passthrough import Passthrough
 from kosha_connector_openai.core.record import Record
 from kosha_connector_openai.core.request.media_types import BytesBody
 from kosha_connector_openai.core.request.raw import RawInputs, StreamBody
@@ -44,7 +44,7 @@ def noted(records: list[Record], key: str) -> Iterator[Connector]:
 
 async def passed(
     connector: Connector, upstream: Recorder | str, inputs: RawInputs = RawInputs(body=BODY), **options: Any
-) -> tuple[Relay, bytes]:
+) -> tuple[Passthrough, bytes]:
     call = options.pop("call", CallOptions())
     url = upstream if isinstance(upstream, str) else upstream.url
     connection = connector.connection({"server_url": url, "api_key": "env:OPENAI_API_KEY"}, **{"engine": "aiohttp", **options})

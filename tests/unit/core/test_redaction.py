@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kosha_connector_openai.core.redaction import Mask
+from kosha_connector_openai.core.redaction import StreamRedactor
 
 WORDS = (b"sk-secret", b"c2stc2VjcmV0", b"ss")
 
@@ -12,9 +12,9 @@ WORDS = (b"sk-secret", b"c2stc2VjcmV0", b"ss")
 def test_pieces_give_what_the_whole_gives(parts: list[bytes], data: st.DataObject) -> None:
     """Same bytes as for one piece, same length, and no word."""
     whole = b"".join(parts)
-    once = Mask(WORDS)
+    once = StreamRedactor(WORDS)
     expected = once.feed(whole) + once.rest()
-    mask, shown, at = Mask(WORDS[:2]), b"", 0
+    mask, shown, at = StreamRedactor(WORDS[:2]), b"", 0
     while at < len(whole):
         step = data.draw(st.integers(1, 9))
         shown += mask.feed(whole[at : at + step])
@@ -28,5 +28,5 @@ def test_pieces_give_what_the_whole_gives(parts: list[bytes], data: st.DataObjec
 
 def test_nothing_is_held_back_without_need() -> None:
     """An event ends with line breaks, which no word begins with."""
-    assert Mask(WORDS).feed(b"data: less\n\n") == b"data: le**\n\n"
-    assert Mask(()).feed(b"anything") == b"anything"
+    assert StreamRedactor(WORDS).feed(b"data: less\n\n") == b"data: le**\n\n"
+    assert StreamRedactor(()).feed(b"anything") == b"anything"

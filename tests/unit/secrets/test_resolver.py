@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from kosha_connector_openai.errors import SecretMissingError
+from kosha_connector_openai.secrets.cache import SecretCache
 from kosha_connector_openai.secrets.resolver import SecretResolver
 from kosha_connector_openai.secrets.secret import Secret, SecretReference
-from kosha_connector_openai.secrets.store import SecretCache, SecretContext, SecretStores
+from kosha_connector_openai.secrets.store import SecretContext, SecretStores
 
 CONTEXT = SecretContext("tenant", "https://tiny.example", "tiny")
 QUICK = SecretReference("quick", "a")

@@ -69,7 +69,7 @@ def test_no_way_of_moving_moves_it(canary: Canary, take: Callable[[Secret], obje
 def test_it_cannot_be_changed() -> None:
     """A secret has no attribute to set, neither a new one nor one of its own."""
     secret = Secret("value-12345", reference="env:A", version="3")
-    for name in ("value", "reference", "version", "notes", "fingerprint"):
+    for name in ("value", "reference", "version", "notes"):
         with pytest.raises(AttributeError):
             setattr(secret, name, "other")
     assert (secret.reveal(), secret.reference, secret.version) == ("value-12345", "env:A", "3")
@@ -81,27 +81,6 @@ def test_equality_is_by_value_among_secrets_only() -> None:
     assert Secret("value-12345") != Secret("value-12346")
     assert Secret("value-12345") != "value-12345"
     assert Secret("\ud800") == Secret("\ud800")
-
-
-def test_fingerprint_tells_equal_from_different(canary: Canary) -> None:
-    """Equal secrets have equal fingerprints of 16 digits in one process, which show nothing of the value."""
-    one, same, other = Secret(canary.key), Secret(canary.key), Secret(canary.key[::-1])
-    assert one.fingerprint == same.fingerprint != other.fingerprint
-    assert len(one.fingerprint) == len("0123456789abcdef")
-    canary.scan(one.fingerprint)
-
-
-def test_fingerprints_of_two_processes_are_not_comparable() -> None:
-    """The same secret has another fingerprint in another process and in a forked child."""
-    program = (
-        "import os; from kosha_connector_openai.secrets.secret import Secret\n"
-        "print(Secret('value-12345').fingerprint, flush=True)\n"
-        "pid = os.fork()\n"
-        "print(Secret('value-12345').fingerprint, flush=True) if not pid else os.waitpid(pid, 0)\n"
-    )
-    child = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
-    seen = {*child.stdout.split(), Secret("value-12345").fingerprint}
-    assert len(seen) == len(("here", "parent", "forked"))
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,9 @@ from kosha_connector_openai.core.connection.oauth2_renewal import Grant, Refresh
 from kosha_connector_openai.errors import SecretRefusedError, SetupError
 from kosha_connector_openai.http import WholeReply
 from kosha_connector_openai.http.origin import parse_origin
+from kosha_connector_openai.secrets.cache import SecretCache
 from kosha_connector_openai.secrets.secret import Secret, SecretReference
-from kosha_connector_openai.secrets.store import SecretCache, SecretContext, SecretStores
+from kosha_connector_openai.secrets.store import SecretContext, SecretStores
 from kosha_connector_openai.secrets.stores.environment import EnvironmentStore
 
 ENVIRON = {"ACCESS": "given-access-1", "REFRESH": "given-refresh-1"}

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from kosha_connector_openai.core.transport.idle_timer import Patience
+from kosha_connector_openai.core.transport.idle_timer import IdleTimer
 
 
 async def later(seconds: float, value: str = "done") -> str:
@@ -17,14 +17,14 @@ async def later(seconds: float, value: str = "done") -> str:
 
 async def test_what_comes_in_time_is_given() -> None:
     """The value passes."""
-    patience = Patience()
+    patience = IdleTimer()
     assert await patience.wait(later(0), time.monotonic() + 1) == "done"
     patience.close()
 
 
 async def test_what_comes_too_late_is_a_timeout() -> None:
     """And the task is not left cancelled."""
-    patience = Patience()
+    patience = IdleTimer()
     with pytest.raises(TimeoutError):
         await patience.wait(later(5), time.monotonic() + 0.05)
     task = asyncio.current_task()
@@ -36,7 +36,7 @@ async def test_what_comes_too_late_is_a_timeout() -> None:
 
 async def test_each_wait_has_its_own_end() -> None:
     """A long wait after short ones is not cut by their timer, and a short one after long ones ends in time."""
-    patience = Patience()
+    patience = IdleTimer()
     await patience.wait(later(0), time.monotonic() + 0.05)
     assert await patience.wait(later(0.15), time.monotonic() + 5) == "done"
     started = time.monotonic()
@@ -48,7 +48,7 @@ async def test_each_wait_has_its_own_end() -> None:
 
 async def test_a_cancellation_from_outside_passes() -> None:
     """It is no timeout."""
-    patience = Patience()
+    patience = IdleTimer()
     task = asyncio.ensure_future(patience.wait(later(5), time.monotonic() + 5))
     await asyncio.sleep(0.01)
     task.cancel()
@@ -59,7 +59,7 @@ async def test_a_cancellation_from_outside_passes() -> None:
 
 async def test_nothing_rings_between_waits_or_after_the_end() -> None:
     """A timer that goes off while nothing waits cancels nobody."""
-    patience = Patience()
+    patience = IdleTimer()
     await patience.wait(later(0), time.monotonic() + 0.02)
     await asyncio.sleep(0.05)
     patience.close()
@@ -68,7 +68,7 @@ async def test_nothing_rings_between_waits_or_after_the_end() -> None:
 
 async def test_many_quick_waits_share_a_timer() -> None:
     """This is what it is for: the loop's timers do not grow with the pieces of a stream."""
-    patience, loop = Patience(), asyncio.get_running_loop()
+    patience, loop = IdleTimer(), asyncio.get_running_loop()
     calls = 0
     call_at = loop.call_at
 

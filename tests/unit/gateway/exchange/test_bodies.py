@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kosha_connector_openai.core.transport.idle_timer import Patience
+from kosha_connector_openai.core.transport.idle_timer import IdleTimer
 from kosha_connector_openai.gateway.exchange.bodies import BodyBudget, BodyRefused, ClientLeft, UploadStream, declared_length, read_whole
 from kosha_connector_openai.gateway.exchange.multipart_scan import Parts
 
@@ -34,16 +34,16 @@ def sending(*pieces: bytes | str, pause: float = 0) -> Callable[[], Awaitable[An
 
 async def test_a_whole_body_is_what_came() -> None:
     """In one piece or in many."""
-    assert await read_whole(sending(b"ab"), Patience(), 10, 1, TAKE) == b"ab"
-    assert await read_whole(sending(b"a", b"", b"b"), Patience(), 10, 1, TAKE) == b"ab"
-    assert await read_whole(sending(b""), Patience(), 10, 1, TAKE) == b""
+    assert await read_whole(sending(b"ab"), IdleTimer(), 10, 1, TAKE) == b"ab"
+    assert await read_whole(sending(b"a", b"", b"b"), IdleTimer(), 10, 1, TAKE) == b"ab"
+    assert await read_whole(sending(b""), IdleTimer(), 10, 1, TAKE) == b""
 
 
 @pytest.mark.parametrize(("pieces", "status"), [((b"a" * 6, b"b" * 6), 413), ((b"a", b"b"), 408)])
 async def test_a_whole_body_has_limits(pieces: tuple[bytes, ...], status: int) -> None:
     """Of size and of time."""
     with pytest.raises(BodyRefused) as caught:
-        await read_whole(sending(*pieces, pause=0 if status == 413 else 0.2), Patience(), 10, 0.1, TAKE)
+        await read_whole(sending(*pieces, pause=0 if status == 413 else 0.2), IdleTimer(), 10, 0.1, TAKE)
     assert caught.value.refusal is not None
     assert caught.value.refusal.status == status
 
@@ -51,7 +51,7 @@ async def test_a_whole_body_has_limits(pieces: tuple[bytes, ...], status: int) -
 async def test_a_client_that_leaves_is_told_apart() -> None:
     """It gets no answer."""
     with pytest.raises(ClientLeft):
-        await read_whole(sending(b"a", "http.disconnect"), Patience(), 10, 1, TAKE)
+        await read_whole(sending(b"a", "http.disconnect"), IdleTimer(), 10, 1, TAKE)
 
 
 @pytest.mark.parametrize(
@@ -133,10 +133,10 @@ async def test_an_upload_that_nobody_wants_any_more_ends() -> None:
 async def test_bodies_in_memory_are_bounded_together() -> None:
     """What one call has, another cannot; what is given back can be taken again."""
     store = BodyBudget(10)
-    assert await read_whole(sending(b"abcdef"), Patience(), 10, 1, store.take) == b"abcdef"
+    assert await read_whole(sending(b"abcdef"), IdleTimer(), 10, 1, store.take) == b"abcdef"
     with pytest.raises(BodyRefused) as caught:
-        await read_whole(sending(b"abcdef"), Patience(), 10, 1, store.take)
+        await read_whole(sending(b"abcdef"), IdleTimer(), 10, 1, store.take)
     assert caught.value.refusal is not None
     assert caught.value.refusal.status == 503
     store.give_back(6)
-    await read_whole(sending(b"abcdef"), Patience(), 10, 1, store.take)
+    await read_whole(sending(b"abcdef"), IdleTimer(), 10, 1, store.take)

@@ -10,9 +10,10 @@ from itertools import count, pairwise
 import pytest
 
 from kosha_connector_openai.errors import SecretMissingError, SecretRefusedError, SecretStoreError, SetupError
+from kosha_connector_openai.secrets.cache import SecretCache
 from kosha_connector_openai.secrets.resolver import SecretResolver
 from kosha_connector_openai.secrets.secret import Secret, SecretReference
-from kosha_connector_openai.secrets.store import SecretCache, SecretContext, SecretStores
+from kosha_connector_openai.secrets.store import SecretContext, SecretStores
 from kosha_connector_openai.secrets.stores.computed import ComputedStore, Token
 from kosha_connector_openai.testing import SecretStoreContract
 from tests.canary import Canary

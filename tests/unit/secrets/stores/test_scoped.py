@@ -13,9 +13,10 @@ from kosha_connector_openai.core.connection.auth import Credential, authorize
 from kosha_connector_openai.core.connection.scheme import RequestFacts
 from kosha_connector_openai.errors import SecretError, SecretMissingError, SecretRefusedError, SetupError
 from kosha_connector_openai.http.origin import parse_origin
+from kosha_connector_openai.secrets.cache import SecretCache
 from kosha_connector_openai.secrets.resolver import SecretResolver
 from kosha_connector_openai.secrets.secret import Secret, SecretReference
-from kosha_connector_openai.secrets.store import SecretCache, SecretContext, SecretStores
+from kosha_connector_openai.secrets.store import SecretContext, SecretStores
 from kosha_connector_openai.secrets.stores.environment import EnvironmentStore
 from kosha_connector_openai.secrets.stores.scoped import Scoped
 from kosha_connector_openai.testing import SecretStoreContract

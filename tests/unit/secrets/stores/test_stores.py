@@ -27,8 +27,9 @@ from kosha_connector_openai.errors import (
     SecretStoreError,
     SetupError,
 )
+from kosha_connector_openai.secrets.cache import SecretCache, cache_key
 from kosha_connector_openai.secrets.secret import Secret, SecretReference
-from kosha_connector_openai.secrets.store import SecretCache, SecretContext, SecretStore, SecretStores, cache_key
+from kosha_connector_openai.secrets.store import SecretContext, SecretStore, SecretStores
 from kosha_connector_openai.secrets.stores.environment import EnvironmentStore
 from kosha_connector_openai.secrets.stores.fail import FailingStore
 from kosha_connector_openai.secrets.stores.file import FileStore

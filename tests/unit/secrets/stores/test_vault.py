@@ -25,9 +25,10 @@ from kosha_connector_openai.errors import (
     SecretStoreError,
     SetupError,
 )
+from kosha_connector_openai.secrets.cache import SecretCache
 from kosha_connector_openai.secrets.resolver import SecretResolver
 from kosha_connector_openai.secrets.secret import Secret, SecretReference
-from kosha_connector_openai.secrets.store import SecretCache, SecretContext, SecretStores
+from kosha_connector_openai.secrets.store import SecretContext, SecretStores
 from kosha_connector_openai.secrets.stores import default_stores
 from kosha_connector_openai.secrets.stores.environment import EnvironmentStore
 from kosha_connector_openai.secrets.stores.vault import Login, VaultStore
