@@ -29,39 +29,12 @@ from kosha_connector_openai.schema import (
 from kosha_connector_openai.text import to_pointer
 
 _TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
-_VERBATIM = frozenset(
-    {
-        "const",
-        "contentEncoding",
-        "contentMediaType",
-        "default",
-        "dependentRequired",
-        "deprecated",
-        "description",
-        "discriminator",
-        "enum",
-        "exclusiveMaximum",
-        "exclusiveMinimum",
-        "format",
-        "maxContains",
-        "maxItems",
-        "maxLength",
-        "maxProperties",
-        "maximum",
-        "minContains",
-        "minItems",
-        "minLength",
-        "minProperties",
-        "minimum",
-        "multipleOf",
-        "pattern",
-        "readOnly",
-        "title",
-        "type",
-        "uniqueItems",
-        "writeOnly",
-    }
-)
+_VERBATIM = frozenset({
+    "const", "contentEncoding", "contentMediaType", "default", "dependentRequired", "deprecated", "description", "discriminator",
+    "enum", "exclusiveMaximum", "exclusiveMinimum", "format", "maxContains", "maxItems", "maxLength", "maxProperties", "maximum",
+    "minContains", "minItems", "minLength", "minProperties", "minimum", "multipleOf", "pattern", "readOnly", "title", "type",
+    "uniqueItems", "writeOnly",
+})  # fmt: skip
 """Beside schemas these are kept; ``example``, ``xml``, ``x-*`` and what would move a ``$ref`` are dropped."""
 _NAMED = MAP - {"$defs"}
 """Definitions inside a schema are reached by reference, like all others."""

@@ -6,14 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kosha_connector_openai.schema.references import (
-    Tokens,
-    circle,
-    is_flagged,
-    keeps_neighbours,
-    reference_target,
-    reference_tokens,
-)
+from kosha_connector_openai.schema.references import Tokens, circle, is_flagged, keeps_neighbours, reference_target, reference_tokens
 from kosha_connector_openai.text import to_pointer
 
 Fields = Mapping[str, Any]

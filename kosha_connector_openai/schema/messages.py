@@ -54,16 +54,8 @@ _NUMBERS = frozenset({"integer", "number"})
 _HELD: Sequence[tuple[re.Pattern[str], frozenset[str], str]] = (
     (re.compile(r"\s*-?\d+(\.\d+)?([eE][+-]?\d+)?\s*"), _NUMBERS, "Remove the quotes."),
     (re.compile(r"\s*(true|false)\s*", re.IGNORECASE), frozenset({"boolean"}), "Remove the quotes."),
-    (
-        re.compile(r"\s*\[.*", re.DOTALL),
-        frozenset({"array"}),
-        "Give the list itself, not a text that holds it.",
-    ),
-    (
-        re.compile(r"\s*\{.*", re.DOTALL),
-        frozenset({"object"}),
-        "Give the object itself, not a text that holds it.",
-    ),
+    (re.compile(r"\s*\[.*", re.DOTALL), frozenset({"array"}), "Give the list itself, not a text that holds it."),
+    (re.compile(r"\s*\{.*", re.DOTALL), frozenset({"object"}), "Give the object itself, not a text that holds it."),
 )
 """Texts that hold another type, the types they can stand for, and what to do."""
 
@@ -90,11 +82,7 @@ def _required(case: _Case) -> _Worded:
 def _type(case: _Case) -> _Worded:
     accepted = _ordered_types(case.bound)
     allowed = accepted[0] if len(accepted) == 1 else accepted
-    return (
-        f"must be {_type_words(accepted)}, not {_given(case.value, accepted)}.",
-        _type_fix(case, set(accepted)),
-        allowed,
-    )
+    return f"must be {_type_words(accepted)}, not {_given(case.value, accepted)}.", _type_fix(case, set(accepted)), allowed
 
 
 def _given(value: Any, accepted: Sequence[str]) -> str:
@@ -136,12 +124,8 @@ def _one_of(options: Sequence[Any]) -> str:
 
 def _listed(case: _Case) -> _Worded:
     options = list(case.bound) if case.raw.keyword == "enum" else [case.bound]
-    message = f"must be {_one_of(options)}."
-    return (
-        message,
-        _listed_fix(case, [option for option in options if isinstance(option, str)]),
-        tuple(options),
-    )
+    texts = [option for option in options if isinstance(option, str)]
+    return f"must be {_one_of(options)}.", _listed_fix(case, texts), tuple(options)
 
 
 def _listed_fix(case: _Case, texts: Sequence[str]) -> str:
@@ -164,11 +148,7 @@ def _forms(case: _Case) -> _Worded:
     if schemas is None:
         return "fits more than one of the accepted forms.", "", None
     told = _form_words(case.reader, schemas)
-    return (
-        (f"must be {_either(told)}." if len(told) > 1 else "has none of the accepted forms."),
-        "",
-        None,
-    )
+    return f"must be {_either(told)}." if len(told) > 1 else "has none of the accepted forms.", "", None
 
 
 def _not(case: _Case) -> _Worded:

@@ -25,25 +25,10 @@ from kosha_connector_openai.schema.reader import SchemaReader
 _ATOM = r"(?:[^\\.*+?^$|()\[\]{}]|\\[dw.\-/_]|\[\^?(?:[^\\\[\]&~|]|\\[dw.\-/\]\[])+\])"
 _ITEM = re.compile(rf"{_ATOM}(?P<fixed>\{{\d{{1,4}}\}})?(?P<loose>[*+?]|\{{\d{{1,4}},\d{{0,4}}\}})?")
 _PLAIN = re.compile(rf"\^?(?:{_ITEM.pattern.replace('?P<fixed>', '?:').replace('?P<loose>', '?:')})*\$?")
-_VALUED = frozenset(
-    {
-        "const",
-        "enum",
-        "exclusiveMaximum",
-        "exclusiveMinimum",
-        "maxItems",
-        "maxLength",
-        "maxProperties",
-        "maximum",
-        "minItems",
-        "minLength",
-        "minProperties",
-        "minimum",
-        "multipleOf",
-        "pattern",
-        "type",
-    }
-)
+_VALUED = frozenset({
+    "const", "enum", "exclusiveMaximum", "exclusiveMinimum", "maxItems", "maxLength", "maxProperties", "maximum", "minItems",
+    "minLength", "minProperties", "minimum", "multipleOf", "pattern", "type",
+})  # fmt: skip
 _CLOSED = frozenset({"additionalProperties", "unevaluatedProperties"})
 
 

@@ -105,13 +105,7 @@ class UnionFaults:
         deciding = sorted({name for tag in tags for name, texts in tag.items() if len(texts) == 1})
         return [self._match(branch, tag, deciding, here) for branch, tag in zip(branches, tags, strict=True)]
 
-    def _match(
-        self,
-        branch: _Branch,
-        tags: Mapping[str, tuple[str, ...]],
-        deciding: list[str],
-        here: Mapping[str, Any],
-    ) -> _Match:
+    def _match(self, branch: _Branch, tags: Mapping[str, tuple[str, ...]], deciding: list[str], here: Mapping[str, Any]) -> _Match:
         names = [name for name in deciding if name in tags]
         given = [name for name in names if here.get(name) is not None]
         missed = tuple(name for name in given if here[name] not in tags[name])
