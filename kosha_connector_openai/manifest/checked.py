@@ -2,7 +2,7 @@
 
 What is kept is named by the SHA-256 of the text, of the record's name and of the source of the records, so that another text, or another
 version of this package, finds nothing and is checked anew. The wheel brings the shipped connector's; others are in
-``$XDG_CACHE_HOME/kosha-openai`` (``~/.cache/kosha-openai``), which must be the user's own and closed to all others, like each file in it.
+``$XDG_CACHE_HOME/kosha/manifests`` (``~/.cache/kosha/manifests``), which must be the user's own and closed to all others, like each file in it.
 Whoever can write there is the user, who can as well write the manifest, or the bytecode that Python keeps in ``__pycache__``.
 What cannot be read, or is not exactly what was written, counts as absent.
 """
@@ -187,7 +187,7 @@ def _user_folder(*, make: bool) -> Iterator[int]:
     if not hasattr(os, "geteuid"):
         raise OSError
     base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    path = (base if base.is_absolute() else Path.home() / ".cache") / "kosha-openai"
+    path = (base if base.is_absolute() else Path.home() / ".cache") / "kosha" / "manifests"
     if make:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | _FLAGS)

@@ -38,7 +38,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def kept(home: Path) -> list[Path]:
     """The files of the cache."""
-    return sorted((home.parent / "cache" / "kosha-openai").glob("*"))
+    return sorted((home.parent / "cache" / "kosha" / "manifests").glob("*"))
 
 
 def title_and_modules(folder: Path) -> list[str]:
