@@ -18,7 +18,7 @@ class CheckedRecords(BuildHookInterface[Any]):
             return
         sys.dont_write_bytecode = True
         sys.path.insert(0, self.root)
-        from kosha_connector_openai.manifest.checked import shipped
+        from kosha_connector_openai.manifest.folder import shipped
 
         self.folder = TemporaryDirectory()
         for name, data in shipped(Path(self.root)).items():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kosha_connector_openai._face import face
 
 if TYPE_CHECKING:
+    from kosha_connector_openai.manifest.checked import read_part as read_part
     from kosha_connector_openai.manifest.folder import MANIFEST as MANIFEST
     from kosha_connector_openai.manifest.folder import read_any_manifest as read_any_manifest
     from kosha_connector_openai.manifest.folder import read_folder as read_folder
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from kosha_connector_openai.manifest.part import file_in as file_in
     from kosha_connector_openai.manifest.part import given as given
     from kosha_connector_openai.manifest.part import parse_part as parse_part
-    from kosha_connector_openai.manifest.part import read_part as read_part
     from kosha_connector_openai.manifest.part import validated as validated
     from kosha_connector_openai.manifest.servers import PATH as PATH
     from kosha_connector_openai.manifest.servers import PathRule as PathRule
@@ -44,11 +44,12 @@ else:
     __getattr__, __all__ = face(
         __name__,
         {
+            "checked": "read_part",
             "folder": "MANIFEST read_any_manifest read_folder",
             "kosha_spec": "write_kosha_spec",
             "manifest": "ActionOverlay AuthRule ConnectionField ConnectionForm ErrorRule Group Limits "
             "Manifest OutcomeRule PartName ResultRules Retries StreamRules Timeouts",
-            "part": "Constraint Field Part file_in given parse_part read_part validated",
+            "part": "Constraint Field Part file_in given parse_part validated",
             "servers": "PATH PathRule PathValue Preset ServerForm",
             "validation": "json_schema json_value",
         },

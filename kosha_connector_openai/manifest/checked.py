@@ -1,9 +1,9 @@
 """Records that were found good, kept as JSON, so that the next start reads them without YAML and without pydantic.
 
-What is kept is named by the SHA-256 of the text, of the record's name and of the source of the records, so that another text, or another
-version of this package, finds nothing and is checked anew. The wheel brings the shipped connector's; others are in
-``$XDG_CACHE_HOME/kosha/manifests`` (``~/.cache/kosha/manifests``), which must be the user's own and closed to all others, like each file in it.
-Whoever can write there is the user, who can as well write the manifest, or the bytecode that Python keeps in ``__pycache__``.
+The name of what is kept is the SHA-256 of the text, of the record's name and of the source of the records: another text, or another version
+of this package, finds nothing and is checked anew. The wheel brings the shipped connector's; others are in ``kosha/manifests`` in
+``$XDG_CACHE_HOME`` (``~/.cache``). That folder and each file in it must be the user's own and closed to all others. Whoever can write
+there is the user, who can as well write the manifest, or the bytecode that Python keeps in ``__pycache__``.
 What cannot be read, or is not exactly what was written, counts as absent.
 """
 
@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import datetime
 import os
-import secrets
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from hashlib import sha256
@@ -23,7 +22,8 @@ from typing import Any, Final, TypeVar
 
 import orjson
 
-from kosha_connector_openai.manifest.part import Part, given, parse_part
+from kosha_connector_openai.errors import Fault, ManifestError
+from kosha_connector_openai.manifest.part import Part, file_in, given, parse_part, validated
 
 P = TypeVar("P", bound=Part)
 SHIPPED: Final = Path(__file__).parent / "shipped"
@@ -31,6 +31,29 @@ SHIPPED: Final = Path(__file__).parent / "shipped"
 _MOST_BYTES: Final = 16 * 1024 * 1024
 _MOST_FILES: Final = 64
 _FLAGS: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+def read_part(folder: Path, source: str | Mapping[str, Any], model: type[P], *, name: str) -> P:
+    """A part of the manifest in ``folder``: the file that ``source`` names, or ``source`` itself. Raises ManifestError."""
+    if not isinstance(source, str):
+        return validated(source, model, name=name) if source else model()
+    path = file_in(folder, source, f"/parts/{name}")
+    return read_record(path, model, [Fault(f"/parts/{name}", "file", "cannot be read.")])
+
+
+def read_record(path: Path, model: type[P], faults: Sequence[Fault] = ()) -> P:
+    """The record in a YAML file, checked once: what was found good is kept. Raises ManifestError, with ``faults`` for a file that fails."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ManifestError(f"{path.name} cannot be read: {error.strerror}.", faults) from None
+    if not is_private(path.parent):
+        return parse_part(data, model, name=path.name)
+    found = recall(data, model)
+    if found is None:
+        found = parse_part(data, model, name=path.name)
+        keep(data, found)
+    return found
 
 
 def recall(data: bytes, model: type[P]) -> P | None:
@@ -59,18 +82,6 @@ def packed(record: Part) -> bytes:
     """A record as its file holds it: the digest, then the JSON."""
     body = orjson.dumps(_encoded(record), option=orjson.OPT_SORT_KEYS)
     return sha256(body).hexdigest().encode() + body
-
-
-def shipped(folder: Path) -> dict[str, bytes]:
-    """The files that keep the manifest of a folder and its parts, by name. Raises ManifestError."""
-    from kosha_connector_openai.manifest.folder import MANIFEST
-    from kosha_connector_openai.manifest.manifest import Manifest
-    from kosha_connector_openai.manifest.parts import PARTS
-
-    texts: list[tuple[bytes, type[Part]]] = [((folder / MANIFEST).read_bytes(), Manifest)]
-    manifest = parse_part(texts[0][0], Manifest, name=MANIFEST)
-    texts += [((folder / source).read_bytes(), PARTS[name]) for name, source in manifest.parts.items() if isinstance(source, str)]
-    return {file_name(data, model): packed(parse_part(data, model, name=model.__name__)) for data, model in texts}
 
 
 def file_name(data: bytes, model: type[Part]) -> str:
@@ -174,7 +185,7 @@ def _write(name: str, data: bytes) -> None:
             newest_first = sorted(entries, key=lambda entry: entry.stat(follow_symlinks=False).st_mtime, reverse=True)
         for entry in newest_first[_MOST_FILES - 1 :]:
             os.unlink(entry.name, dir_fd=folder)
-        beside = f"{secrets.token_hex(8)}.part"
+        beside = f"{os.urandom(8).hex()}.part"
         file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600, dir_fd=folder)
         with os.fdopen(file, "wb") as stream:
             stream.write(data)

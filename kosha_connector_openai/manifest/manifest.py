@@ -10,7 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from kosha_connector_openai.manifest.part import Constraint, Field, Part, parse_part, read_record, renamed
+from kosha_connector_openai.manifest.checked import read_record
+from kosha_connector_openai.manifest.part import Constraint, Field, Part, parse_part, renamed
 from kosha_connector_openai.manifest.servers import Servers
 
 Seconds = Annotated[float, Constraint(gt=0, le=86_400)]

@@ -7,7 +7,7 @@ pydantic checks what people write by the annotations of the records (``validatio
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final, TypeVar, dataclass_transform
 
@@ -119,31 +119,6 @@ def parse_part(data: bytes, model: type[P], *, name: str) -> P:
     except DocumentError as error:
         raise ManifestError(error.message, error.faults) from None
     return validated(raw, model, name=name)
-
-
-def read_part(folder: Path, source: str | Mapping[str, Any], model: type[P], *, name: str) -> P:
-    """A part of the manifest in ``folder``: the file that ``source`` names, or ``source`` itself. Raises ManifestError."""
-    if not isinstance(source, str):
-        return validated(source, model, name=name) if source else model()
-    path = file_in(folder, source, f"/parts/{name}")
-    return read_record(path, model, [Fault(f"/parts/{name}", "file", "cannot be read.")])
-
-
-def read_record(path: Path, model: type[P], faults: Sequence[Fault] = ()) -> P:
-    """The record in a YAML file, checked once: what was found good is kept. Raises ManifestError, with ``faults`` for a file that fails."""
-    from kosha_connector_openai.manifest.checked import is_private, keep, recall
-
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ManifestError(f"{path.name} cannot be read: {error.strerror}.", faults) from None
-    if not is_private(path.parent):
-        return parse_part(data, model, name=path.name)
-    found = recall(data, model)
-    if found is None:
-        found = parse_part(data, model, name=path.name)
-        keep(data, found)
-    return found
 
 
 def file_in(folder: Path, name: str, pointer: str) -> Path:

@@ -12,22 +12,21 @@ from pydantic import Discriminator, Field, Tag, TypeAdapter, ValidationError
 from pydantic_core import core_schema
 
 from kosha_connector_openai.errors import Fault, ManifestError
-from kosha_connector_openai.manifest.part import Part
 from kosha_connector_openai.text import nearest, to_pointer
 
-P = TypeVar("P", bound=Part)
+P = TypeVar("P")
 
 
 adapter: Final[Callable[[Any], TypeAdapter[Any]]] = cache(TypeAdapter)
 """What pydantic makes of a record's annotations."""
 
 
-def json_schema(model: type[Part]) -> dict[str, Any]:
+def json_schema(model: type[Any]) -> dict[str, Any]:
     """The record as JSON Schema 2020-12."""
     return adapter(model).json_schema()
 
 
-def json_value(record: Part, *, exclude_none: bool = False) -> Any:
+def json_value(record: object, *, exclude_none: bool = False) -> Any:
     """The record as a JSON value: objects, arrays, text for dates and paths."""
     return adapter(type(record)).dump_python(record, mode="json", exclude_none=exclude_none)
 
@@ -64,7 +63,7 @@ def accepting(accept: Callable[[Any], Any], schema: Any) -> Any:
     return core_schema.no_info_before_validator_function(accept, schema)
 
 
-def _fault(model: type[Part], location: tuple[int | str, ...], rule: str, message: str) -> Fault:
+def _fault(model: type[Any], location: tuple[int | str, ...], rule: str, message: str) -> Fault:
     pointer = to_pointer(location)
     if rule == "dataclass_type":
         rule, message = "model_type", message.replace("a dictionary or an", "a valid dictionary or")

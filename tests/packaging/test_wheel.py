@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kosha_connector_openai.manifest.checked import shipped
+from kosha_connector_openai.manifest.folder import shipped
 from tests.packaging.building import build, install, python
 from tests.recorder import Recorder, reply
 

@@ -11,7 +11,8 @@ import pytest
 
 from kosha_connector_openai import Connector
 from kosha_connector_openai.errors import ManifestError
-from kosha_connector_openai.manifest.part import Field, Part, read_part
+from kosha_connector_openai.manifest.checked import read_part
+from kosha_connector_openai.manifest.part import Field, Part
 
 TINY = Path(__file__).parents[2] / "tiny_provider"
 
