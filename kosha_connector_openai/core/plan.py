@@ -140,7 +140,9 @@ def _attempts(call: Call, answer: Callable[[Head], Generator[Step, Any, T]]) -> 
         except WireError as fault:
             error, failure = transport_error(call, fault)
         except ApiError as refusal:
-            error, failure = refusal, status_failure(refusal, head)
+            # All headers, not the error's: a manifest need not keep those that say when to come back.
+            error, headers = refusal, merge(head.headers)
+            failure = Failure("status", status=refusal.status, category_retryable=refusal.retryable, headers=headers)
         wait = retry_wait(call, failure)
         if wait is None:
             raise error
@@ -268,12 +270,6 @@ def redirect_refused(head: Head, rules: ResultRules) -> RedirectRefusedError:
         request_id=read_facts(head.headers, rules).request_id,
         hint="Set the server URL of the connection to the final address.",
     )
-
-
-def status_failure(error: ApiError, head: Head) -> Failure:
-    """What the retry rules are asked about an error answer."""
-    # All headers, not the error's: a manifest need not keep those that say when to come back.
-    return Failure("status", status=error.status, category_retryable=error.retryable, headers=merge(head.headers))
 
 
 def transport_error(call: Call, fault: WireError) -> tuple[ConnectorError, Failure]:

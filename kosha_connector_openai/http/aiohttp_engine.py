@@ -168,7 +168,7 @@ def _data(body: bytes | WireBody | LiveWireBody | None) -> Any:
         return body if len(body) < _LARGE else BytesIO(body)
     if body is None:
         return None
-    return body.pieces if hasattr(body, "pieces") else _iterate(body)
+    return body.pieces if isinstance(body, LiveWireBody) else _iterate(body)
 
 
 async def _iterate(body: WireBody) -> AsyncIterator[bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 Phase = Literal["pool", "connect", "tls", "write", "read", "truncated", "deadline", "protocol"]
 NOT_SENT: frozenset[Phase] = frozenset({"pool", "connect", "tls"})
@@ -25,6 +25,7 @@ class WireBody(Protocol):
     def chunks(self) -> Iterator[bytes]: ...
 
 
+@runtime_checkable
 class LiveWireBody(Protocol):
     """A request body that arrives while it is sent; only engines of an event loop take one."""
 

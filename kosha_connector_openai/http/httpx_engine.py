@@ -226,13 +226,13 @@ def _load(library: str) -> ModuleType:
 
 
 def _iterate(body: WireBody | LiveWireBody) -> Iterator[bytes]:
-    if hasattr(body, "pieces"):
+    if isinstance(body, LiveWireBody):
         raise TypeError("A body that arrives while it is sent needs an event loop.")
     yield from body.chunks()
 
 
 async def _iterate_async(body: WireBody | LiveWireBody) -> AsyncIterator[bytes]:
-    if hasattr(body, "pieces"):
+    if isinstance(body, LiveWireBody):
         async for piece in body.pieces:
             yield piece
         return
