@@ -414,7 +414,7 @@ def test_G10_a_run_whose_client_leaves_is_ended(gateway: Whole, upstream: Record
         eventually(lambda: upstream.requests)
         assert not closed.wait(0.2)
     assert closed.wait(1)
-    eventually(lambda: gateway.service._taken() == {"call": 0, "stream": 0})
+    eventually(lambda: gateway.service._admission.taken == {"call": 0, "stream": 0})
 
 
 def test_G5_a_run_chooses_no_upstream_either(gateway: Whole, upstream: Recorder):
@@ -469,7 +469,7 @@ def test_R20_without_its_record_no_call_goes_out(upstream: Recorder, tmp_path: P
             ("/kosha/v1/actions/createEmbedding/run", {"inputs": {"model": "m", "input": "x"}}),
         ):
             assert running.call("POST", path, json=body).status_code == status
-        eventually(lambda: running.service._taken() == {"call": 0, "stream": 0})
+        eventually(lambda: running.service._admission.taken == {"call": 0, "stream": 0})
     assert bool(upstream.requests) == (status == 200)
 
 
