@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -53,10 +54,13 @@ class Options(Part):
     tenant: str = ""
 
 
+_SWITCHES = frozenset(entry.name for entry in fields(Options) if entry.type == "bool")
+
+
 def read_options(values: Mapping[str, Any]) -> Options:
     """Options from plain values; raises SetupError naming each field that is wrong."""
-    if not values:
-        return Options()
+    if values.keys() <= _SWITCHES and all(isinstance(value, bool) for value in values.values()):
+        return Options(**values)  # nothing that validation, which loads pydantic, could find or convert
     try:
         return validated(values, Options)
     except ManifestError as error:
