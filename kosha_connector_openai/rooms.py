@@ -49,10 +49,10 @@ class Rooms:
     @cached_property
     def outputs(self) -> OutputRoom:
         """Short results of answers, their schemas and samples, costs and budgets; docs/outputs.md. Raises ManifestError."""
-        from kosha_connector_openai.manifest.parts import Outputs
+        from kosha_connector_openai.manifest.parts import OutputsPart
         from kosha_connector_openai.outputs import OutputRoom
 
-        return OutputRoom(self.catalog, self.part("outputs", Outputs))
+        return OutputRoom(self.catalog, self.part("outputs", OutputsPart))
 
     def outputs_of(self, connection: Connection | None = None) -> OutputRoom:
         """The same by the description that the connection names, else ``outputs``. Raises as ``catalog_of`` does, and ManifestError."""

@@ -26,7 +26,7 @@ from kosha_connector_openai.forms import format_schema
 from kosha_connector_openai.gateway import Settings
 from kosha_connector_openai.gateway.pages import ACCESS, service_document
 from kosha_connector_openai.manifest import Manifest, json_schema
-from kosha_connector_openai.manifest.parts import FormsPart, JobKind, Jobs, Models, PageForm, Paging, Rule
+from kosha_connector_openai.manifest.parts import FormsPart, JobKind, JobsPart, Models, PageForm, Paging, Rule
 from tools import trigger_docs
 
 ROOT: Final = Path(__file__).parent.parent
@@ -146,7 +146,7 @@ def jobs(connector: Connector) -> str:
             "yes" if kind.lookup else "",
             _result(kind),
         )
-        for kind in connector.part("jobs", Jobs).kinds.values()
+        for kind in connector.part("jobs", JobsPart).kinds.values()
     ]
     return table(("Job", "Started by", "Goes on while", "Ends as", "Cancelled by", "Found again", "Result"), rows)
 
@@ -328,7 +328,7 @@ PARTS: Final[Mapping[str, Callable[[Connector], str]]] = {
     "paging": paging,
     "paging-keys": lambda _: models("paging", json_schema(Paging)),
     "jobs": jobs,
-    "jobs-keys": lambda _: models("jobs", json_schema(Jobs)),
+    "jobs-keys": lambda _: models("jobs", json_schema(JobsPart)),
     "forms-part": forms_part,
     "form-format": form_format,
     "defaults": defaults,

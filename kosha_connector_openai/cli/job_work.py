@@ -23,7 +23,7 @@ from kosha_connector_openai.cli.terminal import note, say_json
 from kosha_connector_openai.core.result import FileSink
 from kosha_connector_openai.errors import InputError
 from kosha_connector_openai.flows.jobs import Handle, Jobs, JobStore, WaitOptions, read_handle
-from kosha_connector_openai.manifest.parts import Jobs as JobsPart
+from kosha_connector_openai.manifest.parts import JobsPart
 
 
 def folder() -> Path:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from kosha_connector_openai.core.result import Result
 from kosha_connector_openai.errors import ApiError, BudgetError, ConnectorError, Fault, InputError, NotSentError, SetupError
-from kosha_connector_openai.manifest.parts import Bound, Outputs
+from kosha_connector_openai.manifest.parts import Bound, OutputsPart
 from kosha_connector_openai.outputs import cost as money
 from kosha_connector_openai.outputs.prices import Price, Prices
 from kosha_connector_openai.outputs.shapes import normalised_usage
@@ -48,7 +48,7 @@ class Budget:
 
     def __init__(
         self,
-        rules: Outputs,
+        rules: OutputsPart,
         *,
         calls: int | None = None,
         tokens: int | None = None,

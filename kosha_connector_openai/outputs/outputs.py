@@ -10,7 +10,7 @@ from typing import Any
 from kosha_connector_openai.core.actions import Action, Catalog
 from kosha_connector_openai.core.result import Policy, Result, add_body_facts, judge, settle
 from kosha_connector_openai.errors import Fault
-from kosha_connector_openai.manifest.parts import BodyField, Outputs, Shape
+from kosha_connector_openai.manifest.parts import BodyField, OutputsPart, Shape
 from kosha_connector_openai.outputs.budget import Budget
 from kosha_connector_openai.outputs.cost import estimate
 from kosha_connector_openai.outputs.prices import Prices, read_prices
@@ -28,12 +28,12 @@ _LINES = b'{"id": "sample"}\n'
 class OutputRoom:
     """Short results by the part ``outputs`` of the manifest. An action without a shape keeps its JSON answer as its result."""
 
-    def __init__(self, catalog: Catalog, part: Outputs) -> None:
+    def __init__(self, catalog: Catalog, part: OutputsPart) -> None:
         self._catalog = catalog
         self._part = part
 
     @property
-    def part(self) -> Outputs:
+    def part(self) -> OutputsPart:
         """The rules."""
         return self._part
 
@@ -139,7 +139,7 @@ class OutputRoom:
         return made
 
 
-def faults(catalog: Catalog, part: Outputs) -> Iterator[Fault]:
+def faults(catalog: Catalog, part: OutputsPart) -> Iterator[Fault]:
     """What the part says of actions, shapes and records that are not there."""
     for place in ("actions", "singles", "tables", "bounds"):
         for name in getattr(part, place):

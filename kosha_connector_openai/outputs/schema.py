@@ -32,7 +32,7 @@ _COST: Final = {
 }
 
 
-def output_schema(shape: spec.Shape, part: spec.Outputs, *, raw: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def output_schema(shape: spec.Shape, part: spec.OutputsPart, *, raw: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The schema of an output in JSON; with ``raw`` that schema is the result's own."""
     result = (
         _object(fields_of(shape, part), part)
@@ -66,26 +66,26 @@ def body_schema(types: Sequence[str]) -> dict[str, Any]:
     return {**_DIALECT, "type": "string", "contentEncoding": "base64", "contentMediaType": types[0]}
 
 
-def _object(fields: Mapping[str, spec.OutputField], part: spec.Outputs) -> dict[str, Any]:
+def _object(fields: Mapping[str, spec.OutputField], part: spec.OutputsPart) -> dict[str, Any]:
     properties = {name: _DRAW[type(entry)](entry, part) | {"description": entry.help} for name, entry in fields.items()}
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
-def _value(entry: spec.ValueField, _: spec.Outputs) -> dict[str, Any]:
+def _value(entry: spec.ValueField, _: spec.OutputsPart) -> dict[str, Any]:
     if entry.type is None:
         return {}
     return {"type": entry.type if entry.default is not None else [entry.type, "null"]}
 
 
-def _list(entry: spec.ListField, part: spec.Outputs) -> dict[str, Any]:
+def _list(entry: spec.ListField, part: spec.OutputsPart) -> dict[str, Any]:
     return {"type": "array", "items": _object(fields_of(entry, part), part)}
 
 
-def _fixed(schema: Mapping[str, Any]) -> Callable[[Any, spec.Outputs], dict[str, Any]]:
+def _fixed(schema: Mapping[str, Any]) -> Callable[[Any, spec.OutputsPart], dict[str, Any]]:
     return lambda _, __: dict(schema)
 
 
-_DRAW: Final[Mapping[type, Callable[[Any, spec.Outputs], dict[str, Any]]]] = {
+_DRAW: Final[Mapping[type, Callable[[Any, spec.OutputsPart], dict[str, Any]]]] = {
     spec.ValueField: _value,
     spec.TextField: _fixed(_STRING),
     spec.ParsedField: _fixed({"type": ["object", "array", "null"]}),

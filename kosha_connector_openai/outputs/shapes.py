@@ -67,7 +67,7 @@ class AnswerPart:
     around: Any = None
 
 
-def shaped(result: Result, shape: spec.Shape, part: spec.Outputs) -> dict[str, Any]:
+def shaped(result: Result, shape: spec.Shape, part: spec.OutputsPart) -> dict[str, Any]:
     """The short result of a call."""
     body = _body(result, shape)
     found = fields_of(shape, part)
@@ -78,7 +78,7 @@ def shaped(result: Result, shape: spec.Shape, part: spec.Outputs) -> dict[str, A
     return values
 
 
-def shape_of(action: str, part: spec.Outputs) -> spec.Shape | None:
+def shape_of(action: str, part: spec.OutputsPart) -> spec.Shape | None:
     """The shape of an action's result; None where it has none of its own."""
     if action in part.actions:
         return part.shapes.get(part.actions[action])
@@ -90,12 +90,12 @@ def shape_of(action: str, part: spec.Outputs) -> spec.Shape | None:
     return spec.Shape(help="A page of rows.", answers="items", fields={"items": rows, **part.page.fields})
 
 
-def fields_of(shape: spec.Shape | spec.ListField, part: spec.Outputs) -> Mapping[str, spec.OutputField]:
+def fields_of(shape: spec.Shape | spec.ListField, part: spec.OutputsPart) -> Mapping[str, spec.OutputField]:
     """The fields of a shape, those of its record first."""
     return {**(part.records[shape.of] if shape.of else {}), **shape.fields}
 
 
-def normalised_usage(usage: Mapping[str, Any] | None, part: spec.Outputs) -> dict[str, int | float] | None:
+def normalised_usage(usage: Mapping[str, Any] | None, part: spec.OutputsPart) -> dict[str, int | float] | None:
     """A usage object's counts by the connector's own names; None where the answer told none. ``total`` is added up where it is missing."""
     if usage is None:
         return None
@@ -135,16 +135,16 @@ def _read(saved: SavedFile) -> Any:
         return {}
 
 
-def _value(entry: spec.ValueField, body: AnswerPart, _: spec.Outputs) -> Any:
+def _value(entry: spec.ValueField, body: AnswerPart, _: spec.OutputsPart) -> Any:
     found = first_of(body.value, entry.at)
     return found if found is not None and (entry.type is None or _TYPES[entry.type](found)) else entry.default
 
 
-def _text(entry: spec.TextField | spec.ParsedField, body: AnswerPart, _: spec.Outputs) -> str:
+def _text(entry: spec.TextField | spec.ParsedField, body: AnswerPart, _: spec.OutputsPart) -> str:
     return "".join(text for text in all_of(body.value, entry.at) if isinstance(text, str))
 
 
-def _parsed(entry: spec.ParsedField, body: AnswerPart, part: spec.Outputs) -> Any:
+def _parsed(entry: spec.ParsedField, body: AnswerPart, part: spec.OutputsPart) -> Any:
     text = _text(entry, body, part).strip()
     if text[:1] not in ("{", "["):
         return None
@@ -154,7 +154,7 @@ def _parsed(entry: spec.ParsedField, body: AnswerPart, part: spec.Outputs) -> An
         return None
 
 
-def _time(entry: spec.TimeField, body: AnswerPart, _: spec.Outputs) -> str | None:
+def _time(entry: spec.TimeField, body: AnswerPart, _: spec.OutputsPart) -> str | None:
     seconds = first_of(body.value, entry.at)
     if not _is_count(seconds):
         return None
@@ -164,20 +164,20 @@ def _time(entry: spec.TimeField, body: AnswerPart, _: spec.Outputs) -> str | Non
         return None
 
 
-def _count(entry: spec.CountField, body: AnswerPart, _: spec.Outputs) -> int:
+def _count(entry: spec.CountField, body: AnswerPart, _: spec.OutputsPart) -> int:
     return len(all_of(body.value, entry.at))
 
 
-def _names(entry: spec.NamesField, body: AnswerPart, _: spec.Outputs) -> list[str]:
+def _names(entry: spec.NamesField, body: AnswerPart, _: spec.OutputsPart) -> list[str]:
     found = first_of(body.value, entry.at)
     return sorted(name for name, value in found.items() if value is True) if isinstance(found, dict) else []
 
 
-def _any(entry: spec.AnyField, body: AnswerPart, _: spec.Outputs) -> bool:
+def _any(entry: spec.AnyField, body: AnswerPart, _: spec.OutputsPart) -> bool:
     return any(value is True for value in all_of(body.value, entry.at))
 
 
-def _vectors(entry: spec.VectorsField, body: AnswerPart, _: spec.Outputs) -> list[list[float] | None]:
+def _vectors(entry: spec.VectorsField, body: AnswerPart, _: spec.OutputsPart) -> list[list[float] | None]:
     return [numbers(first_of(item, [entry.vector])) for item in _ordered(all_of(body.value, entry.at), entry.order)]
 
 
@@ -199,7 +199,7 @@ def numbers(value: Any) -> list[float] | None:
     return floats.tolist()
 
 
-def _file(entry: spec.FileField, body: AnswerPart, _: spec.Outputs) -> OutputFile | None:
+def _file(entry: spec.FileField, body: AnswerPart, _: spec.OutputsPart) -> OutputFile | None:
     declared = first_of(body.value, entry.type) or first_of(body.around, entry.type)
     kind = declared if isinstance(declared, str) else entry.default
     content, url = first_of(body.value, entry.at), first_of(body.value, entry.url)
@@ -208,11 +208,11 @@ def _file(entry: spec.FileField, body: AnswerPart, _: spec.Outputs) -> OutputFil
     return from_url(url, name=entry.name, declared=kind) if isinstance(url, str) else None
 
 
-def _whole(entry: spec.BodyField, body: AnswerPart, _: spec.Outputs) -> OutputFile:
+def _whole(entry: spec.BodyField, body: AnswerPart, _: spec.OutputsPart) -> OutputFile:
     return body.file(entry.name)
 
 
-def _list(entry: spec.ListField, body: AnswerPart, part: spec.Outputs) -> list[dict[str, Any]]:
+def _list(entry: spec.ListField, body: AnswerPart, part: spec.OutputsPart) -> list[dict[str, Any]]:
     fields = fields_of(entry, part)
     bodies = [AnswerPart(item, body.file, body.value) for item in _ordered(all_of(body.value, entry.at), entry.order)]
     return [{name: _READ[type(inner)](inner, item, part) for name, inner in fields.items()} for item in bodies]
@@ -254,7 +254,7 @@ _TYPES: Final[Mapping[str, Callable[[Any], bool]]] = {
     "array": lambda value: isinstance(value, list),
 }
 """A value of another type than was declared counts as none, so that a result always fits its schema."""
-_READ: Final[Mapping[type, Callable[[Any, AnswerPart, spec.Outputs], Any]]] = {
+_READ: Final[Mapping[type, Callable[[Any, AnswerPart, spec.OutputsPart], Any]]] = {
     spec.ValueField: _value,
     spec.TextField: _text,
     spec.ParsedField: _parsed,

@@ -8,12 +8,12 @@ import pytest
 
 from kosha_connector_openai import open_connector
 from kosha_connector_openai.core.actions.action import Action
-from kosha_connector_openai.manifest.parts.jobs import JobKind, Jobs, Lines
+from kosha_connector_openai.manifest.parts.jobs import JobKind, JobsPart, Lines
 from tests.contract.test_paging import properties
 
 CONNECTOR = open_connector()
 CATALOG = CONNECTOR.catalog
-PART = CONNECTOR.part("jobs", Jobs)
+PART = CONNECTOR.part("jobs", JobsPart)
 KINDS = [pytest.param(name, kind, id=name) for name, kind in PART.kinds.items()]
 UNNAMED = {
     "createVectorStore": "Its files are what takes time, and each of them is a job of its own.",

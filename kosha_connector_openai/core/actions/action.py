@@ -140,9 +140,9 @@ class Action:
     @property
     def job(self) -> tuple[str, JobKind] | None:
         """The kind of long job that it may start, with its name. Raises ManifestError."""
-        from kosha_connector_openai.manifest.parts import Jobs
+        from kosha_connector_openai.manifest.parts import JobsPart
 
-        jobs: Jobs = self._parts("jobs", Jobs)
+        jobs: JobsPart = self._parts("jobs", JobsPart)
         return jobs.starts(self.id)
 
     @property

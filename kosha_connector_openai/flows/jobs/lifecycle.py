@@ -22,7 +22,7 @@ from kosha_connector_openai.flows.driving import Pause, Run, Steps
 from kosha_connector_openai.flows.jobs.handle import Handle, check_home, new_handle
 from kosha_connector_openai.flows.jobs.state import GOES_ON, Schedule, Status, Tick, WaitOptions, job_of, kind_of, read_status
 from kosha_connector_openai.flows.paging import PagingOptions, Walk
-from kosha_connector_openai.manifest.parts import JobKind, Jobs
+from kosha_connector_openai.manifest.parts import JobKind, JobsPart
 from kosha_connector_openai.text import at
 
 MARK = "kosha_job"
@@ -188,7 +188,7 @@ def wait(desk: Desk, handle: Handle, options: WaitOptions, *, fresh: bool = Fals
     Raises JobPendingError, with the handle, where time is up or the state cannot be asked for any more.
     """
     handle = yield from found(desk, handle)
-    kind, rules = kind_of(desk.connector, handle), desk.connector.part("jobs", Jobs)
+    kind, rules = kind_of(desk.connector, handle), desk.connector.part("jobs", JobsPart)
     schedule = Schedule(kind.poll, rules.hints, rules.hint_cap, options)
     end = options.clock() + (options.timeout or math.inf)
     pause, asked, failures, seen = schedule.pause() if fresh else 0.0, 0, 0, False

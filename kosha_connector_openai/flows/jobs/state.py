@@ -12,7 +12,7 @@ from typing import Any
 from kosha_connector_openai.connector import Connection, Connector, Result
 from kosha_connector_openai.errors import ConnectorError, Fault, InputError, JobEndedError
 from kosha_connector_openai.flows.jobs.handle import Handle
-from kosha_connector_openai.manifest.parts import End, Hint, JobKind, Jobs, Poll, UploadKind
+from kosha_connector_openai.manifest.parts import End, Hint, JobKind, JobsPart, Poll, UploadKind
 from kosha_connector_openai.text import at, first_of
 
 GOES_ON = "It goes on upstream: resume from the handle, or cancel it."
@@ -127,7 +127,7 @@ def job_of(connector: Connector, connection: Connection, action: str, inputs: Ma
 
 def kind_of(connector: Connector, handle: Handle) -> JobKind:
     """The kind of a handle; raises InputError where this connector has no such kind."""
-    kind = connector.part("jobs", Jobs).kinds.get(handle.kind)
+    kind = connector.part("jobs", JobsPart).kinds.get(handle.kind)
     if kind is None:
         raise InputError("This connector knows no such kind of job.", [Fault("/kind", "enum", "is not known here.")])
     return kind
@@ -135,7 +135,7 @@ def kind_of(connector: Connector, handle: Handle) -> JobKind:
 
 def upload_kind(connector: Connector, name: str) -> UploadKind | None:
     """The kind of upload with this name, if there is one."""
-    return connector.part("jobs", Jobs).uploads.get(name)
+    return connector.part("jobs", JobsPart).uploads.get(name)
 
 
 def read_status(handle: Handle, kind: JobKind, result: Result) -> Status:

@@ -12,7 +12,7 @@ from kosha_connector_openai.errors import ApiError, Fault, InputError
 from kosha_connector_openai.flows.driving import Run, Steps, adrive, drive
 from kosha_connector_openai.flows.paging import PagingOptions, Walk
 from kosha_connector_openai.flows.triggers.events import NextCall, TriggerEvent
-from kosha_connector_openai.manifest.parts import JobKind, Jobs, PollRule, Triggers
+from kosha_connector_openai.manifest.parts import JobKind, JobsPart, PollRule, Triggers
 from kosha_connector_openai.text import at, loads_strict, nearest, to_pointer
 
 _SLACK: Final = 600
@@ -119,7 +119,7 @@ def _rules(connector: Connector, name: str) -> tuple[PollRule, JobKind]:
         near = nearest(name, polls)
         fix = f"Did you mean `{near}`?" if near else f"There is {', '.join(polls) or 'none'}."
         raise InputError("Jobs of this kind cannot be polled for.", [Fault("", "unknown", "names no kind of job with a list.", fix)])
-    return polls[name], connector.part("jobs", Jobs).kinds[name]
+    return polls[name], connector.part("jobs", JobsPart).kinds[name]
 
 
 def _state(given: Any, connector: Connector, name: str, inputs: dict[str, Any]) -> PollState:

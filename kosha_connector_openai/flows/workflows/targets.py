@@ -159,12 +159,12 @@ class Targets:
         return _TaskTarget(Target("task", info.name, None, names, required), info.action)
 
     def _job(self, node: Node, target: Target) -> Target:
-        from kosha_connector_openai.manifest.parts import Jobs
+        from kosha_connector_openai.manifest.parts import JobsPart
 
         node.choice("wait")
         if target.lost:
             return target
-        if target.action is None or self._connector.part("jobs", Jobs).starts(target.name) is None:
+        if target.action is None or self._connector.part("jobs", JobsPart).starts(target.name) is None:
             node.fault("job", "has no meaning: the step starts no long job.", "Leave it out.")
             return target
         return Target("job", target.name, target.action)

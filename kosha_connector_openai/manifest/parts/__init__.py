@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.manifest.parts.jobs import Hint as Hint
     from kosha_connector_openai.manifest.parts.jobs import Items as Items
     from kosha_connector_openai.manifest.parts.jobs import JobKind as JobKind
-    from kosha_connector_openai.manifest.parts.jobs import Jobs as Jobs
+    from kosha_connector_openai.manifest.parts.jobs import JobsPart as JobsPart
     from kosha_connector_openai.manifest.parts.jobs import Lines as Lines
     from kosha_connector_openai.manifest.parts.jobs import Poll as Poll
     from kosha_connector_openai.manifest.parts.jobs import Text as Text
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.manifest.parts.outputs import MergeEvents as MergeEvents
     from kosha_connector_openai.manifest.parts.outputs import NamesField as NamesField
     from kosha_connector_openai.manifest.parts.outputs import OutputField as OutputField
-    from kosha_connector_openai.manifest.parts.outputs import Outputs as Outputs
+    from kosha_connector_openai.manifest.parts.outputs import OutputsPart as OutputsPart
     from kosha_connector_openai.manifest.parts.outputs import ParsedField as ParsedField
     from kosha_connector_openai.manifest.parts.outputs import Shape as Shape
     from kosha_connector_openai.manifest.parts.outputs import StreamFold as StreamFold
@@ -74,11 +74,11 @@ else:
         __name__,
         {
             "forms": "ActionForm FieldForm FormsPart GroupName Source Visibility Widget",
-            "jobs": "End File Hint Items JobKind Jobs Lines Poll Text UploadKind Value",
+            "jobs": "End File Hint Items JobKind JobsPart Lines Poll Text UploadKind Value",
             "models": "FactSource Models Retirement Rule",
             "names": "PARTS",
             "outputs": "AnyField BodyField Bound CountField FileField FinalEvent ListField MergeEvents NamesField "
-            "OutputField Outputs ParsedField Shape StreamFold TextField TimeField UsageName ValueField VectorsField",
+            "OutputField OutputsPart ParsedField Shape StreamFold TextField TimeField UsageName ValueField VectorsField",
             "paging": "ListRule PageForm Paging",
             "pickers": "FieldPicker Picker Pickers",
             "relay": "RelayRules",

@@ -148,7 +148,7 @@ class UploadKind(Part):
     same: Mapping[Pointer, Literal["name", "size"]] = Field(default_factory=dict, description="What makes a listed file this one.")
 
 
-class Jobs(Part):
+class JobsPart(Part):
     """A whole ``jobs.yaml``."""
 
     hints: tuple[Hint, ...] = Field(default=(), description="Headers of a status answer that say when to ask again; the first one counts.")

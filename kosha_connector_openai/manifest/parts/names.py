@@ -8,9 +8,9 @@ from typing import Final
 from kosha_connector_openai.manifest.manifest import PartName
 from kosha_connector_openai.manifest.part import Part
 from kosha_connector_openai.manifest.parts.forms import FormsPart
-from kosha_connector_openai.manifest.parts.jobs import Jobs
+from kosha_connector_openai.manifest.parts.jobs import JobsPart
 from kosha_connector_openai.manifest.parts.models import Models
-from kosha_connector_openai.manifest.parts.outputs import Outputs
+from kosha_connector_openai.manifest.parts.outputs import OutputsPart
 from kosha_connector_openai.manifest.parts.paging import Paging
 from kosha_connector_openai.manifest.parts.pickers import Pickers
 from kosha_connector_openai.manifest.parts.relay import RelayRules
@@ -19,9 +19,9 @@ from kosha_connector_openai.manifest.parts.triggers import Triggers
 
 PARTS: Final[Mapping[PartName, type[Part]]] = {
     "forms": FormsPart,
-    "jobs": Jobs,
+    "jobs": JobsPart,
     "models": Models,
-    "outputs": Outputs,
+    "outputs": OutputsPart,
     "paging": Paging,
     "pickers": Pickers,
     "tasks": Tasks,

@@ -178,7 +178,7 @@ class Shape(Part):
     sample: Any = Field(default=None, description="A realistic answer; without one it is made from the action's schema.")
 
 
-class Page(Part):
+class RowPage(Part):
     """What pages of rows have in common: where the rows are, and what stands beside them."""
 
     rows: tuple[Path, ...] = ()
@@ -196,7 +196,7 @@ class Bound(Part):
     elsewhere: tuple[Path, ...] = Field(default=(), description="Inputs that bring in what is not in the request: pictures, files, tools.")
 
 
-class Outputs(Part):
+class OutputsPart(Part):
     """The part ``outputs``."""
 
     model: Path = Field(default="/model", description="The input that names the model.")
@@ -207,5 +207,5 @@ class Outputs(Part):
     actions: Mapping[Name, Name] = Field(default_factory=dict, description="Action -> shape.")
     singles: Mapping[Name, Name] = Field(default_factory=dict, description="Action that answers with one object -> its record.")
     tables: Mapping[Name, Name] = Field(default_factory=dict, description="Action that answers with a page of rows -> the record of a row.")
-    page: Page = Field(default_factory=Page)
+    page: RowPage = Field(default_factory=RowPage)
     bounds: Mapping[Name, Bound] = Field(default_factory=dict, description="Action -> what it may use at most.")

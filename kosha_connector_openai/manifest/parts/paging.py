@@ -11,7 +11,7 @@ Name = Annotated[str, Constraint(min_length=1, max_length=200)]
 Pointer = Annotated[str, Constraint(pattern=r"^(/.*)?$", max_length=200)]
 
 
-class Shape(Part):
+class ListShape(Part):
     """What an operation that reads must have to page in a form: query parameters, and properties of its answer."""
 
     parameters: tuple[Name, ...] = ()
@@ -27,7 +27,7 @@ class PageForm(Part):
     """
 
     title: Annotated[str, Constraint(min_length=1, max_length=200)]
-    when: Shape | None = Field(default=None, description="Operations of this shape page so; without it only those that `lists` names.")
+    when: ListShape | None = Field(default=None, description="Operations of this shape page so; without it only those that `lists` names.")
     items: Pointer = Field(default="/data", description="The page's items; an empty pointer where the answer itself is the list.")
     more: Pointer | None = Field(default=None, description="True where more pages follow; else they do while there is a cursor.")
     cursor: tuple[Pointer, ...] = Field(default=(), description="Where the next page's cursor is; the first one found counts.")

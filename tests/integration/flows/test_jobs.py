@@ -17,7 +17,7 @@ import pytest
 from kosha_connector_openai import Connection, Connector, open_connector
 from kosha_connector_openai.errors import InputError, JobEndedError, JobPendingError, JobUnknownError, OriginError
 from kosha_connector_openai.flows.jobs import AsyncJobs, Jobs, JobStore, LineTable, Tick, WaitOptions
-from kosha_connector_openai.manifest.parts.jobs import Jobs as JobsPart
+from kosha_connector_openai.manifest.parts.jobs import JobsPart
 from kosha_connector_openai.sandbox import Sandbox
 from tests.driving import control, drive, sent
 from tests.jobs import CASES, ROWS, Case, batch_lines, inputs, upload

@@ -16,11 +16,11 @@ from pytest_httpx import HTTPXMock
 from kosha_connector_openai import CallOptions, Connection, Connector, open_connector
 from kosha_connector_openai.core.result.result import Result
 from kosha_connector_openai.errors import BudgetError, NotSentError, OutcomeUnknownError, RejectedError, SetupError
-from kosha_connector_openai.manifest.parts.outputs import Bound, Outputs
+from kosha_connector_openai.manifest.parts.outputs import Bound, OutputsPart
 from kosha_connector_openai.outputs.budget import Budget
 from kosha_connector_openai.outputs.prices import Price, Prices
 
-RULES = Outputs(
+RULES = OutputsPart(
     usage={"input": ("/in",), "output": ("/out",), "total": ("/all",)},
     bounds={"say": Bound(output=("/most",), times=("/n",), each=("/prompt/*",), elsewhere=("/file",)), "read": Bound(no_output=True)},
 )

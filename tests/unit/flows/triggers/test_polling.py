@@ -127,10 +127,10 @@ def test_a_list_that_needs_an_input_says_so(connector: Connector, at: Callable[[
 
 
 def test_every_poll_lists_with_actions_that_are_there(connector: Connector) -> None:
-    from kosha_connector_openai.manifest.parts.jobs import Jobs
+    from kosha_connector_openai.manifest.parts.jobs import JobsPart
     from kosha_connector_openai.manifest.parts.triggers import Triggers
 
-    rules, jobs = connector.part("triggers", Triggers), connector.part("jobs", Jobs).kinds
+    rules, jobs = connector.part("triggers", Triggers), connector.part("jobs", JobsPart).kinds
     for name, rule in rules.polls.items():
         inputs = connector.catalog[rule.list].inputs
         assert connector.catalog[rule.list].paging is not None

@@ -245,9 +245,9 @@ def test_whatever_comes_only_declared_errors_leave(headers: dict[str, str], body
 
 def test_every_event_has_a_sample_that_is_one_and_an_action_that_is_there(connector: Connector) -> None:
     from kosha_connector_openai.flows.triggers import list_events, read_event
-    from kosha_connector_openai.manifest.parts.jobs import Jobs
+    from kosha_connector_openai.manifest.parts.jobs import JobsPart
 
-    jobs = connector.part("jobs", Jobs).kinds
+    jobs = connector.part("jobs", JobsPart).kinds
     for name, kind in list_events(connector).items():
         event = read_event(connector, json.dumps(sample(connector, name)).encode())
         assert (event.type, event.known) == (name, True)
