@@ -113,7 +113,7 @@ def test_bodies_together_are_bounded():
         with socket.create_connection(("127.0.0.1", gateway.port)) as first:
             first.sendall(head + body[:-1])
             deadline = time.monotonic() + 5
-            while gateway.service.app._site.store.used < 2_000 and time.monotonic() < deadline:
+            while gateway.service.app._context.bodies.used < 2_000 and time.monotonic() < deadline:
                 time.sleep(0.01)
             refused = gateway.call("POST", "/v1/embeddings", content=body, headers={"Content-Type": "application/json"})
             assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
@@ -121,6 +121,6 @@ def test_bodies_together_are_bounded():
             first.sendall(body[-1:])
             assert first.recv(12) == b"HTTP/1.1 200"
         assert gateway.call("POST", "/v1/embeddings", content=body, headers={"Content-Type": "application/json"}).status_code == 200
-        while gateway.service.app._site.store.used and time.monotonic() < deadline:
+        while gateway.service.app._context.bodies.used and time.monotonic() < deadline:
             time.sleep(0.01)  # given back once the reply is on its way
-        assert gateway.service.app._site.store.used == 0
+        assert gateway.service.app._context.bodies.used == 0
