@@ -240,8 +240,7 @@ def stream_error(call: Call, live: LiveStream) -> ApiError:
     """The upstream's error that an event carried, after a 200."""
     import orjson
 
-    body = orjson.dumps({"error": live.reader.failure})
-    return _refusal(call, live.head, live.facts, body)
+    return _refusal(call, live.head, live.facts, orjson.dumps({"error": live.reader.failure}))
 
 
 def _refusal(call: Call, head: Head, facts: Facts, body: bytes) -> ApiError:
