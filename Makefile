@@ -36,9 +36,9 @@ soak: $(STAMP)  ## five minutes of mixed load with changing keys and restarts, t
 e2e: $(VENV)/.e2e $(VENV)/servers/.installed $(VENV)/.browser  ## longer checks: a real secret server, compatible servers, Node, schemathesis, a browser, the full tenant run
 	@$(BIN)/python -m pytest -q -m "e2e or not e2e" tests/integration tests/unit/core/connection tests/browser
 
-spec: $(STAMP)  ## openapi.json from a description: make spec FROM=path/to/openapi.json
-	@test -n "$(FROM)" || { echo "Say which description: make spec FROM=path/to/openapi.json"; exit 2; }
-	@$(BIN)/python -m tools.spec --from "$(FROM)"
+spec: $(STAMP)  ## openapi.json from a description and a client: make spec FROM=path/to/openapi.json [CLIENT=openai==3.57.0]
+	@test -n "$(FROM)" || { echo "Say which source: make spec FROM=path/to/openapi.json [CLIENT=openai==3.57.0], or FROM=openai==3.57.0"; exit 2; }
+	@$(BIN)/python -m tools.spec --from "$(FROM)" $(if $(CLIENT),"$(CLIENT)")
 	@$(BIN)/python -m tools.pin
 	@$(BIN)/python -m tools.docs
 

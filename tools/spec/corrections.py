@@ -10,8 +10,8 @@ from kosha_connector_openai.text import tokens
 from tools.spec.node import Node
 
 
-def correct(tree: Node, corrections: list[Node]) -> Node:
-    """`tree` with each correction applied in order; one that finds nothing to change is an error.
+def correct(tree: Node, corrections: list[Node], stale: list[str] | None = None) -> Node:
+    """`tree` with each correction applied in order; one that changes nothing goes on the list `stale`, or is an error without one.
 
     A correction has `at` (a JSON Pointer into the tree, or a list of them), `reason`, and one or more of: `optional`
     (names that leave `required`), `drop` (keywords or properties that go), `merge` (a JSON merge patch, RFC 7396), `add`
@@ -21,18 +21,21 @@ def correct(tree: Node, corrections: list[Node]) -> Node:
     for correction in corrections:
         places = correction["at"]
         for pointer in [places] if isinstance(places, str) else places:
-            _correct(tree, pointer, correction)
+            if not _correct(tree, pointer, correction):
+                if stale is None:
+                    raise ValueError(f"correction at {pointer} changes nothing; it can go")
+                stale.append(pointer)
     return tree
 
 
-def _correct(tree: Node, pointer: str, correction: Node) -> None:
+def _correct(tree: Node, pointer: str, correction: Node) -> bool:
+    """Whether the correction changes anything."""
     holder, key = _locate(tree, pointer)
     before = copy.deepcopy(holder[key])
     for name, change in CHANGES.items():
         if name in correction:
             holder[key] = change(holder[key], correction[name])
-    if holder[key] == before:
-        raise ValueError(f"correction at {pointer} changes nothing; it can go")
+    return bool(holder[key] != before)
 
 
 def _locate(tree: Any, pointer: str) -> tuple[Any, Any]:
@@ -74,7 +77,18 @@ def _merge(target: Any, patch: Any) -> Any:
 
 
 def _add(target: Node, lists: Node) -> Node:
-    return target | {name: [*target.get(name, []), *copy.deepcopy(more)] for name, more in lists.items()}
+    out = dict(target)
+    for name, more in lists.items():
+        given = target.get(name, [])
+        out[name] = [*given, *(copy.deepcopy(one) for one in more if not any(_is_same(one, other) for other in given))]
+    return out
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Whether a list has the entry already: the same one, or a parameter of the same name and place."""
+    if isinstance(one, dict) and isinstance(other, dict) and {"name", "in"} <= one.keys() & other.keys():
+        return (one["name"], one["in"]) == (other["name"], other["in"])
+    return bool(one == other)
 
 
 CHANGES: dict[str, Callable[[Any, Any], Any]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,22 +34,26 @@ OPERATION_ORDER = (
     "parameters",
     "requestBody",
     "responses",
+    "x-kosha-page",
+    "x-kosha-source",
 )
 
 
 @dataclass(frozen=True)
 class Build:
-    """The document, the texts with their account of what is missing or stale, and the operations in no group."""
+    """The document, the texts with their account of what is missing or stale, the operations in no group, and stale corrections."""
 
     document: Node
     texts: Texts
     left_out: list[str]
+    stale: list[str] = field(default_factory=list)
 
     def problems(self) -> list[str]:
         """Why the document must not be published yet; empty when all is well."""
         missing = [f"no group for {operation_id}" for operation_id in self.left_out]
         missing += [f"no text for {name}" for name in self.texts.missing]
-        return missing + [f"text for nothing: {name}" for name in self.texts.unused()]
+        missing += [f"text for nothing: {name}" for name in self.texts.unused()]
+        return missing + [f"correction at {pointer} changes nothing; it can go" for pointer in self.stale]
 
 
 def load(name: str) -> Any:
@@ -62,13 +66,14 @@ def build(source: Source, *, corrected: bool = True) -> Build:
     available = _joined(source.operations, operations_by_id(load("retired.yaml")["paths"]))
     selection = select(load("selection.yaml"), available)
     chosen = [available[operation_id] for group in selection.groups.values() for operation_id in group]
-    tree = _facts(source, chosen, load("corrections.yaml") if corrected else [])
+    stale: list[str] = []
+    tree = _facts(source, chosen, load("corrections.yaml") if corrected else [], stale)
     texts = read_texts(HERE / "texts")
     _describe(tree, texts)
-    return Build(_assemble(source, selection, available, tree, texts), texts, selection.left_out)
+    return Build(_assemble(source, selection, available, tree, texts), texts, selection.left_out, stale)
 
 
-def _facts(source: Source, operations: list[Operation], corrections: list[Node]) -> Node:
+def _facts(source: Source, operations: list[Operation], corrections: list[Node], stale: list[str]) -> Node:
     """Operations by id and schemas by name: clean facts, corrected, with true replies."""
     schemas = {name: clean(schema_facts(schema, name)) for name, schema in source.schemas.items()}
     schemas = _joined(schemas, load("retired.yaml")["schemas"])
@@ -76,7 +81,7 @@ def _facts(source: Source, operations: list[Operation], corrections: list[Node])
     facts = {operation.id: _operation_facts(operation, replies) for operation in operations}
     # Relaxed before the corrections, so that their pointers fit the published document; and again after them,
     # since a field that became optional may have been what told two branches apart.
-    tree = correct(_relaxed({"operations": facts, "schemas": schemas}), corrections)
+    tree = correct(_relaxed({"operations": facts, "schemas": schemas}), corrections, stale)
     needed = reachable([tree["operations"], shared_responses(replies)], tree["schemas"])
     tree = _relaxed({**tree, "schemas": {name: tree["schemas"][name] for name in needed}})
     components = {"schemas": tree["schemas"]}
@@ -144,6 +149,7 @@ def _assemble(source: Source, selection: Selection, available: dict[str, Operati
             "version": source.version,
             "sha256": source.sha256,
             "operations": len(source.operations),
+            **({"client": source.client} if source.client else {}),
         },
         "servers": info["servers"],
         "security": info["security"],

@@ -26,9 +26,12 @@ SCHEMA_FACTS = frozenset(
         *("anyOf", "oneOf", "allOf", "not", "if", "then", "else", "discriminator"),
         *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
         *("minLength", "maxLength", "pattern"),
+        "x-kosha-source",
     }
 )
 PARAMETER_FACTS = ("name", "in", "required", "deprecated", "style", "explode")
+OPERATION_MARKS = ("x-kosha-page", "x-kosha-source")
+"""What a merged description says of an operation besides: the class of its pages, and which sources it is from."""
 LABEL_WORDS = 5
 
 
@@ -74,7 +77,7 @@ def operation_facts(operation: Node) -> Node:
         for status, reply in operation["responses"].items()
         if status.startswith("2")
     }
-    return kept
+    return kept | {name: operation[name] for name in OPERATION_MARKS if name in operation}
 
 
 def _parameter_facts(parameter: Node) -> Node:

@@ -31,18 +31,24 @@ class Source:
     sha256: str
     operations: dict[str, Operation]
     schemas: dict[str, Node]
+    client: Node | None = None
 
 
 def read_source(path: Path) -> Source:
     """The description at `path`; raises `ValueError` when two operations share an id."""
     raw = path.read_bytes()
-    document = json.loads(raw)
+    return source_of(json.loads(raw), hashlib.sha256(raw).hexdigest())
+
+
+def source_of(document: Node, sha256: str, client: Node | None = None) -> Source:
+    """A description that is at hand; `client` where one was merged into it. `sha256` is of the published one."""
     return Source(
         title=document["info"]["title"],
         version=document["info"]["version"],
-        sha256=hashlib.sha256(raw).hexdigest(),
+        sha256=sha256,
         operations=operations_by_id(document["paths"], PATH_PREFIX),
         schemas=document["components"]["schemas"],
+        client=client,
     )
 
 

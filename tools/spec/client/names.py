@@ -12,17 +12,19 @@ import yaml
 
 IDS = Path(__file__).parent / "ids.yaml"
 ROOT = "types"
+BETA = "beta"
 
 
 def component_names(dotted: Iterable[str]) -> dict[str, str]:
     """Dotted name of a class -> name of its component, each once.
 
     A class that gives its module its name keeps it; any other has its module's before its own. Where two would be the same, the one
-    nearer the root keeps the name and the others begin with their folders: a class deeper down never renames one above it.
+    nearer the root keeps the name and the others begin with their folders, those of a beta last: a class deeper down, or on trial,
+    never renames another.
     """
     found: dict[str, str] = {}
     taken: set[str] = set()
-    for name in sorted(set(dotted), key=lambda name: (name.count("."), name)):
+    for name in sorted(set(dotted), key=lambda name: (BETA in name.split("."), name.count("."), name)):
         folders, plain = _folders(name), plain_name(name)
         candidates = [camel(*folders[len(folders) - cut :]) + plain for cut in range(len(folders) + 1)]
         chosen = next((one for one in candidates if one not in taken), "".join(part.capitalize() for part in name.split(".")))

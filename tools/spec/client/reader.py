@@ -16,10 +16,11 @@ from tools.spec.client.package import Package
 from tools.spec.client.schemas import Schemas
 from tools.spec.components import reachable
 from tools.spec.discriminators import map_discriminators
-from tools.spec.node import SCHEMA_PREFIX, Node, schema_holders
+from tools.spec.node import METHODS, SCHEMA_PREFIX, Node, schema_holders
 
 SOURCE = "x-kosha-source"
 TITLE = "openai-python"
+PAGE = "x-kosha-page"
 WEBHOOKS = ("types.webhooks.unwrap_webhook_event", "UnwrapWebhookEvent")
 CRUD = ("create", "list", "retrieve", "update", "delete")
 """Names of methods that are preferred where two methods call the same operation, as `create` and `parse` do."""
@@ -61,6 +62,16 @@ def place(method: str, path: str) -> str:
     return f"{method.upper()} {re.sub(r'{[^}]*}', '{}', path)}"
 
 
+def ids_by_place(document: Node, prefix: str = "") -> dict[str, str]:
+    """The ids of a description's operations by place, paths without `prefix`."""
+    return {
+        place(method, path.removeprefix(prefix)): operation["operationId"]
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+        if method in METHODS
+    }
+
+
 def _syntax_fault(module: Module) -> Fault | None:
     if not module.name.startswith(("resources", "types")):
         return None
@@ -100,11 +111,12 @@ def _about(fault: Fault, operation: str) -> Fault:
 
 
 def _is_better(method: Method, operation: Node, before: tuple[Method, Node] | None) -> bool:
-    """Of two methods for one operation: the one with an ordinary name, then the one that sends more."""
-    if before is None:
-        return True
-    ordinary = [one.name in CRUD for one in (method, before[0])]
-    return ordinary[0] > ordinary[1] if ordinary[0] != ordinary[1] else _size(operation) > _size(before[1])
+    """Of two methods for one operation: one that is not deprecated, one with an ordinary name, the one that sends more."""
+    return before is None or _rank(method, operation) > _rank(*before)
+
+
+def _rank(method: Method, operation: Node) -> tuple[bool, bool, int]:
+    return not method.deprecated, method.name in CRUD, _size(operation)
 
 
 def _size(operation: Node) -> int:
@@ -158,7 +170,7 @@ def _webhooks(modules: Modules, schemas: Schemas, faults: list[Fault]) -> Node:
 def _document(package: Package, operations: list[tuple[Method, Node]], hooks: Node, schemas: Schemas) -> Node:
     paths: Node = {}
     for method, operation in operations:
-        paths.setdefault(_spelling(paths, method.path), {})[method.verb] = _renamed(operation, method.path, _spelling(paths, method.path))
+        paths.setdefault(_spelling(paths, method.path), {})[method.verb] = renamed(operation, method.path, _spelling(paths, method.path))
     tree = {"paths": paths, "webhooks": hooks}
     names = reachable([tree], schemas.components)
     components = {name: map_discriminators(schemas.components[name], schemas.components) for name in names}
@@ -185,7 +197,7 @@ def _spelling(paths: Node, path: str) -> str:
     return next((known for known in paths if place("", known) == place("", path)), path)
 
 
-def _renamed(operation: Node, path: str, spelling: str) -> Node:
+def renamed(operation: Node, path: str, spelling: str) -> Node:
     """`operation` with the names of path variables as `spelling` has them."""
     names = dict(zip(re.findall(r"\{([^}]*)\}", path), re.findall(r"\{([^}]*)\}", spelling), strict=True))
     parameters = [{**one, "name": names[one["name"]]} if one["in"] == "path" else one for one in operation.get("parameters", [])]

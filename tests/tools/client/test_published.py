@@ -1,0 +1,162 @@
+"""The published client: everything that it calls is read, it agrees with the published description, and versions can be compared."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from kosha_connector_openai.openapi import read_document
+from kosha_connector_openai.openapi.diff import DiffReport, compare_documents
+from tools.spec.client.difference import read_sides
+from tools.spec.client.merge import SOURCE, Merged, facts_of
+from tools.spec.client.reader import Reading, place
+from tools.spec.document import build
+from tools.spec.node import SCHEMA_PREFIX, UNIONS, Node
+from tools.spec.source import Source, source_of
+
+OTHER_SPELLING = "[]"
+"""The client writes a list in a query with these behind its name; the list of names leaves them out."""
+
+
+def names(schema: Node, schemas: Node) -> Iterator[str]:
+    """The fields of an object, alternatives and references opened."""
+    if "$ref" in schema:
+        yield from names(schemas[schema["$ref"].removeprefix(SCHEMA_PREFIX)], schemas)
+    yield from schema.get("properties", {})
+    for branch in [branch for union in (*UNIONS, "allOf") for branch in schema.get(union, [])]:
+        yield from names(branch, schemas)
+
+
+def found(reading: Reading) -> dict[str, tuple[set[str], set[str]]]:
+    """Body and query names by place, without the query of a path, which the list of names does not tell apart."""
+    schemas = reading.document["components"]["schemas"]
+    out: dict[str, tuple[set[str], set[str]]] = {}
+    for path, item in reading.document["paths"].items():
+        for method, operation in item.items():
+            body, query = out.setdefault(place(method, f"/v1{path.partition('?')[0]}"), (set(), set()))
+            for given in operation.get("requestBody", {}).get("content", {}).values():
+                body.update(names(given["schema"], schemas))
+            query.update(one["name"] for one in operation.get("parameters", []) if one["in"] == "query")
+    return out
+
+
+def test_client_is_read_whole(current: Reading) -> None:
+    """Without a fault."""
+    assert [str(fault) for fault in current.faults] == []
+
+
+def test_every_operation_with_every_name_is_found(current: Reading, named_operations: Node) -> None:
+    """Of 381 operations each, with each field of body and query; spelt otherwise are lists in a query alone."""
+    read = found(current)
+    assert read.keys() == named_operations.keys()
+    missing = {
+        key: gone
+        for key, given in named_operations.items()
+        if (gone := (set(given["body"]) - read[key][0]) | {one for one in given["query"] if not {one, one + OTHER_SPELLING} & read[key][1]})
+    }
+    assert missing == {}
+
+
+def test_every_operation_of_the_description_keeps_its_id(current: Reading, source: Source) -> None:
+    """Of those at the same place; new ones have ids that are not taken."""
+    ids = {place(one.method, one.path): one.id for one in source.operations.values()}
+    read = {
+        place(method, f"/v1{path}"): operation["operationId"]
+        for path, item in current.document["paths"].items()
+        for method, operation in item.items()
+    }
+    assert {key: read[key] for key in ids if key in read} == {key: name for key, name in ids.items() if key in read}
+    assert len(set(read.values())) == len(read)
+
+
+def test_both_sources_agree(merged: Merged) -> None:
+    """At least 95 of 100 facts are the same, in requests and replies each; for every other one a side is right."""
+    assert merged.share("request") >= 0.95
+    assert merged.share("reply") >= 0.95
+    assert [str(difference) for difference in merged.undecided] == []
+
+
+def test_every_entry_of_sides_decides_something(merged: Merged) -> None:
+    """An entry that fits no difference any more can go."""
+    assert merged.unused(read_sides()) == []
+
+
+def test_merged_description_has_what_either_side_has(merged: Merged, current: Reading, source: Source) -> None:
+    """Every operation of both, each with its sources."""
+    operations = {operation["operationId"]: operation for item in merged.document["paths"].values() for operation in item.values()}
+    client = {operation["operationId"] for item in current.document["paths"].values() for operation in item.values()}
+    assert operations.keys() == source.operations.keys() | client
+    assert operations["createResponse"][SOURCE] == [f"OpenAI API {source.version}", "openai-python 3.57.0"]
+    assert operations["createAgentSession"][SOURCE] == "openai-python 3.57.0"
+
+
+def test_new_fields_of_an_operation_say_their_source(merged: Merged) -> None:
+    """A field that the client alone has is marked; one that both have is not."""
+    fields = merged.document["components"]["schemas"]["CreateImageRequest"]["properties"]
+    assert fields["svg"][SOURCE] == "openai-python 3.57.0"
+    assert SOURCE not in fields["prompt"]
+
+
+def test_facts_alone_make_the_same_document(reference: Path, source: Source) -> None:
+    """Leaving out what is no fact before the generator changes nothing of what it makes."""
+    facts = facts_of(json.loads(reference.read_text(encoding="utf-8")))
+    assert build(source_of(facts, source.sha256)).document == build(source).document
+
+
+def compared(folder: Path, before: Reading, after: Reading) -> DiffReport:
+    paths = [folder / f"{name}.json" for name in ("before", "after")]
+    for path, reading in zip(paths, (before, after), strict=True):
+        path.write_text(json.dumps(reading.document), encoding="utf-8")
+    return compare_documents(*(read_document(path) for path in paths))
+
+
+def told(report: DiffReport, operation: str) -> str:
+    return "\n".join(f"{one.where} {one.before} {one.after}" for one in report.changes if one.operation == operation)
+
+
+def test_drift_of_four_days_is_what_the_changelog_says(client: Callable[[str], Reading], tmp_path: Path) -> None:
+    """3.53.0 to 3.57.0: a live model, standby of live sessions, their MCP servers; controls of budgets went."""
+    report = compared(tmp_path, client("3.53.0"), client("3.57.0"))
+    live, agents = told(report, "createLiveSession"), told(report, "createAgentSession")
+    assert "gpt-live-1.1" in live
+    assert "session/wake_policy" in live
+    assert "(mcp)/server_url" in live
+    assert "spend_control" in agents
+    assert {one.operation for one in report.changes} <= {
+        *("createLiveSession", "acceptLiveSession", "forkLiveSession"),
+        *("createAgentSession", "updateAgentSession", "retrieveAgentSession", "listAgentSessions", "streamAgentSessionEvents"),
+        *("listAgentSessionTurns", "retrieveAgentSessionTurn", "listAgentSessionSubagentTurns", "retrieveAgentSessionSubagentTurn"),
+    }
+
+
+def test_drift_names_new_models_and_background_windows(client: Callable[[str], Reading], tmp_path: Path) -> None:
+    """3.52.0 to 3.53.0: models of responses, and the windows of background responses."""
+    responses = told(compared(tmp_path, client("3.52.0"), client("3.53.0")), "createResponse")
+    assert "gpt-6.2-astra" in responses
+    assert "background_options" in responses
+
+
+def test_webhook_events_of_the_client(current: Reading) -> None:
+    """Of agents, live sessions and safety too."""
+    kinds = {event.partition(".")[0] for event in current.document["webhooks"]}
+    assert {"agent", "live", "safety", "batch", "response"} <= kinds
+
+
+def texts_of(node: Any) -> Iterator[str]:
+    """Every text in a description that is no name: values under keys that carry sentences elsewhere."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key in ("description", "summary", "title", "example", "examples", "externalDocs") and isinstance(value, str):
+                yield value
+            yield from texts_of(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from texts_of(value)
+
+
+def test_no_sentence_of_the_client_is_in_its_facts(current: Reading) -> None:
+    """Neither under a keyword that carries one, nor anywhere a text of more than six words."""
+    assert set(texts_of(current.document)) == {"", "openai-python"}
+    assert [text for text in json.dumps(current.document).split('"') if len(text.split()) > 6] == []
