@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -27,19 +28,20 @@ from kosha_connector_openai.core.transport import facts, url
 from kosha_connector_openai.errors import ApiError, ConnectorError, Fault, SetupError
 from kosha_connector_openai.manifest import Part, PartName, file_in, read_folder, read_part
 from kosha_connector_openai.openapi import Document
-from kosha_connector_openai.rooms import Rooms
 from kosha_connector_openai.secrets import SecretStore, SecretStores
 from kosha_connector_openai.secrets.stores import default_stores
 
 if TYPE_CHECKING:
     from kosha_connector_openai.core import AsyncStream, Passthrough
     from kosha_connector_openai.core.request import RawInputs
+    from kosha_connector_openai.forms import Forms, ModelRules
+    from kosha_connector_openai.outputs import OutputRoom
 
 RecordSink = Callable[[Record], None]
 P = TypeVar("P", bound=Part)
 
 
-class Connector(Rooms):
+class Connector:
     """One connector: its manifest and its actions. Safe to share between threads and event loops; close it at the end."""
 
     def __init__(self, folder: Path, *, stores: Iterable[SecretStore] | None = None, record: RecordSink = log) -> None:
@@ -49,6 +51,7 @@ class Connector(Rooms):
         self._stores = SecretStores(default_stores(self._secret_names()) if stores is None else stores)
         self._runtime = Runtime(self.manifest, self._stores, record)
         self._parts: dict[str, Part] = {}
+        self._forms: dict[int, Forms] = {}  # of other descriptions, by their catalog, which is kept as long
         self._catalogs = Catalogs(folder, self.manifest, self._fetch, self._overlaid)
 
     def with_stores(self, stores: Iterable[SecretStore]) -> Connector:
@@ -122,6 +125,46 @@ class Connector(Rooms):
         if not isinstance(found, model):
             found = self._parts[name] = read_part(self.folder, self.manifest.parts.get(name, {}), model, name=name)
         return found
+
+    @cached_property
+    def forms(self) -> Forms:
+        """The forms of the actions by action id; docs/forms.md says what they hold. Raises ManifestError."""
+        from kosha_connector_openai.forms import Forms
+
+        return Forms(self.catalog, self.part)
+
+    def forms_of(self, connection: Connection | None = None) -> Forms:
+        """The forms by the description that the connection names, else ``forms``. Raises as ``catalog_of`` does, and ManifestError."""
+        return self.forms_by(connection.options) if connection else self.forms
+
+    def forms_by(self, options: Options) -> Forms:
+        """The same for a connection with these options."""
+        if options.spec is None:
+            return self.forms
+        catalog = self.catalog_by(options)
+        return self._forms.get(id(catalog)) or self._forms.setdefault(id(catalog), type(self.forms)(catalog, self.part))
+
+    @cached_property
+    def outputs(self) -> OutputRoom:
+        """Short results of answers, their schemas and samples, costs and budgets; docs/outputs.md. Raises ManifestError."""
+        from kosha_connector_openai.manifest.parts import OutputsPart
+        from kosha_connector_openai.outputs import OutputRoom
+
+        return OutputRoom(self.catalog, self.part("outputs", OutputsPart))
+
+    def outputs_of(self, connection: Connection | None = None) -> OutputRoom:
+        """The same by the description that the connection names, else ``outputs``. Raises as ``catalog_of`` does, and ManifestError."""
+        if connection is None or connection.options.spec is None:
+            return self.outputs
+        return type(self.outputs)(self.catalog_by(connection.options), self.outputs.part)
+
+    @cached_property
+    def models(self) -> ModelRules:
+        """Which model serves which action and what it takes: warnings, never a refusal; docs/models.md. Raises ManifestError."""
+        from kosha_connector_openai.forms import ModelRules
+        from kosha_connector_openai.manifest.parts import Models
+
+        return ModelRules(self.part("models", Models))
 
     @property
     def form(self) -> dict[str, Any]:
