@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from kosha_connector_openai.errors import Fault, ManifestError, SetupError
 from kosha_connector_openai.http import FRAMING, Origin, parse_server
@@ -54,18 +53,28 @@ class Options(Part):
     tenant: str = ""
 
 
-_SWITCHES = frozenset(entry.name for entry in fields(Options) if entry.type == "bool")
-
-
 def read_options(values: Mapping[str, Any]) -> Options:
     """Options from plain values; raises SetupError naming each field that is wrong."""
-    if values.keys() <= _SWITCHES and all(isinstance(value, bool) for value in values.values()):
-        return Options(**values)  # nothing that validation, which loads pydantic, could find or convert
+    if all(map(_is_plain, values.keys(), values.values())):
+        return Options(**values)
     try:
         return validated(values, Options)
     except ManifestError as error:
         faults = error.faults
     raise SetupError("The connection's options are wrong.", faults)
+
+
+def _is_plain(name: str, value: Any) -> bool:
+    """Whether a value is right at a glance: pydantic is imported for all others."""
+    entry = Options.__dataclass_fields__.get(name)
+    if entry is None or entry.metadata.keys() - {"description"}:
+        return False
+    match entry.type:
+        case "EngineName":
+            return value in get_args(EngineName)
+        case "tuple[str, ...]":
+            return type(value) is tuple and all(type(item) is str for item in value)
+    return type(value) is {"bool": bool, "str": str, "str | None": str}.get(str(entry.type))
 
 
 def check_options(options: Options) -> Iterator[Fault]:

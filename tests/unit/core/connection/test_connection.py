@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from kosha_connector_openai import Connector
@@ -136,3 +139,15 @@ def test_the_form_marks_the_secret(connector: Connector) -> None:
     assert form["properties"]["api_key"]["writeOnly"] is True
     assert form["properties"]["auth_type"]["enum"] == ["BEARER_TOKEN", "API_KEY", "BASIC_AUTH", "OAUTH2", "HMAC", "NONE"]
     assert (form["required"], form["additionalProperties"]) == (["api_key"], False)
+
+
+def test_plain_options_need_no_pydantic() -> None:
+    """A server that somebody names, an engine and a tenant cost no import; what needs a closer look is still looked at."""
+    code = (
+        "import sys; from kosha_connector_openai.core.connection import read_options\n"
+        "plain = read_options({'engine': 'httpx', 'tenant': 't', 'loopback': False, 'allowed_origins': ('https://a.example',)})\n"
+        "print(plain.engine, plain.tenant, plain.loopback, *plain.allowed_origins, 'pydantic' in sys.modules)\n"
+        "print(read_options({'ca_file': 'x', 'engine': 'httpx'}).ca_file.name, 'pydantic' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["httpx", "t", "False", "https://a.example", "False", "x", "True"]
