@@ -12,9 +12,9 @@ from warnings import warn
 def face(package: str, homes: Mapping[str, str], old: Mapping[str, str] = {}) -> tuple[Callable[[str], Any], list[str]]:
     """The package's ``__getattr__`` and ``__all__``; ``homes`` maps each module to the names that it gives, in one text.
 
-    A face costs nothing until a name is used, so a caller of one name does not wait for the imports of the others. Type checkers read the
-    imports under ``TYPE_CHECKING`` beside it; tests/unit/test_architecture.py holds both lists equal. ``old`` maps the names of the version
-    before to their present ones: each gives what its successor gives, with a DeprecationWarning.
+    A face costs nothing until a name is used, so a caller of one name does not wait for the imports of the others. Type checkers follow the
+    modules named under ``TYPE_CHECKING`` beside it; tests/unit/test_architecture.py holds both lists of modules equal. ``old`` maps the
+    names of the version before to their present ones: each gives what its successor gives, with a DeprecationWarning.
     """
     where = {name: module for module, names in homes.items() for name in names.split()}
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from kosha_connector_openai._face import face
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.cli.actions import hint_words as hint_words
-    from kosha_connector_openai.cli.exit_codes import MEANINGS as MEANINGS
-    from kosha_connector_openai.cli.exit_codes import exit_code as exit_code
+    from kosha_connector_openai.cli.actions import *
+    from kosha_connector_openai.cli.exit_codes import *
 else:
     __getattr__, __all__ = face(
         __name__,

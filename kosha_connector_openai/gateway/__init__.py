@@ -7,14 +7,9 @@ from typing import TYPE_CHECKING
 from kosha_connector_openai._face import face
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.gateway.server import GatewayServer as GatewayServer
-    from kosha_connector_openai.gateway.server import listen as listen
-    from kosha_connector_openai.gateway.service import Service as Service
-    from kosha_connector_openai.gateway.service import make_service as make_service
-    from kosha_connector_openai.gateway.settings import DEFAULT as DEFAULT
-    from kosha_connector_openai.gateway.settings import ConnectionEntry as ConnectionEntry
-    from kosha_connector_openai.gateway.settings import Settings as Settings
-    from kosha_connector_openai.gateway.settings import read_settings as read_settings
+    from kosha_connector_openai.gateway.server import *
+    from kosha_connector_openai.gateway.service import *
+    from kosha_connector_openai.gateway.settings import *
 else:
     __getattr__, __all__ = face(
         __name__,

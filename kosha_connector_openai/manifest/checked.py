@@ -25,7 +25,7 @@ import orjson
 from kosha_connector_openai.errors import Fault, ManifestError
 from kosha_connector_openai.manifest.part import Part, file_in, given, parse_part, validated
 
-P = TypeVar("P", bound=Part)
+_P = TypeVar("_P", bound=Part)
 SHIPPED: Final = Path(__file__).parent / "shipped"
 """Where the wheel has the records of the shipped connector."""
 _MOST_BYTES: Final = 16 * 1024 * 1024
@@ -33,7 +33,7 @@ _MOST_FILES: Final = 64
 _FLAGS: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
-def read_part(folder: Path, source: str | Mapping[str, Any], model: type[P], *, name: str) -> P:
+def read_part(folder: Path, source: str | Mapping[str, Any], model: type[_P], *, name: str) -> _P:
     """A part of the manifest in ``folder``: the file that ``source`` names, or ``source`` itself. Raises ManifestError."""
     if not isinstance(source, str):
         return validated(source, model, name=name) if source else model()
@@ -41,7 +41,7 @@ def read_part(folder: Path, source: str | Mapping[str, Any], model: type[P], *, 
     return read_record(path, model, [Fault(f"/parts/{name}", "file", "cannot be read.")])
 
 
-def read_record(path: Path, model: type[P], faults: Sequence[Fault] = ()) -> P:
+def read_record(path: Path, model: type[_P], faults: Sequence[Fault] = ()) -> _P:
     """The record in a YAML file, checked once: what was found good is kept. Raises ManifestError, with ``faults`` for a file that fails."""
     try:
         data = path.read_bytes()
@@ -56,7 +56,7 @@ def read_record(path: Path, model: type[P], faults: Sequence[Fault] = ()) -> P:
     return found
 
 
-def recall(data: bytes, model: type[P]) -> P | None:
+def recall(data: bytes, model: type[_P]) -> _P | None:
     """The record that ``data`` was found to be; None where nothing is kept of it."""
     if not _is_ours(model):
         return None

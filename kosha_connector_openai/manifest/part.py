@@ -100,7 +100,7 @@ class Part:
         return accepting(cls.accept, handler(source))
 
 
-P = TypeVar("P", bound=Part)
+_P = TypeVar("_P", bound=Part)
 
 
 def renamed(raw: Any, old: str, new: str) -> Any:
@@ -110,7 +110,7 @@ def renamed(raw: Any, old: str, new: str) -> Any:
     return {new if key == old else key: value for key, value in raw.items()}
 
 
-def parse_part(data: bytes, model: type[P], *, name: str) -> P:
+def parse_part(data: bytes, model: type[_P], *, name: str) -> _P:
     """The part in YAML text; raises ManifestError, which names the file ``name``."""
     from kosha_connector_openai.text import YamlLimits, load_yaml
 
@@ -141,7 +141,7 @@ def _default(entry: dataclasses.Field[Any]) -> Any:
     return entry.default if entry.default_factory is dataclasses.MISSING else entry.default_factory()
 
 
-def validated(raw: Any, model: type[P], *, name: str = "The value") -> P:
+def validated(raw: Any, model: type[_P], *, name: str = "The value") -> _P:
     """``raw`` as a record; raises ManifestError with every fault."""
     from kosha_connector_openai.manifest.validation import validate
 

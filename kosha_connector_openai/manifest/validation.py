@@ -14,7 +14,7 @@ from pydantic_core import core_schema
 from kosha_connector_openai.errors import Fault, ManifestError
 from kosha_connector_openai.text import nearest, to_pointer
 
-P = TypeVar("P")
+_P = TypeVar("_P")
 
 
 adapter: Final[Callable[[Any], TypeAdapter[Any]]] = cache(TypeAdapter)
@@ -31,10 +31,10 @@ def json_value(record: object, *, exclude_none: bool = False) -> Any:
     return adapter(type(record)).dump_python(record, mode="json", exclude_none=exclude_none)
 
 
-def validate(raw: Any, model: type[P], name: str) -> P:
+def validate(raw: Any, model: type[_P], name: str) -> _P:
     """``raw`` as a record; raises ManifestError with every fault and its JSON Pointer."""
     try:
-        found: P = adapter(model).validate_python(raw)
+        found: _P = adapter(model).validate_python(raw)
         return found
     except ValidationError as error:
         faults = [_fault(model, entry["loc"], entry["type"], entry["msg"]) for entry in error.errors(include_input=False)]

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 from kosha_connector_openai._face import face
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.outputs.budget import Budget as Budget
-    from kosha_connector_openai.outputs.budget import Ticket as Ticket
-    from kosha_connector_openai.outputs.outputs import OutputRoom as OutputRoom
-    from kosha_connector_openai.outputs.prices import Prices as Prices
-    from kosha_connector_openai.outputs.shapes import ShortResult as ShortResult
+    from kosha_connector_openai.outputs.budget import *
+    from kosha_connector_openai.outputs.outputs import *
+    from kosha_connector_openai.outputs.prices import *
+    from kosha_connector_openai.outputs.shapes import *
 else:
     __getattr__, __all__ = face(
         __name__,

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 from kosha_connector_openai._face import face
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.sandbox.__main__ import main as main
-    from kosha_connector_openai.sandbox.app import App as App
-    from kosha_connector_openai.sandbox.process import DEFAULT_KEY as DEFAULT_KEY
-    from kosha_connector_openai.sandbox.process import Sandbox as Sandbox
-    from kosha_connector_openai.sandbox.server import SandboxServer as SandboxServer
+    from kosha_connector_openai.sandbox.__main__ import *
+    from kosha_connector_openai.sandbox.app import *
+    from kosha_connector_openai.sandbox.process import *
+    from kosha_connector_openai.sandbox.server import *
 else:
     __getattr__, __all__ = face(
         __name__,

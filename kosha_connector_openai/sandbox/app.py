@@ -21,7 +21,7 @@ from kosha_connector_openai.sandbox.fault_injection import FaultQueue, InjectedF
 from kosha_connector_openai.sandbox.media import png
 from kosha_connector_openai.sandbox.message import Blob, Incoming, SandboxReply
 from kosha_connector_openai.sandbox.operations import Operations
-from kosha_connector_openai.sandbox.routes import NoRoute, RouteTable
+from kosha_connector_openai.sandbox.routes import NoRoute, OperationRoutes
 from kosha_connector_openai.text import load_yaml
 
 _CONTROL = "/__sandbox__"
@@ -47,7 +47,7 @@ class App:
                 continue
         self.actions: Mapping[str, Any] = actions
         self._behaviour = load_yaml((Path(__file__).parent / "behaviour.yaml").read_bytes(), what="behaviour.yaml")
-        self._routes = RouteTable(actions)
+        self._routes = OperationRoutes(actions)
         self._operations = Operations(actions, self._behaviour, self._call)
         self._numbers = itertools.count(1)
         self._log: deque[dict[str, Any]] = deque(maxlen=_LOGGED)

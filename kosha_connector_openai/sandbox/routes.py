@@ -26,7 +26,7 @@ class NoRoute(Exception):
         self.allowed = allowed
 
 
-class RouteTable:
+class OperationRoutes:
     """The operations of a catalog by method and path; literal segments win over variables."""
 
     def __init__(self, actions: Mapping[str, Action]) -> None:

@@ -51,19 +51,6 @@ class SchemaBackend(Protocol):
         """
 
 
-def default_backend() -> SchemaBackend:
-    """The compiled backend where it is installed, else the reference backend. Each is imported when it is asked for."""
-    try:
-        from kosha_connector_openai.schema.rust_backend import RustBackend
-    except ModuleNotFoundError as error:
-        if error.name != "jsonschema_rs":
-            raise
-        from kosha_connector_openai.schema.python_backend import PythonBackend
-
-        return PythonBackend()
-    return RustBackend()
-
-
 def not_a_schema(place: Path) -> DocumentError:
     """The error for a schema that is not JSON Schema at this place."""
     return _refused(place, "This is not a JSON Schema.")

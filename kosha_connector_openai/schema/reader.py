@@ -11,14 +11,14 @@ UNIONS = ("anyOf", "oneOf", "allOf")
 """Keywords that give the alternatives of a value, and what all of them have in common."""
 _SURE = ("allOf",)
 _MAYBE = ("anyOf", "oneOf", "then", "else")
-Node = Mapping[str, Any]
+SchemaNode = Mapping[str, Any]
 Tags = Mapping[str, tuple[str, ...]]
 
 
 class SchemaReader:
     """Reads one schema whose references stay inside it; a reference to nothing is an empty schema."""
 
-    def __init__(self, root: Node) -> None:
+    def __init__(self, root: SchemaNode) -> None:
         self._root = root
 
     def at(self, path: Iterable[str | int]) -> Any:
@@ -39,7 +39,7 @@ class SchemaReader:
             return value.get(str(step), {})
         return self._step(self._referred(value), step)
 
-    def parts(self, schema: Any, keywords: tuple[str, ...] = _SURE) -> Iterator[Node]:
+    def parts(self, schema: Any, keywords: tuple[str, ...] = _SURE) -> Iterator[SchemaNode]:
         """The schema and those that apply to the same value by ``$ref`` and these keywords, each once, the nearest first."""
         waiting, seen = [schema], set()
         while waiting:
@@ -92,6 +92,6 @@ class SchemaReader:
                 return texts
         return ()
 
-    def _referred(self, schema: Node) -> Any:
+    def _referred(self, schema: SchemaNode) -> Any:
         reference = str(schema.get("$ref", ""))
         return at(self._root, reference[1:], {}) if reference.startswith("#") else {}

@@ -8,13 +8,14 @@ from itertools import islice, product
 from typing import Any, Final
 
 from kosha_connector_openai.errors import DocumentError
-from kosha_connector_openai.schema.backend import NOT_JSON, SchemaBackend, default_backend
+from kosha_connector_openai.schema.backend import NOT_JSON, SchemaBackend
+from kosha_connector_openai.schema.backend_choice import default_backend
 from kosha_connector_openai.schema.keywords import BOUNDS, common_types
 from kosha_connector_openai.schema.sample_scalars import numbers, texts
 from kosha_connector_openai.text import tokens
 
 FileMaker = Callable[[str], Any]
-Flat = dict[str, Any]
+FlatSample = dict[str, Any]
 """A schema without references and combinations."""
 
 _SCALARS: Final = (str, int, float, type(None))
@@ -84,7 +85,7 @@ class _Sampler:
 
     def values(self, schema: Any, name: str, chain: tuple[str, ...] = (), depth: int = 0) -> Iterator[Any]:
         """Values of a schema. ``chain`` holds the references on the way here: none is entered twice, so recursion ends."""
-        found: Iterator[tuple[Flat, tuple[str, ...]]] = islice(self._alternatives(schema, chain), _TRIES)
+        found: Iterator[tuple[FlatSample, tuple[str, ...]]] = islice(self._alternatives(schema, chain), _TRIES)
         if self._nulls:
             found = iter(sorted(found, key=lambda pair: "null" not in _types(pair[0]) or _is_fixed(pair[0])))
         for flat, inner in found:
@@ -92,7 +93,7 @@ class _Sampler:
                 if self._is_one_of(schema, value):
                     yield value
 
-    def _alternatives(self, schema: Any, chain: tuple[str, ...]) -> Iterator[tuple[Flat, tuple[str, ...]]]:
+    def _alternatives(self, schema: Any, chain: tuple[str, ...]) -> Iterator[tuple[FlatSample, tuple[str, ...]]]:
         """The schema as flat schemas, one for each combination of branches."""
         if not isinstance(schema, Mapping):
             if schema is not False:
@@ -125,7 +126,7 @@ class _Sampler:
         branches = {"oneOf": schema["oneOf"], "$defs": self._definitions}
         return _accepts(self._backend.compile(branches).is_valid, with_files(value, str))
 
-    def _flat_values(self, flat: Flat, name: str, chain: tuple[str, ...], depth: int) -> Iterator[Any]:
+    def _flat_values(self, flat: FlatSample, name: str, chain: tuple[str, ...], depth: int) -> Iterator[Any]:
         fits = self._backend.compile(_scalar_part(flat)).is_valid
         if flat.get("format") == "binary" or flat.get("contentMediaType") == "application/octet-stream":
             yield _File(name)
@@ -142,7 +143,7 @@ class _Sampler:
         for kind in sorted(types, key=lambda kind: kind == "null"):
             yield from self._typed(kind, flat, name, chain, depth)
 
-    def _typed(self, kind: str, flat: Flat, name: str, chain: tuple[str, ...], depth: int) -> Iterator[Any]:
+    def _typed(self, kind: str, flat: FlatSample, name: str, chain: tuple[str, ...], depth: int) -> Iterator[Any]:
         if kind == "object":
             yield from self._objects(flat, chain, depth)
         elif kind == "array":
@@ -154,7 +155,7 @@ class _Sampler:
         else:
             yield from {"boolean": (False, True), "null": (None,)}.get(kind, ())
 
-    def _objects(self, flat: Flat, chain: tuple[str, ...], depth: int) -> Iterator[dict[str, Any]]:
+    def _objects(self, flat: FlatSample, chain: tuple[str, ...], depth: int) -> Iterator[dict[str, Any]]:
         properties, rest = flat.get("properties", {}), flat.get("additionalProperties", True)
         needed = list(flat.get("required", ()))
         others = [name for name in properties if name not in needed]
@@ -172,7 +173,7 @@ class _Sampler:
                     return
             yield value
 
-    def _arrays(self, flat: Flat, name: str, chain: tuple[str, ...], depth: int) -> Iterator[list[Any]]:
+    def _arrays(self, flat: FlatSample, name: str, chain: tuple[str, ...], depth: int) -> Iterator[list[Any]]:
         least = int(flat.get("minItems", 0))
         if least > _MOST_ITEMS:
             return
@@ -190,14 +191,14 @@ class _Sampler:
                 yield value
 
 
-def _common_properties(first: Flat, second: Flat) -> Flat:
+def _common_properties(first: FlatSample, second: FlatSample) -> FlatSample:
     shared = {key: {"allOf": [first[key], second[key]]} for key in first if key in second}
     return {**first, **second, **shared}
 
 
-def _merge(parts: list[Flat]) -> Flat | None:
+def _merge(parts: list[FlatSample]) -> FlatSample | None:
     """One flat schema that holds all of them; None where their types or values exclude each other."""
-    merged: Flat = {}
+    merged: FlatSample = {}
     for part in parts:
         for key, value in part.items():
             join = _JOINED.get(key)
@@ -207,18 +208,18 @@ def _merge(parts: list[Flat]) -> Flat | None:
     return None if clash or any(value != constants[0] for value in constants) else merged
 
 
-def _types(flat: Flat) -> list[str]:
+def _types(flat: FlatSample) -> list[str]:
     given = flat.get("type")
     if given is not None:
         return [given] if isinstance(given, str) else list(given)
     return [kind for kind, keywords in _SHAPES if any(word in flat for word in keywords)][:1] or ["string"]
 
 
-def _is_fixed(flat: Flat) -> bool:
+def _is_fixed(flat: FlatSample) -> bool:
     return "const" in flat or "enum" in flat
 
 
-def _scalar_part(flat: Flat) -> Flat:
+def _scalar_part(flat: FlatSample) -> FlatSample:
     """What can be said of a value without looking into it."""
     nested = ("items", "prefixItems", "properties", "additionalProperties", "not", "if", "then", "else", "propertyNames",
               "patternProperties", "dependentSchemas", "contains", "default")  # fmt: skip

@@ -12,7 +12,8 @@ from itertools import islice
 from typing import Any
 
 from kosha_connector_openai.errors import Fault, InputError
-from kosha_connector_openai.schema.backend import NOT_JSON, Compiled, RawFault, SchemaBackend, default_backend
+from kosha_connector_openai.schema.backend import NOT_JSON, Compiled, RawFault, SchemaBackend
+from kosha_connector_openai.schema.backend_choice import default_backend
 from kosha_connector_openai.schema.complexity import DEEPEST, Effort, Extract, effort, extract, too_deep
 from kosha_connector_openai.schema.keywords import Path, children, with_children
 from kosha_connector_openai.schema.messages import safe, safe_pointer, to_fault

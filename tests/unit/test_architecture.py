@@ -154,18 +154,13 @@ def test_only_faces_are_imported_across_wings(path: Path) -> None:
 
 @pytest.mark.parametrize("face", sorted(FACES))
 def test_a_face_says_what_comes_in_and_lists_what_it_shows(face: str) -> None:
-    """Its docstring is there; what type checkers see under TYPE_CHECKING is what a program can import, and no name hides a module."""
+    """Its docstring is there; type checkers follow the modules that its map names, every name can be had, and none hides a module."""
     module, tree = importlib.import_module(face), ast.parse(NAMES[face].read_text(encoding="utf-8"))
     assert ast.get_docstring(tree)
-    seen = {
-        a.asname or a.name
-        for n in ast.walk(tree)
-        if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"
-        for i in n.body
-        if isinstance(i, ast.ImportFrom)
-        for a in i.names
-    }
-    assert seen <= set(getattr(module, "__all__", ()))
+    checked = [node for part in tree.body if isinstance(part, ast.If) and ast.unparse(part.test) == "TYPE_CHECKING" for node in part.body]
+    followed = {str(node.module).removeprefix(f"{face}.") for node in checked if isinstance(node, ast.ImportFrom)}
+    maps = [ast.literal_eval(call.args[1]) for call in ast.walk(tree) if isinstance(call, ast.Call) and ast.unparse(call.func) == "face"]
+    assert followed == {home for homes in maps for home in homes}
     # Python sets a module as an attribute of its package when it is first imported, so a name like it would be one or the other by chance.
     beside = {path.stem for path in NAMES[face].parent.iterdir()}
     assert beside & set(getattr(module, "__all__", ())) == set()
@@ -174,14 +169,20 @@ def test_a_face_says_what_comes_in_and_lists_what_it_shows(face: str) -> None:
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    """No circle of imports, those inside functions included; a wing's face counts as the folder that it shows."""
+    """No circle of imports, those inside functions included, between modules or between folders beside each other."""
     edges = {name: {other for other in _imported(path) if other in NAMES and other not in FACES} for name, path in NAMES.items()}
     order = graphlib.TopologicalSorter(edges)
     order.prepare()
     wings: dict[str, set[str]] = {}
     for name, path in NAMES.items():
-        wings.setdefault(_wing(name), set()).update({_wing(other) for other in _imported(path)} - {_wing(name), PACKAGE.name})
-    graphlib.TopologicalSorter({wing: others for wing, others in wings.items() if wing != PACKAGE.name}).prepare()
+        home = _wing(name)
+        wings.setdefault(home, set()).update(other for other in map(_wing, _imported(path)) if _apart(home, other))
+    graphlib.TopologicalSorter(wings).prepare()
+
+
+def _apart(wing: str, other: str) -> bool:
+    """Whether neither folder holds the other: the modules of a folder stand above and below the folders inside it."""
+    return not f"{wing}.".startswith(f"{other}.") and not f"{other}.".startswith(f"{wing}.")
 
 
 def test_the_largest_wing_is_a_fifth_of_the_package_at_most() -> None:

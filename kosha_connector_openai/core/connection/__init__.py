@@ -7,25 +7,12 @@ from typing import TYPE_CHECKING
 from kosha_connector_openai._face import face
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.core.connection.auth import Credential as Credential
-    from kosha_connector_openai.core.connection.auth import authorize as authorize
-    from kosha_connector_openai.core.connection.auth import masked as masked
-    from kosha_connector_openai.core.connection.auth import scrub as scrub
-    from kosha_connector_openai.core.connection.connection import Connection as Connection
-    from kosha_connector_openai.core.connection.connection import form_schema as form_schema
-    from kosha_connector_openai.core.connection.connection import home_of_environment as home_of_environment
-    from kosha_connector_openai.core.connection.connection import make_connection as make_connection
-    from kosha_connector_openai.core.connection.connection import values_from_environment as values_from_environment
-    from kosha_connector_openai.core.connection.oauth2_renewal import Exchange as Exchange
-    from kosha_connector_openai.core.connection.oauth2_renewal import Grant as Grant
-    from kosha_connector_openai.core.connection.oauth2_renewal import RefreshForm as RefreshForm
-    from kosha_connector_openai.core.connection.oauth2_renewal import TokenResolver as TokenResolver
-    from kosha_connector_openai.core.connection.options import Options as Options
-    from kosha_connector_openai.core.connection.options import read_options as read_options
-    from kosha_connector_openai.core.connection.scheme import RequestFacts as RequestFacts
-    from kosha_connector_openai.core.connection.server_kinds import idle as idle
-    from kosha_connector_openai.core.connection.server_kinds import merged as merged
-    from kosha_connector_openai.core.connection.server_kinds import preset_of as preset_of
+    from kosha_connector_openai.core.connection.auth import *
+    from kosha_connector_openai.core.connection.connection import *
+    from kosha_connector_openai.core.connection.oauth2_renewal import *
+    from kosha_connector_openai.core.connection.options import *
+    from kosha_connector_openai.core.connection.scheme import *
+    from kosha_connector_openai.core.connection.server_kinds import *
 else:
     __getattr__, __all__ = face(
         __name__,

@@ -7,19 +7,11 @@ from typing import TYPE_CHECKING
 from kosha_connector_openai._face import face
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.core.transport.client import Clients as Clients
-    from kosha_connector_openai.core.transport.client import facts as facts
-    from kosha_connector_openai.core.transport.client import load_async_engine as load_async_engine
-    from kosha_connector_openai.core.transport.client import tls_of as tls_of
-    from kosha_connector_openai.core.transport.client import url as url
-    from kosha_connector_openai.core.transport.fetch_description import fetch_document as fetch_document
-    from kosha_connector_openai.core.transport.idle_timer import IdleTimer as IdleTimer
-    from kosha_connector_openai.core.transport.retry import Failure as Failure
-    from kosha_connector_openai.core.transport.retry import RetryBudget as RetryBudget
-    from kosha_connector_openai.core.transport.retry import RetryPolicy as RetryPolicy
-    from kosha_connector_openai.core.transport.retry import decide as decide
-    from kosha_connector_openai.core.transport.retry import parse_retry_after as parse_retry_after
-    from kosha_connector_openai.core.transport.token_exchange import exchange_token as exchange_token
+    from kosha_connector_openai.core.transport.client import *
+    from kosha_connector_openai.core.transport.fetch_description import *
+    from kosha_connector_openai.core.transport.idle_timer import *
+    from kosha_connector_openai.core.transport.retry import *
+    from kosha_connector_openai.core.transport.token_exchange import *
 else:
     __getattr__, __all__ = face(
         __name__,

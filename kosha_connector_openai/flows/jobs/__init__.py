@@ -10,17 +10,12 @@ from typing import TYPE_CHECKING
 from kosha_connector_openai._face import face
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.flows.jobs.batch_lines import LineRow as LineRow
-    from kosha_connector_openai.flows.jobs.batch_lines import LineTable as LineTable
-    from kosha_connector_openai.flows.jobs.handle import Handle as Handle
-    from kosha_connector_openai.flows.jobs.handle import read_handle as read_handle
-    from kosha_connector_openai.flows.jobs.jobs import AsyncJobs as AsyncJobs
-    from kosha_connector_openai.flows.jobs.jobs import Jobs as Jobs
-    from kosha_connector_openai.flows.jobs.results import JobResult as JobResult
-    from kosha_connector_openai.flows.jobs.state import Status as Status
-    from kosha_connector_openai.flows.jobs.state import Tick as Tick
-    from kosha_connector_openai.flows.jobs.state import WaitOptions as WaitOptions
-    from kosha_connector_openai.flows.jobs.store import JobStore as JobStore
+    from kosha_connector_openai.flows.jobs.batch_lines import *
+    from kosha_connector_openai.flows.jobs.handle import *
+    from kosha_connector_openai.flows.jobs.jobs import *
+    from kosha_connector_openai.flows.jobs.results import *
+    from kosha_connector_openai.flows.jobs.state import *
+    from kosha_connector_openai.flows.jobs.store import *
 else:
     __getattr__, __all__ = face(
         __name__,

@@ -7,14 +7,9 @@ from typing import TYPE_CHECKING
 from kosha_connector_openai._face import face
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.flows.tasks.plans import TaskProgress as TaskProgress
-    from kosha_connector_openai.flows.tasks.result import TaskResult as TaskResult
-    from kosha_connector_openai.flows.tasks.runner import TaskInfo as TaskInfo
-    from kosha_connector_openai.flows.tasks.runner import arun_task as arun_task
-    from kosha_connector_openai.flows.tasks.runner import find_task as find_task
-    from kosha_connector_openai.flows.tasks.runner import list_tasks as list_tasks
-    from kosha_connector_openai.flows.tasks.runner import run_task as run_task
-    from kosha_connector_openai.flows.tasks.runner import task_steps as task_steps
+    from kosha_connector_openai.flows.tasks.plans import *
+    from kosha_connector_openai.flows.tasks.result import *
+    from kosha_connector_openai.flows.tasks.runner import *
 else:
     __getattr__, __all__ = face(
         __name__,

@@ -7,18 +7,10 @@ from typing import TYPE_CHECKING
 from kosha_connector_openai._face import face
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.flows.triggers.events import NextCall as NextCall
-    from kosha_connector_openai.flows.triggers.events import TriggerEvent as TriggerEvent
-    from kosha_connector_openai.flows.triggers.events import list_events as list_events
-    from kosha_connector_openai.flows.triggers.events import read_event as read_event
-    from kosha_connector_openai.flows.triggers.events import sample as sample
-    from kosha_connector_openai.flows.triggers.events import verify as verify
-    from kosha_connector_openai.flows.triggers.polling import PollState as PollState
-    from kosha_connector_openai.flows.triggers.polling import apoll as apoll
-    from kosha_connector_openai.flows.triggers.polling import poll as poll
-    from kosha_connector_openai.flows.triggers.replay import MemoryGuard as MemoryGuard
-    from kosha_connector_openai.flows.triggers.replay import ReplayGuard as ReplayGuard
-    from kosha_connector_openai.flows.triggers.signature import sign as sign
+    from kosha_connector_openai.flows.triggers.events import *
+    from kosha_connector_openai.flows.triggers.polling import *
+    from kosha_connector_openai.flows.triggers.replay import *
+    from kosha_connector_openai.flows.triggers.signature import *
 else:
     __getattr__, __all__ = face(
         __name__,

@@ -10,22 +10,14 @@ from typing import TYPE_CHECKING
 from kosha_connector_openai._face import face
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.flows.workflows.builder import Flow as Flow
-    from kosha_connector_openai.flows.workflows.builder import Literal as Literal
-    from kosha_connector_openai.flows.workflows.commands import Begun as Begun
-    from kosha_connector_openai.flows.workflows.commands import RunLimits as RunLimits
-    from kosha_connector_openai.flows.workflows.journal import FileJournal as FileJournal
-    from kosha_connector_openai.flows.workflows.model import Step as Step
-    from kosha_connector_openai.flows.workflows.model import Workflow as Workflow
-    from kosha_connector_openai.flows.workflows.model import WorkflowDocument as WorkflowDocument
-    from kosha_connector_openai.flows.workflows.outline import draw as draw
-    from kosha_connector_openai.flows.workflows.parse_document import read_workflows as read_workflows
-    from kosha_connector_openai.flows.workflows.result import StepRecord as StepRecord
-    from kosha_connector_openai.flows.workflows.result import WorkflowResult as WorkflowResult
-    from kosha_connector_openai.flows.workflows.result import plain as plain
-    from kosha_connector_openai.flows.workflows.runner import arun_workflow as arun_workflow
-    from kosha_connector_openai.flows.workflows.runner import choose as choose
-    from kosha_connector_openai.flows.workflows.runner import run_workflow as run_workflow
+    from kosha_connector_openai.flows.workflows.builder import *
+    from kosha_connector_openai.flows.workflows.commands import *
+    from kosha_connector_openai.flows.workflows.journal import *
+    from kosha_connector_openai.flows.workflows.model import *
+    from kosha_connector_openai.flows.workflows.outline import *
+    from kosha_connector_openai.flows.workflows.parse_document import *
+    from kosha_connector_openai.flows.workflows.result import *
+    from kosha_connector_openai.flows.workflows.runner import *
 else:
     __getattr__, __all__ = face(
         __name__,

@@ -14,7 +14,7 @@ from kosha_connector_openai.flows.workflows.model import WorkflowDocument
 from kosha_connector_openai.flows.workflows.parse_document import read_workflows
 from kosha_connector_openai.text import check_value, escape
 
-Criterion = str | Mapping[str, Any]
+CriterionText = str | Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class StepDraft:
     id: str
     action: str
     inputs: Mapping[str, Any]
-    success: Sequence[Criterion] = ()
+    success: Sequence[CriterionText] = ()
     on_success: Sequence[Mapping[str, Any]] = ()
     on_failure: Sequence[Mapping[str, Any]] = ()
     description: str = ""
@@ -70,7 +70,7 @@ class Flow:
         inputs: Mapping[str, Any] | None = None,
         *,
         id: str | None = None,  # noqa: A002
-        success: Sequence[Criterion] = (),
+        success: Sequence[CriterionText] = (),
         on_success: Sequence[Mapping[str, Any]] = (),
         on_failure: Sequence[Mapping[str, Any]] = (),
         description: str = "",
@@ -85,7 +85,7 @@ class Flow:
         inputs: Mapping[str, Any] | None = None,
         *,
         id: str | None = None,  # noqa: A002
-        success: Sequence[Criterion] = (),
+        success: Sequence[CriterionText] = (),
         on_success: Sequence[Mapping[str, Any]] = (),
         on_failure: Sequence[Mapping[str, Any]] = (),
         description: str = "",
@@ -103,7 +103,7 @@ class Flow:
         action: str,
         inputs: Mapping[str, Any] | None,
         name: str | None,
-        success: Sequence[Criterion],
+        success: Sequence[CriterionText],
         on_success: Sequence[Mapping[str, Any]],
         on_failure: Sequence[Mapping[str, Any]],
         description: str,
@@ -200,5 +200,5 @@ def _sent(step: StepDraft, inputs: Mapping[str, Any], catalog: Catalog) -> dict[
     return found | ({"requestBody": {"payload": rest.get(BODY) if set(rest) == {BODY} else rest}} if rest else {})
 
 
-def _criterion(criterion: Criterion) -> dict[str, Any]:
+def _criterion(criterion: CriterionText) -> dict[str, Any]:
     return {"condition": criterion} if isinstance(criterion, str) else dict(criterion)

@@ -22,7 +22,7 @@ from kosha_connector_openai.openapi import to_json_schema
 from kosha_connector_openai.schema import SchemaReader
 from kosha_connector_openai.text import YamlLimits, load_yaml, walk
 
-Source = Path | bytes | str | Mapping[str, Any]
+DocumentSource = Path | bytes | str | Mapping[str, Any]
 _VERSION: Final = re.compile(r"1\.0\.[0-9]+")
 _LIMITS: Final = YamlLimits(bytes=4 * 1024 * 1024, depth=64, nodes=200_000)
 _DOCUMENT: Final = Keys(("arazzo", "info", "sourceDescriptions", "workflows"), ("components",))
@@ -36,7 +36,7 @@ _WORKFLOW: Final = Keys(
 
 
 def read_workflows(
-    source: Source, connector: Connector, *, sources: Iterable[str] = (), catalog: Catalog | None = None
+    source: DocumentSource, connector: Connector, *, sources: Iterable[str] = (), catalog: Catalog | None = None
 ) -> WorkflowDocument:
     """The document in a file, in YAML or JSON text, or in values. Raises WorkflowDocumentError with every fault.
 
@@ -52,7 +52,7 @@ def read_workflows(
     return document
 
 
-def _raw(source: Source) -> tuple[Any, str]:
+def _raw(source: DocumentSource) -> tuple[Any, str]:
     if isinstance(source, Mapping):
         return source, "The document"
     what = source.name if isinstance(source, Path) else "The document"

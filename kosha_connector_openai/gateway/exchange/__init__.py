@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING
 from kosha_connector_openai._face import face
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.gateway.exchange.bodies import BodyBudget as BodyBudget
-    from kosha_connector_openai.gateway.exchange.bodies import ClientLeft as ClientLeft
-    from kosha_connector_openai.gateway.exchange.context import Broken as Broken
-    from kosha_connector_openai.gateway.exchange.context import CallContext as CallContext
-    from kosha_connector_openai.gateway.exchange.context import Refused as Refused
-    from kosha_connector_openai.gateway.exchange.disconnect import DisconnectWatch as DisconnectWatch
-    from kosha_connector_openai.gateway.exchange.headers import HeaderRules as HeaderRules
-    from kosha_connector_openai.gateway.exchange.passage import Passage as Passage
-    from kosha_connector_openai.gateway.exchange.response import UpstreamResponse as UpstreamResponse
-    from kosha_connector_openai.gateway.exchange.usage_scan import UsageFinder as UsageFinder
+    from kosha_connector_openai.gateway.exchange.bodies import *
+    from kosha_connector_openai.gateway.exchange.context import *
+    from kosha_connector_openai.gateway.exchange.disconnect import *
+    from kosha_connector_openai.gateway.exchange.headers import *
+    from kosha_connector_openai.gateway.exchange.passage import *
+    from kosha_connector_openai.gateway.exchange.response import *
+    from kosha_connector_openai.gateway.exchange.usage_scan import *
 else:
     __getattr__, __all__ = face(
         __name__,

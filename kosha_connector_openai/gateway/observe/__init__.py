@@ -7,16 +7,12 @@ from typing import TYPE_CHECKING
 from kosha_connector_openai._face import face
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.gateway.observe.audit import AuditError as AuditError
-    from kosha_connector_openai.gateway.observe.audit import AuditLog as AuditLog
-    from kosha_connector_openai.gateway.observe.audit import check_audit as check_audit
-    from kosha_connector_openai.gateway.observe.exchange_record import ExchangeRecord as ExchangeRecord
-    from kosha_connector_openai.gateway.observe.exchange_record import Observe as Observe
-    from kosha_connector_openai.gateway.observe.logs import AccessLog as AccessLog
-    from kosha_connector_openai.gateway.observe.logs import configure as configure
-    from kosha_connector_openai.gateway.observe.metrics import Metrics as Metrics
-    from kosha_connector_openai.gateway.observe.observe import Observer as Observer
-    from kosha_connector_openai.gateway.observe.traces import make_traces as make_traces
+    from kosha_connector_openai.gateway.observe.audit import *
+    from kosha_connector_openai.gateway.observe.exchange_record import *
+    from kosha_connector_openai.gateway.observe.logs import *
+    from kosha_connector_openai.gateway.observe.metrics import *
+    from kosha_connector_openai.gateway.observe.observe import *
+    from kosha_connector_openai.gateway.observe.traces import *
 else:
     __getattr__, __all__ = face(
         __name__,

@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING
 from kosha_connector_openai._face import face
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.gateway.pages.description import ACCESS as ACCESS
-    from kosha_connector_openai.gateway.pages.description import service_document as service_document
-    from kosha_connector_openai.gateway.pages.downloads import Downloads as Downloads
-    from kosha_connector_openai.gateway.pages.kosha_api import Tries as Tries
-    from kosha_connector_openai.gateway.pages.kosha_api import unset_but_named as unset_but_named
-    from kosha_connector_openai.gateway.pages.pages import OwnPages as OwnPages
-    from kosha_connector_openai.gateway.pages.pages import PagesContext as PagesContext
-    from kosha_connector_openai.gateway.pages.submitted_secrets import SubmittedSecrets as SubmittedSecrets
+    from kosha_connector_openai.gateway.pages.description import *
+    from kosha_connector_openai.gateway.pages.downloads import *
+    from kosha_connector_openai.gateway.pages.kosha_api import *
+    from kosha_connector_openai.gateway.pages.pages import *
+    from kosha_connector_openai.gateway.pages.submitted_secrets import *
 else:
     __getattr__, __all__ = face(
         __name__,

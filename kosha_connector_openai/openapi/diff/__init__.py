@@ -7,18 +7,11 @@ from typing import TYPE_CHECKING
 from kosha_connector_openai._face import face
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.openapi.diff.change import Change as Change
-    from kosha_connector_openai.openapi.diff.change import Direction as Direction
-    from kosha_connector_openai.openapi.diff.change import Verdict as Verdict
-    from kosha_connector_openai.openapi.diff.documents import compare_documents as compare_documents
-    from kosha_connector_openai.openapi.diff.intended import Intended as Intended
-    from kosha_connector_openai.openapi.diff.intended import Judged as Judged
-    from kosha_connector_openai.openapi.diff.intended import judge as judge
-    from kosha_connector_openai.openapi.diff.intended import read_intended as read_intended
-    from kosha_connector_openai.openapi.diff.render import to_json as to_json
-    from kosha_connector_openai.openapi.diff.render import to_markdown as to_markdown
-    from kosha_connector_openai.openapi.diff.render import to_text as to_text
-    from kosha_connector_openai.openapi.diff.report import DiffReport as DiffReport
+    from kosha_connector_openai.openapi.diff.change import *
+    from kosha_connector_openai.openapi.diff.documents import *
+    from kosha_connector_openai.openapi.diff.intended import *
+    from kosha_connector_openai.openapi.diff.render import *
+    from kosha_connector_openai.openapi.diff.report import *
 else:
     __getattr__, __all__ = face(
         __name__,

@@ -7,19 +7,15 @@ from typing import TYPE_CHECKING
 from kosha_connector_openai._face import face
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.secrets.stores.chain import ChainStore as ChainStore
-    from kosha_connector_openai.secrets.stores.computed import ComputedStore as ComputedStore
-    from kosha_connector_openai.secrets.stores.computed import Token as Token
-    from kosha_connector_openai.secrets.stores.defaults import MOUNTS as MOUNTS
-    from kosha_connector_openai.secrets.stores.defaults import default_stores as default_stores
-    from kosha_connector_openai.secrets.stores.environment import EnvironmentStore as EnvironmentStore
-    from kosha_connector_openai.secrets.stores.fail import FailingStore as FailingStore
-    from kosha_connector_openai.secrets.stores.file import FileStore as FileStore
-    from kosha_connector_openai.secrets.stores.keyring_store import SERVICE as SERVICE
-    from kosha_connector_openai.secrets.stores.keyring_store import KeyringStore as KeyringStore
-    from kosha_connector_openai.secrets.stores.scoped import Scoped as Scoped
-    from kosha_connector_openai.secrets.stores.vault import Login as Login
-    from kosha_connector_openai.secrets.stores.vault import VaultStore as VaultStore
+    from kosha_connector_openai.secrets.stores.chain import *
+    from kosha_connector_openai.secrets.stores.computed import *
+    from kosha_connector_openai.secrets.stores.defaults import *
+    from kosha_connector_openai.secrets.stores.environment import *
+    from kosha_connector_openai.secrets.stores.fail import *
+    from kosha_connector_openai.secrets.stores.file import *
+    from kosha_connector_openai.secrets.stores.keyring_store import *
+    from kosha_connector_openai.secrets.stores.scoped import *
+    from kosha_connector_openai.secrets.stores.vault import *
 else:
     __getattr__, __all__ = face(
         __name__,

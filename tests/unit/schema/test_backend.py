@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai.errors import DocumentError
-from kosha_connector_openai.schema.backend import RawFault, SchemaBackend, default_backend
+from kosha_connector_openai.schema.backend import RawFault, SchemaBackend
+from kosha_connector_openai.schema.backend_choice import default_backend
 from kosha_connector_openai.schema.python_backend import PythonBackend
 from kosha_connector_openai.schema.rust_backend import RustBackend
 
