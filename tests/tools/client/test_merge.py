@@ -155,10 +155,10 @@ CHANGES: dict[str, tuple[Node, Node, str, Node]] = {
 
 @pytest.mark.parametrize(("ours", "theirs", "kind", "result"), CHANGES.values(), ids=CHANGES)
 def test_who_is_right_decides(ours: Node, theirs: Node, kind: str, result: Node) -> None:
-    """The client's side changes the description, the description's leaves it as it is."""
+    """The client's side changes the description, and says so; the description's leaves it as it is."""
     made, schema = bodies(obj(x=ours), obj(x=theirs))
     assert kinds(made) == [kind]
-    assert schema["properties"]["x"] == result
+    assert schema["properties"]["x"] == {**result, SOURCE: CLIENT}
     made, schema = bodies(obj(x=ours), obj(x=theirs), NOTHING)
     assert kinds(made) == [kind]
     assert schema["properties"]["x"] == ours

@@ -420,6 +420,7 @@ def test_overloads_are_one_operation(second: str, deprecated: bool | None) -> No
 
 
 UNREADABLE = {
+    "two calls": ('self._get("/a", cast_to=Thing)\nreturn self._get("/things", cast_to=Thing)', "self", "more than once"),
     "a path that is computed": ('return self._get(build("/things"), cast_to=Thing)', "self", "neither a text nor a template"),
     "a path with a part that is no argument": ('return self._get(f"/things/{self.id}", cast_to=Thing)', "self", "no argument"),
     "a variable without an argument": ('return self._get("/things/{x}", cast_to=Thing)', "self", "variable x"),

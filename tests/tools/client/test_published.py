@@ -7,8 +7,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import openapi_spec_validator
+import pytest
+
 from kosha_connector_openai.openapi import read_document
-from kosha_connector_openai.openapi.diff import DiffReport, compare_documents
+from kosha_connector_openai.openapi.diff import DiffReport, Verdict, compare_documents
+from tests.tools.client.conftest import ROOT
 from tools.spec.client.difference import read_sides
 from tools.spec.client.merge import SOURCE, Merged, facts_of
 from tools.spec.client.reader import Reading, place
@@ -116,6 +120,7 @@ def told(report: DiffReport, operation: str) -> str:
     return "\n".join(f"{one.where} {one.before} {one.after}" for one in report.changes if one.operation == operation)
 
 
+@pytest.mark.slow
 def test_drift_of_four_days_is_what_the_changelog_says(client: Callable[[str], Reading], tmp_path: Path) -> None:
     """3.53.0 to 3.57.0: a live model, standby of live sessions, their MCP servers; controls of budgets went."""
     report = compared(tmp_path, client("3.53.0"), client("3.57.0"))
@@ -131,6 +136,7 @@ def test_drift_of_four_days_is_what_the_changelog_says(client: Callable[[str], R
     }
 
 
+@pytest.mark.slow
 def test_drift_names_new_models_and_background_windows(client: Callable[[str], Reading], tmp_path: Path) -> None:
     """3.52.0 to 3.53.0: models of responses, and the windows of background responses."""
     responses = told(compared(tmp_path, client("3.52.0"), client("3.53.0")), "createResponse")
@@ -160,3 +166,23 @@ def test_no_sentence_of_the_client_is_in_its_facts(current: Reading) -> None:
     """Neither under a keyword that carries one, nor anywhere a text of more than six words."""
     assert set(texts_of(current.document)) == {"", "openai-python"}
     assert [text for text in json.dumps(current.document).split('"') if len(text.split()) > 6] == []
+
+
+@pytest.mark.slow
+def test_merged_description_makes_a_valid_document(merged: Merged, tmp_path: Path) -> None:
+    """The generator goes on with it: what it makes is valid OpenAPI, and every operation of it can be read."""
+    made = build(source_of(merged.document, "0" * 64)).document
+    openapi_spec_validator.validate(made)
+    path = tmp_path / "openapi.json"
+    path.write_text(json.dumps(made), encoding="utf-8")
+    assert read_document(path).faults() == ()
+
+
+@pytest.mark.slow
+def test_merge_closes_nothing(merged: Merged, tmp_path: Path) -> None:
+    """What the published description takes is taken by the merged one: nothing breaks for senders but one call that moved."""
+    path = tmp_path / "openapi.json"
+    path.write_text(json.dumps(build(source_of(merged.document, "0" * 64)).document), encoding="utf-8")
+    report = compare_documents(read_document(ROOT / "openapi.json"), read_document(path))
+    breaking = [one for one in report.changes if one.direction == "request" and one.verdict == Verdict.BREAKING]
+    assert [(one.operation, one.kind) for one in breaking] == [("cancelEvalRun", "operation-moved")]

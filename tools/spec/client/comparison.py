@@ -128,7 +128,7 @@ class Comparison:
             return  # one side says nothing
         if where.startswith("request"):
             null = [any(one.kind == "null" for one in side) for side in (mine, other)]
-            self._fact("null", where, null[0], null[1], lambda: _replace(ours, nullable(ours)) if null[1] else None)
+            self._fact("null", where, null[0], null[1], lambda: self._renew(ours, nullable(ours)) if null[1] else None)
         for kind in ("string", "integer", "number", "boolean", "array", "object"):
             left, right = ([one for one in side if one.kind == kind] for side in (mine, other))
             if left and right:
@@ -154,9 +154,19 @@ class Comparison:
                 holder[union] = [*holder[union], *branches]
                 _forget_mapping(holder)
             else:
-                _replace(holder, {"anyOf": [dict(holder), *branches]})
+                self._renew(holder, {"anyOf": [dict(holder), *branches]})
 
         return take
+
+    def _renew(self, node: Node, new: Node) -> None:
+        """Write a schema anew, in place, and say where what changed is from."""
+        kept = {**new, **self.take({})}
+        node.clear()
+        node.update(kept)
+
+    def _open_values(self, side: list[Alternative]) -> None:
+        for node in (node for one in side for node in one.nodes):
+            self._renew(node, {keyword: value for keyword, value in node.items() if keyword not in ("enum", "const")})
 
     def _scalars(self, where: str, ours: Node, mine: list[Alternative], other: list[Alternative], depth: int) -> None:
         """Whether any value may come, and the values that are named."""
@@ -164,7 +174,7 @@ class Comparison:
             self._agree(where)
             return
         free = [any(one.values is None for one in side) for side in (mine, other)]
-        self._fact("any-value", where, free[0], free[1], lambda: _open_values(mine) if free[1] else None)
+        self._fact("any-value", where, free[0], free[1], lambda: self._open_values(mine) if free[1] else None)
         named = [list(dict.fromkeys(value for one in side for value in one.values or ())) for side in (mine, other)]
         if not named[0] or not named[1]:
             return
@@ -175,7 +185,7 @@ class Comparison:
         if more:
             self._only("value-only-description", where, more, None)
         if fewer:
-            self._only("value-only-client", where, None, fewer, lambda: _add_values(node, fewer))
+            self._only("value-only-client", where, None, fewer, lambda: self._renew(node, _with_values(node, fewer)))
 
     def _arrays(self, where: str, ours: Node, mine: list[Alternative], other: list[Alternative], depth: int) -> None:
         self._agree(where)
@@ -319,19 +329,8 @@ def _forget_mapping(holder: Node) -> None:
         holder["discriminator"] = {name: value for name, value in rule.items() if name != "mapping"}
 
 
-def _replace(node: Node, new: Node) -> None:
-    kept = dict(new)
-    node.clear()
-    node.update(kept)
-
-
-def _open_values(side: list[Alternative]) -> None:
-    for node in (node for one in side for node in one.nodes):
-        node.pop("enum", None)
-        node.pop("const", None)
-
-
-def _add_values(node: Node, more: list[Any]) -> None:
-    values = [node.pop("const")] if "const" in node else node["enum"]
-    null = [None] if None in values else []
-    node["enum"] = [*(value for value in values if value is not None), *more, *null]
+def _with_values(node: Node, more: list[Any]) -> Node:
+    """The schema with further values, null last."""
+    values = [node["const"]] if "const" in node else node["enum"]
+    kept = {keyword: value for keyword, value in node.items() if keyword != "const"}
+    return {**kept, "enum": [*(value for value in values if value is not None), *more, *([None] if None in values else [])]}

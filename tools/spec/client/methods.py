@@ -163,6 +163,8 @@ def _method(node: Function, module: Module, overloads: list[Function]) -> Iterat
         return  # a helper around other methods
     call = calls[0]
     try:
+        if len(calls) > 1:
+            raise module.fault(calls[1], "a method that calls the service more than once")
         verb = _word(call, "method") or VERBS[_verb(call)]
         path, arguments = _path(call, module)
         yield Method(node.name, Scope(module, {}), node, call, verb, path, arguments, overloads)
