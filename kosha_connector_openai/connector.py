@@ -169,7 +169,7 @@ class Connector:
     @property
     def form(self) -> dict[str, Any]:
         """The connection form as JSON Schema 2020-12."""
-        return form_schema(self.manifest.connection, self.manifest.servers.presets)
+        return form_schema(self.manifest.connection, self.manifest.servers.kinds)
 
     def icon(self) -> bytes | None:
         """The logo's bytes, or None where the manifest names none."""

@@ -100,18 +100,18 @@ def connection_fields(connector: Connector) -> str:
     return table(("Field", "What it is", "Takes", "Variables, the first set one wins", "Default"), rows)
 
 
-def presets(connector: Connector) -> str:
+def server_kinds(connector: Connector) -> str:
     """The kinds of server."""
     rows = [
         (
             code(name),
-            f"{preset.title}. {preset.help}",
-            ", ".join(code(f"{field}={value}") for field, value in preset.values.items()),
-            ", ".join(map(code, preset.required)),
+            f"{kind.title}. {kind.help}",
+            ", ".join(code(f"{field}={value}") for field, value in kind.values.items()),
+            ", ".join(map(code, kind.required)),
         )
-        for name, preset in connector.manifest.servers.presets.items()
+        for name, kind in connector.manifest.servers.kinds.items()
     ]
-    return table(("`preset`", "What it is", "Fills in", "Needs"), rows)
+    return table(("`server_kind`", "What it is", "Fills in", "Needs"), rows)
 
 
 def paging(connector: Connector) -> str:
@@ -323,7 +323,7 @@ PARTS: Final[Mapping[str, Callable[[Connector], str]]] = {
     "exit-codes": exit_codes,
     "errors": error_tree,
     "connection-fields": connection_fields,
-    "presets": presets,
+    "server_kinds": server_kinds,
     "manifest-keys": manifest_keys,
     "paging": paging,
     "paging-keys": lambda _: models("paging", json_schema(Paging)),

@@ -20,7 +20,7 @@ from kosha_connector_openai.cli.connection import Choices, home, read_sources
 from kosha_connector_openai.cli.connection import connect as open_connection
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import clean, note, say_json
-from kosha_connector_openai.core.connection import idle, preset_of
+from kosha_connector_openai.core.connection import idle, server_kind_of
 from kosha_connector_openai.errors import Fault, SecretMissingError, SetupError
 from kosha_connector_openai.manifest import ConnectionField
 from kosha_connector_openai.secrets import Secret, SecretContext, SecretReference, check_secret
@@ -107,7 +107,7 @@ def _asked(connector: Connector, given: Mapping[str, str]) -> _Filled:
     for entry in _open_fields(connector, given):
         if entry.name in idle(manifest, filled.values):
             continue
-        default = "" if entry.secret else preset_of(manifest, filled.values).values.get(entry.name, entry.default or "")
+        default = "" if entry.secret else server_kind_of(manifest, filled.values).values.get(entry.name, entry.default or "")
         show = bool(default)
         text = typer.prompt(entry.label, default=default, show_default=show, hide_input=entry.secret, err=True)
         if entry.secret and text.strip():

@@ -17,7 +17,7 @@ from kosha_connector_openai.cli.connection import Choices, Sources, catalog, con
 from kosha_connector_openai.cli.exit_codes import ExitCode, exit_code
 from kosha_connector_openai.cli.session import OURS, Session
 from kosha_connector_openai.cli.terminal import one_line, say_json, say_table
-from kosha_connector_openai.core.connection import preset_of
+from kosha_connector_openai.core.connection import server_kind_of
 from kosha_connector_openai.core.transport import tls_of
 from kosha_connector_openai.errors import ConnectorError
 from kosha_connector_openai.manifest_check import ManifestCheck
@@ -128,7 +128,7 @@ def _trust(connection: Connection) -> Iterator[Finding]:
 
 
 def _fields(connector: Connector, given: Sources) -> Iterator[Finding]:
-    manifest, chosen = connector.manifest, preset_of(connector.manifest, given.values).values
+    manifest, chosen = connector.manifest, server_kind_of(connector.manifest, given.values).values
     for entry in manifest.connection.fields:
         default = entry.default or (entry.role == "server" and manifest.servers.default)
         variable = next((f"variable {name}" for name in entry.env if os.environ.get(name)), "")

@@ -24,7 +24,7 @@ else:
             "manifest": "ActionOverlay AuthRule ConnectionField ConnectionForm ErrorRule Group Limits "
             "Manifest OutcomeRule PartName ResultRules Retries StreamRules Timeouts",
             "part": "Constraint Field Part file_in given parse_part validated",
-            "servers": "PATH PathRule PathValue Preset ServerForm",
+            "servers": "PATH PathRule PathValue ServerForm ServerKind",
             "validation": "json_schema json_value",
         },
     )

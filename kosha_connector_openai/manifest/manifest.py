@@ -64,7 +64,13 @@ class ConnectionField(Part):
     default: str | None = None
     env: tuple[str, ...] = Field(default=(), description="Environment variables that fill the field, the first set one wins.")
     header: str | None = Field(default=None, description="Request header that carries the value.")
-    role: Literal["server", "auth_type", "preset"] | None = None
+    role: Literal["server", "auth_type", "server_kind"] | None = None
+    aliases: tuple[str, ...] = Field(default=(), description="Earlier names of the field, which saved connections may hold.")
+
+    @classmethod
+    def accept(cls, raw: Any) -> Any:
+        """``raw`` with its role under its present name; ``server_kind`` was ``preset`` in 0.1, which is read until 0.2."""
+        return {**raw, "role": "server_kind"} if isinstance(raw, Mapping) and raw.get("role") == "preset" else raw
 
 
 class ConnectionTest(Part):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
-from kosha_connector_openai.manifest.part import Constraint, Field, Part
+from kosha_connector_openai.manifest.part import Constraint, Field, Part, renamed
 
 PATH: Final = "{path}"
 _VARIABLE: Final = re.compile(r"\{([^{}]*)\}")
@@ -46,7 +46,7 @@ class ServerForm(Part):
     paths: tuple[PathRule, ...] = Field(default=(), description="The first rule that names the operation counts.")
 
 
-class Preset(Part):
+class ServerKind(Part):
     """One kind of server that a connection may choose."""
 
     title: _Line
@@ -61,6 +61,11 @@ class Servers(Part):
 
     default: str | None = None
     override: bool = Field(default=True, description="Whether a connection may name another server.")
-    presets: Mapping[str, Preset] = Field(
-        default_factory=dict, description="Kinds of server by name; the connection field with the role `preset` chooses one."
+    kinds: Mapping[str, ServerKind] = Field(
+        default_factory=dict, description="Kinds of server by name; the connection field with the role `server_kind` chooses one."
     )
+
+    @classmethod
+    def accept(cls, raw: Any) -> Any:
+        """``raw`` with its kinds of server under their present name; they were ``presets`` in 0.1, which is read until 0.2."""
+        return renamed(raw, "presets", "kinds")

@@ -194,27 +194,27 @@ def test_the_table_says_what_is_seen(connector: Connector, served: Served, monke
     assert " | ".join(told) == found, f"docs/connections.md: {found}"
 
 
-# Presets against real servers: random weights say nonsense, so the form of the results is what counts.
+# Tasks against real servers: random weights say nonsense, so the form of the results is what counts.
 
 
-def preset(connector: Connector, served: Served, name: str, inputs: dict[str, Any], **options: Any) -> TaskResult:
+def task(connector: Connector, served: Served, name: str, inputs: dict[str, Any], **options: Any) -> TaskResult:
     return run_task(connector, name, {"model": served.model, **inputs}, served.connection(connector), **options)
 
 
 def test_ask(connector: Connector, served: Served) -> None:
     """A text that was cut at the most tokens is told as incomplete, by every server in its own answer."""
-    result = preset(connector, served, "ask", {"question": "Say this is a test", "max_tokens": 8}, on_incomplete="warn")
+    result = task(connector, served, "ask", {"question": "Say this is a test", "max_tokens": 8}, on_incomplete="warn")
     assert (result.outcome, [warning.rule for warning in result.warnings]) == ("incomplete", ["incomplete"])
     assert isinstance(result.value, str)
     assert 0 < result.usage["completion_tokens"] <= 8
     with pytest.raises(IncompleteAnswerError):
-        preset(connector, served, "ask", {"question": "Say this is a test", "max_tokens": 8})
+        task(connector, served, "ask", {"question": "Say this is a test", "max_tokens": 8})
 
 
 def test_classify(connector: Connector, served: Served) -> None:
     """The label is one of those that were given."""
     labels = ["praise", "complaint", "a question"]
-    assert preset(connector, served, "classify", {"text": "Too late again.", "labels": labels}).value in labels
+    assert task(connector, served, "classify", {"text": "Too late again.", "labels": labels}).value in labels
 
 
 def test_extract(connector: Connector, served: Served) -> None:
@@ -234,7 +234,7 @@ def test_extract(connector: Connector, served: Served) -> None:
         },
         "required": ["mood", "count", "items"],
     }
-    value = preset(connector, served, "extract", {"text": "Two, and all is well.", "schema": schema}).value
+    value = task(connector, served, "extract", {"text": "Two, and all is well.", "schema": schema}).value
     assert SchemaValidator(schema).check(value).faults == ()
     assert value["mood"] in ("good", "bad")
     assert isinstance(value["items"][0]["sure"], bool)
@@ -264,11 +264,11 @@ def silence(seconds: int) -> bytes:
 def test_transcribe(connector: Connector, servers: dict[str, Served]) -> None:
     """A server that hears: text, subtitles, and a sound that is longer than one call may be, with the times of the whole."""
     served = servers["dasLLAMA"]
-    short = preset(connector, served, "transcribe", {"audio": silence(3), "model": served.ears})
+    short = task(connector, served, "transcribe", {"audio": silence(3), "model": served.ears})
     assert (short.value, short.calls) == ("hello world", 1)
-    subtitles = preset(connector, served, "translate-audio", {"audio": silence(3), "model": served.ears, "format": "vtt"})
+    subtitles = task(connector, served, "translate-audio", {"audio": silence(3), "model": served.ears, "format": "vtt"})
     assert subtitles.value == "WEBVTT\n\n00:00:00.000 --> 00:00:01.000\nhello world\n\n"
-    long = preset(connector, served, "transcribe", {"audio": silence(1_230), "model": served.ears, "format": "segments"})
+    long = task(connector, served, "transcribe", {"audio": silence(1_230), "model": served.ears, "format": "segments"})
     starts = [segment["start"] for segment in long.value["segments"]]
     assert (long.calls, long.value["duration"]) == (2, 1_230.0)
     assert starts == sorted(starts)
@@ -289,4 +289,4 @@ def test_subtitles_that_are_none(connector: Connector, servers: dict[str, Served
 def test_a_task_that_the_server_does_not_offer(connector: Connector, served: Served) -> None:
     """Its own error, and no result."""
     with pytest.raises(ApiError):
-        preset(connector, served, "transcribe", {"audio": wav()})
+        task(connector, served, "transcribe", {"audio": wav()})

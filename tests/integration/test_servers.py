@@ -1,4 +1,4 @@
-"""Kinds of server: each preset of the manifest, as its requests look on the wire."""
+"""Kinds of server: each kind of the manifest, as its requests look on the wire."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KEY = "test-key-0123456789abcdef"
 
 def deployed(way: Way, url: str, values: dict[str, str] | None = None, **options: Any) -> Connection:
     """A connection to the deployment form of a server."""
-    form = {"preset": "azure-deployment", "server_url": url, "api_version": VERSION, "api_key": "env:OPENAI_API_KEY"}
+    form = {"server_kind": "azure-deployment", "server_url": url, "api_version": VERSION, "api_key": "env:OPENAI_API_KEY"}
     return way.connector.connection({**form, **(values or {})}, environ={}, engine=way.engine, **options)
 
 
@@ -37,16 +37,16 @@ def upstream() -> Iterator[Recorder]:
 
 
 @pytest.mark.parametrize("path", ["", "/v1", "/v1/", "/proxy/v1", "/proxy"])
-@pytest.mark.parametrize("preset", ["openai", "compatible", "ollama", "vllm", "llama-cpp", "lm-studio", "azure"])
-def test_a_base_url_is_taken_with_v1_or_without(connector: Connector, upstream: Recorder, preset: str, path: str) -> None:
+@pytest.mark.parametrize("kind", ["openai", "compatible", "ollama", "vllm", "llama-cpp", "lm-studio", "azure"])
+def test_a_base_url_is_taken_with_v1_or_without(connector: Connector, upstream: Recorder, kind: str, path: str) -> None:
     """/v1 stands once in the path, whatever kind of server was chosen."""
-    values = {"preset": preset, "server_url": upstream.url + path, "api_key": "env:OPENAI_API_KEY", "auth_type": "NONE"}
+    values = {"server_kind": kind, "server_url": upstream.url + path, "api_key": "env:OPENAI_API_KEY", "auth_type": "NONE"}
     connector.run("listModels", {}, connector.connection(values, environ={}))
     assert upstream.last.target == f"{path.removesuffix('/').removesuffix('/v1')}/v1/models"
 
 
 @pytest.mark.parametrize(
-    ("preset", "server"),
+    ("kind", "server"),
     [
         ("ollama", "http://localhost:11434"),
         ("vllm", "http://localhost:8000"),
@@ -55,26 +55,26 @@ def test_a_base_url_is_taken_with_v1_or_without(connector: Connector, upstream: 
         ("openai", "https://api.openai.com"),
     ],
 )
-def test_a_kind_of_server_fills_in_the_form(connector: Connector, preset: str, server: str) -> None:
+def test_a_kind_of_server_fills_in_the_form(connector: Connector, kind: str, server: str) -> None:
     """Naming the kind is enough; a key of the environment does not go to a server on this machine."""
-    connection = connector.connection({"preset": preset}, environ={"OPENAI_API_KEY": "x" * 20})
+    connection = connector.connection({"server_kind": kind}, environ={"OPENAI_API_KEY": "x" * 20})
     assert str(connection.server) == server
-    assert {credential.scheme for credential in connection.credentials.values()} == {"bearer" if preset == "openai" else "none"}
+    assert {credential.scheme for credential in connection.credentials.values()} == {"bearer" if kind == "openai" else "none"}
 
 
 def test_what_is_named_goes_before_the_environment(connector: Connector) -> None:
     """A named kind brings its server; the environment's key is for the environment's server, and is not sent to another."""
     environ = {"OPENAI_API_KEY": "x" * 20, "OPENAI_BASE_URL": "https://other.example", "OPENAI_API_VERSION": VERSION}
-    connection = connector.connection({"preset": "openai"}, environ=environ)
+    connection = connector.connection({"server_kind": "openai"}, environ=environ)
     assert str(connection.server) == "https://api.openai.com"
     assert {str(origin) for origin in connection.credentials["ApiKeyAuth"].allowed_origins} == {"https://other.example"}
-    same = connector.connection({"preset": "azure-deployment", "server_url": "https://other.example"}, environ=environ)
+    same = connector.connection({"server_kind": "azure-deployment", "server_url": "https://other.example"}, environ=environ)
     assert {str(origin) for origin in same.credentials["ApiKeyAuth"].allowed_origins} == {"https://other.example"}
 
 
 def test_the_environment_may_choose_the_kind(connector: Connector) -> None:
-    """SERVER_PRESET is one more variable of the form, and the server that it means is the key's home."""
-    environ = {"SERVER_PRESET": "azure", "OPENAI_BASE_URL": "https://n.example/openai/v1", "API_KEY": "x" * 20}
+    """SERVER_KIND is one more variable of the form, and the server that it means is the key's home."""
+    environ = {"SERVER_KIND": "azure", "OPENAI_BASE_URL": "https://n.example/openai/v1", "API_KEY": "x" * 20}
     connection = connector.connection(environ=environ)
     assert connection.credentials["ApiKeyAuth"].scheme == "api_key"
     assert str(connection.server) == "https://n.example/openai/v1"
@@ -83,11 +83,11 @@ def test_the_environment_may_choose_the_kind(connector: Connector) -> None:
 @pytest.mark.parametrize(
     ("values", "pointers"),
     [
-        ({"preset": "azur"}, ["/preset"]),
-        ({"preset": "compatible"}, ["/server_url"]),
-        ({"preset": "azure"}, ["/server_url"]),
-        ({"preset": "azure-deployment"}, ["/server_url", "/api_version"]),
-        ({"preset": "azure-deployment", "server_url": "https://x.example"}, ["/api_version"]),
+        ({"server_kind": "azur"}, ["/server_kind"]),
+        ({"server_kind": "compatible"}, ["/server_url"]),
+        ({"server_kind": "azure"}, ["/server_url"]),
+        ({"server_kind": "azure-deployment"}, ["/server_url", "/api_version"]),
+        ({"server_kind": "azure-deployment", "server_url": "https://x.example"}, ["/api_version"]),
     ],
 )
 def test_what_a_kind_of_server_needs_is_told(connector: Connector, values: dict[str, str], pointers: list[str]) -> None:
@@ -99,7 +99,7 @@ def test_what_a_kind_of_server_needs_is_told(connector: Connector, values: dict[
 
 def test_the_v1_form_takes_a_key_or_a_token(way: Way, upstream: Recorder) -> None:
     """The key stands in its own header, a token of the directory in Authorization; the path stays as described."""
-    values = {"preset": "azure", "server_url": f"{upstream.url}/openai/v1", "api_key": "env:OPENAI_API_KEY"}
+    values = {"server_kind": "azure", "server_url": f"{upstream.url}/openai/v1", "api_key": "env:OPENAI_API_KEY"}
     way.run(way.connector.connection(values, environ={}, engine=way.engine), "createChatCompletion", CHAT)
     assert (upstream.last.target, upstream.last.header("api-key"), upstream.last.header("Authorization")) == (
         "/openai/v1/chat/completions",
@@ -151,7 +151,7 @@ def test_other_operations_stay_outside_the_deployment(
 @pytest.mark.parametrize("prefix", ["", "/", "/openai", "/tenant", "/tenant/openai"])
 def test_openai_is_written_once(connector: Connector, upstream: Recorder, prefix: str) -> None:
     """The server URL may end in /openai or not, behind a gateway's path too."""
-    values = {"preset": "azure-deployment", "server_url": upstream.url + prefix, "api_version": VERSION, "auth_type": "NONE"}
+    values = {"server_kind": "azure-deployment", "server_url": upstream.url + prefix, "api_version": VERSION, "auth_type": "NONE"}
     connector.run("createChatCompletion", CHAT, connector.connection(values, environ={}))
     before = prefix.rstrip("/").removesuffix("/openai")
     assert upstream.last.target == f"{before}/openai/deployments/m-1/chat/completions?api-version={VERSION}"
@@ -168,7 +168,7 @@ def test_the_connections_deployment_goes_before_the_model(way: Way, upstream: Re
 
 def test_a_missing_model_is_told_and_nothing_is_sent(connector: Connector, upstream: Recorder) -> None:
     """Where neither names a deployment, the fault points at the input."""
-    values = {"preset": "azure-deployment", "server_url": upstream.url, "api_version": VERSION, "auth_type": "NONE"}
+    values = {"server_kind": "azure-deployment", "server_url": upstream.url, "api_version": VERSION, "auth_type": "NONE"}
     with pytest.raises(InputError) as caught:
         connector.run("createImage", {"prompt": "hi"}, connector.connection(values, environ={}))
     assert [(fault.pointer, fault.rule) for fault in caught.value.faults] == [("/model", "required")]
@@ -181,7 +181,7 @@ BAD = ["..", ".", "%2e%2e", "..%2fadmin", "a/../../admin", "a\\..\\b", "\uff0e\u
 @pytest.mark.parametrize("name", BAD)
 def test_a_deployment_cannot_lead_elsewhere(connector: Connector, upstream: Recorder, name: str) -> None:
     """Dot segments in any decoding, blanks and control characters are refused, of the input and of the connection."""
-    values = {"preset": "azure-deployment", "server_url": upstream.url, "api_version": VERSION, "auth_type": "NONE"}
+    values = {"server_kind": "azure-deployment", "server_url": upstream.url, "api_version": VERSION, "auth_type": "NONE"}
     with pytest.raises(InputError) as refused:
         connector.run("createChatCompletion", {**CHAT, "model": name}, connector.connection(values, environ={}))
     assert [fault.pointer for fault in refused.value.faults] == ["/model"]
@@ -196,7 +196,8 @@ def test_a_deployment_cannot_lead_elsewhere(connector: Connector, upstream: Reco
 @pytest.mark.parametrize("name", ["a/b", "a?b", "a#b", "a&api-version=x", "ü", "a b", "a%2Fb"])
 def test_an_odd_deployment_stays_one_segment(connector: Connector, upstream: Recorder, name: str) -> None:
     """Whatever can be encoded is, so that it neither adds a segment nor a parameter."""
-    values = {"preset": "azure-deployment", "server_url": upstream.url, "api_version": VERSION, "auth_type": "NONE", "deployment": name}
+    form = {"server_url": upstream.url, "api_version": VERSION, "auth_type": "NONE"}
+    values = form | {"server_kind": "azure-deployment", "deployment": name}
     connector.run("createChatCompletion", CHAT, connector.connection(values, environ={}))
     path, _, query = upstream.last.target.partition("?")
     assert (path.count("/"), query) == (5, f"api-version={VERSION}")
@@ -204,7 +205,7 @@ def test_an_odd_deployment_stays_one_segment(connector: Connector, upstream: Rec
 
 def test_an_input_cannot_set_the_version(connector: Connector, upstream: Recorder) -> None:
     """Names that inputs may add to a query do not reach the parameters that belong to the connection."""
-    values = {"preset": "azure-deployment", "server_url": upstream.url, "api_version": VERSION, "auth_type": "NONE"}
+    values = {"server_kind": "azure-deployment", "server_url": upstream.url, "api_version": VERSION, "auth_type": "NONE"}
     with pytest.raises(InputError):
         connector.run("listModels", {"api-version": "2020-01-01"}, connector.connection(values, environ={}))
     assert upstream.silent
@@ -212,7 +213,7 @@ def test_an_input_cannot_set_the_version(connector: Connector, upstream: Recorde
 
 def test_the_key_stays_with_its_origin(connector: Connector, upstream: Recorder) -> None:
     """A key for another origin is not sent to a deployment."""
-    values = {"preset": "azure-deployment", "server_url": upstream.url, "api_version": VERSION, "api_key": "env:OPENAI_API_KEY"}
+    values = {"server_kind": "azure-deployment", "server_url": upstream.url, "api_version": VERSION, "api_key": "env:OPENAI_API_KEY"}
     connection = connector.connection(values, environ={}, allowed_origins=["https://mine.openai.azure.com"])
     with pytest.raises(OriginError):
         connector.run("createChatCompletion", CHAT, connection)
@@ -226,7 +227,7 @@ def test_a_computed_token_in_place_of_a_key(upstream: Recorder) -> None:
     """A token of the directory, made by the host, goes as bearer token to both forms."""
     made = ComputedStore("entra", {"cognitive": lambda context: Token(Secret("token-of-the-directory"))})
     with Connector(folder(), stores=[EnvironmentStore(()), made]) as connector:
-        values = {"preset": "azure-deployment", "server_url": upstream.url, "api_version": VERSION, "auth_type": "BEARER_TOKEN"}
+        values = {"server_kind": "azure-deployment", "server_url": upstream.url, "api_version": VERSION, "auth_type": "BEARER_TOKEN"}
         connector.run("createChatCompletion", CHAT, connector.connection({**values, "api_key": "entra:cognitive"}, environ={}))
     assert (upstream.last.header("Authorization"), upstream.last.header("api-key")) == ("Bearer token-of-the-directory", None)
 

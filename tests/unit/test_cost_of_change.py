@@ -77,7 +77,7 @@ def test_a_kind_of_server_is_one_entry_of_the_manifest(folder: Path) -> None:
     entry = '    nearby:\n      title: Nearby\n      values: {server_url: "http://localhost:9", auth_type: NONE}\n'
     change(folder / "connector.yaml", "    compatible:\n", f"{entry}    compatible:\n")
     with Connector(folder) as connector:
-        assert connector.connection({"preset": "nearby"}, environ={}).server.origin.port == 9
+        assert connector.connection({"server_kind": "nearby"}, environ={}).server.origin.port == 9
 
 
 def test_a_task_is_one_entry_of_its_part(folder: Path) -> None:

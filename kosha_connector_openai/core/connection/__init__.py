@@ -22,6 +22,6 @@ else:
             "oauth2_renewal": "Exchange Grant RefreshForm TokenResolver",
             "options": "Options read_options",
             "scheme": "RequestFacts",
-            "server_kinds": "idle merged preset_of",
+            "server_kinds": "idle merged server_kind_of",
         },
     )

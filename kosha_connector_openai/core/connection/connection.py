@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from kosha_connector_openai.core.connection.auth import AUTH_TYPES, Credential, auth_type, combine
 from kosha_connector_openai.core.connection.credentials import ANY, idle_fields, make_credentials
 from kosha_connector_openai.core.connection.options import Options, check_options
-from kosha_connector_openai.core.connection.server_kinds import home, missing, preset_of, role
+from kosha_connector_openai.core.connection.server_kinds import given_value, home, missing, role, server_kind_of
 from kosha_connector_openai.errors import Fault, SetupError
 from kosha_connector_openai.http import Server, parse_origin, parse_server
 from kosha_connector_openai.manifest import (
@@ -19,9 +19,9 @@ from kosha_connector_openai.manifest import (
     ConnectionForm,
     Limits,
     Manifest,
-    Preset,
     Retries,
     ServerForm,
+    ServerKind,
     Timeouts,
 )
 from kosha_connector_openai.secrets import SecretReference
@@ -77,9 +77,9 @@ def make_connection(manifest: Manifest, values: Mapping[str, str], options: Opti
     """
     form = manifest.connection
     faults: list[Fault] = []
-    preset = _try(faults, lambda: preset_of(manifest, values)) or Preset(title="unknown")
-    given = _known(form, {**preset.values, **{name: text for name, text in values.items() if text and text.strip()}}, faults)
-    faults += missing(preset, given)
+    kind = _try(faults, lambda: server_kind_of(manifest, values)) or ServerKind(title="unknown")
+    given = _known(form, {**kind.values, **{name: text for name, text in values.items() if text and text.strip()}}, faults)
+    faults += missing(kind, given)
     server = _try(faults, lambda: _server(manifest, given))
     scheme = _try(faults, lambda: _scheme(form, given))
     faults += _missing_fields(form, given, idle_fields(form, manifest.auth, scheme or ""))
@@ -104,8 +104,8 @@ def make_connection(manifest: Manifest, values: Mapping[str, str], options: Opti
         retries=options.retries or manifest.defaults.retries,
         limits=options.limits or manifest.defaults.limits,
         options=options,
-        form=preset.form,
-        form_values={name: text for name, text in given.items() if not _field(form, name).secret} if preset.form else {},
+        form=kind.form,
+        form_values={name: text for name, text in given.items() if not _field(form, name).secret} if kind.form else {},
     )
 
 
@@ -122,12 +122,12 @@ def values_from_environment(form: ConnectionForm, environ: Mapping[str, str]) ->
 def home_of_environment(manifest: Manifest, found: Mapping[str, str], named: Mapping[str, str]) -> str | None:
     """The origin that the environment's secrets are for, where someone named another server without naming a secret; else None."""
     borrowed = [entry.name for entry in manifest.connection.fields if entry.secret and entry.name in found and not named.get(entry.name)]
-    elsewhere = [entry for entry in (role(manifest, "server"), role(manifest, "preset")) if entry and named.get(entry.name)]
+    elsewhere = [entry for entry in (role(manifest, "server"), role(manifest, "server_kind")) if entry and given_value(entry, named)]
     server = home(manifest, found) if borrowed and elsewhere else None
     return str(parse_server(server).origin) if server else None
 
 
-def form_schema(form: ConnectionForm, presets: Mapping[str, Preset] = MappingProxyType({})) -> dict[str, Any]:
+def form_schema(form: ConnectionForm, kinds: Mapping[str, ServerKind] = MappingProxyType({})) -> dict[str, Any]:
     """The connection form as JSON Schema 2020-12; a secret field is marked ``writeOnly`` and takes a reference."""
     properties = {}
     for entry in form.fields:
@@ -140,8 +140,8 @@ def form_schema(form: ConnectionForm, presets: Mapping[str, Preset] = MappingPro
             schema |= {"writeOnly": True, "format": "secret-reference"}
         if entry.role == "auth_type":
             schema["enum"] = list(AUTH_TYPES)
-        if entry.role == "preset":
-            schema["oneOf"] = [{"const": name, "title": preset.title, "description": preset.help} for name, preset in presets.items()]
+        if entry.role == "server_kind":
+            schema["oneOf"] = [{"const": name, "title": kind.title, "description": kind.help} for name, kind in kinds.items()]
         properties[entry.name] = schema
     required = [entry.name for entry in form.fields if entry.required]
     return {
@@ -154,13 +154,15 @@ def form_schema(form: ConnectionForm, presets: Mapping[str, Preset] = MappingPro
 
 
 def _known(form: ConnectionForm, values: Mapping[str, str], faults: list[Fault]) -> dict[str, str]:
-    names = {entry.name for entry in form.fields}
-    for name in values.keys() - names:
+    names = {name: entry.name for entry in form.fields for name in (*entry.aliases, entry.name)}
+    for name in values.keys() - names.keys():
         near = nearest(name, names)
-        fix = f"Did you mean `{near}`?" if near else f"Known: {', '.join(sorted(names))}."
+        fix = f"Did you mean `{near}`?" if near else f"Known: {', '.join(sorted(set(names.values())))}."
         faults.append(Fault(f"/{name}", "unknown", "The connection has no such field.", fix))
     given = {entry.name: entry.default for entry in form.fields if entry.default is not None}
-    given |= {name: text.strip() for name, text in values.items() if name in names and text and text.strip()}
+    # An alias never goes before the present name: it comes first, so that the name takes its place.
+    ordered = sorted(values.items(), key=lambda item: names.get(item[0]) == item[0])
+    given |= {names[name]: text.strip() for name, text in ordered if name in names and text and text.strip()}
     return given
 
 

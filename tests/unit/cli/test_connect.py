@@ -136,7 +136,7 @@ def test_asked_for(cli: Cli, backend: _Backend, secret: Canary, home: Path) -> N
 def test_what_is_set_is_not_asked_for(cli: Cli, backend: _Backend) -> None:
     """Fields given by ``--set`` are not asked for; a server without a key needs none."""
     fields = (
-        *("auth_type=NONE", "server_url=http://127.0.0.1:9", "preset=compatible", "organization=o", "project=p"),
+        *("auth_type=NONE", "server_url=http://127.0.0.1:9", "server_kind=compatible", "organization=o", "project=p"),
         *("api_key=env:KEY", "admin_key=env:KEY"),
     )
     done = cli("connect", "local", "--no-test", *(part for field in fields for part in ("--set", field)))

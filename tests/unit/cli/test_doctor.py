@@ -81,7 +81,7 @@ def test_changed_description(cli: Cli, canary: Canary, root: Path, tmp_path: Pat
 
 def test_kind_of_server(cli: Cli) -> None:
     """What a kind of server fills in is said to come from it."""
-    done = cli("doctor", "--set", "preset=ollama")
+    done = cli("doctor", "--set", "server_kind=ollama")
     assert done.exit_code == 0
     assert "field server_url\tfrom the kind of server" in done.stdout
 

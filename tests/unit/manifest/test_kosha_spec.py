@@ -192,7 +192,7 @@ def test_what_is_written_has_the_ten_keys_and_keeps_its_own_bounds(root: Path) -
         "OPENAI_ADMIN_KEY",
         "OPENAI_ORG_ID",
         "OPENAI_PROJECT_ID",
-        "SERVER_PRESET",
+        "SERVER_KIND",
         "SERVER_URL",
         "OPENAI_API_VERSION",
         "OPENAI_DEPLOYMENT",

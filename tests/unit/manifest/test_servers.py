@@ -6,6 +6,7 @@ import pytest
 
 from kosha_connector_openai import Connector
 from kosha_connector_openai.core.connection.auth import auth_type
+from kosha_connector_openai.core.connection.server_kinds import server_kind_of
 from kosha_connector_openai.errors import ManifestError
 from kosha_connector_openai.http.origin import parse_server
 from kosha_connector_openai.manifest import validated
@@ -31,10 +32,10 @@ BASE = "id: t\ntitle: T\nversion: 1.0.0\ntagline: t\npublisher: {name: p}\nlicen
 )
 def test_a_faulty_rule_is_refused(rule: str) -> None:
     """A path that could not be written, and a variable without a source, are told when the manifest is read."""
-    text = f"{BASE}servers: {{presets: {{x: {{title: X, form: {{paths: [{rule}]}}}}}}}}\n"
+    text = f"{BASE}servers: {{kinds: {{x: {{title: X, form: {{paths: [{rule}]}}}}}}}}\n"
     with pytest.raises(ManifestError) as caught:
         parse_manifest(text.encode())
-    assert all(fault.pointer.startswith("/servers/presets/x/form/paths/0") for fault in caught.value.faults)
+    assert all(fault.pointer.startswith("/servers/kinds/x/form/paths/0") for fault in caught.value.faults)
 
 
 @pytest.mark.parametrize("path", ["", "{path}", "/a{path}", "/a/b", "/a/{x}{path}", "/{x}"])
@@ -45,26 +46,35 @@ def test_a_rule_says_where(path: str) -> None:
 
 
 def test_our_kinds_of_server_name_what_exists(connector: Connector) -> None:
-    """Fields, operations, servers and authentication types of every preset are there, and each has a title and a line of help."""
+    """Fields, operations, servers and authentication types of every kind are there, and each has a title and a line of help."""
     manifest, catalog = connector.manifest, connector.catalog
     fields = {entry.name for entry in manifest.connection.fields}
-    for preset in manifest.servers.presets.values():
-        assert preset.title
-        assert preset.help
-        named = {*preset.values, *preset.required}
-        for rule in preset.form.paths if preset.form else ():
+    for kind in manifest.servers.kinds.values():
+        assert kind.title
+        assert kind.help
+        named = {*kind.values, *kind.required}
+        for rule in kind.form.paths if kind.form else ():
             assert set(rule.actions) <= set(catalog)
             for source in rule.values.values():
                 named |= {source.field} if source.field else set()
                 assert all(source.input in catalog[action].input_schema["properties"] for action in rule.actions)
-        named |= set(preset.form.query.values()) if preset.form else set()
+        named |= set(kind.form.query.values()) if kind.form else set()
         assert named <= fields
-        assert auth_type(preset.values.get("auth_type", "NONE"))
-        assert parse_server(preset.values.get("server_url", "https://x.example"))
+        assert auth_type(kind.values.get("auth_type", "NONE"))
+        assert parse_server(kind.values.get("server_url", "https://x.example"))
 
 
 def test_a_form_offers_the_kinds(connector: Connector) -> None:
     """A host that draws the form can offer them by title."""
-    kinds = connector.form["properties"]["preset"]["oneOf"]
-    assert {kind["const"] for kind in kinds} == set(connector.manifest.servers.presets)
+    kinds = connector.form["properties"]["server_kind"]["oneOf"]
+    assert {kind["const"] for kind in kinds} == set(connector.manifest.servers.kinds)
     assert all(kind["title"] and kind["description"] for kind in kinds)
+
+
+def test_the_words_of_the_version_before_are_read() -> None:
+    """``presets`` of servers and the role ``preset`` mean kinds of server; a saved connection may still hold the field ``preset``."""
+    fields = "connection: {fields: [{name: server_kind, aliases: [preset], label: Kind, role: preset}]}\n"
+    manifest = parse_manifest(f"{BASE}servers: {{presets: {{near: {{title: Near, values: {{server_url: x}}}}}}}}\n{fields}".encode())
+    assert manifest.servers.kinds["near"].title == "Near"
+    assert server_kind_of(manifest, {"preset": "near"}) is manifest.servers.kinds["near"]
+    assert server_kind_of(manifest, {"preset": "far", "server_kind": "near"}).title == "Near"
