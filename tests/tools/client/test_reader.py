@@ -187,6 +187,13 @@ def test_discriminator_gets_the_mapping_that_its_branches_show() -> None:
     }
 
 
+def test_file_that_is_nested_too_deeply_is_named() -> None:
+    """The parser's own limits are a fault of the file, not an end of the reader."""
+    reading = read(method(GET) | {"types/deep.py": "x = " + "(" * 50_000 + ")" * 50_000})
+    assert list(reading.document["paths"]) == ["/things"]
+    assert [fault.file for fault in reading.faults] == ["types/deep.py"]
+
+
 @pytest.mark.parametrize("broken", ["resources/others.py", "types/unused.py"])
 def test_file_that_is_no_python_is_named(broken: str) -> None:
     """With its line; the other files are read."""

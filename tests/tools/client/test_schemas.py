@@ -307,6 +307,9 @@ UNKNOWN = {
     "no annotation": ("'str['", "", "no annotation"),
     "a value in a Literal that is no constant": ("Literal[X]", "X = 1", "X"),
     "a circle of imports": ("Round", "from .sample import Round", "circle"),
+    "a map without values": ("Dict[str]", "", "Dict[str]"),
+    "a second name for itself": ("A", "A = B\nB = A", "defined by itself"),
+    "a base that is itself": ("Sample", "class Sample(Sample):\n  a: str", "defined by itself"),
     "an expression": ("str + int", "", "str + int"),
 }
 

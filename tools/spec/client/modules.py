@@ -38,9 +38,9 @@ class Module:
         """Raises Fault where the file is no Python of this interpreter."""
         try:
             return ast.parse(self.text)
-        except (SyntaxError, ValueError) as error:
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             line = getattr(error, "lineno", None) or 1
-            raise Fault(self.file, line, f"cannot be parsed: {getattr(error, 'msg', error)}") from None
+            raise Fault(self.file, line, f"cannot be parsed: {getattr(error, 'msg', '') or type(error).__name__}") from None
 
     @cached_property
     def names(self) -> dict[str, ast.stmt]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tools.spec.client.classes import Field, Scope, Shape, forward, functional, is_call_of, metadata, shape, type_variables
 from tools.spec.client.fault import Fault
-from tools.spec.client.modules import Module, Symbol
+from tools.spec.client.modules import DEPTH, Module, Symbol
 from tools.spec.client.names import plain_name
 from tools.spec.node import SCHEMA_PREFIX, Node, references, schema_ref
 
@@ -122,6 +122,7 @@ class Schemas:
         return None
 
     def _named(self, symbol: Symbol, node: ast.expr, scope: Scope) -> Node:
+        symbol = _followed(symbol)
         if symbol.dotted in SCALARS:
             return dict(SCALARS[symbol.dotted])
         if symbol.dotted in ("builtins.None", "types.NoneType"):
@@ -130,8 +131,6 @@ class Schemas:
             raise scope.module.fault(node, f"the type {ast.unparse(node)} ({symbol.dotted}) is not known")
         if is_call_of(symbol.node, "TypeVar"):
             return {}
-        if isinstance(symbol.node, ast.Name | ast.Attribute):
-            return self.of(symbol.node, Scope(symbol.module, {}))  # a second name for the same thing
         return self._component(symbol, lambda: self._definition(symbol))
 
     def _component(self, symbol: Symbol, build: Callable[[], Node]) -> Node:
@@ -142,8 +141,11 @@ class Schemas:
             try:
                 self.components[name] = build()
             except Fault as fault:
-                del self.components[name]
                 self.broken[name] = fault
+            except RecursionError:
+                self.broken[name] = _circle(symbol)
+            if name in self.broken:
+                del self.components[name]
         return schema_ref(name)
 
     def _definition(self, symbol: Symbol) -> Node:
@@ -172,8 +174,25 @@ class Schemas:
         return found
 
 
+def _followed(symbol: Symbol) -> Symbol:
+    """What a second name for the same thing stands for in the end."""
+    first = symbol
+    for _ in range(DEPTH):
+        if symbol.dotted in SCALARS or symbol.module is None or not isinstance(symbol.node, ast.Name | ast.Attribute):
+            return symbol
+        symbol = symbol.module.symbol(symbol.node)
+    raise _circle(first)
+
+
+def _circle(symbol: Symbol) -> Fault:
+    assert symbol.module
+    return symbol.module.fault(symbol.node, f"{symbol.dotted} is defined by itself")
+
+
 def _container(word: str, parts: list[Node], *, open_end: bool) -> Node | None:
-    """The schema of `word[parts]`; None where the word is not known."""
+    """The schema of `word[parts]`; None where the word is not known, or has too few parts."""
+    if len(parts) < (2 if word in MAPS else 1):
+        return None
     if word in ("Union", "Optional"):
         return union([*parts, *([{"type": "null"}] if word == "Optional" else [])])
     if word in ("Tuple", "tuple"):
