@@ -1,13 +1,16 @@
 """Published clients and what is said of them, where they are at hand; nothing is downloaded in a test.
 
-`KOSHA_CLIENTS` names a folder with archives such as `openai-3.57.0.tar.gz`; without it `build/` is looked at.
+`KOSHA_CLIENTS` names a folder with archives such as `openai-3.57.0.tar.gz`; without it `build/` is looked at, and then the client that is
+installed for the tests, which is read as a folder like any other.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -31,13 +34,20 @@ def client() -> Callable[[str], Reading]:
 
     def find(version: str) -> Reading:
         if version not in kept:
-            archives = [path for path in sorted(ARCHIVES.glob(f"openai-{version}*")) if path.name.endswith((".tar.gz", ".whl"))]
-            if not archives:
+            source = next(_places(version), None)
+            if source is None:
                 pytest.skip(f"the client {version} is not at hand")
-            kept[version] = read_client(read_package(str(archives[0])), ids)
+            kept[version] = read_client(read_package(str(source)), ids)
         return kept[version]
 
     return find
+
+
+def _places(version: str) -> Iterator[Path]:
+    yield from (path for path in sorted(ARCHIVES.glob(f"openai-{version}*")) if path.name.endswith((".tar.gz", ".whl")))
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        if metadata.version("openai") == version:
+            yield Path(str(metadata.distribution("openai").locate_file("openai")))
 
 
 @pytest.fixture(scope="session")
