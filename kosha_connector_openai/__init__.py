@@ -44,6 +44,6 @@ else:
 def open_connector() -> Connector:
     """The OpenAI connector, ready to run actions; close it, or use it as a context manager."""
     from kosha_connector_openai.connector import Connector
-    from kosha_connector_openai.plugin import folder
+    from kosha_connector_openai.shipped import folder
 
     return Connector(folder())

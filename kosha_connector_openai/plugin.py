@@ -6,14 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kosha_connector_openai.hookspecs import hookimpl
+from kosha_connector_openai.shipped import folder
 
 __all__ = ["folder", "kosha_connectors"]
-
-
-def folder() -> Path:
-    """Where ``connector.yaml`` lies: in the package once installed, beside it in a checkout."""
-    here = Path(__file__).parent
-    return next(place for place in (here, here.parent) if (place / "connector.yaml").is_file())
 
 
 @hookimpl
