@@ -38,9 +38,8 @@ e2e: $(VENV)/.e2e $(VENV)/servers/.installed $(VENV)/.browser  ## longer checks:
 
 spec: $(STAMP)  ## openapi.json from a description and a client: make spec FROM=path/to/openapi.json [CLIENT=openai==3.57.0]
 	@test -n "$(FROM)" || { echo "Say which source: make spec FROM=path/to/openapi.json [CLIENT=openai==3.57.0], or FROM=openai==3.57.0"; exit 2; }
-	@$(BIN)/python -m tools.spec --from "$(FROM)" $(if $(CLIENT),"$(CLIENT)")
-	@$(BIN)/python -m tools.pin
-	@$(BIN)/python -m tools.docs
+	@$(BIN)/python -m tools.spec --from "$(FROM)" $(if $(CLIENT),"$(CLIENT)"); status=$$?; \
+	  $(BIN)/python -m tools.pin && $(BIN)/python -m tools.docs && exit $$status  # what could be read is written all the same
 
 build: $(STAMP)  ## wheel and sdist in dist/
 	@$(BIN)/python -m build --outdir dist .
