@@ -212,6 +212,10 @@ class TransportError(ConnectorError):
     """No whole reply arrived. ``phase`` names where it stopped: pool, connect, write, read or deadline."""
 
     code = "transport"
+    status: int | None = None
+    """The status, where the head of a reply was seen."""
+    request_id: str | None = None
+    """The upstream's id of the request, where the head of a reply was seen."""
 
     def __init__(self, message: str, *, phase: str, hint: str = "", attempts: int = 1) -> None:
         super().__init__(message, hint=hint)
@@ -219,7 +223,8 @@ class TransportError(ConnectorError):
         self.attempts = attempts
 
     def to_dict(self) -> dict[str, Any]:
-        return super().to_dict() | {"phase": self.phase, "attempts": self.attempts}
+        seen = {} if self.status is None else {"status": self.status, "request_id": self.request_id}
+        return super().to_dict() | {"phase": self.phase, "attempts": self.attempts} | seen
 
 
 class NotSentError(TransportError):

@@ -10,8 +10,10 @@ from typing import Any, Self
 from kosha_connector_openai.core.call import Call, Head
 from kosha_connector_openai.core.drive import adrive_steps
 from kosha_connector_openai.core.executor import THROWN, BodyBuffer, Executor, bare
-from kosha_connector_openai.core.plan import LiveStream, Open, Read, Step, Wait, plan, stream_error
+from kosha_connector_openai.core.plan import plan
+from kosha_connector_openai.core.reply import LiveStream, stream_error
 from kosha_connector_openai.core.result import Event, Result
+from kosha_connector_openai.core.steps import Open, Read, Step, Wait
 from kosha_connector_openai.core.transport import Clients
 from kosha_connector_openai.errors import ConnectorError
 from kosha_connector_openai.http import AsyncReply, WireError

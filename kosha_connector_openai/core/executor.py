@@ -8,17 +8,10 @@ from typing import Any, Final, Self
 
 from kosha_connector_openai.core.call import Call, Head
 from kosha_connector_openai.core.drive import drive_steps
-from kosha_connector_openai.core.plan import (
-    LiveStream,
-    Open,
-    Read,
-    Step,
-    Wait,
-    make_result,
-    plan,
-    stream_error,
-)
+from kosha_connector_openai.core.plan import plan
+from kosha_connector_openai.core.reply import LiveStream, make_result, stream_error
 from kosha_connector_openai.core.result import Event, Result, judge
+from kosha_connector_openai.core.steps import Open, Read, Step, Wait
 from kosha_connector_openai.core.transport import Clients
 from kosha_connector_openai.errors import ConnectorError, ReplyTooLargeError
 from kosha_connector_openai.http import SyncReply, WireError

@@ -11,8 +11,9 @@ from kosha_connector_openai.core.actions import EVENT_STREAM
 from kosha_connector_openai.core.call import Call, Head
 from kosha_connector_openai.core.drive import adrive_steps
 from kosha_connector_openai.core.executor import THROWN, bare
-from kosha_connector_openai.core.plan import Open, Step, Wait, passthrough_plan, transport_error
+from kosha_connector_openai.core.plan import passthrough_plan, transport_error
 from kosha_connector_openai.core.redaction import StreamRedactor
+from kosha_connector_openai.core.steps import Open, Step, Wait
 from kosha_connector_openai.core.transport import Clients, IdleTimer
 from kosha_connector_openai.errors import ConnectorError, OutcomeUnknownError, ReplyTooLargeError
 from kosha_connector_openai.http import AsyncReply, WireError

@@ -3,103 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
-from kosha_connector_openai.core.actions import EVENT_STREAM
 from kosha_connector_openai.core.call import Call, Head
-from kosha_connector_openai.core.result import (
-    REPLY_LIMITS,
-    Event,
-    EventLimits,
-    Facts,
-    FileSink,
-    Result,
-    StreamReader,
-    add_body_facts,
-    decode_body,
-    judge,
-    malformed,
-    merge,
-    read_facts,
-    to_api_error,
-)
-from kosha_connector_openai.core.transport import Failure, RetryPolicy, decide, parse_retry_after
+from kosha_connector_openai.core.reply import LiveStream, read_reply, redirect_refused
+from kosha_connector_openai.core.result import FileSink, Result, merge, read_facts
+from kosha_connector_openai.core.steps import Drop, Open, Step, Wait
+from kosha_connector_openai.core.transport import Failure, RetryPolicy, decide
 from kosha_connector_openai.errors import (
     ApiError,
     ConnectorError,
     MalformedReplyError,
     NotSentError,
     OutcomeUnknownError,
-    RedirectRefusedError,
+    ReplyError,
     TruncatedReplyError,
 )
 from kosha_connector_openai.http import NOT_SENT, Phase, WireError
-from kosha_connector_openai.manifest import ResultRules
-from kosha_connector_openai.text import JsonLimits, JsonTextError, decode, encode, essence
 
-
-@dataclass(frozen=True, slots=True)
-class Open:
-    """Step: send the request, wait for the headers of the reply."""
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """Step: read the body whole, at most ``limit`` bytes, or into ``sink``; then close the reply."""
-
-    limit: int
-    sink: FileSink | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Drop:
-    """Step: close the reply without reading its body."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Step: wait, in seconds."""
-
-    seconds: float
-
-
-Step = Open | Read | Drop | Wait
-
-
-@dataclass(slots=True)
-class LiveStream:
-    """An event stream, and the events that have been read of it."""
-
-    reader: StreamReader
-    head: Head
-    facts: Facts
-    events: list[Event] = field(default_factory=list)
-    sink: FileSink | None = None
-    """Where the data of each event goes as a line of JSON."""
-
-    def take(self, chunk: bytes) -> Iterator[Event]:
-        """The events that a piece of the body completes."""
-        for event in self.reader.feed(chunk):
-            self.events.append(event)
-            if self.sink:
-                self.sink.write(encode(event.data, _REPLY) + b"\n")
-            yield event
-
-    def settle(self, result: Result, *, keep: bool) -> None:
-        """Puts the file in its place and notes it in the result; or removes what was written of it."""
-        sink, self.sink = self.sink, None
-        if sink and keep:
-            result.saved = sink.commit(EVENT_STREAM)
-        elif sink:
-            sink.discard()
-
-
-_REPLY = JsonLimits(bytes=1 << 62, nodes=1 << 62, string=1 << 62)
-"""What was read under the limits of a stream is written whole."""
-_PAGES = frozenset({"text/html", "application/xhtml+xml"})
-"""What a proxy or a sign-in page answers with; an answer only where the description promises it."""
 T = TypeVar("T")
 Plan = Generator[Step, Any, Result | LiveStream]
 
@@ -109,7 +31,7 @@ def plan(call: Call) -> Plan:
     sink = FileSink(call.options.out, overwrite=call.options.overwrite) if call.options.out else None
     if sink:
         sink.check()
-    return (yield from _attempts(call, lambda head: _answer(call, head, sink)))
+    return (yield from _attempts(call, lambda head: read_reply(call, head, sink)))
 
 
 def passthrough_plan(call: Call) -> Generator[Step, Any, Head]:
@@ -125,6 +47,7 @@ def _unread(head: Head) -> Generator[Step, Any, Head]:
 def _attempts(call: Call, answer: Callable[[Head], Generator[Step, Any, T]]) -> Generator[Step, Any, T]:
     while True:
         call.attempts += 1
+        head: Head | None = None
         try:
             head = call.scrub_head((yield Open()))
             if head.status == 401 and call.request.replayable and not call.refreshed and call.refresh():  # noqa: PLR2004 - not executed
@@ -139,9 +62,13 @@ def _attempts(call: Call, answer: Callable[[Head], Generator[Step, Any, T]]) -> 
             return done
         except WireError as fault:
             error, failure = transport_error(call, fault)
+            _note_head(call, error, head)
+        except ReplyError as unusable:
+            _note_head(call, unusable, head)
+            raise
         except ApiError as refusal:
             # All headers, not the error's: a manifest need not keep those that say when to come back.
-            error, headers = refusal, merge(head.headers)
+            error, headers = refusal, merge(head.headers if head else ())
             failure = Failure("status", status=refusal.status, category_retryable=refusal.retryable, headers=headers)
         wait = retry_wait(call, failure)
         if wait is None:
@@ -149,126 +76,14 @@ def _attempts(call: Call, answer: Callable[[Head], Generator[Step, Any, T]]) -> 
         yield Wait(wait)
 
 
-def _answer(call: Call, head: Head, sink: FileSink | None) -> Generator[Step, Any, Result | LiveStream]:
-    facts = read_facts(head.headers, call.manifest.result)
-    headers = merge(head.headers)
-    compressed = headers.get("content-encoding", "").strip().lower() not in ("", "identity")
-    if head.status >= 400:  # noqa: PLR2004
-        body = yield from _error_body(call, compressed=compressed)
-        raise _refusal(call, head, facts, body)
-    if compressed:
-        yield Drop()
-        raise MalformedReplyError(
-            "The reply is compressed, although that was not asked for.", status=head.status, request_id=facts.request_id
-        )
-    if essence(headers.get("content-type", "")) == EVENT_STREAM:
-        total = call.options.timeout or call.connection.timeouts.stream_total
-        call.deadline = max(call.deadline, call.started + total)
-        limits = call.connection.limits
-        caps = EventLimits(line=limits.stream_event, event=limits.stream_event, stream=limits.stream)
-        return LiveStream(StreamReader(call.manifest.streams, call.manifest.result, caps), head, facts, sink=sink)
-    return (yield from _whole(call, head, facts, headers.get("content-type", ""), sink))
-
-
-def _error_body(call: Call, *, compressed: bool) -> Generator[Step, Any, bytes]:
-    """What there is of an error's body: the status alone says enough, so a cut, oversized or compressed body is no second error."""
-    if compressed:
-        yield Drop()
-        return b""
-    try:
-        body: bytes = yield Read(call.connection.limits.reply_error)
-        return body
-    except (WireError, ConnectorError):
-        return b""
-
-
-def _whole(call: Call, head: Head, facts: Facts, content_type: str, sink: FileSink | None) -> Generator[Step, Any, Result]:
-    limits, kind = call.connection.limits, essence(content_type)
-    if kind in _PAGES and kind not in call.action.output_types:
-        page = yield from _error_body(call, compressed=False)
-        raise malformed("The reply is a web page.", page, status=head.status, request_id=facts.request_id, scrub=call.scrub)
-    binary = sink is not None or not kind.endswith("json")
-    read = yield Read(limits.download if binary else limits.reply_json, sink)
-    if sink is not None:
-        saved = make_result(call, head, facts, "file", sink.commit(content_type), content_type)
-        if kind.endswith("json"):
-            _look_into(call, saved)
-        return saved
-    decoded = decode_body(content_type or None, read, status=head.status, request_id=facts.request_id, scrub=call.scrub)
-    result = make_result(call, head, facts, decoded.kind, decoded.value, content_type)
-    if decoded.kind == "json":
-        add_body_facts(result, call.manifest.result)
-        judge(result, call.manifest.result, call.options.policy)
-    result.raw = read if decoded.kind in ("json", "text") else None
-    return result
-
-
-def _look_into(call: Call, saved: Result) -> None:
-    """Notes of a saved JSON answer what is noted of every other: model, usage, outcome. One that cannot be read stays as it was saved."""
-    file = saved.value
-    if file.size > call.connection.limits.reply_json:
+def _note_head(call: Call, error: ConnectorError, head: Head | None) -> None:
+    """Notes in the error what was seen of the reply before it failed."""
+    if head is None or not isinstance(error, (ReplyError, OutcomeUnknownError)):
         return
-    try:
-        value = decode(file.path.read_bytes(), REPLY_LIMITS)
-    except (OSError, JsonTextError):
-        return
-    probe = replace(saved, kind="json", value=value)
-    add_body_facts(probe, call.manifest.result)
-    judge(probe, call.manifest.result, call.options.policy)
-    saved.model, saved.usage, saved.answer = probe.model, probe.usage, probe.answer
-    saved.outcome, saved.reasons, saved.warnings = probe.outcome, probe.reasons, probe.warnings
-
-
-def make_result(call: Call, head: Head, facts: Facts, kind: Any, value: Any, content_type: str) -> Result:
-    """The envelope around a value."""
-    return Result(
-        action=call.action.id,
-        status=head.status,
-        kind=kind,
-        value=value,
-        content_type=content_type,
-        headers=facts.headers,
-        request_id=facts.request_id,
-        rate_limit=facts.rate_limit,
-        attempts=call.attempts,
-        duration=call.clock() - call.started,
-        warnings=call.request.warnings,
-    )
-
-
-def stream_error(call: Call, live: LiveStream) -> ApiError:
-    """The upstream's error that an event carried, after a 200."""
-    import orjson
-
-    return _refusal(call, live.head, live.facts, orjson.dumps({"error": live.reader.failure}))
-
-
-def _refusal(call: Call, head: Head, facts: Facts, body: bytes) -> ApiError:
-    return to_api_error(
-        head.status,
-        body,
-        facts=facts,
-        rules=call.manifest.errors,
-        scrub=call.scrub,
-        retry_after=parse_retry_after(merge(head.headers), time.time()),
-        attempts=call.attempts,
-    )
-
-
-def redirect_refused(head: Head, rules: ResultRules) -> RedirectRefusedError:
-    """The error for a redirect, which names the other host and nothing else of the address."""
-    from urllib.parse import urlsplit
-
-    try:
-        host = urlsplit(merge(head.headers).get("location", "")).hostname
-    except ValueError:
-        host = None
-    return RedirectRefusedError(
-        f"The server redirects to {ascii(host[:100]) if host else 'the same host'}, and a credential never follows.",
-        status=head.status,
-        request_id=read_facts(head.headers, rules).request_id,
-        hint="Set the server URL of the connection to the final address.",
-    )
+    if isinstance(error, OutcomeUnknownError) and error.phase == "read":
+        error.message = "The reply stopped before its end."
+    error.status = error.status or head.status
+    error.request_id = error.request_id or read_facts(head.headers, call.manifest.result).request_id
 
 
 def transport_error(call: Call, fault: WireError) -> tuple[ConnectorError, Failure]:

@@ -8,6 +8,7 @@ from kosha_connector_openai._face import face
 
 if TYPE_CHECKING:
     from kosha_connector_openai.manifest.checked import *
+    from kosha_connector_openai.manifest.error_body import *
     from kosha_connector_openai.manifest.folder import *
     from kosha_connector_openai.manifest.kosha_spec import *
     from kosha_connector_openai.manifest.manifest import *
@@ -19,6 +20,7 @@ else:
         __name__,
         {
             "checked": "read_part",
+            "error_body": "ErrorBody ErrorSign",
             "folder": "MANIFEST read_any_manifest read_folder",
             "kosha_spec": "write_kosha_spec",
             "manifest": "ActionOverlay AuthRule ConnectionField ConnectionForm ErrorRule Group Limits "

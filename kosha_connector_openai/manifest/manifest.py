@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from kosha_connector_openai.manifest.checked import read_record
+from kosha_connector_openai.manifest.error_body import ErrorBody
 from kosha_connector_openai.manifest.part import Constraint, Field, Part, parse_part, renamed
 from kosha_connector_openai.manifest.servers import Servers
 
@@ -133,10 +134,13 @@ class Defaults(Part):
 
 
 class ErrorRule(Part):
-    """The first rule that fits an error answer gives its meaning; what is left out fits all."""
+    """The first rule that fits an error gives its meaning; what is left out fits all.
+
+    An error without a status of 400 or above, as in a stream, has the status that its body names, or none: then only codes fit.
+    """
 
     status: int | Literal["4XX", "5XX"] | None = None
-    code: str | None = Field(default=None, description="The upstream's own code or type.")
+    code: str | tuple[str, ...] | None = Field(default=None, description="The upstream's own code or type, or several of them.")
     category: Name
     retryable: bool = False
     advice: Line
@@ -248,6 +252,7 @@ class Manifest(Part):
     connection: ConnectionForm = Field(default_factory=ConnectionForm)
     defaults: Defaults = Field(default_factory=Defaults)
     errors: tuple[ErrorRule, ...] = ()
+    error_body: ErrorBody = Field(default_factory=ErrorBody)
     result: ResultRules = Field(default_factory=ResultRules)
     streams: StreamRules = Field(default_factory=StreamRules)
     groups: tuple[Group, ...] = ()

@@ -9,6 +9,7 @@ from kosha_connector_openai._face import face
 if TYPE_CHECKING:
     from kosha_connector_openai.core.result.api_error import *
     from kosha_connector_openai.core.result.decode import *
+    from kosha_connector_openai.core.result.error_body import *
     from kosha_connector_openai.core.result.file_sink import *
     from kosha_connector_openai.core.result.outcome import *
     from kosha_connector_openai.core.result.result import *
@@ -20,6 +21,7 @@ else:
         {
             "api_error": "to_api_error",
             "decode": "REPLY_LIMITS decode_body malformed",
+            "error_body": "ErrorFacts read_error read_error_bytes shows_error",
             "file_sink": "FileSink SavedFile",
             "outcome": "Policy RANKS judge settle",
             "result": "Facts Result add_body_facts merge read_facts",

@@ -1,4 +1,4 @@
-"""An error answer of the upstream -> the ApiError that the manifest's error table makes of it."""
+"""An error of the upstream, however it came -> the ApiError that the manifest's error table makes of it."""
 
 from __future__ import annotations
 
@@ -6,72 +6,54 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kosha_connector_openai.core.result.decode import safe_text
+from kosha_connector_openai.core.result.error_body import ErrorFacts
 from kosha_connector_openai.core.result.result import Facts
 from kosha_connector_openai.errors import AccessError, ApiError, RejectedError, UnavailableError
 from kosha_connector_openai.manifest import ErrorRule
-from kosha_connector_openai.text import JsonTextError, decode
 
 _ACCESS = frozenset({"auth", "permission", "quota"})
 _FALLBACK = ErrorRule(category="unknown", advice="The server gave no reason that this connector knows.")
+_ERROR = 400
 
 
 def to_api_error(
     status: int,
-    body: bytes,
+    said: ErrorFacts,
     *,
     facts: Facts,
     rules: Sequence[ErrorRule],
     scrub: Callable[[str], str],
-    retry_after: float | None,
-    attempts: int,
+    retry_after: float | None = None,
+    attempts: int = 1,
 ) -> ApiError:
-    """The error for a 4XX or 5XX answer, or for an error inside a stream; every text in it is cut, made safe and scrubbed."""
-    values, place = _values(body)
-    code, kind = _word(values.get("code"), scrub), _word(values.get("type"), scrub)
-    rule = next((rule for rule in rules if _fits(rule, status, (code, kind))), _FALLBACK)
-    message = values.get("message")
-    text = _safe(message, scrub, 1_000) if isinstance(message, str) else ""
-    error = _class(rule, status)(
-        text or f"The server answered {status}.",
+    """The error that the upstream reports, the same whether with a status, in a 200 or in a stream; every text is cut, safe and scrubbed.
+
+    ``status`` is the one that was seen. Where it is no error, the one that the body names counts for the table.
+    """
+    counted = status if status >= _ERROR else said.status or 0
+    rule = next((rule for rule in rules if _fits(rule, counted, said.words)), _FALLBACK)
+    error = _class(rule, counted)(
+        _safe(said.message, scrub, 1_000) or (f"The server answered {status}." if status >= _ERROR else "The server reports an error."),
         status=status,
         category=rule.category,
         retryable=None if rule is _FALLBACK else rule.retryable,
         hint=rule.advice,
-        api_code=code,
-        type=kind,
-        param=_word(values.get("param"), scrub),
+        api_code=_word(said.code, scrub),
+        type=_word(said.type, scrub),
+        param=_word(said.param, scrub),
         request_id=facts.request_id,
         retry_after=retry_after,
         headers=facts.headers,
         attempts=attempts,
-        body=_scrubbed(values, scrub),
+        body=_scrubbed(said.values, scrub),
     )
-    error.place = place
+    error.place = said.place
     return error
 
 
-def _values(body: bytes) -> tuple[Mapping[str, Any], str]:
-    """The error object and the pointer where it stands, in the shapes that are seen.
-
-    They are ``{"error": {...}}``, ``{"error": "..."}``, ``{"detail": ...}`` and plain text.
-    """
-    try:
-        value = decode(body)
-    except JsonTextError:
-        return ({"message": body.decode("utf-8", "replace").strip()[:2_000]} if body else {}), ""
-    if not isinstance(value, Mapping):
-        return ({"message": value} if isinstance(value, str) else {}), ""
-    inner, place = (value["error"], "/error") if value.get("error") else (value, "")
-    if isinstance(inner, str):
-        return {"message": inner}, place
-    if isinstance(inner, Mapping):
-        detail = inner.get("detail")
-        return ({"message": detail, **inner} if isinstance(detail, str) else inner), place
-    return {}, place
-
-
-def _fits(rule: ErrorRule, status: int, codes: tuple[str | None, ...]) -> bool:
-    if rule.code is not None and rule.code not in codes:
+def _fits(rule: ErrorRule, status: int, words: frozenset[str]) -> bool:
+    codes = (rule.code,) if isinstance(rule.code, str) else rule.code
+    if codes is not None and words.isdisjoint(codes):
         return False
     if isinstance(rule.status, str):
         return rule.status[0] == str(status)[0]
@@ -81,11 +63,13 @@ def _fits(rule: ErrorRule, status: int, codes: tuple[str | None, ...]) -> bool:
 def _class(rule: ErrorRule, status: int) -> type[ApiError]:
     if rule.category in _ACCESS:
         return AccessError
-    return UnavailableError if rule.retryable or status >= 500 else RejectedError  # noqa: PLR2004 - a server error
+    if rule is _FALLBACK:  # without a status of the input's fault, the fault is not known to be the input's
+        return RejectedError if str(status).startswith("4") else UnavailableError
+    return UnavailableError if rule.retryable else RejectedError
 
 
-def _word(value: Any, scrub: Callable[[str], str]) -> str | None:
-    return _safe(str(value), scrub, 200) if isinstance(value, (str, int)) else None
+def _word(value: str | None, scrub: Callable[[str], str]) -> str | None:
+    return None if value is None else _safe(value, scrub, 200)
 
 
 def _scrubbed(value: Any, scrub: Callable[[str], str], depth: int = 0) -> Any:

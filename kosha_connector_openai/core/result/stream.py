@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kosha_connector_openai.core.result.error_body import tells
 from kosha_connector_openai.core.result.sse import EventDecoder, EventLimits, ServerSentEvent
 from kosha_connector_openai.manifest import ResultRules, StreamRules
 from kosha_connector_openai.text import JsonTextError, at, decode, first_of
@@ -33,7 +34,7 @@ class StreamReader:
         self.model: str | None = None
         self.usage: Mapping[str, Any] | None = None
         self.failure: Any = None
-        """The upstream's error where an event carried one."""
+        """The upstream's error where an event carried one: what stands at its place, or all of its data."""
         self.incomplete: str | None = "the stream has not ended"
 
     @property
@@ -66,6 +67,8 @@ class StreamReader:
         try:
             data = decode(raw.data.encode())
         except JsonTextError:
+            if raw.event in self._rules.failed:
+                self.failure = raw.data
             return Event(raw.event, raw.data, id=raw.id)
         named = at(data, self._rules.type) if self._rules.type else None
         kind = named if isinstance(named, str) else raw.event
@@ -77,8 +80,8 @@ class StreamReader:
         self.model = model if isinstance(model, str) else self.model
         self.usage = usage if isinstance(usage, Mapping) else self.usage
         error = at(data, self._rules.error) if self._rules.error else None
-        if error or kind in self._rules.failed:
-            self.failure = error or data
+        if tells(error) or kind in self._rules.failed:
+            self.failure = error if tells(error) and error is not True else data
         elif kind in self._rules.final:
             self.incomplete = None
 

@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 from kosha_connector_openai import Connection, Connector
 from kosha_connector_openai.core.actions.catalog import Catalog
 from kosha_connector_openai.core.call import Call, CallOptions, Head
-from kosha_connector_openai.core.plan import LiveStream, Open, Read, Step, Wait, plan, stream_error
+from kosha_connector_openai.core.plan import plan
+from kosha_connector_openai.core.reply import LiveStream, stream_error
 from kosha_connector_openai.core.request.files import FilePolicy
 from kosha_connector_openai.core.request.request import build_request
 from kosha_connector_openai.core.result.result import Result
+from kosha_connector_openai.core.steps import Open, Read, Step, Wait
 from kosha_connector_openai.core.transport.retry import RetryBudget
 from kosha_connector_openai.errors import (
     AccessError,

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from kosha_connector_openai.core.connection.auth import scrub
 from kosha_connector_openai.core.result.api_error import to_api_error
+from kosha_connector_openai.core.result.error_body import read_error_bytes
 from kosha_connector_openai.core.result.result import Facts
 from kosha_connector_openai.errors import AccessError, ApiError, RejectedError, UnavailableError
-from kosha_connector_openai.manifest import validated
+from kosha_connector_openai.manifest import ErrorBody, validated
 from kosha_connector_openai.manifest.manifest import ErrorRule
 from kosha_connector_openai.secrets.secret import Secret
 
@@ -38,7 +39,8 @@ def error(
     status: int, body: Any = b"", *, rules: tuple[ErrorRule, ...] = RULES, hide: Callable[[str], str] = lambda text: text
 ) -> ApiError:
     data = body if isinstance(body, bytes) else orjson.dumps(body)
-    return to_api_error(status, data, facts=FACTS, rules=rules, scrub=hide, retry_after=1.5, attempts=2)
+    said = read_error_bytes(data, ErrorBody())
+    return to_api_error(status, said, facts=FACTS, rules=rules, scrub=hide, retry_after=1.5, attempts=2)
 
 
 @pytest.mark.parametrize(
@@ -86,11 +88,11 @@ def test_where_the_table_is_silent(status: int, kind: type[ApiError]) -> None:
         ({"message": "top", "code": "c"}, "top", ("c", None, None)),
         ({"error": None, "message": "top"}, "top", (None, None, None)),
         ({"detail": "d", "message": "m"}, "m", (None, None, None)),
-        ({"detail": [{"msg": "x"}]}, "The server answered 400.", (None, None, None)),
-        ({"error": ["x"]}, "The server answered 400.", (None, None, None)),
+        ({"detail": [{"msg": "x"}]}, "x", (None, None, None)),
+        ({"error": ["x"]}, "x", (None, None, None)),
         ({"error": {"message": ""}}, "The server answered 400.", (None, None, None)),
         ({"error": {"message": {"a": 1}}}, "The server answered 400.", (None, None, None)),
-        (["x"], "The server answered 400.", (None, None, None)),
+        (["x"], "x", (None, None, None)),
         ("a text", "a text", (None, None, None)),
         (b"", "The server answered 400.", (None, None, None)),
         (b"  plain words\r\n", "plain words", (None, None, None)),
