@@ -11,6 +11,7 @@ from kosha_connector_openai.core.call import Call, Head
 from kosha_connector_openai.core.drive import adrive_steps
 from kosha_connector_openai.core.executor import THROWN, BodyBuffer, Executor, bare
 from kosha_connector_openai.core.plan import plan
+from kosha_connector_openai.core.redaction import StreamRedactor
 from kosha_connector_openai.core.reply import LiveStream, stream_error
 from kosha_connector_openai.core.result import Event, Result
 from kosha_connector_openai.core.steps import Open, Read, Step, Wait
@@ -41,11 +42,15 @@ class AsyncExecutor(Executor):
     async def events(self, live: LiveStream) -> AsyncIterator[Event]:
         """Reads the stream; a cut stream ends without an exception and is marked incomplete."""
         try:
+            redactor = StreamRedactor.of(self._call.secrets)
             async for chunk in self._chunks(self._call.connection.timeouts.stream_idle):
-                for event in live.take(chunk):
+                for event in live.take(redactor.feed(chunk)):
                     yield event
                 if live.reader.finished:
                     break
+            else:
+                for event in live.take(redactor.rest()):
+                    yield event
             live.reader.end()
         except WireError as fault:
             self._cut(live, fault)
@@ -79,7 +84,7 @@ class AsyncExecutor(Executor):
         return self._head
 
     async def _read(self, step: Read) -> bytes:
-        body = BodyBuffer(step, self._head)
+        body = BodyBuffer(step, self._head, StreamRedactor.of(self._call.secrets))
         try:
             async for chunk in self._chunks(self._call.connection.timeouts.read):
                 body.add(chunk)

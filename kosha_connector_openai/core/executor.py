@@ -9,6 +9,7 @@ from typing import Any, Final, Self
 from kosha_connector_openai.core.call import Call, Head
 from kosha_connector_openai.core.drive import drive_steps
 from kosha_connector_openai.core.plan import plan
+from kosha_connector_openai.core.redaction import StreamRedactor
 from kosha_connector_openai.core.reply import LiveStream, make_result, stream_error
 from kosha_connector_openai.core.result import Event, Result, judge
 from kosha_connector_openai.core.steps import Open, Read, Step, Wait
@@ -22,11 +23,12 @@ THROWN: Final = (WireError, ConnectorError)
 
 
 class BodyBuffer:
-    """Collects a reply body under a limit, in memory or in a sink."""
+    """Collects a reply body under a limit, in memory or in a sink, with the call's secrets starred out."""
 
-    def __init__(self, step: Read, head: Head) -> None:
+    def __init__(self, step: Read, head: Head, redactor: StreamRedactor) -> None:
         self._step = step
         self._head = head
+        self._redactor = redactor
         self._parts: list[bytes] = []
         self._size = 0
 
@@ -38,17 +40,21 @@ class BodyBuffer:
                 status=self._head.status,
                 hint="Raise the limit of the connection, or ask for less.",
             )
-        if self._step.sink:
-            self._step.sink.write(chunk)
-        else:
-            self._parts.append(chunk)
+        self._keep(self._redactor.feed(chunk))
 
     def done(self) -> bytes:
+        self._keep(self._redactor.rest())
         return b"".join(self._parts)
 
     def discard(self) -> None:
         if self._step.sink:
             self._step.sink.discard()
+
+    def _keep(self, shown: bytes) -> None:
+        if self._step.sink and shown:
+            self._step.sink.write(shown)
+        elif shown:
+            self._parts.append(shown)
 
 
 def bare(error: ConnectorError) -> ConnectorError:
@@ -105,10 +111,13 @@ class SyncExecutor(Executor):
         """Reads the stream; a cut stream ends without an exception and is marked incomplete."""
         assert self._reply is not None
         try:
+            redactor = StreamRedactor.of(self._call.secrets)
             for chunk in self._reply.chunks(self._call.connection.timeouts.stream_idle, self._call.deadline):
-                yield from live.take(chunk)
+                yield from live.take(redactor.feed(chunk))
                 if live.reader.finished:
                     break
+            else:
+                yield from live.take(redactor.rest())
             live.reader.end()
         except WireError as fault:
             self._cut(live, fault)
@@ -135,7 +144,7 @@ class SyncExecutor(Executor):
         return None
 
     def _read(self, step: Read) -> bytes:
-        body = BodyBuffer(step, self._head)
+        body = BodyBuffer(step, self._head, StreamRedactor.of(self._call.secrets))
         try:
             assert self._reply is not None
             for chunk in self._reply.chunks(self._call.connection.timeouts.read, self._call.deadline):

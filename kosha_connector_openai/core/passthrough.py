@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Self
 
 from kosha_connector_openai.core.actions import EVENT_STREAM
@@ -17,7 +17,7 @@ from kosha_connector_openai.core.steps import Open, Step, Wait
 from kosha_connector_openai.core.transport import Clients, IdleTimer
 from kosha_connector_openai.errors import ConnectorError, OutcomeUnknownError, ReplyTooLargeError
 from kosha_connector_openai.http import AsyncReply, WireError
-from kosha_connector_openai.secrets import Secret, SecretResolver
+from kosha_connector_openai.secrets import SecretResolver
 from kosha_connector_openai.text import essence
 
 
@@ -34,7 +34,6 @@ class Passthrough:
         self._note: Callable[[Passthrough], None] | None = note
         self._reply: AsyncReply | None = None
         self._timer = IdleTimer()
-        self._secrets: tuple[bytes, ...] = ()
         call.secrets, call.refresh = resolver.used, resolver.refresh
         timeouts = call.connection.timeouts
         self._long = call.options.timeout or max(timeouts.total, timeouts.stream_total)
@@ -95,7 +94,6 @@ class Passthrough:
             self._reply = reply = await self._timer.wait(sending, call.deadline)
         except TimeoutError:
             raise WireError("read", "deadline") from None
-        self._secrets = tuple(_echoes(call.secrets))
         call.deadline = call.started + self._long
         kind = next((value for name, value in reply.headers if name == "content-type"), "")
         self.streams = essence(kind) == EVENT_STREAM
@@ -107,7 +105,7 @@ class Passthrough:
         assert reply is not None
         timeouts, limits = call.connection.timeouts, call.connection.limits
         idle, most = (timeouts.stream_idle, limits.stream) if self.streams else (timeouts.read, limits.download)
-        source, timer, redactor, clock = reply.chunks(), self._timer, StreamRedactor(self._secrets), time.monotonic
+        source, timer, redactor, clock = reply.chunks(), self._timer, StreamRedactor.of(call.secrets), time.monotonic
         try:
             while True:
                 timer.begin(min(clock() + idle, call.deadline))
@@ -156,9 +154,3 @@ class Passthrough:
 
 def _late(call: Call) -> OutcomeUnknownError:
     return OutcomeUnknownError("The reply stopped, or did not end in time.", phase="deadline", attempts=call.attempts)
-
-
-def _echoes(secrets: list[Secret]) -> Iterator[bytes]:
-    for secret in secrets:
-        for form in secret.echoes():
-            yield form.encode()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Self
+
+from kosha_connector_openai.secrets import Secret
 
 
 class StreamRedactor:
@@ -14,6 +17,11 @@ class StreamRedactor:
         """``words`` are what is starred out; the longest first, since one may begin as another does."""
         self._words = tuple(sorted({word for word in words if word}, key=len, reverse=True))
         self._held = b""
+
+    @classmethod
+    def of(cls, secrets: Iterable[Secret]) -> Self:
+        """One that stars out every form in which an upstream could send the secrets back."""
+        return cls(form.encode() for secret in secrets for form in secret.echoes())
 
     def feed(self, piece: bytes) -> bytes:
         """What can be shown by now: all but an end that may be the beginning of a word."""

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from kosha_connector_openai.connector import Connector
 from kosha_connector_openai.core.connection import Connection
+from kosha_connector_openai.core.request import is_cut
 from kosha_connector_openai.core.transport import load_async_engine
 from kosha_connector_openai.errors import SetupError
 from kosha_connector_openai.gateway.access import Admission, OriginPolicy, Ownership, Shed
@@ -36,10 +37,12 @@ from kosha_connector_openai.gateway.replies import (
     NOT_FOUND,
     UNRECORDED,
     UPGRADE,
+    bad_fields,
     method_not_allowed,
     refused_field,
     send_refusal,
     shed,
+    slash_fault,
 )
 from kosha_connector_openai.gateway.routes import PathMatch, Route, RouteTable, pairs
 from kosha_connector_openai.gateway.settings import Settings
@@ -170,12 +173,12 @@ class Gateway:
             await send(message)
 
         audit = self._guards.audit
-        if caller is None or record.method == "GET":
+        if caller is None:
             await endpoint(scope, receive, with_headers, caller)
             return
         await self._take(caller)
         try:
-            if audit is not None:
+            if audit is not None and record.method != "GET":
                 audit.page(record.request_id, record.method, page.name, scope["raw_path"].decode("latin-1"), caller)
             await endpoint(scope, receive, with_headers, caller)
         finally:
@@ -190,6 +193,7 @@ class Gateway:
         assert match is not None
         values = dict(zip(route.names, match.values, strict=True))
         named: set[str] = set()
+        self._stays(route, caller, values, scope["raw_path"].decode("latin-1"))
         self._may(route, caller, headers, values, query, named)
         await self._take(caller)
         owners = self._guards.owners
@@ -212,7 +216,7 @@ class Gateway:
         if route is None:
             raise Refused(NOT_FOUND if record.method in match.methods else method_not_allowed(match.methods))
         record.operation = route.id
-        if not caller.may(route.id, route.group):
+        if not caller.may(route.id):
             raise Refused(FORBIDDEN)
         if not self._meets(route, caller.connection):
             raise Refused(NO_CREDENTIAL)
@@ -248,6 +252,17 @@ class Gateway:
         if not owners.allows(caller, route.id, given):
             raise Refused(HIDDEN)
         named.update(given.values())
+
+    def _stays(self, route: Route, caller: Caller, values: Mapping[str, str], path: str) -> None:
+        """Refuses a value that a server could take for more of the path, where the operation that it would find is not the caller's too."""
+        cut = [name for name, text in values.items() if is_cut(text)]
+        owners = self._guards.owners
+        for name in cut:
+            if name not in self._context.rules.slashes:
+                raise Refused(bad_fields([slash_fault(name)]))
+            for other, found in self._routes.decoded(route.method, path):
+                if not caller.may(other.id) or (owners is not None and not owners.allows(caller, other.id, found)):
+                    raise Refused(bad_fields([slash_fault(name)]))
 
     async def _take(self, caller: Caller) -> None:
         try:

@@ -34,11 +34,11 @@ class Caller:
     validation: Validation
     allowance: Allowance
     actions: frozenset[str] | None = None
-    groups: frozenset[str] | None = None
+    """All that it may call; None for everything."""
 
-    def may(self, action: str, group: str) -> bool:
+    def may(self, action: str) -> bool:
         """Whether the caller may call this action."""
-        return (self.actions is None or action in self.actions) and (self.groups is None or group in self.groups)
+        return self.actions is None or action in self.actions
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,10 @@ NO_CREDENTIAL: Final = ErrorResponse(
     403, "This service holds no credential for this operation. Ask its operator.", type="permission_error", code="no_credential"
 )
 HIDDEN: Final = ErrorResponse(404, "Nothing with this id exists.", code="not_found")
+UPSTREAM_KEY: Final = ErrorResponse(
+    502, "The upstream does not accept this service's credential. Tell its operator.", type="upstream_error", code="upstream_credential"
+)
+"""The upstream's 401 is about the service's key; a caller would take it for one about its own token."""
 UPGRADE: Final = ErrorResponse(
     400, "This service speaks plain HTTP alone; it passes no WebSocket or other upgrade on.", code="upgrade_refused"
 )
@@ -73,6 +77,11 @@ def refused_field(name: str) -> ErrorResponse:
     """400 for a field or header by which the caller would choose the upstream."""
     text = f"`{name}` cannot be chosen by a caller: the service's own connection says where calls go and with which right. Leave it out."
     return ErrorResponse(400, text, code="refused_field", param=name)
+
+
+def slash_fault(name: str) -> Fault:
+    """The fault of a path's value that a server could take for more of the path."""
+    return Fault(f"/{name}", "slash", "has a slash, a backslash, `?` or `#` in it.", "Give the plain id.")
 
 
 def shed(status: int, reason: str, retry_after: float) -> ErrorResponse:

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
-from urllib.parse import unquote_plus
+from urllib.parse import unquote, unquote_plus
 
 from kosha_connector_openai.core.actions import RETIRED, Action, BodyForm, Catalog, TextInputs
 from kosha_connector_openai.core.request import check_segment
 from kosha_connector_openai.errors import DocumentError, InputError
+from kosha_connector_openai.manifest.parts import Privileged
 from kosha_connector_openai.text import essence
 
 _VARIABLE: Final = re.compile(r"\{([^{}]+)\}")
@@ -113,6 +114,15 @@ class RouteTable:
         path = path[1:] if path.startswith("//") else path
         return self._known(self.prefix + path) if self.prefix and not self.is_prefixed(path) else None
 
+    def decoded(self, method: str, path: str) -> Iterator[tuple[Route, Mapping[str, str]]]:
+        """The other operations, with their values, that a server would find at a path once it has decoded it one to three times."""
+        known = self.find(path) or self.alias(path)
+        for _ in range(3):
+            path = unquote(path)
+            found = self.find(path.partition("?")[0]) or self.alias(path.partition("?")[0])
+            if found is not None and (known is None or found.routes != known.routes):
+                yield from ((each, dict(zip(each.names, found.values, strict=True))) for each in found.routes if each.method == method)
+
     def is_prefixed(self, path: str) -> bool:
         """Whether a path begins as all do."""
         return not self.prefix or path == self.prefix or path.startswith(f"{self.prefix}/")
@@ -161,6 +171,13 @@ def _walk(node: _Node, segments: list[str], index: int, values: tuple[str, ...])
     for pattern, following in node.patterns.values():
         if match := pattern.fullmatch(segments[index]):
             yield from _walk(following, segments, index + 1, (*values, *match.groups()))
+
+
+def privileged_actions(catalog: Mapping[str, Action], rules: Privileged) -> frozenset[str]:
+    """The actions of the privileged security schemes, and those that are named."""
+    schemes = set(rules.schemes)
+    needing = (a.id for a in sound_actions(catalog) if any(schemes & set(wanted) for wanted in a.operation.security))
+    return frozenset((*needing, *rules.actions)) & frozenset(catalog)
 
 
 def pairs(query: str) -> Iterable[tuple[str, str]]:

@@ -24,7 +24,9 @@ from kosha_connector_openai.gateway.app import Gateway, Guards
 from kosha_connector_openai.gateway.connections import open_connections
 from kosha_connector_openai.gateway.observe import AccessLog, AuditLog, Metrics, Observer, make_traces
 from kosha_connector_openai.gateway.pages import Downloads, OwnPages, PagesContext, SubmittedSecrets, Tries
+from kosha_connector_openai.gateway.routes import privileged_actions
 from kosha_connector_openai.gateway.settings import Settings
+from kosha_connector_openai.manifest.parts import RelayRules
 
 _SHARED: Final = (
     "Several tenants share the connection {name}: ids of one are hidden from the others, and lists are cut to what each has made; but they "
@@ -42,6 +44,7 @@ class Service:
     ) -> None:
         """Takes ``connector``, and closes it at the end. Raises SetupError where something of the settings cannot be used."""
         limits = settings.limits
+        rules = connector.part("relay", RelayRules)
         shared = shared_connections(tenants(settings))
         self.connector = connector
         self.metrics = Metrics()
@@ -74,7 +77,7 @@ class Service:
                 cors_origins=settings.cors_origins,
                 exposed=[name for name in connector.manifest.result.headers if "*" not in name],
             ),
-            authenticate=Authenticator(settings, connector.catalog),
+            authenticate=Authenticator(settings, connector.catalog, privileged=privileged_actions(connector.catalog, rules.privileged)),
             admission=self._admission,
             observe=Observer(self._log, self.metrics, make_traces(connector.id)),
             pages=OwnPages(context),

@@ -121,6 +121,9 @@ class Settings(Part):
     tokens: tuple[TokenEntry, ...] = ()
     token_hashes: tuple[str, ...] = Field(default=(), description="Digests of tokens for the default connection.")
     jwt: JwtEntry | None = None
+    privileged: tuple[str, ...] = Field(
+        default=(), description="Privileged actions that callers without a list of their own may call; docs/gateway-security.md says which."
+    )
     validation: Validation = "on"
     limits: ServiceLimits = Field(default_factory=ServiceLimits)
     docs: Literal["on", "token", "off"] = Field(default="token", description="Who may read /docs and /openapi.json.")

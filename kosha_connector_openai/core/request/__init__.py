@@ -22,7 +22,7 @@ else:
             "files": "FileInput FilePolicy read_file_input",
             "media_types": "BytesBody FileBody",
             "multipart": "MultipartBody FormPart",
-            "parameters": "check_segment",
+            "parameters": "check_segment is_cut",
             "raw": "RawInputs StreamBody raw_request",
             "request": "Preview Request build_request check_inputs",
             "safe_open": "open_path",

@@ -33,6 +33,8 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _SLASH: Final = re.compile("/")
 _BREAKS: Final = re.compile(r"[/\\;?#]")
 """Where a server may cut a segment once it has decoded it."""
+_CUTS: Final = re.compile(r"[/\\?#]")
+"""Where servers do cut a path once they have decoded it: what follows would be another operation's."""
 _PLAIN_SEGMENT: Final = re.compile(r"[A-Za-z0-9_~:-]+(?:\.[A-Za-z0-9_~:-]+)*")
 """A segment that cannot be anything else: most are."""
 _SEGMENT: Final = re.compile(r"(?:[A-Za-z0-9_.~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+")
@@ -86,6 +88,13 @@ def check_segment(name: str, text: str) -> None:
         refuse(pointer, "control", "has a character that a path cannot have.", "Percent-encode it.")
     if _moves(text, _BREAKS):
         refuse(pointer, *_DOTS)
+
+
+def is_cut(text: str) -> bool:
+    """Whether a server that decodes a path value before it routes could take a part of it for more of the path, a query or a fragment."""
+    if _PLAIN_SEGMENT.fullmatch(text):
+        return False
+    return any(_CUTS.search(normalize("NFKC", form)) for form in _decodings(text))
 
 
 def write_query(parameters: Sequence[Parameter], values: Mapping[str, Any], *, max_bytes: int | None = MAX_URL) -> str:

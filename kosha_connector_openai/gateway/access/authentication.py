@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from hashlib import blake2b
 from typing import Final
 
@@ -36,12 +36,17 @@ REFUSED: Final = ErrorResponse(
 class Authenticator:
     """Checks the token of every request, before its path."""
 
-    def __init__(self, settings: Settings, catalog: Catalog, *, clock: Callable[[], float] = time.time) -> None:
-        """Raises SetupError where a token's actions or groups are unknown, or the keys of JSON Web Tokens cannot be used."""
+    def __init__(
+        self, settings: Settings, catalog: Catalog, *, privileged: Collection[str] = (), clock: Callable[[], float] = time.time
+    ) -> None:
+        """``privileged`` are actions that a list must name. Raises SetupError where a list has a name that nothing has, or the keys of
+        JSON Web Tokens cannot be used."""
         self._settings = settings
         self._clock = clock
-        self._open = None if settings.protected else _anyone(settings)
-        self._table = TokenTable([(entry.hash, _holder(entry, number, settings, catalog)) for number, entry in enumerate(settings.tokens)])
+        rights = _Rights(settings, catalog, frozenset(privileged))
+        self._unlisted = rights.unlisted
+        self._open = None if settings.protected else _anyone(settings, self._unlisted)
+        self._table = TokenTable([(entry.hash, _holder(entry, number, settings, rights)) for number, entry in enumerate(settings.tokens)])
         self._jwt = JwtVerifier(settings.jwt) if settings.jwt else None
         self._key = os.urandom(32)
         self._verified: dict[bytes, tuple[Caller, float]] = {}
@@ -79,7 +84,7 @@ class Authenticator:
             return None
         if len(self._verified) >= _REMEMBERED:
             self._verified.clear()
-        caller = _bearer_of(verified, self._settings)
+        caller = _bearer_of(verified, self._settings, self._unlisted)
         until = min(now + _SECONDS, verified.expires) if verified.expires else now + _SECONDS
         self._verified[mark] = caller, until
         return caller
@@ -114,42 +119,58 @@ def _token(headers: Headers) -> bytes | None:
     return token if fits else None
 
 
-def _anyone(settings: Settings) -> Caller:
+def _anyone(settings: Settings, actions: frozenset[str]) -> Caller:
     name = next(iter(settings.connections), DEFAULT)
-    return Caller("local", "local", name, _validation(settings, name), _allowance(settings, None))
+    return Caller("local", "local", name, _validation(settings, name), _allowance(settings, None), actions)
 
 
-def _holder(entry: TokenEntry, number: int, settings: Settings, catalog: Catalog) -> Caller:
+def _holder(entry: TokenEntry, number: int, settings: Settings, rights: _Rights) -> Caller:
     return Caller(
         entry.name,
         entry.tenant or entry.name,
         entry.connection,
         entry.validation or _validation(settings, entry.connection),
         _allowance(settings, entry),
-        _actions(entry, number, catalog),
+        rights.of(entry, number),
     )
 
 
-def _actions(entry: TokenEntry, number: int, catalog: Catalog) -> frozenset[str] | None:
-    """The actions that a token's lists leave; None for all. An action counts that is in either list."""
-    if entry.actions is None and entry.groups is None:
-        return None
-    known = {key: action.group.id for key, action in catalog.items()}
-    named, groups = set(entry.actions or ()), set(entry.groups or ())
-    faults = [
-        Fault(f"/tokens/{number}/{place}", "unknown", "has a name that nothing has.", f"Did you mean `{near}`?" if near else "")
-        for place, given, all_names in (("actions", named, set(known)), ("groups", groups, set(known.values())))
-        for near in [nearest(name, all_names) for name in sorted(given - all_names)]
-    ]
-    if faults:
-        raise SetupError("The gateway cannot start: a token's list is wrong.", faults)
-    return frozenset(action for action, group in known.items() if action in named or group in groups)
+class _Rights:
+    """What callers may do: their lists, and of privileged actions only those that a list names one by one."""
+
+    def __init__(self, settings: Settings, catalog: Catalog, privileged: frozenset[str]) -> None:
+        """Raises SetupError where the list for callers without one of their own has an unknown name."""
+        self._groups = {key: action.group.id for key, action in catalog.items()}
+        self._privileged = privileged
+        self._check("/privileged", settings.privileged, self._groups)
+        self.unlisted = frozenset(self._groups.keys() - privileged | set(settings.privileged))
+        """What those may do who have no list."""
+
+    def of(self, entry: TokenEntry, number: int) -> frozenset[str]:
+        """The actions that a token's lists leave; one counts that is in either list. Raises SetupError for an unknown name."""
+        if entry.actions is None and entry.groups is None:
+            return self.unlisted
+        named, groups = set(entry.actions or ()), set(entry.groups or ())
+        self._check(f"/tokens/{number}/actions", named, self._groups)
+        self._check(f"/tokens/{number}/groups", groups, set(self._groups.values()))
+        grouped = (key for key, group in self._groups.items() if group in groups and key not in self._privileged)
+        return frozenset(named.union(grouped))
+
+    def _check(self, place: str, given: Iterable[str], known: Collection[str]) -> None:
+        near = {name: nearest(name, known) for name in sorted(set(given) - set(known))}
+        faults = [
+            Fault(place, "unknown", "has a name that nothing has.", f"Did you mean `{each}`?" if each else "") for each in near.values()
+        ]
+        if faults:
+            raise SetupError("The gateway cannot start: a list of actions is wrong.", faults)
 
 
-def _bearer_of(verified: Verified, settings: Settings) -> Caller:
+def _bearer_of(verified: Verified, settings: Settings, actions: frozenset[str]) -> Caller:
     name = verified.connection or next(iter(settings.connections), DEFAULT)
     # Two kinds of tokens must not share a name, or one could spend the other's places.
-    return Caller(f"jwt:{verified.subject}", verified.tenant, name, _validation(settings, name), _allowance(settings, None))
+    named = any(entry.tenant == verified.tenant for entry in settings.tokens)
+    tenant = verified.tenant if named else f"jwt:{verified.tenant}"
+    return Caller(f"jwt:{verified.subject}", tenant, name, _validation(settings, name), _allowance(settings, None), actions)
 
 
 def _validation(settings: Settings, connection: str) -> Validation:

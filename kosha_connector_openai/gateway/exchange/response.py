@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Collection
+from dataclasses import replace
+from http import HTTPStatus
 from typing import Final
 
 from kosha_connector_openai.core import Passthrough
@@ -16,7 +18,7 @@ from kosha_connector_openai.gateway.exchange.context import CallContext, Refused
 from kosha_connector_openai.gateway.exchange.usage_scan import Tail
 from kosha_connector_openai.gateway.observe import ExchangeRecord
 from kosha_connector_openai.gateway.records import Caller, Headers, Send
-from kosha_connector_openai.gateway.replies import ID_HEADER, shed, wrapped
+from kosha_connector_openai.gateway.replies import ID_HEADER, UPSTREAM_KEY, shed, wrapped
 from kosha_connector_openai.gateway.routes import Route
 from kosha_connector_openai.text import JsonLimits, JsonTextError, decode, encode
 
@@ -62,6 +64,10 @@ class UpstreamResponse:
 
     async def pass_on(self, relay: Passthrough) -> None:
         """Sends the reply by its kind. Raises Refused before it has begun, ClientLeft, and what the relay raises."""
+        if relay.status == HTTPStatus.UNAUTHORIZED:
+            self._record.outcome = "access"
+            hint = self._context.rules.retry_hint
+            raise Refused(replace(UPSTREAM_KEY, headers=((hint, "false"),) if hint else ()))
         shown = self._context.headers.shown(relay.headers)
         kind = next((value for name, value in shown if name == b"content-type"), b"").partition(b";")[0].strip().lower()
         shown.append((ID_HEADER, self._record.request_id.encode()))

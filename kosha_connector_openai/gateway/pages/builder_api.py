@@ -9,12 +9,14 @@ import base64
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from kosha_connector_openai.errors import ConnectorError
+from kosha_connector_openai.errors import ConnectorError, UnknownActionError
 from kosha_connector_openai.gateway.pages.catalog_api import CatalogApi, failed, is_object, misshapen
 from kosha_connector_openai.gateway.pages.kosha_api import JsonResponse
 from kosha_connector_openai.gateway.records import Caller
+from kosha_connector_openai.gateway.replies import FORBIDDEN, UPSTREAM_KEY, error_shape
 from kosha_connector_openai.manifest.parts import Pickers
 
 if TYPE_CHECKING:
@@ -70,10 +72,26 @@ class BuilderApi:
         try:
             action = self._catalog.find(caller, key).id
             connection = self._connections[caller.connection]
+            if not self._may_list(caller, action, field, body.get("inputs", {})):
+                return JsonResponse(403, error_shape(FORBIDDEN.message, FORBIDDEN.type, code=FORBIDDEN.code))
             found = await self._lists.aget(action, field, connection, body.get("inputs"), search=body.get("search", ""))
         except ConnectorError as error:
             return failed(error)
+        if found.problem is not None and found.problem.status == HTTPStatus.UNAUTHORIZED:
+            found = replace(found, problem=replace(found.problem, message=UPSTREAM_KEY.message, hint=""))
         return JsonResponse(200, self._narrowed(caller, found).to_dict())
+
+    def _may_list(self, caller: Caller, action: str, field: str, inputs: Mapping[str, Any]) -> bool:
+        """Whether the caller may call the action that lists the options; raises InputError where it may not name what the list is of."""
+        picker = self._connector.part("pickers", Pickers).pickers.get(self._lists.picker(action, field) or "")
+        if picker is None or picker.action is None:
+            return True
+        try:
+            listing = self._catalog.find(caller, picker.action)
+        except UnknownActionError:
+            return False
+        self._catalog.guard(caller, listing, {name: inputs[sibling] for name, sibling in picker.take.items() if sibling in inputs})
+        return True
 
     def _narrowed(self, caller: Caller, found: PickerOptions) -> PickerOptions:
         """Where tenants share a connection, the account's lists hold what others made."""

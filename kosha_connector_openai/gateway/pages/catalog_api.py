@@ -5,11 +5,13 @@ Each answer is a status and JSON values; the HTTP side of it is the app's.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
-from functools import partial
+from functools import cached_property, partial
 from http import HTTPStatus
 from typing import Any, BinaryIO, Final
+from urllib.parse import quote
 
 import orjson
 
@@ -17,6 +19,7 @@ from kosha_connector_openai.connector import Connector
 from kosha_connector_openai.core import CallOptions
 from kosha_connector_openai.core.actions import BODY, EXTRA_BODY, Action
 from kosha_connector_openai.core.connection import Connection
+from kosha_connector_openai.core.request import is_cut
 from kosha_connector_openai.core.result import Result, SavedFile
 from kosha_connector_openai.errors import (
     AccessError,
@@ -34,7 +37,8 @@ from kosha_connector_openai.gateway.access import Ownership, UploadScan, texts
 from kosha_connector_openai.gateway.pages.downloads import Downloads
 from kosha_connector_openai.gateway.pages.kosha_api import JsonResponse
 from kosha_connector_openai.gateway.records import Caller
-from kosha_connector_openai.gateway.replies import error_shape
+from kosha_connector_openai.gateway.replies import UPSTREAM_KEY, error_shape, slash_fault
+from kosha_connector_openai.gateway.routes import RouteTable
 from kosha_connector_openai.manifest.parts import RelayRules
 
 _FILES: Final = "/kosha/v1/files"
@@ -67,7 +71,8 @@ class CatalogApi:
         self._connections = connections
         self._downloads = downloads
         self._owners = owners
-        self._refused = frozenset(connector.part("relay", RelayRules).refused_fields)
+        self._rules = connector.part("relay", RelayRules)
+        self._refused = frozenset(self._rules.refused_fields)
 
     def actions(self, caller: Caller, *, search: str = "", group: str = "") -> JsonResponse:
         """The actions that the caller may run, in the manifest's order."""
@@ -127,8 +132,7 @@ class CatalogApi:
             chosen = self._chosen(action, given)
             if chosen is not None:
                 return misshapen(chosen, f"`{chosen}` cannot be chosen by a caller: the service's own connection says where calls go.")
-            if self._hides(caller, action, given, uploads or {}):
-                raise _HiddenError("Nothing with this id exists.")
+            self.guard(caller, action, given, uploads or {})
             inputs = {**given, **_file_inputs(uploads or {})}
             options = CallOptions(timeout=body.get("timeout"), out=out if action.hints.file_out else None)
             result = await self._connector.arun(action.id, inputs, self._connections[caller.connection], options)
@@ -145,6 +149,28 @@ class CatalogApi:
         bodies = [part for part in (given, given.get(BODY), given.get(EXTRA_BODY)) if isinstance(part, Mapping)]
         found = self._refused.intersection(name for part in bodies for name in part) - action.inputs.fields.keys()
         return min(found, default=None)
+
+    def guard(self, caller: Caller, action: Action, given: Mapping[str, Any], uploads: Mapping[str, list[UploadedFile]] = {}) -> None:
+        """Raises InputError for a path's value that leads elsewhere, UnknownActionError for an id that the caller may not name."""
+        names = {parameter.name for parameter in action.operation.parameters if parameter.location == "path"}
+        cut = [name for name in sorted(names & given.keys()) if is_cut(str(given[name]))]
+        if cut and (not set(self._rules.slashes).issuperset(cut) or self._leads_away(caller, action, given)):
+            raise InputError("The path cannot be written.", [slash_fault(name) for name in cut])
+        if self._hides(caller, action, given, uploads):
+            raise _HiddenError("Nothing with this id exists.")
+
+    def _leads_away(self, caller: Caller, action: Action, given: Mapping[str, Any]) -> bool:
+        """Whether a server that decodes the path could find an operation there that is not the caller's."""
+        path = re.sub(r"\{([^{}]+)\}", lambda found: quote(str(given.get(found[1], "")), safe=""), action.operation.path)
+        owners = self._owners
+        return any(
+            not caller.may(other.id) or (owners is not None and not owners.allows(caller, other.id, values))
+            for other, values in self._routes.decoded(action.operation.method, path)
+        )
+
+    @cached_property
+    def _routes(self) -> RouteTable:
+        return RouteTable(self._connector.catalog)
 
     def _hides(self, caller: Caller, action: Action, given: Mapping[str, Any], uploads: Mapping[str, list[UploadedFile]]) -> bool:
         """Whether the inputs, files among them, name what is another tenant's."""
@@ -198,7 +224,7 @@ def owner(caller: Caller) -> str:
 
 def _covers(caller: Caller, action: Action) -> bool:
     """Whether the caller may know of the action at all."""
-    return caller.may(action.id, action.group.id)
+    return caller.may(action.id)
 
 
 def _names_foreign(file: BinaryIO, owners: Ownership, caller: Caller) -> bool:
@@ -256,6 +282,11 @@ _NO_ROOM: Final = JsonResponse(503, error_shape("There is no room for files just
 
 def failed(error: ConnectorError) -> JsonResponse:
     """The answer to an error: in the provider's shape, with all that the core says of it beside."""
+    if isinstance(error, ApiError) and error.status == HTTPStatus.UNAUTHORIZED:
+        detail = {"code": error.code, "status": error.status}
+        return JsonResponse(
+            UPSTREAM_KEY.status, error_shape(UPSTREAM_KEY.message, UPSTREAM_KEY.type, code=UPSTREAM_KEY.code, detail=detail)
+        )
     status = _status(error)
     faults = getattr(error, "faults", ())
     param = faults[0].pointer.removeprefix("/").replace("/", ".") if faults else None

@@ -7,13 +7,14 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import Any, Final
 
 import orjson
 
 from kosha_connector_openai.connector import Connector
 from kosha_connector_openai.core.connection import Connection
-from kosha_connector_openai.errors import ConnectorError, Fault, SetupError
+from kosha_connector_openai.errors import ApiError, ConnectorError, Fault, SetupError
 from kosha_connector_openai.gateway.pages.submitted_secrets import SubmittedSecrets
 from kosha_connector_openai.http import Origin, parse_server
 from kosha_connector_openai.manifest import ConnectionField
@@ -156,7 +157,10 @@ def _sentence(error: ConnectorError, fields: tuple[ConnectionField, ...]) -> str
     names = {f"/{entry.name}": _variables(entry)[0] for entry in fields}
     faults = [f"{names.get(fault.pointer, fault.pointer)} {fault.message} {fault.fix}".strip() for fault in getattr(error, "faults", ())]
     place = names.get(error.pointer)
-    head = f"{place}: {error.message}" if place else error.message
+    # Servers quote the ends of the key that they refuse.
+    refused = isinstance(error, ApiError) and error.status == HTTPStatus.UNAUTHORIZED
+    message = "The key is not accepted (401)." if refused else error.message
+    head = f"{place}: {message}" if place else message
     return " ".join(part for part in (head, *faults, error.hint) if part)
 
 

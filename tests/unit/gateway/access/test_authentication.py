@@ -38,7 +38,7 @@ async def test_without_tokens_anyone_on_this_machine_may_call(connector: Connect
     assert gate.open
     caller = await gate.identify([])
     assert caller is not None
-    assert (caller.name, caller.connection, caller.actions) == ("local", "default", None)
+    assert (caller.name, caller.connection, caller.actions) == ("local", "default", frozenset(connector.catalog))
 
 
 async def test_a_token_is_its_holder(connector: Connector):
@@ -111,7 +111,7 @@ async def test_a_json_web_token_of_the_issuer_is_its_tenant(connector: Connector
     for text in (token(), token(ec_key(), alg="ES256", kid="two")):
         caller = await gate.identify(bearer(text))
         assert caller is not None
-        assert (caller.tenant, caller.name) == ("team-a", "jwt:team-a")
+        assert (caller.tenant, caller.name) == ("jwt:team-a", "jwt:team-a")
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ async def test_a_claim_names_the_connection(connector: Connector, keys: Path):
     gate = authenticator(connector, jwt=jwt, connections={"a": {}, "b": {}})
     caller = await gate.identify(bearer(token(org="acme", team="blue")))
     assert caller is not None
-    assert (caller.tenant, caller.connection) == ("acme", "a")
+    assert (caller.tenant, caller.connection) == ("jwt:acme", "a")
     for claims in ({"team": "red"}, {"team": ["blue"]}, {}):
         assert await gate.identify(bearer(token(org="acme", **claims))) is None
 
@@ -234,3 +234,12 @@ def test_who_shares_a_connection(connector: Connector):
     assert {name: set(found) for name, found in tenants(one).items()} == {"default": {"a"}}
     many = validated({"jwt": {**ISSUER, "jwks": "x"}}, Settings)
     assert len(set(tenants(many)["default"])) > 1
+
+
+async def test_b21_a_subject_is_no_static_tokens_tenant(connector: Connector, keys: Path):
+    """B21: an issuer's subject may be called as a static token is; only a `tenant` that is written out makes the two one."""
+    for more, tenant in (({"name": "team-a"}, "jwt:team-a"), ({"tenant": "team-a"}, "team-a")):
+        gate = authenticator(connector, tokens=[static(**more)], jwt={**ISSUER, "jwks": str(keys)})
+        caller = await gate.identify(bearer(token()))
+        assert caller is not None
+        assert caller.tenant == tenant
