@@ -209,7 +209,7 @@ class SecretStoreError(SecretError):
 
 
 class TransportError(ConnectorError):
-    """No whole reply arrived. ``phase`` names where it stopped: pool, connect, write, read or deadline."""
+    """No whole reply arrived. ``phase`` names where it stopped: pool, connect, tls, write, head, read or deadline."""
 
     code = "transport"
     status: int | None = None

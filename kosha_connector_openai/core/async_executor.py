@@ -75,11 +75,7 @@ class AsyncExecutor(Executor):
 
     async def _open(self) -> Head:
         call = self._call
-        try:
-            async with asyncio.timeout(call.deadline - time.monotonic()):
-                self._reply = await self._clients.open_async(call.request, call.connection, call.credential, self._resolver, call.deadline)
-        except TimeoutError:
-            raise WireError("read", "deadline") from None
+        self._reply = await self._clients.open_async(call.request, call.connection, call.credential, self._resolver, call.deadline)
         self._head = Head(self._reply.status, tuple(self._reply.headers))
         return self._head
 

@@ -101,8 +101,7 @@ class Call:
 
     def __post_init__(self) -> None:
         self.started = self.clock()
-        total = self.options.timeout or self.action.overlay.timeout or self.connection.timeouts.total
-        self.deadline = self.started + total
+        self.deadline = self.started + (self.options.timeout or self.connection.total(self.action.overlay.timeout))
 
     @property
     def payments(self) -> int:

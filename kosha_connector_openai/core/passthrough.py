@@ -36,7 +36,9 @@ class Passthrough:
         self._timer = IdleTimer()
         call.secrets, call.refresh = resolver.used, resolver.refresh
         timeouts = call.connection.timeouts
-        self._long = call.options.timeout or max(timeouts.total, timeouts.stream_total)
+        self._stream = call.options.timeout or timeouts.stream_total
+        usual = max(call.connection.total(call.action.overlay.timeout), timeouts.stream_total)
+        self._long = call.options.timeout or timeouts.total or usual
         if call.request.body is not None and not call.request.replayable:
             call.deadline = call.started + self._long
         self.status = 0
@@ -89,14 +91,10 @@ class Passthrough:
 
     async def _send(self) -> Head:
         call = self._call
-        sending = self._clients.open_async(call.request, call.connection, call.credential, self._resolver, call.deadline)
-        try:
-            self._reply = reply = await self._timer.wait(sending, call.deadline)
-        except TimeoutError:
-            raise WireError("read", "deadline") from None
-        call.deadline = call.started + self._long
+        self._reply = reply = await self._clients.open_async(call.request, call.connection, call.credential, self._resolver, call.deadline)
         kind = next((value for name, value in reply.headers if name == "content-type"), "")
         self.streams = essence(kind) == EVENT_STREAM
+        call.deadline = call.started + (max(self._stream, self._long) if self.streams else self._long)
         return Head(reply.status, tuple(reply.headers))
 
     async def chunks(self) -> AsyncIterator[bytes]:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
 from kosha_connector_openai.core.call import Call, Head
-from kosha_connector_openai.core.reply import LiveStream, read_reply, redirect_refused
+from kosha_connector_openai.core.reply import LOOK, LiveStream, read_reply, redirect_refused
 from kosha_connector_openai.core.result import FileSink, Result, merge, read_facts
 from kosha_connector_openai.core.steps import Drop, Open, Step, Wait
-from kosha_connector_openai.core.transport import Failure, RetryPolicy, decide
+from kosha_connector_openai.core.transport import Failure, RetryPolicy, decide, retryable
 from kosha_connector_openai.errors import (
     ApiError,
     ConnectorError,
@@ -69,7 +69,7 @@ def _attempts(call: Call, answer: Callable[[Head], Generator[Step, Any, T]]) -> 
         except ApiError as refusal:
             # All headers, not the error's: a manifest need not keep those that say when to come back.
             error, headers = refusal, merge(head.headers if head else ())
-            failure = Failure("status", status=refusal.status, category_retryable=refusal.retryable, headers=headers)
+            failure = Failure("status", False, refusal.status, refusal.retryable, refusal.category, headers)
         wait = retry_wait(call, failure)
         if wait is None:
             raise error
@@ -89,30 +89,31 @@ def _note_head(call: Call, error: ConnectorError, head: Head | None) -> None:
 def transport_error(call: Call, fault: WireError) -> tuple[ConnectorError, Failure]:
     """The error for a fault of the wire, by whether anything was sent, and what the retry rules are asked about it."""
     late = call.clock() >= call.deadline
-    phase: Phase = "deadline" if late else fault.phase
+    phase: Phase = "deadline" if late and fault.phase != "pool" else fault.phase
     nothing_sent = fault.phase in NOT_SENT
     failure = Failure(kind=phase, nothing_sent=nothing_sent)
+    error: ConnectorError
     if nothing_sent:
-        hint = "Check the server URL and the network."
+        hint = _POOL if phase == "pool" else "Check the server URL and the network."
         return NotSentError(_MESSAGES[phase], phase=phase, hint=hint, attempts=call.attempts), failure
     if fault.phase == "truncated" and not late:
-        return TruncatedReplyError(_MESSAGES["truncated"], hint=_LOOK), failure
-    if fault.phase == "protocol" and not late:
-        return MalformedReplyError(_MESSAGES["protocol"], hint=_LOOK), failure
-    unknown = OutcomeUnknownError(_MESSAGES[phase], phase=phase, attempts=call.attempts)
-    if call.action.idempotent:
-        unknown.retryable, unknown.hint = True, "Nothing is changed by asking again."
+        error = TruncatedReplyError(_MESSAGES["truncated"])
+    elif fault.phase == "protocol" and not late:
+        error = MalformedReplyError(_MESSAGES["protocol"])
     else:
-        unknown.hint = _LOOK
-    return unknown, failure
+        error = OutcomeUnknownError(_MESSAGES[phase], phase=phase, attempts=call.attempts)
+    error.retryable = retryable(failure, method=call.action.operation.method, idempotent=call.action.idempotent)
+    error.hint = "Nothing is changed by asking again." if error.retryable else LOOK
+    return error, failure
 
 
-_LOOK = "It may have run, and may have been charged: look before you run it again."
+_POOL = "Make fewer calls at a time, or raise `limits.connections` or `timeouts.pool` of the connection."
 _MESSAGES = {
-    "pool": "No connection became free in time.",
+    "pool": "The pool is full: all connections to this server were in use, and none became free in time.",
     "connect": "The server could not be reached.",
     "tls": "No secure connection could be made.",
     "write": "The connection broke while the request was sent.",
+    "head": "The reply's head did not arrive within timeouts.head.",
     "read": "The server did not answer, or not in time.",
     "truncated": "The reply ended before its end.",
     "protocol": "The server's reply is not valid HTTP.",

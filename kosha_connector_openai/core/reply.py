@@ -29,7 +29,7 @@ from kosha_connector_openai.core.result import (
     to_api_error,
 )
 from kosha_connector_openai.core.steps import Drop, Read, Step
-from kosha_connector_openai.core.transport import parse_retry_after
+from kosha_connector_openai.core.transport import Failure, parse_retry_after, retryable
 from kosha_connector_openai.errors import ApiError, ConnectorError, MalformedReplyError, RedirectRefusedError
 from kosha_connector_openai.http import WireError
 from kosha_connector_openai.manifest import ResultRules
@@ -64,6 +64,7 @@ class LiveStream:
             sink.discard()
 
 
+LOOK = "It may have run, and may have been charged: look before you run it again."
 _REPLY = JsonLimits(bytes=1 << 62, nodes=1 << 62, string=1 << 62)
 """What was read under the limits of a stream is written whole."""
 _PAGES = frozenset({"text/html", "application/xhtml+xml"})
@@ -164,16 +165,24 @@ def stream_error(call: Call, live: LiveStream) -> ApiError:
 
 
 def refusal(call: Call, head: Head, facts: Facts, said: ErrorFacts) -> ApiError:
-    """The upstream's error, by the manifest's table."""
-    return to_api_error(
+    """The upstream's error, by the manifest's table; ``retryable`` is about this very call."""
+    headers = merge(head.headers)
+    error = to_api_error(
         head.status,
         said,
         facts=facts,
         rules=call.manifest.errors,
         scrub=call.scrub,
-        retry_after=parse_retry_after(merge(head.headers), time.time()),
+        retry_after=parse_retry_after(headers, time.time()),
         attempts=call.attempts,
     )
+    helps = error.retryable
+    # All headers, not the error's: a manifest need not keep those that say when to come back.
+    failure = Failure("status", False, error.status, helps, error.category, headers)
+    error.retryable = retryable(failure, method=call.action.operation.method, idempotent=call.action.idempotent)
+    if helps and error.retryable is None:
+        error.hint = LOOK
+    return error
 
 
 def redirect_refused(head: Head, rules: ResultRules) -> RedirectRefusedError:

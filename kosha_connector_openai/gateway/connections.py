@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,8 @@ from kosha_connector_openai.manifest import ConnectionField
 from kosha_connector_openai.secrets import SecretContext, SecretStore
 from kosha_connector_openai.secrets.stores import default_stores
 
+_POOL: Final = 5.0
+"""Seconds that a call waits for a free connection where the operator sets none: a service turns away, so that callers do not pile up."""
 _BARE_HOST: Final = re.compile(r"(?!\d+(?:\.\d+){3}(?:/|\Z))[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+(?:/[^:@]*)?")
 """A server without scheme and port, which the platform's connectors have always taken to be https."""
 
@@ -71,7 +74,8 @@ def _open(connector: Connector, entry: ConnectionEntry, environ: Mapping[str, st
                 values[server.name] = f"https://{given.strip()}"
             else:
                 environ[server.env[0]] = f"https://{given.strip()}"
-    return connector.connection(values, environ=environ, **{"tenant": tenant, **entry.options})
+    made = connector.connection(values, environ=environ, **{"tenant": tenant, **entry.options})
+    return made if made.timeouts.pool else replace(made, timeouts=replace(made.timeouts, pool=_POOL))
 
 
 def _named(error: SetupError, connector: Connector, name: str, environ: Mapping[str, str]) -> Iterator[Fault]:

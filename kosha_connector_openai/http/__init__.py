@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.http.headers import *
     from kosha_connector_openai.http.httpx_engine import *
     from kosha_connector_openai.http.origin import *
+    from kosha_connector_openai.http.pool import *
     from kosha_connector_openai.http.tls import *
 else:
     __getattr__, __all__ = face(
@@ -24,6 +25,7 @@ else:
             "exchange": "ANYWHERE WholeReply read_whole send_once",
             "headers": "CREDENTIALS FRAMING HOP_BY_HOP PROTECTED",
             "httpx_engine": "AsyncHttpx SyncHttpx",
+            "pool": "AsyncPool SyncPool",
             "origin": "EgressPolicy Origin Server allowed check_addresses join parse_origin parse_server",
             "tls": "tls_context",
         },

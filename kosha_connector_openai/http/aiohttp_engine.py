@@ -55,7 +55,7 @@ class AsyncAiohttp:
                 proxy_headers=proxy_headers(self._settings),
                 timeout=aiohttp.ClientTimeout(
                     total=None,
-                    connect=request.timeouts.pool + request.timeouts.connect,
+                    connect=2 * request.timeouts.connect,  # the connection and its TLS
                     sock_connect=request.timeouts.connect,
                 ),
             )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
-Phase = Literal["pool", "connect", "tls", "write", "read", "truncated", "deadline", "protocol"]
+Phase = Literal["pool", "connect", "tls", "write", "head", "read", "truncated", "deadline", "protocol"]
 NOT_SENT: frozenset[Phase] = frozenset({"pool", "connect", "tls"})
 """The phases in which no byte of the request has left."""
 
@@ -38,11 +39,13 @@ class LiveWireBody(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class WireTimeouts:
-    """Seconds for each step of sending; waiting for the reply's headers is bounded by the request's deadline alone."""
+    """Seconds for each step; where ``pool`` and ``head`` are infinite, the request's deadline alone bounds the waits for a free
+    connection and for the reply's headers."""
 
     connect: float
     write: float
-    pool: float
+    pool: float = math.inf
+    head: float = math.inf
 
 
 @dataclass(slots=True)

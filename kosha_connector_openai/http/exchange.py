@@ -52,7 +52,7 @@ def send_once(
     own = (("Accept-Encoding", "identity"), ("Connection", "close"))
     engine = SyncHttpx("httpx", settings)
     try:
-        request = WireRequest(method, url, (*headers, *own), body, WireTimeouts(left, left, left), deadline)
+        request = WireRequest(method, url, (*headers, *own), body, WireTimeouts(left, left), deadline)
         return read_whole(engine.open(request), deadline, limit)
     except WireError as fault:
         failure = WireError("deadline" if time.monotonic() >= deadline else fault.phase, fault.kind)

@@ -59,6 +59,10 @@ class SyncHttpx:
             failure = _translate(error)
         raise failure.with_traceback(None)
 
+    def limit(self, deadline: float) -> None:
+        """Sets another deadline to the exchange that the running thread is in."""
+        self._deadline.at = deadline
+
     def close(self) -> None:
         """Closes every connection."""
         self._transport.close()
@@ -193,7 +197,7 @@ def _unused_context() -> ssl.SSLContext:
 
 def _to_httpx(httpx: Any, request: WireRequest, stream: Callable[[Any], Any]) -> Any:
     timeouts, body = request.timeouts, request.body
-    seconds = {"connect": timeouts.connect, "read": None, "write": timeouts.write, "pool": timeouts.pool}
+    seconds = {"connect": timeouts.connect, "read": None, "write": timeouts.write, "pool": None}
     url, extensions = _url(httpx, request.url), {"timeout": seconds}
     if body is None or isinstance(body, bytes):
         # With a stream of its own, httpx adds no header and copies nothing: a tenth of the whole call.

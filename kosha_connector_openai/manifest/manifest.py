@@ -90,13 +90,19 @@ class ConnectionForm(Part):
 
 
 class Timeouts(Part):
-    """Seconds. ``total`` ends a call whatever happens; the stream pair replaces read and total for event streams."""
+    """Seconds. ``total`` ends a call whatever happens; the stream pair replaces read and total for event streams.
+
+    Where an operator leaves ``total`` out, it is the action's in the manifest, else the standard one. ``head`` is the wait for a reply's
+    head once the request was sent, ``pool`` the wait for a free connection; without them ``total`` alone ends these. ``read`` is the pause
+    between two pieces of a reply.
+    """
 
     connect: Seconds = 5
     read: Seconds = 60
     write: Seconds = 30
-    pool: Seconds = 5
-    total: Seconds = 120
+    pool: Seconds | None = None
+    head: Seconds | None = None
+    total: Seconds | None = None
     stream_idle: Seconds = 60
     stream_total: Seconds = 1_800
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from threading import Thread
+from time import sleep
 from typing import Any
 
 import pytest
 
 from kosha_connector_openai import CallOptions, Connection, Connector, Event, Result, open_connector
+from kosha_connector_openai.errors import ConnectorError
+from tests.recorder import Recorder
 
 WAYS = ("httpx", "httpx2", "httpx-async", "httpx2-async", "aiohttp-async")
 Run = Callable[..., Result]
@@ -42,6 +48,52 @@ class Way:
             return [await self.connector.arun(action, inputs, connection) for action, inputs in calls]
         finally:
             await self.connector.aclose()
+
+    def run_together(self, connection: Connection, times: int, action: str, inputs: Mapping[str, Any]) -> list[Result]:
+        """The same call many times at once."""
+        if not self.is_async:
+            with ThreadPoolExecutor(times) as pool:
+                return list(pool.map(lambda _: self.connector.run(action, inputs, connection), range(times)))
+
+        async def go() -> list[Result]:
+            try:
+                return await asyncio.gather(*(self.connector.arun(action, inputs, connection) for _ in range(times)))
+            finally:
+                await self.connector.aclose()
+
+        return asyncio.run(go())
+
+    def fails_while(
+        self, upstream: Recorder, first: Connection, second: Connection, action: str, inputs: Mapping[str, Any]
+    ) -> ConnectorError:
+        """The error of a call over ``second`` that is made while one over ``first`` is under way."""
+        if not self.is_async:
+            held = Thread(target=self._quietly, args=(first, action, inputs))
+            held.start()
+            while not upstream.requests:
+                sleep(0.001)
+            with pytest.raises(ConnectorError) as caught:
+                self.connector.run(action, inputs, second)
+            held.join()
+            return caught.value
+
+        async def go() -> ConnectorError:
+            try:
+                held = asyncio.ensure_future(self.connector.arun(action, inputs, first))
+                while not upstream.requests:
+                    await asyncio.sleep(0.001)
+                with pytest.raises(ConnectorError) as caught:
+                    await self.connector.arun(action, inputs, second)
+                await asyncio.gather(held, return_exceptions=True)
+                return caught.value
+            finally:
+                await self.connector.aclose()
+
+        return asyncio.run(go())
+
+    def _quietly(self, connection: Connection, action: str, inputs: Mapping[str, Any]) -> None:
+        with suppress(ConnectorError):
+            self.connector.run(action, inputs, connection)
 
     def events(
         self, connection: Connection, action: str, inputs: Mapping[str, Any], take: int | None = None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import socket
+import threading
 import time
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from kosha_connector_openai.errors import (
     UnavailableError,
 )
 from tests.integration.conftest import Way
-from tests.recorder import Recorder, events, raw, reply, reset, silence
+from tests.recorder import Received, Recorder, events, raw, reply, reset, silence
 
 SEED = {"model": "text-davinci-003", "prompt": "Say this is a test", "max_tokens": 7, "temperature": 0}
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -372,3 +374,65 @@ def test_extra_bytes_after_a_reply_do_not_reach_the_next_call(way: Way) -> None:
     with Recorder(script, reply(body={"b": 2})) as upstream:
         first, second = way.run_all(way.connection(upstream.url), ("listModels", {}), ("listModels", {}))
     assert (first.value, second.value) == ({"a": 1}, {"b": 2})
+
+
+def test_more_calls_than_connections_wait_their_turn(way: Way) -> None:
+    """Twelve calls over three connections all get their answers, and never more than three are open."""
+    open_now, most, lock = [0], [0], threading.Lock()
+
+    def slow(connection: socket.socket, request: Received) -> bool:
+        with lock:
+            open_now[0] += 1
+            most[0] = max(most[0], open_now[0])
+        time.sleep(0.05)
+        with lock:
+            open_now[0] -= 1
+        return reply(body={"data": []})(connection, request)
+
+    with Recorder(slow) as upstream:
+        connection = way.connection(upstream.url, limits={"connections": 3}, retries={"attempts": 1})
+        results = way.run_together(connection, 12, "listModels", {})
+    assert [result.status for result in results] == [200] * 12
+    assert most == [3]
+
+
+@pytest.mark.parametrize("limit", [{"pool": 0.05}, {"total": 0.2}])
+def test_a_full_pool_is_told_as_one(way: Way, limit: dict[str, float]) -> None:
+    """The error names the pool and the setting, and never sends anybody to check the server's address; the call surely did not run."""
+    with Recorder(silence(2)) as upstream:
+        first = way.connection(upstream.url, limits={"connections": 1}, retries={"attempts": 1}, timeouts={"total": 1})
+        second = way.connection(upstream.url, limits={"connections": 1}, retries={"attempts": 1}, timeouts=limit)
+        error = way.fails_while(upstream, first, second, "createChatCompletion", CHAT)
+    assert isinstance(error, NotSentError)
+    assert (error.phase, error.retryable) == ("pool", True)
+    assert "pool" in error.message
+    assert "limits.connections" in error.hint
+    assert "URL" not in str(error)
+    assert len(upstream.requests) == 1
+
+
+def test_a_head_that_does_not_come_is_told_by_its_limit(way: Way) -> None:
+    """timeouts.head ends the wait before the total does; timeouts.read counts between the pieces of a reply alone."""
+    with Recorder(silence(2)) as upstream:
+        connection = way.connection(upstream.url, timeouts={"head": 0.1, "read": 9})
+        with pytest.raises(OutcomeUnknownError) as caught:
+            way.run(connection, "createChatCompletion", CHAT)
+    assert (caught.value.phase, caught.value.retryable, len(upstream.requests)) == ("head", None, 1)
+    assert "timeouts.head" in caught.value.message
+
+    def late(socket_: socket.socket, request: Received) -> bool:
+        time.sleep(0.3)
+        return reply(body={"data": []})(socket_, request)
+
+    with Recorder(late) as upstream:
+        assert way.run(way.connection(upstream.url, timeouts={"read": 0.1}), "listModels", {}).status == 200
+
+
+@pytest.mark.parametrize(("action", "inputs"), [("listModels", {}), ("createChatCompletion", CHAT)])
+def test_the_operators_total_bounds_every_action(way: Way, action: str, inputs: dict[str, object]) -> None:
+    """The manifest's own limit of an action takes the place of the standard one, not of the operator's."""
+    with Recorder(silence(2)) as upstream:
+        connection = way.connection(upstream.url, timeouts={"total": 0.1}, retries={"attempts": 1})
+        with pytest.raises(OutcomeUnknownError) as caught:
+            way.run(connection, action, inputs)
+    assert caught.value.phase == "deadline"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -46,6 +46,12 @@ class Connection:
     """How this kind of server has the API, where that is not as described."""
     form_values: Mapping[str, str] = field(default_factory=dict)
     """The plain fields of the connection, which the server's form may need."""
+    standard_total: float = 120.0
+    """Seconds for a call where neither the operator nor the manifest's entry of the action says how many."""
+
+    def total(self, usual: float | None = None) -> float:
+        """Seconds for a call: the operator's ``timeouts.total``, else ``usual``, the action's own in the manifest, else the standard."""
+        return self.timeouts.total or usual or self.standard_total
 
     def credential(self, security: tuple[tuple[str, ...], ...]) -> Credential | None:
         """The credential for an operation's security alternatives: the first that this connection can meet, all its schemes together.
@@ -100,10 +106,11 @@ def make_connection(manifest: Manifest, values: Mapping[str, str], options: Opti
             manifest.auth, scheme, references, given, allowed, api_key_header=options.api_key_header, token_url=options.token_url
         ),
         headers=headers,
-        timeouts=options.timeouts or manifest.defaults.timeouts,
+        timeouts=options.timeouts or replace(manifest.defaults.timeouts, total=None),
         retries=options.retries or manifest.defaults.retries,
         limits=options.limits or manifest.defaults.limits,
         options=options,
+        standard_total=manifest.defaults.timeouts.total or Connection.standard_total,
         form=kind.form,
         form_values={name: text for name, text in given.items() if not _field(form, name).secret} if kind.form else {},
     )

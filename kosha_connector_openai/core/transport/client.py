@@ -5,8 +5,10 @@ A pool is shared by calls with the same tenant, origin and settings, and by no o
 
 from __future__ import annotations
 
+import math
 import ssl
 import threading
+import time
 from functools import partial
 from importlib.util import find_spec
 from ipaddress import ip_address, ip_network
@@ -25,6 +27,7 @@ from kosha_connector_openai.http import (
     Server,
     SyncEngine,
     SyncReply,
+    WireError,
     WireRequest,
     WireTimeouts,
     check_addresses,
@@ -83,7 +86,11 @@ class Clients:
         if credential is None or resolve.immediate:
             wire = self._write(request, connection, credential, resolve, deadline)
         else:
-            wire = await asyncio.to_thread(self._write, request, connection, credential, resolve, deadline)
+            try:
+                async with asyncio.timeout(deadline - time.monotonic()):
+                    wire = await asyncio.to_thread(self._write, request, connection, credential, resolve, deadline)
+            except TimeoutError:
+                raise WireError("connect", "TimeoutError") from None  # nothing was sent
         return await engine.open(wire)
 
     def headers(self, request: Request, connection: Connection) -> HeaderList:
@@ -116,7 +123,7 @@ class Clients:
             url=absolute,
             headers=(*self.headers(request, connection), *_authorize(request, absolute, connection, credential, resolve)),
             body=body.content if isinstance(body, BytesBody) else body,
-            timeouts=WireTimeouts(timeouts.connect, timeouts.write, timeouts.pool),
+            timeouts=WireTimeouts(timeouts.connect, timeouts.write, timeouts.pool or math.inf, timeouts.head or math.inf),
             deadline=deadline,
         )
 
@@ -144,12 +151,12 @@ def _authorize(
 
 
 def _sync_engine(connection: Connection, settings: EngineSettings) -> SyncEngine:
-    from kosha_connector_openai.http import SyncHttpx
+    from kosha_connector_openai.http import SyncHttpx, SyncPool
 
     name = connection.options.engine
     if name == "httpx2":
         _need(name)
-    return SyncHttpx(name if name == "httpx2" else "httpx", settings)
+    return SyncPool(SyncHttpx(name if name == "httpx2" else "httpx", settings), settings.connections)
 
 
 def _need(library: str) -> None:
@@ -163,16 +170,18 @@ def load_async_engine(connection: Connection) -> None:
 
 
 def _async_engine(connection: Connection, settings: EngineSettings) -> AsyncEngine:
+    from kosha_connector_openai.http import AsyncPool
+
     name = connection.options.engine
     if name != "auto":
         _need(name)
     if name == "aiohttp" or (name == "auto" and find_spec("aiohttp")):
         from kosha_connector_openai.http import AsyncAiohttp
 
-        return AsyncAiohttp(settings)
+        return AsyncPool(AsyncAiohttp(settings), settings.connections)
     from kosha_connector_openai.http import AsyncHttpx
 
-    return AsyncHttpx("httpx" if name == "auto" else name, settings)
+    return AsyncPool(AsyncHttpx("httpx" if name == "auto" else name, settings), settings.connections)
 
 
 def _proxy_auth(connection: Connection, resolve: ResolveSecret) -> Secret | None:

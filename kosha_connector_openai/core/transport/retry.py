@@ -1,4 +1,4 @@
-"""May it be sent again, and when? A pure decision: no clock, no sleep, no random source of its own."""
+"""May it be sent again, and when? The one place that decides it; pure: no clock, no sleep, no random source of its own."""
 
 from __future__ import annotations
 
@@ -11,12 +11,26 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final, Literal
 
-Kind = Literal["pool", "connect", "tls", "write", "read", "truncated", "protocol", "deadline", "status"]
+from kosha_connector_openai.errors import (
+    ApiError,
+    ConnectorError,
+    JobPendingError,
+    JobUnknownError,
+    OutcomeUnknownError,
+    ReplyError,
+    WorkflowError,
+)
+
+Kind = Literal["pool", "connect", "tls", "write", "head", "read", "truncated", "protocol", "deadline", "status"]
 
 _SAFE: Final = frozenset({"GET", "HEAD"})
 _TOO_MANY: Final = 429
 _UNAVAILABLE: Final = 503
+_TURNED_AWAY: Final = "rate_limit"
+"""The category of errors about calls that were counted and not run."""
 _SAFE_STATUSES: Final = frozenset({408, 409, _TOO_MANY, *range(500, 600)}) - {501, 505}
+_DOUBTFUL: Final = frozenset({408, *range(500, 600)}) - {501, 505}
+"""Statuses that a proxy, too, may give after the work was begun (RFC 9110, section 15.6)."""
 _FINAL_KINDS: Final[frozenset[Kind]] = frozenset({"deadline", "tls"})
 _NUMBER: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+")
 _DATE: Final = re.compile(r"[A-Za-z]{3,9},? [0-9A-Za-z :,+-]+")
@@ -47,13 +61,14 @@ class Failure:
     """How an attempt ended: where it stopped, whether no byte had left, what the upstream said, if anything.
 
     ``category_retryable`` comes from the manifest's error table: False for an empty balance, True for a rate
-    limit that turns calls away before they run, None where the table is silent.
+    limit that turns calls away before they run, None where the table is silent. ``category`` is the table's word.
     """
 
     kind: Kind
     nothing_sent: bool = False
     status: int | None = None
     category_retryable: bool | None = None
+    category: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -81,8 +96,8 @@ def decide(
 
     ``idempotent``: the operation is declared to have no effect when repeated, as a GET has none; PUT and
     DELETE are not taken for that by their method alone. ``now`` is seconds since the epoch, ``remaining``
-    seconds to the deadline, ``rand`` gives 0 <= x < 1. A wait is drawn evenly from zero to its ceiling (full
-    jitter), and added to what the server asked for.
+    seconds to the deadline, ``rand`` gives 0 <= x < 1. The wait is what the server asked for; where it asked for
+    none, it is drawn evenly from zero to its ceiling (full jitter).
     """
     repeatable = policy.unsafe or idempotent or method.upper() in _SAFE
     asked = parse_retry_after(failure.headers, now)
@@ -91,10 +106,34 @@ def decide(
     if asked is not None and asked > policy.retry_after_cap:
         return Decision("stop", asked, f"The upstream asks to wait {asked:g} s, more than {policy.retry_after_cap:g} s.")
     ceiling = min(policy.cap, 2 * policy.base * policy.factor ** (attempt - 1))
-    wait = (asked or 0.0) + rand() * ceiling
+    wait = asked or rand() * ceiling
     if wait >= remaining:
         return Decision("stop", wait, f"The next attempt is {wait:.3g} s away, past the deadline in {remaining:.3g} s.")
     return Decision("retry", wait, "Nothing was sent." if failure.nothing_sent else "It is safe to send again.")
+
+
+def retryable(failure: Failure, *, method: str, idempotent: bool) -> bool | None:
+    """Whether this very call may be sent again: True where that is safe and may help, False where it would not help, None where it may
+    have run. The number of attempts, the deadline and what the user accepts do not count."""
+    if failure.category_retryable is False:
+        return False
+    harmless = idempotent or method.upper() in _SAFE
+    if failure.kind != "status":
+        return True if failure.nothing_sent or harmless else None
+    if failure.category_retryable is None:
+        return None
+    return True if _may_repeat(failure, harmless, False, parse_retry_after(failure.headers, 0.0)) else None
+
+
+def may_have_run(error: ConnectorError) -> bool:
+    """Whether the upstream may have done what was asked, and been paid for it, although no usable answer came."""
+    if isinstance(error, ApiError):
+        turned_away = error.category == _TURNED_AWAY or (error.status == _UNAVAILABLE and error.retry_after is not None)
+        # An error inside a stream has the status of its head: the call had begun.
+        return not turned_away and (error.status in _DOUBTFUL or error.status < 300)  # noqa: PLR2004
+    if isinstance(error, WorkflowError):
+        return error.retryable is None
+    return isinstance(error, (OutcomeUnknownError, ReplyError, JobPendingError, JobUnknownError))
 
 
 def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
@@ -157,7 +196,7 @@ def _may_repeat(failure: Failure, repeatable: bool, asked_to: bool, asked: float
         return True
     if failure.kind != "status":
         return repeatable
-    if failure.status == _TOO_MANY and failure.category_retryable:
+    if failure.category_retryable and (failure.status == _TOO_MANY or failure.category == _TURNED_AWAY):
         return True
     if failure.status == _UNAVAILABLE and asked is not None:
         return True

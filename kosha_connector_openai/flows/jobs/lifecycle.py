@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from kosha_connector_openai.connector import CallOptions, Connection, Connector, Result
+from kosha_connector_openai.core.transport import may_have_run
 from kosha_connector_openai.errors import (
     ApiError,
     ConnectorError,
     InputError,
     JobPendingError,
     JobUnknownError,
-    OutcomeUnknownError,
     ReplyError,
 )
 from kosha_connector_openai.flows.driving import Pause, Run, Steps
@@ -31,7 +31,6 @@ _FRESH = 3
 _LOOKED = 10
 """Pages of a list in which a job is looked for."""
 _NOT_FOUND = 404
-_BUSY = 503
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ class Desk:
 
     def call(self, left: float) -> CallOptions:
         """One question may take as long as calls may, and hardly longer than the wait."""
-        return CallOptions(timeout=min(max(1.0, left), self.connection.timeouts.total))
+        return CallOptions(timeout=min(max(1.0, left), self.connection.total()))
 
 
 def start(desk: Desk, action: str, inputs: Mapping[str, Any], call: CallOptions, *, mark: bool) -> Steps[Handle]:
@@ -84,13 +83,6 @@ def start(desk: Desk, action: str, inputs: Mapping[str, Any], call: CallOptions,
     else:
         return named(desk, handle, kind, result.value)
     raise unknown(handle, kind, cause)
-
-
-def may_have_run(error: ConnectorError) -> bool:
-    """Whether the upstream may have done what was asked, although no usable answer came."""
-    if isinstance(error, ApiError):
-        return error.status >= 500 and error.status != _BUSY  # noqa: PLR2004 - RFC 9110; a gateway may fail after the work
-    return isinstance(error, (OutcomeUnknownError, ReplyError))
 
 
 def named(desk: Desk, handle: Handle, kind: JobKind, value: Any) -> Handle:

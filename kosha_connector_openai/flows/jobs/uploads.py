@@ -13,10 +13,11 @@ from typing import Any, BinaryIO, Self, cast
 
 from kosha_connector_openai.connector import CallOptions, Result
 from kosha_connector_openai.core.request import FileInput, FilePolicy, read_file_input
+from kosha_connector_openai.core.transport import may_have_run
 from kosha_connector_openai.errors import ConnectorError, Fault, InputError, JobPendingError, JobUnknownError, RejectedError
 from kosha_connector_openai.flows.driving import Run, Steps, Together, Work
 from kosha_connector_openai.flows.jobs.handle import Handle, Source, new_handle
-from kosha_connector_openai.flows.jobs.lifecycle import Desk, may_have_run
+from kosha_connector_openai.flows.jobs.lifecycle import Desk
 from kosha_connector_openai.flows.jobs.state import Status, Tick, WaitOptions, upload_kind
 from kosha_connector_openai.flows.paging import PagingOptions
 from kosha_connector_openai.manifest.parts import UploadKind

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from kosha_connector_openai.core.actions import Action
-from kosha_connector_openai.core.transport import parse_retry_after
+from kosha_connector_openai.core.transport import may_have_run, parse_retry_after
 from kosha_connector_openai.errors import (
     BudgetError,
     ConnectorError,
     InputError,
-    OutcomeUnknownError,
     ReplyError,
     SetupError,
     WorkflowError,
@@ -220,10 +219,9 @@ class Interpreter:
             return False
         if isinstance(error, (BudgetError, InputError, SetupError)):
             return False  # nothing was sent, and the same would be refused here again
-        doubtful = isinstance(error, (OutcomeUnknownError, ReplyError)) and error.retryable is None
         step = attempt.exchange.step
         harmless = step.runner == "operation" and self._catalog[step.target].hints.idempotent
-        return self._unsafe or harmless or not doubtful
+        return self._unsafe or harmless or error is None or not may_have_run(error)
 
     @staticmethod
     def _pause(action: StepAction, attempt: _Attempt) -> float:

@@ -35,9 +35,8 @@ class Worker:
 
     def options_of(self, call: StepCall) -> CallOptions:
         """The options of the calls of one step: never longer than the run may still take."""
-        usual = self.options.timeout or self.connection.timeouts.total
-        if call.step.runner == "operation" and self.options.timeout is None:
-            usual = self.action(call).overlay.timeout or usual
+        own = self.action(call).overlay.timeout if call.step.runner == "operation" else None
+        usual = self.options.timeout or self.connection.total(own)
         attempts = 1 if call.once else self.options.attempts
         return replace(self.options, timeout=min(usual, max(call.seconds, 0.001)), attempts=attempts, out=None)
 

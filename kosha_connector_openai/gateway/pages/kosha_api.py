@@ -100,7 +100,7 @@ class Tries:
     def _connection(self, given: Mapping[str, str], home: Connection) -> Connection:
         """A connection of what was given alone: nothing of the service's environment is mixed in."""
         retries = replace(home.retries, attempts=1)
-        timeouts = replace(home.timeouts, total=min(_SECONDS, home.timeouts.total))
+        timeouts = replace(home.timeouts, total=min(_SECONDS, home.total()))
         options = {
             "retries": retries,
             "timeouts": timeouts,

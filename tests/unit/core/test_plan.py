@@ -311,7 +311,7 @@ def test_a_post_whose_body_breaks_off_is_not_tried_again(make: Any) -> None:
 def test_a_post_that_was_turned_away_with_a_time_is_tried_again(make: Any) -> None:
     """503 with Retry-After says that it did not run; the wait is never shorter than asked."""
     done = Driven(make("createWidget", WIDGET), TOLD, b"", OK, b"{}")
-    assert (done.kinds, done.waits) == ("Open Read Wait Open Read", [2.5])
+    assert (done.kinds, done.waits) == ("Open Read Wait Open Read", [2.0])
 
 
 @pytest.mark.parametrize(
@@ -522,7 +522,7 @@ def test_the_total_is_the_calls_else_the_actions_else_the_connections(
 
 def test_a_wait_past_the_end_is_not_begun(make: Any) -> None:
     """R15: where the next attempt would come too late, the call ends at once with what it knows."""
-    done = Driven(make(timeout=2.4), TOLD, b"")
+    done = Driven(make(timeout=1.9), TOLD, b"")
     assert (done.kinds, type(done.error)) == ("Open Read", UnavailableError)
 
 

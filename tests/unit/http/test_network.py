@@ -38,5 +38,5 @@ def test_the_mark_is_taken_away_with_the_reply(engine: str, connector: Any, key:
     with Recorder() as upstream:
         way = Way(connector, engine, is_async=False)
         way.run(way.connection(upstream.url), "listModels", {})
-        (held,) = next(iter(connector._runtime.clients._sync.values()))._transport._pool.connections
+        (held,) = next(iter(connector._runtime.clients._sync.values()))._engine._transport._pool.connections
         assert held._connection._network_stream.in_use is False

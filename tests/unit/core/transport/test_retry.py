@@ -12,7 +12,21 @@ from kosha_connector_openai.core.transport.retry import (
     RetryBudget,
     RetryPolicy,
     decide,
+    may_have_run,
     parse_retry_after,
+    retryable,
+)
+from kosha_connector_openai.errors import (
+    ApiError,
+    InputError,
+    JobEndedError,
+    JobPendingError,
+    JobUnknownError,
+    MalformedReplyError,
+    NotSentError,
+    OutcomeUnknownError,
+    TruncatedReplyError,
+    WorkflowError,
 )
 
 NOW = 1_700_000_000.0
@@ -108,10 +122,101 @@ def test_full_jitter_doubles_up_to_its_cap(attempt, rand, wait):
     assert choose(UNSENT, policy=RetryPolicy(attempts=2000), attempt=attempt, rand=rand).wait == wait
 
 
-def test_retry_after_is_a_minimum():
-    """The wait is what the server asked for plus jitter, so that callers do not return in one instant."""
-    assert choose(status(429, True, retry_after="7"), "POST", rand=0.0).wait == 7.0
-    assert choose(status(429, True, retry_after="7"), "POST", rand=0.5).wait == 7.5
+@pytest.mark.parametrize("rand", [0.0, 0.5, 0.99])
+def test_the_servers_wait_is_waited_as_asked(rand):
+    """Jitter is for our own waits alone: 50 ms are 50 ms, 7 s are 7 s. Asked for no wait, ours is taken."""
+    assert choose(status(429, True, retry_after_ms="50", retry_after="7"), "POST", rand=rand).wait == 0.05
+    assert choose(status(429, True, retry_after="7"), "POST", rand=rand).wait == 7.0
+    assert choose(status(429, True, retry_after="0"), "POST", rand=rand).wait == rand
+
+
+LIMIT = Failure("status", status=200, category_retryable=True, category="rate_limit")
+
+
+@pytest.mark.parametrize(
+    ("failure", "get", "post"),
+    [
+        (UNSENT, True, True),
+        (Failure("pool", nothing_sent=True), True, True),
+        (Failure("write"), True, None),
+        (Failure("head"), True, None),
+        (RESET, True, None),
+        (Failure("truncated"), True, None),
+        (Failure("deadline"), True, None),
+        (status(400, False), False, False),
+        (status(402, False), False, False),
+        (status(408, True), True, None),
+        (status(429, True), True, True),
+        (LIMIT, True, True),
+        (status(500, True), True, None),
+        (status(502, True), True, None),
+        (status(503, True), True, None),
+        (status(503, True, retry_after="3"), True, True),
+        (status(504, True), True, None),
+        (status(524, True), True, None),
+        (status(529, True), True, None),
+        (status(500), None, None),
+    ],
+)
+def test_retryable_is_about_this_very_call(failure, get, post):
+    """True only where sending it again is safe: a paid POST that a proxy gave up on may have run."""
+    assert [retryable(failure, method=method, idempotent=False) for method in ("GET", "POST")] == [get, post]
+    assert retryable(failure, method="POST", idempotent=True) is get
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    kind=st.sampled_from(["pool", "connect", "write", "head", "read", "truncated", "protocol", "status"]),
+    code=st.integers(400, 599),
+    category=st.sampled_from([None, True, False]),
+    asked=st.booleans(),
+    method=st.sampled_from(["GET", "POST", "DELETE"]),
+)
+def test_what_is_sent_again_is_retryable(kind, code, category, asked, method):
+    """No call is sent again that its error, where it is raised, would call doubtful or hopeless; but a status that no rule knows."""
+    headers = {"retry-after": "1"} if asked else {}
+    fault = Failure(
+        kind, kind in ("pool", "connect"), code if kind == "status" else None, category if kind == "status" else None, "", headers
+    )
+    again = choose(fault, method).action == "retry"
+    assert not again or retryable(fault, method=method, idempotent=False) or (kind == "status" and category is None)
+
+
+def api(status, category="server", retry_after=None):
+    return ApiError("m", status=status, category=category, retry_after=retry_after)
+
+
+@pytest.mark.parametrize(
+    ("error", "may"),
+    [
+        (api(400, "invalid_input"), False),
+        (api(402, "quota"), False),
+        (api(408, "timeout"), True),
+        (api(409, "conflict"), False),
+        (api(413, "invalid_input"), False),
+        (api(429, "rate_limit"), False),
+        (api(500), True),
+        (api(501), False),
+        (api(503), True),
+        (api(503, retry_after=1.0), False),
+        (api(524), True),
+        (api(200), True),
+        (api(200, "rate_limit"), False),
+        (NotSentError("m", phase="pool"), False),
+        (OutcomeUnknownError("m", phase="read"), True),
+        (TruncatedReplyError("m"), True),
+        (MalformedReplyError("m"), True),
+        (InputError("m"), False),
+        (JobPendingError("m", handle={}), True),
+        (JobUnknownError("m", handle={}), True),
+        (JobEndedError("m", handle={}, state="failed", end="failed"), False),
+        (WorkflowError("m", pointer="", workflow="w", cause=OutcomeUnknownError("m", phase="read")), True),
+        (WorkflowError("m", pointer="", workflow="w", cause=NotSentError("m", phase="connect")), False),
+    ],
+)
+def test_what_may_have_run(error, may):
+    """The same word for workflows and jobs: an error after which the work may be done, and a started job, are not begun again."""
+    assert may_have_run(error) is may
 
 
 @pytest.mark.parametrize(("asked", "remaining"), [("121", 600.0), ("3600", 7200.0)])

@@ -8,6 +8,7 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,41 @@ def test_a_paid_call_that_may_have_run_is_not_repeated(connector: Connector, at:
     with Recorder(reset, VECTOR) as upstream:
         run_workflow(read, connector, at(upstream), options=CallOptions(unsafe_retries=True), sleep=lambda _: None)
     assert len(upstream.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("first", "calls"),
+    [
+        (reply(500, {}), 1),
+        (reply(502, b"<html>", content_type="text/html"), 1),
+        (reply(503, {}), 1),
+        (reply(503, {}, [("retry-after", "1")]), 2),
+        (reply(524, b"", content_type=None), 1),
+        (reply(408, {}), 1),
+        (reply(429, {}), 2),
+        (reply(200, b"{", length=9), 1),
+    ],
+)
+def test_a_retry_follows_the_one_rule(connector: Connector, at: Callable[..., Connection], first: Any, calls: int) -> None:
+    """What a plain call would not send again, a workflow does not either: behind a proxy that gave up, the paid work may be done."""
+    read = read_workflows(document(embed(onFailure=[{"name": "again", "type": "retry", "retryLimit": 3}])), connector)
+    with Recorder(first, VECTOR) as upstream:
+        expected = pytest.raises(WorkflowError) if calls == 1 else nullcontext()
+        with expected as failure:
+            run_workflow(read, connector, at(upstream), sleep=lambda _: None)
+    assert len(upstream.requests) == calls
+    assert failure is None or failure.value.retryable is None
+
+
+def test_a_workflow_inside_is_not_begun_again_either(connector: Connector, at: Callable[..., Connection]) -> None:
+    """The step that failed inside may have run."""
+    retry = [{"name": "again", "type": "retry", "retryLimit": 3}]
+    outer = {"workflowId": "outer", "steps": [{"stepId": "all", "workflowId": "w", "onFailure": retry}]}
+    inner = document(embed())
+    read = read_workflows({**inner, "workflows": [*inner["workflows"], outer]}, connector)
+    with Recorder(reply(502, {}), VECTOR) as upstream, pytest.raises(WorkflowError):
+        run_workflow(read, connector, at(upstream), workflow="outer", sleep=lambda _: None)
+    assert len(upstream.requests) == 1
 
 
 def test_a_harmless_call_is_repeated(connector: Connector, at: Callable[..., Connection]) -> None:

@@ -1,0 +1,219 @@
+"""At most so many requests at a time over one engine: more wait for their turn, and a reply that is closed gives its place to the next.
+
+The wait has a limit of its own, and so has the wait for a reply's head; what an engine's pool cannot tell apart is told apart here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
+from typing import Protocol
+
+from kosha_connector_openai.http.engine import (
+    AsyncEngine,
+    AsyncReply,
+    HeaderList,
+    LiveWireBody,
+    SyncEngine,
+    SyncReply,
+    WireBody,
+    WireError,
+    WireRequest,
+)
+
+_PIECE = 65_536
+
+
+class _Bounded(SyncEngine, Protocol):
+    def limit(self, deadline: float) -> None:
+        """Sets another deadline to the exchange that the running thread is in."""
+
+
+class SyncPool:
+    """An engine of threads with a queue."""
+
+    def __init__(self, engine: _Bounded, connections: int) -> None:
+        self._engine = engine
+        self._free = threading.Semaphore(connections)
+
+    def open(self, request: WireRequest) -> SyncReply:
+        """The reply once its headers are here; its place is free again once it is closed. Raises WireError, whose phase is "pool"
+        where no place became free in time, and "head" where the headers did not come in theirs."""
+        wait = min(request.timeouts.pool, request.deadline - time.monotonic(), threading.TIMEOUT_MAX)
+        if not self._free.acquire(blocking=wait > 0, timeout=wait if wait > 0 else None):
+            raise WireError("pool", "TimeoutError")
+        ends = [request.deadline]
+        try:
+            return _HeldReply(self._engine.open(self._told(request, ends)), self._free.release)
+        except WireError as fault:
+            self._free.release()
+            phase = "head" if fault.phase == "read" and ends[0] < request.deadline and time.monotonic() >= ends[0] else fault.phase
+            failure = WireError(phase, fault.kind)
+        except BaseException:
+            self._free.release()
+            raise
+        raise failure
+
+    def _told(self, request: WireRequest, ends: list[float]) -> WireRequest:
+        head = request.timeouts.head
+        if math.isinf(head):
+            return request
+
+        def sent() -> None:
+            ends[0] = min(request.deadline, time.monotonic() + head)
+            self._engine.limit(ends[0])
+
+        if _is_short(request):
+            ends[0] = min(request.deadline, time.monotonic() + head)
+            return replace(request, deadline=ends[0])
+        return replace(request, body=_told(request.body, sent))
+
+    def close(self) -> None:
+        """Closes every connection."""
+        self._engine.close()
+
+
+class AsyncPool:
+    """An engine of an event loop with a queue."""
+
+    def __init__(self, engine: AsyncEngine, connections: int) -> None:
+        self._engine = engine
+        self._free = asyncio.Semaphore(connections)
+
+    async def open(self, request: WireRequest) -> AsyncReply:
+        """The same as of SyncPool. The deadline is kept here, too: no engine of an event loop knows it."""
+        if self._free.locked():
+            try:
+                async with asyncio.timeout(min(request.timeouts.pool, request.deadline - time.monotonic())):
+                    await self._free.acquire()
+            except TimeoutError:
+                raise WireError("pool", "TimeoutError") from None
+        else:
+            await self._free.acquire()
+        try:
+            return _HeldAsyncReply(await self._send(request), self._free.release)
+        except BaseException:
+            self._free.release()
+            raise
+
+    async def _send(self, request: WireRequest) -> AsyncReply:
+        head, now = request.timeouts.head, time.monotonic()
+        short = _is_short(request)
+        until = min(request.deadline, now + head) if short else request.deadline
+        opened = False
+        try:
+            async with asyncio.timeout(until - now) as timer:
+                loop = asyncio.get_running_loop()
+
+                def begin() -> None:
+                    nonlocal until
+                    if not opened and not timer.expired():
+                        until = min(request.deadline, time.monotonic() + head)
+                        timer.reschedule(until)
+
+                if not short and not math.isinf(head):
+                    request = replace(request, body=_told(request.body, lambda: loop.call_soon_threadsafe(begin)))
+                reply = await self._engine.open(request)
+                opened = True
+                return reply
+        except TimeoutError:
+            raise WireError("head" if until < request.deadline else "read", "TimeoutError") from None
+        finally:
+            opened = True
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        await self._engine.close()
+
+
+class _HeldReply:
+    """A reply that holds a place until it is closed."""
+
+    def __init__(self, reply: SyncReply, release: Callable[[], None]) -> None:
+        self.status: int = reply.status
+        self.headers: HeaderList = reply.headers
+        self.chunks = reply.chunks
+        self._reply = reply
+        self._release: Callable[[], None] | None = release
+
+    def close(self) -> None:
+        """Closes the reply, and frees its place once."""
+        release, self._release = self._release, None
+        try:
+            self._reply.close()
+        finally:
+            if release is not None:
+                release()
+
+
+class _HeldAsyncReply:
+    """The same for asyncio."""
+
+    def __init__(self, reply: AsyncReply, release: Callable[[], None]) -> None:
+        self.status: int = reply.status
+        self.headers: HeaderList = reply.headers
+        self.chunks = reply.chunks
+        self._reply = reply
+        self._release: Callable[[], None] | None = release
+
+    async def close(self) -> None:
+        """Closes the reply, and frees its place once."""
+        release, self._release = self._release, None
+        try:
+            await self._reply.close()
+        finally:
+            if release is not None:
+                release()
+
+
+def _is_short(request: WireRequest) -> bool:
+    """Whether the request is sent as good as at once, so that the wait for the head begins with it."""
+    return request.body is None or (isinstance(request.body, bytes) and len(request.body) <= _PIECE)
+
+
+def _told(body: bytes | WireBody | LiveWireBody | None, sent: Callable[[], object]) -> WireBody | LiveWireBody:
+    if isinstance(body, LiveWireBody):
+        return _ToldLiveBody(body, sent)
+    assert body is not None
+    return _ToldBody(body, sent)
+
+
+class _ToldBody:
+    """A body that tells when its last byte was taken to be sent."""
+
+    def __init__(self, body: bytes | WireBody, sent: Callable[[], object]) -> None:
+        self.length = len(body) if isinstance(body, bytes) else body.length
+        self._body = body
+        self._sent = sent
+
+    def chunks(self) -> Iterator[bytes]:
+        """The body's bytes."""
+        if isinstance(self._body, bytes):
+            view = memoryview(self._body)
+            yield from (bytes(view[start : start + _PIECE]) for start in range(0, len(view), _PIECE))
+        else:
+            yield from self._body.chunks()
+        self._sent()
+
+
+class _ToldLiveBody:
+    """The same for a body that arrives while it is sent."""
+
+    def __init__(self, body: LiveWireBody, sent: Callable[[], object]) -> None:
+        self.length = body.length
+        self._body = body
+        self._sent = sent
+
+    @property
+    def pieces(self) -> AsyncIterator[bytes]:
+        """The body's bytes."""
+        return self._pieces()
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        async for piece in self._body.pieces:
+            yield piece
+        self._sent()
