@@ -183,7 +183,8 @@ class ResultRules(Part):
 
 
 class StreamText(Part):
-    """Where an event's data holds the text that it adds; with ``type``, only in events of that type."""
+    """Where an event's data holds the text that it adds, as a path like those of the part ``outputs``; with ``type``, only in events of
+    that type. Several texts at one path are joined."""
 
     pointer: str
     type: str | None = None

@@ -16,6 +16,7 @@ from kosha_connector_openai.outputs.cost import estimate
 from kosha_connector_openai.outputs.prices import Prices, read_prices
 from kosha_connector_openai.outputs.schema import body_schema, output_schema
 from kosha_connector_openai.outputs.shapes import ShortResult, normalised_usage, shape_of, shaped
+from kosha_connector_openai.outputs.stream_fold import Folded
 from kosha_connector_openai.schema import sample
 from kosha_connector_openai.text import encode
 
@@ -47,7 +48,8 @@ class OutputRoom:
         ``model`` is the one that was asked for: some answers, such as pictures, do not name theirs.
         """
         settle(result, policy)
-        values = self._values(result)
+        folded = self._values(result)
+        values = folded.value
         usage = normalised_usage(result.usage, self._part)
         shape = shape_of(result.action, self._part)
         answers = len(values[shape.answers]) if shape is not None and shape.answers else 1
@@ -60,6 +62,8 @@ class OutputRoom:
             cost=estimate(usage, prices, result.model, model, answers=answers),
             model=result.model or model,
             request_id=result.request_id,
+            warnings=(*result.warnings, *folded.warnings),
+            raw=folded.raw,
         )
 
     def usage(self, result: Result) -> dict[str, int | float] | None:
@@ -117,15 +121,15 @@ class OutputRoom:
         """The operator's price file; raises SetupError with every fault."""
         return read_prices(path)
 
-    def _values(self, result: Result) -> dict[str, Any]:
+    def _values(self, result: Result) -> Folded:
         shape = shape_of(result.action, self._part)
         if shape is not None:
             return shaped(result, shape, self._part)
         if result.kind in ("bytes", "file", "text"):
             return shaped(result, _PLAIN, self._part)
         if isinstance(result.value, Mapping):
-            return dict(result.value)
-        return {"value": [event.data for event in result.value] if result.kind == "events" else result.value}
+            return Folded(dict(result.value))
+        return Folded({"value": [event.data for event in result.value] if result.kind == "events" else result.value})
 
     def _sample_result(self, action: str) -> Result:
         raw = self.raw_sample(action)

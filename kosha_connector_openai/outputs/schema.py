@@ -25,6 +25,11 @@ _FILE: Final = {
     },
     "required": ["name", "content_type", "size", "sha256", "url", "path"],
 }
+_WARNING: Final = {
+    "type": "object",
+    "properties": dict.fromkeys(("pointer", "rule", "message", "fix"), _STRING),
+    "required": ["pointer", "rule", "message", "fix"],
+}
 _COST: Final = {
     "type": ["object", "null"],
     "description": "An estimate by the operator's prices.",
@@ -52,6 +57,8 @@ def output_schema(shape: spec.Shape, part: spec.OutputsPart, *, raw: Mapping[str
         "cost": _COST,
         "model": _NULLABLE,
         "request_id": _NULLABLE,
+        "warnings": {"type": "array", "items": _WARNING, "description": "What to know of the call and of its answer."},
+        "raw": {"type": "array", "description": "Data of events that the result has no place for."},
     }
     definitions = {"$defs": raw["$defs"]} if raw and "$defs" in raw else {}
     return {**_DIALECT, "type": "object", "properties": properties, "required": list(properties), **definitions}

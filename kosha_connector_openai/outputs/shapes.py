@@ -13,9 +13,10 @@ from sys import byteorder
 from typing import Any, Final
 
 from kosha_connector_openai.core.result import REPLY_LIMITS, Result, SavedFile
+from kosha_connector_openai.errors import Fault
 from kosha_connector_openai.manifest import parts as spec
 from kosha_connector_openai.outputs.files import OutputFile, from_base64, from_bytes, from_saved, from_url, media_type
-from kosha_connector_openai.outputs.stream_fold import fold
+from kosha_connector_openai.outputs.stream_fold import Folded, fold
 from kosha_connector_openai.text import JsonTextError, all_of, decode, find, first_of
 
 _FLOAT: Final = 4
@@ -38,6 +39,10 @@ class ShortResult:
     cost: Mapping[str, Any] | None = None
     model: str | None = None
     request_id: str | None = None
+    warnings: tuple[Fault, ...] = ()
+    """Those of the call, and what a stream's events had that its answer has no place for."""
+    raw: tuple[Any, ...] = ()
+    """The data of such events, as they came."""
 
     @property
     def files(self) -> tuple[OutputFile, ...]:
@@ -55,6 +60,8 @@ class ShortResult:
             "cost": dict(self.cost) if self.cost is not None else None,
             "model": self.model,
             "request_id": self.request_id,
+            "warnings": [{"pointer": w.pointer, "rule": w.rule, "message": w.message, "fix": w.fix} for w in self.warnings],
+            "raw": list(self.raw),
         }
 
 
@@ -67,15 +74,18 @@ class AnswerPart:
     around: Any = None
 
 
-def shaped(result: Result, shape: spec.Shape, part: spec.OutputsPart) -> dict[str, Any]:
-    """The short result of a call."""
-    body = _body(result, shape)
+def shaped(result: Result, shape: spec.Shape, part: spec.OutputsPart) -> Folded:
+    """The fields of the short result of a call, and what of a stream they have no place for."""
+    folded = Folded(result.value)
+    if result.kind == "events":
+        folded = fold(result.value, shape.stream) if shape.stream else Folded({})
+    body = _body(result, folded.value)
     found = fields_of(shape, part)
     values = {name: _READ[type(entry)](entry, body, part) for name, entry in found.items()}
     if result.kind == "events" and result.incomplete:  # its text is in its events, whatever else is missing
         texts = (name for name, entry in found.items() if isinstance(entry, spec.TextField) and not values[name])
         values |= dict.fromkeys(list(texts)[:1], result.text)
-    return values
+    return Folded(values, folded.raw, folded.warnings)
 
 
 def shape_of(action: str, part: spec.OutputsPart) -> spec.Shape | None:
@@ -109,10 +119,9 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _body(result: Result, shape: spec.Shape) -> AnswerPart:
-    value, content_type = result.value, result.content_type
+def _body(result: Result, value: Any) -> AnswerPart:
+    content_type = result.content_type
     if result.kind == "events":
-        value = fold(value, shape.stream) if shape.stream else {}
         content_type = "" if isinstance(value, bytes) else "application/json"
     elif isinstance(value, SavedFile) and media_type(content_type).endswith("json"):
         value = _read(value)
@@ -141,7 +150,8 @@ def _value(entry: spec.ValueField, body: AnswerPart, _: spec.OutputsPart) -> Any
 
 
 def _text(entry: spec.TextField | spec.ParsedField, body: AnswerPart, _: spec.OutputsPart) -> str:
-    return "".join(text for text in all_of(body.value, entry.at) if isinstance(text, str))
+    texts = ("".join(text for text in find(body.value, path) if isinstance(text, str)) for path in entry.at)
+    return next(filter(None, texts), "")
 
 
 def _parsed(entry: spec.ParsedField, body: AnswerPart, part: spec.OutputsPart) -> Any:

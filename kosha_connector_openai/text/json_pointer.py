@@ -1,5 +1,5 @@
 """JSON Pointers (RFC 6901): written, split and resolved. A path is a pointer one of whose tokens may be ``*``, every item of an array,
-or ``*[name=value]`` or ``*[name!=value]``, the objects among them that fit."""
+or ``*[name=value]``, ``*[name!=value]`` or ``*[name?=value]`` (that value or none), the objects among them that fit."""
 
 from __future__ import annotations
 
@@ -117,5 +117,12 @@ def _unescape(token: str) -> str:
 
 def _fitting(items: list[Any], name: str, wanted: str) -> list[Any]:
     if name.endswith("!"):
-        return [item for item in items if isinstance(item, dict) and item.get(name[:-1]) != wanted]
-    return [item for item in items if isinstance(item, dict) and item.get(name) == wanted]
+        return [item for item in items if isinstance(item, dict) and not _equals(item.get(name[:-1]), wanted)]
+    if name.endswith("?"):
+        name = name[:-1]
+        return [item for item in items if isinstance(item, dict) and (item.get(name) is None or _equals(item[name], wanted))]
+    return [item for item in items if isinstance(item, dict) and _equals(item.get(name), wanted)]
+
+
+def _equals(value: Any, wanted: str) -> bool:
+    return value == wanted or (type(value) is int and str(value) == wanted)

@@ -33,6 +33,7 @@ def judge(result: Result, rules: ResultRules, policy: Policy) -> None:
     if result.incomplete:
         outcomes.append("incomplete")
         reasons.append(f"{result.incomplete}.")
+        result.warnings = (*result.warnings, Fault("", "incomplete", reasons[-1], "What came before it is kept."))
     if not outcomes:
         return
     result.outcome = max(outcomes, key=RANKS.index)

@@ -9,7 +9,7 @@ from typing import Any
 from kosha_connector_openai.core.result.error_body import tells
 from kosha_connector_openai.core.result.sse import EventDecoder, EventLimits, ServerSentEvent
 from kosha_connector_openai.manifest import ResultRules, StreamRules
-from kosha_connector_openai.text import JsonTextError, at, decode, first_of
+from kosha_connector_openai.text import JsonTextError, at, decode, find, first_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class StreamReader:
 
     def _note(self, kind: str, data: Any) -> None:
         model, usage = first_of(data, self._facts.model), first_of(data, self._facts.usage)
-        self.model = model if isinstance(model, str) else self.model
+        self.model = model if isinstance(model, str) and model else self.model
         self.usage = usage if isinstance(usage, Mapping) else self.usage
         error = at(data, self._rules.error) if self._rules.error else None
         if tells(error) or kind in self._rules.failed:
@@ -87,6 +87,6 @@ class StreamReader:
 
     def _text(self, kind: str, data: Any) -> str:
         for rule in self._rules.text:
-            if rule.type in (None, kind) and isinstance(found := at(data, rule.pointer), str):
+            if rule.type in (None, kind) and (found := "".join(text for text in find(data, rule.pointer) if isinstance(text, str))):
                 return found
         return ""

@@ -45,16 +45,22 @@ class UsageFinder:
 
     def find(self, reply: bytes) -> Mapping[str, Any] | None:
         """The last such object in a reply, or None. Inside a string the key's quotes would be escaped."""
-        for key in self._keys:
-            at = reply.rfind(key)
-            if at >= 0 and (match := _COLON.match(reply, at + len(key))):
-                text = reply[match.end() - 1 : match.end() + _LONGEST].decode("utf-8", "replace")
-                try:
-                    value, _ = _DECODER.raw_decode(text)
-                except (ValueError, RecursionError):
-                    continue
-                return value if isinstance(value, dict) else None
-        return None
+        return next(filter(None, (_last(reply, key) for key in self._keys)), None)
+
+
+def _last(reply: bytes, key: bytes) -> Mapping[str, Any] | None:
+    """The last object under a key; servers write `null` under it in events without a count."""
+    end = len(reply)
+    while (at := reply.rfind(key, 0, end)) >= 0:
+        end = at
+        if match := _COLON.match(reply, at + len(key)):
+            text = reply[match.end() - 1 : match.end() + _LONGEST].decode("utf-8", "replace")
+            try:
+                value, _ = _DECODER.raw_decode(text)
+            except (ValueError, RecursionError):
+                return None
+            return value if isinstance(value, dict) else None
+    return None
 
 
 _COLON: Final = re.compile(rb"\s*:\s*\{")

@@ -25,7 +25,7 @@ else:
             "jobs": "End File Hint Items JobKind JobsPart Lines Poll Text UploadKind Value",
             "models": "FactSource Models Retirement Rule",
             "names": "PARTS",
-            "outputs": "AnyField BodyField Bound CountField FileField FinalEvent ListField MergeEvents NamesField "
+            "outputs": "AnyField BodyField Bound CallPieces CountField FileField FinalEvent ItemEvents ListField MergeEvents NamesField "
             "OutputField OutputsPart ParsedField Shape StreamFold TextField TimeField UsageName ValueField VectorsField",
             "paging": "ListRule PageForm Paging",
             "pickers": "FieldPicker Picker Pickers",

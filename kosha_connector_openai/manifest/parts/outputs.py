@@ -1,7 +1,7 @@
 """Part ``outputs``: the short result of an answer, the counts in its usage, and what a call may use at most.
 
 A *path* is a JSON Pointer (RFC 6901) in which a step may be ``*``, every item of an array, or ``*[name=value]``, those items whose
-property has that value; ``*[name!=value]`` the others.
+property has that value; ``*[name!=value]`` the others; ``*[name?=value]`` those whose property has that value or is not there.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class ValueField(_Found):
 
 
 class TextField(_Found):
-    """The texts that the first fitting path finds, joined; "" where there are none."""
+    """The texts that the first path with any text finds, joined; "" where there are none."""
 
     kind: Literal["text"]
 
@@ -148,20 +148,53 @@ class FinalEvent(Part):
     at: Path = ""
 
 
+class CallPieces(Part):
+    """Pieces of a list of calls. A call is told from the others by its id; where that repeats or is missing, by its number, its name
+    and whether its inputs are already whole."""
+
+    list: Name
+    id: Name = "id"
+    name: tuple[Path, ...] = ()
+    text: tuple[Path, ...] = Field(default=(), description="Where a call has its inputs, as a JSON text.")
+
+
 class MergeEvents(Part):
-    """Pieces of items, put together by their ``key``: texts of the names in ``append`` are joined, lists by their items' key, the rest
-    is replaced; ``rename`` gives a piece's property the name that it has in a whole answer."""
+    """Pieces of items, put together by their ``key``: texts of the names in ``append`` are joined, those in ``base64`` as the bytes
+    that they stand for; calls are told apart by identity, items of the lists in ``numbered`` by their key; other lists go on; the rest is
+    replaced, but never by an empty text. ``rename`` gives a piece's property the name that it has in a whole answer."""
 
     items: Name
     key: Name = "index"
     rename: Mapping[Name, Name] = Field(default_factory=dict)
     append: tuple[Name, ...] = ()
+    base64: tuple[Name, ...] = ()
+    numbered: tuple[Name, ...] = ()
+    calls: CallPieces | None = None
+    part: Name = Field(default="text", description="Type of the part, and name of its property, that a text is among parts.")
+
+
+class ItemEvents(Part):
+    """Items of an answer, and pieces of them, in the events before the final one. An item is found again by its id, or by its number."""
+
+    list: Name
+    key: Name
+    id: Name
+    base: tuple[FinalEvent, ...] = Field(default=(), description="Events with the answer as it begins.")
+    begun: tuple[FinalEvent, ...] = Field(default=(), description="Events with an item that begins.")
+    done: tuple[FinalEvent, ...] = Field(default=(), description="Events with a whole item.")
+    part: Name = "part"
+    parts: Mapping[Name, Path] = Field(
+        default_factory=dict, description="Event type -> where in the item its part goes; {name} is a number of the event."
+    )
+    delta: Name = "delta"
+    pieces: Mapping[Name, Path] = Field(default_factory=dict, description="Event type -> where in the item its text goes on.")
 
 
 class StreamFold(Part):
     """How the events of a stream become the answer that would have come without one."""
 
     final: tuple[FinalEvent, ...] = ()
+    items: ItemEvents | None = Field(default=None, description="What takes the place of a final event that did not come, or came empty.")
     collect: Mapping[Name, Name] = Field(default_factory=dict, description="Event type -> the list that each one's data goes into.")
     merge: MergeEvents | None = None
     bytes: FinalEvent | None = Field(default=None, description="Events with pieces of a file in base64.")

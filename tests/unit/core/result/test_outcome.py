@@ -91,6 +91,15 @@ def test_the_policy_pass(connector: Connector, key: str, httpx_mock: HTTPXMock) 
     assert (result.outcome, result.warnings) == ("incomplete", ())
 
 
+@pytest.mark.parametrize("policy", ["warn", "pass"])
+def test_a_cut_stream_always_has_a_warning(connector: Connector, key: str, httpx_mock: HTTPXMock, policy: Any) -> None:
+    """The result itself says that what follows is missing, and so does its short form."""
+    httpx_mock.add_response(stream=IteratorStream([b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n']), headers=STREAM)
+    result = connector.run("createChatCompletion", {**CHAT, "stream": True}, connector.connection(), CallOptions(policy=policy))
+    for warnings in (result.warnings, connector.outputs.of(result).warnings):
+        assert [(warning.rule, warning.message) for warning in warnings] == [("incomplete", "the stream ended without its final event.")]
+
+
 @pytest.mark.parametrize("policy", ["warn", "fail"])
 @pytest.mark.parametrize(
     ("chunks", "outcome"),

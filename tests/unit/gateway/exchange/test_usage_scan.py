@@ -17,6 +17,7 @@ FINDER = UsageFinder(["/usage", "/response/usage"])
         (b'data: {"usage":{"a":1}}\n\ndata: {"usage":{"a":2}}\n\ndata: [DONE]\n\n', {"a": 2}),
         (b'{"text":"\\"usage\\":{\\"a\\":1}"}', None),
         (b'{"usage":null}', None),
+        (b'data: {"usage":{"a":1}}\n\ndata: {"usage":null}\n\n', {"a": 1}),
         (b'{"usage":{"a":', None),
         (b'{"usage":[1]}', None),
         (b"", None),
