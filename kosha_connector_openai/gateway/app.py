@@ -51,6 +51,8 @@ from kosha_connector_openai.manifest.parts import RelayRules
 LOGGER: Final = logging.getLogger("kosha.gateway")
 ABORT: Final = "kosha.abort"
 """The key in the scope's state of a function that breaks the connection, where the server has one."""
+KNOWN: Final = "kosha.known"
+"""The same of a function that is called once a request was let in: its connection then need not give way to others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ class Guards:
     pages: OwnPages | None = None
     owners: Ownership | None = None
     audit: AuditLog | None = None
+    bodies: BodyBudget | None = None
+    """What the bodies of relayed calls share with those of the pages."""
 
 
 class Gateway:
@@ -88,7 +92,7 @@ class Gateway:
             admission=guards.admission,
             usage=UsageFinder(connector.manifest.result.usage),
             refused=frozenset(rules.refused_fields),
-            bodies=BodyBudget(settings.limits.bodies_total),
+            bodies=guards.bodies or BodyBudget(settings.limits.bodies_total),
             owners=guards.owners,
         )
 
@@ -148,6 +152,9 @@ class Gateway:
         if isinstance(caller, ErrorResponse):
             raise Refused(caller)
         record.identify(caller)
+        known = scope.get("state", {}).get(KNOWN)
+        if known is not None:
+            known()
         if any(name == b"upgrade" for name, _ in headers):
             raise Refused(UPGRADE)
         if page is not None:
@@ -176,13 +183,25 @@ class Gateway:
         if caller is None:
             await endpoint(scope, receive, with_headers, caller)
             return
-        await self._take(caller)
+        seated = False
+        self._begin(caller)
+
+        async def then_sit() -> Any:
+            nonlocal seated
+            message = await receive()
+            record.received += len(message.get("body", b""))
+            if not seated and message["type"] == "http.request" and not message.get("more_body"):
+                await self._sit(caller)
+                seated = True
+            return message
+
         try:
             if audit is not None and record.method != "GET":
                 audit.page(record.request_id, record.method, page.name, scope["raw_path"].decode("latin-1"), caller)
-            await endpoint(scope, receive, with_headers, caller)
+            await endpoint(scope, then_sit, with_headers, caller)
         finally:
-            self._guards.admission.give_back(caller.name)
+            if seated:
+                self._guards.admission.give_back(caller.name)
 
     async def _operation(
         self, match: PathMatch | None, caller: Caller, record: ExchangeRecord, scope: Scope, receive: Receive, send: Send, more: Headers
@@ -195,7 +214,7 @@ class Gateway:
         named: set[str] = set()
         self._stays(route, caller, values, scope["raw_path"].decode("latin-1"))
         self._may(route, caller, headers, values, query, named)
-        await self._take(caller)
+        self._begin(caller)
         owners = self._guards.owners
         if owners is not None and owners.listens(caller, route.id):
             send = owners.hearing(caller, route.id, send, named)
@@ -207,7 +226,8 @@ class Gateway:
                 self._guards.audit.call(record.request_id, record.method, route, caller, connection)
             await passage.run(values, query, headers, connection)
         finally:
-            self._guards.admission.give_back(caller.name, response.kind)
+            if passage.seated:
+                self._guards.admission.give_back(caller.name, response.kind)
 
     def _route(self, record: ExchangeRecord, match: PathMatch | None, query: str, caller: Caller) -> Route:
         if match is None:
@@ -264,9 +284,17 @@ class Gateway:
                 if not caller.may(other.id) or (owners is not None and not owners.allows(caller, other.id, found)):
                     raise Refused(bad_fields([slash_fault(name)]))
 
-    async def _take(self, caller: Caller) -> None:
+    def _begin(self, caller: Caller) -> None:
+        """Counts a call before its body is read."""
         try:
-            await self._guards.admission.take(caller.name, caller.allowance)
+            self._guards.admission.begin(caller.name, caller.allowance)
+        except Shed as error:
+            raise Refused(shed(error.status, error.reason, error.retry_after)) from None
+
+    async def _sit(self, caller: Caller) -> None:
+        """Takes a place among the calls under way."""
+        try:
+            await self._guards.admission.take(caller.name, caller.allowance, begun=True)
         except Shed as error:
             raise Refused(shed(error.status, error.reason, error.retry_after)) from None
 

@@ -3,25 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from collections.abc import Callable
+from typing import Final, Protocol
 
 _CONTINUE: Final = b"HTTP/1.1 100 "
+_CLOSE: Final = b"connection: close\r\n"
+
+
+class Cycle(Protocol):
+    """What uvicorn knows of a request: whether more of its body is to come, and whether the connection goes on after it."""
+
+    more_body: bool
+    keep_alive: bool
 
 
 class HeadBuffer:
-    """What uvicorn's cycle needs of a transport, for one reply; an empty chunk sends the head."""
+    """What uvicorn's cycle needs of a transport, for one reply; an empty chunk sends the head.
 
-    __slots__ = ("_held", "_transport", "_waits")
+    A reply that begins before the request's body is whole is the last one: its head says so, and the rest of the body is not read.
+    """
 
-    def __init__(self, transport: asyncio.Transport) -> None:
+    __slots__ = ("_cycle", "_held", "_linger", "_transport", "_unread", "_waits")
+
+    def __init__(self, transport: asyncio.Transport, cycle: Cycle, linger: Callable[[], None]) -> None:
+        """``linger`` closes the connection of a client that may still be sending."""
         self._transport = transport
+        self._cycle = cycle
+        self._linger = linger
         self._held = b""
         self._waits = True
+        self._unread = False
 
     def write(self, data: bytes) -> None:
         """Writes a head together with what follows it, everything else at once."""
         if self._waits and not data.startswith(_CONTINUE):
-            self._held, self._waits = data, False
+            self._held, self._waits = self._last(data) if self._cycle.more_body else data, False
             return
         if self._held:
             data, self._held = self._held + data, b""
@@ -33,8 +49,19 @@ class HeadBuffer:
         if self._held:
             self._transport.write(self._held)
             self._held = b""
-        self._transport.close()
+        if self._unread:
+            self._linger()
+        else:
+            self._transport.close()
 
     def is_closing(self) -> bool:
         """Whether the connection is about to end."""
         return self._transport.is_closing()
+
+    def _last(self, head: bytes) -> bytes:
+        """The head of the connection's last reply."""
+        self._unread = True
+        if not self._cycle.keep_alive:
+            return head
+        self._cycle.keep_alive = False
+        return head[:-2] + _CLOSE + head[-2:]

@@ -1,4 +1,8 @@
-"""uvicorn's HTTP protocol with limits that it lacks: how long and how large a request's head may be, and how many connections there are."""
+"""uvicorn's HTTP protocol with limits that it lacks: on the head of a request and of those behind it, on trailers, on connections.
+
+All that arrives is counted before it is kept: a field that is not whole, fields, requests in a row. Trailers are dropped: they are never
+headers (RFC 9110, section 6.5.1). A request that is answered before its body was read is the connection's last.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,22 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from kosha_connector_openai.gateway.app import ABORT
+from kosha_connector_openai.gateway.app import ABORT, KNOWN
 from kosha_connector_openai.gateway.head_buffer import HeadBuffer
+from kosha_connector_openai.gateway.places import Places
 
 if TYPE_CHECKING:
     from kosha_connector_openai.gateway.settings import ServiceLimits
 
 _UNREAD: Final = 32 * 1024
 """Bytes that wait for a client that does not read before reading from the upstream stops; one chunk comes on top."""
+_STALLED: Final = 120.0
+"""Seconds until the connection of a client that reads nothing is broken."""
+_LINGER: Final = 2.0
+"""Seconds in which the rest of a refused request is read and dropped: closed at once, the client might not get the reply."""
+_MOST_FIELDS: Final = 128
+_REQUEST, _FIELD = 1024, 128
+"""Bytes that a request which waits for another one, and each of its fields, count beside their own: what is kept with them."""
 _REFUSALS: Final = {
     408: (b"Request Timeout", "The request's head did not arrive in time."),
     431: (b"Request Header Fields Too Large", "The request's line and headers are too large."),
@@ -26,12 +38,23 @@ _REFUSALS: Final = {
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """One connection. ``limits`` is set by ``guarded``."""
+    """One connection. ``limits`` and ``places`` are set by ``guarded``."""
 
     limits: ServiceLimits
+    places: Places
     _timer: asyncio.TimerHandle | None = None
+    _stalled: asyncio.TimerHandle | None = None
+    _refusal: int = 400
+    _unfinished: int = 0
+    """Bytes since something was whole: a head, a piece of a body, a chunk, a request."""
+    _held: int = 0
+    """How many of them the places know of."""
     _head: int = 0
+    """Bytes of the fields of this head and of those that wait behind another request, or of this request's trailers."""
+    _fields: int = 0
     _in_head: bool = True
+    _deaf: bool = False
+    """Whether all that still comes is dropped."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begins to wait for a head, or turns the connection away."""
@@ -40,53 +63,134 @@ class GuardedProtocol(HttpToolsProtocol):
         with suppress(OSError, AttributeError):
             transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         transport.set_write_buffer_limits(_UNREAD)
-        if len(self.connections) > self.limits.connections:
+        if not self.places.add(self, self.client[0] if self.client else ""):
             self._refuse(503)
             return
         self._expect()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Ends the timer."""
+        """Ends the timers and gives the place back."""
         self._stop()
+        self.resume_writing()
+        self._hold(0)
+        self.places.remove(self)
         super().connection_lost(exc)
 
+    def drop(self) -> None:
+        """Closes the connection without a reply: another one needs the place."""
+        self.transport.abort()
+
     def data_received(self, data: bytes) -> None:
-        """Counts the bytes of a head before they are parsed, so that a huge one is never held."""
-        if self.transport.is_closing():
-            return
-        if self._in_head:
-            room = max(0, self.limits.header_bytes - self._head)
-            self._head += len(data)
-            if len(data) > room and b"\r\n\r\n" not in data[:room]:
-                self._refuse(431)
+        """Counts what has not become anything whole yet, in steps that are smaller than the limit."""
+        most = self.limits.header_bytes
+        step = most // 2
+        for start in range(0, len(data), step):
+            if self._deaf or self.transport.is_closing():
                 return
-        super().data_received(data)
+            piece = data if len(data) <= step else data[start : start + step]
+            self._unfinished += len(piece)
+            super().data_received(piece)
+            if self._unfinished > most and not self.transport.is_closing():
+                self._refuse(431 if self._in_head else 400)
+        if not self._deaf and self._unfinished != self._held and not self._hold(self._unfinished):
+            self._refuse(503)
+
+    def pause_writing(self) -> None:
+        """Waits for a client that does not read, but not for ever."""
+        super().pause_writing()
+        self._stalled = self._stalled or self.loop.call_later(_STALLED, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The client reads again."""
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+        super().resume_writing()
 
     def on_message_begin(self) -> None:
-        """A request begins; on a connection that was kept, its time begins now."""
+        """A request begins; on a connection that was kept, its time begins now. What waits behind another request adds up."""
         super().on_message_begin()
-        cast("Any", self.scope)["state"][ABORT] = self.transport.abort
+        state = cast("Any", self.scope)["state"]
+        state[ABORT], state[KNOWN] = self.transport.abort, self._know
         self._in_head = True
+        self._fields = 0
+        if not self.pipeline:
+            self._head = 0
+        elif self._count(_REQUEST):
+            self._fail(431)
         if self._timer is None:
             self._expect()
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the request's target."""
+        if self._count(len(url)):
+            self._fail(431)
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A field; one that comes after the head is counted and dropped."""
+        self._fields += 1
+        if self._count(len(name) + len(value) + (_FIELD if self.pipeline else 4)) or self._fields > _MOST_FIELDS:
+            self._fail(431 if self._in_head else 400)
+        if self._in_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """The head is here."""
         self._stop()
         self._in_head = False
-        self._head = 0
+        self._unfinished = 0
+        if not self.pipeline:
+            self._head = self._fields = 0
+        if not self.url.startswith(b"/"):
+            self._take_host_of_target()
         super().on_headers_complete()
         if self.scope["method"] != "HEAD":  # a reply that is a head alone
-            self.cycle.transport = cast("Any", HeadBuffer(self.transport))
+            self.cycle.transport = cast("Any", HeadBuffer(self.transport, self.cycle, self._linger))
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        self._unfinished = 0
+        super().on_body(body)
+
+    def on_chunk_complete(self) -> None:
+        """A chunk with its framing and extensions."""
+        self._unfinished = 0
 
     def on_message_complete(self) -> None:
         """The next bytes are a head again."""
         super().on_message_complete()
         self._in_head = True
+        self._unfinished = 0
 
     def send_400_response(self, msg: str) -> None:
         """Refuses without the parser's message."""
-        self._refuse(400)
+        self._refuse(self._refusal)
+
+    def _count(self, size: int) -> bool:
+        """Whether this is more than may be kept."""
+        self._head += size
+        return self._head > self.limits.header_bytes
+
+    def _fail(self, status: int) -> None:
+        """Ends parsing; what was parsed before stays."""
+        self._refusal = status
+        raise ValueError
+
+    def _take_host_of_target(self) -> None:
+        """The host of a target in absolute form counts, and the Host field does not (RFC 9112, section 3.2.2)."""
+        scheme, found, rest = self.url.partition(b"://")
+        if not found or scheme.lower() not in (b"http", b"https"):
+            return
+        host = rest.partition(b"/")[0].partition(b"?")[0]
+        self.headers[:] = [(name, host if name == b"host" else value) for name, value in self.headers]
+
+    def _know(self) -> None:
+        self.places.know(self)
+
+    def _hold(self, size: int) -> bool:
+        more, self._held = size - self._held, size
+        return self.places.hold(self, more)
 
     def _expect(self) -> None:
         self._timer = self.loop.call_later(self.limits.header_seconds, self._late)
@@ -99,20 +203,55 @@ class GuardedProtocol(HttpToolsProtocol):
     def _late(self) -> None:
         self._timer = None
         # Whoever sent nothing at all gets nothing.
-        if self._head:
+        if self._unfinished:
             self._refuse(408)
         else:
             self.transport.close()
 
     def _refuse(self, status: int) -> None:
+        """Replies and closes; where other replies are owed, once they are sent, and without one of its own."""
         self._stop()
-        reason, message = _REFUSALS[status]
-        body = f'{{"error":{{"message":"{message}","type":"invalid_request_error","param":null,"code":null}}}}'.encode()
-        head = b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
-        self.transport.write(head % (status, reason, len(body)) + body)
-        self.transport.close()
+        self._hold(0)
+        cycle = self.cycle
+        owed = cycle is not None and not cycle.response_complete
+        if owed and self._in_head:
+            self._deaf, cycle.keep_alive = True, False
+        elif owed and (self.pipeline or cycle.response_started):
+            self.transport.abort()
+        else:
+            if owed:
+                cycle.disconnected = True
+            reason, message = _REFUSALS[status]
+            body = f'{{"error":{{"message":"{message}","type":"invalid_request_error","param":null,"code":null}}}}'.encode()
+            head = b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+            self.transport.write(head % (status, reason, len(body)) + body)
+            if status == 503:  # noqa: PLR2004 - who is one too many is not waited for
+                self._deaf = True
+                self.transport.close()
+            else:
+                self._linger()
+
+    def _linger(self) -> None:
+        """Says that nothing more comes, drops what the client still sends for a while, and closes."""
+        self._deaf = True
+        if self.transport.is_closing() or not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self._stop()
+        self._hold(0)
+        self.transport.write_eof()
+        self.flow.resume_reading()
+        self._timer = self.loop.call_later(_LINGER, self._end)
+
+    def _end(self) -> None:
+        self._timer = None
+        if self.transport.get_write_buffer_size():
+            self.transport.close()  # what was written is sent first; who does not read it is stalled
+        else:
+            self.transport.abort()
 
 
 def guarded(limits: ServiceLimits) -> type[Any]:
     """The protocol with these limits, for ``uvicorn.Config(http=...)``."""
-    return type("GuardedProtocol", (GuardedProtocol,), {"limits": limits})
+    places = Places(limits.connections, limits.connections_anonymous)
+    return type("GuardedProtocol", (GuardedProtocol,), {"limits": limits, "places": places})

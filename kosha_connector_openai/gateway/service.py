@@ -22,6 +22,7 @@ from kosha_connector_openai.gateway.access import (
 )
 from kosha_connector_openai.gateway.app import Gateway, Guards
 from kosha_connector_openai.gateway.connections import open_connections
+from kosha_connector_openai.gateway.exchange import BodyBudget
 from kosha_connector_openai.gateway.observe import AccessLog, AuditLog, Metrics, Observer, make_traces
 from kosha_connector_openai.gateway.pages import Downloads, OwnPages, PagesContext, SubmittedSecrets, Tries
 from kosha_connector_openai.gateway.routes import privileged_actions
@@ -51,7 +52,8 @@ class Service:
         self.warnings = tuple(_warnings(settings, shared))
         self._connections = connections
         self._stopping = False
-        self._downloads = Downloads()
+        self._downloads = Downloads(most=limits.disk_total)
+        bodies = BodyBudget(limits.bodies_total)
         self._owners: Ownership | None = make_ownership(settings.ownership, shared, connector.catalog)
         self._log = AccessLog(settings.access_log)
         self._audit = AuditLog(settings.audit, required=settings.audit_failure == "refuse") if isinstance(settings.audit, Path) else None
@@ -68,6 +70,8 @@ class Service:
             metrics=self.metrics,
             downloads=self._downloads,
             ready=lambda: not self._stopping,
+            bodies=bodies,
+            disk=BodyBudget(limits.disk_total),
             owners=self._owners,
         )
         guards = Guards(
@@ -83,6 +87,7 @@ class Service:
             pages=OwnPages(context),
             owners=self._owners,
             audit=self._audit,
+            bodies=bodies,
         )
         self.app = Gateway(connector, connections, settings, guards)
 

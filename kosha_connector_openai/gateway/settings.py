@@ -61,10 +61,17 @@ class ServiceLimits(Part):
     body: int = Field(default=512 * 1024 * 1024, ge=1, description="Bytes of a request's body.")
     body_json: int = Field(default=64 * 1024 * 1024, ge=1, description="Bytes of a body that is read whole to be checked.")
     bodies_total: int = Field(default=512 * 1024 * 1024, ge=1, description="Bytes of such bodies in memory, of all tokens.")
+    disk_total: int = Field(default=1024 * 1024 * 1024, ge=1, description="Bytes of forms, and of files of runs, on disk, of all tokens.")
     body_idle: Seconds = Field(default=30, description="Seconds between two pieces of a request's body.")
+    body_seconds: Seconds = Field(
+        default=60, description="Seconds that a request's body may be waited for in all; each 16 KiB that came give it one more."
+    )
     header_bytes: int = Field(default=32 * 1024, ge=1_024, le=1024 * 1024, description="Bytes of a request's line and headers.")
     header_seconds: Seconds = Field(default=10, description="Seconds for a request's line and headers to arrive.")
     connections: Count = Field(default=4_096, description="Open connections; more are turned away.")
+    connections_anonymous: Count = Field(
+        default=128, description="Connections of one address that have shown no token; the oldest give way to new ones."
+    )
 
 
 class ConnectionEntry(Part):

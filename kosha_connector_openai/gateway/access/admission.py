@@ -83,12 +83,22 @@ class Admission:
         finally:
             self.give_back(token, kind)
 
-    async def take(self, token: str, allowance: Allowance, kind: Kind = "call") -> None:
-        """Waits for a place and takes it; whoever took one gives it back. Raises Shed."""
+    def begin(self, token: str, allowance: Allowance) -> None:
+        """Counts a call whose body is still to be read, and turns it away where no place could come. Raises Shed."""
         if self._closed:
             raise Shed(503, "The service is stopping.", 1)
         holder = self._holder(token)
         self._spend(holder, allowance)
+        if len(holder.waiting) >= self._queue and not self._fits(holder, allowance, "call"):
+            raise self._too_many(holder, allowance, "call")
+
+    async def take(self, token: str, allowance: Allowance, kind: Kind = "call", *, begun: bool = False) -> None:
+        """Waits for a place and takes it; whoever took one gives it back. ``begun``: the call was counted already. Raises Shed."""
+        if self._closed:
+            raise Shed(503, "The service is stopping.", 1)
+        holder = self._holder(token)
+        if not begun:
+            self._spend(holder, allowance)
         if not holder.waiting and self._fits(holder, allowance, kind):
             self._seat(holder, kind)
             return

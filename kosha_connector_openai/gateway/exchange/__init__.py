@@ -18,7 +18,7 @@ else:
     __getattr__, __all__ = face(
         __name__,
         {
-            "bodies": "ClientLeft BodyBudget",
+            "bodies": "BodyBudget BodyReader BodyRefused ClientLeft declared_length too_large",
             "context": "Broken CallContext Refused",
             "disconnect": "DisconnectWatch",
             "headers": "HeaderRules",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from typing import Final
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, MutableMapping
+from typing import Any, Final
 
 from kosha_connector_openai.core.transport import IdleTimer
 from kosha_connector_openai.errors import ConnectorError, Fault
@@ -13,7 +13,10 @@ from kosha_connector_openai.gateway.access import UploadScan
 from kosha_connector_openai.gateway.exchange.multipart_scan import CUT, Parts
 from kosha_connector_openai.gateway.records import ErrorResponse, Receive
 from kosha_connector_openai.gateway.replies import COMPRESSED, HIDDEN, bad_fields, shed
+from kosha_connector_openai.gateway.settings import ServiceLimits
 
+_RATE: Final = 16 * 1024
+"""Bytes that give a body another second."""
 _SMALL: Final = 256 * 1024
 """Bytes; a smaller upload is looked at whole before anything is sent."""
 SLOW: Final = ErrorResponse(408, "The body did not arrive in time.", code="body_timeout")
@@ -53,7 +56,7 @@ def declared_length(headers: Mapping[bytes, bytes]) -> int | None:
 
 
 class BodyBudget:
-    """A limit on the bytes of bodies in memory for all calls together: each alone may be allowed, and all be too much."""
+    """A limit on the bytes of bodies for all calls together, in memory or on disk: each alone may be allowed, and all be too much."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -70,25 +73,55 @@ class BodyBudget:
         self.used -= size
 
 
-async def read_whole(receive: Receive, patience: IdleTimer, limit: int, idle: float, take: Callable[[int], None]) -> bytes:
-    """Returns the whole body and passes the size of each chunk to ``take``. Raises BodyRefused and ClientLeft."""
-    pieces: list[bytes] = []
-    size = 0
-    while True:
+class BodyReader:
+    """Receives a body's pieces within its limits: its size, the time between two pieces, and the time for all of them.
+
+    Only the time that is spent waiting for the client counts.
+    """
+
+    def __init__(self, receive: Receive, limit: int, limits: ServiceLimits) -> None:
+        """``limit``: bytes of this body; ``limits``: how long it may take."""
+        self._receive = receive
+        self._limit = limit
+        self._idle = limits.body_idle
+        self._seconds = limits.body_seconds
+        self._waited = 0.0
+        self._patience = IdleTimer()
+        self.received = 0
+
+    async def next(self) -> MutableMapping[str, Any]:
+        """The next message. Raises BodyRefused."""
+        began = time.monotonic()
+        left = min(self._idle, self._seconds + self.received / _RATE - self._waited)
         try:
-            message = await patience.wait(receive(), time.monotonic() + idle)
+            message = await self._patience.wait(self._receive(), began + max(0.0, left))
         except TimeoutError:
             raise BodyRefused(SLOW) from None
-        if message["type"] == "http.disconnect":
-            raise ClientLeft
-        piece = message.get("body", b"")
-        size += len(piece)
-        if size > limit:
-            raise BodyRefused(too_large(limit))
-        take(len(piece))
-        pieces.append(piece)
-        if not message.get("more_body", False):
-            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        self._waited += time.monotonic() - began
+        self.received += len(message.get("body", b""))
+        if self.received > self._limit:
+            raise BodyRefused(too_large(self._limit))
+        return message
+
+    async def whole(self, take: Callable[[int], None]) -> bytes:
+        """The whole body; the size of each piece is passed to ``take`` before it is kept. Raises BodyRefused and ClientLeft."""
+        pieces: list[bytes] = []
+        try:
+            while True:
+                message = await self.next()
+                if message["type"] == "http.disconnect":
+                    raise ClientLeft
+                piece = message.get("body", b"")
+                take(len(piece))
+                pieces.append(piece)
+                if not message.get("more_body", False):
+                    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Takes the timer back."""
+        self._patience.close()
 
 
 class UploadStream:
@@ -96,29 +129,28 @@ class UploadStream:
 
     def __init__(
         self,
-        receive: Receive,
-        limit: int,
-        idle: float,
+        reader: BodyReader,
         parts: Parts | None = None,
         required: Iterable[str] = (),
         scan: UploadScan | None = None,
     ) -> None:
-        """``idle``: seconds between two pieces; ``required``: names that some part must have; ``scan`` reads every chunk."""
-        self._receive = receive
-        self._limit = limit
-        self._idle = idle
+        """``required``: names that some part must have; ``scan`` reads every chunk."""
+        self._reader = reader
         self._parts = parts
         self._required = tuple(required)
         self._scan = scan
         self._stopped = False
-        self._patience = IdleTimer()
         self._begun: list[bytes] = []
-        self.received = 0
         self.over = asyncio.Event()
         """Set once nothing more is read of it."""
         self.refusal: ErrorResponse | None = None
         self.left = False
         """Whether the client went away before the body was whole."""
+
+    @property
+    def received(self) -> int:
+        """Bytes so far."""
+        return self._reader.received
 
     async def begin(self) -> bytes | None:
         """Returns the whole body where it is small; else None, and ``pieces`` yields it. Raises BodyRefused."""
@@ -154,16 +186,14 @@ class UploadStream:
 
     async def _next(self) -> tuple[bytes, bool]:
         try:
-            message = await self._patience.wait(self._receive(), time.monotonic() + self._idle)
-        except TimeoutError:
-            raise self._refused(SLOW) from None
+            message = await self._reader.next()
+        except BodyRefused as error:
+            self.refusal = error.refusal
+            raise
         if message["type"] == "http.disconnect" or self._stopped:
             self.left = not self._stopped
             raise BodyRefused(None)
         piece, more = message.get("body", b""), message.get("more_body", False)
-        self.received += len(piece)
-        if self.received > self._limit:
-            raise self._refused(too_large(self._limit))
         if self._scan is not None and self._scan.feed(piece):
             raise self._refused(HIDDEN)
         refusal = self._look(self._parts, piece, last=not more) if self._parts is not None else None
@@ -185,5 +215,5 @@ class UploadStream:
         return BodyRefused(refusal)
 
     def _end(self) -> None:
-        self._patience.close()
+        self._reader.close()
         self.over.set()

@@ -9,18 +9,17 @@ from typing import Any
 from kosha_connector_openai.core import Passthrough
 from kosha_connector_openai.core.connection import Connection
 from kosha_connector_openai.core.request import BytesBody, RawInputs, StreamBody
-from kosha_connector_openai.core.transport import IdleTimer
 from kosha_connector_openai.errors import ConnectorError, Fault, InputError
-from kosha_connector_openai.gateway.access import Ownership, UploadScan, texts
+from kosha_connector_openai.gateway.access import Ownership, Shed, UploadScan, texts
 from kosha_connector_openai.gateway.exchange import multipart_scan as multipart
 from kosha_connector_openai.gateway.exchange import validation
-from kosha_connector_openai.gateway.exchange.bodies import BodyRefused, ClientLeft, UploadStream, declared_length, read_whole, too_large
+from kosha_connector_openai.gateway.exchange.bodies import BodyReader, BodyRefused, ClientLeft, UploadStream, declared_length, too_large
 from kosha_connector_openai.gateway.exchange.context import Broken, CallContext, Refused
 from kosha_connector_openai.gateway.exchange.disconnect import DisconnectWatch
 from kosha_connector_openai.gateway.exchange.response import UpstreamResponse
 from kosha_connector_openai.gateway.observe import ExchangeRecord
 from kosha_connector_openai.gateway.records import Caller, ErrorResponse, Headers, Receive
-from kosha_connector_openai.gateway.replies import HIDDEN, bad_fields, bad_input, of_error, refused_field
+from kosha_connector_openai.gateway.replies import HIDDEN, bad_fields, bad_input, of_error, refused_field, shed
 from kosha_connector_openai.gateway.routes import Route
 from kosha_connector_openai.text import essence
 
@@ -47,7 +46,8 @@ class Passage:
         self._route = route
         self._named = named
         self._shared = context.owners is not None and context.owners.applies_to(caller)
-        self._patience = IdleTimer()
+        self.seated = False
+        """Whether it holds a place among the calls under way."""
         self._upload: UploadStream | None = None
         self._held_bytes = 0
 
@@ -56,6 +56,7 @@ class Passage:
         watch = DisconnectWatch(self._receive)
         try:
             body = await self._body(values, query, headers)
+            await self._sit()  # not before: who sends slowly takes a connection, and no place
             watch.start(self._upload.over if self._upload else None)
             raw = RawInputs(values, query, self._context.headers.sent(headers), body)
             self._record.attempts = 1
@@ -79,7 +80,6 @@ class Passage:
             self._fail(error)
         finally:
             watch.stop()
-            self._patience.close()
             self._response.close()
             self._context.bodies.give_back(self._held_bytes)
             if self._upload is not None:
@@ -162,7 +162,7 @@ class Passage:
 
     async def _json(self, content_type: str, limit: int, faults: list[Fault]) -> BytesBody:
         context, caller = self._context, self._caller
-        raw = await read_whole(self._receive, self._patience, limit, context.limits.body_idle, self._take)
+        raw = await BodyReader(self._receive, limit, context.limits).whole(self._take)
         form = self._route.forms.get(essence(content_type))
         value: Any = None
         try:
@@ -194,6 +194,14 @@ class Passage:
         self._named.update(texts(value))
         return any(owners.is_foreign(self._caller, text) for text in self._named)
 
+    async def _sit(self) -> None:
+        """Takes a place among the calls under way. Raises Refused."""
+        try:
+            await self._context.admission.take(self._caller.name, self._caller.allowance, begun=True)
+        except Shed as error:
+            raise Refused(shed(error.status, error.reason, error.retry_after)) from None
+        self.seated = True
+
     def _take(self, size: int) -> None:
         self._context.bodies.take(size)
         self._record.received += size
@@ -215,7 +223,8 @@ class Passage:
             if mark is None:
                 raise Refused(multipart.BAD_BOUNDARY)
             parts = multipart.Parts(mark, self._context.refused)
-        upload = self._upload = UploadStream(self._receive, limit, self._context.limits.body_idle, parts, required, self._scan())
+        reader = BodyReader(self._receive, limit, self._context.limits)
+        upload = self._upload = UploadStream(reader, parts, required, self._scan())
         small = await upload.begin()
         return BytesBody(small, content_type) if small is not None else StreamBody(upload.pieces(), content_type, length)
 

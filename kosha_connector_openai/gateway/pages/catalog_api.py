@@ -134,8 +134,9 @@ class CatalogApi:
                 return misshapen(chosen, f"`{chosen}` cannot be chosen by a caller: the service's own connection says where calls go.")
             self.guard(caller, action, given, uploads or {})
             inputs = {**given, **_file_inputs(uploads or {})}
-            options = CallOptions(timeout=body.get("timeout"), out=out if action.hints.file_out else None)
-            result = await self._connector.arun(action.id, inputs, self._connections[caller.connection], options)
+            connection = self._connections[caller.connection]
+            options = CallOptions(timeout=_shorter(body.get("timeout"), action, connection), out=out if action.hints.file_out else None)
+            result = await self._connector.arun(action.id, inputs, connection, options)
         except ConnectorError as error:
             if out is not None:
                 out.unlink(missing_ok=True)
@@ -209,6 +210,11 @@ class CatalogApi:
             link = {"href": f"{_FILES}/{kept[0]}", "expires_in": kept[1]}
             value["value"] = {**link, "size": saved.size, "sha256": saved.sha256, "content_type": saved.content_type}
         return JsonResponse(200, value)
+
+
+def _shorter(asked: float | None, action: Action, connection: Connection) -> float | None:
+    """The caller's limit of time where it is shorter than the operator's."""
+    return None if asked is None else min(asked, connection.total(action.overlay.timeout))
 
 
 class _HiddenError(UnknownActionError):

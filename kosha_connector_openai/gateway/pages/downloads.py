@@ -13,7 +13,6 @@ from typing import Final
 SECONDS: Final = 600.0
 """How long a file can be fetched."""
 _MOST_FILES: Final = 1_000
-_MOST_BYTES: Final = 4 * 1024 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,9 @@ class Kept:
 class Downloads:
     """A folder of this process alone (mode 0700), made when the first file comes and removed when it is closed."""
 
-    def __init__(self, *, seconds: float = SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, *, most: int = 1024 * 1024 * 1024, seconds: float = SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
+        """``most``: bytes of all files together."""
+        self._most = most
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._seconds = seconds
         self._clock = clock
@@ -46,7 +47,7 @@ class Downloads:
         """The name under which ``owner`` can fetch the file, and for how many seconds; None, and no file, where too much is kept."""
         self._sweep()
         size = path.stat().st_size
-        if len(self._kept) >= _MOST_FILES or size + sum(kept.size for kept in self._kept.values()) > _MOST_BYTES:
+        if len(self._kept) >= _MOST_FILES or size + sum(kept.size for kept in self._kept.values()) > self._most:
             path.unlink()
             return None
         name = secrets.token_urlsafe(24)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import unquote
 
 from starlette.datastructures import UploadFile
@@ -17,7 +18,16 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from kosha_connector_openai.errors import InputError
-from kosha_connector_openai.gateway.exchange import ClientLeft, DisconnectWatch
+from kosha_connector_openai.gateway.exchange import (
+    BodyBudget,
+    BodyReader,
+    BodyRefused,
+    ClientLeft,
+    DisconnectWatch,
+    Refused,
+    declared_length,
+    too_large,
+)
 from kosha_connector_openai.gateway.observe import Metrics
 from kosha_connector_openai.gateway.pages.builder_api import BuilderApi
 from kosha_connector_openai.gateway.pages.catalog_api import CatalogApi, UploadedFile, owner
@@ -42,14 +52,10 @@ Handler = Callable[..., Awaitable[Response | JsonResponse]]
 _HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 _MOST_FILES: Final = 32
 _MOST_FIELDS: Final = 64
-
-
-class TooLarge(Exception):
-    """The body is larger than may come."""
-
-
-class TooSlow(Exception):
-    """The body did not come on."""
+_FIELD: Final = 1024 * 1024
+"""Bytes of a form's field, and of a file from which on it is on disk."""
+_IN_MEMORY: Final = (_MOST_FILES + _MOST_FIELDS) * _FIELD
+"""Bytes of a form that may be in memory at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,10 @@ class PagesContext:
     metrics: Metrics
     downloads: Downloads
     ready: Callable[[], bool]
+    bodies: BodyBudget
+    """Bytes of bodies in memory, those of relayed calls among them."""
+    disk: BodyBudget
+    """Bytes of forms on disk."""
     owners: Ownership | None = None
 
 
@@ -139,8 +149,8 @@ class OwnPages:
         return JsonResponse(200, labels(self._context.connector))
 
     async def _test(self, request: Request, caller: Caller) -> JsonResponse:
-        body = await _body(request, LARGEST, self._context.settings.limits.body_idle)
-        return await self._context.tries.answer(body, self._context.connections.get(caller.connection))
+        async with self._body(request, LARGEST) as body:
+            return await self._context.tries.answer(body, self._context.connections.get(caller.connection))
 
     async def _openapi(self, _: Request, __: Caller) -> Response:
         # Made once, in a thread: streams must not wait for it.
@@ -177,22 +187,56 @@ class OwnPages:
         return self._builder.sample(caller, action)
 
     async def _options(self, request: Request, caller: Caller, *, action: str, field: str) -> JsonResponse:
-        body = await _body(request, LARGEST, self._context.settings.limits.body_idle)
-        return await self._builder.options(caller, action, field, _parsed(body) if body else {})
+        async with self._body(request, LARGEST) as body:
+            return await self._builder.options(caller, action, field, _parsed(body) if body else {})
 
     async def _validate(self, request: Request, caller: Caller, *, action: str) -> JsonResponse:
-        limits = self._context.settings.limits
-        value = _parsed(await _body(request, limits.body_json, limits.body_idle))
-        return self._catalog.validate(caller, action, value)
+        async with self._body(request, self._context.settings.limits.body_json) as body:
+            return self._catalog.validate(caller, action, _parsed(body))
 
     async def _run(self, request: Request, caller: Caller, *, action: str) -> JsonResponse:
-        limits = self._context.settings.limits
         if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-            value = _parsed(await _body(request, limits.body_json, limits.body_idle))
-            return await _while_there(request, self._catalog.run(caller, action, value))
-        async with _form_parts(request, limits.body, limits.body_idle) as (text, uploads):
+            async with self._body(request, self._context.settings.limits.body_json) as body:
+                return await _while_there(request, self._catalog.run(caller, action, _parsed(body)))
+        async with self._form_parts(request) as (text, uploads):
             value = _parsed(text.encode()) if text else {}
             return await _while_there(request, self._catalog.run(caller, action, value, uploads))
+
+    @asynccontextmanager
+    async def _body(self, request: Request, limit: int) -> AsyncIterator[bytes]:
+        """The whole body, which counts as long as the block lasts. Raises BodyRefused and ClientLeft."""
+        _check_length(request, limit)
+        with _Held(self._context.bodies) as held:
+            yield await BodyReader(request.receive, limit, self._context.settings.limits).whole(held.take)
+
+    @asynccontextmanager
+    async def _form_parts(self, request: Request) -> AsyncIterator[tuple[str, dict[str, list[UploadedFile]]]]:
+        """The text of the part ``run`` and the files by the names of their parts, kept on disk while the block lasts."""
+        limits = self._context.settings.limits
+        _check_length(request, limits.body)
+        reader = BodyReader(request.receive, limits.body, limits)
+        with _Held(self._context.disk) as disk, _Held(self._context.bodies, _IN_MEMORY) as memory:
+
+            async def counted() -> Any:
+                message = await reader.next()
+                if message["type"] == "http.disconnect":
+                    raise ClientLeft
+                disk.take(len(message.get("body", b"")))
+                memory.take(len(message.get("body", b"")))
+                return message
+
+            try:
+                form_request = Request(request.scope, counted)
+                async with form_request.form(max_files=_MOST_FILES, max_fields=_MOST_FIELDS, max_part_size=_FIELD) as form:
+                    uploads: dict[str, list[UploadedFile]] = {}
+                    for name, value in form.multi_items():
+                        if isinstance(value, UploadFile):
+                            content_type = value.content_type or "application/octet-stream"
+                            uploads.setdefault(name, []).append((value.filename or "file", value.file, content_type))
+                    text = form.get("run")
+                    yield (text if isinstance(text, str) else ""), uploads
+            finally:
+                reader.close()
 
     async def _file(self, _: Request, caller: Caller, *, file: str) -> Response | JsonResponse:
         kept = self._context.downloads.find(file, owner(caller))
@@ -211,10 +255,8 @@ async def _endpoint(handler: Handler, scope: Scope, receive: Receive, send: Send
     try:
         # Public pages are answered without a caller: their handlers ask nothing of it.
         response = await handler(Request(scope, receive), caller)
-    except TooLarge:
-        response = JsonResponse(413, error_shape("The body is larger than this service takes."))
-    except TooSlow:
-        response = JsonResponse(408, error_shape("The body did not arrive in time."))
+    except BodyRefused as error:
+        raise (Refused(error.refusal) if error.refusal else ClientLeft()) from None
     except MultiPartException:
         response = JsonResponse(400, error_shape("The form cannot be read."))
     if isinstance(response, JsonResponse):
@@ -230,15 +272,33 @@ def _parsed(body: bytes) -> Any:
         return None
 
 
-async def _body(request: Request, limit: int, idle: float) -> bytes:
-    pieces, size = [], 0
-    receive = _paced(request.receive, limit, idle)
-    while True:
-        message = await receive()
-        pieces.append(message.get("body", b""))
-        size += len(pieces[-1])
-        if message["type"] == "http.disconnect" or not message.get("more_body"):
-            return b"".join(pieces)
+class _Held:
+    """Bytes that one request holds of what all share, until the block is left."""
+
+    def __init__(self, budget: BodyBudget, most: float = math.inf) -> None:
+        """``most``: bytes from which on it holds no more."""
+        self._budget = budget
+        self._most = most
+        self._size = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._budget.give_back(self._size)
+
+    def take(self, size: int) -> None:
+        """Reserves bytes. Raises BodyRefused."""
+        size = int(min(size, self._most - self._size))
+        self._budget.take(size)
+        self._size += size
+
+
+def _check_length(request: Request, limit: int) -> None:
+    """Refuses a body by what its head says of it. Raises BodyRefused."""
+    length = declared_length(dict(request.scope["headers"]))
+    if length is not None and length > limit:
+        raise BodyRefused(too_large(limit))
 
 
 async def _while_there(request: Request, work: Awaitable[JsonResponse]) -> JsonResponse:
@@ -255,36 +315,3 @@ async def _while_there(request: Request, work: Awaitable[JsonResponse]) -> JsonR
         raise ClientLeft from None
     finally:
         watch.stop()
-
-
-def _paced(receive: Receive, limit: int, idle: float) -> Receive:
-    """``receive`` that raises TooLarge once too much came, and TooSlow where nothing comes for ``idle`` seconds."""
-    size = 0
-
-    async def paced() -> Any:
-        nonlocal size
-        try:
-            async with asyncio.timeout(idle):
-                message = await receive()
-        except TimeoutError:
-            raise TooSlow from None
-        size += len(message.get("body", b""))
-        if size > limit:
-            raise TooLarge
-        return message
-
-    return paced
-
-
-@asynccontextmanager
-async def _form_parts(request: Request, limit: int, idle: float) -> AsyncIterator[tuple[str, dict[str, list[UploadedFile]]]]:
-    """The text of the part ``run`` and the files by the names of their parts, kept on disk while the block lasts."""
-    paced = Request(request.scope, _paced(request.receive, limit, idle))
-    async with paced.form(max_files=_MOST_FILES, max_fields=_MOST_FIELDS, max_part_size=LARGEST * 16) as form:
-        uploads: dict[str, list[UploadedFile]] = {}
-        for name, value in form.multi_items():
-            if isinstance(value, UploadFile):
-                content_type = value.content_type or "application/octet-stream"
-                uploads.setdefault(name, []).append((value.filename or "file", value.file, content_type))
-        text = form.get("run")
-        yield (text if isinstance(text, str) else ""), uploads

@@ -23,9 +23,27 @@ class Wire:
         return self.closed
 
 
+class Cycle:
+    def __init__(self, *, more_body: bool = False) -> None:
+        self.more_body = more_body
+        self.keep_alive = True
+
+
 def head_buffer() -> tuple[HeadBuffer, Wire]:
     wire = Wire()
-    return HeadBuffer(cast("Any", wire)), wire
+    return HeadBuffer(cast("Any", wire), Cycle(), wire.close), wire
+
+
+def test_b12_a_reply_before_the_end_of_a_body_says_that_it_is_the_last() -> None:
+    """The client learns that the connection ends, and that what it still sends is not read."""
+    wire, cycle, ends = Wire(), Cycle(more_body=True), []
+    buffer = HeadBuffer(cast("Any", wire), cycle, lambda: ends.append(True))
+    buffer.write(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n")
+    assert not cycle.keep_alive
+    buffer.close()
+    assert wire.written == [b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"]
+    assert ends == [True]
+    assert not wire.closed
 
 
 def test_head_and_first_piece_are_one_write() -> None:

@@ -8,14 +8,18 @@ from typing import Any
 
 import pytest
 
-from kosha_connector_openai.core.transport.idle_timer import IdleTimer
-from kosha_connector_openai.gateway.exchange.bodies import BodyBudget, BodyRefused, ClientLeft, UploadStream, declared_length, read_whole
+from kosha_connector_openai.gateway.exchange.bodies import BodyBudget, BodyReader, BodyRefused, ClientLeft, UploadStream, declared_length
 from kosha_connector_openai.gateway.exchange.multipart_scan import Parts
+from kosha_connector_openai.gateway.settings import ServiceLimits
 
 FORM = b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n%b\r\n--b--\r\n'
 
 
 TAKE = BodyBudget(1024 * 1024).take
+
+
+def reader(receive: Callable[[], Awaitable[Any]], limit: int, idle: float, seconds: float = 60) -> BodyReader:
+    return BodyReader(receive, limit, ServiceLimits(body_idle=idle, body_seconds=seconds))
 
 
 def sending(*pieces: bytes | str, pause: float = 0) -> Callable[[], Awaitable[Any]]:
@@ -34,16 +38,16 @@ def sending(*pieces: bytes | str, pause: float = 0) -> Callable[[], Awaitable[An
 
 async def test_a_whole_body_is_what_came() -> None:
     """In one piece or in many."""
-    assert await read_whole(sending(b"ab"), IdleTimer(), 10, 1, TAKE) == b"ab"
-    assert await read_whole(sending(b"a", b"", b"b"), IdleTimer(), 10, 1, TAKE) == b"ab"
-    assert await read_whole(sending(b""), IdleTimer(), 10, 1, TAKE) == b""
+    assert await reader(sending(b"ab"), 10, 1).whole(TAKE) == b"ab"
+    assert await reader(sending(b"a", b"", b"b"), 10, 1).whole(TAKE) == b"ab"
+    assert await reader(sending(b""), 10, 1).whole(TAKE) == b""
 
 
 @pytest.mark.parametrize(("pieces", "status"), [((b"a" * 6, b"b" * 6), 413), ((b"a", b"b"), 408)])
 async def test_a_whole_body_has_limits(pieces: tuple[bytes, ...], status: int) -> None:
     """Of size and of time."""
     with pytest.raises(BodyRefused) as caught:
-        await read_whole(sending(*pieces, pause=0 if status == 413 else 0.2), IdleTimer(), 10, 0.1, TAKE)
+        await reader(sending(*pieces, pause=0 if status == 413 else 0.2), 10, 0.1).whole(TAKE)
     assert caught.value.refusal is not None
     assert caught.value.refusal.status == status
 
@@ -51,7 +55,7 @@ async def test_a_whole_body_has_limits(pieces: tuple[bytes, ...], status: int) -
 async def test_a_client_that_leaves_is_told_apart() -> None:
     """It gets no answer."""
     with pytest.raises(ClientLeft):
-        await read_whole(sending(b"a", "http.disconnect"), IdleTimer(), 10, 1, TAKE)
+        await reader(sending(b"a", "http.disconnect"), 10, 1).whole(TAKE)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +87,7 @@ async def test_an_upload_passes_to_the_byte(size: int) -> None:
     """Small ones whole, large ones as they come; it is over at the end."""
     body = FORM % (b"x" * size)
     pieces = [body[at : at + 65_536] for at in range(0, len(body), 65_536)]
-    upload = UploadStream(sending(*pieces), 10_000_000, 1, Parts(b"b"), ["a"])
+    upload = UploadStream(reader(sending(*pieces), 10_000_000, 1), Parts(b"b"), ["a"])
     assert await read(upload) == body
     assert upload.received == len(body)
     assert upload.over.is_set()
@@ -100,7 +104,7 @@ async def test_an_upload_passes_to_the_byte(size: int) -> None:
 )
 async def test_an_upload_is_refused(pieces: tuple[bytes, ...], required: list[str], status: int) -> None:
     """For a part that is missing, an end that is, or its size; the refusal is kept."""
-    upload = UploadStream(sending(*pieces), 1_000_000, 1, Parts(b"b"), required)
+    upload = UploadStream(reader(sending(*pieces), 1_000_000, 1), Parts(b"b"), required)
     with pytest.raises(BodyRefused):
         await read(upload)
     assert upload.refusal is not None
@@ -110,11 +114,11 @@ async def test_an_upload_is_refused(pieces: tuple[bytes, ...], required: list[st
 
 async def test_an_upload_that_stops_or_whose_client_leaves() -> None:
     """408, or nothing to tell anyone."""
-    slow = UploadStream(sending(b"a", b"b", pause=0.2), 100, 0.05)
+    slow = UploadStream(reader(sending(b"a", b"b", pause=0.2), 100, 0.05))
     with pytest.raises(BodyRefused):
         await read(slow)
     assert slow.refusal is not None
-    left = UploadStream(sending(b"a" * 300_000, "http.disconnect"), 1_000_000, 1)
+    left = UploadStream(reader(sending(b"a" * 300_000, "http.disconnect"), 1_000_000, 1))
     with pytest.raises(BodyRefused):
         await read(left)
     assert (left.refusal, left.left) == (None, True)
@@ -122,7 +126,7 @@ async def test_an_upload_that_stops_or_whose_client_leaves() -> None:
 
 async def test_an_upload_that_nobody_wants_any_more_ends() -> None:
     """Its sender is stopped at the next piece."""
-    upload = UploadStream(sending(b"a" * 300_000, b"b", b"c"), 1_000_000, 1)
+    upload = UploadStream(reader(sending(b"a" * 300_000, b"b", b"c"), 1_000_000, 1))
     assert await upload.begin() is None
     upload.stop()
     with pytest.raises(BodyRefused):
@@ -133,10 +137,10 @@ async def test_an_upload_that_nobody_wants_any_more_ends() -> None:
 async def test_bodies_in_memory_are_bounded_together() -> None:
     """What one call has, another cannot; what is given back can be taken again."""
     store = BodyBudget(10)
-    assert await read_whole(sending(b"abcdef"), IdleTimer(), 10, 1, store.take) == b"abcdef"
+    assert await reader(sending(b"abcdef"), 10, 1).whole(store.take) == b"abcdef"
     with pytest.raises(BodyRefused) as caught:
-        await read_whole(sending(b"abcdef"), IdleTimer(), 10, 1, store.take)
+        await reader(sending(b"abcdef"), 10, 1).whole(store.take)
     assert caught.value.refusal is not None
     assert caught.value.refusal.status == 503
     store.give_back(6)
-    await read_whole(sending(b"abcdef"), IdleTimer(), 10, 1, store.take)
+    await reader(sending(b"abcdef"), 10, 1).whole(store.take)

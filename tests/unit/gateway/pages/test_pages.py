@@ -10,6 +10,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from kosha_connector_openai import Connector
+from kosha_connector_openai.gateway.exchange import BodyBudget, Refused
 from kosha_connector_openai.gateway.observe.metrics import Metrics
 from kosha_connector_openai.gateway.pages.description import ACCESS, served_document, service_document
 from kosha_connector_openai.gateway.pages.docs_page import POLICY
@@ -18,10 +19,13 @@ from kosha_connector_openai.gateway.pages.kosha_api import Tries
 from kosha_connector_openai.gateway.pages.pages import OwnPages, PagesContext
 from kosha_connector_openai.gateway.pages.submitted_secrets import SubmittedSecrets
 from kosha_connector_openai.gateway.records import Allowance, Caller
+from kosha_connector_openai.gateway.replies import send_refusal
 from kosha_connector_openai.gateway.settings import Settings
 from kosha_connector_openai.manifest import validated
 from kosha_connector_openai.secrets.stores import default_stores
 from tests.recorder import Recorder, reply
+
+_BUDGETS = BodyBudget(512 * 1024 * 1024), BodyBudget(1024 * 1024 * 1024)
 
 KEY = "the-services-own-key-0123456789"
 
@@ -46,7 +50,14 @@ async def house(root, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
             home = connector.connection({"api_key": "env:OPENAI_API_KEY", "server_url": upstream.url})
             settings = validated({"docs": "on", "limits": {"body": 4_000_000, "body_json": 2_000_000, "body_idle": 0.3}}, Settings)
             context = PagesContext(
-                connector, {"default": home}, settings, Tries(connector, submitted, home), Metrics(), downloads, lambda: built.ready
+                connector,
+                {"default": home},
+                settings,
+                Tries(connector, submitted, home),
+                Metrics(),
+                downloads,
+                lambda: built.ready,
+                *_BUDGETS,
             )
             built.pages, built.upstream, built.connector = OwnPages(context), upstream, connector
 
@@ -56,7 +67,10 @@ async def house(root, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
                     await send({"type": "http.response.start", "status": 404, "headers": []})
                     await send({"type": "http.response.body", "body": b""})
                     return
-                await page.methods[scope["method"]](scope, receive, send, built.caller)
+                try:
+                    await page.methods[scope["method"]](scope, receive, send, built.caller)
+                except Refused as refused:
+                    await send_refusal(send, refused.refusal, "an-id")
 
             transport = httpx.ASGITransport(app, raise_app_exceptions=True)
             async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as built.client:
@@ -75,10 +89,10 @@ async def test_alive_and_ready(house: House):
 
 def test_only_the_probes_are_public_by_default(connector: Connector):
     """G13: numbers, description and page need a token."""
-    context = PagesContext(connector, {}, Settings(), None, Metrics(), None, lambda: True)  # type: ignore[arg-type]
+    context = PagesContext(connector, {}, Settings(), None, Metrics(), None, lambda: True, *_BUDGETS)  # type: ignore[arg-type]
     pages = OwnPages(context)
     assert [path for path, page in pages._fixed.items() if page.public] == ["/livez", "/readyz", "/healthz"]
-    off = OwnPages(PagesContext(connector, {}, Settings(docs="off", catalog=False), None, Metrics(), None, lambda: True))  # type: ignore[arg-type]
+    off = OwnPages(PagesContext(connector, {}, Settings(docs="off", catalog=False), None, Metrics(), None, lambda: True, *_BUDGETS))  # type: ignore[arg-type]
     for path in ("/docs", "/openapi.json", "/kosha/v1/actions", "/kosha/v1/actions/listModels"):
         assert pages.find(path) is not None
         assert off.find(path) is None
@@ -146,7 +160,7 @@ def test_every_page_is_told_once_and_every_entry_is_a_page(connector: Connector)
     document = service_document()
     validate({**document, "paths": {path: {k: v for k, v in item.items() if k != ACCESS} for path, item in document["paths"].items()}})
     assert {item[ACCESS] for item in document["paths"].values()} == {"everyone", "token", "docs", "catalog"}
-    context = PagesContext(connector, {}, Settings(docs="on"), None, Metrics(), None, lambda: True)  # type: ignore[arg-type]
+    context = PagesContext(connector, {}, Settings(docs="on"), None, Metrics(), None, lambda: True, *_BUDGETS)  # type: ignore[arg-type]
     pages = OwnPages(context)
     described = {operation["operationId"] for item in document["paths"].values() for method, operation in item.items() if method != ACCESS}
     assert described == pages._handlers.keys()
