@@ -23,7 +23,7 @@ else:
             "engine": "AsyncEngine AsyncReply EngineSettings HeaderList NOT_SENT "
             "Phase SyncEngine SyncReply WireError WireRequest WireTimeouts",
             "exchange": "ANYWHERE WholeReply read_whole send_once",
-            "headers": "CREDENTIALS FRAMING HOP_BY_HOP PROTECTED",
+            "headers": "CREDENTIALS FRAMING HOP_BY_HOP PROTECTED is_protected",
             "httpx_engine": "AsyncHttpx SyncHttpx",
             "pool": "AsyncPool SyncPool",
             "origin": "EgressPolicy Origin Server allowed check_addresses join parse_origin parse_server",

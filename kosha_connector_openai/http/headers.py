@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 HOP_BY_HOP: Final = frozenset({"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"})
@@ -25,3 +26,10 @@ PROVENANCE: Final = frozenset(
 )
 """They claim who sent a request, or stand for another method or path than its own."""
 PROTECTED: Final = FRAMING | NEGOTIATION | CREDENTIALS | PROVENANCE
+_PROTECTED_PREFIXES: Final = ("proxy-", "sec-", "x-amz-", "x-forwarded-", "x-ms-authorization-")
+
+
+def is_protected(name: str) -> bool:
+    """Whether workflow data may not set this header, whatever its case and blanks; ``_`` counts as ``-``."""
+    plain = re.sub(r"[\s\x00-\x1f:]", "", name).lower().replace("_", "-")
+    return plain in PROTECTED or plain.startswith(_PROTECTED_PREFIXES)

@@ -11,11 +11,14 @@ from collections.abc import Callable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
+from kosha_connector_openai.errors import DocumentError, Fault
 from kosha_connector_openai.schema import (
     LIST,
+    LOWER,
     MAP,
     ONE,
     SAME_VALUE,
+    UPPER,
     Tokens,
     children,
     circle,
@@ -43,6 +46,56 @@ _COMPOSED = frozenset({"$ref", "allOf", "anyOf", "oneOf", "not", "if", "const"})
 _NULL: Mapping[str, Any] = {"type": "null"}
 _DEFINED = (("components", "schemas"), ("definitions",))
 
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_count(value: Any) -> bool:
+    return _is_number(value) and value >= 0 and float(value).is_integer()
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_type(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, list) and bool(value) and all(isinstance(name, str) for name in value))
+
+
+def _is_map(value: Any) -> bool:
+    return isinstance(value, Mapping)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
+
+
+_VALUES: Mapping[str, Callable[[Any], bool]] = {
+    "type": _is_type,
+    "enum": lambda value: isinstance(value, list) and bool(value),
+    "required": _is_list,
+    "multipleOf": lambda value: _is_number(value) and value > 0,
+    "dependentRequired": lambda value: isinstance(value, Mapping) and all(map(_is_names, value.values())),
+    "discriminator": _is_map,
+    **dict.fromkeys(LOWER | UPPER, _is_count),
+    **dict.fromkeys(("minimum", "maximum"), _is_number),
+    **dict.fromkeys(("exclusiveMinimum", "exclusiveMaximum"), lambda value: isinstance(value, (int, float))),
+    **dict.fromkeys(("pattern", "format", "title", "description", "contentEncoding", "contentMediaType"), _is_text),
+    **dict.fromkeys(("uniqueItems", "deprecated", "readOnly", "writeOnly"), _is_flag),
+    **dict.fromkeys(_NAMED, _is_map),
+    **dict.fromkeys(LIST, lambda value: isinstance(value, list) and bool(value)),
+}
+"""Keyword -> what its value must be (JSON Schema 2020-12; the booleans of older drafts included)."""
+
 _PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {
     "array": (list,),
     "boolean": (bool,),
@@ -58,31 +111,40 @@ Node = dict[str, Any]
 __all__ = ["Definitions", "flatten_properties", "to_json_schema"]
 
 
-def to_json_schema(root: Mapping[str, Any], schema: Any, *, version: str, request: bool) -> Node:
+def to_json_schema(
+    root: Mapping[str, Any], schema: Any, *, version: str, request: bool, faults: list[Fault] | None = None, pointer: str = ""
+) -> Node:
     """The schema in JSON Schema 2020-12, with a closed ``$defs`` over the references that it reaches.
 
     ``version`` is the document's ``openapi`` or ``swagger`` value: before 3.1 the neighbours of a ``$ref``
     are ignored (OpenAPI 3.0.3, section 4.7.23). For a ``request`` a ``oneOf`` becomes an ``anyOf``, since
     senders cannot be held to a provider's overlapping branches, and read-only properties are not required;
     otherwise write-only ones are not. Raises DocumentError on references that leave the document, point at
-    nothing or form a circle. Nothing given is changed.
+    nothing or form a circle. With ``faults`` these are added there, their places counted from ``pointer``, and
+    what they stand in takes any value. A keyword whose value is none is passed over. Nothing given is changed.
     """
-    return _Translation(root, version, request).whole(schema)
+    return _Translation(root, version, request, faults).whole(schema, pointer)
 
 
 class Definitions:
     """The request schemas of one document, each definition translated once, when it is first asked for, and shared by all users.
 
-    Not for threads without a lock around it. What it gives must not be changed. Circles of references are not looked for.
+    Not for threads without a lock around it. What it gives must not be changed. What cannot be translated takes any value and has a
+    fault in ``faults``.
     """
 
     def __init__(self, root: Mapping[str, Any], version: str) -> None:
-        self._translation = _Translation(root, version, request=True)
+        self.faults: list[Fault] = []
+        self._translation = _Translation(root, version, request=True, faults=self.faults)
         self._done: dict[str, Any] = {}
 
-    def schema(self, raw: Any) -> Any:
+    def schema(self, raw: Any, pointer: str = "") -> Any:
         """A schema of the document in JSON Schema 2020-12; its references lead here, not into ``$defs`` of its own."""
-        return self._translation.schema(raw)
+        return self._translation.schema(raw, pointer)
+
+    def complete(self) -> None:
+        """Translates all definitions that the schemas so far lead to."""
+        self._done |= self._translation.definitions()
 
     def __getitem__(self, name: str) -> Any:
         """The definition that ``#/$defs/<name>`` leads to; raises KeyError where no schema that was asked for refers to it."""
@@ -94,8 +156,9 @@ class Definitions:
 class _Translation:
     """One run over one schema and everything that it refers to."""
 
-    def __init__(self, root: Mapping[str, Any], version: str, request: bool) -> None:
+    def __init__(self, root: Mapping[str, Any], version: str, request: bool, faults: list[Fault] | None = None) -> None:
         self._root = root
+        self._faults = faults
         self._siblings = keeps_neighbours(version)
         self._request = request
         self._hidden = "readOnly" if request else "writeOnly"
@@ -103,34 +166,48 @@ class _Translation:
         self._paths: dict[str, Tokens] = {}
         self._waiting: list[str] = []
 
-    def schema(self, schema: Any) -> Node | bool:
-        return self._schema(schema, "")
+    def schema(self, schema: Any, pointer: str) -> Node | bool:
+        return self._schema(schema, pointer)
 
     def definition(self, name: str) -> Node | bool:
         path = self._paths[name]
         pointer = to_pointer(path)
         return self._schema(reference_target(self._root, path, pointer), pointer)
 
-    def whole(self, schema: Any) -> Node:
-        translated = self._schema(schema, "")
+    def whole(self, schema: Any, pointer: str) -> Node:
+        translated = self._schema(schema, pointer)
         out = translated if isinstance(translated, dict) else ({} if translated else {"not": {}})
-        definitions: dict[str, Any] = {}
+        if definitions := self.definitions():
+            out["$defs"] = dict(sorted(definitions.items()))
+        return out
+
+    def definitions(self) -> Node:
+        """The definitions that were asked for since the last call, and those that they lead to."""
+        found: Node = {}
         while self._waiting:
             name = self._waiting.pop()
-            definitions[name] = self.definition(name)
-        if definitions:
-            out["$defs"] = dict(sorted(definitions.items()))
-            self._refuse_circles(out)
-        return out
+            found[name] = self.definition(name)
+        self._cut_circles(found)
+        return found
+
+    def _fault(self, error: DocumentError) -> None:
+        """Notes the fault, or raises it where nobody takes notes."""
+        if self._faults is None:
+            raise error
+        self._faults += error.faults
 
     def _schema(self, schema: Any, pointer: str) -> Node | bool:
         if isinstance(schema, bool):
             return schema
         if not isinstance(schema, Mapping):
-            raise refused(pointer, "the schema is not an object")
+            self._fault(refused(pointer, "the schema is not an object"))
+            return {}
         out: Node = {}
         if "$ref" in schema:
-            out["$ref"] = self._reference(schema["$ref"], f"{pointer}/$ref")
+            try:
+                out["$ref"] = self._reference(schema["$ref"], f"{pointer}/$ref")
+            except DocumentError as error:
+                self._fault(error)
         if "$ref" not in schema or self._siblings:
             self._keywords(schema, pointer, out)
             for step in _STEPS:
@@ -139,18 +216,24 @@ class _Translation:
 
     def _keywords(self, schema: Mapping[str, Any], pointer: str, out: Node) -> None:
         for keyword, value in schema.items():
-            where = f"{pointer}/{keyword}"
+            fits = _VALUES.get(keyword)
+            if fits is not None and not fits(value):
+                if self._faults is not None:
+                    self._faults.append(Fault(f"{pointer}/{keyword}", keyword, f"is no value of {keyword}, and is passed over."))
+                continue
             if keyword in _VERBATIM:
                 out[keyword] = value
-            elif keyword in _NAMED and isinstance(value, Mapping):
+                continue
+            where = f"{pointer}/{keyword}"
+            if keyword == "required":
+                out[keyword] = self._required(schema, value)
+            elif keyword in _NAMED:
                 out[keyword] = {name: self._schema(part, where + to_pointer((name,))) for name, part in value.items()}
-            elif keyword in LIST and isinstance(value, list):
+            elif keyword in LIST:
                 parts = [self._schema(part, f"{where}/{index}") for index, part in enumerate(value)]
                 self._put(out, "anyOf" if keyword == "oneOf" and self._request else keyword, parts)
             elif keyword in ONE:
                 out[keyword] = self._schema(value, where)
-            elif keyword == "required" and isinstance(value, list):
-                out[keyword] = self._required(schema, value, where)
 
     @staticmethod
     def _put(out: Node, keyword: str, parts: list[Any]) -> None:
@@ -162,13 +245,13 @@ class _Translation:
         else:
             out[keyword] = parts
 
-    def _required(self, schema: Mapping[str, Any], names: list[Any], where: str) -> list[str]:
+    def _required(self, schema: Mapping[str, Any], names: list[Any]) -> list[str]:
         properties = schema.get("properties")
         known = properties if isinstance(properties, Mapping) else {}
         return [
             name
             for name in dict.fromkeys(name for name in names if isinstance(name, str))
-            if not is_flagged(self._root, known.get(name), self._hidden, where)
+            if not is_flagged(self._root, known.get(name), self._hidden)
         ]
 
     def _reference(self, reference: object, pointer: str) -> str:
@@ -189,15 +272,19 @@ class _Translation:
             name = f"{base}-{number}"
         return name
 
-    def _refuse_circles(self, out: Node) -> None:
+    def _cut_circles(self, definitions: Node) -> None:
         """A definition that applies itself to the same value is empty; a validator may not terminate on it."""
-        pointers = {name: "#" + to_pointer(path) for path, name in self._names.items()}
-        edges = {pointers[name]: {pointers[part] for part in _applied(schema)} for name, schema in out["$defs"].items()}
-        try:
-            TopologicalSorter(edges).prepare()
-        except CycleError as error:
-            chain = tuple(reversed(error.args[1]))
-            raise circle(chain, chain[0].removeprefix("#")) from None
+        edges = {name: set(_applied(schema)) for name, schema in definitions.items()}
+        while True:
+            try:
+                TopologicalSorter(edges).prepare()
+            except CycleError as error:
+                names = tuple(reversed(error.args[1]))
+                pointers = tuple("#" + to_pointer(self._paths[name]) for name in names)
+                self._fault(circle(pointers, pointers[0].removeprefix("#")))
+                definitions[names[0]], edges[names[0]] = {}, set()
+            else:
+                return
 
 
 def _applied(schema: Any) -> Iterator[str]:

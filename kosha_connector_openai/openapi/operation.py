@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from kosha_connector_openai.errors import Fault
 
 Location = Literal["path", "query", "header", "cookie"]
 Schema = Mapping[str, Any] | bool
@@ -25,6 +27,15 @@ class Parameter:
     """Set where the parameter is described by ``content``: its value is written in this media type."""
     description: str = ""
     deprecated: bool = False
+    pointer: str = field(default="", compare=False)
+    """Where its schema stands."""
+    alias: str = ""
+    """What it is called among an action's inputs, where another input has its name."""
+
+    @property
+    def input_name(self) -> str:
+        """What it is called among an action's inputs."""
+        return self.alias or self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +55,8 @@ class MediaType:
     name: str
     schema: Schema | None = None
     encoding: Mapping[str, Encoding] = field(default_factory=dict)
+    pointer: str = field(default="", compare=False)
+    """Where its schema stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +95,19 @@ class Operation:
     responses: tuple[Response, ...] = ()
     security: tuple[tuple[str, ...], ...] = ()
     """Alternatives of scheme names; an empty alternative means that no credential is needed."""
+    servers: tuple[str, ...] = field(default=(), repr=False)
+    """URLs of servers of its own, or of its path, in place of the description's: used where the connection's credential may go there."""
     extensions: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[Fault, ...] = field(default=(), compare=False)
+    """Faults of what is passed over: the operation works without it."""
+
+    def schemas(self) -> Iterator[tuple[Schema, str]]:
+        """Every schema of its own, each with its place."""
+        for parameter in self.parameters:
+            yield parameter.schema, parameter.pointer
+        bodies = [self.request_body.content] if self.request_body else []
+        for content in (*bodies, *(response.content for response in self.responses)):
+            yield from ((media_type.schema, media_type.pointer) for media_type in content.values() if media_type.schema is not None)
 
     @property
     def success(self) -> Response | None:

@@ -44,6 +44,7 @@ def from_swagger(root: Node) -> Node:
 
 
 def _path_item(root: Node, item: Any) -> Any:
+    item = _resolved(root, item)  # where it stands in ``paths`` the base path will be in front
     if not isinstance(item, Mapping):
         return item
     shared = _parameters(root, item)

@@ -28,7 +28,7 @@ else:
             "keywords": "BOUNDS LIST LOWER MAP ONE SAME_VALUE UPPER children common_types with_children",
             "messages": "a_type json_type safe",
             "reader": "SchemaReader UNIONS",
-            "references": "Tokens circle follow is_flagged keeps_neighbours reference_target reference_tokens refused",
+            "references": "Tokens circle follow is_flagged keeps_neighbours outside reference_target reference_tokens refused",
             "samples": "candidates sample with_files",
             "validator": "CheckReport SchemaValidator",
         },

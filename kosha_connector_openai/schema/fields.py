@@ -6,25 +6,28 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from kosha_connector_openai.errors import DocumentError
 from kosha_connector_openai.schema.references import Tokens, circle, is_flagged, keeps_neighbours, reference_target, reference_tokens
 from kosha_connector_openai.text import to_pointer
 
 Fields = Mapping[str, Any]
 
 
-def flatten_properties(root: Mapping[str, Any], schema: Any, version: str) -> tuple[dict[str, Any], tuple[str, ...], bool] | None:
+def flatten_properties(
+    root: Mapping[str, Any], schema: Any, version: str, *, tolerant: bool = False
+) -> tuple[dict[str, Any], tuple[str, ...], bool] | None:
     """An object schema's top-level properties, the required ones of them, and whether others are forbidden.
 
     The properties' schemas stay in the document's own dialect. ``$ref`` and ``allOf`` are merged. Of the
     branches of an ``anyOf`` or ``oneOf`` the union is taken: every property of any branch, required only
     where every branch requires it; so a value can have these fields and still fit no branch. Read-only
     properties are never required. None where the schema does not describe an object, or where only some of
-    its branches do. Raises DocumentError as ``to_json_schema`` does.
+    its branches do. Raises DocumentError as ``to_json_schema`` does; ``tolerant``, it passes over what it cannot follow.
     """
-    found = _Flattening(root, keeps_neighbours(version)).fields(schema, ())
+    found = _Flattening(root, keeps_neighbours(version), tolerant).fields(schema, ())
     if found is None or not (found.is_object or found.properties):
         return None
-    required = [name for name in found.required if not is_flagged(root, found.properties.get(name), "readOnly", "")]
+    required = [name for name in found.required if not is_flagged(root, found.properties.get(name), "readOnly")]
     return found.properties, tuple(dict.fromkeys(required)), found.closed
 
 
@@ -48,9 +51,10 @@ class _Object:
 class _Flattening:
     """One run over one schema."""
 
-    def __init__(self, root: Mapping[str, Any], neighbours: bool) -> None:
+    def __init__(self, root: Mapping[str, Any], neighbours: bool, tolerant: bool) -> None:
         self._root = root
         self._neighbours = neighbours
+        self._tolerant = tolerant
         self._done: dict[Tokens, _Object | None] = {}
 
     def fields(self, schema: Any, chain: tuple[str, ...]) -> _Object | None:
@@ -65,8 +69,8 @@ class _Flattening:
             if not _may_be_object(schema):
                 return None
             own = _own(schema)
-            parts += [self.fields(part, chain) for part in schema.get("allOf", ())]
-            parts += [self._union(schema[key], chain) for key in ("anyOf", "oneOf") if key in schema]
+            parts += [self.fields(part, chain) for part in _list(schema, "allOf")]
+            parts += [self._union(branches, chain) for key in ("anyOf", "oneOf") if (branches := _list(schema, key))]
         for part in parts:
             if part is None:
                 return None
@@ -76,6 +80,14 @@ class _Flattening:
         return own
 
     def _referred(self, reference: object, chain: tuple[str, ...]) -> _Object | None:
+        try:
+            return self._followed(reference, chain)
+        except DocumentError:
+            if self._tolerant:
+                return _Object()
+            raise
+
+    def _followed(self, reference: object, chain: tuple[str, ...]) -> _Object | None:
         path = reference_tokens(reference, "")
         step = "#" + to_pointer(path)
         if step in chain:
@@ -98,17 +110,24 @@ class _Flattening:
 
 def _own(schema: Mapping[str, Any]) -> _Object:
     """The schema's own keywords, without its subschemas."""
+    properties = schema.get("properties")
     return _Object(
-        properties=dict(schema.get("properties") or {}),
-        required=[name for name in schema.get("required") or () if isinstance(name, str)],
+        properties=dict(properties) if isinstance(properties, Mapping) else {},
+        required=[name for name in _list(schema, "required") if isinstance(name, str)],
         closed=False in (schema.get("additionalProperties"), schema.get("unevaluatedProperties")),
-        is_object="type" in schema,
+        is_object=schema.get("type") is not None,
     )
 
 
 def _may_be_object(schema: Mapping[str, Any]) -> bool:
     given = schema.get("type", "object")
-    return given == "object" or (isinstance(given, list) and "object" in given)
+    return given in ("object", None) or (isinstance(given, list) and "object" in given)
+
+
+def _list(schema: Mapping[str, Any], keyword: str) -> list[Any]:
+    """The list under a keyword; an empty one where there is none."""
+    found = schema.get(keyword)
+    return found if isinstance(found, list) else []
 
 
 def _is_null(schema: Any) -> bool:

@@ -20,7 +20,7 @@ def reference_tokens(reference: object, pointer: str) -> Tokens:
     if not isinstance(reference, str):
         raise refused(pointer, "the reference is not a text")
     if not reference.startswith("#"):
-        raise refused(pointer, "external reference not allowed")
+        raise refused(pointer, outside(reference))
     path = unquote(reference[1:])
     if path and not path.startswith("/"):
         raise refused(pointer, "the reference is not a JSON Pointer")
@@ -48,11 +48,22 @@ def follow(root: Mapping[str, Any], schema: Any, pointer: str) -> Any:
     return schema
 
 
-def is_flagged(root: Mapping[str, Any], schema: Any, flag: str, pointer: str) -> bool:
-    """Whether a schema, or the one that it refers to, has ``flag: true``."""
+def outside(reference: str) -> str:
+    """The sentence about a reference that leaves the document, with its name."""
+    shown = "".join(char if char.isprintable() else "?" for char in reference[:200])
+    return f"external reference not allowed: {shown!r} is another document; put its content into this one"
+
+
+def is_flagged(root: Mapping[str, Any], schema: Any, flag: str) -> bool:
+    """Whether a schema, or the one that it refers to, has ``flag: true``; a reference that leads nowhere has no flag."""
     if isinstance(schema, Mapping) and schema.get(flag) is True:
         return True
-    end = follow(root, schema, pointer)
+    if not isinstance(schema, Mapping) or "$ref" not in schema:
+        return False
+    try:
+        end = follow(root, schema, "")
+    except DocumentError:
+        return False
     return isinstance(end, Mapping) and end.get(flag) is True
 
 

@@ -6,3 +6,8 @@ from __future__ import annotations
 def essence(content_type: str) -> str:
     """Returns type and subtype in lower case, without parameters (WHATWG MIME Sniffing, "essence"); "" for an empty text."""
     return content_type.partition(";")[0].strip().lower()
+
+
+def is_json(content_type: str) -> bool:
+    """Whether it names JSON: ``application/json``, ``text/json``, or a type with the suffix ``+json`` (RFC 6839, section 3.1)."""
+    return essence(content_type).rpartition("/")[2].rpartition("+")[2] in ("json", "x-json")

@@ -36,6 +36,12 @@ def reachable(connector: Connector) -> list[ConnectorError]:
     return errors
 
 
+def told(connector: Connector) -> str:
+    """What the author is told of the description."""
+    catalog = connector.catalog
+    return "\n".join(map(str, (*catalog.faults(), *catalog.document.notes())))
+
+
 def responding(schema: Any) -> dict[str, Any]:
     """A description whose answer has this schema."""
     return document(responses={"200": {"description": "d", "content": {"application/json": {"schema": schema}}}})
@@ -77,15 +83,17 @@ OUTSIDE = {
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("reference", OUTSIDE.values(), ids=OUTSIDE)
 def test_an_outside_reference_is_refused_and_never_followed(build: Build, tmp_path: Path, place: str, reference: str) -> None:
-    """S1-S3: it is named by its pointer; besides the two files of the connector nothing is opened, looked up or connected to."""
+    """S1-S3: it is named with its place; besides the two files of the connector nothing is opened, looked up or connected to."""
     (tmp_path / "secret.json").write_text('{"x": {"const": "do-not-read"}}')
     (tmp_path / "link.json").symlink_to(tmp_path / "secret.json")
     with Recorder() as outside:
         connector = build(PLACES[place]({"$ref": reference.replace("PORT", outside.url.rpartition(":")[2])}))
         with audit(files=[tmp_path / "openapi.json", tmp_path / "connector.yaml"]) as watch:
             errors = reachable(connector)
+            words = told(connector)
         assert outside.silent
-    assert any(isinstance(error, DocumentError) and "external reference not allowed" in str(error) for error in errors)
+    assert "external reference not allowed" in words
+    assert "do-not-read" not in words
     assert all("do-not-read" not in str(error) for error in errors)
     assert {Path(name).name for name in watch.files if Path(name).parent == tmp_path} <= {"openapi.json"}
 
@@ -155,11 +163,8 @@ nested = None
 for _ in range(50):
     nested = {"next": nested} if nested else {}
 for ask in (lambda: connector.catalog["go"].input_schema, lambda: connector.check("go", {"a": nested})):
-    try:
-        ask()
-        print("ok")
-    except ConnectorError as error:
-        print(type(error).__name__, "circle" in str(error))
+    ask()
+print(any("circle" in str(fault) for fault in connector.catalog.document.notes()))
 """
 A, B = {"$ref": "#/components/schemas/A"}, {"$ref": "#/components/schemas/B"}
 
@@ -179,11 +184,11 @@ A, B = {"$ref": "#/components/schemas/A"}, {"$ref": "#/components/schemas/B"}
         pytest.param({"A": {"additionalProperties": A}}, True, id="S5-map"),
     ],
 )
-def test_circles_are_refused_and_recursion_works(build: Build, tmp_path: Path, schemas: dict[str, Any], legal: bool) -> None:
-    """S5: references that only lead back to themselves are refused with their chain; schemas of lists and trees are used."""
+def test_circles_are_cut_and_recursion_works(build: Build, tmp_path: Path, schemas: dict[str, Any], legal: bool) -> None:
+    """S5: references that only lead back to themselves are told with their chain and followed once; schemas of lists and trees are used."""
     build(document(schema={"type": "object", "properties": {"a": A}}, schemas=schemas))
     done = capped(CYCLES, seconds=10, folder=str(tmp_path))
-    assert done.output == ("ok\nok\n" if legal else "DocumentError True\nDocumentError True\n")
+    assert done.output == f"{not legal}\n"
 
 
 def test_a_circle_of_parameters_is_refused(build: Build) -> None:
@@ -436,15 +441,21 @@ def test_clashing_ids_are_refused(build: Build, paths: dict[str, Any], key: str,
 
 
 @pytest.mark.parametrize(
-    "describe",
+    ("describe", "names"),
     [
         pytest.param(
-            lambda: document(parameters=[parameter("a", "query")], schema={"type": "object", "properties": {"a": {}}}), id="S13-body"
+            lambda: document(parameters=[parameter("a", "query")], schema={"type": "object", "properties": {"a": {}}}),
+            ["query.a", "a"],
+            id="S13-body",
         ),
-        pytest.param(lambda: document("/x/{a}", parameters=[parameter("a", "path"), parameter("a", "query")]), id="S13-query"),
-        pytest.param(lambda: document(parameters=[parameter("a", "header"), parameter("a", "query")]), id="S13-header"),
+        pytest.param(
+            lambda: document("/x/{a}", parameters=[parameter("a", "path"), parameter("a", "query")]), ["path.a", "query.a"], id="S13-query"
+        ),
+        pytest.param(
+            lambda: document(parameters=[parameter("a", "header"), parameter("a", "query")]), ["header.a", "query.a"], id="S13-header"
+        ),
     ],
 )
-def test_clashing_names_are_refused(build: Build, describe: Callable[[], dict[str, Any]]) -> None:
-    """S13: an input whose name has two meanings is an error of the description, not a guess."""
-    assert isinstance(failure(lambda: build(describe()).catalog["go"].input_schema), DocumentError)
+def test_a_name_with_two_meanings_is_no_guess(build: Build, describe: Callable[[], dict[str, Any]], names: list[str]) -> None:
+    """S13: each place has an input of its own, called by the place."""
+    assert list(build(describe()).catalog["go"].input_schema["properties"]) == names

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kosha_connector_openai.core.actions.inputs import Checked, Inputs
 from kosha_connector_openai.manifest import ActionOverlay, Group
-from kosha_connector_openai.openapi import Document, MediaType, Operation, to_json_schema
+from kosha_connector_openai.openapi import Document, MediaType, Operation
+from kosha_connector_openai.text import is_json
 
 if TYPE_CHECKING:
     from kosha_connector_openai.manifest.parts import JobKind, PageForm
@@ -162,10 +163,10 @@ class Action:
     @cached_property
     def output_schema(self) -> Mapping[str, Any] | None:
         """The JSON Schema 2020-12 of a successful JSON answer; None where the answer is text, bytes or empty."""
-        media_type = next((m for name, m in self._success_content.items() if name.endswith("json")), None)
+        media_type = next((m for name, m in self._success_content.items() if is_json(name)), None)
         if media_type is None or media_type.schema is None:
             return None
-        schema = to_json_schema(self._document.root, media_type.schema, version=self._document.version, request=False)
+        schema = self._document.schema(media_type.schema, request=False)
         return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema
 
     @property

@@ -1,24 +1,34 @@
 """An action's flat inputs: one object of path, query, header and body fields together, split, checked and ready to be written.
 
 Two names are ours: ``body`` holds a body that is not an object, and ``extra_body`` holds fields that go into the body as they are.
+An input is called by its name. Where one name stands in several places the field of the body keeps it, and each parameter is called by
+its place and its name: ``path.id``, ``query.id``, ``header.id``.
 """
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from kosha_connector_openai.errors import DocumentError, Fault, InputError
-from kosha_connector_openai.openapi import Document, MediaType, Operation, Parameter, Schema, to_json_schema
-from kosha_connector_openai.schema import CheckReport, SchemaValidator, flatten_properties
-from kosha_connector_openai.text import essence
+from kosha_connector_openai.openapi import Document, MediaType, Operation, Parameter, Schema
+from kosha_connector_openai.schema import CheckReport, SchemaValidator, is_flagged
+from kosha_connector_openai.text import essence, is_json
 
 BODY = "body"
 EXTRA_BODY = "extra_body"
 MULTIPART = "multipart/form-data"
+FORMS = frozenset({MULTIPART, "application/x-www-form-urlencoded"})
+RANGES = frozenset({"*/*", "application/*"})
+YAML = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"})
+"""Every JSON text is one of YAML 1.2 (section 1.3)."""
+TEXTS = frozenset({"application/sdp", "application/jsonl", "application/x-ndjson", "application/graphql", "application/javascript"})
+_BYTES: Mapping[str, Any] = {"type": "string", "format": "binary"}
 _PLACEHOLDER = "file"
 _FILE_KEYS = frozenset({"path", "base64", "bytes", "text"})
 
@@ -54,11 +64,19 @@ class BodyForm:
         self.schema: Schema = {} if media_type.schema is None else media_type.schema
 
     @cached_property
+    def _kind(self) -> str:
+        return essence(self.media_type.name)
+
+    @property
+    def takes_json(self) -> bool:
+        """Whether objects and lists are written as JSON."""
+        return is_json(self._kind) or self._kind in RANGES or self._kind in YAML
+
+    @cached_property
     def _flat(self) -> tuple[Mapping[str, Schema], tuple[str, ...]] | None:
-        form = essence(self.media_type.name)
-        if not (form.endswith("json") or form in (MULTIPART, "application/x-www-form-urlencoded")):
+        if not (self.takes_json or self._kind in FORMS):
             return None
-        flat = flatten_properties(self._document.root, self.schema, self._document.version)
+        flat = self._document.properties(self.schema)
         return None if flat is None else (flat[0], flat[1])
 
     @property
@@ -67,9 +85,27 @@ class BodyForm:
         return self._flat is not None
 
     @property
+    def rank(self) -> int:
+        """Where the form stands among others of one operation: the ones with fields first, of those JSON and forms."""
+        return 2 if not self.is_flat else self._kind in RANGES or self._kind in YAML
+
+    @cached_property
     def properties(self) -> Mapping[str, Schema]:
-        """Field name -> schema; for a body that is not an object, the one field ``body``."""
-        return self._flat[0] if self._flat else {BODY: self.schema}
+        """Field name -> schema; for a body that is not an object, the one field ``body``. Read-only fields are no inputs."""
+        if self._flat is None:
+            return {BODY: self.schema if self._is_text else {**_described(self.schema), **_BYTES}}
+        return {name: schema for name, schema in self._flat[0].items() if not is_flagged(self._document.root, schema, "readOnly")}
+
+    @property
+    def _is_text(self) -> bool:
+        """Whether a text or a JSON value can be the body; else it is a file."""
+        text = self._kind.startswith("text/") or self._kind.endswith(("+xml", "/xml")) or self._kind in TEXTS
+        return self.takes_json or text or self._kind in FORMS or self._kind == "*/*"
+
+    @property
+    def written(self) -> MediaType:
+        """The media type that is written: JSON, where an object goes to a range of types."""
+        return replace(self.media_type, name="application/json") if self.is_flat and self._kind in RANGES else self.media_type
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -84,23 +120,29 @@ class BodyForm:
         return frozenset(name for name, schema in self.properties.items() if self._takes_file(schema, 0))
 
     def _takes_file(self, schema: Any, depth: int) -> bool:
-        schema = self._document.resolve(schema, "") if isinstance(schema, Mapping) else {}
-        if depth > 4:  # noqa: PLR2004 - deeper unions are not files
+        if depth > 4 or not isinstance(schema, Mapping):  # noqa: PLR2004 - deeper unions are not files
             return False
+        if "$ref" in schema:
+            try:
+                schema = self._document.resolve(schema, "")
+            except DocumentError:
+                return False
+            return self._takes_file(schema, depth + 1)
         if schema.get("format") == "binary" or schema.get("contentMediaType") == "application/octet-stream":
             return True
-        parts = [*schema.get("anyOf", ()), *schema.get("oneOf", ()), *schema.get("allOf", ()), schema.get("items")]
+        lists = [found for keyword in ("anyOf", "oneOf", "allOf") if isinstance(found := schema.get(keyword), list)]
+        parts = [*chain.from_iterable(lists), schema.get("items")]
         return any(self._takes_file(part, depth + 1) for part in parts if part)
 
     @cached_property
     def json_schema(self) -> Mapping[str, Any]:
         """The body's schema, JSON Schema 2020-12, self-contained."""
-        return to_json_schema(self._document.root, self.schema, version=self._document.version, request=True)
+        return self._document.schema(self.schema, request=True)
 
     @cached_property
     def validator(self) -> SchemaValidator:
-        """Checks the body without the fields that stand beside it."""
-        return SchemaValidator(self.json_schema, known=frozenset(self.properties) if self.is_flat else None)
+        """Checks the body without the fields that stand beside it. A read-only field may be sent back as it came."""
+        return SchemaValidator(self.json_schema, known=frozenset(self._flat[0]) if self._flat else None)
 
     def check(self, body: Any) -> CheckReport:
         """The faults and warnings of a body; files are checked when they are read."""
@@ -115,23 +157,37 @@ class Inputs:
     def __init__(self, document: Document, operation: Operation) -> None:
         self._document = document
         self.operation = operation
-        self.parameters: Mapping[str, Parameter] = {
-            parameter.name: parameter for parameter in operation.parameters if parameter.location != "cookie"
-        }
         self._cookies = {parameter.name: parameter.required for parameter in operation.parameters if parameter.location == "cookie"}
-        content = operation.request_body.content if operation.request_body else {}
-        self.bodies = tuple(BodyForm(document, media_type) for media_type in content.values())
+
+    @cached_property
+    def bodies(self) -> tuple[BodyForm, ...]:
+        """The forms of the body, those with fields first."""
+        content = self.operation.request_body.content if self.operation.request_body else {}
+        forms = [BodyForm(self._document, media_type) for media_type in content.values()]
+        return tuple(forms if len(forms) < 2 else sorted(forms, key=lambda form: form.rank))  # noqa: PLR2004 - nothing to sort
+
+    @cached_property
+    def parameters(self) -> Mapping[str, Parameter]:
+        """Input name -> parameter, without cookies."""
+        given = [parameter for parameter in self.operation.parameters if parameter.location != "cookie"]
+        times = Counter(parameter.name for parameter in given)
+        taken = set(times).union(*(form.properties for form in self.bodies)) if given else set()
+        found: dict[str, Parameter] = {}
+        for parameter in given:
+            if times[parameter.name] == 1 and not any(parameter.name in form.properties for form in self.bodies):
+                found[parameter.name] = parameter
+                continue
+            alias = f"{parameter.location}.{parameter.name}"
+            while alias in taken:
+                alias = f"{parameter.location}.{alias}"
+            found[alias] = replace(parameter, alias=alias)
+        return found
 
     @cached_property
     def fields(self) -> Mapping[str, Schema]:
-        """Every input's name and schema, in order: parameters first. Raises DocumentError where a name has two meanings."""
+        """Every input's name and schema, in order: parameters first."""
         found: dict[str, Schema] = {name: parameter.schema for name, parameter in self.parameters.items()}
         for form in self.bodies:
-            clash = sorted(set(form.properties) & set(self.parameters))
-            if clash:
-                pointer = self.operation.pointer
-                message = f"{clash[0]!r} is both a parameter and a field of the body."
-                raise DocumentError(message, [Fault(pointer, "name", message)], pointer=pointer)
             for name, schema in form.properties.items():
                 found.setdefault(name, schema)
         return found
@@ -142,8 +198,11 @@ class Inputs:
         names = [name for name, parameter in self.parameters.items() if parameter.required and name not in self.constants]
         body = self.operation.request_body
         if body and body.required and self.bodies:
-            shared = set.intersection(*(set(form.required) for form in self.bodies))
-            names += [name for name in self.bodies[0].required if name in shared]
+            flat = [form for form in self.bodies if form.is_flat]
+            # Beside an object in JSON, other types are other spellings of it.
+            forms = flat if flat and flat[0].takes_json else self.bodies
+            shared = set.intersection(*(set(form.required) for form in forms))
+            names += [name for name in forms[0].required if name in shared]
         return tuple(names)
 
     @cached_property
@@ -152,8 +211,8 @@ class Inputs:
         found = {}
         for name, parameter in self.parameters.items():
             schema = parameter.schema if isinstance(parameter.schema, Mapping) else {}
-            allowed = [schema["const"]] if "const" in schema else schema.get("enum") or []
-            if parameter.required and len(allowed) == 1:
+            allowed = [schema["const"]] if "const" in schema else schema.get("enum")
+            if parameter.required and isinstance(allowed, list) and len(allowed) == 1:
                 found[name] = allowed[0]
         return found
 
@@ -161,8 +220,11 @@ class Inputs:
     def schema(self) -> Mapping[str, Any]:
         """The flat input schema, JSON Schema 2020-12, self-contained."""
         properties = {name: self._described(name, schema) for name, schema in self.fields.items()}
-        raw = {"type": "object", "properties": properties, "required": list(self.required)}
-        schema = to_json_schema(self._document.root, raw, version=self._document.version, request=True)
+        schema = self._document.schema({"type": "object", "properties": properties}, request=True)
+        schema["required"] = list(self.required)
+        for name in self.parameters.keys() & properties.keys():
+            if isinstance(schema["properties"][name], dict):
+                schema["properties"][name].pop("readOnly", None)  # it speaks of properties (OpenAPI 3.0.4, section 4.7.24)
         return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema
 
     def _described(self, name: str, schema: Schema) -> Schema:
@@ -174,9 +236,8 @@ class Inputs:
     @cached_property
     def _parameter_validator(self) -> SchemaValidator:
         properties = {name: self.fields[name] for name in self.parameters}
-        required = [name for name, parameter in self.parameters.items() if parameter.required]
-        raw = {"type": "object", "properties": properties, "required": required}
-        schema = to_json_schema(self._document.root, raw, version=self._document.version, request=True)
+        schema = self._document.schema({"type": "object", "properties": properties}, request=True)
+        schema["required"] = [name for name, parameter in self.parameters.items() if parameter.required]
         return SchemaValidator(schema, known=None)
 
     def check(self, inputs: Mapping[str, Any]) -> Checked:
@@ -188,7 +249,7 @@ class Inputs:
         rest = {name: inputs[name] for name in inputs if name not in self.parameters}
         extra = rest.pop(EXTRA_BODY, None) if EXTRA_BODY not in (form.properties if form else ()) else None
         reports = [self._parameter_validator.check(values)] if self.parameters else []
-        body, extra_query, warnings = self._body(form, rest, reports)
+        body, extra_query, warnings = self._body(form, rest, reports, more=bool(extra))
         faults = [fault for report in reports for fault in report.faults]
         faults += _extra_faults(extra, form, inputs)
         faults += [_cookie_fault(name) for name, required in self._cookies.items() if required or name in inputs]
@@ -199,21 +260,26 @@ class Inputs:
         return Checked(
             parameters=values,
             body=body,
-            media_type=form.media_type if form and body is not ABSENT else None,
+            media_type=form.written if form and body is not ABSENT else None,
             file_fields=form.file_fields if form else frozenset(),
             extra_query=extra_query,
             warnings=tuple(warnings) + tuple(warning for report in reports for warning in report.warnings),
         )
 
-    def _body(self, form: BodyForm | None, rest: dict[str, Any], reports: list[CheckReport]) -> tuple[Any, Mapping[str, Any], list[Fault]]:
-        """The body, the query that unknown fields become where there is none, and warnings; adds to ``reports``."""
+    def _body(
+        self, form: BodyForm | None, rest: dict[str, Any], reports: list[CheckReport], *, more: bool
+    ) -> tuple[Any, Mapping[str, Any], list[Fault]]:
+        """The body, the query that unknown fields become where there is none, and warnings; adds to ``reports``.
+
+        A body that is not required may be left out, whatever its schema requires; with ``more`` it is not.
+        """
         if form is None:
             unknown, warnings = self._unknown(rest)
             reports.append(CheckReport(tuple(unknown), ()))
             return ABSENT, rest, warnings
         if form.is_flat:
             required = self.operation.request_body is not None and self.operation.request_body.required
-            if not rest and not required and not form.required:
+            if not rest and not required and not more:
                 return ABSENT, {}, []
             reports.append(form.check(rest))
             return rest, {}, []
@@ -223,7 +289,7 @@ class Inputs:
             if self.operation.request_body and self.operation.request_body.required:
                 reports.append(CheckReport((Fault(f"/{BODY}", "required", "is missing.", f"Add `{BODY}`."),), ()))
             return ABSENT, {}, warnings
-        if form.media_type.name.endswith("json"):
+        if form.takes_json and not is_file(rest[BODY]):
             report = form.check(rest[BODY])
             reports.append(CheckReport(tuple(_below(report.faults)), tuple(_below(report.warnings))))
         return rest[BODY], {}, warnings
@@ -248,6 +314,11 @@ class Inputs:
                 return form
         known = plain or flat or list(self.bodies)
         return max(known, key=lambda form: sum(name in inputs for name in form.properties))
+
+
+def _described(schema: Schema) -> Mapping[str, Any]:
+    """The words of a schema."""
+    return {key: schema[key] for key in ("title", "description") if key in schema} if isinstance(schema, Mapping) else {}
 
 
 def is_file(value: Any) -> bool:

@@ -10,6 +10,7 @@ from kosha_connector_openai.errors import DocumentError
 from kosha_connector_openai.manifest.parts import ListRule, PageForm, Paging
 from kosha_connector_openai.openapi import Operation
 from kosha_connector_openai.schema import flatten_properties
+from kosha_connector_openai.text import is_json
 
 _PLAIN = ListRule()
 
@@ -35,9 +36,9 @@ def _recognised(root: Mapping[str, Any], version: str, operation: Operation, rul
 def _properties(root: Mapping[str, Any], version: str, operation: Operation) -> set[str]:
     """The properties that a JSON answer may have."""
     content = operation.success.content if operation.success else {}
-    schema = next((media_type.schema for name, media_type in content.items() if name.endswith("json")), None)
+    schema = next((media_type.schema for name, media_type in content.items() if is_json(name)), None)
     try:
-        found = flatten_properties(root, schema, version) if schema is not None else None
+        found = flatten_properties(root, schema, version, tolerant=True) if schema is not None else None
     except DocumentError:
         return set()
     return set(found[0]) if found else set()

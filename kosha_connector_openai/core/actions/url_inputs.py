@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
 from typing import Any, Final
 
 from kosha_connector_openai.core.actions.inputs import Inputs
 from kosha_connector_openai.errors import Fault
-from kosha_connector_openai.openapi import Document, Parameter, to_json_schema
+from kosha_connector_openai.openapi import Document, Parameter
 from kosha_connector_openai.schema import SchemaValidator
 from kosha_connector_openai.text import escape
 
@@ -24,39 +23,40 @@ class TextInputs:
     """The path and query parameters of one action."""
 
     def __init__(self, inputs: Inputs, document: Document) -> None:
-        self._parameters = {name: each for name, each in inputs.parameters.items() if each.location in ("path", "query")}
-        self._required = [name for name in inputs.required if name in self._parameters and self._parameters[name].location == "query"]
+        self._path = {each.name: each for each in inputs.parameters.values() if each.location == "path"}
+        self._query = {each.name: each for each in inputs.parameters.values() if each.location == "query"}
+        self._required = [name for name, each in self._query.items() if each.required and each.input_name not in inputs.constants]
         self._document = document
         self._validators: dict[str, SchemaValidator] = {}
 
-    @cached_property
-    def _own(self) -> frozenset[str]:
-        return frozenset(self._parameters)
-
     def faults(self, path: Mapping[str, str], query: Sequence[tuple[str, str]]) -> tuple[Fault, ...]:
         """What is wrong with decoded path values and query pairs; unknown names are let through."""
-        given: dict[str, list[str]] = {name: [text] for name, text in path.items()}
+        given: dict[str, list[str]] = {}
         for name, text in query:
             given.setdefault(self._known(name), []).append(text)
         found = [Fault(f"/{escape(name)}", "required", "is missing.", f"Add `{name}`.") for name in self._required if name not in given]
-        for name, texts in given.items():
-            if name in self._parameters:
-                found += self._check(self._parameters[name], texts)
+        pairs = [
+            *((self._path.get(name), [text]) for name, text in path.items()),
+            *((self._query.get(name), given[name]) for name in given),
+        ]
+        for parameter, texts in pairs:
+            if parameter is not None:
+                found += self._check(parameter, texts)
         return tuple(found)
 
     def _known(self, name: str) -> str:
         """The parameter that a name in a query means: ``a[]`` and ``a[b]`` may be written for ``a``."""
-        if name in self._own:
+        if name in self._query:
             return name
         base = name.partition("[")[0]
         # An object's members arrive one by one, and are no value to check; the bracket keeps them apart.
-        return base if name == f"{base}[]" and base in self._own else f"{base}[" if base in self._own else name
+        return base if name == f"{base}[]" and base in self._query else f"{base}[" if base in self._query else name
 
     def _check(self, parameter: Parameter, texts: list[str]) -> tuple[Fault, ...]:
         validator = self._validator(parameter)
         worst: tuple[Fault, ...] = ()
         for value in _readings(texts, split=not parameter.explode):
-            report = validator.check({parameter.name: value})
+            report = validator.check({parameter.input_name: value})
             if not report.faults:
                 return ()
             # A wrong type says little about a text that could be read in several ways.
@@ -65,11 +65,11 @@ class TextInputs:
         return worst
 
     def _validator(self, parameter: Parameter) -> SchemaValidator:
-        found = self._validators.get(parameter.name)
+        name = parameter.input_name
+        found = self._validators.get(name)
         if found is None:
-            raw = {"type": "object", "properties": {parameter.name: parameter.schema}}
-            schema = to_json_schema(self._document.root, raw, version=self._document.version, request=True)
-            found = self._validators[parameter.name] = SchemaValidator(schema)
+            schema = self._document.schema({"type": "object", "properties": {name: parameter.schema}}, request=True)
+            found = self._validators[name] = SchemaValidator(schema)
         return found
 
 

@@ -88,6 +88,14 @@ def is_file_value(value: object) -> bool:
     return isinstance(value, (FileInput, bytes, bytearray, memoryview, os.PathLike)) or callable(getattr(value, "read", None))
 
 
+_SOURCES = frozenset({"path", "base64", "bytes", "text"})
+
+
+def is_file_record(value: Mapping[str, Any]) -> bool:
+    """Whether an object is a file in the form of a record, and nothing else."""
+    return len(value.keys() & _SOURCES) == 1 and value.keys() <= {*_SOURCES, "filename", "content_type"}
+
+
 def read_file_input(value: object, pointer: str, policy: FilePolicy) -> FileInput:
     """What ``value`` stands for; ``pointer`` is where it stands in the inputs.
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final, Protocol
 
 from kosha_connector_openai.core.request.file_names import OCTETS
-from kosha_connector_openai.core.request.files import FileInput, FilePolicy, is_file_value, read_file_input
+from kosha_connector_openai.core.request.files import FileInput, FilePolicy, is_file_record, is_file_value, read_file_input
 from kosha_connector_openai.core.request.multipart import FormPart, MultipartBody
 from kosha_connector_openai.core.request.parameters import write_query
 from kosha_connector_openai.core.request.value_text import field_name, flatten, scalar_text
 from kosha_connector_openai.errors import Fault, InputError
 from kosha_connector_openai.openapi import Encoding, MediaType, Parameter
-from kosha_connector_openai.text import encode, escape, essence
+from kosha_connector_openai.text import encode, escape, essence, is_json
 
 BODY: Final = "/body"
 """Where a body stands among the inputs when it is not an object."""
@@ -109,14 +110,12 @@ def write_body(
     """
     table = WRITERS if writers is None else writers
     name = essence(media_type.name)
+    if is_json(name):
+        name = "application/json"
     kind = name.partition("/")[0]
-    keys = (name, "application/*+json" if name.endswith("+json") else name, f"{kind}/*", "*/*")
+    keys = (name, "application/*+xml" if name.endswith("+xml") else name, f"{kind}/*", "*/*")
     write = next((table[key] for key in keys if key in table), _write_octets)
     return write(value, media_type, policy, is_file or _by_schema(media_type))
-
-
-def _is_json(name: str) -> bool:
-    return name == "application/json" or name.endswith("+json")
 
 
 def _sent_type(media_type: MediaType, otherwise: str) -> str:
@@ -126,7 +125,8 @@ def _sent_type(media_type: MediaType, otherwise: str) -> str:
 
 def _by_schema(media_type: MediaType) -> IsFile:
     schema = media_type.schema
-    found = schema.get("properties", {}) if isinstance(schema, Mapping) else {}
+    found = schema.get("properties") if isinstance(schema, Mapping) else None
+    found = found if isinstance(found, Mapping) else {}
     return lambda name: _is_binary(found.get(name))
 
 
@@ -135,13 +135,8 @@ def _is_binary(schema: Any) -> bool:
         return False
     if schema.get("format") == "binary" or schema.get("contentMediaType") == OCTETS:
         return True
-    nested = [
-        *schema.get("anyOf", ()),
-        *schema.get("oneOf", ()),
-        *schema.get("allOf", ()),
-        schema.get("items"),
-    ]
-    return any(_is_binary(part) for part in nested)
+    lists = [found for keyword in ("anyOf", "oneOf", "allOf") if isinstance(found := schema.get(keyword), list)]
+    return any(_is_binary(part) for part in (*chain.from_iterable(lists), schema.get("items")))
 
 
 def _refuse(pointer: str, rule: str, message: str, fix: str = "") -> InputError:
@@ -177,6 +172,25 @@ def _write_lines(value: Any, media_type: MediaType, policy: FilePolicy, is_file:
     return _write_text(value, media_type, policy, is_file)
 
 
+def _write_value(value: Any, media_type: MediaType, policy: FilePolicy, is_file: IsFile) -> Body:
+    """Files and text as they are; any other value as JSON, which every YAML reader takes."""
+    if is_file_value(value) or isinstance(value, tuple) or (isinstance(value, Mapping) and is_file_record(value)):
+        return _write_octets(value, media_type, policy, is_file)
+    if isinstance(value, str):
+        return (
+            _write_octets(value, media_type, policy, is_file)
+            if value.startswith("data:")
+            else _write_text(value, media_type, policy, is_file)
+        )
+    return _write_json(value, media_type, policy, is_file)
+
+
+def _write_other(value: Any, media_type: MediaType, policy: FilePolicy, is_file: IsFile) -> Body:
+    """A range takes any value; a type that is not known here takes files."""
+    write = _write_value if essence(media_type.name) in ("*/*", "application/*") else _write_octets
+    return write(value, media_type, policy, is_file)
+
+
 def _write_octets(value: Any, media_type: MediaType, policy: FilePolicy, _: IsFile) -> Body:
     file = read_file_input(value, BODY, policy)
     return FileBody(file, _sent_type(media_type, file.content_type))
@@ -192,7 +206,7 @@ def _form_pairs(name: str, value: Any, encoding: Encoding) -> str:
     """The pairs of one property, joined."""
     if value is None:
         return ""
-    if encoding.style is not None or _is_json(essence(encoding.content_type or "")):
+    if encoding.style is not None or is_json(encoding.content_type or ""):
         style = encoding.style or "form"
         parameter = Parameter(
             name=name,
@@ -224,7 +238,7 @@ def _parts(name: str, value: Any, encoding: Encoding, policy: FilePolicy, *, fil
     pointer = f"/{escape(name)}"
     if value is None:
         return
-    if _is_json(essence(encoding.content_type or "")):
+    if is_json(encoding.content_type or ""):
         yield FormPart(name, encode(value), content_type=encoding.content_type)
     elif files and isinstance(value, list):
         key = name if name.endswith("[]") else f"{name}[]"
@@ -245,13 +259,18 @@ def _leaf_part(name: str, value: Any, pointer: str, encoding: Encoding, policy: 
 
 WRITERS: Final[Mapping[str, Writer]] = {
     "application/json": _write_json,
-    "application/*+json": _write_json,
     "multipart/form-data": _write_multipart,
     "application/x-www-form-urlencoded": _write_form,
     "application/jsonl": _write_lines,
     "application/x-ndjson": _write_lines,
     "application/sdp": _write_text,
+    "application/graphql": _write_text,
+    "application/javascript": _write_text,
+    "application/xml": _write_text,
+    "application/*+xml": _write_text,
+    **dict.fromkeys(("application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"), _write_value),
     "text/*": _write_text,
     OCTETS: _write_octets,
-    "*/*": _write_octets,
+    "application/*": _write_other,
+    "*/*": _write_other,
 }

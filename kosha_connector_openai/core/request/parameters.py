@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote
 
 from kosha_connector_openai.core.request.value_text import flatten, items, refuse, scalar_text
 from kosha_connector_openai.errors import Fault, InputError
-from kosha_connector_openai.http import PROTECTED
+from kosha_connector_openai.http import is_protected
 from kosha_connector_openai.openapi import Parameter
 from kosha_connector_openai.text import encode, escape
 
@@ -23,8 +23,6 @@ MAX_URL: Final = 8 * 1024
 MAX_HEADER: Final = 8 * 1024
 MAX_ITEMS: Final = MAX_URL // 2
 """More items cannot fit: each takes a character and a separator."""
-
-_PROTECTED_PREFIXES: Final = ("proxy-", "sec-", "x-amz-", "x-forwarded-", "x-ms-authorization-")
 
 _VARIABLE: Final = re.compile(r"\{([^{}]+)\}")
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -65,7 +63,7 @@ def write_path(template: str, parameters: Sequence[Parameter], values: Mapping[s
         name = match[1]
         parameter = declared.get(name) or Parameter(name, "path", {}, required=True)
         try:
-            return _path_text(parameter, values.get(name))
+            return _path_text(parameter, values.get(parameter.input_name))
         except InputError as error:
             faults.extend(error.faults)
             return ""
@@ -108,18 +106,18 @@ def write_query(parameters: Sequence[Parameter], values: Mapping[str, Any], *, m
     faults: list[Fault] = []
     pairs: list[str] = []
     for parameter in parameters:
-        if parameter.location != "query" or parameter.name not in values:
+        if parameter.location != "query" or parameter.input_name not in values:
             continue
         try:
             if max_bytes is not None:
-                _check_items(parameter.name, values[parameter.name])
-            pairs += _query_pairs(parameter, values[parameter.name])
+                _check_items(parameter.input_name, values[parameter.input_name])
+            pairs += _query_pairs(parameter, values[parameter.input_name])
         except InputError as error:
             faults.extend(error.faults)
     _raise(faults, "query")
     query = "&".join(pairs)
     if max_bytes is not None and len(query) > max_bytes:
-        names = [parameter.name for parameter in parameters if parameter.name in values]
+        names = [parameter.input_name for parameter in parameters if parameter.input_name in values]
         longest = max(names, key=lambda name: len(str(values[name])))
         fault = _fault(longest, "url-length", f"makes the query longer than {max_bytes} bytes.", "Ask for less at once.")
         _raise([fault], "query")
@@ -134,21 +132,15 @@ def write_headers(parameters: Sequence[Parameter], values: Mapping[str, Any]) ->
     faults: list[Fault] = []
     headers: list[tuple[str, str]] = []
     for parameter in parameters:
-        if parameter.name not in values or parameter.location not in _HEADER_RULES:
+        if parameter.input_name not in values or parameter.location not in _HEADER_RULES:
             continue
         try:
             _HEADER_RULES[parameter.location](parameter.name)
-            headers.append((parameter.name, _header_text(parameter, values[parameter.name])))
+            headers.append((parameter.name, _header_text(parameter, values[parameter.input_name])))
         except InputError as error:
             faults.extend(error.faults)
     _raise(faults, "headers")
     return headers
-
-
-def is_protected(name: str) -> bool:
-    """Whether workflow data may not set this header, whatever its case and blanks; ``_`` counts as ``-``."""
-    plain = re.sub(r"[\s\x00-\x1f:]", "", name).lower().replace("_", "-")
-    return plain in PROTECTED or plain.startswith(_PROTECTED_PREFIXES)
 
 
 _DOTS: Final = ("dot-segment", "would lead to another path.", "Give the plain identifier.")
@@ -168,10 +160,10 @@ def _encode(text: str, extra: str = "") -> str:
 
 
 def _path_text(parameter: Parameter, value: Any) -> str:
-    pointer = f"/{escape(parameter.name)}"
+    pointer = f"/{escape(parameter.input_name)}"
     if value is None:
         refuse(pointer, "required", "is missing.", "Give it a value.")
-    _check_items(parameter.name, value)
+    _check_items(parameter.input_name, value)
     extra = _RESERVED_IN_PATH if parameter.allow_reserved else ""
     if parameter.media_type is not None:
         return _encode(_path_scalar(encode(value).decode(), pointer, {"type": "string"}), extra)
@@ -225,17 +217,17 @@ def _takes_boolean(schema: Any) -> bool:
     if not isinstance(schema, Mapping):
         return False
     kinds = schema.get("type", ())
-    if "boolean" in ([kinds] if isinstance(kinds, str) else kinds) or any(
-        isinstance(item, bool) for item in (*schema.get("enum", ()), schema.get("const"))
-    ):
+    if kinds == "boolean" or (isinstance(kinds, list) and "boolean" in kinds):
         return True
-    nested = [
-        *schema.get("anyOf", ()),
-        *schema.get("oneOf", ()),
-        *schema.get("allOf", ()),
-        schema.get("items"),
-    ]
+    if any(isinstance(item, bool) for item in (*_list(schema, "enum"), schema.get("const"))):
+        return True
+    nested = [*_list(schema, "anyOf"), *_list(schema, "oneOf"), *_list(schema, "allOf"), schema.get("items")]
     return any(_takes_boolean(part) for part in nested)
+
+
+def _list(schema: Mapping[str, Any], keyword: str) -> list[Any]:
+    found = schema.get(keyword)
+    return found if isinstance(found, list) else []
 
 
 def _check_items(name: str, value: Any) -> None:
@@ -244,7 +236,7 @@ def _check_items(name: str, value: Any) -> None:
 
 
 def _query_pairs(parameter: Parameter, value: Any) -> list[str]:
-    pointer = f"/{escape(parameter.name)}"
+    pointer = f"/{escape(parameter.input_name)}"
     extra = _RESERVED_IN_QUERY if parameter.allow_reserved else ""
     name = _encode(parameter.name)
     if parameter.media_type is not None:
@@ -266,7 +258,7 @@ def _query_pairs(parameter: Parameter, value: Any) -> list[str]:
 
 
 def _header_text(parameter: Parameter, value: Any) -> str:
-    pointer = f"/{escape(parameter.name)}"
+    pointer = f"/{escape(parameter.input_name)}"
     if parameter.media_type is not None:
         text = encode(value).decode()
     else:

@@ -10,9 +10,10 @@ from typing import Any, Final
 
 from kosha_connector_openai.core.actions import Action
 from kosha_connector_openai.core.request.media_types import BytesBody
-from kosha_connector_openai.core.request.parameters import check_segment, is_protected
+from kosha_connector_openai.core.request.parameters import check_segment
 from kosha_connector_openai.core.request.request import MAX_TARGET, Request
 from kosha_connector_openai.errors import Fault, InputError
+from kosha_connector_openai.http import is_protected
 from kosha_connector_openai.text import JsonTextError, decode, escape, essence
 
 _VARIABLE: Final = re.compile(r"\{([^{}]+)\}")

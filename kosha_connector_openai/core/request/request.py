@@ -13,6 +13,7 @@ from kosha_connector_openai.core.request.media_types import Body, LiveBody, writ
 from kosha_connector_openai.core.request.parameters import write_headers, write_path, write_query
 from kosha_connector_openai.errors import Fault, InputError
 from kosha_connector_openai.openapi import Parameter
+from kosha_connector_openai.text import is_json
 
 MAX_TARGET = 8 * 1024
 
@@ -59,7 +60,7 @@ def check_inputs(action: Action, inputs: Mapping[str, Any]) -> tuple[Fault, ...]
     checked = action.check(inputs)
     _target(action, checked)
     write_headers(_at(action, "header"), checked.parameters)
-    if checked.media_type is not None and checked.media_type.name.endswith("json"):
+    if checked.media_type is not None and is_json(checked.media_type.name):
         _body(checked, FilePolicy())
     return checked.warnings
 
@@ -88,7 +89,7 @@ def _target(action: Action, checked: Checked) -> str:
 
 
 def _at(action: Action, location: str) -> list[Parameter]:
-    return [parameter for parameter in action.operation.parameters if parameter.location == location]
+    return [parameter for parameter in action.inputs.parameters.values() if parameter.location == location]
 
 
 def _query(action: Action, checked: Checked) -> str:

@@ -193,7 +193,7 @@ def _named(inputs: Mapping[str, Any]) -> dict[str, Any]:
 def _sent(step: StepDraft, inputs: Mapping[str, Any], catalog: Catalog) -> dict[str, Any]:
     """The flat inputs as parameters with their places, and a payload."""
     known = catalog[step.action].inputs.parameters
-    parameters = [{"name": name, "in": known[name].location, "value": value} for name, value in inputs.items() if name in known]
+    parameters = [{"name": known[name].name, "in": known[name].location, "value": value} for name, value in inputs.items() if name in known]
     rest = {name: value for name, value in inputs.items() if name not in known}
     found: dict[str, Any] = {"operationId": step.action} | ({"x-kosha-job": "wait"} if step.kind == "job" else {})
     found |= {"parameters": parameters} if parameters else {}

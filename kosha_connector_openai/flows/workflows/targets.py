@@ -56,7 +56,7 @@ class Target:
             near = nearest(name, known, shortest=3)
             fix = f"Did you mean `{safe(near)}`?" if near else "Credentials come from the connection." if location == _HEADER else ""
             raise ExpressionError(f"is no {location} parameter of {self.name}.", fix, "unknown")
-        return own, location
+        return known[own].input_name, location
 
     def _named(self, name: str, location: str | None) -> tuple[str, None]:
         if location is not None:

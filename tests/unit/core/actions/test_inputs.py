@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai.core.actions.inputs import ABSENT, Inputs, is_file
-from kosha_connector_openai.errors import DocumentError, InputError
+from kosha_connector_openai.errors import InputError
 from kosha_connector_openai.openapi.document import Document
 
 TEXT = {"type": "string"}
@@ -80,11 +80,79 @@ def test_of_several_bodies_only_what_all_need_is_needed() -> None:
     assert (inputs.required, list(inputs.fields)) == (("name",), ["name", "size", "file"])
 
 
-def test_a_name_with_two_meanings_is_a_fault_of_the_description() -> None:
-    """A parameter and a body field of one name cannot both stand among flat inputs."""
+def test_a_name_with_two_meanings_is_two_inputs() -> None:
+    """The field of the body keeps the name; the parameter is called by its place and name, in the schema, in faults and when it is sent."""
     inputs = make({JSON: OBJECT}, parameters=(parameter("name"),))
-    with pytest.raises(DocumentError, match="'name' is both a parameter and a field of the body"):
-        inputs.check({"name": "x"})
+    assert list(inputs.schema["properties"])[:2] == ["query.name", "name"]
+    checked = inputs.check({"query.name": "q", "name": "b"})
+    assert (checked.parameters, checked.body) == ({"query.name": "q"}, {"name": "b"})
+    with pytest.raises(InputError) as caught:
+        inputs.check({"query.name": 7, "name": "b"})
+    assert [fault.pointer for fault in caught.value.faults] == ["/query.name"]
+
+
+def test_a_name_of_two_places_may_be_a_third_inputs_own() -> None:
+    """Then it gets its place once more: names are always different."""
+    given = (parameter("id", "header"), parameter("id"), parameter("header.id"))
+    assert list(make(parameters=given).parameters) == ["header.header.id", "query.id", "header.id"]
+
+
+def test_a_body_that_is_optional_may_be_left_out() -> None:
+    """Its required fields are required of a body that is sent (OpenAPI 3.0.4, section 4.7.13.1, ``required``)."""
+    schema = {"type": "object", "required": ["uris"], "properties": {"uris": {"type": "array"}, "note": {}}}
+    inputs = make({JSON: schema}, required=False)
+    assert inputs.check({}).media_type is None
+    with pytest.raises(InputError):
+        inputs.check({"note": "n"})
+
+
+def test_a_parameter_is_required_whatever_its_schema_says_of_reading() -> None:
+    """``readOnly`` is said of properties alone (OpenAPI 3.0.4, section 4.7.24.1)."""
+    inputs = make(parameters=(parameter("number", schema={"type": "integer", "readOnly": True}, required=True),))
+    assert inputs.schema["required"] == ["number"]
+    assert "readOnly" not in inputs.schema["properties"]["number"]
+    with pytest.raises(InputError):
+        inputs.check({})
+
+
+def test_read_only_fields_are_no_inputs_but_may_be_sent_back() -> None:
+    """They should not be sent (OpenAPI 3.0.4, section 4.7.24.1); an object that was read and changed has them still."""
+    schema = {"type": "object", "required": ["id", "name"], "properties": {"id": {"type": "string", "readOnly": True}, "name": {}}}
+    inputs = make({JSON: schema})
+    assert (list(inputs.fields), inputs.required) == (["name"], ("name",))
+    assert inputs.check({"name": "n", "id": "7"}).body == {"name": "n", "id": "7"}
+
+
+@pytest.mark.parametrize(
+    ("content", "written"),
+    [
+        pytest.param(["*/*"], "application/json", id="any"),
+        pytest.param(["application/*"], "application/json", id="a-range"),
+        pytest.param(["text/json"], "text/json", id="text"),
+        pytest.param(["application/vnd.a+json; charset=utf-8"], "application/vnd.a+json; charset=utf-8", id="with-a-parameter"),
+        pytest.param(["application/yaml"], "application/yaml", id="yaml"),
+        pytest.param(["application/yaml", "application/json"], "application/json", id="yaml-before-json"),
+        pytest.param(["application/xml", "application/json"], "application/json", id="xml-before-json"),
+        pytest.param(["text/plain", "*/*", "application/json"], "application/json", id="three"),
+    ],
+)
+def test_an_object_is_written_as_json_where_that_is_taken(content: list[str], written: str) -> None:
+    """Its fields are inputs, the required ones needed, and JSON comes before other spellings of the same object."""
+    schema = {"type": "object", "required": ["kind"], "properties": {"kind": {"type": "string"}}}
+    inputs = make(dict.fromkeys(content, schema))
+    assert inputs.required == ("kind",)
+    checked = inputs.check({"kind": "Pod"})
+    assert checked.media_type is not None
+    assert (checked.media_type.name, checked.body) == (written, {"kind": "Pod"})
+
+
+def test_a_field_that_cannot_be_described_takes_any_value() -> None:
+    """A reference to nothing costs the check of that field, not the action."""
+    schema = {"type": "object", "properties": {"a": {"type": "string"}, "b": {"$ref": "#/components/schemas/none"}}}
+    inputs = make({JSON: schema})
+    assert inputs.check({"a": "x", "b": [1]}).body == {"a": "x", "b": [1]}
+    with pytest.raises(InputError):
+        inputs.check({"a": 1})
 
 
 def test_a_body_without_a_schema_takes_anything() -> None:
