@@ -117,13 +117,27 @@ def _whole(call: Call, head: Head, facts: Facts, content_type: str, sink: FileSi
         if kind.endswith("json"):
             _look_into(call, saved)
         return saved
-    decoded = decode_body(content_type or None, read, status=head.status, request_id=facts.request_id, scrub=call.scrub)
+    decoded = decode_body(
+        content_type or None,
+        read,
+        status=head.status,
+        request_id=facts.request_id,
+        scrub=call.scrub,
+        optional=_may_be_empty(call, head.status),
+    )
     result = make_result(call, head, facts, decoded.kind, decoded.value, content_type)
     if decoded.kind == "json":
         add_body_facts(result, call.manifest.result)
         judge(result, call.manifest.result, call.options.policy)
     result.raw = read if decoded.kind in ("json", "text") else None
     return result
+
+
+def _may_be_empty(call: Call, status: int) -> bool:
+    """Whether the answer has no content: to HEAD (RFC 9110, section 9.3.2), and where the description promises none."""
+    answers = {response.status.upper(): response.content for response in call.action.operation.responses}
+    content = answers.get(str(status), answers.get(f"{status // 100}XX"))
+    return call.action.operation.method == "HEAD" or (content is not None and not content)
 
 
 def _look_into(call: Call, saved: Result) -> None:

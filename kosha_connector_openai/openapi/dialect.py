@@ -12,13 +12,12 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from kosha_connector_openai.errors import DocumentError, Fault
+from kosha_connector_openai.openapi.keyword_values import VALUES
 from kosha_connector_openai.schema import (
     LIST,
-    LOWER,
     MAP,
     ONE,
     SAME_VALUE,
-    UPPER,
     Tokens,
     children,
     circle,
@@ -45,56 +44,6 @@ _ANNOTATIONS = ("title", "description", "default", "deprecated", "readOnly", "wr
 _COMPOSED = frozenset({"$ref", "allOf", "anyOf", "oneOf", "not", "if", "const"})
 _NULL: Mapping[str, Any] = {"type": "null"}
 _DEFINED = (("components", "schemas"), ("definitions",))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _is_count(value: Any) -> bool:
-    return _is_number(value) and value >= 0 and float(value).is_integer()
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_names(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(name, str) for name in value)
-
-
-def _is_flag(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def _is_type(value: Any) -> bool:
-    return isinstance(value, str) or (isinstance(value, list) and bool(value) and all(isinstance(name, str) for name in value))
-
-
-def _is_map(value: Any) -> bool:
-    return isinstance(value, Mapping)
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list)
-
-
-_VALUES: Mapping[str, Callable[[Any], bool]] = {
-    "type": _is_type,
-    "enum": lambda value: isinstance(value, list) and bool(value),
-    "required": _is_list,
-    "multipleOf": lambda value: _is_number(value) and value > 0,
-    "dependentRequired": lambda value: isinstance(value, Mapping) and all(map(_is_names, value.values())),
-    "discriminator": _is_map,
-    **dict.fromkeys(LOWER | UPPER, _is_count),
-    **dict.fromkeys(("minimum", "maximum"), _is_number),
-    **dict.fromkeys(("exclusiveMinimum", "exclusiveMaximum"), lambda value: isinstance(value, (int, float))),
-    **dict.fromkeys(("pattern", "format", "title", "description", "contentEncoding", "contentMediaType"), _is_text),
-    **dict.fromkeys(("uniqueItems", "deprecated", "readOnly", "writeOnly"), _is_flag),
-    **dict.fromkeys(_NAMED, _is_map),
-    **dict.fromkeys(LIST, lambda value: isinstance(value, list) and bool(value)),
-}
-"""Keyword -> what its value must be (JSON Schema 2020-12; the booleans of older drafts included)."""
 
 _PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {
     "array": (list,),
@@ -216,7 +165,7 @@ class _Translation:
 
     def _keywords(self, schema: Mapping[str, Any], pointer: str, out: Node) -> None:
         for keyword, value in schema.items():
-            fits = _VALUES.get(keyword)
+            fits = VALUES.get(keyword)
             if fits is not None and not fits(value):
                 if self._faults is not None:
                     self._faults.append(Fault(f"{pointer}/{keyword}", keyword, f"is no value of {keyword}, and is passed over."))

@@ -8,6 +8,7 @@ from kosha_connector_openai._face import face
 
 if TYPE_CHECKING:
     from kosha_connector_openai.core.actions.action import *
+    from kosha_connector_openai.core.actions.body_form import *
     from kosha_connector_openai.core.actions.catalog import *
     from kosha_connector_openai.core.actions.inputs import *
     from kosha_connector_openai.core.actions.sample_inputs import *
@@ -19,7 +20,8 @@ else:
             "action": "Action EVENT_STREAM RETIRED",
             "sample_inputs": "action_sample",
             "catalog": "Catalog",
-            "inputs": "ABSENT BODY BodyForm Checked EXTRA_BODY is_file",
+            "body_form": "BODY BodyForm",
+            "inputs": "ABSENT Checked EXTRA_BODY is_file",
             "url_inputs": "TextInputs",
         },
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from kosha_connector_openai.core.actions.action import Action
-from kosha_connector_openai.core.actions.inputs import BODY, BodyForm
+from kosha_connector_openai.core.actions.body_form import BODY, BodyForm
 from kosha_connector_openai.errors import DocumentError, InputError
 from kosha_connector_openai.schema import NOT_JSON, candidates, with_files
 

@@ -40,17 +40,18 @@ def decode_body(
     request_id: str | None = None,
     scrub: Scrub | None = None,
     limits: JsonLimits = REPLY_LIMITS,
+    optional: bool = False,
 ) -> Decoded:
     """``body`` read as its Content-Type says; text stays text, ``42`` too.
 
     ``empty`` for the statuses 204, 205 and 304, which have no content (RFC 9110 section 15), and for an empty
-    body that was not promised to be JSON. :class:`MalformedReplyError` where JSON was promised and is not
+    body that was not promised to be JSON, or that is ``optional``. :class:`MalformedReplyError` where JSON was promised and is not
     there; its excerpt has at most 200 safe characters, after ``scrub`` took the secrets out.
     """
     name, charset = _parse(content_type or "")
     keys = (name, "application/*+json" if name.endswith("+json") else name, f"{name.partition('/')[0]}/*")
     kind, read = next((DECODERS[key] for key in keys if key in DECODERS), _FALLBACK)
-    if status in _NO_CONTENT or (not body and kind != "json"):
+    if status in _NO_CONTENT or (not body and (optional or kind != "json")):
         return Decoded("empty", None)
     try:
         return Decoded(kind, read(body, charset, limits))

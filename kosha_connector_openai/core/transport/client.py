@@ -95,8 +95,10 @@ class Clients:
 
     def headers(self, request: Request, connection: Connection) -> HeaderList:
         """All headers but the credential's and those that the body's length and the URL give."""
-        ours = (("User-Agent", self._user_agent), ("Accept-Encoding", "identity"))
-        return (*ours, *request.headers, *connection.headers)
+        given = (*request.headers, *connection.headers)
+        named = any(name.lower() == "user-agent" for name, _ in given)
+        agent = () if named else (("User-Agent", self._user_agent),)
+        return (*agent, ("Accept-Encoding", "identity"), *given)
 
     def close(self) -> None:
         """Closes the engines of threads; those of an event loop are closed by ``close_async`` on that loop."""

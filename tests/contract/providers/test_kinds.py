@@ -1,0 +1,239 @@
+"""Other people's descriptions, by kind, at least two of each: what was sent, byte by byte, for what a user gave."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kosha_connector_openai import Connection, Connector
+from tests.recorder import Recorder, reply
+
+OK: dict[str, Any] = {"responses": {"200": {"description": "d"}}}
+TEXT = {"type": "string"}
+JSON = "application/json"
+Open = Callable[..., tuple[Connector, Connection]]
+
+
+@pytest.fixture
+def opened(tmp_path: Path, upstream: Recorder, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+    """A folder without a manifest around a description, and its connection to the recorder."""
+
+    stack = ExitStack()
+
+    def open_folder(description: dict[str, Any]) -> tuple[Connector, Connection]:
+        fields = [{"field": "SERVER_URL", "type": "String"}, {"field": "AUTH_TYPE", "type": "String", "default": "NONE"}]
+        (tmp_path / "connector_spec.json").write_text(json.dumps({"version": "2.0.0", "fields": fields}))
+        (tmp_path / "openapi.json").write_text(json.dumps(description))
+        monkeypatch.setenv("SERVER_URL", upstream.url)
+        connector = stack.enter_context(Connector(tmp_path))
+        return connector, connector.connection()
+
+    with stack:
+        yield open_folder
+
+
+def oas(path: str, method: str, operation: dict[str, Any], version: str = "3.0.4", **more: Any) -> dict[str, Any]:
+    described = {"operationId": "act", **OK, **operation}
+    return {"openapi": version, "info": {"title": "t", "version": "1"}, "paths": {path: {method: described}}, **more}
+
+
+def swagger(path: str, method: str, operation: dict[str, Any], **more: Any) -> dict[str, Any]:
+    described = {"operationId": "act", **OK, **operation}
+    return {"swagger": "2.0", "info": {"title": "t", "version": "1"}, "paths": {path: {method: described}}, **more}
+
+
+def parameter(name: str, location: str, schema: Any = TEXT, **more: Any) -> dict[str, Any]:
+    return {"name": name, "in": location, "schema": schema, "required": location == "path", **more}
+
+
+def body(schema: Any, *types: str, required: bool = True, **more: Any) -> dict[str, Any]:
+    return {"requestBody": {"required": required, "content": {name: {"schema": schema, **more} for name in types or (JSON,)}}}
+
+
+NAMED = {"type": "object", "required": ["id", "name"], "properties": {"id": TEXT, "name": TEXT}}
+KIND = {"type": "object", "required": ["kind"], "properties": {"kind": TEXT}}
+HEADER = {"in": "header", "required": True, "type": "string"}
+
+SENT = [
+    # Reserved headers (OpenAPI 3.0.4, section 4.7.12.1)
+    pytest.param(oas("/a", "get", {"parameters": [parameter("Accept", "header", required=True)]}), {}, "GET /a", b"", id="header-accept"),
+    pytest.param(
+        swagger("/a", "get", {"parameters": [{"name": n, **HEADER} for n in ("Authorization", "Content-Type")]}),
+        {},
+        "GET /a",
+        b"",
+        id="header-swagger",
+    ),
+    # One name in several places (OpenAPI 3.0.4, section 4.7.12)
+    pytest.param(
+        oas("/u/{id}", "put", {"parameters": [parameter("id", "path")], **body(NAMED)}),
+        {"path.id": "p", "id": "b", "name": "n"},
+        "PUT /u/p",
+        b'{"id":"b","name":"n"}',
+        id="names-path-and-body",
+    ),
+    pytest.param(
+        oas("/p/{path}", "get", {"parameters": [parameter("path", "path"), parameter("path", "query")]}),
+        {"path.path": "a", "query.path": "b"},
+        "GET /p/a?path=b",
+        b"",
+        id="names-path-and-query",
+    ),
+    pytest.param(
+        swagger(
+            "/u/{id}",
+            "post",
+            {
+                "parameters": [
+                    {"name": "id", "in": "path", "required": True, "type": "integer"},
+                    {"name": "id", "in": "formData", "type": "string"},
+                    {"name": "id", "in": "query", "type": "string"},
+                ]
+            },
+        ),
+        {"path.id": 7, "id": "f", "query.id": "q"},
+        "POST /u/7?id=q",
+        b"id=f",
+        id="names-three-places",
+    ),
+    # References (OpenAPI 3.1.1, sections 4.8.7.1 and 4.8.9.1)
+    pytest.param(
+        oas("/x", "get", {}, "3.1.1")
+        | {
+            "paths": {"/a": {"$ref": "#/components/pathItems/A"}},
+            "components": {"pathItems": {"A": {"get": {"operationId": "act", **OK}}}},
+        },
+        {},
+        "GET /a",
+        b"",
+        id="references-path-item",
+    ),
+    pytest.param(
+        oas("/a", "post", body({"type": "object", "properties": {"a": TEXT, "b": {"$ref": "#/components/schemas/none"}}})),
+        {"a": "x"},
+        "POST /a",
+        b'{"a":"x"}',
+        id="references-dangling",
+    ),
+    pytest.param(
+        swagger(
+            "/a",
+            "post",
+            {"parameters": [{"name": "b", "in": "body", "schema": {"$ref": "#/definitions/A"}}]},
+            definitions={"A": {"type": "object", "properties": {"a": {"type": "array", "items": {"$ref": "other.json#/x"}}}}},
+        ),
+        {"a": [1]},
+        "POST /a",
+        b'{"a":[1]}',
+        id="references-another-document",
+    ),
+    # Faults of answers
+    pytest.param(oas("/a", "post", {"responses": {"200": {"content": {"$ref": "x.yml"}}}}), {}, "POST /a", b"", id="answers-content"),
+    pytest.param(oas("/a", "post", {"responses": {"200": {"$ref": "#/none"}, "x-a": 1}}), {}, "POST /a", b"", id="answers-reference"),
+    # Media types
+    pytest.param(
+        swagger("/a", "post", {"consumes": ["*/*"], "parameters": [{"name": "b", "in": "body", "required": True, "schema": KIND}]}),
+        {"kind": "Pod"},
+        "POST /a",
+        b'{"kind":"Pod"}',
+        id="types-any",
+    ),
+    pytest.param(oas("/a", "post", body(KIND, "text/json")), {"kind": "k"}, "POST /a", b'{"kind":"k"}', id="types-text-json"),
+    pytest.param(
+        oas("/a", "post", body(KIND, "application/yaml", "application/xml", JSON)),
+        {"kind": "k"},
+        "POST /a",
+        b'{"kind":"k"}',
+        id="types-json-last",
+    ),
+    pytest.param(oas("/a", "post", body(NAMED, "application/xml")), {"body": "<a>1</a>"}, "POST /a", b"<a>1</a>", id="types-xml-alone"),
+    # Optional bodies (OpenAPI 3.0.4, section 4.7.13.1)
+    pytest.param(oas("/a", "put", body(NAMED, required=False)), {}, "PUT /a", b"", id="optional-json"),
+    pytest.param(
+        oas("/a", "put", {"parameters": [parameter("q", "query")], **body(NAMED, "application/x-www-form-urlencoded", required=False)}),
+        {"q": "1"},
+        "PUT /a?q=1",
+        b"",
+        id="optional-form",
+    ),
+    # Read-only (OpenAPI 3.0.4, section 4.7.24.1)
+    pytest.param(
+        oas("/a/{n}", "get", {"parameters": [parameter("n", "path", {"type": "integer", "readOnly": True})]}),
+        {"n": 7},
+        "GET /a/7",
+        b"",
+        id="read-only-parameter",
+    ),
+    pytest.param(
+        oas("/a", "post", body({**NAMED, "properties": {"id": {**TEXT, "readOnly": True}, "name": TEXT}})),
+        {"name": "n"},
+        "POST /a",
+        b'{"name":"n"}',
+        id="read-only-field",
+    ),
+    # Fragments (RFC 3986, section 3.5)
+    pytest.param(oas("/a#copy", "get", {}), {}, "GET /a", b"", id="fragment"),
+    pytest.param(
+        oas("/a?x=1#copy", "get", {"parameters": [parameter("q", "query")]}), {"q": "2"}, "GET /a?x=1&q=2", b"", id="fragment-query"
+    ),
+    # Schemas with keywords that have no value
+    pytest.param(
+        oas("/a", "post", body({"type": "object", "properties": {"m": {"type": None, "anyOf": [TEXT, {"enum": ["a"]}]}}}), "3.1.1"),
+        {"m": "x"},
+        "POST /a",
+        b'{"m":"x"}',
+        id="keywords-type-null",
+    ),
+    pytest.param(
+        oas("/a", "post", body({"type": "object", "required": True, "properties": {"a": {**TEXT, "required": False}}})),
+        {"a": "x"},
+        "POST /a",
+        b'{"a":"x"}',
+        id="keywords-required-boolean",
+    ),
+    # Newer versions
+    pytest.param(oas("/a", "get", {}, "3.2.0"), {}, "GET /a", b"", id="newer"),
+    pytest.param(oas("/a", "get", {"parameters": [parameter("q", "query")]}, "3.2.0"), {"q": "x"}, "GET /a?q=x", b"", id="newer-parameter"),
+]
+
+
+@pytest.mark.parametrize(("description", "inputs", "line", "sent"), SENT)
+def test_what_is_described_is_what_is_sent(
+    opened: Open, upstream: Recorder, description: dict[str, Any], inputs: dict[str, Any], line: str, sent: bytes
+) -> None:
+    """The method, the target and the body; the preview is the same."""
+    connector, connection = opened(description)
+    preview = connector.preview("act", inputs, connection)
+    connector.run("act", inputs, connection)
+    assert (f"{upstream.last.method} {upstream.last.target}", upstream.last.body) == (line, sent)
+    assert (preview.url.removeprefix(upstream.url), preview.body()) == (upstream.last.target, sent)
+
+
+@pytest.mark.parametrize(
+    ("method", "answers", "given"),
+    [
+        pytest.param("head", {"200": {"description": "there"}}, reply(200, b""), id="head"),
+        pytest.param("head", {"200": {"description": "t", "content": {JSON: {}}}}, reply(200, b""), id="head-that-describes-get"),
+        pytest.param("post", {"202": {"description": "taken"}}, reply(202, b""), id="no-content-described"),
+        pytest.param("put", {"2XX": {"description": "taken"}}, reply(200, b""), id="no-content-of-a-class"),
+    ],
+)
+def test_an_answer_without_content_is_empty(upstream: Recorder, opened: Open, method: str, answers: Any, given: Any) -> None:
+    """RFC 9110, section 9.3.2, and OpenAPI 3.0.4, section 4.7.17: whatever its Content-Type says, no JSON was promised."""
+    upstream.scripts = [given]
+    connector, connection = opened(oas("/a", method, {"responses": answers}))
+    result = connector.run("act", {}, connection)
+    assert (result.kind, result.value) == ("empty", None)
+
+
+@pytest.mark.parametrize("name", ["User-Agent", "user-agent"])
+def test_one_user_agent_is_sent(upstream: Recorder, opened: Open, name: str) -> None:
+    """That of the input, where the operation asks for one."""
+    connector, connection = opened(oas("/a", "get", {"parameters": [parameter(name, "header", required=True)]}))
+    connector.run("act", {name: "mine/1"}, connection)
+    assert [value for key, value in upstream.last.headers if key.lower() == "user-agent"] == ["mine/1"]
