@@ -17,6 +17,7 @@ def sandbox(
     ctx: typer.Context,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port on 127.0.0.1; 0 takes a free one.")] = 8787,
     retired: Annotated[bool, typer.Option("--retired", help="Answer operations that the vendor has shut down, too.")] = False,
+    any_id: Annotated[bool, typer.Option("--any-id", help="Take every id for that of an object; it is answered by schema.")] = False,
 ) -> None:
     """Runs an offline server that answers every action, until Ctrl-C; no account, no network, no cost."""
     session: Session = ctx.obj
@@ -25,7 +26,14 @@ def sandbox(
         note("Stop it with Ctrl-C. To use it from another terminal:")
         note(f"  export {' '.join(_variables(session.connector, url, DEFAULT_KEY))}")
 
-    arguments = ["--port", str(port), "--connector", str(session.connector.folder), *(["--retired"] if retired else [])]
+    arguments = [
+        "--port",
+        str(port),
+        "--connector",
+        str(session.connector.folder),
+        *(["--retired"] if retired else []),
+        *(["--any-id"] if any_id else []),
+    ]
     try:
         raise typer.Exit(main(arguments, greet))
     except OSError as error:

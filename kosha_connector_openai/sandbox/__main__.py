@@ -26,9 +26,10 @@ def main(arguments: Sequence[str] | None = None, ready: Callable[[str], None] = 
     parser.add_argument("--key", default=DEFAULT_KEY, help="the made-up key that callers must send")
     parser.add_argument("--connector", type=Path, default=None, help="folder with connector.yaml; default: the bundled one")
     parser.add_argument("--retired", action="store_true", help="answer operations that the vendor has shut down")
+    parser.add_argument("--any-id", action="store_true", help="take every id for that of an object, answered by schema")
     given = parser.parse_args(arguments)
     try:
-        app = App(given.connector or folder(), key=given.key, retired=given.retired)
+        app = App(given.connector or folder(), key=given.key, retired=given.retired, any_id=given.any_id)
     except ConnectorError as error:
         parser.error(str(error))
     with SandboxServer(app, given.port) as server:

@@ -24,7 +24,19 @@ class Answers:
 
     @cached_property
     def _base(self) -> Any:
-        return sample(self.schema, minimal=True) if self.action.output_schema else {}
+        """The least that is valid, with every property that can have one value only: servers send those, whether or not they must."""
+        made = sample(self.schema, minimal=True) if self.action.output_schema else {}
+        return self.lay(made, self._fixed) if isinstance(made, dict) else made
+
+    @cached_property
+    def _fixed(self) -> Mapping[str, Any]:
+        shown = {name: inner for part in SchemaReader(self.schema).parts(self.schema) for name, inner in part.get("properties", {}).items()}
+        values = {
+            name: [inner["const"]] if "const" in inner else inner.get("enum", [])
+            for name, inner in shown.items()
+            if isinstance(inner, Mapping)
+        }
+        return {name: only[0] for name, only in values.items() if len(only) == 1}
 
     @cached_property
     def _valid(self) -> Callable[[Any], bool]:

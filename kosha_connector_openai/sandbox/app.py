@@ -32,9 +32,9 @@ _SECRET = frozenset({"api-key", "cookie", "proxy-authorization", "x-api-key"})
 
 
 class App:
-    """The answers of one connector's description. Safe to use from many threads."""
+    """The answers of one connector's description. Safe to use from many threads. ``any_id``: every id stands for an object."""
 
-    def __init__(self, folder: Path, *, key: str, retired: bool = False) -> None:
+    def __init__(self, folder: Path, *, key: str, retired: bool = False, any_id: bool = False) -> None:
         self._connector = Connector(folder)
         self._key = key
         self._retired = retired
@@ -48,7 +48,7 @@ class App:
         self.actions: Mapping[str, Any] = actions
         self._behaviour = load_yaml((Path(__file__).parent / "behaviour.yaml").read_bytes(), what="behaviour.yaml")
         self._routes = OperationRoutes(actions)
-        self._operations = Operations(actions, self._behaviour, self._call)
+        self._operations = Operations(actions, self._behaviour, self._call, any_id=any_id)
         self._numbers = itertools.count(1)
         self._log: deque[dict[str, Any]] = deque(maxlen=_LOGGED)
         self.faults = FaultQueue()

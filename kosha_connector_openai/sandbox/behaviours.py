@@ -27,6 +27,7 @@ class Hub(Protocol):
     """The store and the resources, as behaviours use them."""
 
     store: ObjectStore
+    any_id: bool
 
     def add(self, collection: str, values: Mapping[str, str], made: dict[str, Any], scene: Scene, content: Blob | None = None) -> Item:
         """Remembers an object."""
@@ -63,16 +64,16 @@ def _run_line(line: bytes, number: int, scene: Scene) -> dict[str, Any]:
 
 
 def join_parts(hub: Hub, item: Item, path: str, scene: Scene) -> None:
-    """The parts in the order asked for become one file; their bytes and MD5 must be as announced."""
+    """The parts in the order asked for become one file; their bytes and MD5 must be as announced, unless parts may be missing."""
     parts = hub.store.collection(f"{path}/parts")
-    names = scene.ask("/part_ids", [])
+    names = [name for name in scene.ask("/part_ids", []) if name in parts or not hub.any_id]
     if any(name not in parts for name in names):
         raise RequestFailure("bad_parts", reason="A part does not exist.", param="part_ids")
     data = b"".join(bytes(content) for name in names if (content := parts[name].content))
     wanted = scene.ask("/md5")
-    if len(data) != item.object.get("bytes", 0):
+    if len(data) != item.object.get("bytes", 0) and not hub.any_id:
         raise RequestFailure("bad_parts", reason=f"The parts have {len(data)} bytes, not {item.object.get('bytes')}.", param="bytes")
-    if wanted is not None and wanted != hashlib.md5(data, usedforsecurity=False).hexdigest():
+    if wanted is not None and not hub.any_id and wanted != hashlib.md5(data, usedforsecurity=False).hexdigest():
         raise RequestFailure("bad_parts", reason="The MD5 checksum does not match.", param="md5")
     purpose = item.object.get("purpose", "user_data")
     item.object["file"] = _new_file(hub, scene, item.object.get("filename", "upload"), purpose, Blob.of(data))

@@ -29,12 +29,12 @@ Template = Mapping[str, Any]
 class Operations:
     """Carries out the operations of a description."""
 
-    def __init__(self, actions: Mapping[str, Action], behaviour: Mapping[str, Any], call: Callable[..., Any]) -> None:
+    def __init__(self, actions: Mapping[str, Action], behaviour: Mapping[str, Any], call: Callable[..., Any], *, any_id: bool) -> None:
         self._behaviour = behaviour
         self._call = call
         self._readers = {name: Reader(action) for name, action in actions.items()}
         self._answers = {name: Answers(action) for name, action in actions.items()}
-        self._resources = Resources(actions, self._answers, behaviour)
+        self._resources = Resources(actions, self._answers, behaviour, any_id=any_id)
 
     def reply(self, match: Match, request: Incoming, number: int, facts: Mapping[str, Any]) -> SandboxReply:
         """Returns the reply to a checked request; raises RequestFailure."""

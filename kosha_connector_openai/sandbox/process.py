@@ -19,14 +19,17 @@ class Sandbox:
     """Starts the offline upstream on a free loopback port; ``url`` and ``key`` say how to reach it.
 
     ``connector`` is a folder with ``connector.yaml``; without it the bundled connector is used. ``retired`` makes operations
-    answer that the vendor has shut down. Times are in seconds. Raises RuntimeError where the server does not start.
+    answer that the vendor has shut down; ``any_id`` answers for objects that were never made. Times are in seconds. Raises RuntimeError
+    where the server does not start.
     """
 
-    def __init__(self, *, key: str = DEFAULT_KEY, connector: Path | None = None, retired: bool = False, port: int = 0) -> None:
+    def __init__(
+        self, *, key: str = DEFAULT_KEY, connector: Path | None = None, retired: bool = False, any_id: bool = False, port: int = 0
+    ) -> None:
         self.key = key
         self.url = ""
         self._process: subprocess.Popen[str] | None = None
-        self._arguments = ["--port", str(port), "--key", key, *(["--retired"] if retired else [])]
+        self._arguments = ["--port", str(port), "--key", key, *(["--retired"] if retired else []), *(["--any-id"] if any_id else [])]
         self._arguments += ["--connector", str(connector)] if connector else []
 
     def __enter__(self) -> Self:

@@ -30,7 +30,8 @@ class ResourcePath:
 class Resources(Hub):
     """The remembered objects of a whole description."""
 
-    def __init__(self, actions: Mapping[str, Action], answers: Mapping[str, Answers], behaviour: Rules) -> None:
+    def __init__(self, actions: Mapping[str, Action], answers: Mapping[str, Answers], behaviour: Rules, *, any_id: bool = False) -> None:
+        self.any_id = any_id
         self.store = ObjectStore()
         self.behaviour = behaviour
         self._driven: dict[str, list[str]] = {}
@@ -102,9 +103,9 @@ class Resources(Hub):
         return self.store.collection(self.path(collection, values), lambda: self._seed(collection))
 
     def item(self, place: ResourcePath, values: Mapping[str, str], answers: Answers | None = None) -> Item:
-        """The object that a path names. One whose id is the variable's own name always exists; raises RequestFailure for others."""
+        """The object that a path names; raises RequestFailure where none was made and its id does not stand for one (``_stands``)."""
         kept, name = self.kept(place.collection, values), values[place.variable]
-        if name not in kept and name == place.variable:
+        if name not in kept and self._stands(place, name):
             reader = self._shapes.get(place.collection) or answers
             base = reader.base() if reader else {}
             kept[name] = self._new(place.collection, {**base, "id": name}, {}, reader, whole=False, now=EPOCH)
@@ -112,6 +113,10 @@ class Resources(Hub):
             thing = place.collection.rpartition("/")[2].replace("_", " ").removesuffix("s")
             raise RequestFailure("not_found", thing=thing, id=name, param="id")
         return kept[name]
+
+    def _stands(self, place: ResourcePath, name: str) -> bool:
+        """Whether an id stands for an object that was never made: the variable's own name, and every id under ``any_id``."""
+        return self.any_id or name == place.variable
 
     def add(self, collection: str, values: Mapping[str, str], made: dict[str, Any], scene: Scene, content: Blob | None = None) -> Item:
         """Remembers an object that was just made."""
@@ -166,7 +171,7 @@ class Resources(Hub):
         """The object after the verb that its path ends with; raises RequestFailure where it has ended."""
         rules = self.rules(place.collection)
         verb = rules.get("verbs", {}).get(place.tail, {})
-        if item.ended and path.endswith(f"/{place.variable}"):
+        if item.ended and self._stands(place, path.rpartition("/")[2]):
             item.enter(list(rules.get("steps", ())), scene.get("now"))
         if item.ended and item.status not in rules.get("open", ()):
             raise RequestFailure("finished", state=item.status)

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from kosha_connector_openai.sandbox import DEFAULT_KEY
+from kosha_connector_openai.sandbox.message import Blob, Incoming
+
 
 def statuses(call: Any, path: str, times: int) -> list[str]:
     """The status at each of some readings."""
@@ -36,6 +39,24 @@ def test_the_id_named_like_its_parameter_always_exists(call: Any) -> None:
     answer = call("GET", "/v1/files/file_id")
     assert (answer.status, answer.json["id"]) == (200, "file_id")
     assert call("GET", "/v1/files/other").status == 404
+
+
+def test_any_id_stands_for_an_object(app_of: Any) -> None:
+    """Under ``any_id`` an object that nobody made is answered by schema, changed and deleted; otherwise it is not there."""
+    for any_id, status in ((True, 200), (False, 404)):
+        app = app_of(any_id=any_id)
+        headers = {"authorization": f"Bearer {DEFAULT_KEY}", "content-type": "application/json"}
+        replies = [
+            app.answer(Incoming(method, path, headers, Blob.of(body)))
+            for method, path, body in (
+                ("GET", "/v1/files/file-abc123", b""),
+                ("POST", "/v1/batches/batch_abc123/cancel", b""),
+                ("POST", "/v1/uploads/upload_abc123/complete", b'{"part_ids": ["part_1"], "md5": "0"}'),
+                ("DELETE", "/v1/vector_stores/vs_abc123", b""),
+            )
+        ]
+        assert [reply.status for reply in replies] == [status] * 4
+        assert not any_id or json.loads(replies[0].whole())["id"] == "file-abc123"
 
 
 def test_lists_have_pages(call: Any) -> None:
