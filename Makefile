@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check fix quality bench soak e2e spec build clean
+.PHONY: demo test check fix quality bench soak e2e client-suite spec build clean
 
 demo: $(STAMP)  ## set up, then run actions end to end against the offline sandbox, or the configured server if a key is set
 	@$(BIN)/python -m tools.demo
@@ -35,6 +35,9 @@ soak: $(STAMP)  ## five minutes of mixed load with changing keys and restarts, t
 
 e2e: $(VENV)/.e2e $(VENV)/servers/.installed $(VENV)/.browser  ## longer checks: a real secret server, compatible servers, Node, schemathesis, a browser, the full tenant run
 	@$(BIN)/python -m pytest -q -m "e2e or not e2e" tests/integration tests/unit/core/connection tests/browser
+
+client-suite: $(STAMP)  ## the vendor's own client's test suite against the sandbox, directly and through the gateway; SUITE="--sample 300"
+	@$(BIN)/python -m tools.client_suite $(SUITE)
 
 spec: $(STAMP)  ## openapi.json from a description and a client: make spec FROM=path/to/openapi.json [CLIENT=openai==3.57.0]
 	@test -n "$(FROM)" || { echo "Say which source: make spec FROM=path/to/openapi.json [CLIENT=openai==3.57.0], or FROM=openai==3.57.0"; exit 2; }
