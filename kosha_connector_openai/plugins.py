@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future
@@ -22,6 +21,7 @@ from kosha_connector_openai.errors import ConnectorError, Fault, PluginError
 from kosha_connector_openai.manifest import read_folder
 from kosha_connector_openai.secrets import SecretStore
 from kosha_connector_openai.secrets.stores import FailingStore, default_stores
+from kosha_connector_openai.trusted_files import is_loose
 
 __all__ = ["GROUP", "Found", "create_plugin_manager", "installed_plugins", "load_connectors"]
 
@@ -119,10 +119,7 @@ def _is_safe(place: Path) -> bool:
             return False
     except OSError:
         return False
-    if not hasattr(os, "getegid"):  # modes mean nothing there
-        return True
-    own_group = status.st_gid in (0, os.getegid())
-    return not status.st_mode & stat.S_IWOTH and (own_group or not status.st_mode & stat.S_IWGRP)
+    return not hasattr(os, "getegid") or not is_loose(status)
 
 
 def _choose(name: str, entries: dict[tuple[str, str], EntryPoint]) -> EntryPoint:

@@ -114,7 +114,7 @@ def root(
     ] = None,
     connector: Annotated[
         str | None,
-        typer.Option(envvar="KOSHA_CONNECTOR", metavar="ID|FOLDER", help="The connector to use, or a folder with one.", show_default=False),
+        typer.Option(envvar="KOSHA_CONNECTOR", metavar="ID|./FOLDER", help="The connector to use, or its folder.", show_default=False),
     ] = None,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
 ) -> None:

@@ -16,9 +16,9 @@ import typer
 
 from kosha_connector_openai import Connector
 from kosha_connector_openai.cli import options as opt
-from kosha_connector_openai.cli.connection import Choices, home, read_sources
+from kosha_connector_openai.cli.connection import Choices, file_of, home, read_sources
 from kosha_connector_openai.cli.connection import connect as open_connection
-from kosha_connector_openai.cli.session import Session
+from kosha_connector_openai.cli.session import Session, is_path
 from kosha_connector_openai.cli.terminal import clean, note, say_json
 from kosha_connector_openai.core.connection import idle, server_kind_of
 from kosha_connector_openai.errors import Fault, SecretMissingError, SetupError
@@ -43,7 +43,7 @@ class _Filled:
 
 def connect(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A name, or the connection file to write.", show_default=False)],
+    name: Annotated[str, typer.Argument(metavar="NAME|./FILE", help="A name, or the connection file to write.", show_default=False)],
     values: opt.Values = None,
     secret_stdin: Annotated[bool, typer.Option("--secret-stdin", help="Read the secret from standard input.")] = False,
     store: Annotated[StoreName, typer.Option(help="Where secrets are kept: the system's keyring, or files of yours.")] = "keyring",
@@ -70,11 +70,11 @@ def connect(
 
 def _tell(session: Session, path: Path, written: Mapping[str, str], test: bool | None, as_json: bool) -> None:
     if not as_json:
-        typer.echo(f"The connection is in {clean(str(path))}. Use it with: --connection {clean(str(path))}")
+        typer.echo(f"The connection is in {clean(str(path))}. Use it with: --connection {clean(_named(path))}")
     wanted = typer.confirm("Try it now?", default=True, err=True) if test is None and _is_interactive() and not as_json else bool(test)
     answer = None
     if wanted:
-        opened, connection = open_connection(session, Choices(file=path))
+        opened, connection = open_connection(session, Choices(file=str(path)))
         answer = opened.test(connection)
     if as_json:
         kept = [entry.name for entry in session.connector.manifest.connection.fields if entry.secret and entry.name in written]
@@ -84,11 +84,16 @@ def _tell(session: Session, path: Path, written: Mapping[str, str], test: bool |
 
 
 def _path(name: str) -> Path:
-    path = Path(name).expanduser()
+    path = file_of(name)
     if not _NAME.fullmatch(path.stem):
-        raise typer.BadParameter("A name has letters, digits, dots, - and _.", param_hint="NAME|FILE")
-    is_file = len(path.parts) > 1 or path.suffix in _FILES
-    return path.absolute() if is_file else home() / "connections" / f"{name}.yaml"
+        raise typer.BadParameter("A name has letters, digits, dots, - and _.", param_hint="NAME|./FILE")
+    if not is_path(name) and Path(name).suffix in _FILES:
+        raise typer.BadParameter(f"For a file of this name write ./{name}.", param_hint="NAME|./FILE")
+    return path.absolute()
+
+
+def _named(path: Path) -> str:
+    return path.stem if path == file_of(path.stem) else str(path)
 
 
 def _is_interactive() -> bool:

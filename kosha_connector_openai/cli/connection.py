@@ -12,16 +12,18 @@ from typing import Any, Final
 import typer
 
 from kosha_connector_openai import Connection, Connector
-from kosha_connector_openai.cli.session import Session
+from kosha_connector_openai.cli.session import Session, is_path
 from kosha_connector_openai.core.actions import Catalog
 from kosha_connector_openai.core.connection import Options, read_options
 from kosha_connector_openai.errors import DescriptionError, Fault, SetupError
 from kosha_connector_openai.secrets import SecretReference, SecretStore
 from kosha_connector_openai.secrets.stores import default_stores
 from kosha_connector_openai.text import YamlLimits, load_yaml
+from kosha_connector_openai.trusted_files import read_trusted
 
 _PASTED: Final = re.compile(r"(?:\A|[:/#@\s])(?:[spr]k[-_]|eyJ)[\w-]{14}")
 _LIMITS: Final = YamlLimits(bytes=1024 * 1024, depth=16, nodes=10_000)
+_TRUST: Final = "Name a connection that `connect` made, or a file (./NAME) that is yours, that others cannot write, and that is no link."
 _PARTS: Final = frozenset({"values", "options"})
 
 
@@ -30,7 +32,8 @@ class Choices:
     """What the command line says about the connection; it goes before the file, the file before the environment."""
 
     values: Sequence[str] = ()
-    file: Path | None = None
+    file: str | None = None
+    """A saved connection's name, or a path with a separator in it."""
     timeout: float | None = None
     attempts: int | None = None
     engine: str | None = None
@@ -101,15 +104,23 @@ def home() -> Path:
     return (Path(base) if base.startswith("/") else Path.home() / ".config") / "kosha"
 
 
-def _read_file(path: Path) -> Sources:
-    if path.name == str(path) and not path.suffix and not path.exists():
-        path = home() / "connections" / f"{path}.yaml"
+def file_of(name: str) -> Path:
+    """The connection file that a name or path means."""
+    return Path(name).expanduser() if is_path(name) else home() / "connections" / f"{name}.yaml"
+
+
+def _read_file(name: str) -> Sources:
+    path, failure = file_of(name), None
     try:
-        raw = load_yaml(path.expanduser().read_bytes(), _LIMITS, what=path.name)
+        raw = load_yaml(read_trusted(path, _LIMITS.bytes), _LIMITS, what=path.name)
     except OSError as error:
-        raise SetupError(f"The connection file cannot be read: {error.strerror}.", hint="Name a file that you may read.") from None
+        failure = error
     except DescriptionError as error:
         raise SetupError(error.message, error.faults) from None
+    if failure is not None:
+        beside = not is_path(name) and Path(name).exists()
+        hint = f"For the file of this name here write ./{name}." if beside else _TRUST
+        raise SetupError(f"The connection file cannot be read: {failure.strerror}.", hint=hint)
     values, options = _parts(raw)
     if not all(isinstance(value, str) for value in values.values()):
         raise _misshapen()
@@ -131,9 +142,9 @@ def _misshapen() -> SetupError:
 
 
 def _tuned(connector: Connector, options: Mapping[str, Any], choices: Choices) -> dict[str, Any]:
-    """The options, with what the command line sets in place of theirs or of the manifest's; files may be read from anywhere."""
+    """The options with what the command line sets in place of theirs or of the manifest's."""
     read_options(options)  # a name that is no option must not reach the call below
-    found, defaults = {**options, **_spec(choices), "any_path": True}, connector.manifest.defaults
+    found, defaults = {**options, **_spec(choices)}, connector.manifest.defaults
     if choices.timeout is not None:
         timeouts = found.get("timeouts") or asdict(defaults.timeouts)
         found["timeouts"] = {**timeouts, "total": choices.timeout, "stream_total": choices.timeout}

@@ -71,7 +71,7 @@ def _part(part: FormPart, given: Iterator[Any]) -> str:
 
 
 def _path(file: FileInput, value: Any) -> str:
-    return str(value["path"]) if isinstance(value, Mapping) and "path" in value else file.name
+    return str(value.path) if isinstance(value, FileInput) and value.path else file.name
 
 
 def _quoted(text: str) -> str:

@@ -14,6 +14,7 @@ import typer
 
 from kosha_connector_openai.cli.fields import Field, read_fields
 from kosha_connector_openai.core.actions import Action
+from kosha_connector_openai.core.request import FileInput, local_file
 from kosha_connector_openai.errors import Fault, InputError
 from kosha_connector_openai.text import DEFAULT_LIMITS, escape, loads_strict
 
@@ -28,6 +29,10 @@ class Given:
     arguments: Sequence[str] = ()
     file: str | None = None
     inline: str | None = None
+    literal: bool = False
+    """Whether an ``@`` at the start of a value is text, so that no argument opens a file."""
+    files: Sequence[str] = ()
+    """``NAME=@FILE`` arguments that name files even so."""
 
 
 def read_inputs(action: Action, given: Given) -> dict[str, Any]:
@@ -45,8 +50,9 @@ def read_given(known: Callable[[], Mapping[str, Field]], given: Given) -> dict[s
         sources += _whole(reader.data(given.file, "/"), f"file {Path(given.file).name}")
     if given.inline is not None:
         sources += _whole(given.inline, "JSON of --json-input")
-    fields = known() if given.arguments else {}
-    sources += [_one(argument, fields, reader) for argument in given.arguments]
+    fields = known() if given.arguments or given.files else {}
+    sources += [_one(argument, fields, reader, literal=given.literal) for argument in given.arguments]
+    sources += [_one(argument, fields, reader, literal=False) for argument in given.files]
     for name, make in sources:
         if name in found:
             faults.append(Fault(f"/{escape(name)}", "twice", "is given twice.", "Give it once."))
@@ -101,16 +107,17 @@ def _whole(text: str | bytes, what: str) -> list[tuple[str, Callable[[], Any]]]:
     return [(name, lambda item=item: item) for name, item in value.items()]  # type: ignore[misc]
 
 
-def _one(argument: str, fields: Mapping[str, Field], reader: _Reader) -> tuple[str, Callable[[], Any]]:
+def _one(argument: str, fields: Mapping[str, Field], reader: _Reader, *, literal: bool) -> tuple[str, Callable[[], Any]]:
     match = _ARGUMENT.fullmatch(argument)
     if match is None:
         raise typer.BadParameter("An input is written NAME=VALUE, NAME:=JSON or NAME=@FILE.")
     name, sign, text = match.groups()
     pointer = f"/{escape(name)}"
     field = fields.get(name) or Field(name, (), (), required=False, help="")
-    if text.startswith("@") and field.takes_file and sign == "=":
+    named = text.startswith("@") and not literal
+    if named and field.takes_file and sign == "=":
         return name, lambda: _file(text[1:], pointer, reader)
-    given: Callable[[], str] = partial(reader.text, text[1:], pointer) if text.startswith("@") else partial(str, text)
+    given: Callable[[], str] = partial(reader.text, text[1:], pointer) if named else partial(str, text)
     if sign == ":=":
         return name, lambda: _json(given(), pointer, "Write JSON after `:=`.")
     return name, lambda: _typed(given(), field, pointer)
@@ -137,10 +144,8 @@ def _json(text: str, pointer: str, fix: str) -> Any:
     raise InputError("The value cannot be read.", faults)
 
 
-def _file(name: str, pointer: str, reader: _Reader) -> dict[str, Any]:
-    if name == STDIN:
-        return {"bytes": reader.data(name, pointer)}
-    return {"path": str(Path(name).expanduser())}
+def _file(name: str, pointer: str, reader: _Reader) -> bytes | FileInput:
+    return reader.data(name, pointer) if name == STDIN else local_file(Path(name).expanduser(), pointer)
 
 
 def _collect(name: str, make: Callable[[], Any], faults: list[Fault]) -> Any:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import typer
 
@@ -18,12 +19,16 @@ from kosha_connector_openai.cli.invocation import Invocation
 from kosha_connector_openai.cli.job_result import show_result
 from kosha_connector_openai.cli.output import ShowOptions
 from kosha_connector_openai.cli.progress import WaitProgress
-from kosha_connector_openai.cli.session import Session
+from kosha_connector_openai.cli.session import Session, is_path
 from kosha_connector_openai.cli.terminal import note, say_json
+from kosha_connector_openai.core.request import local_file
 from kosha_connector_openai.core.result import FileSink
 from kosha_connector_openai.errors import InputError
 from kosha_connector_openai.flows.jobs import Handle, Jobs, JobStore, WaitOptions, read_handle
 from kosha_connector_openai.manifest.parts import JobsPart
+from kosha_connector_openai.trusted_files import read_trusted
+
+_LARGEST: Final = 8 * 1024 * 1024
 
 
 def folder() -> Path:
@@ -40,24 +45,28 @@ class Opened:
     def __init__(self, session: Session, job: str, choices: Choices) -> None:
         """``job`` is a name, the beginning of one, or a file with a handle. Raises InputError and SetupError."""
         store = JobStore(folder())
-        self.handle = read_handle(_read(Path(job))) if Path(job).is_file() else store.read(job)
-        named = choices.file or (Path(self.handle.connection) if self.handle.connection else None)
+        own = not is_path(job)
+        self.handle = store.read(job) if own else read_handle(_read(Path(job)))
+        kept = self.handle.source.path if own and self.handle.source else None
+        self.file = None if kept is None else Path(kept)
+        """An upload's file, as it was named here; a handle that came from elsewhere names none."""
+        named = choices.file or self.handle.connection
         connector, connection = connect(session, replace(choices, file=named))
-        self.jobs = Jobs(connector, connection, store=store, name=None if named is None else str(named))
+        self.jobs = Jobs(connector, connection, store=store, name=named)
 
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_trusted(path, _LARGEST)
     except OSError as error:
         raise InputError(f"The handle cannot be read: {error.strerror}.") from None
 
 
-def run_job(invocation: Invocation, *, detach: bool, timeout: float | None, name: Path | None, mark: bool) -> None:
+def run_job(invocation: Invocation, *, detach: bool, timeout: float | None, name: str | None, mark: bool) -> None:
     """Starts a job; with ``detach`` prints its name and leaves it, else waits and shows its result."""
     _check_out(invocation.show)
     call = CallOptions(timeout=invocation.call.timeout, attempts=invocation.call.attempts)
-    jobs = Jobs(invocation.connector, invocation.connection, store=JobStore(folder()), name=None if name is None else str(name))
+    jobs = Jobs(invocation.connector, invocation.connection, store=JobStore(folder()), name=name)
     try:
         handle = jobs.start(invocation.action, invocation.inputs, call, mark=mark)
     except KeyboardInterrupt:
@@ -76,8 +85,8 @@ def send_file(
     kind, rules = next(iter(kinds.items()))
     given = read_inputs(catalog(session, choices)[rules.create], Given(inputs))
     connector, connection = connect(session, choices)
-    jobs = Jobs(connector, connection, store=JobStore(folder()), name=None if choices.file is None else str(choices.file))
-    handle = jobs.start_upload({"path": str(file.expanduser().absolute())}, given, kind)
+    jobs = Jobs(connector, connection, store=JobStore(folder()), name=choices.file)
+    handle = jobs.start_upload(local_file(file.expanduser().absolute(), "/source", sys.maxsize), given, kind)
     _go_on(jobs, handle, output, timeout, detach=detach)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -14,9 +15,12 @@ from kosha_connector_openai.cli.job_work import Opened, finish, folder, send_fil
 from kosha_connector_openai.cli.output import ShowOptions
 from kosha_connector_openai.cli.progress import count_words
 from kosha_connector_openai.cli.terminal import clean, note, say_json, say_table
+from kosha_connector_openai.core.request import local_file
 from kosha_connector_openai.flows.jobs import Handle, JobStore, Status
 
-Name = Annotated[str, typer.Argument(metavar="JOB", help="A job's name or how it begins, or a file with its handle.", show_default=False)]
+Name = Annotated[
+    str, typer.Argument(metavar="JOB", help="A job's name or how it begins, or a file with its handle: ./FILE.", show_default=False)
+]
 Out = Annotated[Path | None, typer.Option("--out", "-o", metavar="PATH", help="Save the result in a file.")]
 Force = Annotated[bool, typer.Option("--force", help="Let --out replace a file.")]
 
@@ -70,7 +74,8 @@ def wait(
 ) -> None:
     """Waits for a job, from any process and after any crash, and shows its result. Nothing is started again."""
     opened = Opened(ctx.obj, job, Choices(values or (), connection_file, spec=spec))
-    given = None if source is None else {"path": str(source.expanduser().absolute())}
+    named = source or opened.file
+    given = None if named is None else local_file(named.expanduser().absolute(), "/source", sys.maxsize)
     output = ShowOptions(as_json, False, quiet, out, force)
     finish(opened.jobs, opened.handle, output, timeout, cancel=cancel_remote, source=given)
 

@@ -54,14 +54,18 @@ Inputs = Annotated[
 ]
 InputFile = Annotated[str | None, typer.Option("--input", metavar="FILE", help="Inputs as a JSON object in a file; - is standard input.")]
 InputJson = Annotated[str | None, typer.Option("--json-input", metavar="JSON", help="Inputs as a JSON object.")]
+Literally = Annotated[
+    bool,
+    typer.Option("--literal", help="Take NAME=VALUE as it is: an @ at its start opens no file. For scripts that pass on others' texts."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs: one JSON value on standard output, errors too.")]
 Values = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="FIELD=VALUE", help="A field of the connection; a secret is given by reference: api_key=env:NAME."),
 ]
 ConnectionFile = Annotated[
-    Path | None,
-    typer.Option("--connection", metavar="NAME|FILE", help="A connection that `connect` made, or a file with `values` and `options`."),
+    str | None,
+    typer.Option("--connection", metavar="NAME|./FILE", help="A connection that `connect` made, or a file with `values` and `options`."),
 ]
 Timeout = Annotated[float | None, typer.Option(min=0.001, max=86_400, help="Seconds for the whole call.", show_default=False)]
 Attempts = Annotated[int | None, typer.Option(min=1, max=10, help="How often a call may be sent.", show_default=False)]

@@ -31,6 +31,7 @@ def run(
     inputs: opt.Inputs = None,
     input_file: opt.InputFile = None,
     input_json: opt.InputJson = None,
+    literal: opt.Literally = False,
     as_json: opt.AsJson = False,
     raw: Annotated[bool, typer.Option("--raw", help="The body alone, as it came.")] = False,
     short: Annotated[bool, typer.Option("--result", help="The short result as JSON: text, parsed JSON, vectors, rows, usage.")] = False,
@@ -64,7 +65,7 @@ def run(
     show_options = ShowOptions(as_json, raw, quiet, out, force, short, folder)
     if not (everything or most or wait or detach):
         _check_place(chosen, show_options)
-    given = read_inputs(chosen, Given(inputs or (), input_file, input_json))
+    given = read_inputs(chosen, Given(inputs or (), input_file, input_json, literal))
     connector, connection = connect(ctx.obj, choices)
     advice = connector.models.advice(action, given)
     if not (quiet or as_json or short):
@@ -124,6 +125,7 @@ def validate(
     inputs: opt.Inputs = None,
     input_file: opt.InputFile = None,
     input_json: opt.InputJson = None,
+    literal: opt.Literally = False,
     as_json: opt.AsJson = False,
     connection_file: opt.ConnectionFile = None,
     spec: opt.Spec = None,
@@ -131,7 +133,7 @@ def validate(
     """Checks inputs against the action's schema; nothing is sent and no secret is read."""
     session: Session = ctx.obj
     chosen = catalog(session, Choices(file=connection_file, spec=spec))[action]
-    given = read_inputs(chosen, Given(inputs or (), input_file, input_json))
+    given = read_inputs(chosen, Given(inputs or (), input_file, input_json, literal))
     warnings = (*check_inputs(chosen, given), *session.connector.models.advice(action, given))
     if as_json:
         say_json(
@@ -148,6 +150,7 @@ def dry_run(
     inputs: opt.Inputs = None,
     input_file: opt.InputFile = None,
     input_json: opt.InputJson = None,
+    literal: opt.Literally = False,
     as_json: opt.AsJson = False,
     values: opt.Values = None,
     connection_file: opt.ConnectionFile = None,
@@ -157,7 +160,7 @@ def dry_run(
     session: Session = ctx.obj
     choices = Choices(values or (), connection_file, spec=spec)
     chosen = catalog(session, choices)[action]
-    given = read_inputs(chosen, Given(inputs or (), input_file, input_json))
+    given = read_inputs(chosen, Given(inputs or (), input_file, input_json, literal))
     connector, connection = connect(session, choices, preview=True)
     preview = connector.preview(action, given, connection)
     curl = to_curl(preview, _credential(connection, chosen), given)

@@ -117,7 +117,7 @@ def audit(file: Annotated[Path, typer.Argument(metavar="FILE", help="The file th
     typer.echo(f"{found.lines} lines follow each other{torn}. The last one's digest: {found.last}")
 
 
-def _with_connection(session: Session, settings: Settings, values: list[str] | None, file: Path | None) -> Settings:
+def _with_connection(session: Session, settings: Settings, values: list[str] | None, file: str | None) -> Settings:
     """The settings with the connection of the command line as the default one."""
     if not values and file is None:
         return settings

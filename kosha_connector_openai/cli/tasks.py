@@ -81,6 +81,7 @@ def run(
     inputs: Inputs = None,
     input_file: opt.InputFile = None,
     input_json: opt.InputJson = None,
+    literal: opt.Literally = False,
     files: Annotated[
         list[str] | None, typer.Option("--file", metavar="NAME=@PATH", help="A file input; the same as NAME=@PATH.", show_default=False)
     ] = None,
@@ -107,9 +108,9 @@ def run(
 ) -> None:
     """Runs a task: checks its inputs, makes the calls it needs, shows the typed result."""
     info = _find(ctx, task)
-    arguments = [*(inputs or ()), *map(_file, files or ())]
-    given = read_given(lambda: fields_of(info.input_schema), Given(arguments, input_file, input_json))
-    info.form.check(given)  # before a connection is made or a file opened
+    arguments = Given(inputs or (), input_file, input_json, literal, [*map(_file, files or ())])
+    given = read_given(lambda: fields_of(info.input_schema), arguments)
+    info.form.check(given)  # before a connection is made
     sink = FileSink(out, overwrite=force) if out else None
     if sink is not None:
         sink.check()

@@ -22,6 +22,7 @@ from kosha_connector_openai.flows import triggers
 from kosha_connector_openai.manifest import json_value
 from kosha_connector_openai.secrets import Secret, SecretContext, SecretReference, SecretStores
 from kosha_connector_openai.secrets.stores import default_stores
+from kosha_connector_openai.trusted_files import read_trusted
 
 _LARGEST: Final = 4 * 1024 * 1024
 _EventType = Annotated[str, typer.Argument(metavar="TYPE", help="The type of the event.", show_default=False)]
@@ -113,7 +114,7 @@ def poll(
 
 def _state(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_trusted(path)
     except OSError as error:
         message = f"The state cannot be read: {error.strerror}."
     raise InputError(message, hint="Name a file that you may read.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -37,6 +38,7 @@ from kosha_connector_openai.flows.workflows import (
     run_workflow,
 )
 from kosha_connector_openai.schema import SchemaReader
+from kosha_connector_openai.trusted_files import UntrustedFileError, open_trusted
 
 _FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="An Arazzo document, YAML or JSON.", show_default=False)]
 _Source = Annotated[
@@ -46,7 +48,9 @@ _Source = Annotated[
 _Workflow = Annotated[str | None, typer.Option("--workflow", "-w", metavar="ID", help="Which workflow, where there are several.")]
 _Inputs = Annotated[
     list[str] | None,
-    typer.Argument(metavar="NAME=VALUE", help="An input: NAME=VALUE, NAME:=JSON, or NAME=@FILE for a text in a file.", show_default=False),
+    typer.Argument(
+        metavar="NAME=VALUE", help="An input: NAME=VALUE, NAME:=JSON, or NAME=@FILE for a file or a text in a file.", show_default=False
+    ),
 ]
 
 
@@ -107,6 +111,7 @@ def run(
     workflow: _Workflow = None,
     input_file: opt.InputFile = None,
     input_json: opt.InputJson = None,
+    literal: opt.Literally = False,
     source: _Source = None,
     record: Annotated[
         Path | None, typer.Option("--record", metavar="PATH", help="Append a line for each step and one for the run, as JSON.")
@@ -124,9 +129,10 @@ def run(
 ) -> None:
     """Runs a workflow: shows each step as it ends, then the outputs as JSON."""
     choices = Choices(values or (), connection_file, None, attempts, engine, spec)
+    _trust(file)
     document = _read(ctx, file, source, choices)
     chosen = choose(document, workflow)
-    given = read_given(lambda: fields_of(_schema(chosen)), Given(inputs or (), input_file, input_json))
+    given = read_given(lambda: fields_of(_schema(chosen)), Given(inputs or (), input_file, input_json, literal))
     connector, connection = connect(ctx.obj, choices)
     spending = Spending(connector, caps or (), prices)
     watch = None if quiet or as_json else _Progress()
@@ -151,6 +157,19 @@ def run(
         raise typer.Exit(ExitCode.WORKFLOW) from None
     say_json(result.to_dict() if as_json else plain(result.outputs))
     spending.tell_all(quiet=quiet or as_json)
+
+
+def _trust(file: Path) -> None:
+    """A document says what is sent with the user's key, so nobody else may be able to write it."""
+    try:
+        os.close(open_trusted(file, links=True))
+    except UntrustedFileError as error:
+        reason = error.strerror
+    except OSError:
+        return  # the reader says what is wrong
+    else:
+        return
+    raise WorkflowDocumentError(f"{file.name} is not run: {reason}.", [])
 
 
 def _handles(document: WorkflowDocument) -> JobStore | None:

@@ -58,6 +58,9 @@ class CallOptions:
     ``pass`` a result whose ``outcome`` alone tells."""
     budget: CallBudget | None = None
     """The caps that this call shares with others of a run; checked before it is sent."""
+    named_files: bool = True
+    """Whether an input may name a file by a text, ``{"path": ...}`` below the connection's ``roots``. A workflow's steps say no: what
+    a reply gave is a value."""
 
     def __post_init__(self) -> None:
         if self.timeout is not None and not 0 < self.timeout <= _DAY:
@@ -120,10 +123,10 @@ class Call:
         return Head(head.status, tuple((name, value) for (name, _), value in zip(head.headers, values, strict=False)))
 
 
-def make_request(action: Action, inputs: Mapping[str, Any], connection: Connection) -> Request:
+def make_request(action: Action, inputs: Mapping[str, Any], connection: Connection, *, named_files: bool = True) -> Request:
     """The request for this connection's kind of server; raises InputError."""
-    options = connection.options
-    request = build_request(action, inputs, FilePolicy(options.roots, options.any_path, connection.limits.upload))
+    files = FilePolicy(connection.options.roots, connection.limits.upload, named_files)
+    request = build_request(action, inputs, files)
     if connection.form is None:
         return request
     from kosha_connector_openai.core.request import at_server

@@ -41,7 +41,7 @@ class Runtime:
 
     def make(self, action: Action, inputs: Mapping[str, Any], connection: Connection, options: CallOptions) -> Ready:
         """A call ready to be made, and what resolves its secrets; raises ConnectorError."""
-        call, resolver = self._ready(action, make_request(action, inputs, connection), connection, options)
+        call, resolver = self._ready(action, make_request(action, inputs, connection, named_files=options.named_files), connection, options)
         if options.budget is not None:
             size = call.request.body.length if call.request.body else 0
             call.ticket = options.budget.reserve(action.id, inputs, size, paid=action.hints.paid, times=call.payments)

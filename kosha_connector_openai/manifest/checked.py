@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import datetime
 import os
-import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -24,6 +23,7 @@ import orjson
 
 from kosha_connector_openai.errors import Fault, ManifestError
 from kosha_connector_openai.manifest.part import Part, file_in, given, parse_part, validated
+from kosha_connector_openai.trusted_files import distrust, is_loose
 
 _P = TypeVar("_P", bound=Part)
 SHIPPED: Final = Path(__file__).parent / "shipped"
@@ -97,8 +97,7 @@ def is_private(path: Path) -> bool:
         status = path.stat()
     except OSError:
         return False
-    open_to_group = status.st_mode & stat.S_IWGRP and status.st_gid not in (0, os.getegid())
-    return status.st_uid in (0, os.geteuid()) and not status.st_mode & stat.S_IWOTH and not open_to_group
+    return status.st_uid in (0, os.geteuid()) and not is_loose(status)
 
 
 def _is_ours(model: type[Part]) -> bool:
@@ -173,7 +172,7 @@ def _read(name: str) -> bytes | None:
         file = os.open(name, os.O_RDONLY | _FLAGS, dir_fd=folder)
         with os.fdopen(file, "rb") as stream:
             status = os.fstat(file)
-            if stat.S_ISREG(status.st_mode) and _is_own(status) and status.st_size <= _MOST_BYTES:
+            if distrust(status, private=True) is None and status.st_size <= _MOST_BYTES:
                 return stream.read(_MOST_BYTES)
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -95,7 +96,7 @@ class Budget:
         with self._lock:
             for name, cap in self._caps.items():
                 self._admit(name, cap, wanted[name])
-            held = {name: value or Decimal(0) for name, value in wanted.items()}
+            held = {name: max(value or Decimal(0), Decimal(0)) for name, value in wanted.items()}
             for name, value in held.items():
                 self._held[name] += value
         return Ticket(self, need, held, model if isinstance(model, str) else None)
@@ -175,6 +176,10 @@ def _number(cap: Decimal | float | str) -> Decimal | None:
     return number if number.is_finite() and number >= 0 else None
 
 
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value == int(value)
+
+
 def _answers(inputs: Mapping[str, Any], rule: Bound) -> int:
     counts = [value for path in rule.times for value in find(dict(inputs), path) if isinstance(value, int) and not isinstance(value, bool)]
     many = [len(find(dict(inputs), path)) for path in rule.each]
@@ -190,9 +195,10 @@ def _input(inputs: Mapping[str, Any], rule: Bound, size: int | None, price: Pric
 def _output(inputs: Mapping[str, Any], rule: Bound, answers: int, price: Price | None) -> int | None:
     if rule.no_output:
         return 0
-    limits = [value for path in rule.output for value in find(dict(inputs), path) if isinstance(value, int) and not isinstance(value, bool)]
-    if limits:
-        return max(limits) * answers
+    limits = [value for path in rule.output for value in find(dict(inputs), path) if value is not None]
+    if limits:  # less than 1 means "no end" to some servers, and what is no whole number means nothing that can be counted on
+        sound = [int(value) for value in limits if _is_whole(value) and value >= 1]
+        return max(sound) * answers if len(sound) == len(limits) else None
     if rule.output_default is not None:
         return rule.output_default * answers
     return price.most_output * answers if price and price.most_output is not None else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import selectors
 import subprocess
 import sys
@@ -11,8 +12,16 @@ from types import TracebackType
 from typing import Self
 
 DEFAULT_KEY = "sandbox-key-0123456789"
+_KEPT = frozenset({"PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "VIRTUAL_ENV", "XDG_CACHE_HOME"})
 _START = 30.0
 _STOP = 10.0
+
+
+def _environment() -> dict[str, str]:
+    """What Python needs to start the same package; no key, token or address of the caller's."""
+    kept = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith(("PYTHON", "COVERAGE_"))}
+    root = str(Path(__file__).parents[2])
+    return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, (root, kept.get("PYTHONPATH"))))}
 
 
 class Sandbox:
@@ -45,8 +54,10 @@ class Sandbox:
 
     def start(self) -> Self:
         """Starts the server and waits until it listens."""
-        command = [sys.executable, "-m", "kosha_connector_openai.sandbox", *self._arguments]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)  # noqa: S603
+        # -P: nothing in the working folder is imported.
+        command = [sys.executable, "-P", "-m", "kosha_connector_openai.sandbox", *self._arguments]
+        pipe, none = subprocess.PIPE, subprocess.DEVNULL
+        self._process = subprocess.Popen(command, stdout=pipe, stdin=none, text=True, env=_environment())  # noqa: S603
         self.url = self._first_line()
         if not self.url.startswith("http://127.0.0.1:"):
             self.stop()

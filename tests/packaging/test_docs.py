@@ -73,7 +73,7 @@ def test_the_host_tells_of_a_failure(root: Path, project: Path, installed: Path)
 
 def test_the_command_opens_the_folder(root: Path, project: Path) -> None:
     """A folder of data is a connector before anything is installed."""
-    arguments = ("-m", "kosha_connector_openai.cli", "--connector", "acme_kosha", "actions", "list")
+    arguments = ("-m", "kosha_connector_openai.cli", "--connector", "./acme_kosha", "actions", "list")
     assert python(*arguments, places=[root], folder=project).stdout.startswith("echo\t")
 
 

@@ -47,7 +47,6 @@ class Options(Part):
     spec_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$", description="What that description must be.")
     spec_url: bool = Field(default=False, description="Whether a description may be fetched.")
     roots: tuple[Path, ...] = ()
-    any_path: bool = False
     api_key_header: str = Field(default="api-key", description="Header of the key where the authentication type is API_KEY.")
     token_url: str = Field(default="", description="Where access tokens are renewed if the authentication type is OAUTH2.")
     tenant: str = ""

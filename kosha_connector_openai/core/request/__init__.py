@@ -19,7 +19,7 @@ else:
     __getattr__, __all__ = face(
         __name__,
         {
-            "files": "FileInput FilePolicy read_file_input",
+            "files": "CallerFile FileInput FilePolicy caller_files is_file_value local_file read_file_input",
             "media_types": "BytesBody FileBody",
             "multipart": "MultipartBody FormPart",
             "parameters": "check_segment is_cut",

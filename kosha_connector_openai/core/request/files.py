@@ -32,19 +32,32 @@ _DATA_URL: Final = re.compile(r"data:([^,;]*(?:;[^,;=]+=[^,;]*)*?)(;base64)?,", 
 """RFC 2397."""
 _TUPLES: Final = (2, 3)
 _STILL: Final = "Send a file that is not being written."
+_READABLE: Final = "Name a regular file that you may read."
+_FROM_REPLY: Final = "What a reply or a document says is a value: it may hold base64, bytes or text. Files come in among the run's inputs."
 
 
 @dataclass(frozen=True, slots=True)
 class FilePolicy:
     """Which paths may be opened and how large a file may be. By default no path at all.
 
-    ``roots``: folders below which paths are opened, no link being followed. ``any_path``: for the local
-    command line only.
+    ``roots``: folders below which paths are opened, no link being followed. ``named``: whether a text may name a path; without it
+    only :class:`CallerFile` and path objects may, which no reply can make.
     """
 
     roots: tuple[Path, ...] = ()
-    any_path: bool = False
     max_bytes: int = MAX_BYTES
+    named: bool = True
+
+
+class CallerFile(dict[str, Any]):
+    """``{"path": ...}`` as the caller of a flow gave it; the values of replies are plain objects."""
+
+
+def caller_files(value: Any) -> Any:
+    """The inputs of a flow with each object that has a ``path`` made a CallerFile."""
+    if isinstance(value, Mapping):
+        return CallerFile(value) if "path" in value else {name: caller_files(part) for name, part in value.items()}
+    return [caller_files(part) for part in value] if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +74,8 @@ class FileInput:
     opener: Callable[[], BinaryIO]
     limit: int = MAX_BYTES
     pointer: str = ""
+    path: Path | None = None
+    """Where it is opened from."""
 
     def open(self) -> BinaryIO:
         """A reader at the first byte; closing it does not close a file object that the caller lent."""
@@ -104,7 +119,7 @@ def read_file_input(value: object, pointer: str, policy: FilePolicy) -> FileInpu
     bare str is never opened as a path.
     """
     if isinstance(value, FileInput):
-        return value
+        return _within(replace(value, limit=min(value.limit, policy.max_bytes), pointer=pointer))
     for kind, read in _READERS:
         if isinstance(value, kind):
             return read(value, pointer, policy)
@@ -117,10 +132,27 @@ def _refusal(pointer: str, rule: str, message: str, fix: str = "", allowed: Any 
     return InputError("The file cannot be sent.", [Fault(pointer, rule, message, fix, allowed)])
 
 
-def _settled(file: FileInput, head: bytes = b"") -> FileInput:
-    """``file`` with its size checked, its name and type safe: from its name, else from its first bytes."""
+def local_file(path: Path, pointer: str = "", limit: int = MAX_BYTES) -> FileInput:
+    """Any regular file that the process may read, links followed: for whoever typed its name. Raises InputError."""
+    return _opened(path, pointer, limit, partial(_open_local, path, pointer))
+
+
+def _open_local(path: Path, pointer: str) -> BinaryIO:
+    try:
+        return open_path(path)
+    except (OSError, ValueError):
+        raise _refusal(pointer, "file", "cannot be opened.", _READABLE) from None
+
+
+def _within(file: FileInput) -> FileInput:
     if file.size is not None and file.size > file.limit:
         raise _refusal(file.pointer, "size", f"is larger than {file.limit} bytes.", allowed=file.limit)
+    return file
+
+
+def _settled(file: FileInput, head: bytes = b"") -> FileInput:
+    """``file`` with its size checked, its name and type safe: from its name, else from its first bytes."""
+    _within(file)
     name = safe_name(file.name) or default_name(head)
     return replace(file, name=name, content_type=guess_type(name))
 
@@ -177,15 +209,19 @@ def _only_once(readers: Iterator[_Lent], pointer: str) -> BinaryIO:
 
 def _from_path(value: Any, pointer: str, policy: FilePolicy) -> FileInput:
     path = Path(value)
-    with _open_allowed(path, pointer, policy) as reader:
+    return _opened(path, pointer, policy.max_bytes, partial(_open_allowed, path, pointer, policy))
+
+
+def _opened(path: Path, pointer: str, limit: int, opener: Callable[[], BinaryIO]) -> FileInput:
+    with opener() as reader:
         found = os.fstat(reader.fileno())
         head = reader.read(16)
-    again = partial(_reopened, path, pointer, policy, _identity(found))
-    return _settled(FileInput(path.name, "", found.st_size, True, again, policy.max_bytes, pointer), head)
+    again = partial(_reopened, opener, pointer, _identity(found))
+    return _settled(FileInput(path.name, "", found.st_size, True, again, limit, pointer, path), head)
 
 
-def _reopened(path: Path, pointer: str, policy: FilePolicy, identity: tuple[int, ...]) -> BinaryIO:
-    reader = _open_allowed(path, pointer, policy)
+def _reopened(opener: Callable[[], BinaryIO], pointer: str, identity: tuple[int, ...]) -> BinaryIO:
+    reader = opener()
     if _identity(os.fstat(reader.fileno())) != identity:
         reader.close()
         raise _refusal(pointer, "size", "has changed since it was checked.", _STILL)
@@ -198,10 +234,9 @@ def _identity(found: os.stat_result) -> tuple[int, ...]:
 
 def _open_allowed(path: Path, pointer: str, policy: FilePolicy) -> BinaryIO:
     try:
-        reader = open_path(path) if policy.any_path else open_below(path, policy.roots)
+        reader = open_below(path, policy.roots)
     except (OSError, ValueError):
-        fix = "Name a regular file that you may read."
-        raise _refusal(pointer, "file", "cannot be opened.", fix) from None
+        raise _refusal(pointer, "file", "cannot be opened.", _READABLE) from None
     if reader is None:
         raise _refusal(pointer, "path", "is a path, which is not allowed here.", _FORMS)
     return reader
@@ -242,6 +277,8 @@ def _from_mapping(value: Any, pointer: str, policy: FilePolicy) -> FileInput:
     if len(kinds) != 1 or set(value) - {*kinds, "filename", "content_type"}:
         raise _refusal(pointer, "file", "is not an object that describes a file.", _FORMS, sorted(_CONTENTS))
     kind = kinds[0]
+    if kind == "path" and not (policy.named or isinstance(value, CallerFile)):
+        raise _refusal(pointer, "path", "is a path that the caller did not give.", _FROM_REPLY)
     file = _CONTENTS[kind](value[kind], f"{pointer}/{kind}", policy)
     return _described(replace(file, pointer=pointer), value.get("filename"), value.get("content_type"))
 

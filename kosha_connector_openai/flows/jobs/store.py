@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +11,9 @@ from pathlib import Path
 
 from kosha_connector_openai.errors import Fault, InputError, JobPendingError
 from kosha_connector_openai.flows.jobs.handle import NAME, Handle, read_handle
+from kosha_connector_openai.trusted_files import UntrustedFileError, open_trusted, read_trusted
 
 _LARGEST = 8 * 1024 * 1024
-_PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
-_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 class JobStore:
@@ -85,7 +83,7 @@ class JobStore:
             return
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(self._lock(handle.name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = open_trusted(self._lock(handle.name), os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise _unusable(error) from None
         try:
@@ -107,12 +105,9 @@ class JobStore:
 
     def _read(self, name: str) -> Handle:
         try:
-            with os.fdopen(os.open(self._path(name), os.O_RDONLY | _PLAIN), "rb") as file:
-                if not stat.S_ISREG(mode := os.fstat(file.fileno()).st_mode) or (mode & _OTHERS and hasattr(os, "geteuid")):
-                    raise InputError(
-                        "The job's file is no plain file, or others may write it.", hint="Take their right away, or start anew."
-                    )
-                data = file.read(_LARGEST + 1)
+            data = read_trusted(self._path(name), _LARGEST)
+        except UntrustedFileError as error:
+            raise InputError(f"The job's file is not used: {error.strerror}.", hint="Take their right away, or start anew.") from None
         except OSError as error:
             raise _unusable(error) from None
         found = read_handle(data[:_LARGEST])

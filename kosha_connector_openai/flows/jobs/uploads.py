@@ -227,15 +227,17 @@ def _same_file(desk: Desk, handle: Handle, kind: UploadKind, source: Any) -> Ste
 
 
 def _file(desk: Desk, source: Any, kind: UploadKind) -> FileInput:
-    options = desk.connection.options
-    file = read_file_input(source, "/source", FilePolicy(options.roots, options.any_path, kind.largest))
+    file = read_file_input(source, "/source", FilePolicy(desk.connection.options.roots, kind.largest))
     if not file.size or not file.replayable:
         raise InputError("The file cannot be sent in parts.", [Fault("/source", "size", "is empty, or its size is not known.")])
     return file
 
 
 def _path(source: Any) -> str | None:
-    found = source.get("path") if isinstance(source, Mapping) else source if isinstance(source, os.PathLike) else None
+    if isinstance(source, FileInput):
+        found: Any = source.path
+    else:
+        found = source.get("path") if isinstance(source, Mapping) else source if isinstance(source, os.PathLike) else None
     return None if found is None else str(Path(found).absolute())
 
 

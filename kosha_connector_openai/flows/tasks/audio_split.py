@@ -7,7 +7,6 @@ installed.
 from __future__ import annotations
 
 import io
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from typing import IO, Final, cast
 
 from kosha_connector_openai.core.request import FileInput
 from kosha_connector_openai.errors import Fault, InputError
+from kosha_connector_openai.flows.tasks.child_process import Bounds, find_program, run_program
 from kosha_connector_openai.manifest.parts import Split
 
 _HEADER: Final = 4096
@@ -29,7 +29,10 @@ _WINDOW: Final = 0.05
 """Seconds over which loudness is measured."""
 _WHOLE: Final = 2
 """Bytes of a sample whose loudness can be measured."""
-_MINUTES: Final = 15
+_RATE: Final = 16_000
+"""Samples of a second, of two bytes each, in what is decoded."""
+_HOURS: Final = 12
+_BOUNDS: Final = Bounds(seconds=15 * 60, memory=2 * 1024**3, file=_HOURS * 3600 * _RATE * 2 + 1024 * 1024)
 _FORMATS: Final = "aac,aiff,amr,asf,flac,matroska,mov,mp3,ogg,wav,webm"
 """Containers that hold their own sound: no playlists, which could name other files and addresses."""
 _PROGRAM: Final = "ffmpeg"
@@ -151,7 +154,7 @@ def _as_wav(sound: wave.Wave_read, content: bytes) -> bytes:
 
 def _decoded(file: FileInput, folder: Path, split: Split, pointer: str) -> Path:
     """The file as WAV: 16 kHz, one channel, 16 bit; raises InputError."""
-    program = shutil.which(_PROGRAM)
+    program = find_program(_PROGRAM)
     if program is None:
         message = f"is larger than {split.bytes} bytes, and only WAV (PCM) can be cut here."
         raise _refused(pointer, "size", message, f"Send WAV, cut it, or install {_PROGRAM}.", split.bytes)
@@ -160,12 +163,15 @@ def _decoded(file: FileInput, folder: Path, split: Split, pointer: str) -> Path:
         for chunk in file.chunks():
             target.write(chunk)
     command = [program, "-hide_banner", "-nostdin", "-loglevel", "error", "-protocol_whitelist", "file", "-format_whitelist", _FORMATS]
-    command += ["-i", str(given), "-vn", "-map", "0:a:0", "-ac", "1", "-ar", "16000", "-c:a", "pcm_s16le", "-f", "wav", str(made)]
+    command += ["-threads", "1", "-i", str(given), "-vn", "-map", "0:a:0", "-ac", "1", "-ar", str(_RATE), "-c:a", "pcm_s16le"]
+    command += ["-t", str(_HOURS * 3600), "-fs", str(_BOUNDS.file), "-f", "wav", str(made)]
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_MINUTES * 60, check=False)  # noqa: S603 - fixed words and our own paths
+        code = run_program(command, folder, _BOUNDS)
     except (OSError, subprocess.TimeoutExpired):
         raise _refused(pointer, "file", f"could not be decoded by {_PROGRAM} in time.", "Send WAV, or a shorter file.") from None
-    if done.returncode != 0 or not made.exists():
+    if made.exists() and made.stat().st_size >= _HOURS * 3600 * _RATE * 2:
+        raise _refused(pointer, "size", f"is longer than {_HOURS} hours.", "Cut it into files of its own.")
+    if code != 0 or not made.exists():
         raise _refused(pointer, "file", f"holds no sound that {_PROGRAM} can decode.", "Send a sound file.")
     return made
 

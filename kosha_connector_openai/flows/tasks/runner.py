@@ -149,6 +149,5 @@ def task_steps(
     info = find_task(connector, name)
     if on_incomplete not in POLICIES:
         raise InputError("There is no such policy.", [Fault("", "enum", "is no policy.", f"Use {', '.join(POLICIES)}.", POLICIES)])
-    rules = connection.options
-    files = FilePolicy(rules.roots, rules.any_path, connection.limits.upload)
+    files = FilePolicy(connection.options.roots, connection.limits.upload, options.named_files)
     return plan(TaskRun(name, info.rules, _part(connector), info.form.check(inputs), files, on_incomplete, options, progress))

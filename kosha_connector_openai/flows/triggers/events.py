@@ -75,11 +75,13 @@ def verify(
     secret: Given,
     *,
     guard: ReplayGuard | None = None,
+    endpoint: str = "",
     now: float | None = None,
     tolerance: float | None = None,
 ) -> TriggerEvent:
     """The event in a delivery that is signed with one of the secrets, fresh, and new to ``guard``.
 
+    A delivery is known by its id, whichever of the secrets signed it; ``endpoint`` tells apart the webhooks that share a guard.
     ``body`` is the body's bytes as they came; ``now`` and ``tolerance`` are in seconds, and it goes both ways. Raises SignatureError,
     StaleError, ReplayError or EventError, whose ``status`` is what to answer; SetupError for a secret that cannot be one.
     """
@@ -87,7 +89,7 @@ def verify(
     moment = time.time() if now is None else now
     allowed = rules.delivery.tolerance if tolerance is None else tolerance
     signed = check_signature(headers, body, read_keys(secret), rules.delivery, now=moment, tolerance=allowed)
-    key = f"{signed.mark}:{signed.id}"
+    key = f"{endpoint}:{signed.id}" if endpoint else signed.id
     event = read_event(connector, body, delivery=signed.id, key=key)
     if guard is not None and not guard.take(key, moment):
         raise ReplayError("The delivery came before.", hint="Answer 200, and do nothing.")

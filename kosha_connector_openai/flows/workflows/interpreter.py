@@ -12,7 +12,8 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kosha_connector_openai.core.actions import Action
+from kosha_connector_openai.core.actions import Action, is_file
+from kosha_connector_openai.core.request import is_file_value
 from kosha_connector_openai.core.transport import may_have_run, parse_retry_after
 from kosha_connector_openai.errors import (
     BudgetError,
@@ -55,11 +56,24 @@ class _Attempt:
 def checked_inputs(workflow: Workflow, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """The inputs with the schema's defaults; raises InputError with every fault."""
     given = {**workflow.inputs.defaults, **inputs}
-    report = workflow.inputs.validator.check(given)
+    files = {name for name, part in workflow.inputs.schema.get("properties", {}).items() if _takes_file(part)}
+    plain = {name: "file" if name in files and is_file(value) else _stand_in(value) for name, value in given.items()}
+    report = workflow.inputs.validator.check(plain)
     faults = (*report.faults, *report.warnings)  # a name that the workflow does not know could have no effect
     if faults:
         raise InputError(f"The inputs of {workflow.id} are wrong.", faults)
     return given
+
+
+def _takes_file(schema: Any) -> bool:
+    return isinstance(schema, Mapping) and schema.get("format") == "binary"
+
+
+def _stand_in(value: Any) -> Any:
+    """A text in place of a file that is no JSON, so that the schema can be checked."""
+    if isinstance(value, list):
+        return [_stand_in(item) for item in value]
+    return "file" if is_file_value(value) else value
 
 
 class Interpreter:

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from kosha_connector_openai.errors import Fault, SetupError
+from kosha_connector_openai.trusted_files import open_trusted
 
 LOGGER: Final = logging.getLogger("kosha.connector.workflows")
 Line = Mapping[str, Any]
@@ -34,10 +35,9 @@ class FileJournal:
     """Appends lines to a file that only its owner can read; a context manager. Each line is written at once."""
 
     def __init__(self, path: Path) -> None:
-        """Opens the file, or makes it with mode 0600; a symbolic link is not followed. Raises SetupError."""
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+        """Opens the file, or makes it with mode 0600; a link, or a file that others may write, is refused. Raises SetupError."""
         try:
-            self._file = os.open(path, flags, 0o600)
+            self._file = open_trusted(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         except OSError as error:
             fault = Fault("/journal", "file", f"cannot be opened: {error.strerror}.", "Name a file that you may write.")
         else:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kosha_connector_openai.connector import CallOptions, Connection, Connector
 from kosha_connector_openai.core import adrive_steps, drive_steps
+from kosha_connector_openai.core.request import caller_files
 from kosha_connector_openai.errors import Fault, InputError
 from kosha_connector_openai.flows.driving import Pause, adrive, drive
 from kosha_connector_openai.flows.usage import add_usage
@@ -63,7 +64,7 @@ class _Run:
         self.started = self.clock()
         unsafe = bool(self.worker.options.unsafe_retries)
         catalog = self.worker.connector.catalog_of(self.worker.connection)
-        return Interpreter(self.document, catalog, self.limits, self.clock, unsafe=unsafe).run(self.workflow.id, inputs)
+        return Interpreter(self.document, catalog, self.limits, self.clock, unsafe=unsafe).run(self.workflow.id, caller_files(inputs))
 
     def note(self, move: Begun | StepRecord) -> None:
         if isinstance(move, StepRecord):

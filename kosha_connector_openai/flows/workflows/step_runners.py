@@ -38,7 +38,7 @@ class Worker:
         own = self.action(call).overlay.timeout if call.step.runner == "operation" else None
         usual = self.options.timeout or self.connection.total(own)
         attempts = 1 if call.once else self.options.attempts
-        return replace(self.options, timeout=min(usual, max(call.seconds, 0.001)), attempts=attempts, out=None)
+        return replace(self.options, timeout=min(usual, max(call.seconds, 0.001)), attempts=attempts, out=None, named_files=False)
 
     def steps(self, call: StepCall) -> Steps[StepReply]:
         """Returns what came of a step; an error is part of it."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from kosha_connector_openai.core.request import is_file_value
 from kosha_connector_openai.errors import Fault, InputError
 from kosha_connector_openai.flows.workflows.expressions import MISSING, Expression, ExpressionError, looks_like_one
 from kosha_connector_openai.text import DEFAULT_LIMITS, escape
@@ -115,7 +116,7 @@ def _fill_text(template: Template, look: Lookup) -> str:
     found, size = [], 0
     for part in template.content:
         value = look(part) if isinstance(part, Expression) else part
-        if value is MISSING or isinstance(value, (bytes, bytearray)):
+        if value is MISSING or is_file_value(value):
             raise Unfilled(template.pointer)
         found.append(as_text(value))
         size += len(found[-1])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from kosha_connector_openai.errors import Fault, ReplyTooLargeError, SetupError
 from kosha_connector_openai.http import ANYWHERE, Server, WireError, parse_server, send_once, tls_context
 from kosha_connector_openai.text import install
+from kosha_connector_openai.trusted_files import read_trusted
 
 if TYPE_CHECKING:
     from jwt import PyJWK
@@ -149,8 +150,7 @@ def _fits(key: PyJWK, algorithm: str) -> bool:
 
 def _read_file(path: Path) -> tuple[PyJWK, ...]:
     try:
-        with path.open("rb") as reader:
-            data = reader.read(_LARGEST + 1)
+        data = read_trusted(path, _LARGEST, links=True)
     except OSError as error:
         raise _unfit(f"cannot be read: {error.strerror}.", "Name a file that the service may read, or an https URL.") from None
     if len(data) > _LARGEST:

@@ -6,6 +6,7 @@ missing. Ids that were not made through this service belong to nobody: whoever k
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, MutableMapping
@@ -19,6 +20,7 @@ from kosha_connector_openai.errors import SetupError
 from kosha_connector_openai.gateway.access.object_ids import fits, made_ids, narrowed, texts
 from kosha_connector_openai.gateway.records import Caller, Send
 from kosha_connector_openai.gateway.routes import sound_actions
+from kosha_connector_openai.trusted_files import UntrustedFileError, open_trusted
 
 _MOST: Final = 200_000
 """Ids that are kept in memory."""
@@ -68,13 +70,15 @@ class SqliteIds:
     def __init__(self, path: Path) -> None:
         """Raises SetupError where the file cannot be used."""
         try:
-            path.touch(mode=0o600, exist_ok=True)
+            os.close(open_trusted(path, os.O_RDWR | os.O_CREAT, private=True))
             self._base = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._base.execute("PRAGMA journal_mode=WAL")
             self._base.execute("PRAGMA synchronous=NORMAL")
             self._base.execute(
                 "CREATE TABLE IF NOT EXISTS ids (connection TEXT, id TEXT, tenant TEXT, PRIMARY KEY (connection, id)) WITHOUT ROWID"
             )
+        except UntrustedFileError as error:
+            raise SetupError(f"The file of ids cannot be used: {error.strerror}.", pointer="/ownership") from None
         except (OSError, sqlite3.Error) as error:
             raise SetupError(f"The file of ids cannot be used: {type(error).__name__}.", pointer="/ownership") from None
 

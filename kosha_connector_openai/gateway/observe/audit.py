@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -22,6 +21,7 @@ from kosha_connector_openai.gateway.observe.exchange_record import ExchangeRecor
 from kosha_connector_openai.gateway.observe.logs import LOGGER, line, stamp
 from kosha_connector_openai.gateway.records import Caller
 from kosha_connector_openai.gateway.routes import Route
+from kosha_connector_openai.trusted_files import UntrustedFileError, open_trusted
 
 _START: Final = "0" * 64
 _LONGEST: Final = 64 * 1024
@@ -158,22 +158,15 @@ def _read(raw: bytes) -> Mapping[str, Any] | None:
 
 
 def _open(path: Path) -> int:
-    flags = [getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_NONBLOCK")]
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | sum(flags), 0o600)
+        descriptor = open_trusted(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, private=True)
+    except UntrustedFileError as error:
+        raise _unfit(f"cannot be trusted: {error.strerror}.", "Make it the service's own, with mode 0600.") from None
     except OSError as error:
         raise _unfit(f"cannot be opened: {error.strerror}.", "Name a file, no link, in a folder that the service may write.") from None
-    found = os.fstat(descriptor)
-    problem = None
-    if not stat.S_ISREG(found.st_mode):
-        problem = "is no plain file.", "Name a file."
-    elif hasattr(os, "geteuid") and (found.st_mode & 0o077 or found.st_uid != os.geteuid()):
-        problem = "can be read or written by others.", "Make it the service's own, with mode 0600."
-    elif not _locked(descriptor):
-        problem = "is written by another process.", "Give each process a file of its own."
-    if problem:
+    if not _locked(descriptor):
         os.close(descriptor)
-        raise _unfit(*problem)
+        raise _unfit("is written by another process.", "Give each process a file of its own.")
     return descriptor
 
 

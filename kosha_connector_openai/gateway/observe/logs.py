@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from kosha_connector_openai.errors import SetupError
+from kosha_connector_openai.trusted_files import open_trusted
 
 LONGEST: Final = 200
 """Characters of one value."""
@@ -87,7 +89,6 @@ def _open(place: str | Path) -> TextIO | None:
     if not isinstance(place, Path):
         return {"stdout": sys.stdout, "stderr": sys.stderr}.get(place)
     try:
-        place.touch(mode=0o600, exist_ok=True)
-        return place.open("a", encoding="ascii")
+        return os.fdopen(open_trusted(place, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "a", encoding="ascii")
     except OSError as error:
         raise SetupError(f"The access log cannot be written: {error.strerror}.", pointer="/access_log") from None

@@ -42,7 +42,7 @@ def say(tick):
     time.sleep(0.05)
 
 connector = Connector(Path(given["folder"]))
-connection = connector.connection({"server_url": given["url"], "api_key": "env:OPENAI_API_KEY"}, engine="httpx", any_path=True)
+connection = connector.connection({"server_url": given["url"], "api_key": "env:OPENAI_API_KEY"}, engine="httpx", roots=(Path("/"),))
 jobs = Jobs(connector, connection, store=JobStore(Path(given["store"])))
 handle = jobs.start_upload(Path(given["file"]), given["inputs"])
 jobs.wait(handle, WaitOptions(progress=say))
@@ -93,7 +93,7 @@ def bench(sandbox: Sandbox, folder: Path, tmp_path: Path) -> Iterator[Bench]:
     file.write_bytes(os.urandom(SIZE))
     with Connector(folder) as connector:
         values = {"server_url": sandbox.url, "api_key": "env:OPENAI_API_KEY"}
-        yield Bench(connector, connector.connection(values, engine="httpx", any_path=True), sandbox, file, JobStore(tmp_path / "jobs"))
+        yield Bench(connector, connector.connection(values, engine="httpx", roots=(tmp_path,)), sandbox, file, JobStore(tmp_path / "jobs"))
 
 
 def test_a_file_goes_up_in_parts(bench: Bench) -> None:
@@ -250,7 +250,7 @@ from kosha_connector_openai import open_connector
 from kosha_connector_openai.flows.jobs import Jobs
 
 connector = open_connector()
-connection = connector.connection({"server_url": url, "api_key": "env:OPENAI_API_KEY"}, engine="httpx", any_path=True)
+connection = connector.connection({"server_url": url, "api_key": "env:OPENAI_API_KEY"}, engine="httpx", roots=(Path("/"),))
 jobs = Jobs(connector, connection)
 status = jobs.wait(jobs.start_upload(Path(file), {"purpose": "batch", "mime_type": "text/jsonl"}))
 print(status.result.value["bytes"])

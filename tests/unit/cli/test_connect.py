@@ -80,7 +80,7 @@ def test_into_the_keyring(cli: Cli, backend: _Backend, secret: Canary, home: Pat
         'values:\n  organization: "org-7"\n  api_key: "keyring:kosha/work.api_key"\n'
     )
     assert (_mode(path), _mode(path.parent)) == (0o600, 0o700)
-    assert f"--connection {path}" in done.stdout
+    assert "--connection work\n" in done.stdout
     secret.scan(done.stdout, done.stderr, home)
 
 

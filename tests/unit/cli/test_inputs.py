@@ -110,12 +110,14 @@ def test_not_utf8(read: Read, tmp_path: Path) -> None:
     assert caught.value.faults[0].rule == "utf-8"
 
 
-def test_file_fields(read: Read) -> None:
-    """A file field takes a path, which is not opened here; text in its place is refused with the right way to write it."""
-    assert read("createTranscription", "file=@speech.wav", "model=whisper-1") == {
-        "file": {"path": "speech.wav"},
-        "model": "whisper-1",
-    }
+def test_file_fields(read: Read, tmp_path: Path) -> None:
+    """A file field takes a file, which must be there; text in its place is refused with the right way to write it."""
+    (tmp_path / "speech.wav").write_bytes(b"RIFF")
+    found = read("createTranscription", f"file=@{tmp_path}/speech.wav", "model=whisper-1")
+    assert (found["file"].name, found["file"].path, b"".join(found["file"].chunks())) == ("speech.wav", tmp_path / "speech.wav", b"RIFF")
+    with pytest.raises(InputError) as caught:
+        read("createTranscription", f"file=@{tmp_path}/none.wav")
+    assert (caught.value.faults[0].pointer, caught.value.faults[0].rule) == ("/file", "file")
     with pytest.raises(InputError) as caught:
         read("createTranscription", "file=speech.wav")
     assert caught.value.faults[0].fix == "Write `file=@PATH`."

@@ -37,6 +37,18 @@ def used(**usage: int) -> Result:
     return Result(action="say", status=200, kind="json", value={}, usage=usage)
 
 
+@pytest.mark.parametrize("limit", [0, -1, -1_000_000, 2.5, float("nan"), float("inf"), "10", True, [10]])
+def test_b15_a_limit_that_is_no_limit_is_unknown(limit: object) -> None:
+    """Below 1 it means "no end" to some servers: a cap refuses the call, and where it may pass nothing is set aside below 0."""
+    with pytest.raises(BudgetError):
+        Budget(RULES, tokens=300).reserve("say", {"most": limit}, 10, paid=True)
+    budget = Budget(RULES, tokens=300, strict=False)
+    ticket = budget.reserve("say", {"most": limit}, 10, paid=True)
+    assert (ticket.need.tokens, min(ticket.held.values())) == (None, Decimal(0))
+    with pytest.raises(BudgetError):
+        budget.reserve("say", {"most": 500_000}, 10, paid=True)
+
+
 @pytest.mark.parametrize(
     ("inputs", "size", "tokens"),
     [
@@ -45,6 +57,8 @@ def used(**usage: int) -> Result:
         ({"most": 10, "n": 2, "prompt": ["a", "b", "c"]}, 100, 160),
         ({"extra_body": {"most": 7}}, 1, 8),
         ({"most": 10, "n": True}, 100, 110),
+        ({"most": 10.0}, 100, 110),
+        ({"most": 10, "n": -5}, 100, 110),
         ({}, 100, None),
         ({"most": 10, "file": "f"}, 100, None),
         ({"most": 10, "extra_body": {"file": "f"}}, 100, None),

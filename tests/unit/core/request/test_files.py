@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import copy
 import io
 import os
 import pathlib
@@ -12,11 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kosha_connector_openai.core.request.file_names import guess_type, is_content_type, safe_name
-from kosha_connector_openai.core.request.files import FilePolicy, is_file_value, read_file_input
+from kosha_connector_openai.core.request.files import FilePolicy, caller_files, is_file_value, local_file, read_file_input
 from kosha_connector_openai.errors import InputError
 
 NONE = FilePolicy()
-ANY = FilePolicy(any_path=True)
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -172,7 +172,7 @@ def test_a_pipe_without_end_stops_at_the_limit():
 def test_everything_else_is_refused_and_nothing_is_opened(value, monkeypatch):
     """Strings, look-alikes, text streams and half-right objects are faults at the field; the policy would allow any path."""
     monkeypatch.setattr(os, "open", None)
-    fault = refused(value, ANY)
+    fault = refused(value, FilePolicy(roots=(pathlib.Path("/"),)))
     assert fault.pointer.startswith("/file")
     assert "hostname" not in str(fault)
 
@@ -240,7 +240,7 @@ def test_types_follow_from_names(name, content_type):
 
 def test_sizes_are_bounded():
     """Every form over the limit is refused, base64 before it is decoded."""
-    policy = FilePolicy(any_path=True, max_bytes=3)
+    policy = FilePolicy(max_bytes=3)
     assert read(b"abc", policy).size == 3
     assert refused(b"abcd", policy).rule == "size"
     assert refused(io.BytesIO(b"abcd"), policy).rule == "size"
@@ -256,16 +256,30 @@ def test_no_path_by_default(tmp_path):
         assert refused(value).rule == "path"
 
 
-def test_any_path_is_for_the_command_line(tmp_path):
-    """The local policy opens files and links to files; the name comes from the path."""
+def test_a_local_file_is_for_whoever_typed_its_name(tmp_path):
+    """It and links to it are opened; the name comes from the path, and the action's limit on its size holds."""
     (tmp_path / "a.png").write_bytes(PNG)
     (tmp_path / "link.png").symlink_to(tmp_path / "a.png")
     for name in ("a.png", "link.png"):
-        file = read(tmp_path / name, ANY)
+        file = local_file(tmp_path / name)
+        assert (file.path, read(file).path) == (tmp_path / name, tmp_path / name)
+        assert refused(file, FilePolicy(max_bytes=7)).rule == "size"
         assert (file.name, file.content_type, file.size, file.replayable) == (name, "image/png", 8, True)
         assert b"".join(file.chunks()) == b"".join(file.chunks()) == PNG
-    file = read({"path": str(tmp_path / "a.png"), "filename": "b.bin", "content_type": "x/y"}, ANY)
+    file = read({"path": "a.png", "filename": "b.bin", "content_type": "x/y"}, FilePolicy(roots=(tmp_path,)))
     assert (file.name, file.content_type) == ("b.bin", "x/y")
+
+
+def test_b07_a_path_that_a_reply_wrote_is_not_opened(tmp_path):
+    """Where texts may not name files, only the caller's own mark and a path object do."""
+    (tmp_path / "a.txt").write_bytes(b"x")
+    policy = FilePolicy(roots=(tmp_path,), named=False)
+    given = caller_files({"a": [{"path": "a.txt"}], "b": {"c": {"path": "a.txt"}}, "d": "a.txt"})
+    assert refused({"path": "a.txt"}, policy).rule == "path"
+    assert refused(copy.deepcopy(dict(given["a"][0])), policy).rule == "path"
+    for value in (given["a"][0], given["b"]["c"], copy.deepcopy(given["a"][0]), pathlib.Path("a.txt")):
+        assert read(value, policy).size == 1
+    assert given["d"] == "a.txt"
 
 
 @pytest.fixture
@@ -310,18 +324,21 @@ def test_nothing_leaves_the_root(root, path):
 @pytest.mark.parametrize("path", ["/dev/zero", "/dev/null", "/proc/self", "/"])
 def test_special_files_are_refused_everywhere(path):
     """Devices and folders are no uploads, whatever the policy."""
-    assert refused(pathlib.Path(path), ANY).rule == "file"
+    with pytest.raises(InputError) as error:
+        local_file(pathlib.Path(path), "/file")
+    assert (error.value.faults[0].rule, error.value.faults[0].pointer) == ("file", "/file")
 
 
 def test_a_pipe_on_disk_does_not_hang(root):
     """Opening a named pipe without a writer returns at once with a fault."""
-    assert refused(root / "fifo", ANY).rule == "file"
+    with pytest.raises(InputError):
+        local_file(root / "fifo")
 
 
 @pytest.mark.skipif(not pathlib.Path("/proc/self/environ").exists(), reason="needs /proc")
 def test_a_file_that_lies_about_its_size_is_an_error():
     """A file of size 0 with content is not sent as an empty one, nor read to its end."""
-    file = read(pathlib.Path("/proc/self/environ"), ANY)
+    file = local_file(pathlib.Path("/proc/self/environ"))
     with pytest.raises(InputError):
         list(file.chunks())
 

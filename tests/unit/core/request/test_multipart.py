@@ -5,6 +5,7 @@ import io
 import tracemalloc
 from email import message_from_bytes
 from email.policy import HTTP
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -15,7 +16,7 @@ from kosha_connector_openai.core.request.files import CHUNK, FileInput, FilePoli
 from kosha_connector_openai.core.request.multipart import FormPart, MultipartBody
 from kosha_connector_openai.errors import InputError
 
-POLICY = FilePolicy(any_path=True)
+POLICY = FilePolicy(roots=(Path("/"),))
 
 
 def by_email(body):

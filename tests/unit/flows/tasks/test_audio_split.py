@@ -115,7 +115,7 @@ def test_a_rate_that_no_piece_can_hold() -> None:
 
 def test_other_formats_need_ffmpeg(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without it the error names the limit and three ways out; nothing is sent."""
-    monkeypatch.setattr(shutil, "which", lambda _: None)
+    monkeypatch.setenv("PATH", "")
     with pytest.raises(InputError) as caught:
         cut(sample("mp3"), split(bytes=1_000))
     (fault,) = caught.value.faults

@@ -192,11 +192,23 @@ def test_a_forged_delivery_takes_no_place_in_the_guard(connector: Connector) -> 
     assert verify(connector, HEADERS, BODY, SECRET, now=NOW, guard=guard).event_id == "evt_1"
 
 
-def test_the_same_id_under_two_secrets_is_two_deliveries(connector: Connector) -> None:
+def test_the_same_id_at_two_endpoints_is_two_deliveries(connector: Connector) -> None:
+    """Webhooks that share a guard say which of them they are."""
     guard = MemoryGuard()
-    for secret in (SECRET, OTHER):
-        headers = sign("wh_1", NOW, BODY, secret)
-        assert verify(connector, headers, BODY, [SECRET, OTHER], now=NOW, guard=guard).event_id == "evt_1"
+    for endpoint, secret in (("a", SECRET), ("b", OTHER)):
+        event = verify(connector, sign("wh_1", NOW, BODY, secret), BODY, secret, now=NOW, guard=guard, endpoint=endpoint)
+        assert (event.event_id, event.key) == ("evt_1", f"{endpoint}:wh_1")
+
+
+def test_b14_a_delivery_is_the_same_whichever_secret_signed_it(connector: Connector) -> None:
+    """While a secret is changed, none of the signatures of a delivery makes it a new one."""
+    guard, both = MemoryGuard(), sign("wh_1", NOW, BODY, [OTHER, SECRET])
+    first, second = both["webhook-signature"].split(" ")
+    assert verify(connector, both, BODY, [OTHER, SECRET], now=NOW, guard=guard).key == "wh_1"
+    late = sign("wh_1", NOW + 5, BODY, SECRET)
+    for headers in (both, {**both, "webhook-signature": first}, {**both, "webhook-signature": second}, late):
+        with pytest.raises(ReplayError):
+            verify(connector, headers, BODY, [OTHER, SECRET], now=NOW, guard=guard)
 
 
 def test_the_guard_is_bounded_and_forgets_no_fresh_delivery() -> None:

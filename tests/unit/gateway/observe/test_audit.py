@@ -84,7 +84,7 @@ def test_a_file_that_others_could_write_is_refused(place: Path, tmp_path: Path) 
         AuditLog(place)
     log.close()
     place.chmod(0o640)
-    with pytest.raises(SetupError, match="by others"):
+    with pytest.raises(SetupError, match="others than its owner"):
         AuditLog(place)
 
 

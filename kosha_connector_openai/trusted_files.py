@@ -1,0 +1,65 @@
+"""Files that decide where a key goes, what is sent or whose a thing is: opened only where nobody else could have written them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+_FLAGS: Final = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+_NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
+_OTHERS: Final = 0o077
+_LIMIT: Final = 16 * 1024 * 1024
+
+
+class UntrustedFileError(OSError):
+    """The file is there and must not be used; ``strerror`` says why."""
+
+
+def open_trusted(path: Path, flags: int = os.O_RDONLY, *, private: bool = False, links: bool = False) -> int:
+    """The descriptor of a regular file that only this user and the administrator can write; a new file gets mode 0600.
+
+    ``private``: nobody else may read it either. ``links``: links to it are followed, as mounted configuration needs it; what they lead to
+    is checked all the same. Raises UntrustedFileError, and OSError where there is no such file. Modes mean nothing where the system has
+    no users; there only the kind of file counts.
+    """
+    try:
+        descriptor = os.open(path, flags | _FLAGS | (0 if links else _NO_LINK), 0o600)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise UntrustedFileError(error.errno, "it is a link") from None
+        raise
+    try:
+        if reason := distrust(os.fstat(descriptor), private=private):
+            raise UntrustedFileError(errno.EPERM, reason)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def read_trusted(path: Path, limit: int = _LIMIT, *, private: bool = False, links: bool = False) -> bytes:
+    """At most ``limit`` bytes and one more of such a file, so that a larger one can be told."""
+    with os.fdopen(open_trusted(path, private=private, links=links), "rb") as file:
+        return file.read(limit + 1)
+
+
+def distrust(found: os.stat_result, *, private: bool = False) -> str | None:
+    """Why a file of this status must not be used; None where it may."""
+    if not stat.S_ISREG(found.st_mode):
+        return "it is no plain file"
+    if not hasattr(os, "geteuid"):
+        return None
+    if found.st_uid not in (0, os.geteuid()):
+        return "it belongs to another user"
+    if private and found.st_mode & _OTHERS:
+        return "others than its owner may read or write it (run: chmod 600)"
+    return "others than its owner may write it (run: chmod go-w)" if is_loose(found) else None
+
+
+def is_loose(found: os.stat_result) -> bool:
+    """Whether others may write: everybody, or a group that is neither this user's own nor the administrator's."""
+    own_group = not hasattr(os, "getegid") or found.st_gid in (0, os.getegid())
+    return bool(found.st_mode & stat.S_IWOTH) or (bool(found.st_mode & stat.S_IWGRP) and not own_group)
