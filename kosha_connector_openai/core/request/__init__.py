@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kosha_connector_openai._face import face
 
 if TYPE_CHECKING:
+    from kosha_connector_openai.core.request.caller_file import *
     from kosha_connector_openai.core.request.files import *
     from kosha_connector_openai.core.request.media_types import *
     from kosha_connector_openai.core.request.multipart import *
@@ -19,7 +20,8 @@ else:
     __getattr__, __all__ = face(
         __name__,
         {
-            "files": "CallerFile FileInput FilePolicy caller_files is_file_value local_file read_file_input",
+            "caller_file": "CallerFile caller_files",
+            "files": "FileInput FilePolicy is_file_value local_file read_file_input",
             "media_types": "BytesBody FileBody",
             "multipart": "MultipartBody FormPart",
             "parameters": "check_segment is_cut",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, Self, cast
 from urllib.parse import unquote_to_bytes
 
+from kosha_connector_openai.core.request.caller_file import CallerFile
 from kosha_connector_openai.core.request.file_names import (
     default_name,
     guess_type,
@@ -47,17 +48,6 @@ class FilePolicy:
     roots: tuple[Path, ...] = ()
     max_bytes: int = MAX_BYTES
     named: bool = True
-
-
-class CallerFile(dict[str, Any]):
-    """``{"path": ...}`` as the caller of a flow gave it; the values of replies are plain objects."""
-
-
-def caller_files(value: Any) -> Any:
-    """The inputs of a flow with each object that has a ``path`` made a CallerFile."""
-    if isinstance(value, Mapping):
-        return CallerFile(value) if "path" in value else {name: caller_files(part) for name, part in value.items()}
-    return [caller_files(part) for part in value] if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, slots=True)

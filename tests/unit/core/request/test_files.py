@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kosha_connector_openai.core.request.caller_file import caller_files
 from kosha_connector_openai.core.request.file_names import guess_type, is_content_type, safe_name
-from kosha_connector_openai.core.request.files import FilePolicy, caller_files, is_file_value, local_file, read_file_input
+from kosha_connector_openai.core.request.files import FilePolicy, is_file_value, local_file, read_file_input
 from kosha_connector_openai.errors import InputError
 
 NONE = FilePolicy()
