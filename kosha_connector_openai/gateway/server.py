@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 
+from kosha_connector_openai.gateway.access import OriginPolicy
 from kosha_connector_openai.gateway.observe import Metrics, configure
 from kosha_connector_openai.gateway.protocol import guarded
+from kosha_connector_openai.gateway.replies import send_refusal
 
 if TYPE_CHECKING:
     from kosha_connector_openai.gateway.service import Service
@@ -138,10 +140,15 @@ class _Quiet(uvicorn.Server):
 
 
 def _metrics_app(metrics: Metrics) -> Any:
-    """An application of one page, ``/metrics``: for a port that only this machine reaches."""
+    """An application of one page, ``/metrics``: for a port that only this machine reaches, under its own names."""
+    policy = OriginPolicy(host="127.0.0.1")
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
+            return
+        refusal = policy.refuse(scope["headers"])
+        if refusal is not None:
+            await send_refusal(send, refusal, "")
             return
         found = scope["path"] == "/metrics" and scope["method"] == "GET"
         headers = [(b"content-type", metrics.content_type.encode()), (b"cache-control", b"no-store")]

@@ -110,7 +110,8 @@ class JwtEntry(Part):
         "ES256",
     )
     leeway: float = Field(default=30, ge=0, le=300, description="Seconds by which clocks may differ.")
-    refresh: Seconds = Field(default=600, description="Seconds that keys from a URL are kept.")
+    refresh: Seconds = Field(default=600, description="Seconds after which keys from a URL are fetched anew.")
+    keys_age: Seconds = Field(default=86_400, description="Seconds after which keys that could not be fetched anew count no more.")
     tenant_claim: str = "sub"
     connection_claim: str | None = None
     connections: Mapping[str, Name] = Field(default_factory=dict, description="Value of the connection claim -> connection.")
@@ -238,6 +239,9 @@ def _with_plain_hashes(settings: Settings, sources: Mapping[str, str]) -> Settin
 
 def _faults(settings: Settings) -> Iterator[Fault]:
     """What single values do not show."""
+    if "*" in settings.hosts and not settings.protected:
+        fix = "Name the hosts, or give the service tokens."
+        yield Fault("/hosts", "any", "takes every name, and no token is needed: any page in a browser here could call.", fix)
     if not settings.loopback and not settings.protected:
         fix = f"Set {PREFIX}TOKEN_HASHES, `tokens:` or `jwt:` in the file; the command `gateway token` makes one."
         yield Fault("/host", "tokens", "is open to the network, and no token protects it: anyone could spend your money.", fix)

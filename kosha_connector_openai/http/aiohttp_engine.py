@@ -14,7 +14,7 @@ from yarl import URL
 
 from kosha_connector_openai.errors import ConnectorError
 from kosha_connector_openai.http.engine import EngineSettings, HeaderList, LiveWireBody, Phase, WireBody, WireError, WireRequest
-from kosha_connector_openai.http.network import Resolve, is_tls, proxy_headers, resolve
+from kosha_connector_openai.http.network import Resolve, ThreadedResolver, is_tls, proxy_headers, resolve
 
 _UNREAD = 16_384
 """Bytes of a reply; once twice as many wait for a slow reader, aiohttp reads no more of it."""
@@ -131,10 +131,10 @@ class _CheckedResolver(AbstractResolver):
 
     def __init__(self, settings: EngineSettings, resolve: Resolve) -> None:
         self._settings = settings
-        self._resolve = resolve
+        self._resolver = ThreadedResolver(resolve)
 
     async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
-        addresses = await asyncio.to_thread(self._resolve, host, port)
+        addresses = await self._resolver.find(host, port)
         return [
             ResolveResult(
                 hostname=host,
@@ -148,7 +148,8 @@ class _CheckedResolver(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Nothing to close."""
+        """Ends the threads that look names up."""
+        self._resolver.close()
 
 
 def _headers(request: WireRequest) -> list[tuple[str, str]]:

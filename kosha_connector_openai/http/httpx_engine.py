@@ -112,7 +112,8 @@ class AsyncHttpx:
         self._httpx = _load(library)
         core = import_module(_CORES[library])
         self._transport = self._httpx.AsyncHTTPTransport(verify=_unused_context())
-        self._transport._pool = _pool(core, settings, AsyncCheckedBackend(core, settings.check_addresses), "Async")
+        self._backend = AsyncCheckedBackend(core, settings.check_addresses)
+        self._transport._pool = _pool(core, settings, self._backend, "Async")
 
     async def open(self, request: WireRequest) -> AsyncHttpxReply:
         """The reply once its headers are here; raises WireError, which holds nothing of the request."""
@@ -126,6 +127,7 @@ class AsyncHttpx:
     async def close(self) -> None:
         """Closes every connection."""
         await self._transport.aclose()
+        self._backend.close()
 
 
 class AsyncHttpxReply:

@@ -12,17 +12,45 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kosha_connector_openai.http.engine import CheckAddresses, EngineSettings
 
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
 Resolve = Callable[[str, int], list[str]]
+_LOOK_UPS = 8
+"""Names that one engine looks up at once."""
 
 
 def resolve(host: str, port: int) -> list[str]:
     """The addresses of a host, in the resolver's order."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+class ThreadedResolver:
+    """Looks names up in threads of its own: what holds up other threads holds up no look-up, and a slow look-up no other thread."""
+
+    def __init__(self, resolve: Resolve) -> None:
+        self._resolve = resolve
+        self._threads: ThreadPoolExecutor | None = None
+
+    async def find(self, host: str, port: int) -> list[str]:
+        """The addresses of a host. Raises OSError."""
+        import asyncio
+        from concurrent.futures import ThreadPoolExecutor
+
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(_LOOK_UPS, "kosha-dns")
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._resolve, host, port)
+
+    def close(self) -> None:
+        """Ends the threads, each after its look-up."""
+        threads, self._threads = self._threads, None
+        if threads is not None:
+            threads.shutdown(wait=False, cancel_futures=True)
 
 
 def proxy_headers(settings: EngineSettings) -> dict[str, str] | None:
@@ -166,7 +194,11 @@ class AsyncCheckedBackend:
         self._core = core
         self._inner = core.AnyIOBackend()
         self._check = check
-        self._resolve = resolve
+        self._resolver = ThreadedResolver(resolve)
+
+    def close(self) -> None:
+        """Ends the threads that look names up."""
+        self._resolver.close()
 
     async def connect_tcp(
         self,
@@ -177,10 +209,8 @@ class AsyncCheckedBackend:
         socket_options: Iterable[Any] | None = None,
     ) -> Any:
         """A stream to the first allowed address that answers."""
-        import asyncio
-
         try:
-            addresses = await asyncio.to_thread(self._resolve, host, port)
+            addresses = await self._resolver.find(host, port)
         except OSError as error:
             raise self._core.ConnectError("name not found") from error
         failure: Exception = self._core.ConnectError("no address")

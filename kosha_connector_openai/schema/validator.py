@@ -23,6 +23,8 @@ from kosha_connector_openai.text import at, check_value, is_shallow, nearest
 
 _MOST = 100
 """Faults that one report lists."""
+_UNKNOWN = 20
+"""Unknown names that one report tells of: each is compared with all that it could have meant."""
 _LOST = Fault("", "schema", "does not fit the schema, and is too large to tell where.", "Check a part of it.")
 _WORK = 1_000_000
 """Parts of a value times schemas along one way: listing all faults of more than this could take seconds."""
@@ -80,7 +82,7 @@ class SchemaValidator:
 
     def _report(self, value: Any, valid: bool) -> CheckReport:
         refusal = None if valid else self._strict.refusal(value)
-        unknown = self._unknown_at_top(value) | (self._strict.unknown(refusal) if refusal else {})
+        unknown = dict(islice((self._unknown_at_top(value) | (self._strict.unknown(refusal) if refusal else {})).items(), _UNKNOWN))
         misspelt = {path: near for path, names in unknown.items() if (near := nearest(str(path[-1]), names))}
         faults = [_unknown(path, f"Did you mean `{safe(near)}`?") for path, near in misspelt.items()]
         check = self._strict
@@ -96,7 +98,8 @@ class SchemaValidator:
         """The top-level names that are not known, each with the known ones that it could have meant."""
         if self._known is None or not isinstance(value, Mapping):
             return {}
-        return {(name,): self._known - value.keys() for name in value if name not in self._known}
+        free = frozenset(name for name in self._known if name not in value)
+        return {(name,): free for name in islice((name for name in value if name not in self._known), _UNKNOWN)}
 
     def _without_names(self, value: Any) -> _Refusal | None:
         """What is wrong apart from names that closed objects refuse."""
@@ -201,8 +204,8 @@ class _Check:
             if leaf.keyword in CLOSED and self._reader.at(leaf.schema_path) is False:
                 known = self._reader.names(self._reader.at(leaf.schema_path[:-1]))
                 path, owner = leaf.instance_path, at(part.value, leaf.instance_path)
-                free = known - owner.keys()
-                found |= {(*part.place(path), name): free for name in leaf.params["names"]}
+                free = frozenset(name for name in known if name not in owner)
+                found |= {(*part.place(path), name): free for name in islice(leaf.params["names"], _UNKNOWN)}
         return found
 
     def faults(self, refusal: _Refusal, without: set[Path]) -> Iterator[Fault]:

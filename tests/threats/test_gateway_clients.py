@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import orjson
 import pytest
 
+from kosha_connector_openai.connector import Connector
+from kosha_connector_openai.errors import SetupError
+from kosha_connector_openai.gateway.observe.metrics import Metrics
+from kosha_connector_openai.gateway.server import _metrics_app
+from kosha_connector_openai.gateway.settings import read_settings
+from kosha_connector_openai.schema import validator
+from kosha_connector_openai.secrets.stores.environment import EnvironmentStore
+from kosha_connector_openai.text import nearest
 from tests.contract.kosha.conftest import CHAT, CHAT_PATH, House, eventually
-from tests.gateway import TOKEN, read_all, serving
-from tests.recorder import Recorder
+from tests.gateway import KEY, ROOT, TOKEN, read_all, serving
+from tests.recorder import Received, Recorder, reply, silence
+from tests.service import DIGEST, whole
 
 BODY = orjson.dumps(CHAT)
 CHUNK = b"%x\r\n%b\r\n" % (len(BODY), BODY)
@@ -206,3 +218,150 @@ def test_b33_an_absolute_target_of_ours_is_served(house: House) -> None:
     port = house.gateway.port
     lines = (f"GET http://127.0.0.1:{port}/v1/models HTTP/1.1", "Host: evil.example", f"Authorization: Bearer {TOKEN}", "Connection: close")
     assert status(house.gateway.raw("\r\n".join((*lines, "", "")).encode(), wait=2)) == 200
+
+
+# B24 and B32: replies
+
+
+@pytest.mark.parametrize("kind", ["text/html", "image/svg+xml", "application/json", "text/event-stream"])
+def test_b24_no_relayed_reply_runs_in_a_browser(house: House, kind: str) -> None:
+    """B24: no type is guessed, and a page has no origin and no script; what the upstream says of this does not count."""
+    headers = [("content-security-policy", "default-src *"), ("x-content-type-options", "sniff")]
+    house.upstream.scripts[:] = [reply(200, b"<script>steal()</script>", headers, content_type=kind)]
+    answer = house.gateway.call("GET", "/v1/models")
+    assert answer.headers.get_list("content-security-policy") == ["sandbox; default-src 'none'"]
+    assert answer.headers.get_list("x-content-type-options") == ["nosniff"]
+
+
+@pytest.mark.parametrize("path", ["/v1/models", CHAT_PATH])
+@pytest.mark.parametrize("line", [b"101 Switching Protocols", b"999 Odd", b"600 Odd", b"000 Odd", b"199 Odd"])
+def test_b32_a_status_that_is_none_is_502(house: House, line: bytes, path: str) -> None:
+    """B32: no upgrade and no odd class is passed on, and the connection is not just broken."""
+
+    def odd(connection: socket.socket, _: Received) -> bool:
+        connection.sendall(b"HTTP/1.1 " + line + b"\r\ncontent-length: 2\r\ncontent-type: application/json\r\n\r\n{}")
+        return False
+
+    house.upstream.scripts[:] = [odd]
+    method = "GET" if path == "/v1/models" else "POST"
+    answer = house.gateway.call(method, path, json=CHAT if method == "POST" else None)
+    assert answer.status_code == 502
+    assert answer.json()["error"]["code"].startswith("upstream_")
+
+
+@pytest.mark.parametrize("value", [b"a\x1b[31mb", b"a\x7fb", b"\x01"])
+def test_b32_a_header_that_no_server_may_send_is_dropped(house: House, value: bytes) -> None:
+    """B32: the reply arrives without it."""
+
+    def odd(connection: socket.socket, _: Received) -> bool:
+        head = (
+            b"HTTP/1.1 200 OK\r\nx-ratelimit-limit-requests: " + value + b"\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n"
+        )
+        connection.sendall(head + b"{}")
+        return False
+
+    house.upstream.scripts[:] = [odd]
+    answer = house.gateway.call("GET", "/v1/models")
+    assert answer.status_code in (200, 502)  # a client library may refuse the whole head
+    assert "x-ratelimit-limit-requests" not in answer.headers
+
+
+# B25: names
+
+
+@pytest.mark.parametrize("settings", [{"hosts": ["*"]}, {"hosts": ["*", "gateway.example"]}])
+def test_b25_without_tokens_not_every_name_is_taken(settings: dict[str, Any]) -> None:
+    """B25: a page in a browser could point a name of its own at the service."""
+    with pytest.raises(SetupError) as caught:
+        read_settings(settings, environ={})
+    assert any("hosts" in fault.pointer for fault in caught.value.faults)
+    assert read_settings({**settings, "token_hashes": (DIGEST,)}, environ={}).hosts
+
+
+async def test_b25_the_port_of_numbers_checks_the_name_too() -> None:
+    """B25: a rebound name gets no numbers."""
+    app = _metrics_app(Metrics())
+    for host, code in ((b"127.0.0.1:9", 200), (b"localhost", 200), (b"evil.example", 421)):
+        sent: list[Any] = []
+
+        async def send(message: Any, sent: list[Any] = sent) -> None:
+            sent.append(message)
+
+        await app({"type": "http", "method": "GET", "path": "/metrics", "headers": [(b"host", host)]}, None, send)
+        assert sent[0]["status"] == code
+
+
+# B6: unknown names
+
+
+def test_b06_many_unknown_names_cost_little_more_than_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """B6: each is compared with all known ones, so only the first twenty are; a near one among them is still a fault."""
+    compared: list[str] = []
+    monkeypatch.setattr(validator, "nearest", lambda name, names: compared.append(name) or nearest(name, names))
+    value = {"known_name_numbre_7": 1, **{f"some_other_name_{number}": number for number in range(20_000)}}
+    known = frozenset(f"known_name_number_{number}" for number in range(100))
+    report = validator.SchemaValidator({"type": "object"}, known=known).check(value)
+    assert [fault.pointer for fault in report.faults] == ["/known_name_numbre_7"]
+    assert len(report.warnings) <= 20
+    assert len(compared) <= 20
+
+
+def test_b06_nor_in_closed_objects_further_in() -> None:
+    """B6: the same where the schema itself refuses the names."""
+    schema = {"type": "object", "properties": {"in": {"type": "object", "properties": {"name": {}}, "additionalProperties": False}}}
+    report = validator.SchemaValidator(schema, known=frozenset(["in"])).check({"in": {f"other{number}": 1 for number in range(20_000)}})
+    assert len(report.faults) + len(report.warnings) <= 40
+
+
+@pytest.mark.parametrize("engine", ["aiohttp", "httpx"])
+async def test_b06_a_full_pool_of_threads_holds_up_no_look_up(engine: str) -> None:
+    """B6: names are looked up in threads of their own."""
+    free = threading.Event()
+    loop = asyncio.get_running_loop()
+    busy = [loop.run_in_executor(None, free.wait, 20) for _ in range(64)]
+    try:
+        with Recorder() as upstream, Connector(ROOT, stores=[EnvironmentStore(["K"], {"K": KEY})]) as connector:
+            url = upstream.url.replace("127.0.0.1", "localhost")
+            connection = connector.connection({"server_url": url, "api_key": "env:K"}, environ={}, engine=engine, retries={"attempts": 1})
+            result = await asyncio.wait_for(connector.arun("listModels", {}, connection), 10)
+            assert result.status == 200
+            await connector.aclose()
+    finally:
+        free.set()
+        await asyncio.gather(*busy)
+
+
+# B13 and B26: runs
+
+
+def test_b13_bodies_of_runs_count_like_relayed_ones() -> None:
+    """B13: in memory what is JSON, on disk what is a form; what is given back can be taken again."""
+    limits = {"bodies_total": 1_000_000, "disk_total": 1_000_000}
+    run = "/kosha/v1/actions/createEmbedding/run"
+    with Recorder() as upstream, whole(upstream.url, settings={"limits": limits}) as gateway:
+        for path in (run, "/kosha/v1/actions/createEmbedding/validate", "/v1/embeddings"):
+            with socket.create_connection(("127.0.0.1", gateway.port), timeout=5) as held:
+                held.sendall(gateway.head(f"POST {run} HTTP/1.1", JSON, "Content-Length: 900000") + b" " * 800_000)
+                time.sleep(0.3)
+                answer = gateway.call("POST", path, content=b" " * 600_000, headers={"Content-Type": "application/json"})
+                assert answer.status_code == 503
+                assert answer.headers["retry-after"]
+            eventually(
+                lambda path=path: (  # type: ignore[misc]
+                    gateway.call("POST", path, content=b" " * 600_000, headers={"Content-Type": "application/json"}).status_code == 400
+                )
+            )
+        form = {"file": ("a", b"x" * 1_500_000)}
+        assert gateway.call("POST", "/kosha/v1/actions/createFile/run", files=form).status_code == 503
+
+
+@pytest.mark.parametrize(("own", "asked"), [(1, 30), (30, 1)])
+def test_b26_a_run_may_shorten_the_operators_time_and_not_lengthen_it(own: float, asked: float) -> None:
+    """B26: the smaller of the two counts."""
+    options = {"timeouts": {"total": own}, "retries": {"attempts": 1}}
+    with Recorder() as upstream, whole(upstream.url, options=options) as gateway:
+        upstream.scripts[:] = [silence(20)]
+        began = time.monotonic()
+        answer = gateway.call("POST", "/kosha/v1/actions/listModels/run", json={"timeout": asked})
+        assert answer.status_code >= 500
+        assert time.monotonic() - began < 8

@@ -68,7 +68,11 @@ class Clients:
             engine = self._sync.get(connection.pool_key)
             if engine is None:
                 engine = self._sync[connection.pool_key] = _sync_engine(connection, _settings(connection, _proxy_auth(connection, resolve)))
-        return engine.open(self._write(request, connection, credential, resolve, deadline))
+        reply = engine.open(self._write(request, connection, credential, resolve, deadline))
+        if not is_final(reply.status):
+            reply.close()
+            raise WireError("protocol", "Status")
+        return reply
 
     async def open_async(
         self, request: Request, connection: Connection, credential: Credential | None, resolve: ResolveSecret, deadline: float
@@ -91,7 +95,11 @@ class Clients:
                     wire = await asyncio.to_thread(self._write, request, connection, credential, resolve, deadline)
             except TimeoutError:
                 raise WireError("connect", "TimeoutError") from None  # nothing was sent
-        return await engine.open(wire)
+        reply = await engine.open(wire)
+        if not is_final(reply.status):
+            await reply.close()
+            raise WireError("protocol", "Status")
+        return reply
 
     def headers(self, request: Request, connection: Connection) -> HeaderList:
         """All headers but the credential's and those that the body's length and the URL give."""
@@ -128,6 +136,11 @@ class Clients:
             timeouts=WireTimeouts(timeouts.connect, timeouts.write, timeouts.pool or math.inf, timeouts.head or math.inf),
             deadline=deadline,
         )
+
+
+def is_final(status: int) -> bool:
+    """Whether a status ends an exchange: no interim one, no upgrade, and one of the classes that HTTP has (RFC 9110, section 15)."""
+    return 200 <= status <= 599  # noqa: PLR2004
 
 
 def url(server: Server, request: Request) -> str:

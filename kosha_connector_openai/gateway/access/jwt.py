@@ -115,7 +115,7 @@ class _Keys:
         if (key is None and now - self._tried > _SOONEST) or now - self._fetched > self._entry.refresh:
             await self._renew(now)
             key = self._pick(kid, algorithm)
-        return key
+        return key if now - self._fetched <= self._entry.keys_age else None
 
     def _pick(self, kid: object, algorithm: str) -> PyJWK | None:
         fitting = [key for key in self._keys if _fits(key, algorithm)]

@@ -16,6 +16,12 @@ _REMEMBERED: Final = 2_048
 _NEVER: Final = HOP_BY_HOP | CREDENTIALS
 """No list lets them through."""
 _LONGEST: Final = 8 * 1024
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE: Final = re.compile(r"[\t -~\x80-\xff]*")
+"""Fields as RFC 9110, section 5, has them: of others the server makes no reply."""
+SAFE: Final = ((b"x-content-type-options", b"nosniff"), (b"content-security-policy", b"sandbox; default-src 'none'"))
+"""With every relayed reply: a page of the upstream's is none of the gateway's own origin, and runs no script."""
+_SAFE_NAMES: Final = tuple(name.decode() for name, _ in SAFE)
 
 
 class HeaderRules:
@@ -26,7 +32,9 @@ class HeaderRules:
         self._sent = _Names(rules.request_headers, str)
         self._refused = _Names(rules.refused_headers, str)
         # The body's length is told anew where the whole body is at hand.
-        self._shown = _Names((*kept, *rules.reply_headers, "content-length"), str.encode, without=(*rules.hidden_headers, *_NEVER))
+        self._shown = _Names(
+            (*kept, *rules.reply_headers, "content-length"), str.encode, without=(*rules.hidden_headers, *_NEVER, *_SAFE_NAMES)
+        )
 
     def sent(self, headers: Headers) -> tuple[tuple[str, str], ...]:
         """The request's headers that go to the upstream, in order; repeated ones stay repeated."""
@@ -44,7 +52,8 @@ class HeaderRules:
         found = []
         for key, value in headers:
             name = find(key)
-            if name is not None and (key != "location" or _is_relative(value)) and len(value) <= _LONGEST:
+            fits = name is not None and len(value) <= _LONGEST and _VALUE.fullmatch(value) is not None
+            if name is not None and fits and (key != "location" or _is_relative(value)):
                 found.append((name, value.encode("latin-1")))
         return found
 
@@ -74,7 +83,7 @@ class _Names(Generic[T]):
     def _remember(self, known: dict[bytes, T | None] | dict[str, T | None], key: bytes | str, name: str) -> T | None:
         if len(known) >= _REMEMBERED:  # names come from outside
             known.clear()
-        fits = self._fits.fullmatch(name) is not None and self._without.fullmatch(name) is None
+        fits = self._fits.fullmatch(name) is not None and self._without.fullmatch(name) is None and _NAME.fullmatch(name) is not None
         found = known[key] = self._write(name) if fits else None  # type: ignore[index]
         return found
 

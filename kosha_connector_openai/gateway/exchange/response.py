@@ -15,6 +15,7 @@ from kosha_connector_openai.errors import ConnectorError, MalformedReplyError, R
 from kosha_connector_openai.gateway.access import Kind
 from kosha_connector_openai.gateway.exchange.bodies import ClientLeft
 from kosha_connector_openai.gateway.exchange.context import CallContext, Refused
+from kosha_connector_openai.gateway.exchange.headers import SAFE
 from kosha_connector_openai.gateway.exchange.usage_scan import Tail
 from kosha_connector_openai.gateway.observe import ExchangeRecord
 from kosha_connector_openai.gateway.records import Caller, Headers, Send
@@ -73,7 +74,7 @@ class UpstreamResponse:
         shown.append((ID_HEADER, self._record.request_id.encode()))
         if self._record.faults:
             shown.append((_FAULTS, str(self._record.faults).encode()))
-        shown += self._more
+        shown += [*SAFE, *self._more]
         if relay.streams:
             await self._events(relay, shown)
         elif relay.status < _REFUSED and self._narrows:

@@ -132,8 +132,10 @@ def check_audit(path: Path) -> Audited:
     with path.open("rb") as file:
         for at, raw in enumerate(_lines(file), 1):
             values = _read(raw)
-            if values is None:
+            if values is None and _is_torn(raw, number + 1, last):
                 torn += 1
+            elif values is None:
+                return Audited(number, last, torn, f"Line {at} is no line of a record, or was changed.")
             elif values.get("number") != number + 1 or values.get("previous") != last:
                 return Audited(number, last, torn, f"Line {at} does not follow the one before it.")
             else:
@@ -155,6 +157,13 @@ def _read(raw: bytes) -> Mapping[str, Any] | None:
         return values if raw.endswith(_END % digest.encode() + b"\n") and sha256(body).hexdigest() == digest else None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
+
+
+def _is_torn(raw: bytes, number: int, previous: str) -> bool:
+    """Whether a line is the beginning of the one that had to come, without its end: it was not written whole, and was then written anew."""
+    text, head = raw.rstrip(b"\n"), b'{"number":%d,"previous":"%b","time":"' % (number, previous.encode("ascii"))
+    begins = text.startswith(head) if len(text) > len(head) else head.startswith(text)
+    return begins and not text.endswith(b'"}')
 
 
 def _open(path: Path) -> int:

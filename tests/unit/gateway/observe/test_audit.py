@@ -58,13 +58,29 @@ def test_a_record_that_was_touched_is_told(place: Path, way: str) -> None:
 
 def test_a_line_that_was_cut_is_counted_and_the_next_ones_go_on(place: Path) -> None:
     """The machine stopped in the middle of a line, anywhere in it."""
-    write(place, 2)
-    whole = place.read_bytes()
-    for cut in (1, 20, len(whole.splitlines()[1]) - 1):
-        place.write_bytes(whole + whole.splitlines(keepends=True)[1][:cut])
+    write(place, 3)
+    *lines, third = place.read_bytes().splitlines(keepends=True)
+    whole = b"".join(lines)
+    for cut in (1, 20, 200, len(third) - 2):
+        place.write_bytes(whole + third[:cut])
         write(place, 2)
         found = check_audit(place)
         assert (found.lines, found.torn, found.fault) == (4, 1, None)
+
+
+@pytest.mark.parametrize("way", ["junk", "changed last", "half of another", "blanks", "a whole line without its end"])
+def test_b29_what_is_no_beginning_of_a_line_is_a_fault(place: Path, way: str) -> None:
+    """B29: only a line that was not written to its end is counted as one; the last line, too, must be as it was written."""
+    write(place, 3)
+    lines = place.read_bytes().splitlines(keepends=True)
+    if way == "changed last":
+        lines[2] = lines[2].replace(b"acme", b"evil")
+    elif way == "a whole line without its end":
+        lines.append(lines[2].replace(b'"number":3', b'"number":4'))
+    else:
+        lines.insert(2, {"junk": b"not a line\n", "half of another": lines[0][:80] + b"\n", "blanks": b"   \n"}[way])
+    place.write_bytes(b"".join(lines))
+    assert check_audit(place).fault
 
 
 def test_a_file_that_others_could_write_is_refused(place: Path, tmp_path: Path) -> None:
