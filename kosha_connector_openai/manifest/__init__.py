@@ -24,7 +24,7 @@ else:
             "folder": "MANIFEST read_any_manifest read_folder",
             "kosha_spec": "write_kosha_spec",
             "manifest": "ActionOverlay AuthRule ConnectionField ConnectionForm ErrorRule Group Limits "
-            "Manifest OutcomeRule PartName ResultRules Retries StreamRules Timeouts",
+            "Manifest OutcomeRule PartName RequestRules ResultRules Retries StreamRules Timeouts",
             "part": "Constraint Field Part file_in given parse_part validated",
             "servers": "PATH PathRule PathValue ServerForm ServerKind",
             "validation": "json_schema json_value",

@@ -211,12 +211,30 @@ class Group(Part):
     security: str | None = Field(default=None, description="Shown only for a connection that can meet this security scheme.")
 
 
+class RequestRules(Part):
+    """How lists and objects are written where OpenAPI leaves it open. What is not set is what the connector, then OpenAPI, says."""
+
+    lists: Literal["name", "name[]", "name[0]"] | None = Field(
+        default=None,
+        description="Items of a list in forms, multipart and `deepObject`: the name repeated (OpenAPI), with `[]`, or with the index.",
+    )
+    objects: Literal["name[key]", "json"] | None = Field(
+        default=None,
+        description="Objects in forms and multipart: a field for each member, or one of JSON. OpenAPI: JSON in multipart.",
+    )
+
+    def over(self, other: RequestRules) -> RequestRules:
+        """These rules, and where they say nothing the ``other`` ones."""
+        return RequestRules(lists=self.lists or other.lists, objects=self.objects or other.objects)
+
+
 class FieldOverlay(Part):
     """What people see of an input field, where the description's own words are not enough."""
 
     label: str | None = None
     help: str | None = None
     example: Any = None
+    request: RequestRules = Field(default_factory=RequestRules)
 
 
 class ActionOverlay(Part):
@@ -234,6 +252,7 @@ class ActionOverlay(Part):
     long_running: bool = False
     replacement: Name | None = None
     timeout: Seconds | None = Field(default=None, description="Total seconds, where the default is too short.")
+    request: RequestRules = Field(default_factory=RequestRules)
     fields: Mapping[str, FieldOverlay] = Field(default_factory=dict)
 
 
@@ -260,6 +279,7 @@ class Manifest(Part):
     defaults: Defaults = Field(default_factory=Defaults)
     errors: tuple[ErrorRule, ...] = ()
     error_body: ErrorBody = Field(default_factory=ErrorBody)
+    request: RequestRules = Field(default_factory=RequestRules)
     result: ResultRules = Field(default_factory=ResultRules)
     streams: StreamRules = Field(default_factory=StreamRules)
     groups: tuple[Group, ...] = ()

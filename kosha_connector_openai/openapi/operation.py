@@ -31,6 +31,8 @@ class Parameter:
     """Where its schema stands."""
     alias: str = ""
     """What it is called among an action's inputs, where another input has its name."""
+    lists: str | None = None
+    """What items of a list are called in a style that does not say it: ``name``, ``name[]`` or ``name[0]``."""
 
     @property
     def input_name(self) -> str:

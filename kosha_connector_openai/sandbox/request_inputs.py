@@ -79,6 +79,7 @@ class Reader:
             return value
         if name not in self._compiled:
             self._compiled[name] = default_backend().compile({"allOf": [schema["properties"][name]], "$defs": schema.get("$defs", {})})
+        value = _listed(value)
         meant = _meant(value)
         for candidate in (value, meant, [value], [meant], [part for part in str(value).split(",") if part]):
             try:
@@ -149,6 +150,16 @@ def _put(target: Any, steps: list[str | None], value: Any) -> Any:
         return [*(target if isinstance(target, list) else []), _put(None, rest, value) if rest else value]
     base = target if isinstance(target, dict) else {}
     return {**base, step: _put(base.get(step), rest, value)}
+
+
+def _listed(value: Any) -> Any:
+    """Objects whose keys are the indices of a list as that list: ``a[0]``, ``a[1]``."""
+    if isinstance(value, list):
+        return [_listed(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    items = [_listed(item) for item in value.values()]
+    return items if [*value] == [str(index) for index in range(len(items))] else dict(zip(value, items, strict=True))
 
 
 def _meant(value: Any) -> Any:

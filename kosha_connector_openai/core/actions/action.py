@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from kosha_connector_openai.core.actions.inputs import Checked, Inputs
-from kosha_connector_openai.manifest import ActionOverlay, Group
+from kosha_connector_openai.manifest import ActionOverlay, Group, RequestRules
 from kosha_connector_openai.openapi import Document, MediaType, Operation
 from kosha_connector_openai.text import is_json
 
@@ -65,14 +65,21 @@ class Action:
     """One action of a connector. Everything costly is made when it is first asked for."""
 
     def __init__(
-        self, operation: Operation, document: Document, overlay: ActionOverlay, group: Group, parts: Parts = lambda _, model: model()
+        self,
+        operation: Operation,
+        document: Document,
+        overlay: ActionOverlay,
+        group: Group,
+        parts: Parts = lambda _, model: model(),
+        request: RequestRules = RequestRules(),
     ) -> None:
-        """``parts`` gives the parts of the manifest; it is asked only for what needs one."""
+        """``parts`` gives the parts of the manifest; it is asked only for what needs one. ``request`` are the connector's rules."""
         self.operation = operation
         self.overlay = overlay
         self.group = group
         self._document = document
         self._parts = parts
+        self._request = request
         self.inputs = Inputs(document, operation)
 
     def __repr__(self) -> str:
@@ -173,6 +180,12 @@ class Action:
     def output_types(self) -> tuple[str, ...]:
         """The media types of a successful answer."""
         return tuple(self._success_content)
+
+    def rules(self, field: str) -> RequestRules:
+        """How lists and objects of an input are written: as the manifest says of the field, of the action, or of all."""
+        own = self.overlay.fields.get(field)
+        rules = self.overlay.request.over(self._request)
+        return own.request.over(rules) if own else rules
 
     def check(self, inputs: Mapping[str, Any]) -> Checked:
         """The inputs split and checked; raises InputError with every fault."""

@@ -11,8 +11,9 @@ from kosha_connector_openai.core.request.file_names import OCTETS
 from kosha_connector_openai.core.request.files import FileInput, FilePolicy, is_file_record, is_file_value, read_file_input
 from kosha_connector_openai.core.request.multipart import FormPart, MultipartBody
 from kosha_connector_openai.core.request.parameters import write_query
-from kosha_connector_openai.core.request.value_text import field_name, flatten, scalar_text
+from kosha_connector_openai.core.request.value_text import MAX_DEPTH, field_name, flatten, item_name, scalar_text
 from kosha_connector_openai.errors import Fault, InputError
+from kosha_connector_openai.manifest import RequestRules
 from kosha_connector_openai.openapi import Encoding, MediaType, Parameter
 from kosha_connector_openai.text import encode, escape, essence, is_json
 
@@ -20,6 +21,9 @@ BODY: Final = "/body"
 """Where a body stands among the inputs when it is not an object."""
 IsFile = Callable[[str], bool]
 """Whether the property of this name takes files."""
+Rules = Callable[[str], RequestRules]
+"""How lists and objects of the property of this name are written."""
+_OPENAPI: Final = RequestRules()
 
 
 class Sent(Protocol):
@@ -92,7 +96,16 @@ class FileBody:
         return self.file.chunks()
 
 
-Writer = Callable[[Any, MediaType, FilePolicy, IsFile], Body]
+@dataclass(frozen=True, slots=True)
+class BodyContext:
+    """What writers know besides the value: which files may be read, which properties are files, how lists and objects are written."""
+
+    policy: FilePolicy
+    is_file: IsFile
+    rules: Rules
+
+
+Writer = Callable[[Any, MediaType, BodyContext], Body]
 
 
 def write_body(
@@ -102,6 +115,7 @@ def write_body(
     writers: Mapping[str, Writer] | None = None,
     *,
     is_file: IsFile | None = None,
+    rules: Rules = lambda _: _OPENAPI,
 ) -> Body:
     """``value`` written in ``media_type``; :class:`InputError` where it cannot be.
 
@@ -115,7 +129,7 @@ def write_body(
     kind = name.partition("/")[0]
     keys = (name, "application/*+xml" if name.endswith("+xml") else name, f"{kind}/*", "*/*")
     write = next((table[key] for key in keys if key in table), _write_octets)
-    return write(value, media_type, policy, is_file or _by_schema(media_type))
+    return write(value, media_type, BodyContext(policy, is_file or _by_schema(media_type), rules))
 
 
 def _sent_type(media_type: MediaType, otherwise: str) -> str:
@@ -149,13 +163,13 @@ def _fields(value: Any) -> Mapping[str, Any]:
     return {field_name(name, ""): item for name, item in value.items()}
 
 
-def _write_json(value: Any, media_type: MediaType, _: FilePolicy, __: IsFile) -> Body:
+def _write_json(value: Any, media_type: MediaType, _: BodyContext) -> Body:
     return BytesBody(encode(value), _sent_type(media_type, "application/json"))
 
 
-def _write_text(value: Any, media_type: MediaType, policy: FilePolicy, is_file: IsFile) -> Body:
+def _write_text(value: Any, media_type: MediaType, context: BodyContext) -> Body:
     if not isinstance(value, str):
-        return _write_octets(value, media_type, policy, is_file)
+        return _write_octets(value, media_type, context)
     plain = _sent_type(media_type, "text/plain")
     # Without a charset a text type may be read as ASCII (RFC 6657); application types define their own.
     named = plain if "charset" in plain.lower() or not plain.startswith("text/") else f"{plain}; charset=utf-8"
@@ -165,48 +179,46 @@ def _write_text(value: Any, media_type: MediaType, policy: FilePolicy, is_file: 
         raise _refuse(BODY, "surrogate", "has half of a surrogate pair.", "Send whole characters.") from None
 
 
-def _write_lines(value: Any, media_type: MediaType, policy: FilePolicy, is_file: IsFile) -> Body:
+def _write_lines(value: Any, media_type: MediaType, context: BodyContext) -> Body:
     """Each value of an array on a line of its own; text and files as they are."""
     if isinstance(value, (list, tuple)):
         return BytesBody(b"".join(encode(item) + b"\n" for item in value), media_type.name)
-    return _write_text(value, media_type, policy, is_file)
+    return _write_text(value, media_type, context)
 
 
-def _write_value(value: Any, media_type: MediaType, policy: FilePolicy, is_file: IsFile) -> Body:
+def _write_value(value: Any, media_type: MediaType, context: BodyContext) -> Body:
     """Files and text as they are; any other value as JSON, which every YAML reader takes."""
     if is_file_value(value) or isinstance(value, tuple) or (isinstance(value, Mapping) and is_file_record(value)):
-        return _write_octets(value, media_type, policy, is_file)
+        return _write_octets(value, media_type, context)
     if isinstance(value, str):
-        return (
-            _write_octets(value, media_type, policy, is_file)
-            if value.startswith("data:")
-            else _write_text(value, media_type, policy, is_file)
-        )
-    return _write_json(value, media_type, policy, is_file)
+        return _write_octets(value, media_type, context) if value.startswith("data:") else _write_text(value, media_type, context)
+    return _write_json(value, media_type, context)
 
 
-def _write_other(value: Any, media_type: MediaType, policy: FilePolicy, is_file: IsFile) -> Body:
+def _write_other(value: Any, media_type: MediaType, context: BodyContext) -> Body:
     """A range takes any value; a type that is not known here takes files."""
     write = _write_value if essence(media_type.name) in ("*/*", "application/*") else _write_octets
-    return write(value, media_type, policy, is_file)
+    return write(value, media_type, context)
 
 
-def _write_octets(value: Any, media_type: MediaType, policy: FilePolicy, _: IsFile) -> Body:
-    file = read_file_input(value, BODY, policy)
+def _write_octets(value: Any, media_type: MediaType, context: BodyContext) -> Body:
+    file = read_file_input(value, BODY, context.policy)
     return FileBody(file, _sent_type(media_type, file.content_type))
 
 
-def _write_form(value: Any, media_type: MediaType, _: FilePolicy, __: IsFile) -> Body:
-    """WHATWG URL section 5.2; nested names in brackets, or in the style that ``encoding`` gives."""
-    pairs = [pair for name, item in _fields(value).items() if (pair := _form_pairs(name, item, media_type.encoding.get(name, Encoding())))]
-    return BytesBody("&".join(pairs).encode(), media_type.name)
+def _write_form(value: Any, media_type: MediaType, context: BodyContext) -> Body:
+    """WHATWG URL section 5.2; in the style that ``encoding`` gives, else as the rules say."""
+    fields, encodings = _fields(value), media_type.encoding
+    pairs = [_form_pairs(name, item, encodings.get(name, _PLAIN), context.rules(name)) for name, item in fields.items()]
+    return BytesBody("&".join(filter(None, pairs)).encode(), media_type.name)
 
 
-def _form_pairs(name: str, value: Any, encoding: Encoding) -> str:
+def _form_pairs(name: str, value: Any, encoding: Encoding, rules: RequestRules) -> str:
     """The pairs of one property, joined."""
     if value is None:
         return ""
-    if encoding.style is not None or is_json(encoding.content_type or ""):
+    as_json = is_json(encoding.content_type or "") or (rules.objects == "json" and isinstance(value, Mapping))
+    if encoding.style is not None or as_json:
         style = encoding.style or "form"
         parameter = Parameter(
             name=name,
@@ -215,40 +227,61 @@ def _form_pairs(name: str, value: Any, encoding: Encoding) -> str:
             style=style,
             explode=style == "form" if encoding.explode is None else encoding.explode,
             allow_reserved=encoding.allow_reserved,
-            media_type=None if encoding.style else encoding.content_type,
+            media_type=None if encoding.style else encoding.content_type or "application/json",
+            lists=rules.lists,
         )
         return write_query([parameter], {name: value}, max_bytes=None)
-    leaves = [(key, scalar_text(leaf, where)) for key, leaf, where in flatten(name, value, f"/{escape(name)}")]
-    parameters = [Parameter(key, "query", {}, style="form") for key, _ in leaves]
-    return "&".join(
-        write_query([parameter], {parameter.name: text}, max_bytes=None) for parameter, (_, text) in zip(parameters, leaves, strict=True)
-    )
+    pointer = f"/{escape(name)}"
+    leaves = [(key, scalar_text(leaf, where)) for key, leaf, where in flatten(name, value, pointer, lists=rules.lists)]
+    return "&".join(write_query([Parameter(key, "query", {}, style="form")], {key: text}, max_bytes=None) for key, text in leaves)
 
 
-def _write_multipart(value: Any, media_type: MediaType, policy: FilePolicy, is_file: IsFile) -> Body:
-    """RFC 7578; None is left out, arrays repeat ``name[]``, objects are ``name[key]`` or declared JSON."""
+def _write_multipart(value: Any, media_type: MediaType, context: BodyContext) -> Body:
+    """RFC 7578; None is left out, items repeat the name, and objects are parts of JSON, unless the rules say otherwise."""
     parts: list[FormPart] = []
     for name, item in _fields(value).items():
-        encoding = media_type.encoding.get(name, Encoding())
-        parts += _parts(name, item, encoding, policy, files=is_file(name))
+        parts += _parts(name, item, media_type.encoding.get(name, _PLAIN), context)
     return MultipartBody(parts)
 
 
-def _parts(name: str, value: Any, encoding: Encoding, policy: FilePolicy, *, files: bool) -> Iterator[FormPart]:
-    pointer = f"/{escape(name)}"
+def _parts(name: str, value: Any, encoding: Encoding, context: BodyContext) -> Iterator[FormPart]:
+    pointer, rules, policy = f"/{escape(name)}", context.rules(name), context.policy
+    files = context.is_file(name)
     if value is None:
         return
     if is_json(encoding.content_type or ""):
         yield FormPart(name, encode(value), content_type=encoding.content_type)
     elif files and isinstance(value, list):
-        key = name if name.endswith("[]") else f"{name}[]"
         for index, item in enumerate(value):
+            key = name if rules.lists in ("name", None) else item_name(name, index, None, rules.lists)
             yield FormPart(key, read_file_input(item, f"{pointer}/{index}", policy))
     elif files or is_file_value(value):
         yield FormPart(name, read_file_input(value, pointer, policy))
-    else:
-        for key, leaf, where in flatten(name, value, pointer):
+    elif rules.objects == "name[key]" or encoding.style == "deepObject":
+        for key, leaf, where in flatten(name, value, pointer, lists=rules.lists):
             yield _leaf_part(key, leaf, where, encoding, policy)
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            key = name if rules.lists in ("name", None) else item_name(name, index, None, rules.lists)
+            yield from _part(key, item, f"{pointer}/{index}", encoding, policy)
+    else:
+        yield from _part(name, value, pointer, encoding, policy)
+
+
+def _part(name: str, value: Any, pointer: str, encoding: Encoding, policy: FilePolicy) -> Iterator[FormPart]:
+    """A value as one part: an object or a list as JSON (OpenAPI 3.1.1, section 4.8.15.1, ``contentType``), unless it holds a file."""
+    if isinstance(value, (Mapping, list, tuple)) and not _holds_file(value):
+        yield FormPart(name, encode(value), content_type=encoding.content_type or "application/json")
+        return
+    for key, leaf, where in flatten(name, value, pointer):
+        yield _leaf_part(key, leaf, where, encoding, policy)
+
+
+def _holds_file(value: Any, depth: int = 0) -> bool:
+    if depth > MAX_DEPTH:
+        return False
+    parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else ()
+    return is_file_value(value) or any(_holds_file(part, depth + 1) for part in parts)
 
 
 def _leaf_part(name: str, value: Any, pointer: str, encoding: Encoding, policy: FilePolicy) -> FormPart:
@@ -257,6 +290,7 @@ def _leaf_part(name: str, value: Any, pointer: str, encoding: Encoding, policy: 
     return FormPart(name, scalar_text(value, pointer).encode(), content_type=encoding.content_type)
 
 
+_PLAIN: Final = Encoding()
 WRITERS: Final[Mapping[str, Writer]] = {
     "application/json": _write_json,
     "multipart/form-data": _write_multipart,

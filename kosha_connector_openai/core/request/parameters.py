@@ -241,8 +241,8 @@ def _query_pairs(parameter: Parameter, value: Any) -> list[str]:
     name = _encode(parameter.name)
     if parameter.media_type is not None:
         return [f"{name}={_encode(encode(value).decode(), extra)}"]
-    if parameter.style == "deepObject" and isinstance(value, Mapping):
-        leaves = flatten(parameter.name, value, pointer)
+    if parameter.style == "deepObject" and isinstance(value, (Mapping, list, tuple)):
+        leaves = flatten(parameter.name, value, pointer, lists=parameter.lists)
         return [f"{_encode(key)}={_encode(scalar_text(leaf, where), extra)}" for key, leaf, where in leaves]
     texts = [
         (None if key is None else _encode(key, extra), _encode(scalar_text(item, pointer), extra)) for key, item in items(value, pointer)

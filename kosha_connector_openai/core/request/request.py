@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -61,7 +61,7 @@ def check_inputs(action: Action, inputs: Mapping[str, Any]) -> tuple[Fault, ...]
     _target(action, checked)
     write_headers(_at(action, "header"), checked.parameters)
     if checked.media_type is not None and is_json(checked.media_type.name):
-        _body(checked, FilePolicy())
+        _body(action, checked, FilePolicy())
     return checked.warnings
 
 
@@ -69,7 +69,7 @@ def write_request(action: Action, checked: Checked, files: FilePolicy) -> Reques
     """The request for inputs that passed the check."""
     operation = action.operation
     target = _target(action, checked)
-    body = _body(checked, files)
+    body = _body(action, checked, files)
     headers = [("Accept", _accept(action))]
     if body is not None and body.content_type:
         headers.append(("Content-Type", body.content_type))
@@ -89,7 +89,8 @@ def _target(action: Action, checked: Checked) -> str:
 
 
 def _at(action: Action, location: str) -> list[Parameter]:
-    return [parameter for parameter in action.inputs.parameters.values() if parameter.location == location]
+    found = [parameter for parameter in action.inputs.parameters.values() if parameter.location == location]
+    return [replace(each, lists=action.rules(each.input_name).lists) if each.style == "deepObject" else each for each in found]
 
 
 def _query(action: Action, checked: Checked) -> str:
@@ -101,10 +102,10 @@ def _query(action: Action, checked: Checked) -> str:
     return "&".join(part for part in (own, written) if part)
 
 
-def _body(checked: Checked, files: FilePolicy) -> Body | None:
+def _body(action: Action, checked: Checked, files: FilePolicy) -> Body | None:
     if checked.media_type is None or checked.body is ABSENT:
         return None
-    return write_body(checked.media_type, checked.body, files, is_file=checked.file_fields.__contains__)
+    return write_body(checked.media_type, checked.body, files, is_file=checked.file_fields.__contains__, rules=action.rules)
 
 
 def _accept(action: Action) -> str:

@@ -11,10 +11,11 @@ from kosha_connector_openai.text import check_value, escape
 MAX_DEPTH: Final = 64
 
 
-def flatten(name: str, value: Any, pointer: str, depth: int = 0) -> Iterator[tuple[str, Any, str]]:
-    """The leaves of nested values as (name, leaf, pointer), named like ``a[b][]`` for forms and deep objects.
+def flatten(name: str, value: Any, pointer: str, depth: int = 0, *, lists: str | None = None) -> Iterator[tuple[str, Any, str]]:
+    """The leaves of nested values as (name, leaf, pointer), for forms and deep objects; None is left out.
 
-    An array takes ``[]`` unless its name has it already; None is left out. A key with a bracket is refused.
+    A member of an object is ``a[b]``. ``lists`` says what an item is: ``name[0]``, ``name[]``, or ``name`` as it is, but for
+    items that have parts themselves: only an index keeps these together. A key with a bracket is refused.
     """
     if depth > MAX_DEPTH:
         refuse(pointer, "depth", f"is nested deeper than {MAX_DEPTH}.")
@@ -22,13 +23,21 @@ def flatten(name: str, value: Any, pointer: str, depth: int = 0) -> Iterator[tup
         for key, child in value.items():
             if set(field_name(key, pointer)) & set("[]"):
                 refuse(pointer, "key", "has a key with a bracket.")
-            yield from flatten(f"{name}[{key}]", child, f"{pointer}/{escape(key)}", depth + 1)
+            yield from flatten(f"{name}[{key}]", child, f"{pointer}/{escape(key)}", depth + 1, lists=lists)
     elif isinstance(value, (list, tuple)):
-        inner = name if name.endswith("[]") else f"{name}[]"
         for index, child in enumerate(value):
-            yield from flatten(inner, child, f"{pointer}/{index}", depth + 1)
+            yield from flatten(item_name(name, index, child, lists), child, f"{pointer}/{index}", depth + 1, lists=lists)
     elif value is not None:
         yield name, value, pointer
+
+
+def item_name(name: str, index: int, item: Any, lists: str | None) -> str:
+    """What an item of a list is called."""
+    if name.endswith("[]"):
+        return name
+    if lists == "name[]":
+        return f"{name}[]"
+    return f"{name}[{index}]" if lists == "name[0]" or isinstance(item, (Mapping, list, tuple)) else name
 
 
 def field_name(name: Any, pointer: str) -> str:

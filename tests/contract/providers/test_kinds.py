@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -25,7 +27,9 @@ def opened(tmp_path: Path, upstream: Recorder, monkeypatch: pytest.MonkeyPatch) 
 
     stack = ExitStack()
 
-    def open_folder(description: dict[str, Any]) -> tuple[Connector, Connection]:
+    def open_folder(description: dict[str, Any], **manifest: Any) -> tuple[Connector, Connection]:
+        if manifest:
+            (tmp_path / "connector.yaml").write_text(json.dumps(MANIFEST | manifest))
         fields = [{"field": "SERVER_URL", "type": "String"}, {"field": "AUTH_TYPE", "type": "String", "default": "NONE"}]
         (tmp_path / "connector_spec.json").write_text(json.dumps({"version": "2.0.0", "fields": fields}))
         (tmp_path / "openapi.json").write_text(json.dumps(description))
@@ -55,6 +59,21 @@ def body(schema: Any, *types: str, required: bool = True, **more: Any) -> dict[s
     return {"requestBody": {"required": required, "content": {name: {"schema": schema, **more} for name in types or (JSON,)}}}
 
 
+MANIFEST: dict[str, Any] = {
+    "id": "kinds", "title": "Kinds", "version": "1.0.0", "tagline": "Kinds.", "publisher": {"name": "Kinds"}, "license": "Apache-2.0",
+    "connection": {"fields": [{"name": "server_url", "label": "Server", "env": ["SERVER_URL"], "role": "server"}]},
+}  # fmt: skip
+FORM = "application/x-www-form-urlencoded"
+LISTS = {
+    "type": "object",
+    "properties": {
+        "expand": {"type": "array", "items": TEXT},
+        "lines": {"type": "array", "items": {"type": "object", "properties": {"price": TEXT}}},
+        "meta": {"type": "object", "properties": {"tags": {"type": "array", "items": TEXT}}},
+    },
+}
+DEEP = {"encoding": {name: {"style": "deepObject", "explode": True} for name in LISTS["properties"]}}  # type: ignore[attr-defined]
+LISTED = {"expand": ["a", "b"], "lines": [{"price": "p"}, {"price": "q"}], "meta": {"tags": ["t"]}}
 NAMED = {"type": "object", "required": ["id", "name"], "properties": {"id": TEXT, "name": TEXT}}
 KIND = {"type": "object", "required": ["kind"], "properties": {"kind": TEXT}}
 HEADER = {"in": "header", "required": True, "type": "string"}
@@ -196,6 +215,28 @@ SENT = [
         b'{"a":"x"}',
         id="keywords-required-boolean",
     ),
+    # Lists and objects that OpenAPI leaves open (OpenAPI 3.0.4, sections 4.7.12.3 and 4.7.15.1)
+    pytest.param(
+        oas("/a", "post", body(LISTS, FORM)),
+        LISTED,
+        "POST /a",
+        b"expand=a&expand=b&lines%5B0%5D%5Bprice%5D=p&lines%5B1%5D%5Bprice%5D=q&meta%5Btags%5D=t",
+        id="lists-form",
+    ),
+    pytest.param(
+        oas("/a", "post", body(LISTS, FORM, **DEEP)),
+        LISTED,
+        "POST /a",
+        b"expand=a&expand=b&lines%5B0%5D%5Bprice%5D=p&lines%5B1%5D%5Bprice%5D=q&meta%5Btags%5D=t",
+        id="lists-deep-form",
+    ),
+    pytest.param(
+        oas("/a", "get", {"parameters": [parameter("expand", "query", {"type": "array", "items": TEXT}, style="deepObject")]}),
+        {"expand": ["a", "b"]},
+        "GET /a?expand=a&expand=b",
+        b"",
+        id="lists-deep-query",
+    ),
     # Newer versions
     pytest.param(oas("/a", "get", {}, "3.2.0"), {}, "GET /a", b"", id="newer"),
     pytest.param(oas("/a", "get", {"parameters": [parameter("q", "query")]}, "3.2.0"), {"q": "x"}, "GET /a?q=x", b"", id="newer-parameter"),
@@ -237,3 +278,47 @@ def test_one_user_agent_is_sent(upstream: Recorder, opened: Open, name: str) -> 
     connector, connection = opened(oas("/a", "get", {"parameters": [parameter(name, "header", required=True)]}))
     connector.run("act", {name: "mine/1"}, connection)
     assert [value for key, value in upstream.last.headers if key.lower() == "user-agent"] == ["mine/1"]
+
+
+@pytest.mark.parametrize(
+    ("manifest", "sent"),
+    [
+        pytest.param({"lists": "name[]"}, "expand[]=a&expand[]=b&lines[][price]=p&lines[][price]=q&meta[tags][]=t", id="brackets"),
+        pytest.param({"lists": "name[0]"}, "expand[0]=a&expand[1]=b&lines[0][price]=p&lines[1][price]=q&meta[tags][0]=t", id="index"),
+    ],
+)
+def test_the_manifest_says_how_lists_are_written(opened: Open, upstream: Recorder, manifest: dict[str, str], sent: str) -> None:
+    """For all actions of the connector; what a form's style says holds still."""
+    connector, connection = opened(oas("/a", "post", body(LISTS, FORM, **DEEP)), request=manifest)
+    connector.run("act", LISTED, connection)
+    assert unquote(upstream.last.body.decode()) == sent
+
+
+def test_an_action_and_a_field_may_say_otherwise(opened: Open, upstream: Recorder) -> None:
+    """The nearest word counts: lists of parts by index, the others in brackets."""
+    fields = {"lines": {"request": {"lists": "name[0]"}}}
+    actions = {"act": {"request": {"lists": "name[]"}, "fields": fields}}
+    connector, connection = opened(oas("/a", "post", body(LISTS, FORM)), request={"lists": "name"}, actions=actions)
+    connector.run("act", LISTED, connection)
+    assert unquote(upstream.last.body.decode()) == "expand[]=a&expand[]=b&lines[0][price]=p&lines[1][price]=q&meta[tags][]=t"
+
+
+@pytest.mark.parametrize(
+    ("request_rules", "names"),
+    [
+        pytest.param({}, ["attributes", "tags", "tags", "files", "files"], id="openapi"),
+        pytest.param(
+            {"lists": "name[]", "objects": "name[key]"}, ["attributes[name]", "tags[]", "tags[]", "files[]", "files[]"], id="brackets"
+        ),
+    ],
+)
+def test_multipart_lists_and_objects(opened: Open, upstream: Recorder, request_rules: dict[str, str], names: list[str]) -> None:
+    """OpenAPI 3.0.4, section 4.7.15.1, ``contentType``: an object is one part of JSON, an item a part; or as the manifest says."""
+    files = {"type": "array", "items": {"type": "string", "format": "binary"}}
+    properties = {"attributes": {"type": "object"}, "tags": {"type": "array", "items": TEXT}, "files": files}
+    connector, connection = opened(
+        oas("/a", "post", body({"type": "object", "properties": properties}, "multipart/form-data")), request=request_rules
+    )
+    connector.run("act", {"attributes": {"name": "n"}, "tags": ["t", "u"], "files": [b"1", b"2"]}, connection)
+    assert re.findall(r'form-data; name="([^"]*)"', upstream.last.body.decode()) == names
+    assert (b"Content-Type: application/json" in upstream.last.body) == (not request_rules)

@@ -58,7 +58,7 @@ def own_headers(sent: Received) -> list[tuple[str, str]]:
             "POST /v1/invoices",
             [FORM, BEARER],
             b"customer=cus_1&amount=1200&paid=false&address%5Bcity%5D=K%C3%B6ln%20%26%20more&address%5Bgeo%5D%5Blat%5D=50.9"
-            b"&metadata%5Border%5D=7%3D7&tags%5B%5D=a&tags%5B%5D=b",
+            b"&metadata%5Border%5D=7%3D7&tags=a&tags=b",
             id="form-with-nested-keys",
         ),
         pytest.param(

@@ -2,7 +2,7 @@
 
 import io
 from pathlib import Path
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 import pytest
 
@@ -10,6 +10,7 @@ from kosha_connector_openai.core.request.files import FilePolicy, read_file_inpu
 from kosha_connector_openai.core.request.media_types import WRITERS, BytesBody, write_body
 from kosha_connector_openai.core.request.multipart import MultipartBody
 from kosha_connector_openai.errors import InputError
+from kosha_connector_openai.manifest import RequestRules
 from kosha_connector_openai.openapi.operation import Encoding, MediaType
 
 POLICY = FilePolicy()
@@ -93,7 +94,7 @@ def test_each_media_type_has_its_bytes(name, value, content_type, content):
         (MULTIPART, None, ("/body", "type")),
         (MULTIPART, {1: 2}, ("", "type")),
         (MULTIPART, {"\ud800": 2}, ("", "surrogate")),
-        (MULTIPART, {"a": {"b]": 2}}, ("/a", "key")),
+        (FORM, {"a": {"b]": 2}}, ("/a", "key")),
         (MULTIPART, {"a": ["\ud800"]}, ("/a/0", "surrogate")),
         (MULTIPART, {"a": object()}, ("/a", "type")),
         (FORM, {"a": {"b": float("inf")}}, ("/a/b", "finite")),
@@ -117,16 +118,46 @@ def test_nesting_without_end_is_refused():
     [
         ({"a": 1, "b": "x y&z", "c": True, "d": None}, "a=1&b=x%20y%26z&c=true"),
         ({"a": {"b": {"c": 1}}}, "a%5Bb%5D%5Bc%5D=1"),
-        ({"a": [1, 2], "b[]": [3]}, "a%5B%5D=1&a%5B%5D=2&b%5B%5D=3"),
-        ({"a": [{"b": 1}, {"b": 2}]}, "a%5B%5D%5Bb%5D=1&a%5B%5D%5Bb%5D=2"),
+        ({"a": [1, 2], "b[]": [3]}, "a=1&a=2&b%5B%5D=3"),
+        ({"a": [{"b": 1}, {"b": 2}]}, "a%5B0%5D%5Bb%5D=1&a%5B1%5D%5Bb%5D=2"),
         ({}, ""),
         ({"a": []}, ""),
     ],
 )
 def test_form_bodies(value, text):
-    """Brackets for nesting, repeated names for arrays, null left out."""
+    """Brackets for nesting, repeated names for arrays (OpenAPI 3.0.4, section 4.7.15.1), an index where items have parts, null left out."""
     body = write(FORM, value)
     assert (body.content_type, sent(body).decode()) == (FORM, text)
+
+
+@pytest.mark.parametrize(
+    ("rules", "value", "text"),
+    [
+        (RequestRules(lists="name[]"), {"a": [1, 2], "b[]": [3]}, "a[]=1&a[]=2&b[]=3"),
+        (RequestRules(lists="name[]"), {"a": [{"b": 1}], "c": {"d": [1]}}, "a[][b]=1&c[d][]=1"),
+        (RequestRules(lists="name[0]"), {"a": [1, {"b": [2]}]}, "a[0]=1&a[1][b][0]=2"),
+        (RequestRules(objects="json"), {"a": {"b": [1]}, "c": [1]}, 'a={"b":[1]}&c=1'),
+    ],
+)
+def test_a_manifest_says_how_forms_write_lists_and_objects(rules, value, text):
+    """OpenAPI leaves it open; what the rules do not name stays as it is."""
+    assert unquote(sent(write_body(MediaType(FORM), value, POLICY, rules=lambda _: rules)).decode()) == text
+
+
+@pytest.mark.parametrize(
+    ("rules", "names"),
+    [
+        (RequestRules(), ["l", "l", "f", "f", "o"]),
+        (RequestRules(lists="name[]", objects="name[key]"), ["l[]", "l[]", "f[]", "f[]", "o[k]", "o[e][]"]),
+        (RequestRules(lists="name[0]", objects="name[key]"), ["l[0]", "l[1]", "f[0]", "f[1]", "o[k]", "o[e][0]"]),
+        (RequestRules(lists="name[0]", objects="json"), ["l[0]", "l[1]", "f[0]", "f[1]", "o"]),
+    ],
+)
+def test_a_manifest_says_how_multipart_writes_lists_and_objects(rules, names):
+    """The same for parts, files among them."""
+    value = {"l": ["x", "y"], "f": [b"1", b"2"], "o": {"k": 1, "e": [2]}}
+    body = write_body(MediaType(MULTIPART), value, POLICY, is_file={"f"}.__contains__, rules=lambda _: rules)
+    assert [part.name for part in body.parts] == names
 
 
 def test_form_bodies_follow_their_encoding():
@@ -143,18 +174,17 @@ def test_form_bodies_follow_their_encoding():
 
 
 def test_multipart_fields():
-    """Scalars as text, arrays as name[], objects with bracketed keys, null left out, order kept."""
+    """Scalars as text, arrays as repeated names, objects as JSON (OpenAPI 3.1.1, section 4.8.15.1), null left out, order kept."""
     value = {"m": "é", "n": 2**70, "t": True, "z": None, "f": 0.5, "a": ["x", "y"], "b[]": [1], "o": {"k": {"l": 1}, "e": [2]}}
     assert parts(value) == [
         ("m", "é".encode(), None),
         ("n", b"1180591620717411303424", None),
         ("t", b"true", None),
         ("f", b"0.5", None),
-        ("a[]", b"x", None),
-        ("a[]", b"y", None),
+        ("a", b"x", None),
+        ("a", b"y", None),
         ("b[]", b"1", None),
-        ("o[k][l]", b"1", None),
-        ("o[e][]", b"2", None),
+        ("o", b'{"k":{"l":1},"e":[2]}', "application/json"),
     ]
 
 
@@ -179,12 +209,12 @@ SCHEMA = {
 
 
 def test_multipart_files_by_schema():
-    """Binary properties take every file form; arrays of them repeat name[]; other properties keep their text."""
+    """Binary properties take every file form; arrays of them repeat the name; other properties keep their text."""
     value = {"file": {"text": "abc"}, "image": [b"1", ("b.png", b"2")], "mask": "data:,3", "note": "data:,4"}
     assert parts(value, schema=SCHEMA) == [
         ("file", ("file.txt", b"abc"), None),
-        ("image[]", ("file.bin", b"1"), None),
-        ("image[]", ("b.png", b"2"), None),
+        ("image", ("file.bin", b"1"), None),
+        ("image", ("b.png", b"2"), None),
         ("mask", ("file.txt", b"3"), None),
         ("note", b"data:,4", None),
     ]
@@ -205,7 +235,7 @@ def test_multipart_files_by_value():
     assert parts({"a": file, "b": io.BytesIO(b"2"), "c": [b"3"], "d": {"e": b"4"}}) == [
         ("a", ("a.txt", b"1"), None),
         ("b", ("file.bin", b"2"), None),
-        ("c[]", ("file.bin", b"3"), None),
+        ("c", ("file.bin", b"3"), None),
         ("d[e]", ("file.bin", b"4"), None),
     ]
 
@@ -218,7 +248,7 @@ def test_a_string_is_not_a_file():
 
 def test_another_table_of_writers():
     """A media type is one more row: the table is an argument, and the fallback takes only files."""
-    table = {"application/cbor": lambda value, media_type, policy, is_file: BytesBody(b"\xa0", media_type.name)}
+    table = {"application/cbor": lambda value, media_type, context: BytesBody(b"\xa0", media_type.name)}
     assert sent(write("application/cbor", {}, writers=table)) == b"\xa0"
     assert sent(write("image/png", b"x", writers=table)) == b"x"
 
