@@ -37,6 +37,12 @@ def serve(
     validation: Annotated[
         Literal["on", "warn", "off"] | None, typer.Option(help="Check calls before they are sent; on if left out.")
     ] = None,
+    no_token: Annotated[
+        bool | None,
+        typer.Option(
+            "--no-token", help="Ask callers on this machine for no token: each of its users and programs can then call with your key."
+        ),
+    ] = None,
     values: opt.Values = None,
     file: opt.ConnectionFile = None,
     check: Annotated[bool, typer.Option("--check", help="Check the settings, the connection and its secrets, and end.")] = False,
@@ -52,8 +58,11 @@ def serve(
         )
     except ModuleNotFoundError:
         raise SetupError("The gateway is not installed.", hint=install("gateway")) from None
-    flags = {"host": host, "port": port, "hosts": name, "cors_origins": cors_origin, "validation": validation}
+    flags = {"host": host, "port": port, "hosts": name, "cors_origins": cors_origin, "validation": validation, "no_token": no_token}
     settings = _with_connection(session, read_settings(flags, file=config), values, file)
+    made = None
+    if not settings.protected and not settings.no_token:
+        settings, made = _with_token(settings)
     with contextlib.closing(make_service(session.connector, settings)) as service:
         for line in service.warnings:
             note(f"Warning: {line}")
@@ -66,7 +75,7 @@ def serve(
             raise SetupError(
                 f"The gateway cannot listen at its address: {os.strerror(error.errno or 0)}.", hint="Choose another --host or --port."
             ) from None
-        for line in _greeting(settings, service, sockets[0].getsockname()[1]):
+        for line in _greeting(settings, service, sockets[0].getsockname()[1], made):
             note(line)
         _no_core_dumps()
         GatewayServer(service, settings, sockets).run()
@@ -129,12 +138,28 @@ def _with_connection(session: Session, settings: Settings, values: list[str] | N
     return replace(settings, connections={DEFAULT: ConnectionEntry(values=found.values, options=found.options)})
 
 
-def _greeting(settings: Settings, service: Service, port: int) -> Iterator[str]:
-    """Where it listens, for whom, and by which connection; never a secret."""
+def _with_token(settings: Settings) -> tuple[Settings, str]:
+    """The settings with a token of this run alone, and the token."""
+    from kosha_connector_openai.gateway import DEFAULT, TokenEntry
+    from kosha_connector_openai.gateway.access import hash_token, new_token
+
+    made = new_token()
+    entry = TokenEntry(name="local", hash=hash_token(made), connection=next(iter(settings.connections), DEFAULT))
+    return replace(settings, tokens=(entry,)), made
+
+
+def _greeting(settings: Settings, service: Service, port: int, made: str | None = None) -> Iterator[str]:
+    """Where it listens, for whom, and by which connection; never a secret but the token that was ``made`` for this run."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     shown = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else host  # noqa: S104 - shown, not bound
     yield f"Listening at http://{host}:{port} (base_url for clients: http://{shown}:{port}{service.prefix}). Stop it with Ctrl-C."
-    yield "Callers need a token." if settings.protected else "No token is needed: only this machine can call."
+    if made is not None:
+        yield f"The token of this run, shown this once: {made}"
+        yield "A lasting one: `kosha-openai gateway token`. None at all, for every user and program of this machine: --no-token."
+    elif settings.protected:
+        yield "Callers need a token."
+    else:
+        yield "No token is needed: every user and program of this machine can call, with your key."
     yield from service.describe()
 
 

@@ -16,6 +16,6 @@ else:
         {
             "server": "GatewayServer listen",
             "service": "Service make_service",
-            "settings": "ConnectionEntry DEFAULT Settings read_settings",
+            "settings": "ConnectionEntry DEFAULT Settings TokenEntry read_settings",
         },
     )

@@ -38,6 +38,7 @@ _VARIABLES: Final[Mapping[str, str]] = {
         "hosts",
         "cors_origins",
         "token_hashes",
+        "no_token",
         "validation",
         "stop_seconds",
         "access_log",
@@ -130,6 +131,7 @@ class Settings(Part):
     tokens: tuple[TokenEntry, ...] = ()
     token_hashes: tuple[str, ...] = Field(default=(), description="Digests of tokens for the default connection.")
     jwt: JwtEntry | None = None
+    no_token: bool = Field(default=False, description="Whether `serve`, on loopback and without tokens, makes none for the run.")
     privileged: tuple[str, ...] = Field(
         default=(), description="Privileged actions that callers without a list of their own may call; docs/gateway-security.md says which."
     )
@@ -201,6 +203,8 @@ def _merge(found: dict[str, Any], environ: Mapping[str, str], flags: Mapping[str
 def _value(name: str, text: str) -> Any:
     if name in _LISTS:
         return tuple(part for part in re.split(r"[\s,]+", text) if part)
+    if name == "no_token":
+        return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}.get(text.lower(), text)
     if name == "log_level":
         return {"warn": "warning", "trace": "debug", "fatal": "error"}.get(text.lower(), text.lower() or "info")
     return text

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -14,9 +15,10 @@ import pytest
 
 from kosha_connector_openai.connector import Connector
 from kosha_connector_openai.errors import SetupError
+from kosha_connector_openai.gateway.access import jwt
 from kosha_connector_openai.gateway.observe.metrics import Metrics
 from kosha_connector_openai.gateway.server import _metrics_app
-from kosha_connector_openai.gateway.settings import read_settings
+from kosha_connector_openai.gateway.settings import JwtEntry, read_settings
 from kosha_connector_openai.schema import validator
 from kosha_connector_openai.secrets.stores.environment import EnvironmentStore
 from kosha_connector_openai.text import nearest
@@ -365,3 +367,24 @@ def test_b26_a_run_may_shorten_the_operators_time_and_not_lengthen_it(own: float
         answer = gateway.call("POST", "/kosha/v1/actions/listModels/run", json={"timeout": asked})
         assert answer.status_code >= 500
         assert time.monotonic() - began < 8
+
+
+# B20: keys of an issuer
+
+
+async def test_b20_keys_that_cannot_be_fetched_anew_age(monkeypatch: pytest.MonkeyPatch) -> None:
+    """B20: for a while the last ones count, and then none, until the issuer answers again."""
+    clock = SimpleNamespace(monotonic=lambda: now)
+    monkeypatch.setattr(jwt, "time", clock)
+    keys = jwt._Keys(JwtEntry(issuer="i", audience="a", jwks="https://keys.example/jwks", refresh=600, keys_age=5_000))
+    answers: list[Any] = [(SimpleNamespace(key_type="RSA", key_id="one"),)]
+    monkeypatch.setattr(keys, "_fetch", lambda: answers[0])
+    now = 1_000.0
+    assert await keys.find("one", "RS256") is not None
+    kept, answers[0] = answers[0], ()
+    for later, counts in ((1_601.0, True), (5_900.0, True), (6_001.0, False), (90_000.0, False)):
+        now = later
+        assert (await keys.find("one", "RS256") is not None) is counts
+    answers[0] = kept
+    now += 60
+    assert await keys.find("one", "RS256") is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import sys
 from pathlib import Path
@@ -87,6 +88,40 @@ def test_a_port_that_is_taken_is_told(cli: Cli, canary: Canary) -> None:
         done = cli("serve", "--port", str(taken.getsockname()[1]))
     assert done.exit_code == 4
     assert "cannot listen" in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "made"),
+    [
+        ((), {}, True),
+        (("--no-token",), {}, False),
+        ((), {"KOSHA_GATEWAY_NO_TOKEN": "1"}, False),
+        ((), {"KOSHA_GATEWAY_TOKEN_HASHES": hash_token(TOKEN)}, False),
+    ],
+)
+def test_b38_without_tokens_one_is_made_for_the_run(
+    cli: Cli, canary: Canary, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], variables: dict[str, str], made: bool
+) -> None:
+    """B38: shown once, and the only one that is let in; without it the command says who can call."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    settings: list[gateway.Settings] = []
+
+    def start(self: object, service: object, found: gateway.Settings, sockets: list[socket.socket]) -> None:
+        settings.append(found)
+        for each in sockets:
+            each.close()
+
+    monkeypatch.setattr(gateway.GatewayServer, "__init__", start)
+    monkeypatch.setattr(gateway.GatewayServer, "run", lambda self: None)
+    done = cli("serve", "--port", "0", *arguments)
+    assert done.exit_code == 0
+    shown = re.findall(r"kosha_[A-Za-z0-9_-]{43}", done.output)
+    assert len(shown) == made
+    if made:
+        assert TokenTable([(settings[0].tokens[0].hash, 1)]).find(shown[0].encode()) == 1
+    assert settings[0].protected is (made or bool(settings[0].tokens))
+    assert ("every user and program" in done.output) is (made or not settings[0].protected)
 
 
 def test_without_the_extra_it_says_what_to_install(cli: Cli, canary: Canary, monkeypatch: pytest.MonkeyPatch) -> None:
