@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from kosha_connector_openai.core import CallOptions, Catalogs, Record, Runtime, SyncExecutor, SyncStream, log, make_request
+from kosha_connector_openai.core import CallOptions, Catalogs, Record, Runtime, SyncExecutor, SyncStream, file_policy, log, make_request
 from kosha_connector_openai.core.actions import Action, Catalog
 from kosha_connector_openai.core.connection import (
     Connection,
@@ -22,7 +22,7 @@ from kosha_connector_openai.core.connection import (
     read_options,
     values_from_environment,
 )
-from kosha_connector_openai.core.request import Preview, check_inputs
+from kosha_connector_openai.core.request import FilePolicy, Preview, check_inputs
 from kosha_connector_openai.core.result import Result, settle
 from kosha_connector_openai.core.transport import facts, url
 from kosha_connector_openai.errors import ApiError, ConnectorError, Fault, SetupError
@@ -207,7 +207,8 @@ class Connector:
 
     def check(self, action: str, inputs: Mapping[str, Any], connection: Connection | None = None) -> tuple[Fault, ...]:
         """The warnings about these inputs, also for the chosen model; raises InputError with every fault. Nothing is sent."""
-        return (*check_inputs(self.catalog_of(connection)[action], inputs), *self.models.advice(action, inputs))
+        policy = file_policy(connection) if connection else FilePolicy()
+        return (*check_inputs(self.catalog_of(connection)[action], inputs, policy), *self.models.advice(action, inputs))
 
     def preview(self, action: str, inputs: Mapping[str, Any], connection: Connection) -> Preview:
         """The exact request, without sending it and without reading a secret; raises InputError."""

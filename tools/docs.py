@@ -214,8 +214,12 @@ def defaults(connector: Connector) -> str:
     """The limits that a connection starts from."""
     values = asdict(connector.manifest.defaults)
     rows = [
-        (code(f"{part}.{key}"), f"{value:g}" if isinstance(value, float) else str(value).lower())  # 5 and 5.0 alike
+        (
+            code(f"{part}.{key}"),
+            "" if value is None else f"{value:g}" if isinstance(value, float) else str(value).lower(),
+        )  # 5 and 5.0 alike
         for part, entries in values.items()
+        if isinstance(entries, Mapping)
         for key, value in entries.items()
     ]
     return table(("Setting", "Default"), rows)

@@ -16,9 +16,10 @@ from kosha_connector_openai.cli.fields import Field, read_fields
 from kosha_connector_openai.core.actions import Action
 from kosha_connector_openai.core.request import FileInput, local_file
 from kosha_connector_openai.errors import Fault, InputError
-from kosha_connector_openai.text import DEFAULT_LIMITS, escape, loads_strict
+from kosha_connector_openai.text import MIB, JsonLimits, escape, loads_strict
 
 STDIN: Final = "-"
+_LIMITS: Final = JsonLimits(bytes=512 * MIB, string=512 * MIB)
 _ARGUMENT: Final = re.compile(r"([^=:][^=]*?)(:?=)(.*)", re.DOTALL)
 
 
@@ -70,8 +71,8 @@ class _Reader:
         self._used = False
 
     def data(self, name: str, pointer: str) -> bytes:
-        """At most 16 MiB; raises InputError."""
-        limit = DEFAULT_LIMITS.bytes
+        """At most 512 MiB; raises InputError. What may be sent of it, the connection says."""
+        limit = _LIMITS.bytes
         try:
             data = self._stdin(pointer, limit + 1) if name == STDIN else _read(Path(name).expanduser(), limit + 1)
         except OSError as error:
@@ -101,7 +102,7 @@ def _read(path: Path, limit: int) -> bytes:
 
 
 def _whole(text: str | bytes, what: str) -> list[tuple[str, Callable[[], Any]]]:
-    value = loads_strict(text, what=what)
+    value = loads_strict(text, _LIMITS, what=what)
     if not isinstance(value, Mapping):
         raise InputError(f"The {what} is not an object.", [Fault("", "type", "must be an object of inputs by name.")])
     return [(name, lambda item=item: item) for name, item in value.items()]  # type: ignore[misc]
@@ -131,14 +132,14 @@ def _typed(text: str, field: Field, pointer: str) -> Any:
     if {"array", "object"} & set(field.kinds):
         return _json(text, pointer, f"It takes {field.words}, written as JSON.")
     try:
-        return loads_strict(text)
+        return loads_strict(text, _LIMITS)
     except InputError:
         return text  # the check of all inputs together says what is wrong with it
 
 
 def _json(text: str, pointer: str, fix: str) -> Any:
     try:
-        return loads_strict(text)
+        return loads_strict(text, _LIMITS)
     except InputError as error:
         faults = [Fault(f"{pointer}{fault.pointer}", fault.rule, fault.message, fault.fix or fix) for fault in error.faults]
     raise InputError("The value cannot be read.", faults)

@@ -123,10 +123,15 @@ class Call:
         return Head(head.status, tuple((name, value) for (name, _), value in zip(head.headers, values, strict=False)))
 
 
+def file_policy(connection: Connection, *, named: bool = True) -> FilePolicy:
+    """What the connection lets its calls send; ``named``: whether a text may name a file."""
+    limits = connection.limits
+    return FilePolicy(connection.options.roots, limits.upload, named, limits.body_json, connection.large_body)
+
+
 def make_request(action: Action, inputs: Mapping[str, Any], connection: Connection, *, named_files: bool = True) -> Request:
     """The request for this connection's kind of server; raises InputError."""
-    files = FilePolicy(connection.options.roots, connection.limits.upload, named_files)
-    request = build_request(action, inputs, files)
+    request = build_request(action, inputs, file_policy(connection, named=named_files))
     if connection.form is None:
         return request
     from kosha_connector_openai.core.request import at_server

@@ -61,7 +61,7 @@ class ServiceLimits(Part):
     queue: int = Field(default=200, ge=0, le=100_000, description="Calls of one token that may wait for their turn.")
     queue_seconds: Seconds = Field(default=0.1, description="How long a call waits for its turn before it is turned away.")
     body: int = Field(default=512 * 1024 * 1024, ge=1, description="Bytes of a request's body.")
-    body_json: int = Field(default=64 * 1024 * 1024, ge=1, description="Bytes of a body that is read whole to be checked.")
+    body_json: int = Field(default=80 * 1024 * 1024, ge=1, description="Bytes of a body that is read whole to be checked.")
     bodies_total: int = Field(default=512 * 1024 * 1024, ge=1, description="Bytes of such bodies in memory, of all tokens.")
     disk_total: int = Field(default=1024 * 1024 * 1024, ge=1, description="Bytes of forms, and of files of runs, on disk, of all tokens.")
     body_idle: Seconds = Field(default=30, description="Seconds between two pieces of a request's body.")

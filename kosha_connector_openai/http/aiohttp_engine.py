@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from io import BytesIO
 from typing import Any
 
 import aiohttp
@@ -18,7 +17,6 @@ from kosha_connector_openai.http.network import Resolve, ThreadedResolver, is_tl
 
 _UNREAD = 16_384
 """Bytes of a reply; once twice as many wait for a slow reader, aiohttp reads no more of it."""
-_LARGE = 1_048_576
 
 # The first class that fits. A connection that breaks after it was made is never in the connect phase: its request may have run.
 _PHASES: tuple[tuple[type[Exception], Phase], ...] = (
@@ -164,11 +162,8 @@ def _headers(request: WireRequest) -> list[tuple[str, str]]:
 
 
 def _data(body: bytes | WireBody | LiveWireBody | None) -> Any:
-    if isinstance(body, bytes):
-        # Written at once, a large one would hold up the other calls of the loop, and aiohttp warns of it.
-        return body if len(body) < _LARGE else BytesIO(body)
-    if body is None:
-        return None
+    if body is None or isinstance(body, bytes):
+        return body
     return body.pieces if isinstance(body, LiveWireBody) else _iterate(body)
 
 

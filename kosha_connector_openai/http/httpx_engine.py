@@ -16,7 +16,7 @@ from typing import Any
 
 from kosha_connector_openai.errors import ConnectorError
 from kosha_connector_openai.http.engine import NOT_SENT, EngineSettings, HeaderList, LiveWireBody, Phase, WireBody, WireError, WireRequest
-from kosha_connector_openai.http.network import AsyncCheckedBackend, Deadline, DeadlineBackend, is_tls, proxy_headers, root
+from kosha_connector_openai.http.network import Deadline, DeadlineBackend, is_tls, proxy_headers, root
 
 _WITH_LENGTH = frozenset({"POST", "PUT", "PATCH"})
 _CORES = {"httpx": "httpcore", "httpx2": "httpcore2"}
@@ -110,6 +110,8 @@ class AsyncHttpx:
 
     def __init__(self, library: str, settings: EngineSettings) -> None:
         self._httpx = _load(library)
+        from kosha_connector_openai.http.async_network import AsyncCheckedBackend
+
         core = import_module(_CORES[library])
         self._transport = self._httpx.AsyncHTTPTransport(verify=_unused_context())
         self._backend = AsyncCheckedBackend(core, settings.check_addresses)

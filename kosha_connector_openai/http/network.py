@@ -123,7 +123,12 @@ class DeadlineStream:
             left = self._deadline.left(timeout)
             if left <= 0:
                 raise self._core.WriteTimeout
-            self._stream.write(bytes(view[start : start + 65_536]), left)
+            try:
+                self._stream.write(bytes(view[start : start + 65_536]), left)
+            except self._core.WriteTimeout:
+                if self._stream.get_extra_info("is_readable"):
+                    raise self._core.WriteError from None  # the server has answered and reads no more; its reply is read then
+                raise
 
     def close(self) -> None:
         """Closes the socket."""
@@ -185,44 +190,3 @@ class DeadlineBackend:
     def sleep(self, seconds: float) -> None:
         """Waits."""
         time.sleep(seconds)
-
-
-class AsyncCheckedBackend:
-    """The same check for asyncio; the deadline is kept by the caller."""
-
-    def __init__(self, core: Any, check: CheckAddresses, resolve: Resolve = resolve) -> None:
-        self._core = core
-        self._inner = core.AnyIOBackend()
-        self._check = check
-        self._resolver = ThreadedResolver(resolve)
-
-    def close(self) -> None:
-        """Ends the threads that look names up."""
-        self._resolver.close()
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> Any:
-        """A stream to the first allowed address that answers."""
-        try:
-            addresses = await self._resolver.find(host, port)
-        except OSError as error:
-            raise self._core.ConnectError("name not found") from error
-        failure: Exception = self._core.ConnectError("no address")
-        for address in self._check(host, addresses):
-            try:
-                return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
-            except (self._core.ConnectError, self._core.ConnectTimeout) as error:
-                failure = error
-        raise failure
-
-    async def sleep(self, seconds: float) -> None:
-        """Waits."""
-        import asyncio
-
-        await asyncio.sleep(seconds)

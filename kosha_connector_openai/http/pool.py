@@ -5,7 +5,6 @@ The wait has a limit of its own, and so has the wait for a reply's head; what an
 
 from __future__ import annotations
 
-import asyncio
 import math
 import threading
 import time
@@ -14,8 +13,6 @@ from dataclasses import replace
 from typing import Protocol
 
 from kosha_connector_openai.http.engine import (
-    AsyncEngine,
-    AsyncReply,
     HeaderList,
     LiveWireBody,
     SyncEngine,
@@ -25,7 +22,7 @@ from kosha_connector_openai.http.engine import (
     WireRequest,
 )
 
-_PIECE = 65_536
+PIECE = 65_536
 
 
 class _Bounded(SyncEngine, Protocol):
@@ -67,67 +64,14 @@ class SyncPool:
             ends[0] = min(request.deadline, time.monotonic() + head)
             self._engine.limit(ends[0])
 
-        if _is_short(request):
+        if is_short(request):
             ends[0] = min(request.deadline, time.monotonic() + head)
             return replace(request, deadline=ends[0])
-        return replace(request, body=_told(request.body, sent))
+        return replace(request, body=told(request.body, sent))
 
     def close(self) -> None:
         """Closes every connection."""
         self._engine.close()
-
-
-class AsyncPool:
-    """An engine of an event loop with a queue."""
-
-    def __init__(self, engine: AsyncEngine, connections: int) -> None:
-        self._engine = engine
-        self._free = asyncio.Semaphore(connections)
-
-    async def open(self, request: WireRequest) -> AsyncReply:
-        """The same as of SyncPool. The deadline is kept here, too: no engine of an event loop knows it."""
-        if self._free.locked():
-            try:
-                async with asyncio.timeout(min(request.timeouts.pool, request.deadline - time.monotonic())):
-                    await self._free.acquire()
-            except TimeoutError:
-                raise WireError("pool", "TimeoutError") from None
-        else:
-            await self._free.acquire()
-        try:
-            return _HeldAsyncReply(await self._send(request), self._free.release)
-        except BaseException:
-            self._free.release()
-            raise
-
-    async def _send(self, request: WireRequest) -> AsyncReply:
-        head, now = request.timeouts.head, time.monotonic()
-        short = _is_short(request)
-        until = min(request.deadline, now + head) if short else request.deadline
-        opened = False
-        try:
-            async with asyncio.timeout(until - now) as timer:
-                loop = asyncio.get_running_loop()
-
-                def begin() -> None:
-                    nonlocal until
-                    if not opened and not timer.expired():
-                        until = min(request.deadline, time.monotonic() + head)
-                        timer.reschedule(until)
-
-                if not short and not math.isinf(head):
-                    request = replace(request, body=_told(request.body, lambda: loop.call_soon_threadsafe(begin)))
-                reply = await self._engine.open(request)
-                opened = True
-                return reply
-        except TimeoutError:
-            raise WireError("head" if until < request.deadline else "read", "TimeoutError") from None
-        finally:
-            opened = True
-
-    async def close(self) -> None:
-        """Closes every connection."""
-        await self._engine.close()
 
 
 class _HeldReply:
@@ -150,32 +94,13 @@ class _HeldReply:
                 release()
 
 
-class _HeldAsyncReply:
-    """The same for asyncio."""
-
-    def __init__(self, reply: AsyncReply, release: Callable[[], None]) -> None:
-        self.status: int = reply.status
-        self.headers: HeaderList = reply.headers
-        self.chunks = reply.chunks
-        self._reply = reply
-        self._release: Callable[[], None] | None = release
-
-    async def close(self) -> None:
-        """Closes the reply, and frees its place once."""
-        release, self._release = self._release, None
-        try:
-            await self._reply.close()
-        finally:
-            if release is not None:
-                release()
-
-
-def _is_short(request: WireRequest) -> bool:
+def is_short(request: WireRequest) -> bool:
     """Whether the request is sent as good as at once, so that the wait for the head begins with it."""
-    return request.body is None or (isinstance(request.body, bytes) and len(request.body) <= _PIECE)
+    return request.body is None or (isinstance(request.body, bytes) and len(request.body) <= PIECE)
 
 
-def _told(body: bytes | WireBody | LiveWireBody | None, sent: Callable[[], object]) -> WireBody | LiveWireBody:
+def told(body: bytes | WireBody | LiveWireBody | None, sent: Callable[[], object]) -> WireBody | LiveWireBody:
+    """The body, which calls ``sent`` once its last byte was taken to be sent."""
     if isinstance(body, LiveWireBody):
         return _ToldLiveBody(body, sent)
     assert body is not None
@@ -194,7 +119,7 @@ class _ToldBody:
         """The body's bytes."""
         if isinstance(self._body, bytes):
             view = memoryview(self._body)
-            yield from (bytes(view[start : start + _PIECE]) for start in range(0, len(view), _PIECE))
+            yield from (bytes(view[start : start + PIECE]) for start in range(0, len(view), PIECE))
         else:
             yield from self._body.chunks()
         self._sent()

@@ -121,6 +121,7 @@ class Limits(Part):
     """Bytes and counts; whatever can grow has one."""
 
     upload: int = 512 * 1024 * 1024
+    body_json: int = Field(default=80 * 1024 * 1024, ge=1, description="A JSON body, and each value in it: a file of 50 MB as base64.")
     reply_json: int = 64 * 1024 * 1024
     reply_error: int = 64 * 1024
     reply_headers: int = 64 * 1024
@@ -137,6 +138,7 @@ class Defaults(Part):
     timeouts: Timeouts = Field(default_factory=Timeouts)
     retries: Retries = Field(default_factory=Retries)
     limits: Limits = Field(default_factory=Limits)
+    large_body: str = Field(default="", max_length=500, description="What to send in place of a value that is too large for a body.")
 
 
 class ErrorRule(Part):

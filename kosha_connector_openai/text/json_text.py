@@ -36,10 +36,10 @@ _STEP: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1, ord(","): 
 class JsonLimits:
     """Bytes of text, nested arrays and objects, values, bytes of one string, digits of an integer beyond 64 bits."""
 
-    bytes: int = 16 * MIB
+    bytes: int = 80 * MIB
     depth: int = 64
     nodes: int = 2_000_000
-    string: int = 8 * MIB
+    string: int = 80 * MIB
     digits: int = 400
 
 
@@ -63,6 +63,9 @@ def loads_strict(data: bytes | str, limits: JsonLimits = DEFAULT_LIMITS, *, what
     except UnicodeDecodeError as error:
         raise _refusal(what, Fault("", "utf-8", f"is not UTF-8 at byte {error.start}.")) from None
     value = _parse(text.removeprefix("\ufeff"), limits, what)
+    # Half of a surrogate pair comes from an escape or from text in memory alone; the rest is known as JSON without writing a copy of it.
+    if data is raw and b"\\u" not in raw and len(raw) <= limits.string and _is_plain(value, limits) and _are_small_integers(value):
+        return value
     try:
         encode(value, limits)
     except InputError as error:
@@ -231,6 +234,10 @@ def _levels(value: Any) -> Iterator[tuple[list[Any], set[type]]]:
     while kinds & _CONTAINERS and (level := get_referents(*level)):
         kinds = set(map(type, level))
         yield level, kinds
+
+
+def _are_small_integers(value: Any) -> bool:
+    return all(int not in kinds or _within(_of_kind(int, level, kinds)) for level, kinds in _levels(value))
 
 
 def _of_kind(kind: type, level: list[Any], kinds: set[type]) -> list[Any]:

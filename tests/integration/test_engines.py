@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import io
 import socket
+import subprocess
+import sys
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -414,18 +418,18 @@ def test_a_full_pool_is_told_as_one(way: Way, limit: dict[str, float]) -> None:
 def test_a_head_that_does_not_come_is_told_by_its_limit(way: Way) -> None:
     """timeouts.head ends the wait before the total does; timeouts.read counts between the pieces of a reply alone."""
     with Recorder(silence(2)) as upstream:
-        connection = way.connection(upstream.url, timeouts={"head": 0.1, "read": 9})
+        connection = way.connection(upstream.url, timeouts={"head": 0.5, "read": 9})
         with pytest.raises(OutcomeUnknownError) as caught:
             way.run(connection, "createChatCompletion", CHAT)
     assert (caught.value.phase, caught.value.retryable, len(upstream.requests)) == ("head", None, 1)
     assert "timeouts.head" in caught.value.message
 
     def late(socket_: socket.socket, request: Received) -> bool:
-        time.sleep(0.3)
+        time.sleep(0.6)
         return reply(body={"data": []})(socket_, request)
 
     with Recorder(late) as upstream:
-        assert way.run(way.connection(upstream.url, timeouts={"read": 0.1}), "listModels", {}).status == 200
+        assert way.run(way.connection(upstream.url, timeouts={"read": 0.4}), "listModels", {}).status == 200
 
 
 @pytest.mark.parametrize(("action", "inputs"), [("listModels", {}), ("createChatCompletion", CHAT)])
@@ -436,3 +440,110 @@ def test_the_operators_total_bounds_every_action(way: Way, action: str, inputs: 
         with pytest.raises(OutcomeUnknownError) as caught:
             way.run(connection, action, inputs)
     assert caught.value.phase == "deadline"
+
+
+def drop(connection: socket.socket) -> None:
+    """Reads a request and keeps nothing of it."""
+    head = b""
+    while b"\r\n\r\n" not in head:
+        head += connection.recv(1)
+    left = next(int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
+    buffer = bytearray(65_536)
+    while left:
+        left -= connection.recv_into(buffer, min(left, len(buffer)))
+
+
+def serve(answer: Callable[[socket.socket], None]) -> socket.socket:
+    """A server that answers each connection by ``answer``, until it is closed."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=one, args=(server.accept()[0],), daemon=True).start()
+
+    def one(connection: socket.socket) -> None:
+        with connection, suppress(OSError, StopIteration):
+            answer(connection)
+
+    threading.Thread(target=accept, daemon=True).start()
+    return server
+
+
+TOO_LARGE = b'{"error":{"message":"too large","type":"invalid_request_error","param":null,"code":null}}'
+
+
+@pytest.mark.parametrize("closes", [True, False])
+@pytest.mark.parametrize("size", [1_000, 300_000, 20_000_000])
+def test_413_before_the_body_was_read_is_413(way: Way, size: int, closes: bool) -> None:
+    """A server may answer a large upload at its head and read no more of it, and may or may not close: the reply is what is told."""
+    over = threading.Event()
+
+    def refuse(connection: socket.socket) -> None:
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += connection.recv(4_096)
+        lines = [b"HTTP/1.1 413 Too Large", b"Content-Type: application/json", b"Content-Length: %d" % len(TOO_LARGE)]
+        connection.sendall(b"\r\n".join([*lines, b"", TOO_LARGE]))
+        if not closes:
+            over.wait(20)
+
+    with serve(refuse) as server:
+        connection = way.connection(f"http://127.0.0.1:{server.getsockname()[1]}", timeouts={"write": 1})
+        with pytest.raises(RejectedError) as caught:
+            way.run(connection, "createFile", {"purpose": "batch", "file": ("a.jsonl", b"x" * size)})
+        over.set()
+    assert (caught.value.status, caught.value.retryable, caught.value.message) == (413, False, "too large")
+
+
+def test_an_interim_reply_does_not_end_an_upload(way: Way) -> None:
+    """100 Continue, which some servers send unasked, is no answer: the body goes on."""
+
+    def interim(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        drop(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
+
+    with serve(interim) as server:
+        connection = way.connection(f"http://127.0.0.1:{server.getsockname()[1]}")
+        assert way.run(connection, "createFile", {"purpose": "batch", "file": ("a.jsonl", b"x" * 5_000_000)}).status == 200
+
+
+MEMORY = """
+import asyncio, resource, sys
+from kosha_connector_openai import open_connector
+url, engine, is_async, size = sys.argv[1], sys.argv[2], sys.argv[3] == "True", int(sys.argv[4])
+def call(connector, connection, data):
+    chat = {"model": "m", "messages": [{"role": "user", "content": [{"type": "file", "file": {"filename": "a.pdf", "file_data": data}}]}]}
+    if not is_async:
+        return connector.run("createChatCompletion", chat, connection)
+    async def go():
+        try:
+            return await connector.arun("createChatCompletion", chat, connection)
+        finally:
+            await connector.aclose()
+    return asyncio.run(go())
+with open_connector() as connector:
+    connection = connector.connection({"server_url": url, "api_key": "env:OPENAI_API_KEY"}, engine=engine)
+    call(connector, connection, "data:,A" * 300_000)  # what is loaded and reserved once
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    call(connector, connection, "data:application/pdf;base64," + "A" * size)
+    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the unit of ru_maxrss is Linux's")
+def test_a_large_body_takes_no_more_than_three_times_its_size(way: Way) -> None:
+    """A file as base64 within a body: its text, the body, and no more than once again while it is checked and sent."""
+
+    def take(connection: socket.socket) -> None:
+        while True:
+            drop(connection)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n" + b'{"id":"c"}')
+
+    size = 30_000_000
+    with serve(take) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        script = [sys.executable, "-c", MEMORY, url, way.engine, str(way.is_async), str(size)]
+        done = subprocess.run(script, capture_output=True, text=True, timeout=120, check=True)
+    assert size < int(done.stdout) < 3 * size

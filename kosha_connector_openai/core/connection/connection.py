@@ -46,6 +46,8 @@ class Connection:
     """How this kind of server has the API, where that is not as described."""
     form_values: Mapping[str, str] = field(default_factory=dict)
     """The plain fields of the connection, which the server's form may need."""
+    large_body: str = ""
+    """What to send in place of a value that is too large for a body."""
     standard_total: float = 120.0
     """Seconds for a call where neither the operator nor the manifest's entry of the action says how many."""
 
@@ -110,6 +112,7 @@ def make_connection(manifest: Manifest, values: Mapping[str, str], options: Opti
         retries=options.retries or manifest.defaults.retries,
         limits=options.limits or manifest.defaults.limits,
         options=options,
+        large_body=manifest.defaults.large_body,
         standard_total=manifest.defaults.timeouts.total or Connection.standard_total,
         form=kind.form,
         form_values={name: text for name, text in given.items() if not _field(form, name).secret} if kind.form else {},

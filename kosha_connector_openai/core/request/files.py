@@ -22,6 +22,7 @@ from kosha_connector_openai.core.request.file_names import (
 )
 from kosha_connector_openai.core.request.safe_open import open_below, open_path
 from kosha_connector_openai.errors import Fault, InputError
+from kosha_connector_openai.text import DEFAULT_LIMITS
 
 MAX_BYTES: Final = 512 * 1024 * 1024
 CHUNK: Final = 64 * 1024
@@ -39,15 +40,17 @@ _FROM_REPLY: Final = "What a reply or a document says is a value: it may hold ba
 
 @dataclass(frozen=True, slots=True)
 class FilePolicy:
-    """Which paths may be opened and how large a file may be. By default no path at all.
+    """Which paths may be opened and how large a file and a JSON body may be. By default no path at all.
 
     ``roots``: folders below which paths are opened, no link being followed. ``named``: whether a text may name a path; without it
-    only :class:`CallerFile` and path objects may, which no reply can make.
+    only :class:`CallerFile` and path objects may, which no reply can make. ``large_body``: what to do with a value that is too large.
     """
 
     roots: tuple[Path, ...] = ()
     max_bytes: int = MAX_BYTES
     named: bool = True
+    max_json: int = DEFAULT_LIMITS.bytes
+    large_body: str = ""
 
 
 @dataclass(frozen=True, slots=True)

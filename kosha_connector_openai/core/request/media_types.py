@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Final, Protocol
 
@@ -15,10 +15,11 @@ from kosha_connector_openai.core.request.value_text import MAX_DEPTH, field_name
 from kosha_connector_openai.errors import Fault, InputError
 from kosha_connector_openai.manifest import RequestRules
 from kosha_connector_openai.openapi import Encoding, MediaType, Parameter
-from kosha_connector_openai.text import encode, escape, essence, is_json
+from kosha_connector_openai.text import JsonLimits, encode, escape, essence, is_json
 
 BODY: Final = "/body"
 """Where a body stands among the inputs when it is not an object."""
+_SIZES: Final = frozenset({"size", "string"})
 IsFile = Callable[[str], bool]
 """Whether the property of this name takes files."""
 Rules = Callable[[str], RequestRules]
@@ -163,8 +164,15 @@ def _fields(value: Any) -> Mapping[str, Any]:
     return {field_name(name, ""): item for name, item in value.items()}
 
 
-def _write_json(value: Any, media_type: MediaType, _: BodyContext) -> Body:
-    return BytesBody(encode(value), _sent_type(media_type, "application/json"))
+def _write_json(value: Any, media_type: MediaType, context: BodyContext) -> Body:
+    most = context.policy.max_json
+    try:
+        content = encode(value, JsonLimits(bytes=most, string=most))
+    except InputError as error:
+        fix = " ".join(filter(None, ["Raise `limits.body_json` of the connection.", context.policy.large_body]))
+        faults = [replace(fault, fix=fix) if fault.rule in _SIZES else fault for fault in error.faults]
+        raise InputError(error.message, faults) from None
+    return BytesBody(content, _sent_type(media_type, "application/json"))
 
 
 def _write_text(value: Any, media_type: MediaType, context: BodyContext) -> Body:

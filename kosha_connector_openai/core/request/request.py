@@ -55,13 +55,13 @@ def build_request(action: Action, inputs: Mapping[str, Any], files: FilePolicy) 
     return write_request(action, action.check(inputs), files)
 
 
-def check_inputs(action: Action, inputs: Mapping[str, Any]) -> tuple[Fault, ...]:
+def check_inputs(action: Action, inputs: Mapping[str, Any], files: FilePolicy = FilePolicy()) -> tuple[Fault, ...]:
     """The warnings about inputs that a request can be written for; raises InputError. No file is opened."""
     checked = action.check(inputs)
     _target(action, checked)
     write_headers(_at(action, "header"), checked.parameters)
     if checked.media_type is not None and is_json(checked.media_type.name):
-        _body(action, checked, FilePolicy())
+        _body(action, checked, files)
     return checked.warnings
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from kosha_connector_openai.connector import CallOptions, Connection, Connector
-from kosha_connector_openai.core.request import FilePolicy
+from kosha_connector_openai.core import file_policy
 from kosha_connector_openai.core.result import Policy
 from kosha_connector_openai.errors import Fault, InputError
 from kosha_connector_openai.flows.driving import Steps, adrive, drive
@@ -149,5 +149,5 @@ def task_steps(
     info = find_task(connector, name)
     if on_incomplete not in POLICIES:
         raise InputError("There is no such policy.", [Fault("", "enum", "is no policy.", f"Use {', '.join(POLICIES)}.", POLICIES)])
-    files = FilePolicy(connection.options.roots, connection.limits.upload, options.named_files)
+    files = file_policy(connection, named=options.named_files)
     return plan(TaskRun(name, info.rules, _part(connector), info.form.check(inputs), files, on_incomplete, options, progress))

@@ -38,9 +38,10 @@ class BodyRefused(ConnectorError):
         self.refusal = refusal
 
 
-def too_large(limit: int) -> ErrorResponse:
-    """413 with the limit."""
-    return ErrorResponse(413, f"The body is larger than {limit} bytes.", code="body_too_large")
+def too_large(limit: int, name: str = "", advice: str = "") -> ErrorResponse:
+    """413 with the limit, the setting's name and another way, where there is one."""
+    text = f"The body is larger than {limit} bytes" + (f", the service's `limits.{name}`." if name else ".")
+    return ErrorResponse(413, f"{text} {advice}".rstrip(), code="body_too_large")
 
 
 def declared_length(headers: Mapping[bytes, bytes]) -> int | None:
@@ -79,9 +80,10 @@ class BodyReader:
     Only the time that is spent waiting for the client counts.
     """
 
-    def __init__(self, receive: Receive, limit: int, limits: ServiceLimits) -> None:
-        """``limit``: bytes of this body; ``limits``: how long it may take."""
+    def __init__(self, receive: Receive, limit: int, limits: ServiceLimits, large: ErrorResponse | None = None) -> None:
+        """``limit``: bytes of this body; ``limits``: how long it may take; ``large``: the answer to a larger one."""
         self._receive = receive
+        self._large = large or too_large(limit)
         self._limit = limit
         self._idle = limits.body_idle
         self._seconds = limits.body_seconds
@@ -100,7 +102,7 @@ class BodyReader:
         self._waited += time.monotonic() - began
         self.received += len(message.get("body", b""))
         if self.received > self._limit:
-            raise BodyRefused(too_large(self._limit))
+            raise BodyRefused(self._large)
         return message
 
     async def whole(self, take: Callable[[int], None]) -> bytes:

@@ -130,7 +130,7 @@ class Passage:
         is_json = kind.endswith("json") or not self._route.forms
         limit = self._context.limits.body_json if is_json else self._context.limits.body
         if length is not None and length > limit:
-            raise Refused(too_large(limit))
+            raise Refused(self._too_large(limit, is_json=is_json))
         if is_json:
             return await self._json(content_type, limit, faults)
         self._found(faults)
@@ -160,9 +160,14 @@ class Passage:
         elif self._caller.validation == "on" or (kind.endswith("json") and all(name.startswith("multipart/") for name in forms)):
             raise Refused(ErrorResponse(415, f"This operation takes {' or '.join(forms)}.", code="content_type"))
 
+    def _too_large(self, limit: int, *, is_json: bool) -> ErrorResponse:
+        advice = self._context.connector.manifest.defaults.large_body
+        return too_large(limit, "body_json", advice) if is_json else too_large(limit, "body")
+
     async def _json(self, content_type: str, limit: int, faults: list[Fault]) -> BytesBody:
         context, caller = self._context, self._caller
-        raw = await BodyReader(self._receive, limit, context.limits).whole(self._take)
+        large = self._too_large(limit, is_json=True)
+        raw = await BodyReader(self._receive, limit, context.limits, large).whole(self._take)
         form = self._route.forms.get(essence(content_type))
         value: Any = None
         try:

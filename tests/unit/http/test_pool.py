@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from kosha_connector_openai.http.async_pool import AsyncPool
 from kosha_connector_openai.http.engine import WireError, WireRequest, WireTimeouts
-from kosha_connector_openai.http.pool import AsyncPool, SyncPool
+from kosha_connector_openai.http.pool import SyncPool
 
 
 def request(body: Any = None, *, ends: float = 30.0, **timeouts: float) -> WireRequest:

@@ -283,3 +283,15 @@ def test_a_body_from_a_pipe_says_so():
     pipe.seekable = lambda: False
     body = write("application/octet-stream", pipe)
     assert (body.length, body.replayable, sent(body)) == (None, False, b"x")
+
+
+def test_a_json_body_has_a_limit_that_can_be_set() -> None:
+    """The error names the option and another way; a value as large as the limit passes."""
+    media = MediaType("application/json", {})
+    policy = FilePolicy(max_json=20, large_body="Give a URL.")
+    assert write_body(media, {"a": "x" * 12}, policy).length == 20
+    for value, pointer in (({"a": "x" * 21}, "/a"), (["x" * 9, "x" * 9], "")):
+        with pytest.raises(InputError) as caught:
+            write_body(media, value, policy)
+        assert (caught.value.faults[0].pointer, caught.value.faults[0].allowed) == (pointer, 20)
+        assert caught.value.faults[0].fix == "Raise `limits.body_json` of the connection. Give a URL."

@@ -281,8 +281,8 @@ def test_an_image_that_is_none(image: Any, rule: str, run: Run) -> None:
 
 def test_an_image_that_is_too_large(run: Run) -> None:
     """The limit is data and is known before anything is encoded."""
-    with pytest.raises(InputError, match="20000000 bytes"):
-        run("describe-image", {"image": picture("png", 8, 8) + bytes(20_000_000)})
+    with pytest.raises(InputError, match="52428800 bytes"):
+        run("describe-image", {"image": picture("png", 8, 8) + bytes(52_428_800)})
 
 
 def test_moderate(run: Run, httpx_mock: HTTPXMock) -> None:
