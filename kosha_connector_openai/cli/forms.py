@@ -63,11 +63,16 @@ def sample(
     described = options(Choices(file=connection_file, spec=spec))
     chosen = session.connector.catalog_by(described)[action]
     if not output:
-        say_json(session.connector.forms_by(described)[action].sample(minimal=not full))
+        form = session.connector.forms_by(described)[action]
+        made = form.sample(minimal=not full)
+        say_json(made)
+        lacking = [field["name"] for field in form.fields if full and field["name"] not in made and field["location"] != "extra"]
+        if lacking:
+            note(f"Left out, since no sample is made for them or another input excludes them: {', '.join(map(clean, lacking))}.")
         return
     if chosen.output_schema is None:
         raise InputError("The answer of this action is no JSON.", hint=f"It is: {', '.join(chosen.output_types) or 'empty'}.")
-    say_json(schema_sample(chosen.output_schema))
+    say_json(schema_sample(chosen.output_schema, hidden="writeOnly"))
 
 
 def _row(field: Mapping[str, Any]) -> tuple[str, ...]:

@@ -136,8 +136,9 @@ def _whole(call: Call, head: Head, facts: Facts, content_type: str, sink: FileSi
 def _may_be_empty(call: Call, status: int) -> bool:
     """Whether the answer has no content: to HEAD (RFC 9110, section 9.3.2), and where the description promises none."""
     answers = {response.status.upper(): response.content for response in call.action.operation.responses}
-    content = answers.get(str(status), answers.get(f"{status // 100}XX"))
-    return call.action.operation.method == "HEAD" or (content is not None and not content)
+    own = next((name for name in (str(status), f"{status // 100}XX", "DEFAULT") if name in answers), None)
+    told = [answers[own]] if own else [content for name, content in answers.items() if name.startswith("2")]
+    return call.action.operation.method == "HEAD" or (bool(told) and not any(told))
 
 
 def _look_into(call: Call, saved: Result) -> None:

@@ -61,7 +61,14 @@ __all__ = ["Definitions", "flatten_properties", "to_json_schema"]
 
 
 def to_json_schema(
-    root: Mapping[str, Any], schema: Any, *, version: str, request: bool, faults: list[Fault] | None = None, pointer: str = ""
+    root: Mapping[str, Any],
+    schema: Any,
+    *,
+    version: str,
+    request: bool,
+    faults: list[Fault] | None = None,
+    pointer: str = "",
+    files: bool = True,
 ) -> Node:
     """The schema in JSON Schema 2020-12, with a closed ``$defs`` over the references that it reaches.
 
@@ -70,9 +77,10 @@ def to_json_schema(
     senders cannot be held to a provider's overlapping branches, and read-only properties are not required;
     otherwise write-only ones are not. Raises DocumentError on references that leave the document, point at
     nothing or form a circle. With ``faults`` these are added there, their places counted from ``pointer``, and
-    what they stand in takes any value. A keyword whose value is none is passed over. Nothing given is changed.
+    what they stand in takes any value. Without ``files`` a binary text is a text: JSON has no files. A keyword
+    whose value is none is passed over. Nothing given is changed.
     """
-    return _Translation(root, version, request, faults).whole(schema, pointer)
+    return _Translation(root, version, request, faults, files=files).whole(schema, pointer)
 
 
 class Definitions:
@@ -105,8 +113,11 @@ class Definitions:
 class _Translation:
     """One run over one schema and everything that it refers to."""
 
-    def __init__(self, root: Mapping[str, Any], version: str, request: bool, faults: list[Fault] | None = None) -> None:
+    def __init__(
+        self, root: Mapping[str, Any], version: str, request: bool, faults: list[Fault] | None = None, *, files: bool = True
+    ) -> None:
         self._root = root
+        self._files = files
         self._faults = faults
         self._siblings = keeps_neighbours(version)
         self._request = request
@@ -161,6 +172,8 @@ class _Translation:
             self._keywords(schema, pointer, out)
             for step in _STEPS:
                 step(out)
+            if not self._files and out.get("format") == "binary":
+                del out["format"]
         return _with_null(out) if True in (schema.get("nullable"), schema.get("x-nullable")) else out
 
     def _keywords(self, schema: Mapping[str, Any], pointer: str, out: Node) -> None:

@@ -196,9 +196,9 @@ class Document(Mapping[str, Operation]):
         schemas.complete()
         return (*found, *{fault.pointer: fault for fault in schemas.faults}.values())
 
-    def schema(self, schema: Any, *, request: bool) -> dict[str, Any]:
+    def schema(self, schema: Any, *, request: bool, files: bool = True) -> dict[str, Any]:
         """A schema of the document in JSON Schema 2020-12, self-contained; what cannot be translated takes any value."""
-        return to_json_schema(self.root, schema, version=self.version, request=request, faults=[])
+        return to_json_schema(self.root, schema, version=self.version, request=request, faults=[], files=files)
 
     def properties(self, schema: Any) -> tuple[dict[str, Any], tuple[str, ...], bool] | None:
         """``flatten_properties`` of a schema of the document, as far as its references lead."""

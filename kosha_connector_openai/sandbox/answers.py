@@ -25,7 +25,7 @@ class Answers:
     @cached_property
     def _base(self) -> Any:
         """The least that is valid, with every property that can have one value only: servers send those, whether or not they must."""
-        made = sample(self.schema, minimal=True) if self.action.output_schema else {}
+        made = sample(self.schema, minimal=True, hidden="writeOnly") if self.action.output_schema else {}
         return self.lay(made, self._fixed) if isinstance(made, dict) else made
 
     @cached_property
@@ -76,6 +76,6 @@ class Answers:
 
     def part(self, name: str) -> Any:
         """The least valid item of the array property ``name``."""
-        filled = sample({**self.schema, "required": [name], "minItems": 1}, minimal=False)
+        filled = sample({**self.schema, "required": [name], "minItems": 1}, minimal=False, hidden="writeOnly")
         found = filled.get(name) if isinstance(filled, dict) else None
         return deepcopy(found[0]) if isinstance(found, list) and found else {}

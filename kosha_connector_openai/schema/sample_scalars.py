@@ -33,7 +33,10 @@ _COUNT: Final = re.compile(r"\{(\d+)(,?)(\d*)\}")
 _USUAL: Final = {"unixtime": 1_735_689_600}
 _MOST: Final = 1 << 16
 """Characters of a text."""
-_PROBES: Final = "a0A-_./ @#:+,~"
+_DIFFERENT: Final = 100
+"""Texts that are made for one pattern, where its classes allow it."""
+_PROBES: Final = "a0A-_./ @#:+,~bcdef123456789"
+_MEMBERS: Final = {"d": "0123456789", "w": "abcdefghij0123456789_"}
 
 
 def texts(schema: Mapping[str, Any], name: str) -> Iterator[str]:
@@ -81,16 +84,14 @@ def _within(value: float, flat: Mapping[str, Any]) -> bool:
 
 
 def pattern_texts(pattern: str, least: int = 0) -> Iterator[str]:
-    """Texts that match an ECMA 262 pattern of literals, classes, groups, alternatives and counts, at least ``least`` long.
+    """Texts that match an ECMA 262 pattern of literals, classes, groups, alternatives and counts, at least ``least`` long, all different.
 
     Raises DocumentError for look-around, back references and properties.
     """
     tree = _Parser(pattern).alternatives()
-    text = _Writer(0).write(tree)
-    if len(text) < least <= _MOST:
-        text = _Writer(least - len(text)).write(tree)
-    if len(text) >= least:
-        yield text
+    extra = max(0, min(least, _MOST) - len(_Writer(0).write(tree)))
+    texts = (_Writer(extra, number).write(tree) for number in range(_DIFFERENT))
+    yield from dict.fromkeys(text for text in texts if len(text) >= least)
 
 
 class _Parser:
@@ -118,8 +119,13 @@ class _Parser:
                 raise _refused()
             return inner
         if self._skip("["):
-            return "text", self._class()
-        return "text", self._escaped() if self._skip("\\") else self._next().replace(".", "a")
+            return "one", self._class()
+        if self._peek() == "\\" and (members := _MEMBERS.get(self._pattern[self._at + 1 : self._at + 2])):
+            self._at += 2
+            return "one", members
+        if self._skip("."):
+            return "one", "abcdefghij"
+        return "text", self._escaped() if self._skip("\\") else self._next()
 
     def _class(self) -> str:
         negated, start = self._skip("^"), self._at
@@ -128,10 +134,9 @@ class _Parser:
             char = self._escaped() if self._skip("\\") else self._next()
             first = first or char
         self._at += 1
-        if not negated:
-            return first
-        shape = self._pattern[start - 2 : self._at]
-        return next((char for char in _PROBES if re.match(shape, char)), "a")
+        shape = self._pattern[start - 2 if negated else start - 1 : self._at]
+        others = "".join(char for char in _PROBES if char != first and _matches(shape, char))
+        return others or "a" if negated else first + others
 
     def _escaped(self) -> str:
         char = self._next()
@@ -172,15 +177,22 @@ class _Parser:
 
 
 class _Writer:
-    """Writes a parsed pattern; the first part that may be repeated takes the ``extra`` characters."""
+    """Writes a parsed pattern; the first part that may be repeated takes the ``extra`` characters.
 
-    def __init__(self, extra: int) -> None:
+    ``number`` chooses among the characters of its classes: each number gives another text, as long as there are any.
+    """
+
+    def __init__(self, extra: int, number: int = 0) -> None:
         self._extra = extra
+        self._number = number
 
     def write(self, node: tuple[Any, ...]) -> str:
         kind, value = node[0], node[1]
         if kind == "text":
             return str(value)
+        if kind == "one":
+            self._number, chosen = divmod(self._number, len(value))
+            return str(value[chosen])
         if kind == "any":
             return "".join(self.write(part) for part in value[0])
         times = min(node[3], node[2] + self._extra)
@@ -189,6 +201,13 @@ class _Writer:
         if len(text) > _MOST:
             raise _refused()
         return text
+
+
+def _matches(shape: str, char: str) -> bool:
+    try:
+        return re.match(shape, char) is not None
+    except re.error:
+        return False
 
 
 def _refused() -> DocumentError:

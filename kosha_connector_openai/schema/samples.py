@@ -31,22 +31,23 @@ _SHAPES: Final = (
 )
 
 
-def sample(schema: Mapping[str, Any], *, seed: str = "", minimal: bool = False, file: FileMaker | None = None) -> Any:
+def sample(schema: Mapping[str, Any], *, seed: str = "", minimal: bool = False, file: FileMaker | None = None, hidden: str = "") -> Any:
     """A value that is valid under a self-contained JSON Schema 2020-12, the same for the same schema and ``seed``.
 
     ``minimal`` gives the least: required properties only, null where it is allowed, empty arrays. ``file`` makes the
-    values of binary fields from their names. Raises DocumentError where no value is found.
+    values of binary fields from their names. Properties with the flag ``hidden`` (``readOnly``, ``writeOnly``) are left out, and optional
+    ones that no value is found for. Raises DocumentError where no value is found.
     """
     check = default_backend().compile(schema)
-    for value in candidates(schema, seed=seed, optional=not minimal, nulls=minimal):
+    for value in candidates(schema, seed=seed, optional=not minimal, nulls=minimal, hidden=hidden):
         if _accepts(check.is_valid, with_files(value, str)):
             return with_files(value, file or str)
     raise DocumentError("No sample value can be made for this schema.")
 
 
-def candidates(schema: Mapping[str, Any], *, seed: str = "", optional: bool, nulls: bool = False) -> Iterator[Any]:
+def candidates(schema: Mapping[str, Any], *, seed: str = "", optional: bool, nulls: bool = False, hidden: str = "") -> Iterator[Any]:
     """Values in order of preference, at most 200, each to be completed by ``with_files`` and then checked."""
-    return islice(_Sampler(schema, seed, optional=optional, nulls=nulls).values(schema, "sample"), _TRIES)
+    return islice(_Sampler(schema, seed, optional=optional, nulls=nulls, hidden=hidden).values(schema, "sample"), _TRIES)
 
 
 def _accepts(check: Callable[[Any], bool], value: Any) -> bool:
@@ -75,16 +76,20 @@ def with_files(value: Any, file: FileMaker) -> Any:
 class _Sampler:
     """One run over one schema. Each method yields values in order of preference, none where there is none."""
 
-    def __init__(self, root: Mapping[str, Any], seed: str, *, optional: bool, nulls: bool) -> None:
+    def __init__(self, root: Mapping[str, Any], seed: str, *, optional: bool, nulls: bool, hidden: str) -> None:
         self._definitions = root.get("$defs", {})
         self._root = root
         self._seed = seed
         self._optional = optional
         self._nulls = nulls
+        self._hidden = hidden
         self._backend: SchemaBackend = default_backend()
 
     def values(self, schema: Any, name: str, chain: tuple[str, ...] = (), depth: int = 0) -> Iterator[Any]:
-        """Values of a schema. ``chain`` holds the references on the way here: none is entered twice, so recursion ends."""
+        """Values of a schema. ``chain`` holds the references on the way here: none is entered twice, so recursion ends.
+
+        One under ``allOf`` may be entered once more, marked: many schemas share a base, and a part of an object may have it too.
+        """
         found: Iterator[tuple[FlatSample, tuple[str, ...]]] = islice(self._alternatives(schema, chain), _TRIES)
         if self._nulls:
             found = iter(sorted(found, key=lambda pair: "null" not in _types(pair[0]) or _is_fixed(pair[0])))
@@ -104,6 +109,7 @@ class _Sampler:
             return
         inner = chain if reference is None else (*chain, reference)
         groups: list[list[Any]] = [[part] for part in schema.get("allOf", ())]
+        shared = len(groups)
         groups += [list(schema[key]) for key in ("anyOf", "oneOf") if key in schema]
         if reference is not None:
             groups.append([self._target(reference)])
@@ -112,7 +118,8 @@ class _Sampler:
             for parts in product(*(tuple(islice(self._alternatives(branch, inner), _TRIES)) for branch in branches)):
                 merged = _merge([own, *(part for part, _ in parts)])
                 if merged is not None:
-                    yield merged, tuple(dict.fromkeys([*inner, *(step for _, steps in parts for step in steps)]))
+                    bases = (_base(step, inner) for _, steps in parts[:shared] for step in steps)
+                    yield merged, tuple(dict.fromkeys([*inner, *bases, *(step for _, steps in parts[shared:] for step in steps)]))
 
     def _target(self, reference: str) -> Any:
         if reference == "#":
@@ -158,7 +165,7 @@ class _Sampler:
     def _objects(self, flat: FlatSample, chain: tuple[str, ...], depth: int) -> Iterator[dict[str, Any]]:
         properties, rest = flat.get("properties", {}), flat.get("additionalProperties", True)
         needed = list(flat.get("required", ()))
-        others = [name for name in properties if name not in needed]
+        others = [name for name in properties if name not in needed and not self._is_hidden(properties[name])]
         least, most = min(int(flat.get("minProperties", 0)), _MOST_ITEMS), int(flat.get("maxProperties", _MOST_ITEMS))
         spare = [*others, *(f"key{number}" for number in range(1, least + 1))]
         for optional in (others, []) if self._optional and depth < _DEPTH else ([], others):
@@ -166,12 +173,29 @@ class _Sampler:
             for name in dict.fromkeys([*needed, *optional, *spare]):
                 if name not in needed and len(value) >= (min(most, _MOST_ITEMS) if name in optional else least):
                     continue
-                made = list(islice(self.values(properties.get(name, rest), name, chain, depth + 1), 1))
+                try:
+                    made = list(islice(self.values(properties.get(name, rest), name, chain, depth + 1), 1))
+                except DocumentError:  # a pattern that nothing is made for
+                    if name in needed:
+                        raise
+                    continue
                 if made:
                     value[name] = made[0]
                 elif name in needed:
                     return
             yield value
+
+    def _is_hidden(self, schema: Any) -> bool:
+        """Whether a property, or what it refers to, has the flag."""
+        for _ in range(_DEPTH):
+            if not self._hidden or not isinstance(schema, Mapping):
+                return False
+            if schema.get(self._hidden) is True:
+                return True
+            if "$ref" not in schema:
+                break
+            schema = self._target(schema["$ref"])
+        return False
 
     def _arrays(self, flat: FlatSample, name: str, chain: tuple[str, ...], depth: int) -> Iterator[list[Any]]:
         least = int(flat.get("minItems", 0))
@@ -189,6 +213,11 @@ class _Sampler:
                 value += islice(fresh, 1)
             if len(value) == size:
                 yield value
+
+
+def _base(step: str, chain: tuple[str, ...]) -> str:
+    """A reference that was followed under ``allOf``, marked the first time."""
+    return step if f"^{step}" in chain or step.startswith("^") else f"^{step}"
 
 
 def _common_properties(first: FlatSample, second: FlatSample) -> FlatSample:

@@ -107,7 +107,7 @@ class BodyForm:
     @cached_property
     def json_schema(self) -> Mapping[str, Any]:
         """The body's schema, JSON Schema 2020-12, self-contained."""
-        return self._document.schema(self.schema, request=True)
+        return self._document.schema(self.schema, request=True, files=not self.takes_json)
 
     @cached_property
     def validator(self) -> SchemaValidator:

@@ -114,7 +114,8 @@ class Inputs:
     def schema(self) -> Mapping[str, Any]:
         """The flat input schema, JSON Schema 2020-12, self-contained."""
         properties = {name: self._described(name, schema) for name, schema in self.fields.items()}
-        schema = self._document.schema({"type": "object", "properties": properties}, request=True)
+        files = not all(form.takes_json for form in self.bodies)
+        schema = self._document.schema({"type": "object", "properties": properties}, request=True, files=files)
         schema["required"] = list(self.required)
         for name in self.parameters.keys() & properties.keys():
             if isinstance(schema["properties"][name], dict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from kosha_connector_openai.core.actions.action import Action
@@ -18,8 +19,8 @@ def action_sample(action: Action, *, minimal: bool = True) -> dict[str, Any]:
 
     Raises DocumentError where none are found.
     """
-    for schema in [_input_schema(action, form) for form in action.inputs.bodies] or [action.input_schema]:
-        for value in candidates(schema, optional=not minimal):
+    for schema in map(partial(_writable, action), [_input_schema(action, form) for form in action.inputs.bodies] or [action.input_schema]):
+        for value in candidates(schema, optional=not minimal, hidden="readOnly"):
             inputs = with_files(value, lambda name: _FILE)
             if _accepts(action, inputs):
                 return dict(inputs)
@@ -40,6 +41,15 @@ def _input_schema(action: Action, form: BodyForm) -> Mapping[str, Any]:
         "allOf": [{key: value for key, value in body.items() if key != "$defs"}],
         "$defs": {**flat.get("$defs", {}), **body.get("$defs", {})},
     }
+
+
+def _writable(action: Action, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema with a text in each variable of the path: an empty one would lead elsewhere."""
+    properties = dict(schema["properties"])
+    for name, parameter in action.inputs.parameters.items():
+        if parameter.location == "path":
+            properties[name] = {"allOf": [properties[name], {"minLength": 1}]}
+    return {**schema, "properties": properties}
 
 
 def _accepts(action: Action, inputs: Any) -> bool:

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import pytest
 
 from kosha_connector_openai import Connection, Connector
+from kosha_connector_openai.core.actions import action_sample
 from tests.recorder import Recorder, reply
 
 OK: dict[str, Any] = {"responses": {"200": {"description": "d"}}}
@@ -262,6 +263,7 @@ def test_what_is_described_is_what_is_sent(
         pytest.param("head", {"200": {"description": "t", "content": {JSON: {}}}}, reply(200, b""), id="head-that-describes-get"),
         pytest.param("post", {"202": {"description": "taken"}}, reply(202, b""), id="no-content-described"),
         pytest.param("put", {"2XX": {"description": "taken"}}, reply(200, b""), id="no-content-of-a-class"),
+        pytest.param("put", {"202": {"description": "taken"}}, reply(200, b""), id="another-status"),
     ],
 )
 def test_an_answer_without_content_is_empty(upstream: Recorder, opened: Open, method: str, answers: Any, given: Any) -> None:
@@ -322,3 +324,74 @@ def test_multipart_lists_and_objects(opened: Open, upstream: Recorder, request_r
     connector.run("act", {"attributes": {"name": "n"}, "tags": ["t", "u"], "files": [b"1", b"2"]}, connection)
     assert re.findall(r'form-data; name="([^"]*)"', upstream.last.body.decode()) == names
     assert (b"Content-Type: application/json" in upstream.last.body) == (not request_rules)
+
+
+def patterned(pattern: str) -> dict[str, Any]:
+    return {**TEXT, "pattern": pattern}
+
+
+BASE = {"type": "object", "properties": {"id": TEXT}}
+REF = "#/components/schemas/"
+SHARED = {
+    "Base": BASE,
+    "Policy": {"allOf": [{"$ref": REF + "Base"}, {"type": "object", "required": ["id"]}]},
+    "Service": {
+        "allOf": [{"$ref": REF + "Base"}, {"type": "object", "required": ["policy"], "properties": {"policy": {"$ref": REF + "Policy"}}}]
+    },
+    "Node": {"type": "object", "properties": {"next": {"allOf": [{"$ref": REF + "Node"}], "description": "d"}, "id": TEXT}},
+}
+BINARY = {"type": "string", "format": "binary"}
+SAMPLED = [
+    pytest.param(body({"$ref": REF + "Service"}), {"policy": {"id": "id"}}, {"policy": {"id": "id"}, "id": "id"}, id="shared-base"),
+    pytest.param(body({"$ref": REF + "Policy"}), {"id": "id"}, {"id": "id"}, id="shared-base-alone"),
+    pytest.param(body({"$ref": REF + "Node"}), {}, {"next": {"id": "id"}, "id": "id"}, id="circle-through-all-of"),
+    pytest.param(
+        body({"type": "object", "properties": {"a": TEXT, "b": patterned("^(?!0)[0-9]+$")}}), {}, {"a": "a"}, id="pattern-not-made"
+    ),
+    pytest.param(body({"type": "object", "properties": {"a": {**TEXT, "readOnly": True}, "b": TEXT}}), {}, {"b": "b"}, id="read-only"),
+    pytest.param(
+        body({"type": "object", "properties": {"o": {"type": "object", "properties": {"a": {**TEXT, "readOnly": True}, "b": TEXT}}}}),
+        {},
+        {"o": {"b": "b"}},
+        id="read-only-inside",
+    ),
+    pytest.param(body({"type": "object", "properties": {"a": {**TEXT, "writeOnly": True}}}), {}, {"a": "a"}, id="write-only"),
+    pytest.param(body({"type": "object", "required": ["i"], "properties": {"i": BINARY}}), {"i": "i"}, {"i": "i"}, id="binary-in-json"),
+    pytest.param(
+        body({"type": "object", "required": ["i"], "properties": {"i": {"type": "array", "minItems": 1, "items": BINARY}}}),
+        {"i": ["i"]},
+        {"i": ["i"]},
+        id="binaries-in-json",
+    ),
+    pytest.param(body({**TEXT, "format": "byte"}, "application/octet-stream"), {"body": b"sample\n"}, {"body": b"sample\n"}, id="bytes"),
+    pytest.param(body(TEXT, "image/png"), {"body": b"sample\n"}, {"body": b"sample\n"}, id="bytes-of-a-picture"),
+    pytest.param(
+        body({"type": "object", "required": ["i"], "properties": {
+            "i": {"type": "array", "minItems": 3, "uniqueItems": True, "items": patterned("^[0-9]{2}$")}}}),
+        {"i": ["00", "10", "20"]},
+        {"i": ["00", "10", "20"]},
+        id="unique-patterns",
+    ),
+    pytest.param(
+        body({"type": "object", "properties": {
+            "i": {"type": "array", "minItems": 2, "uniqueItems": True, "items": patterned("^[^a]x?$")}}}),
+        {},
+        {"i": ["0", "A"]},
+        id="unique-negated",
+    ),
+    pytest.param({"parameters": [parameter("p", "path", {**TEXT, "default": ""})]}, {"p": "p"}, {"p": "p"}, id="empty-default"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("operation", "minimal", "full"), SAMPLED)
+def test_samples_fit(opened: Open, upstream: Recorder, operation: dict[str, Any], minimal: Any, full: Any) -> None:
+    """The least and the most: both pass the check and can be sent."""
+    path = "/a/{p}" if "parameters" in operation else "/a"
+    connector, connection = opened(oas(path, "post", operation, components={"schemas": SHARED}))
+    for wanted, made in (
+        (minimal, action_sample(connector.catalog["act"])),
+        (full, action_sample(connector.catalog["act"], minimal=False)),
+    ):
+        assert {name: value[1] if isinstance(value, tuple) else value for name, value in made.items()} == wanted
+        connector.check("act", made)
+        connector.run("act", made, connection)
