@@ -189,8 +189,17 @@ class Connector:
         environment's server, or the default one: whoever names another server names its credential too. ``options`` are those of
         Options and belong to the operator. No secret is read here.
         """
-        found = values_from_environment(self.manifest.connection, os.environ if environ is None else environ)
-        named = dict(values or {})
+        try:
+            return self._connection(values or {}, os.environ if environ is None else environ, options)
+        except SetupError as error:
+            failure = error
+        # A key that was pasted in place of a reference is in these, and in the frames that the error crossed.
+        del values, environ, options
+        raise failure.with_traceback(None)
+
+    def _connection(self, values: Mapping[str, str], environ: Mapping[str, str], options: dict[str, Any]) -> Connection:
+        found = values_from_environment(self.manifest.connection, environ)
+        named = dict(values)
         if "allowed_origins" not in options and (home := home_of_environment(self.manifest, found, named)):
             options["allowed_origins"] = (home,)
         return make_connection(self.manifest, merged(self.manifest, found, named), read_options(options))

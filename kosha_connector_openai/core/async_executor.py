@@ -76,7 +76,7 @@ class AsyncExecutor(Executor):
     async def _open(self) -> Head:
         call = self._call
         self._reply = await self._clients.open_async(call.request, call.connection, call.credential, self._resolver, call.deadline)
-        self._head = Head(self._reply.status, tuple(self._reply.headers))
+        self._head = call.scrub_head(Head(self._reply.status, tuple(self._reply.headers)))
         return self._head
 
     async def _read(self, step: Read) -> bytes:

@@ -134,7 +134,7 @@ class SyncExecutor(Executor):
         if isinstance(step, Open):
             call = self._call
             self._reply = self._clients.open(call.request, call.connection, call.credential, self._resolver, call.deadline)
-            self._head = Head(self._reply.status, tuple(self._reply.headers))
+            self._head = call.scrub_head(Head(self._reply.status, tuple(self._reply.headers)))
             return self._head
         if isinstance(step, Read):
             return self._read(step)

@@ -95,7 +95,7 @@ class Passthrough:
         kind = next((value for name, value in reply.headers if name == "content-type"), "")
         self.streams = essence(kind) == EVENT_STREAM
         call.deadline = call.started + (max(self._stream, self._long) if self.streams else self._long)
-        return Head(reply.status, tuple(reply.headers))
+        return call.scrub_head(Head(reply.status, tuple(reply.headers)))
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives. Raises ConnectorError where it ends before its end, is too large, or too slow."""

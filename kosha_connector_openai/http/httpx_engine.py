@@ -17,6 +17,7 @@ from typing import Any
 from kosha_connector_openai.errors import ConnectorError
 from kosha_connector_openai.http.engine import NOT_SENT, EngineSettings, HeaderList, LiveWireBody, Phase, WireBody, WireError, WireRequest
 from kosha_connector_openai.http.network import Deadline, DeadlineBackend, is_tls, proxy_headers, root
+from kosha_connector_openai.http.reply_logs import OURS, withhold
 
 _WITH_LENGTH = frozenset({"POST", "PUT", "PATCH"})
 _CORES = {"httpx": "httpcore", "httpx2": "httpcore2"}
@@ -43,6 +44,8 @@ class SyncHttpx:
     def __init__(self, library: str, settings: EngineSettings) -> None:
         self._httpx = _load(library)
         core = import_module(_CORES[library])
+        withhold(_CORES[library])
+        self._header_bytes = settings.header_bytes
         self._deadline = Deadline()
         backend = DeadlineBackend(core, self._deadline, settings.check_addresses)
         self._transport = self._httpx.HTTPTransport(verify=_unused_context())
@@ -52,11 +55,17 @@ class SyncHttpx:
     def open(self, request: WireRequest) -> SyncHttpxReply:
         """The reply once its headers are here; raises WireError, which holds nothing of the request."""
         self._deadline.at = request.deadline
+        token = OURS.set(True)
         try:
-            response = self._transport.handle_request(_to_httpx(self._httpx, request, _iterate))
-            return SyncHttpxReply(response, self._deadline)
+            reply = SyncHttpxReply(self._transport.handle_request(_to_httpx(self._httpx, request, _iterate)), self._deadline)
+            if _size(reply.headers) <= self._header_bytes:
+                return reply
+            reply.close()
+            failure: WireError | ConnectorError = _too_large()
         except Exception as error:
             failure = _translate(error)
+        finally:
+            OURS.reset(token)
         raise failure.with_traceback(None)
 
     def limit(self, deadline: float) -> None:
@@ -113,17 +122,25 @@ class AsyncHttpx:
         from kosha_connector_openai.http.async_network import AsyncCheckedBackend
 
         core = import_module(_CORES[library])
+        withhold(_CORES[library])
+        self._header_bytes = settings.header_bytes
         self._transport = self._httpx.AsyncHTTPTransport(verify=_unused_context())
         self._backend = AsyncCheckedBackend(core, settings.check_addresses)
         self._transport._pool = _pool(core, settings, self._backend, "Async")
 
     async def open(self, request: WireRequest) -> AsyncHttpxReply:
         """The reply once its headers are here; raises WireError, which holds nothing of the request."""
+        token = OURS.set(True)
         try:
-            response = await self._transport.handle_async_request(_to_httpx(self._httpx, request, _iterate_async))
-            return AsyncHttpxReply(response)
+            reply = AsyncHttpxReply(await self._transport.handle_async_request(_to_httpx(self._httpx, request, _iterate_async)))
+            if _size(reply.headers) <= self._header_bytes:
+                return reply
+            await reply.close()
+            failure: WireError | ConnectorError = _too_large()
         except Exception as error:
             failure = _translate(error)
+        finally:
+            OURS.reset(token)
         raise failure.with_traceback(None)
 
     async def close(self) -> None:
@@ -254,6 +271,14 @@ async def _iterate_async(body: WireBody | LiveWireBody) -> AsyncIterator[bytes]:
 
 def _headers(response: Any) -> HeaderList:
     return [(name.decode("ascii").lower(), value.decode("latin-1")) for name, value in response.headers.raw]
+
+
+def _size(headers: HeaderList) -> int:
+    return sum(len(name) + len(value) + 4 for name, value in headers)
+
+
+def _too_large() -> WireError:
+    return WireError("protocol", "HeadersTooLarge")
 
 
 def _translate(error: Exception, protocol: Phase = "protocol") -> WireError | ConnectorError:

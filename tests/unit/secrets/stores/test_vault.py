@@ -199,7 +199,7 @@ class TestFailures:
             (reply(200, b"x" * (1024 * 1024 + 1)), SecretStoreError, "The secret store vault sent more than 1 MiB.", False),
             (raw(b"not http at all\r\n\r\n"), SecretStoreError, "The secret store vault answered with something that is not HTTP.", True),
             (
-                raw(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 200_000 + b"\r\n\r\n"),
+                raw(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000 + b"\r\n\r\n"),
                 SecretStoreError,
                 "The secret store vault answered with something that is not HTTP.",
                 True,
@@ -501,8 +501,8 @@ class TestCanary:
             with pytest.raises(SecretError) as caught:
                 _read(store)
         assert server.last.header("X-Vault-Token") == token.key
-        # At DEBUG httpcore logs the headers of a reply, never those of a request.
-        secret.scan(caught.value, [record for record in caplog.records if not record.name.startswith("httpcore")], repr(store))
+        assert any(record.name.startswith("httpcore") for record in caplog.records)
+        secret.scan(caught.value, caplog.records, repr(store))
         token.scan(caught.value, caplog.records, repr(store))
 
     def test_logins_leave_no_trace(self) -> None:
