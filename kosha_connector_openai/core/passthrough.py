@@ -14,7 +14,7 @@ from kosha_connector_openai.core.executor import THROWN, bare
 from kosha_connector_openai.core.plan import passthrough_plan, transport_error
 from kosha_connector_openai.core.redaction import StreamRedactor
 from kosha_connector_openai.core.steps import Open, Step, Wait
-from kosha_connector_openai.core.transport import Clients, IdleTimer
+from kosha_connector_openai.core.transport import Clients, IdleTimer, is_doubtful
 from kosha_connector_openai.errors import ConnectorError, OutcomeUnknownError, ReplyTooLargeError
 from kosha_connector_openai.http import AsyncReply, WireError
 from kosha_connector_openai.secrets import SecretResolver
@@ -44,6 +44,8 @@ class Passthrough:
         self.status = 0
         self.headers: tuple[tuple[str, str], ...] = ()
         self.request_id: str | None = None
+        self.doubtful = False
+        """Whether the reply is an error after which the request may have run: to send it again could pay twice."""
         self.streams = False
         """Whether the reply is a stream of events."""
         self.outcome = "incomplete"
@@ -80,6 +82,8 @@ class Passthrough:
         names = call.manifest.result.request_id
         self.status, self.headers = head.status, head.headers
         self.request_id = next((value for name, value in head.headers if name in names), None)
+        operation, idempotent = call.action.operation, call.action.idempotent
+        self.doubtful = is_doubtful(head.status, dict(head.headers), method=operation.method, idempotent=idempotent)
 
     async def _perform(self, step: Step) -> Head | None:
         if isinstance(step, Open):

@@ -22,6 +22,9 @@ from kosha_connector_openai.http.reply_logs import OURS, withhold
 _WITH_LENGTH = frozenset({"POST", "PUT", "PATCH"})
 _CORES = {"httpx": "httpcore", "httpx2": "httpcore2"}
 
+_SILENT = "Server disconnected"
+"""How the text begins of an error about a connection that ended before the reply's head did: no reply came, where others are no HTTP."""
+
 # By class name, so that one table serves both libraries.
 _PHASES: dict[str, Phase] = {
     "PoolTimeout": "pool",
@@ -286,5 +289,7 @@ def _translate(error: Exception, protocol: Phase = "protocol") -> WireError | Co
     if isinstance(error, ConnectorError):
         return error
     kind = type(error).__name__
+    if kind == "RemoteProtocolError" and str(error).startswith(_SILENT):
+        return WireError("read", kind)
     phase = "tls" if is_tls(error, connected=_PHASES.get(kind) != "connect") else _PHASES.get(kind, "read")
     return WireError(protocol if phase == "protocol" else phase, type(root(error)).__name__ if phase in NOT_SENT else kind)

@@ -12,12 +12,17 @@ from email.utils import parsedate_to_datetime
 from typing import Final, Literal
 
 from kosha_connector_openai.errors import (
+    AnswerError,
     ApiError,
+    BudgetError,
     ConnectorError,
+    InputError,
+    JobEndedError,
     JobPendingError,
     JobUnknownError,
     OutcomeUnknownError,
     ReplyError,
+    SetupError,
     WorkflowError,
 )
 
@@ -122,7 +127,15 @@ def retryable(failure: Failure, *, method: str, idempotent: bool) -> bool | None
         return True if failure.nothing_sent or harmless else None
     if failure.category_retryable is None:
         return None
-    return True if _may_repeat(failure, harmless, False, parse_retry_after(failure.headers, 0.0)) else None
+    if not _may_repeat(failure, harmless, False, parse_retry_after(failure.headers, 0.0)):
+        return None
+    return {name.lower(): value for name, value in failure.headers.items()}.get("x-should-retry") != "false"
+
+
+def is_doubtful(status: int, headers: Mapping[str, str], *, method: str, idempotent: bool) -> bool:
+    """Whether a request that was answered with an error may have run all the same, so that sending it again could pay twice."""
+    failure = Failure("status", status=status, category_retryable=True, headers=headers)
+    return status in _DOUBTFUL and retryable(failure, method=method, idempotent=idempotent) is None
 
 
 def may_have_run(error: ConnectorError) -> bool:
@@ -134,6 +147,18 @@ def may_have_run(error: ConnectorError) -> bool:
     if isinstance(error, WorkflowError):
         return error.retryable is None
     return isinstance(error, (OutcomeUnknownError, ReplyError, JobPendingError, JobUnknownError))
+
+
+def may_begin_again(error: ConnectorError, *, harmless: bool, named: bool) -> bool:
+    """Whether a flow whose author asks for it may begin the work again that ended with ``error``.
+
+    ``harmless``: it may run twice. ``named``: the author names the refusal's status, and so does not only hope that it helps.
+    """
+    if isinstance(error, (BudgetError, InputError, SetupError)):
+        return False  # nothing was sent, and the same would be refused here again
+    if harmless or isinstance(error, (AnswerError, JobEndedError)):
+        return True  # what was answered, or has ended, is known: another may be asked for
+    return not may_have_run(error) and (named or bool(error.retryable))
 
 
 def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:

@@ -14,16 +14,8 @@ from typing import Any, Final
 
 from kosha_connector_openai.core.actions import Action, is_file
 from kosha_connector_openai.core.request import is_file_value
-from kosha_connector_openai.core.transport import may_have_run, parse_retry_after
-from kosha_connector_openai.errors import (
-    BudgetError,
-    ConnectorError,
-    InputError,
-    ReplyError,
-    SetupError,
-    WorkflowError,
-    WorkflowLimitError,
-)
+from kosha_connector_openai.core.transport import may_begin_again, parse_retry_after
+from kosha_connector_openai.errors import ConnectorError, InputError, ReplyError, WorkflowError, WorkflowLimitError
 from kosha_connector_openai.flows.driving import Pause
 from kosha_connector_openai.flows.workflows.commands import Begun, End, Move, Moves, RunLimits, StepCall
 from kosha_connector_openai.flows.workflows.filling import fill_step
@@ -228,14 +220,12 @@ class Interpreter:
         return None
 
     def _may_repeat(self, action: StepAction, attempt: _Attempt) -> bool:
-        error = attempt.error
+        step = attempt.exchange.step
         if self._pause(action, attempt) > min(self._limits.pause, self._left()):
             return False
-        if isinstance(error, (BudgetError, InputError, SetupError)):
-            return False  # nothing was sent, and the same would be refused here again
-        step = attempt.exchange.step
-        harmless = step.runner == "operation" and self._catalog[step.target].hints.idempotent
-        return self._unsafe or harmless or error is None or not may_have_run(error)
+        harmless = self._unsafe or (step.runner == "operation" and self._catalog[step.target].hints.idempotent)
+        named = any(criterion.about_status for criterion in action.criteria)
+        return attempt.error is None or may_begin_again(attempt.error, harmless=harmless, named=named)
 
     @staticmethod
     def _pause(action: StepAction, attempt: _Attempt) -> float:

@@ -72,6 +72,9 @@ class UpstreamResponse:
         shown = self._context.headers.shown(relay.headers)
         kind = next((value for name, value in shown if name == b"content-type"), b"").partition(b";")[0].strip().lower()
         shown.append((ID_HEADER, self._record.request_id.encode()))
+        asks = (self._context.rules.retry_hint or "").encode()
+        if asks and relay.doubtful and all(name != asks for name, _ in shown):
+            shown.append((asks, b"false"))  # else clients' libraries would send a paid call again
         if self._record.faults:
             shown.append((_FAULTS, str(self._record.faults).encode()))
         shown += [*SAFE, *self._more]

@@ -1,0 +1,249 @@
+"""The same failures of a server through every way to call it: one meaning, one verdict, one number of requests.
+
+Each row is a failure of a paid POST. The library, the command line, a task, a workflow's step with a retry, a job's start and the gateway
+meet it on real sockets; what they say of it and how often they sent the request must agree.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from email.utils import formatdate
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from kosha_connector_openai import Connection, Connector, open_connector
+from kosha_connector_openai.cli.app import make_app
+from kosha_connector_openai.cli.exit_codes import exit_code
+from kosha_connector_openai.errors import ConnectorError, JobUnknownError, WorkflowError
+from kosha_connector_openai.flows import Jobs, run_task
+from kosha_connector_openai.flows.jobs import JobStore
+from kosha_connector_openai.flows.workflows import read_workflows, run_workflow
+from tests.gateway import Running, serving
+from tests.recorder import Received, Recorder, Script, raw, reply, reset, silence
+
+CHAT = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+JOB = {"model": "m", "training_file": "file-1"}
+QUICK = {"retries": {"attempts": 2, "base": 0.001, "cap": 0.002}, "timeouts": {"head": 0.4, "read": 0.4, "total": 20}}
+FLOW: Mapping[str, Any] = {
+    "arazzo": "1.0.1",
+    "info": {"title": "T", "version": "1"},
+    "sourceDescriptions": [{"name": "openai", "url": "./openapi.json", "type": "openapi"}],
+    "workflows": [
+        {
+            "workflowId": "w",
+            "steps": [
+                {
+                    "stepId": "s",
+                    "operationId": "createChatCompletion",
+                    "requestBody": {"payload": CHAT},
+                    "onFailure": [{"name": "again", "type": "retry", "retryLimit": 1}],
+                }
+            ],
+        }
+    ],
+}
+
+
+def said(status: int, code: str | None = None, *headers: tuple[str, str], kind: str = "some_error") -> Script:
+    return reply(status, {"error": {"message": "m", "type": kind, "param": None, "code": code}}, headers)
+
+
+def page(status: int, *headers: tuple[str, str]) -> Script:
+    return reply(status, b"<html>A timeout occurred</html>", headers, content_type="text/html")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What the server does, and what must be said of it."""
+
+    name: str
+    script: Script
+    word: str
+    """The category of an error answer; of any other error its code."""
+    retryable: bool | None
+    exit: int
+    requests: int = 1
+    gateway: int = 502
+    """The status that the gateway's caller gets."""
+    hint: str | None = None
+    """The x-should-retry that a caller of the gateway is told."""
+
+
+DONE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+FAILURES = [
+    Failure("400", said(400), "invalid_input", False, 5, gateway=400),
+    Failure("400 content filter", said(400, "content_filter"), "content_policy", False, 5, gateway=400),
+    Failure("400 too long", said(400, "context_length_exceeded"), "invalid_input", False, 5, gateway=400),
+    Failure("402", said(402), "quota", False, 6, gateway=402),
+    Failure("403", said(403), "permission", False, 6, gateway=403),
+    Failure("404", said(404), "not_found", False, 5, gateway=404),
+    Failure("408", said(408), "timeout", None, 7, gateway=408, hint="false"),
+    Failure("409", said(409), "conflict", False, 5, gateway=409),
+    Failure("410", said(410), "gone", False, 5, gateway=410),
+    Failure("413", said(413), "invalid_input", False, 5, gateway=413),
+    Failure("422 with a list", reply(422, {"detail": [{"loc": ["body", "n"], "msg": "bad"}]}), "invalid_input", False, 5, gateway=422),
+    Failure("429", said(429), "rate_limit", True, 7, 2, gateway=429),
+    Failure("429 retry-after", said(429, None, ("retry-after", "0.01")), "rate_limit", True, 7, 2, gateway=429),
+    Failure("429 retry-after-ms", said(429, None, ("retry-after-ms", "10")), "rate_limit", True, 7, 2, gateway=429),
+    Failure("429 retry-after a date", said(429, None, ("retry-after", formatdate(0, usegmt=True))), "rate_limit", True, 7, 2, gateway=429),
+    Failure("429 retry-after nonsense", said(429, None, ("retry-after", "soon")), "rate_limit", True, 7, 2, gateway=429),
+    Failure("429 retry-after an hour", said(429, None, ("retry-after", "3600")), "rate_limit", True, 7, 1, gateway=429),
+    Failure("429 do not", said(429, None, ("x-should-retry", "false")), "rate_limit", False, 7, 1, gateway=429, hint="false"),
+    Failure("429 no credit", said(429, "insufficient_quota"), "quota", False, 6, gateway=429),
+    Failure("500", said(500), "server", None, 7, gateway=500, hint="false"),
+    Failure("500 text", reply(500, b"Internal Server Error", content_type="text/plain"), "server", None, 7, gateway=500, hint="false"),
+    Failure("500 do", said(500, None, ("x-should-retry", "true")), "server", None, 7, gateway=500, hint="true"),
+    Failure("501", said(501), "unsupported", False, 5, gateway=501),
+    Failure("502 page", page(502), "server", None, 7, gateway=502, hint="false"),
+    Failure("503", said(503), "overloaded", None, 7, gateway=503, hint="false"),
+    Failure("503 retry-after", said(503, None, ("retry-after", "0.01")), "overloaded", True, 7, 2, gateway=503),
+    Failure("504 page", page(504), "server", None, 7, gateway=504, hint="false"),
+    Failure("524 empty", reply(524, b"", content_type=None), "server", None, 7, gateway=524, hint="false"),
+    Failure("529", said(529), "overloaded", None, 7, gateway=529, hint="false"),
+    Failure("302", reply(302, b"", [("location", "https://other.example/")]), "redirect_refused", None, 9, hint="false"),
+    Failure("307", reply(307, b"", [("location", "https://other.example/")]), "redirect_refused", None, 9, hint="false"),
+    Failure("200 page", page(200), "malformed_reply", None, 9, gateway=200),
+    Failure("200 half of the JSON", reply(200, b'{"id": '), "malformed_reply", None, 9, gateway=200),
+    Failure("200 cut", reply(200, b'{"id": ', length=900), "truncated_reply", None, 9, hint="false"),
+    Failure("200 gzip", reply(200, b"\x1f\x8b", [("content-encoding", "gzip")]), "malformed_reply", None, 9, gateway=200),
+    Failure("reset", reset, "outcome_unknown", None, 8, hint="false"),
+    Failure("closed", raw(b""), "outcome_unknown", None, 8, hint="false"),
+    Failure("no HTTP", raw(b"SSH-2.0-x\r\n\r\n"), "malformed_reply", None, 9, hint="false"),
+    Failure("half of the head", raw(b"HTTP/1.1 200 OK\r\nContent-"), "outcome_unknown", None, 8, hint="false"),
+    Failure("no head", silence(3), "outcome_unknown", None, 8, hint="false"),
+    Failure("no more after the head", None, "outcome_unknown", None, 8, gateway=504, hint="false"),  # type: ignore[arg-type]
+    Failure("nobody listens", None, "not_sent", True, 7, 0, hint="true"),  # type: ignore[arg-type]
+]
+
+
+def stalled(connection: socket.socket, request: Received) -> bool:
+    connection.sendall(DONE + b'Content-Length: 90\r\n\r\n{"id":')
+    return silence(3)(connection, request)
+
+
+class Upstream:
+    """One server for all: it does what the present failure says."""
+
+    def __init__(self) -> None:
+        self.failure = FAILURES[0]
+        self.recorder = Recorder(self._act)
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            self.nobody = f"http://127.0.0.1:{closed.getsockname()[1]}"
+
+    def _act(self, connection: socket.socket, request: Received) -> bool:
+        return (self.failure.script or stalled)(connection, request)
+
+    @property
+    def url(self) -> str:
+        return self.nobody if self.failure.name == "nobody listens" else self.recorder.url
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[Upstream]:
+    found = Upstream()
+    with found.recorder:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[Connector]:
+    with open_connector() as connector:
+        yield connector
+
+
+@pytest.fixture(scope="module")
+def gateways(upstream: Upstream) -> Iterator[dict[str, Running]]:
+    with serving(upstream.recorder.url, options=QUICK) as usual, serving(upstream.nobody, options=QUICK) as lonely:
+        yield {upstream.recorder.url: usual, upstream.nobody: lonely}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one way makes of a failure."""
+
+    word: str
+    retryable: bool | None
+    exit: int
+    requests: int
+
+
+def word(values: Mapping[str, Any]) -> str:
+    return str(values.get("category") or values["code"])
+
+
+def of_error(error: ConnectorError, requests: int) -> Seen:
+    return Seen(word(error.to_dict()), error.retryable, exit_code(error), requests)
+
+
+def by_library(connector: Connector, connection: Connection, upstream: Upstream, folder: Path) -> Seen:
+    with pytest.raises(ConnectorError) as caught:
+        connector.run("createChatCompletion", CHAT, connection)
+    return of_error(caught.value, len(upstream.recorder.requests))
+
+
+def by_command(connector: Connector, connection: Connection, upstream: Upstream, folder: Path) -> Seen:
+    (folder / "connection.yaml").write_text(json.dumps({"options": QUICK}))
+    words = ["run", "createChatCompletion", "--json", "--json-input", json.dumps(CHAT), "--connection", str(folder / "connection.yaml")]
+    done = CliRunner().invoke(make_app(), [*words, "--set", f"server_url={upstream.url}", "--set", "auth_type=NONE"])
+    error = json.loads(done.stdout)["error"]
+    return Seen(word(error), error["retryable"], done.exit_code, len(upstream.recorder.requests))
+
+
+def by_task(connector: Connector, connection: Connection, upstream: Upstream, folder: Path) -> Seen:
+    with pytest.raises(ConnectorError) as caught:
+        run_task(connector, "ask", {"question": "hi"}, connection)
+    return of_error(caught.value, len(upstream.recorder.requests))
+
+
+def by_workflow(connector: Connector, connection: Connection, upstream: Upstream, folder: Path) -> Seen:
+    """The step's error is the reason of the workflow's; the exit code is the workflow's own. A retry is a second request."""
+    with pytest.raises(WorkflowError) as caught:
+        run_workflow(read_workflows(FLOW, connector), connector, connection, sleep=lambda _: None)
+    assert exit_code(caught.value) == 14
+    reason = caught.value.reason or {}
+    assert reason["retryable"] == caught.value.retryable
+    return Seen(word(reason), caught.value.retryable, upstream.failure.exit, len(upstream.recorder.requests))
+
+
+def by_job(connector: Connector, connection: Connection, upstream: Upstream, folder: Path) -> Seen:
+    """A start after which the job may run is one of its own; its reason is the error behind it."""
+    with pytest.raises(ConnectorError) as caught:
+        Jobs(connector, connection, store=JobStore(folder / "jobs")).start("createFineTuningJob", JOB)
+    requests = len(upstream.recorder.requests)
+    if not isinstance(caught.value, JobUnknownError):
+        return of_error(caught.value, requests)
+    reason = caught.value.reason or {}
+    assert exit_code(caught.value) == 8
+    assert upstream.failure.retryable is None
+    return Seen(word(reason), reason["retryable"], upstream.failure.exit, requests)
+
+
+WAYS = {"library": by_library, "command": by_command, "task": by_task, "workflow": by_workflow, "job": by_job}
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: failure.name)
+def test_every_way_says_the_same(
+    failure: Failure, upstream: Upstream, opened: Connector, gateways: dict[str, Running], tmp_path: Path
+) -> None:
+    """Category, retryability, exit code and the number of requests; a paid POST is sent twice only where it surely did not run."""
+    upstream.failure = failure
+    # A tenant of its own, since the calls of one share a budget of retries.
+    connection = opened.connection({"server_url": upstream.url, "auth_type": "NONE"}, environ={}, tenant=failure.name, **QUICK)
+    seen = {}
+    for name, way in WAYS.items():
+        upstream.recorder.requests.clear()
+        seen[name] = way(opened, connection, upstream, tmp_path)
+    same = Seen(failure.word, failure.retryable, failure.exit, failure.requests)
+    assert seen == dict.fromkeys(WAYS, same)
+    assert failure.requests < 2 or failure.retryable
+
+    upstream.recorder.requests.clear()
+    answer = gateways[upstream.url].call("POST", "/v1/chat/completions", json=CHAT)
+    assert (answer.status_code, answer.headers.get("x-should-retry")) == (failure.gateway, failure.hint)
+    assert len(upstream.recorder.requests) == min(failure.requests, 1)
