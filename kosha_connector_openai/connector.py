@@ -313,6 +313,8 @@ class Connector:
         except ApiError as error:
             error.hint = test.advice.get(error.category, error.hint)
             raise
+        if not isinstance(result.value, list) or not result.value:  # some servers answer with a list alone
+            settle(result, "fail")
         return f"{self.manifest.title} answered {result.status} in {result.duration:.2f} s."
 
     def close(self) -> None:

@@ -117,6 +117,10 @@ def _run_once(invocation: Invocation, spending: Spending, advice: Sequence[Fault
     if result.incomplete:
         note(f"Warning: the answer is incomplete: {one_line(result.incomplete)}.")
         raise typer.Exit(ExitCode.REPLY)
+    if result.outcome == "failed" and invocation.call.policy != "pass":
+        if options.for_programs:
+            note(f"Warning: {one_line(' '.join(result.reasons), 500)}")
+        raise typer.Exit(ExitCode.REPLY)
 
 
 def validate(

@@ -43,7 +43,8 @@ class AsyncExecutor(Executor):
         """Reads the stream; a cut stream ends without an exception and is marked incomplete."""
         try:
             redactor = StreamRedactor.of(self._call.secrets)
-            async for chunk in self._chunks(self._call.connection.timeouts.stream_idle):
+            idle = self._call.connection.timeouts.stream_idle
+            async for chunk in self._chunks(idle) if live.loaded is None else _once(live.loaded):
                 for event in live.take(redactor.feed(chunk)):
                     yield event
                 if live.reader.finished:
@@ -104,6 +105,10 @@ class AsyncExecutor(Executor):
             if chunk is None:
                 return
             yield chunk
+
+
+async def _once(body: bytes) -> AsyncIterator[bytes]:
+    yield body
 
 
 class AsyncStream:

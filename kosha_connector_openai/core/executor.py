@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any, Final, Self
 
 from kosha_connector_openai.core.call import Call, Head
 from kosha_connector_openai.core.drive import drive_steps
 from kosha_connector_openai.core.plan import plan
 from kosha_connector_openai.core.redaction import StreamRedactor
-from kosha_connector_openai.core.reply import LiveStream, make_result, stream_error
+from kosha_connector_openai.core.reply import LiveStream, make_result, stream_error, words_of
 from kosha_connector_openai.core.result import Event, Result, judge
 from kosha_connector_openai.core.steps import Open, Read, Step, Wait
 from kosha_connector_openai.core.transport import Clients
@@ -79,7 +80,8 @@ class Executor:
         result = make_result(self._call, live.head, live.facts, "events", live.events, "text/event-stream")
         result.model, result.usage = live.reader.model, live.reader.usage
         result.incomplete = live.reader.incomplete
-        judge(result, self._call.manifest.result, self._call.options.policy)
+        result.warnings += live.warnings
+        judge(result, self._call.manifest.result, self._call.options.policy, words=partial(words_of, self._call))
         return result
 
     def _late(self) -> bool:
@@ -109,10 +111,9 @@ class SyncExecutor(Executor):
 
     def events(self, live: LiveStream) -> Iterator[Event]:
         """Reads the stream; a cut stream ends without an exception and is marked incomplete."""
-        assert self._reply is not None
         try:
             redactor = StreamRedactor.of(self._call.secrets)
-            for chunk in self._reply.chunks(self._call.connection.timeouts.stream_idle, self._call.deadline):
+            for chunk in self._pieces(live):
                 yield from live.take(redactor.feed(chunk))
                 if live.reader.finished:
                     break
@@ -123,6 +124,12 @@ class SyncExecutor(Executor):
             self._cut(live, fault)
         if live.reader.failure is not None:
             raise stream_error(self._call, live)
+
+    def _pieces(self, live: LiveStream) -> Iterable[bytes]:
+        if live.loaded is not None:
+            return (live.loaded,)
+        assert self._reply is not None
+        return self._reply.chunks(self._call.connection.timeouts.stream_idle, self._call.deadline)
 
     def drop(self) -> None:
         """Closes the reply, if one is open."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from kosha_connector_openai.core.actions import EVENT_STREAM
+from kosha_connector_openai.core.actions import EVENT_STREAM, Promise
 from kosha_connector_openai.core.call import Call, Head
 from kosha_connector_openai.core.result import (
     REPLY_LIMITS,
+    Decoded,
     ErrorFacts,
     Event,
     EventLimits,
@@ -26,14 +29,24 @@ from kosha_connector_openai.core.result import (
     read_error,
     read_error_bytes,
     read_facts,
+    safe_text,
+    shows_error,
     to_api_error,
 )
 from kosha_connector_openai.core.steps import Drop, Read, Step
 from kosha_connector_openai.core.transport import Failure, parse_retry_after, retryable
-from kosha_connector_openai.errors import ApiError, ConnectorError, MalformedReplyError, RedirectRefusedError
+from kosha_connector_openai.errors import ApiError, ConnectorError, Fault, MalformedReplyError, RedirectRefusedError
 from kosha_connector_openai.http import WireError
 from kosha_connector_openai.manifest import ResultRules
-from kosha_connector_openai.text import JsonLimits, JsonTextError, decode, encode, essence
+from kosha_connector_openai.text import JsonLimits, JsonTextError, decode, encode, essence, find
+
+_SAYS_NOTHING = frozenset({"", "text/plain", "application/octet-stream", "binary/octet-stream", "application/unknown"})
+"""What servers write that do not know what they send."""
+_EVENT_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
+_ERROR, _FAILED = 400, 500
+"""The first status of an error; what an error without one counts as (RFC 9110, section 15.6.1)."""
+_ERROR_ALONE = 3
+"""Properties of a body that is an error and nothing else."""
 
 
 @dataclass(slots=True)
@@ -46,6 +59,9 @@ class LiveStream:
     events: list[Event] = field(default_factory=list)
     sink: FileSink | None = None
     """Where the data of each event goes as a line of JSON."""
+    loaded: bytes | None = None
+    """The whole body, where it had to be read before it was known for a stream."""
+    warnings: tuple[Fault, ...] = ()
 
     def take(self, chunk: bytes) -> Iterator[Event]:
         """The events that a piece of the body completes."""
@@ -76,7 +92,7 @@ def read_reply(call: Call, head: Head, sink: FileSink | None) -> Generator[Step,
     facts = read_facts(head.headers, call.manifest.result)
     headers = merge(head.headers)
     compressed = headers.get("content-encoding", "").strip().lower() not in ("", "identity")
-    if head.status >= 400:  # noqa: PLR2004
+    if head.status >= _ERROR:
         body = yield from _error_body(call, compressed=compressed)
         raise refusal(call, head, facts, read_error_bytes(body, call.manifest.error_body))
     if compressed:
@@ -87,10 +103,14 @@ def read_reply(call: Call, head: Head, sink: FileSink | None) -> Generator[Step,
     if essence(headers.get("content-type", "")) == EVENT_STREAM:
         total = call.options.timeout or call.connection.timeouts.stream_total
         call.deadline = max(call.deadline, call.started + total)
-        limits = call.connection.limits
-        caps = EventLimits(line=limits.stream_event, event=limits.stream_event, stream=limits.stream)
-        return LiveStream(StreamReader(call.manifest.streams, call.manifest.result, caps), head, facts, sink=sink)
+        return LiveStream(_stream_reader(call), head, facts, sink=sink)
     return (yield from _whole(call, head, facts, headers.get("content-type", ""), sink))
+
+
+def _stream_reader(call: Call) -> StreamReader:
+    limits = call.connection.limits
+    caps = EventLimits(line=limits.stream_event, event=limits.stream_event, stream=limits.stream)
+    return StreamReader(call.manifest.streams, call.manifest.result, caps)
 
 
 def _error_body(call: Call, *, compressed: bool) -> Generator[Step, Any, bytes]:
@@ -105,31 +125,22 @@ def _error_body(call: Call, *, compressed: bool) -> Generator[Step, Any, bytes]:
         return b""
 
 
-def _whole(call: Call, head: Head, facts: Facts, content_type: str, sink: FileSink | None) -> Generator[Step, Any, Result]:
-    limits, kind = call.connection.limits, essence(content_type)
-    if kind in _PAGES and kind not in call.action.output_types:
+def _whole(call: Call, head: Head, facts: Facts, content_type: str, sink: FileSink | None) -> Generator[Step, Any, Result | LiveStream]:
+    limits, kind, promise = call.connection.limits, essence(content_type), call.action.promise
+    if kind in _PAGES and kind not in promise.types:
         page = yield from _error_body(call, compressed=False)
         raise malformed("The reply is a web page.", page, status=head.status, request_id=facts.request_id, scrub=call.scrub)
     binary = sink is not None or not kind.endswith("json")
     read = yield Read(limits.download if binary else limits.reply_json, sink)
     if sink is not None:
-        saved = make_result(call, head, facts, "file", sink.commit(content_type), content_type)
-        if kind.endswith("json"):
-            _look_into(call, saved)
-        return saved
-    decoded = decode_body(
-        content_type or None,
-        read,
-        status=head.status,
-        request_id=facts.request_id,
-        scrub=call.scrub,
-        optional=_may_be_empty(call, head.status),
-    )
+        return _saved(call, head, facts, content_type, sink)
+    if _looks_like_events(read, kind, promise):
+        return LiveStream(_stream_reader(call), head, facts, loaded=read, warnings=(_mislabelled("an event stream", kind),))
+    decoded, warnings = _decoded(call, head, facts, content_type, read)
     result = make_result(call, head, facts, decoded.kind, decoded.value, content_type)
-    if decoded.kind == "json":
-        add_body_facts(result, call.manifest.result)
-        judge(result, call.manifest.result, call.options.policy)
+    result.warnings += warnings
     result.raw = read if decoded.kind in ("json", "text") else None
+    _judge(call, head, facts, result)
     return result
 
 
@@ -141,20 +152,84 @@ def _may_be_empty(call: Call, status: int) -> bool:
     return call.action.operation.method == "HEAD" or (bool(told) and not any(told))
 
 
-def _look_into(call: Call, saved: Result) -> None:
-    """Notes of a saved JSON answer what is noted of every other: model, usage, outcome. One that cannot be read stays as it was saved."""
-    file = saved.value
-    if file.size > call.connection.limits.reply_json:
-        return
-    try:
-        value = decode(file.path.read_bytes(), REPLY_LIMITS)
-    except (OSError, JsonTextError):
-        return
-    probe = replace(saved, kind="json", value=value)
-    add_body_facts(probe, call.manifest.result)
-    judge(probe, call.manifest.result, call.options.policy)
-    saved.model, saved.usage, saved.answer = probe.model, probe.usage, probe.answer
-    saved.outcome, saved.reasons, saved.warnings = probe.outcome, probe.reasons, probe.warnings
+def _decoded(call: Call, head: Head, facts: Facts, content_type: str, read: bytes) -> tuple[Decoded, tuple[Fault, ...]]:
+    """The body by its Content-Type; by what it is, with a warning, where JSON is promised and comes under a type that says nothing."""
+    kind = essence(content_type)
+    promise = call.action.promise
+    if kind in _SAYS_NOTHING and promise.has_json and kind not in promise.types and read.lstrip()[:1] in (b"{", b"["):
+        with suppress(JsonTextError):
+            return Decoded("json", decode(read, REPLY_LIMITS)), (_mislabelled("JSON", kind),)
+    decoded = decode_body(
+        content_type or None,
+        read,
+        status=head.status,
+        request_id=facts.request_id,
+        scrub=call.scrub,
+        optional=_may_be_empty(call, head.status),
+    )
+    return decoded, ()
+
+
+def _looks_like_events(read: bytes, kind: str, promise: Promise) -> bool:
+    """Whether a body is an event stream under another name, where one is promised."""
+    named_otherwise = kind.endswith("json") or (kind in _SAYS_NOTHING and kind not in promise.types)
+    return promise.has_events and named_otherwise and read.lstrip()[:8].startswith(_EVENT_STARTS)
+
+
+def _mislabelled(what: str, kind: str) -> Fault:
+    name = f"as {kind}" if kind else "without a Content-Type"
+    return Fault("", "content-type", f"The reply is {what}, sent {name}.", "It was read as what it is; the server should say so.")
+
+
+def _judge(call: Call, head: Head, facts: Facts, result: Result) -> None:
+    """Notes model, usage, text and outcome. Raises ApiError where the body is the upstream's error and holds nothing of an answer."""
+    if result.kind == "json":
+        add_body_facts(result, call.manifest.result)
+    nothing = result.kind == "empty" and _may_be_empty(call, result.status)
+    lack = "" if nothing else call.action.promise.lack(result.kind, result.value, result.status)
+    judge(result, call.manifest.result, call.options.policy, _with_words(call, result, lack), partial(words_of, call))
+    found = _error_in(call, result, lack)
+    if found is not None:
+        raise refusal(call, head, facts, read_error(found, call.manifest.error_body))
+
+
+def _error_in(call: Call, result: Result, lack: str) -> Any:
+    """The upstream's error in a body that holds nothing of an answer; None where there is none, or where the object is asked for."""
+    rules, value = call.manifest.error_body, result.value
+    if result.kind != "json":
+        return None
+    if lack:
+        return value if shows_error(value, rules) else None
+    if not call.action.promise.has_json:  # a file may hold anything; an error holds hardly more than itself
+        alone = isinstance(value, dict) and len(value) <= _ERROR_ALONE and "error" in value
+        return value if alone and shows_error(value, rules) else None
+    if result.outcome != "failed" or result.answer or call.action.idempotent:
+        return None
+    return next((found[0] for rule in call.manifest.result.outcomes if rule.says and (found := find(value, rule.says))), None)
+
+
+def words_of(call: Call, value: Any) -> str:
+    """The provider's own words, safe to show."""
+    return safe_text(call.scrub(safe_text(read_error(value, call.manifest.error_body).message)))
+
+
+def _with_words(call: Call, result: Result, lack: str) -> str:
+    """What is lacking, with what came instead where that is words."""
+    said = words_of(call, result.value) if lack and isinstance(result.value, (str, dict, list)) else ""
+    return f"{lack.rstrip('.')}: {said.rstrip('.')}." if said else lack
+
+
+def _saved(call: Call, head: Head, facts: Facts, content_type: str, sink: FileSink) -> Result:
+    """The file, judged like every other answer where it is JSON. One that cannot be read stays as it was saved; an error is not kept."""
+    kind, promise = essence(content_type), call.action.promise
+    probe = make_result(call, head, facts, "file", None, content_type)
+    if kind.endswith("json") or (promise.has_json and kind in _SAYS_NOTHING and kind not in promise.types):
+        data = sink.peek(call.connection.limits.reply_json)
+        with suppress(JsonTextError):
+            probe.kind, probe.value = "json", decode(data or b"", REPLY_LIMITS)
+            _judge(call, head, facts, probe)
+    probe.kind, probe.value = "file", sink.commit(content_type)
+    return probe
 
 
 def make_result(call: Call, head: Head, facts: Facts, kind: Any, value: Any, content_type: str) -> Result:
@@ -193,7 +268,8 @@ def refusal(call: Call, head: Head, facts: Facts, said: ErrorFacts) -> ApiError:
     )
     helps = error.retryable
     # All headers, not the error's: a manifest need not keep those that say when to come back.
-    failure = Failure("status", False, error.status, helps, error.category, headers)
+    status = error.status if error.status >= _ERROR else said.status or _FAILED
+    failure = Failure("status", False, status, helps, error.category, headers)
     error.retryable = retryable(failure, method=call.action.operation.method, idempotent=call.action.idempotent)
     if helps and error.retryable is None:
         error.hint = LOOK

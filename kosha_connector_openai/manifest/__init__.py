@@ -23,8 +23,8 @@ else:
             "error_body": "ErrorBody ErrorSign",
             "folder": "MANIFEST read_any_manifest read_folder",
             "kosha_spec": "write_kosha_spec",
-            "manifest": "ActionOverlay AuthRule ConnectionField ConnectionForm ErrorRule Group Limits "
-            "Manifest OutcomeRule PartName RequestRules ResultRules Retries StreamRules Timeouts",
+            "manifest": "ActionOverlay AuthRule Carrier ConnectionField ConnectionForm ErrorRule Group Limits "
+            "Manifest OutcomeRule PartName RequestRules ResultRules Retries StreamItems StreamRules Timeouts",
             "part": "Constraint Field Part file_in given parse_part validated",
             "servers": "PATH PathRule PathValue ServerForm ServerKind",
             "validation": "json_schema json_value",

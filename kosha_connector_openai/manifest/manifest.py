@@ -154,6 +154,18 @@ class ErrorRule(Part):
     advice: Line
 
 
+class Carrier(Part):
+    """The property that carries the result of a JSON answer: without it the answer is none.
+
+    The first rule counts that names the action or, where a rule names none, whose property every answer has by the description.
+    """
+
+    name: Name
+    actions: tuple[Name, ...] = ()
+    filled: bool = Field(default=False, description="Without items it carries nothing.")
+    each: tuple[str, ...] = Field(default=(), description="Paths of which each of its items must have one.")
+
+
 class OutcomeRule(Part):
     """A sign in an answer, or in an event of a stream, that it is not the whole answer. ``at`` is a path: a JSON Pointer in which ``*``
     is every item, and ``*[name=value]`` the items that fit."""
@@ -164,6 +176,7 @@ class OutcomeRule(Part):
     outcome: Literal["pending", "incomplete", "refused", "filtered", "failed"]
     reason: Line
     advice: str = ""
+    says: str = Field(default="", description="Path to the provider's own words, or to an error.")
 
 
 class ResultRules(Part):
@@ -176,6 +189,7 @@ class ResultRules(Part):
     headers: tuple[str, ...] = Field(default=(), description="Headers to keep; a final * stands for the rest.")
     rate_limit: Mapping[str, str] = Field(default_factory=dict, description="Name -> header.")
     outcomes: tuple[OutcomeRule, ...] = ()
+    carriers: tuple[Carrier, ...] = ()
 
     @cached_property
     def signs(self) -> Mapping[str, tuple[OutcomeRule, ...]]:
@@ -192,10 +206,23 @@ class StreamText(Part):
     type: str | None = None
 
 
+class StreamItems(Part):
+    """Items of a stream that end one by one: the list in an event's data, what tells them apart, and what an item has at its end."""
+
+    name: Name
+    key: Name = "index"
+    end: Name
+
+
 class StreamRules(Part):
     """How an event stream of this provider ends and fails."""
 
     done: str | None = Field(default=None, description="The data of the event that closes a stream.")
+    items: StreamItems | None = Field(default=None, description="A stream is whole too where each item that began has come to its end.")
+    content: tuple[str, ...] = Field(
+        default=(),
+        description="Paths of which one holds something in an event that brings a part of the answer; without any, all events do.",
+    )
     final: tuple[str, ...] = Field(default=(), description="Event types after which a stream may end.")
     failed: tuple[str, ...] = Field(default=(), description="Event types that are errors.")
     type: str = Field(default="", description="Pointer to the event's type inside its data.")

@@ -99,7 +99,7 @@ _DRAW: Final[Mapping[type, Callable[[Any, spec.OutputsPart], dict[str, Any]]]] =
     spec.TimeField: _fixed({**_NULLABLE, "format": "date-time"}),
     spec.CountField: _fixed({"type": "integer"}),
     spec.NamesField: _fixed({"type": "array", "items": _STRING}),
-    spec.AnyField: _fixed({"type": "boolean"}),
+    spec.AnyField: _fixed({"type": ["boolean", "null"]}),
     spec.VectorsField: _fixed({"type": "array", "items": _NUMBERS}),
     spec.FileField: _fixed(_FILE),
     spec.BodyField: _fixed({**_FILE, "type": "object"}),

@@ -183,8 +183,12 @@ def _names(entry: spec.NamesField, body: AnswerPart, _: spec.OutputsPart) -> lis
     return sorted(name for name, value in found.items() if value is True) if isinstance(found, dict) else []
 
 
-def _any(entry: spec.AnyField, body: AnswerPart, _: spec.OutputsPart) -> bool:
-    return any(value is True for value in all_of(body.value, entry.at))
+def _any(entry: spec.AnyField, body: AnswerPart, _: spec.OutputsPart) -> bool | None:
+    values = all_of(body.value, entry.at)
+    if any(value is True for value in values):
+        return True
+    asked = max(len(find(body.value, path.rpartition("/")[0])) for path in entry.at)
+    return False if asked and values.count(False) == asked else None
 
 
 def _vectors(entry: spec.VectorsField, body: AnswerPart, _: spec.OutputsPart) -> list[list[float] | None]:

@@ -173,7 +173,7 @@ def test_11_a_key_as_people_paste_it(
 
 def test_12_a_field_that_we_do_not_know(connector: Connector, connection: Connection, httpx_mock: HTTPXMock) -> None:
     """It is sent with a warning, by itself or among the extra fields; nobody needs another step for it."""
-    httpx_mock.add_response(json={})
+    httpx_mock.add_response(json={"choices": [{"index": 0, "finish_reason": "stop", "message": {"content": "Yes"}}]})
     inputs = {**CHAT, "brand_new": 1, "extra_body": {"newer": {"a": [1]}}}
     result = connector.run("createChatCompletion", inputs, connection)
     body: Any = json.loads(httpx_mock.get_requests()[0].content)

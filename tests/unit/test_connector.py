@@ -244,7 +244,7 @@ def test_what_is_no_stream_has_no_events(tiny: Connector, connection: Connection
 
 async def test_async_is_the_same_call(tiny: Connector, connection: Connection, httpx_mock: HTTPXMock, records: list[Record]) -> None:
     """The same bytes leave, the same result comes back, the same record is made."""
-    httpx_mock.add_response(json={"ok": True}, is_reusable=True)
+    httpx_mock.add_response(json={"name": "A"}, is_reusable=True)
     there = await tiny.arun("createWidget", WIDGET, connection)
     here = tiny.run("createWidget", WIDGET, connection)
     first, second = httpx_mock.get_requests()
@@ -289,7 +289,7 @@ async def test_async_context(httpx_mock: HTTPXMock) -> None:
 
 def test_a_record_of_a_call(tiny: Connector, connection: Connection, httpx_mock: HTTPXMock, records: list[Record]) -> None:
     """Who called what where with which reference, and how it went; no input, no body, no secret."""
-    httpx_mock.add_response(status_code=201, headers={"x-tiny-id": "t1"}, json={})
+    httpx_mock.add_response(status_code=201, headers={"x-tiny-id": "t1"}, json={"name": "A"})
     tiny.run("createWidget", {"name": "PROMPT", "owner": None}, connection)
     (record,) = records
     assert (record.connector, record.action, record.method, record.path) == ("tiny", "createWidget", "POST", "/widgets")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from kosha_connector_openai.core.actions.inputs import Checked, Inputs
-from kosha_connector_openai.manifest import ActionOverlay, Group, RequestRules
+from kosha_connector_openai.core.actions.promise import Promise, promise_of
+from kosha_connector_openai.manifest import ActionOverlay, Carrier, Group, RequestRules
 from kosha_connector_openai.openapi import Document, MediaType, Operation
 from kosha_connector_openai.text import is_json
 
@@ -72,14 +73,16 @@ class Action:
         group: Group,
         parts: Parts = lambda _, model: model(),
         request: RequestRules = RequestRules(),
+        carriers: Sequence[Carrier] = (),
     ) -> None:
-        """``parts`` gives the parts of the manifest; it is asked only for what needs one. ``request`` are the connector's rules."""
+        """``parts`` gives the parts of the manifest, asked only for what needs one; ``request`` and ``carriers`` are its rules."""
         self.operation = operation
         self.overlay = overlay
         self.group = group
         self._document = document
         self._parts = parts
         self._request = request
+        self._carriers = carriers
         self.inputs = Inputs(document, operation)
 
     def __repr__(self) -> str:
@@ -175,6 +178,11 @@ class Action:
             return None
         schema = self._document.schema(media_type.schema, request=False)
         return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema
+
+    @cached_property
+    def promise(self) -> Promise:
+        """What a successful answer has to hold."""
+        return promise_of(self.operation, self._document.root, self._document.version, self._carriers)
 
     @property
     def output_types(self) -> tuple[str, ...]:

@@ -81,7 +81,8 @@ class Catalog(Mapping[str, Action]):
         overlay = self._overlay(key)
         name = overlay.group or (operation.tags[0] if operation.tags else self.manifest.title)
         group = self._groups.get(name) or Group(id=name, title=name)
-        return Action(operation, self.document, overlay, group, self._parts, self.manifest.request)
+        rules = self.manifest
+        return Action(operation, self.document, overlay, group, self._parts, rules.request, rules.result.carriers)
 
 
 class _Unknown(UnknownActionError, KeyError):

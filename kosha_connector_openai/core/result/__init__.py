@@ -20,7 +20,7 @@ else:
         __name__,
         {
             "api_error": "to_api_error",
-            "decode": "REPLY_LIMITS decode_body malformed",
+            "decode": "Decoded REPLY_LIMITS decode_body malformed safe_text",
             "error_body": "ErrorFacts read_error read_error_bytes shows_error",
             "file_sink": "FileSink SavedFile",
             "outcome": "Policy RANKS judge settle",

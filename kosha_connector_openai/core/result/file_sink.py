@@ -59,6 +59,14 @@ class FileSink:
         self._digest.update(chunk)
         self._size += len(chunk)
 
+    def peek(self, limit: int) -> bytes | None:
+        """What was written so far; None where that is more than ``limit`` bytes. Raises ReplyError where it cannot be read."""
+        if self._file is None or self._size > limit:
+            return b"" if self._file is None else None
+        with _translated():
+            self._file.flush()
+            return self._part.read_bytes()
+
     def commit(self, content_type: str) -> SavedFile:
         """Puts the file in its place; raises ReplyError where that fails, or where another file has come there in the meantime."""
         try:

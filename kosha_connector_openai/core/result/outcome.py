@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Literal
 
 from kosha_connector_openai.core.result.result import Result
@@ -23,24 +23,25 @@ GOOD: Final = frozenset({"complete", "pending"})
 """Outcomes that are no trouble: nothing is lost."""
 
 
-def judge(result: Result, rules: ResultRules, policy: Policy) -> None:
-    """Sets the outcome and its reasons, and adds a warning for each reason where the policy is to warn."""
-    if result.kind not in ("json", "events"):
-        return
-    values = (event.data for event in result.value) if result.kind == "events" else (result.value,)
-    signs = list(_signs(values, rules))
-    outcomes, reasons = [rule.outcome for rule in signs], [rule.reason for rule in signs]
+def judge(result: Result, rules: ResultRules, policy: Policy, lack: str = "", words: Callable[[Any], str] = lambda _: "") -> None:
+    """Sets the outcome and its reasons, and adds a warning for each reason where the policy is to warn.
+
+    ``lack`` says what the answer lacks of what the action promises: it counts where no sign explains it. ``words`` reads the provider's
+    own out of what a rule points at.
+    """
+    values = (event.data for event in result.value) if result.kind == "events" else (result.value,) if result.kind == "json" else ()
+    told = [Fault("", rule.outcome, _sentence(rule.reason, said), rule.advice) for rule, said in _signs(values, rules, words)]
     if result.incomplete:
-        outcomes.append("incomplete")
-        reasons.append(f"{result.incomplete}.")
-        result.warnings = (*result.warnings, Fault("", "incomplete", reasons[-1], "What came before it is kept."))
-    if not outcomes:
+        told.append(Fault("", "incomplete", f"{result.incomplete}.", "What came before it is kept."))
+    elif lack and not told:
+        told.append(Fault("", "failed", lack, "Check the server and what stands between: this is no answer of the action."))
+    if not told:
         return
-    result.outcome = max(outcomes, key=RANKS.index)
-    result.reasons = tuple(dict.fromkeys(reasons))
-    if policy == "warn":
-        told = [Fault("", rule.outcome, rule.reason, rule.advice) for rule in signs if rule.outcome not in GOOD]
-        result.warnings = (*result.warnings, *dict.fromkeys(told))
+    result.outcome = max((fault.rule for fault in told), key=RANKS.index)
+    result.reasons = tuple(dict.fromkeys(fault.message for fault in told))
+    # That a stream was cut is told whatever the policy: what is lost of it nobody can see.
+    shown = [fault for fault in told if fault.rule not in GOOD] if policy == "warn" else told[-1:] if result.incomplete else []
+    result.warnings = (*result.warnings, *dict.fromkeys(shown))
 
 
 def settle(result: Result | None, policy: Policy) -> None:
@@ -57,15 +58,24 @@ def settle(result: Result | None, policy: Policy) -> None:
     )
 
 
-def _signs(values: Iterable[Any], rules: ResultRules) -> Iterable[OutcomeRule]:
+def _signs(values: Iterable[Any], rules: ResultRules, words: Callable[[Any], str]) -> Iterable[tuple[OutcomeRule, str]]:
+    """The rules that a value shows, each with the provider's words."""
     signs = rules.signs
-    seen: dict[int, OutcomeRule] = {}
+    seen: dict[int, tuple[OutcomeRule, str]] = {}
     for value in values:
         if isinstance(value, dict):
             for head, own in signs.items():
                 if head in value:
-                    seen |= {id(rule): rule for rule in own if _shows(value, rule)}
+                    seen |= {id(rule): (rule, _said(value, rule, words)) for rule in own if _shows(value, rule)}
     return seen.values()
+
+
+def _said(value: Any, rule: OutcomeRule, words: Callable[[Any], str]) -> str:
+    return words(found[0]) if rule.says and (found := find(value, rule.says)) else ""
+
+
+def _sentence(reason: str, said: str) -> str:
+    return f"{reason.rstrip('.')}: {said.rstrip('.')}." if said else reason
 
 
 def _shows(value: Any, rule: OutcomeRule) -> bool:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from kosha_connector_openai.core.result.error_body import tells
 from kosha_connector_openai.core.result.sse import EventDecoder, EventLimits, ServerSentEvent
-from kosha_connector_openai.manifest import ResultRules, StreamRules
+from kosha_connector_openai.manifest import ResultRules, StreamItems, StreamRules
 from kosha_connector_openai.text import JsonTextError, at, decode, find, first_of
+
+_LARGEST_ERROR = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,11 @@ class StreamReader:
         self._facts = facts
         self._decoder = EventDecoder(limits)
         self._finished = False
+        self._has_content = not rules.content
+        self._began: set[Any] = set()
+        self._ended: set[Any] = set()
+        self._head: bytearray | None = bytearray()
+        """What came before the first event: an error may be sent as JSON under the name of a stream."""
         self.model: str | None = None
         self.usage: Mapping[str, Any] | None = None
         self.failure: Any = None
@@ -44,7 +53,10 @@ class StreamReader:
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
         """The events that ``chunk`` completes."""
+        if self._head is not None and len(self._head) < _LARGEST_ERROR:
+            self._head += chunk
         for raw in self._decoder.feed(chunk):
+            self._head = None
             if self._finished:
                 return
             event = self._event(raw)
@@ -53,16 +65,28 @@ class StreamReader:
 
     def end(self, cut: str | None = None) -> None:
         """Says that no more bytes come; ``cut`` names the reason where the connection broke."""
-        if self._finished or self.incomplete is None:
-            return
+        if self._head and self._rules.error:
+            with suppress(JsonTextError):
+                error = at(decode(bytes(self._head)), self._rules.error)
+                self.failure = error if tells(error) else None
         if self.failure is not None:
-            self.incomplete = "the upstream reported an error in the stream"
-        else:
+            self.incomplete = self.incomplete and "the upstream reported an error in the stream"
+        elif not self._signed:
             self.incomplete = cut or "the stream ended without its final event"
+        elif not self._has_content:
+            self.incomplete = "the stream ended without any part of an answer"
+        else:
+            self.incomplete = None
+
+    @property
+    def _signed(self) -> bool:
+        """Whether there was a sign of completeness: a final event, the one that closes a stream, or the end of every item that began."""
+        return self._finished or self.incomplete is None or bool(self._ended and self._began <= self._ended)
 
     def _event(self, raw: ServerSentEvent) -> Event | None:
         if self._rules.done is not None and raw.data.startswith(self._rules.done):
-            self._finished, self.incomplete = True, None
+            self._finished = True
+            self.end()
             return None
         try:
             data = decode(raw.data.encode())
@@ -84,6 +108,16 @@ class StreamReader:
             self.failure = error if tells(error) and error is not True else data
         elif kind in self._rules.final:
             self.incomplete = None
+        self._has_content = self._has_content or any(map(tells, chain.from_iterable(find(data, path) for path in self._rules.content)))
+        if self._rules.items is not None and isinstance(data, Mapping):
+            self._count(data.get(self._rules.items.name), self._rules.items)
+
+    def _count(self, items: Any, rules: StreamItems) -> None:
+        for item in items if isinstance(items, list) else ():
+            if isinstance(item, Mapping):
+                key = item.get(rules.key)
+                key = key if isinstance(key, (str, int)) else 0
+                (self._ended if item.get(rules.end) else self._began).add(key)
 
     def _text(self, kind: str, data: Any) -> str:
         for rule in self._rules.text:

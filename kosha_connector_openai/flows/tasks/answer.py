@@ -18,7 +18,7 @@ _OUTCOMES: Final[Mapping[str, Outcome]] = {
     "complete": "ok",
     "pending": "incomplete",
     "incomplete": "incomplete",
-    "failed": "incomplete",
+    "failed": "unfit",
     "refused": "refused",
     "filtered": "refused",
 }

@@ -203,11 +203,10 @@ class Interpreter:
             attempt.error = reply.error
             return
         if reply.incomplete:
-            attempt.error = ReplyError("The reply was cut before its end.", status=reply.status, request_id=reply.request_id)
-            return
+            attempt.error = ReplyError(f"The answer is not whole: {reply.incomplete}.", status=reply.status, request_id=reply.request_id)
         for criterion in step.criteria:
             if not criterion.satisfied(attempt.known.look):
-                attempt.failed, attempt.unmet, attempt.error = criterion.pointer, criterion.text, reply.error
+                attempt.failed, attempt.unmet, attempt.error = criterion.pointer, criterion.text, attempt.error or reply.error
                 return
 
     def _next(self, attempt: _Attempt, step: Step, tries: Counter[str]) -> StepAction | None:

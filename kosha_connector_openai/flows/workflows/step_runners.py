@@ -84,7 +84,7 @@ def _operation(worker: Worker, call: StepCall) -> Steps[StepReply]:
         usage=result.usage,
         request_id=result.request_id,
         requests=result.attempts,
-        incomplete=result.incomplete,
+        incomplete=result.incomplete or (" ".join(result.reasons).rstrip(".") if result.outcome == "failed" else None),
     )
     return worker._addressed(reply, call)
 
@@ -99,7 +99,7 @@ def _task(worker: Worker, call: StepCall) -> Steps[StepReply]:
         usage=result.usage or None,
         request_id=next(iter(result.request_ids), None),
         requests=result.calls,
-        incomplete=None if result.outcome == "ok" else result.outcome,
+        incomplete=None if result.outcome == "ok" else result.reason.rstrip(".") or result.outcome,
     )
 
 

@@ -77,7 +77,7 @@ class NamesField(_Found):
 
 
 class AnyField(_Found):
-    """Whether any of the values found is true."""
+    """Whether any of the values found is true; null where none is and one is missing: a verdict that did not come is no verdict."""
 
     kind: Literal["any"]
 

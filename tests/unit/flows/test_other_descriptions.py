@@ -140,11 +140,7 @@ def test_polls(empty: Connector, at: Here) -> None:
 
 
 def test_tasks(empty: Connector, at: Here) -> None:
-    answer = {
-        "object": "response",
-        "status": "completed",
-        "output": [{"type": "message", "content": [{"type": "output_text", "text": "Hi"}]}],
-    }
+    answer = {"choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Hi"}}]}
     with Recorder(reply(200, answer)) as upstream:
         assert run_task(empty, "ask", {"question": "Hello"}, at(upstream)).value == "Hi"
 

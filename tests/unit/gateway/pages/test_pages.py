@@ -107,7 +107,9 @@ async def test_the_platforms_check(house: House, version: str):
 
 
 async def test_the_platforms_connection_test(house: House):
-    """An object of variables; broken JSON is 400."""
+    """An object of variables; broken JSON is 400, and so is a server that answers something else than was asked for."""
+    assert (await house.client.post("/api/v1/specification/test", content=b"{}")).status_code == 400
+    house.upstream.scripts[:] = [reply(body={"object": "list", "data": []})]
     good = await house.client.post("/api/v1/specification/test", content=b"{}")
     bad = await house.client.post("/api/v1/specification/test", content=b'{"BEARER_TOKEN": ')
     assert (good.status_code, bad.status_code) == (200, 400)
