@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.manifest.kosha_spec import *
     from kosha_connector_openai.manifest.manifest import *
     from kosha_connector_openai.manifest.part import *
+    from kosha_connector_openai.manifest.reply_rules import *
     from kosha_connector_openai.manifest.servers import *
     from kosha_connector_openai.manifest.validation import *
 else:
@@ -23,9 +24,10 @@ else:
             "error_body": "ErrorBody ErrorSign",
             "folder": "MANIFEST read_any_manifest read_folder",
             "kosha_spec": "write_kosha_spec",
-            "manifest": "ActionOverlay AuthRule Carrier ConnectionField ConnectionForm ErrorRule Group Limits "
-            "Manifest OutcomeRule PartName RequestRules ResultRules Retries StreamItems StreamRules Timeouts",
+            "manifest": "ActionOverlay AuthRule ConnectionField ConnectionForm ErrorRule Group Limits "
+            "Manifest PartName RequestRules Retries Timeouts",
             "part": "Constraint Field Part file_in given parse_part validated",
+            "reply_rules": "Carrier OutcomeRule ResultRules StreamItems StreamRules",
             "servers": "PATH PathRule PathValue ServerForm ServerKind",
             "validation": "json_schema json_value",
         },

@@ -14,15 +14,8 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from kosha_connector_openai.errors import Fault, InputError, ManifestError
-from kosha_connector_openai.manifest.manifest import (
-    AuthRule,
-    ConnectionField,
-    ConnectionForm,
-    ErrorRule,
-    Manifest,
-    Publisher,
-    ResultRules,
-)
+from kosha_connector_openai.manifest.manifest import AuthRule, ConnectionField, ConnectionForm, ErrorRule, Manifest, Publisher
+from kosha_connector_openai.manifest.reply_rules import ResultRules
 from kosha_connector_openai.manifest.servers import Servers
 from kosha_connector_openai.text import JsonLimits, line_of, loads_strict, nearest, to_pointer
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Final, TypeVar, dataclass_transform
+from typing import Annotated, Any, ClassVar, Final, TypeVar, dataclass_transform
 
 from kosha_connector_openai.errors import DocumentError, Fault, ManifestError
 
@@ -31,6 +31,10 @@ class Constraint:
         from kosha_connector_openai.manifest.validation import constrained
 
         return handler.generate_schema(constrained(source, self.rules))
+
+
+Name = Annotated[str, Constraint(min_length=1, max_length=200)]
+Line = Annotated[str, Constraint(min_length=1, max_length=2_000)]
 
 
 class Kinds:

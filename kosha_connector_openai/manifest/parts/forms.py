@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from kosha_connector_openai.manifest.manifest import Line, Name
-from kosha_connector_openai.manifest.part import Field, Part
+from kosha_connector_openai.manifest.part import Field, Line, Name, Part
 
 Widget = Literal[
     "text", "multiline", "json", "number", "slider", "switch", "select", "multi-select", "key-value", "list", "file", "date", "object",

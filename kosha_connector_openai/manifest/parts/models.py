@@ -9,8 +9,7 @@ import datetime
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from kosha_connector_openai.manifest.manifest import Line, Name
-from kosha_connector_openai.manifest.part import Constraint, Field, Part
+from kosha_connector_openai.manifest.part import Constraint, Field, Line, Name, Part
 
 Pattern = Annotated[str, Constraint(min_length=1, max_length=100)]
 Patterns = tuple[Pattern, ...]

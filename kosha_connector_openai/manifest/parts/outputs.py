@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from kosha_connector_openai.manifest.manifest import Line, Name
-from kosha_connector_openai.manifest.part import Constraint, Field, Kinds, Part
+from kosha_connector_openai.manifest.part import Constraint, Field, Kinds, Line, Name, Part
 
 Path = Annotated[str, Constraint(pattern=r"^(/.*)?$", max_length=200)]
 JsonType = Literal["string", "integer", "number", "boolean", "object", "array"]

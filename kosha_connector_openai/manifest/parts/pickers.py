@@ -9,8 +9,7 @@ import datetime
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from kosha_connector_openai.manifest.manifest import Line, Name
-from kosha_connector_openai.manifest.part import Constraint, Field, Part
+from kosha_connector_openai.manifest.part import Constraint, Field, Line, Name, Part
 
 Path = Annotated[str, Constraint(pattern=r"^(/.*)?$", max_length=200)]
 

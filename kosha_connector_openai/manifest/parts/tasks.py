@@ -18,8 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
-from kosha_connector_openai.manifest.manifest import Line, Name
-from kosha_connector_openai.manifest.part import Constraint, Field, Part, renamed
+from kosha_connector_openai.manifest.part import Constraint, Field, Line, Name, Part, renamed
 
 Pointer = Annotated[str, Constraint(pattern=r"^(/.*)?$")]
 Count = Annotated[int, Constraint(ge=1)]

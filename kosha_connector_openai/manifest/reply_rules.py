@@ -1,0 +1,85 @@
+"""What replies hold: where results have what, the signs of an answer that is not whole, how streams end and fail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated, Literal
+
+from kosha_connector_openai.manifest.part import Constraint, Field, Line, Name, Part
+
+
+class Carrier(Part):
+    """The property that carries the result of a JSON answer: without it the answer is none.
+
+    The first rule counts that names the action or, where a rule names none, whose property every answer has by the description.
+    """
+
+    name: Name
+    actions: tuple[Name, ...] = ()
+    filled: bool = Field(default=False, description="Without items it carries nothing.")
+    each: tuple[str, ...] = Field(default=(), description="Paths of which each of its items must have one.")
+
+
+class OutcomeRule(Part):
+    """A sign in an answer, or in an event of a stream, that it is not the whole answer. ``at`` is a path: a JSON Pointer in which ``*``
+    is every item, and ``*[name=value]`` the items that fit."""
+
+    at: Annotated[str, Constraint(pattern=r"^/")]
+    equals: str | bool | int | None = Field(default=None, description="The value that is the sign; without it any that is not empty.")
+    where: Mapping[str, str] = Field(default_factory=dict, description="Pointer -> value that must be there too.")
+    outcome: Literal["pending", "incomplete", "refused", "filtered", "failed"]
+    reason: Line
+    advice: str = ""
+    says: str = Field(default="", description="Path to the provider's own words, or to an error.")
+
+
+class ResultRules(Part):
+    """Where a reply holds what every result shows. Pointers are JSON Pointers into the body."""
+
+    request_id: tuple[str, ...] = ("x-request-id",)
+    model: tuple[str, ...] = ()
+    usage: tuple[str, ...] = ()
+    text: tuple[str, ...] = Field(default=(), description="The first pointer that finds text; * stands for every item.")
+    headers: tuple[str, ...] = Field(default=(), description="Headers to keep; a final * stands for the rest.")
+    rate_limit: Mapping[str, str] = Field(default_factory=dict, description="Name -> header.")
+    outcomes: tuple[OutcomeRule, ...] = ()
+    carriers: tuple[Carrier, ...] = ()
+
+    @cached_property
+    def signs(self) -> Mapping[str, tuple[OutcomeRule, ...]]:
+        """The outcome rules by the property that their paths begin with: most answers have only a few of those."""
+        heads = [rule.at.split("/", 2)[1] for rule in self.outcomes]
+        return {head: tuple(rule for rule, own in zip(self.outcomes, heads, strict=True) if own == head) for head in heads}
+
+
+class StreamText(Part):
+    """Where an event's data holds the text that it adds, as a path like those of the part ``outputs``; with ``type``, only in events of
+    that type. Several texts at one path are joined."""
+
+    pointer: str
+    type: str | None = None
+
+
+class StreamItems(Part):
+    """Items of a stream that end one by one: the list in an event's data, what tells them apart, and what an item has at its end."""
+
+    name: Name
+    key: Name = "index"
+    end: Name
+
+
+class StreamRules(Part):
+    """How an event stream of this provider ends and fails."""
+
+    done: str | None = Field(default=None, description="The data of the event that closes a stream.")
+    items: StreamItems | None = Field(default=None, description="A stream is whole too where each item that began has come to its end.")
+    content: tuple[str, ...] = Field(
+        default=(),
+        description="Paths of which one holds something in an event that brings a part of the answer; without any, all events do.",
+    )
+    final: tuple[str, ...] = Field(default=(), description="Event types after which a stream may end.")
+    failed: tuple[str, ...] = Field(default=(), description="Event types that are errors.")
+    type: str = Field(default="", description="Pointer to the event's type inside its data.")
+    error: str = Field(default="", description="Pointer to an error inside an event's data.")
+    text: tuple[StreamText, ...] = ()
