@@ -16,11 +16,13 @@ from kosha_connector_openai.core.connection import (
     Options,
     form_schema,
     home_of_environment,
+    key_place,
     make_connection,
     masked,
     merged,
     read_options,
     values_from_environment,
+    with_mask,
 )
 from kosha_connector_openai.core.request import FilePolicy, Preview, check_inputs
 from kosha_connector_openai.core.result import Result, settle
@@ -202,7 +204,8 @@ class Connector:
         named = dict(values)
         if "allowed_origins" not in options and (home := home_of_environment(self.manifest, found, named)):
             options["allowed_origins"] = (home,)
-        return make_connection(self.manifest, merged(self.manifest, found, named), read_options(options))
+        whole = merged(self.manifest, found, named)
+        return make_connection(self.manifest, key_place(self.manifest, whole, lambda: self.catalog.document) | whole, read_options(options))
 
     def offered(self, connection: Connection | None = None, catalog: Catalog | None = None) -> tuple[Action, ...]:
         """The actions to show, in order; groups with a security scheme of their own only where it can be met.
@@ -222,12 +225,14 @@ class Connector:
     def preview(self, action: str, inputs: Mapping[str, Any], connection: Connection) -> Preview:
         """The exact request, without sending it and without reading a secret; raises InputError."""
         chosen = self.catalog_of(connection)[action]
+        connection = connection.serving(chosen.operation.servers)
         request = make_request(chosen, inputs, connection)
         credential = connection.credential(chosen.operation.security)
         absolute = url(connection.server, request)
         hidden = [] if credential is None else masked(credential, facts(request, absolute))
         headers = (*self._runtime.clients.headers(request, connection), *hidden)
-        return Preview(request.method, absolute, headers, request)
+        shown = with_mask(absolute, credential) if credential and credential.in_query else absolute
+        return Preview(request.method, shown, headers, request)
 
     def run(self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions = CallOptions()) -> Result:
         """The whole result of one call; an event stream is collected. Raises ConnectorError, each kind saying what to do next."""
@@ -305,9 +310,9 @@ class Connector:
 
     def test(self, connection: Connection) -> str:
         """Says in a sentence that the connection works; raises ConnectorError, its hint fitted to the connection form."""
-        test = self.manifest.connection.test
+        test = self.manifest.connection.test or self.catalog.proposed_test
         if test is None:
-            raise SetupError("This connector has no connection test.")
+            raise SetupError("This connector has no connection test.", hint="Name an action under connection.test in connector.yaml.")
         try:
             result = self.run(test.action, test.inputs, connection)
         except ApiError as error:
@@ -315,7 +320,7 @@ class Connector:
             raise
         if not isinstance(result.value, list) or not result.value:  # some servers answer with a list alone
             settle(result, "fail")
-        return f"{self.manifest.title} answered {result.status} in {result.duration:.2f} s."
+        return f"{self.manifest.title} answered {result.status} in {result.duration:.2f} s ({test.action})."
 
     def close(self) -> None:
         """Closes the connections of threads and forgets cached secrets."""

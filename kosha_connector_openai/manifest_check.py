@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from kosha_connector_openai.core.actions import EXTRA_BODY, Catalog
-from kosha_connector_openai.errors import ConnectorError, Fault, ManifestError
-from kosha_connector_openai.manifest import MANIFEST, Manifest, Part, PartName, file_in, read_part
+from kosha_connector_openai.core.connection import SCHEMES
+from kosha_connector_openai.errors import ConnectorError, Fault, ManifestError, SetupError
+from kosha_connector_openai.manifest import MANIFEST, AuthRule, Manifest, Part, PartName, file_in, read_part
 from kosha_connector_openai.manifest.parts import PARTS
-from kosha_connector_openai.openapi import read_document
-from kosha_connector_openai.text import nearest, to_pointer
+from kosha_connector_openai.openapi import Document, read_document
+from kosha_connector_openai.schema import safe
+from kosha_connector_openai.text import TextLines, nearest, to_pointer
 
 # In a path `*` stands for any key or place, and a `~` at the end for the keys themselves. In the path of an input's action each `*` is
 # what it was in the path before; a lone `*` is the action itself.
@@ -111,10 +113,21 @@ class ManifestCheck:
             yield FileFault(self._manifest.spec.file, Fault("", error.code, error.message, error.hint))
             return
         own = self._manifest.spec.file
-        yield from (FileFault(self._file if fault.pointer.startswith("/actions/") else own, fault) for fault in lost)
+        for fault in (*lost, *catalog.document.notes()):
+            of_manifest = fault.pointer.startswith("/actions/")
+            yield FileFault(self._file, fault) if of_manifest else FileFault(own, self._with_line(fault))
+        yield from (FileFault(self._file, fault) for fault in auth_faults(self._manifest, catalog.document))
         for part, values in self._values.items():
             for pointer, fault in self._wrong(part, values, catalog):
                 yield self._at(part, pointer, fault)
+
+    def _with_line(self, fault: Fault) -> Fault:
+        """The fault with the line of the description on which its place begins."""
+        return replace(fault, message=f"{fault.message} (Line {self._lines.at(fault.pointer)}.)")
+
+    @cached_property
+    def _lines(self) -> TextLines:
+        return TextLines(file_in(self._folder, self._manifest.spec.file, "/spec/file").read_text("utf-8-sig", "replace"))
 
     @property
     def described(self) -> bool:
@@ -173,6 +186,47 @@ class ManifestCheck:
             if other in self._values:
                 names = [name for _, name in _found(self._values[other], among)]
                 yield from (_unknown(keys, name, "name", names) for keys, name in _found(values, path) if name not in names)
+
+
+def auth_faults(manifest: Manifest, document: Document) -> Iterator[Fault]:
+    """What is wrong with ``auth``: schemes that the description does not have, fields that the form does not have, unfit settings."""
+    schemes, fields = document.security_schemes, [entry.name for entry in manifest.connection.fields]
+    for name, rule in manifest.auth.items():
+        pointer = to_pointer(("auth", name))
+        if not rule.any_scheme and name not in schemes:
+            near = nearest(name, schemes)
+            fix = f"Did you mean `{near}`?" if near else f"It has: {', '.join(schemes) or 'none'}."
+            yield Fault(pointer, "unknown", "The description has no security scheme of this name.", fix)
+        if rule.scheme not in SCHEMES:
+            near = nearest(rule.scheme, SCHEMES)
+            yield Fault(
+                f"{pointer}/scheme", "unknown", "is no scheme.", f"Did you mean `{near}`?" if near else f"Known: {', '.join(SCHEMES)}."
+            )
+            continue
+        for part, field in rule.fields.items():
+            if field not in fields:
+                near = nearest(field, fields)
+                fix = f"Did you mean `{near}`?" if near else ""
+                yield Fault(f"{pointer}/fields/{part}", "unknown", "The connection has no such field.", fix)
+        for part in SCHEMES[rule.scheme].parts:
+            if part not in rule.fields:
+                yield Fault(f"{pointer}/fields", "required", f"lacks {part}.", "Name the connection field that holds it.")
+        try:
+            SCHEMES[rule.scheme].check({**dict.fromkeys(rule.fields, "X-Set-By-A-Field"), **rule.settings})
+        except SetupError as error:
+            yield Fault(f"{pointer}/settings", "setting", error.message, error.hint)
+        yield from _misplaced(pointer, rule, schemes.get(name, {}))
+
+
+def _misplaced(pointer: str, rule: AuthRule, scheme: Mapping[str, Any]) -> Iterator[Fault]:
+    """A key that goes elsewhere than the description says."""
+    place, key = {"query": "query", "header": "header"}.get(str(scheme.get("in"))), scheme.get("name")
+    given = rule.settings.get(place or "")
+    if rule.scheme != "api_key" or scheme.get("type") != "apiKey" or not place or place in rule.fields:
+        return
+    if (given or "").lower() != str(key).lower():
+        message = f"The description has the key in the {place}, as {safe(str(key))}."
+        yield Fault(f"{pointer}/settings/{place}", "setting", message, f"Write `settings: {{{place}: {safe(str(key))}}}`.")
 
 
 def _is_among(name: str, catalog: Catalog, part: str) -> bool:

@@ -18,7 +18,10 @@ _EXPRESSIONS: Final[Mapping[str, str]] = {"env": "${}", "file": "$(cat {})"}
 
 def to_curl(preview: Preview, credential: Credential | None, inputs: Mapping[str, Any]) -> str:
     """The command, one option a line. Files that did not come from a path are named as they are sent."""
-    parts = [f"curl -X {preview.method} {shlex.quote(preview.url)}"]
+    url = shlex.quote(preview.url)
+    if credential is not None and credential.in_query:
+        url = f'"{_escaped(preview.url).replace(MASK, _expression(credential))}"'
+    parts = [f"curl -X {preview.method} {url}"]
     parts += [f"-H {_header(name, value, credential)}" for name, value in preview.headers if not _is_set_by_curl(name, value, preview)]
     if credential is not None and credential.scheme == "basic":
         parts.append(f'--user "{_escaped(credential.settings["username"])}:{_expression(credential)}"')

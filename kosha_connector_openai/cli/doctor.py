@@ -17,6 +17,7 @@ from kosha_connector_openai.cli.connection import Choices, Sources, catalog, con
 from kosha_connector_openai.cli.exit_codes import ExitCode, exit_code
 from kosha_connector_openai.cli.session import OURS, Session
 from kosha_connector_openai.cli.terminal import one_line, say_json, say_table
+from kosha_connector_openai.core.actions import Catalog
 from kosha_connector_openai.core.connection import server_kind_of
 from kosha_connector_openai.core.transport import tls_of
 from kosha_connector_openai.errors import ConnectorError
@@ -107,8 +108,22 @@ def _description(connector: Connector) -> Iterator[Finding]:
     for found in ManifestCheck(connector.folder, connector.manifest).faults():
         part = "description" if found.file == connector.manifest.spec.file else "manifest"
         yield Finding("broken", part, one_line(f"{found.file}: {found.fault}", 1_000), ExitCode.DESCRIPTION)
+    yield from _unable(own, connector.manifest.servers.default)
     digest = f"SHA-256 {own.document.digest}"
     yield Finding("ok", "digest", f"{digest}, as pinned") if pinned else Finding("note", "digest", f"{digest}, not pinned")
+
+
+def _unable(catalog: Catalog, server: str | None) -> Iterator[Finding]:
+    """Whether each listed action can run, and which ones the description sends elsewhere."""
+    unable = [(action, fault) for action in catalog.values() if (fault := action.can_run) is not None]
+    for action, fault in unable:
+        yield Finding("broken", f"action {action.id}", one_line(f"cannot run: {fault}", 1_000), ExitCode.DESCRIPTION)
+    yield Finding("ok", "actions", f"{len(catalog) - len(unable)} of {len(catalog)} can run")
+    for action in catalog.values():
+        if action.operation.servers and server not in action.operation.servers:
+            where = one_line(" or ".join(action.operation.servers), 200)
+            advice = "used where the connection's key may go there, else the connection's server"
+            yield Finding("note", f"action {action.id}", f"has a server of its own, {where}: {advice}")
 
 
 def _named(session: Session, choices: Choices) -> Iterator[Finding]:

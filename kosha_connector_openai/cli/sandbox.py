@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -41,7 +41,23 @@ def sandbox(
 
 
 def _variables(connector: Connector, url: str, key: str) -> Iterator[str]:
-    """The connection form's variables, set so that they lead here."""
-    for entry in connector.manifest.connection.fields:
-        if entry.env and (entry.role == "server" or entry.secret):
-            yield f"{entry.env[0]}={url if entry.role == 'server' else key}"
+    """The connection form's variables, set so that they lead here: those of the scheme that is chosen, and of all where none is."""
+    manifest = connector.manifest
+    kind = next((entry.default for entry in manifest.connection.fields if entry.role == "auth_type"), None)
+    rules = {name: rule for name, rule in manifest.auth.items() if not rule.any_scheme or kind is None or name == kind}
+    named = next(iter(rules), "NONE") if kind is None else kind
+    used = {
+        field: part for name, rule in rules.items() if kind or not rule.any_scheme or name == named for part, field in rule.fields.items()
+    }
+    for entry in manifest.connection.fields:
+        value = url if entry.role == "server" else named if entry.role == "auth_type" else key if entry.secret else ""
+        if entry.name in used and not entry.secret:
+            value = entry.default or _EXAMPLES.get(used[entry.name], "")
+        wanted = entry.role is not None or used.get(entry.name) not in ("", None) or (entry.secret and not rules)
+        if entry.env and value and wanted and used.get(entry.name) not in _OPTIONAL:
+            yield f"{entry.env[0]}={value}"
+
+
+_OPTIONAL: Final = frozenset({"refresh_token", "client_id", "client_secret", "expires_at"})
+_EXAMPLES: Final = {"username": "sandbox", "integration_key": "SANDBOX"}
+"""Part of a scheme -> what stands there offline; a key's header is that of the description."""

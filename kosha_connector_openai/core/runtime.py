@@ -41,6 +41,7 @@ class Runtime:
 
     def make(self, action: Action, inputs: Mapping[str, Any], connection: Connection, options: CallOptions) -> Ready:
         """A call ready to be made, and what resolves its secrets; raises ConnectorError."""
+        connection = connection.serving(action.operation.servers)
         call, resolver = self._ready(action, make_request(action, inputs, connection, named_files=options.named_files), connection, options)
         if options.budget is not None:
             size = call.request.body.length if call.request.body else 0
@@ -49,6 +50,7 @@ class Runtime:
 
     def make_raw(self, action: Action, raw: RawInputs, connection: Connection, options: CallOptions) -> Ready:
         """The same for a request that another client wrote; it is sent once unless the options name more attempts."""
+        connection = connection.serving(action.operation.servers)
         once = options if options.attempts else replace(options, attempts=1)
         return self._ready(action, make_raw_request(action, raw, connection), connection, once)
 

@@ -24,7 +24,7 @@ else:
             "error_body": "ErrorBody ErrorSign",
             "folder": "MANIFEST read_any_manifest read_folder",
             "kosha_spec": "write_kosha_spec",
-            "manifest": "ActionOverlay AuthRule ConnectionField ConnectionForm ErrorRule Group Limits "
+            "manifest": "ActionOverlay AuthRule ConnectionField ConnectionForm ConnectionTest ErrorRule Group Limits "
             "Manifest PartName RequestRules Retries Timeouts",
             "part": "Constraint Field Part file_in given parse_part validated",
             "reply_rules": "Carrier OutcomeRule ResultRules StreamItems StreamRules",

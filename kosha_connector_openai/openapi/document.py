@@ -196,6 +196,13 @@ class Document(Mapping[str, Operation]):
         schemas.complete()
         return (*found, *{fault.pointer: fault for fault in schemas.faults}.values())
 
+    @property
+    def security_schemes(self) -> Mapping[str, Mapping[str, Any]]:
+        """The security schemes by name, those that are objects (Swagger 2.0: ``securityDefinitions``)."""
+        components = self.root.get("components")
+        found = components.get("securitySchemes") if isinstance(components, Mapping) else self.root.get("securityDefinitions")
+        return {name: value for name, value in found.items() if isinstance(value, Mapping)} if isinstance(found, Mapping) else {}
+
     def schema(self, schema: Any, *, request: bool, files: bool = True) -> dict[str, Any]:
         """A schema of the document in JSON Schema 2020-12, self-contained; what cannot be translated takes any value."""
         return to_json_schema(self.root, schema, version=self.version, request=request, faults=[], files=files)

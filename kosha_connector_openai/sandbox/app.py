@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hmac
 import itertools
 import json
@@ -13,6 +14,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 from kosha_connector_openai.connector import Connector
 from kosha_connector_openai.errors import DocumentError
@@ -28,6 +30,8 @@ _CONTROL = "/__sandbox__"
 _PICTURE = re.compile(r"/images/(\d{1,4})x(\d{1,4})\.png")
 _LOGGED_BODY = 64 * 1024
 _LOGGED = 1000
+_PLAIN = frozenset({"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "user-agent"})
+"""Headers that carry no key."""
 _SECRET = frozenset({"api-key", "cookie", "proxy-authorization", "x-api-key"})
 
 
@@ -37,6 +41,8 @@ class App:
     def __init__(self, folder: Path, *, key: str, retired: bool = False, any_id: bool = False) -> None:
         self._connector = Connector(folder)
         self._key = key
+        self._schemes = {rule.scheme for rule in self._connector.manifest.auth.values()}
+        self._keyed = bool(self._schemes - {"none"})
         self._retired = retired
         catalog = self._connector.catalog
         actions = {}
@@ -58,7 +64,7 @@ class App:
         if request.path.startswith(_CONTROL):
             return self._named(self._answered(lambda: self._control(request)), 0)
         number = next(self._numbers)
-        entry = _logged(request, number)
+        entry = _logged(request, number, self._key)
         self._log.append(entry)
         reply = self._answered(lambda: self._reply(request, number))
         entry["status"] = reply.status
@@ -81,10 +87,13 @@ class App:
             return error_reply(self._behaviour, RequestFailure("server"))
 
     def _reply(self, request: Incoming, number: int) -> SandboxReply:
-        self._check_key(request)
         try:
             match = self._routes.match(request.method, request.path, request.query)
+            if self._is_closed(match.action):
+                self._check_key(request)
         except NoRoute as error:
+            if self._keyed:
+                self._check_key(request)
             fault = self._fault(request, None)
             if fault and (spoilt := fault.instead(self._behaviour)):
                 return spoilt
@@ -114,12 +123,29 @@ class App:
         except ValueError:
             raise RequestFailure("unreadable", reason="x-kosha-fault names no fault of the sandbox.") from None
 
+    def _is_closed(self, action: Any) -> bool:
+        """Whether an operation asks for a credential; where the description does not say, the manifest does."""
+        security = action.operation.security
+        return self._keyed and () not in security
+
     def _check_key(self, request: Incoming) -> None:
+        """The key in any place that a scheme has: a token or a password in Authorization, a header, the query; signatures are taken."""
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not given.strip():
+        found = given.strip()
+        if scheme.lower() == "basic":
+            found = _password(found)
+            if "hmac" in self._schemes:
+                return
+        elif scheme.lower() != "bearer" and self._schemes & {"api_key"}:
+            others = [value.rpartition(" ")[2] for name, value in request.headers.items() if name not in _PLAIN]
+            others += [value for _, value in parse_qsl(request.query)]
+            found = next((value for value in others if hmac.compare_digest(value.encode(), self._key.encode())), found)
+        elif scheme.lower() != "bearer":
+            found = ""
+        if not found:
             raise RequestFailure("no_key")
-        if not hmac.compare_digest(given.strip().encode(), self._key.encode()):
-            raise RequestFailure("unauthorized", key=masked(given.strip()))
+        if not hmac.compare_digest(found.encode(), self._key.encode()):
+            raise RequestFailure("unauthorized", key=masked(found))
 
     def _call(self, method: str, target: str, body: Any) -> tuple[int, Any]:
         """Answers one request of a batch."""
@@ -169,12 +195,23 @@ class App:
             raise RequestFailure("unreadable", reason='Send {"path": "/collection", "steps": ["status", ...], "add": 0}.') from None
 
 
-def _logged(request: Incoming, number: int) -> dict[str, Any]:
-    headers = {name: masked(value) if name in _SECRET else value for name, value in request.headers.items()}
+def _password(text: str) -> str:
+    """The password of a Basic credential (RFC 7617); "" where it is none."""
+    try:
+        return base64.b64decode(text, validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
+
+
+def _logged(request: Incoming, number: int, key: str) -> dict[str, Any]:
+    headers = {
+        name: masked(value) if name in _SECRET or (key in value and name != "authorization") else value
+        for name, value in request.headers.items()
+    }
     if "authorization" in headers:
         scheme, _, key = headers["authorization"].partition(" ")
         headers["authorization"] = f"{scheme} {masked(key)}"
-    entry = {"number": number, "method": request.method, "target": request.target, "headers": headers}
+    entry = {"number": number, "method": request.method, "target": request.target.replace(key, masked(key)), "headers": headers}
     entry |= {"size": len(request.body), "sha256": request.digest}
     if len(request.body) < _LOGGED_BODY:
         with suppress(UnicodeDecodeError):

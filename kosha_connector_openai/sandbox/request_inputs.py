@@ -35,13 +35,13 @@ class Reader:
 
     def read(self, request: Incoming, path: Mapping[str, str]) -> dict[str, Any]:
         """The flat inputs, not yet checked; raises Unreadable."""
-        inputs: dict[str, Any] = dict(path)
-        known = {name for name, parameter in self._parameters.items() if parameter.location == "query"}
-        nested = _nested(parse_qsl(request.query, keep_blank_values=True), known)
-        inputs |= {name: self._typed(name, value) for name, value in nested.items() if name in known}
+        own = {parameter.name for parameter in self._parameters.values() if parameter.location == "query"}
+        places = {"path": path, "query": _nested(parse_qsl(request.query, keep_blank_values=True), own), "header": request.headers}
+        inputs: dict[str, Any] = {}
         for name, parameter in self._parameters.items():
-            if parameter.location == "header" and name.lower() in request.headers:
-                inputs[name] = self._typed(name, request.headers[name.lower()])
+            key = parameter.name.lower() if parameter.location == "header" else parameter.name
+            if key in places[parameter.location]:
+                inputs[name] = self._typed(name, places[parameter.location][key])
         return self._body(request) | inputs
 
     def _body(self, request: Incoming) -> dict[str, Any]:

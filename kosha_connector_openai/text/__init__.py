@@ -20,7 +20,7 @@ else:
         {
             "did_you_mean": "nearest",
             "extras": "install",
-            "json_lines": "line_of",
+            "json_lines": "TextLines line_of",
             "json_pointer": "all_of at escape find first_of resolve to_pointer tokens walk",
             "json_text": "DEFAULT_LIMITS JsonLimits JsonTextError MIB check_value decode encode is_shallow loads_strict",
             "media_type": "essence is_json",

@@ -353,6 +353,7 @@ def test_a_connector_without_a_test_says_so(tmp_path: Path) -> None:
     """There is nothing to call."""
     manifest = (TINY / "connector.yaml").read_text().replace("  test:\n    action: openStatus\n", "").replace("    advice:", "  # advice:")
     (tmp_path / "connector.yaml").write_text(manifest)
+    (tmp_path / "openapi.json").write_text('{"openapi": "3.1.0", "paths": {}}')
     bare = Connector(tmp_path)
     with pytest.raises(SetupError, match="no connection test"):
         bare.test(bare.connection({"server_url": SERVER}, environ={}))

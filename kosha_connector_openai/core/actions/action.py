@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kosha_connector_openai.core.actions.inputs import Checked, Inputs
 from kosha_connector_openai.core.actions.promise import Promise, promise_of
+from kosha_connector_openai.errors import ConnectorError, DocumentError, Fault, InputError
 from kosha_connector_openai.manifest import ActionOverlay, Carrier, Group, RequestRules
 from kosha_connector_openai.openapi import Document, MediaType, Operation
 from kosha_connector_openai.text import is_json
@@ -188,6 +189,20 @@ class Action:
     def output_types(self) -> tuple[str, ...]:
         """The media types of a successful answer."""
         return tuple(self._success_content)
+
+    @property
+    def can_run(self) -> Fault | None:
+        """Why no inputs let the action run; None where some do."""
+        cookie = next((each for each in self.operation.parameters if each.location == "cookie" and each.required), None)
+        if cookie:
+            return Fault(cookie.pointer, "cookie", f"needs the cookie {cookie.name!a}, and nothing here sends cookies.")
+        try:
+            self.check({})
+        except InputError:
+            return None
+        except ConnectorError as error:
+            return error.faults[0] if isinstance(error, DocumentError) and error.faults else Fault(error.pointer, error.code, error.message)
+        return None
 
     def rules(self, field: str) -> RequestRules:
         """How lists and objects of an input are written: as the manifest says of the field, of the action, or of all."""

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from kosha_connector_openai.core.actions.action import Action, Parts
 from kosha_connector_openai.errors import DocumentError, Fault, UnknownActionError
-from kosha_connector_openai.manifest import ActionOverlay, Group, Manifest
+from kosha_connector_openai.manifest import ActionOverlay, ConnectionTest, Group, Manifest
 from kosha_connector_openai.openapi import Document
 from kosha_connector_openai.text import nearest
 
@@ -66,6 +66,14 @@ class Catalog(Mapping[str, Action]):
         lost = [key for key in self.manifest.actions if key not in self.document]
         unknown = [Fault(f"/actions/{key}", "unknown", "No operation has this id.") for key in lost]
         return (*self.document.faults(), *unknown)
+
+    @property
+    def proposed_test(self) -> ConnectionTest | None:
+        """A GET that needs no input and answers no file, one that asks for a credential before others."""
+        plain = [action for action in self.values() if action.operation.method == "GET" and not action.inputs.required]
+        fit = [action for action in plain if not (action.file_out or action.operation.deprecated or action.can_run)]
+        best = min(fit, key=lambda action: () in action.operation.security or not action.operation.security, default=None)
+        return ConnectionTest(action=best.id) if best else None
 
     def search(self, words: str) -> tuple[Action, ...]:
         """The actions that have every word in their id, title, summary or group; those with a hit in id or title first."""

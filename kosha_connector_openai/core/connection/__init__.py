@@ -9,6 +9,7 @@ from kosha_connector_openai._face import face
 if TYPE_CHECKING:
     from kosha_connector_openai.core.connection.auth import *
     from kosha_connector_openai.core.connection.connection import *
+    from kosha_connector_openai.core.connection.credentials import *
     from kosha_connector_openai.core.connection.oauth2_renewal import *
     from kosha_connector_openai.core.connection.options import *
     from kosha_connector_openai.core.connection.scheme import *
@@ -17,8 +18,9 @@ else:
     __getattr__, __all__ = face(
         __name__,
         {
-            "auth": "Credential authorize masked scrub",
+            "auth": "Credential SCHEMES authorize masked scrub with_key with_mask",
             "connection": "Connection form_schema home_of_environment make_connection values_from_environment",
+            "credentials": "key_place",
             "oauth2_renewal": "Exchange Grant RefreshForm TokenResolver",
             "options": "Options read_options",
             "scheme": "RequestFacts",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
+from urllib.parse import quote, unquote_plus
 
 from kosha_connector_openai.core.connection.hmac_auth import Hmac
 from kosha_connector_openai.core.connection.oauth2 import OAuth2
@@ -33,13 +34,20 @@ class Bearer(AuthScheme):
 
 
 class ApiKey(AuthScheme):
-    """A key in the header that the setting ``header`` names, after the word in ``prefix`` if set."""
+    """A key in the header that the setting ``header`` names, after the word in ``prefix`` if set, or in the query under the name ``query``.
+
+    A ``header`` of ``?name`` means the query too: some forms have a field for the header alone.
+    """
 
     parts = ("token",)
 
     def check(self, settings: Mapping[str, str]) -> None:
-        """Needs a header's name (RFC 9110, section 5.6.2) that does not belong to the message itself."""
+        """Needs a header's name (RFC 9110, section 5.6.2) that does not belong to the message itself, or a name for the query."""
         name, prefix = settings.get("header", ""), settings.get("prefix", "")
+        if query := _query_name(settings):
+            if not _TOKEN.fullmatch(query) or (name and not name.startswith("?")):
+                raise SetupError("The key has one place: a header or the query, with a plain name.", pointer="/query")
+            return
         if not _TOKEN.fullmatch(name) or name.lower() in FRAMING | {"cookie"}:
             raise SetupError("The key needs the name of the header that carries it.", pointer="/header")
         if not _PREFIX.fullmatch(prefix):
@@ -47,7 +55,20 @@ class ApiKey(AuthScheme):
 
     def headers(self, secrets: Mapping[str, Secret], settings: Mapping[str, str], request: RequestFacts) -> Headers:
         """The one header."""
+        if _query_name(settings):
+            return []
         return [(settings["header"], f"{settings.get('prefix', '')} {secrets['token'].reveal()}".lstrip())]
+
+    def query(self, secrets: Mapping[str, Secret], settings: Mapping[str, str]) -> Headers:
+        """The one pair."""
+        name = _query_name(settings)
+        return [(name, secrets["token"].reveal())] if name else []
+
+
+def _query_name(settings: Mapping[str, str]) -> str:
+    """The name of the key in the query; "" where it goes into a header."""
+    header = settings.get("header", "")
+    return settings.get("query", "") or (header[1:] if header.startswith("?") else "")
 
 
 class Basic(AuthScheme):
@@ -114,6 +135,11 @@ class Credential:
         return found
 
     @property
+    def in_query(self) -> bool:
+        """Whether a secret goes into the URL."""
+        return any(masked_query(one) for one in self.all if one.scheme == "api_key")
+
+    @property
     def signs(self) -> bool:
         """Whether what is sent depends on the request."""
         return any(SCHEMES[one.scheme].signs for one in self.all)
@@ -137,11 +163,50 @@ def authorize(credential: Credential, origin: Origin, resolve: Callable[[SecretR
 
     Raises OriginError for any other origin, before a secret is read; then whatever ``resolve`` raises.
     """
+    _check_origin(credential, origin)
+    return [header for one in credential.all for header in _written(one, resolve, request)]
+
+
+def with_key(url: str, credential: Credential, origin: Origin, resolve: Callable[[SecretReference], Secret]) -> str:
+    """The URL with the keys that go into its query; a pair of the same name that was there is left out. Raises as ``authorize`` does."""
+    _check_origin(credential, origin)
+    pairs = []
+    for one in credential.all:
+        if names := masked_query(one):
+            scheme = SCHEMES[one.scheme]
+            pairs += scheme.query({part: resolve(one.references[part]) for part in scheme.parts}, one.settings)
+            url = _without(url, {name for name, _ in names})
+    return _joined(url, pairs)
+
+
+def with_mask(url: str, credential: Credential) -> str:
+    """The same with the keys masked and no secret read: for previews."""
+    pairs = [pair for one in credential.all for pair in masked_query(one)]
+    return _joined(_without(url, {name for name, _ in pairs}), pairs) if pairs else url
+
+
+def masked_query(credential: Credential) -> Headers:
+    """The pairs that the credential would add to the query, their secrets masked."""
+    stand_ins = {part: Secret("********") for part in credential.references}
+    return SCHEMES[credential.scheme].query(stand_ins, credential.settings)
+
+
+def _without(url: str, names: Collection[str]) -> str:
+    path, _, query = url.partition("?")
+    kept = [pair for pair in query.split("&") if pair and unquote_plus(pair.partition("=")[0]) not in names]
+    return f"{path}?{'&'.join(kept)}" if kept else path
+
+
+def _joined(url: str, pairs: Headers) -> str:
+    written = "&".join(f"{quote(name, safe='')}={quote(value, safe='*')}" for name, value in pairs)
+    return f"{url}{'&' if '?' in url else '?'}{written}" if written else url
+
+
+def _check_origin(credential: Credential, origin: Origin) -> None:
     if any(one.references and not allowed(origin, one.allowed_origins) for one in credential.all):
         names = ", ".join(sorted(map(str, credential.allowed_origins))) or "none"
         hint = f"It is for: {names}. Give this server a credential of its own."
         raise OriginError("The credential may not be sent to this server.", hint=hint, pointer="/server")
-    return [header for one in credential.all for header in _written(one, resolve, request)]
 
 
 def _written(credential: Credential, resolve: Callable[[SecretReference], Secret], request: RequestFacts) -> Headers:
@@ -158,7 +223,9 @@ def combine(credentials: Sequence[Credential]) -> Credential | None:
     if len(credentials) == 1:
         return credentials[0]
     first, *others = sorted(credentials, key=lambda credential: credential.scheme != "oauth2")
-    names = [name.lower() for one in credentials for name, _ in masked(one, RequestFacts("GET", "https://host.invalid/"))]
+    facts = RequestFacts("GET", "https://host.invalid/")
+    names = [name.lower() for one in credentials for name, _ in masked(one, facts)]
+    names += [f"?{name}" for one in credentials for name, _ in masked_query(one)]
     return replace(first, also=tuple(others)) if len(names) == len(set(names)) else None
 
 

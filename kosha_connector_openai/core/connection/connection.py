@@ -69,6 +69,18 @@ class Connection:
             return next(iter(self.credentials.values()), None)
         raise SetupError("This action needs a credential that the connection does not have.", [_missing(security)])
 
+    def serving(self, servers: tuple[str, ...]) -> Connection:
+        """The connection at the first of an operation's own servers to which its credentials may go; else as it is."""
+        origins = [frozenset({self.server.origin}), *(credential.allowed_origins for credential in self.credentials.values())]
+        for text in servers if self.form is None else ():
+            try:
+                server = parse_server(f"{self.server.origin}{text}" if text.startswith("/") and text[1:2] != "/" else text)
+            except SetupError:
+                continue
+            if server.origin == self.server.origin or (len(origins) > 1 and all(server.origin in each for each in origins[1:])):
+                return replace(self, server=server)
+        return self
+
     @cached_property
     def pool_key(self) -> tuple[object, ...]:
         """What two calls must have in common to share sockets."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from kosha_connector_openai.core.connection.auth import AUTH_TYPES, SCHEMES, Credential
 from kosha_connector_openai.errors import Fault, SetupError
 from kosha_connector_openai.http import Origin
-from kosha_connector_openai.manifest import AuthRule, ConnectionForm
+from kosha_connector_openai.manifest import AuthRule, ConnectionForm, Manifest
+from kosha_connector_openai.openapi import Document
 from kosha_connector_openai.secrets import SecretReference
 
 ANY: Final = "*"
@@ -39,7 +40,7 @@ def make_credentials(
         }
         if scheme != rule.scheme:
             parts = dict(zip(SCHEMES[scheme].parts, parts.values(), strict=False))
-        if scheme == "api_key" and not rule.any_scheme:
+        if scheme == "api_key" and not rule.any_scheme and "query" not in settings:
             settings.setdefault("header", api_key_header)
         if scheme == "oauth2":
             settings["token_url"] = token_url
@@ -50,6 +51,18 @@ def make_credentials(
             faults = [Fault(f"/{rule.fields.get(part, part)}", "required", "is missing.", "Fill it in.") for part in missing]
             raise SetupError("The connection is not complete.", faults)
     return found
+
+
+def key_place(manifest: Manifest, values: Mapping[str, str], document: Callable[[], Document]) -> dict[str, str]:
+    """The header, or ``?`` and the name in the query, of a key that meets any scheme: where nobody says it, as the description does."""
+    for rule in manifest.auth.values():
+        field = rule.fields.get("header")
+        if rule.any_scheme and field and field not in values and rule.fields.get("token") in values:
+            keys = [scheme for scheme in document().security_schemes.values() if scheme.get("type") == "apiKey"]
+            named = [(scheme.get("in"), name) for scheme in keys if isinstance(name := scheme.get("name"), str)]
+            places = {f"?{name}" if place == "query" else name for place, name in named if place != "cookie"}
+            return {field: places.pop()} if len(places) == 1 else {}
+    return {}
 
 
 def idle_fields(form: ConnectionForm, rules: Rules, chosen: str) -> frozenset[str]:

@@ -39,3 +39,7 @@ class AuthScheme:
     def headers(self, secrets: Mapping[str, Secret], settings: Mapping[str, str], request: RequestFacts) -> Headers:
         """Returns the headers, secrets and all, for this one request; raises SetupError for one that it cannot sign."""
         return []
+
+    def query(self, secrets: Mapping[str, Secret], settings: Mapping[str, str]) -> Headers:
+        """Returns the pairs that go into the query, secrets and all."""
+        return []

@@ -15,7 +15,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any, Final, Protocol
 from weakref import WeakKeyDictionary
 
-from kosha_connector_openai.core.connection import Connection, Credential, Options, RequestFacts, authorize
+from kosha_connector_openai.core.connection import Connection, Credential, Options, RequestFacts, authorize, with_key
 from kosha_connector_openai.core.request import BytesBody, Request
 from kosha_connector_openai.errors import SetupError
 from kosha_connector_openai.http import (
@@ -130,7 +130,7 @@ class Clients:
         # The credential is in no variable of this frame: only the wire request, whose text form hides it, holds it.
         return WireRequest(
             method=request.method,
-            url=absolute,
+            url=_with_key(absolute, connection, credential, resolve),
             headers=(*self.headers(request, connection), *_authorize(request, absolute, connection, credential, resolve)),
             body=body.content if isinstance(body, BytesBody) else body,
             timeouts=WireTimeouts(timeouts.connect, timeouts.write, timeouts.pool or math.inf, timeouts.head or math.inf),
@@ -154,6 +154,12 @@ def facts(request: Request, absolute: str) -> RequestFacts:
     body = request.body
     content = body.content if isinstance(body, BytesBody) else None if body else b""
     return RequestFacts(request.method, absolute, body.content_type if body else None, content)
+
+
+def _with_key(absolute: str, connection: Connection, credential: Credential | None, resolve: ResolveSecret) -> str:
+    if credential is None or not credential.in_query:
+        return absolute
+    return with_key(absolute, credential, connection.server.origin, resolve)
 
 
 def _authorize(

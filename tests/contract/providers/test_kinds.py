@@ -14,6 +14,9 @@ import pytest
 
 from kosha_connector_openai import Connection, Connector
 from kosha_connector_openai.core.actions import action_sample
+from kosha_connector_openai.errors import ApiError
+from kosha_connector_openai.manifest import read_folder
+from kosha_connector_openai.manifest_check import ManifestCheck
 from tests.recorder import Recorder, reply
 
 OK: dict[str, Any] = {"responses": {"200": {"description": "d"}}}
@@ -395,3 +398,161 @@ def test_samples_fit(opened: Open, upstream: Recorder, operation: dict[str, Any]
         assert {name: value[1] if isinstance(value, tuple) else value for name, value in made.items()} == wanted
         connector.check("act", made)
         connector.run("act", made, connection)
+
+
+# Keys in the query
+
+
+KEY = "query-key-0123456789"
+QUERY_KEY = {"securitySchemes": {"k": {"type": "apiKey", "in": "query", "name": "key"}}}
+GEO = oas("/geo", "get", {"parameters": [parameter("address", "query")]}, security=[{"k": []}], components=QUERY_KEY)
+KEYED = {
+    "connection": {
+        "fields": [
+            *MANIFEST["connection"]["fields"],
+            {"name": "api_key", "label": "Key", "secret": True, "required": True, "env": ["API_KEY"]},
+        ]
+    },
+    "auth": {"k": {"scheme": "api_key", "fields": {"token": "api_key"}, "settings": {"query": "key"}}},
+}
+
+
+def without_manifest(opened: Open, tmp_path: Path) -> None:
+    """The form of a folder without a manifest, which has a field for a header alone."""
+    fields = [{"field": "SERVER_URL", "type": "String"}, {"field": "AUTH_TYPE", "type": "String", "default": "API_KEY"}]
+    spec = {"version": "2.0.0", "fields": [*fields, {"field": "API_KEY", "type": "password"}]}
+    (tmp_path / "connector_spec.json").write_text(json.dumps(spec))
+    (tmp_path / "openapi.json").write_text(json.dumps(GEO))
+
+
+@pytest.mark.parametrize("manifest", [True, False])
+def test_a_key_goes_into_the_query_and_nowhere_else(
+    opened: Open, upstream: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, manifest: bool
+) -> None:
+    """OpenAPI 3.0.4, section 4.7.27.1, ``in``: it is in the request line; the preview, records, logs and errors do not have it."""
+    monkeypatch.setenv("API_KEY", KEY)
+    monkeypatch.setenv("SERVER_URL", upstream.url)
+    caplog.set_level(0)
+    if manifest:
+        opened(GEO, **KEYED)[0].close()
+    else:
+        without_manifest(opened, tmp_path)
+    records: list[Any] = []
+    with Connector(tmp_path, record=records.append) as connector:
+        connection = connector.connection()
+        preview = connector.preview("act", {"address": "a b"}, connection)
+        connector.run("act", {"address": "a b"}, connection)
+        assert upstream.last.target == f"/geo?address=a%20b&key={KEY}"
+        upstream.scripts = [reply(400, {"error": {"message": f"/geo?key={KEY} is wrong"}})]
+        with pytest.raises(ApiError) as caught:
+            connector.run("act", {}, connection)
+    assert preview.url == f"{upstream.url}/geo?address=a%20b&key=********"
+    assert KEY not in f"{caught.value} {caught.value.to_dict()} {records} {caplog.text} {preview}"
+
+
+def test_a_key_is_written_once(opened: Open, upstream: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An input of its name does not stand beside it, nor in its place."""
+    monkeypatch.setenv("API_KEY", KEY)
+    described = oas("/geo", "get", {"parameters": [parameter("key", "query")]}, security=[{"k": []}], components=QUERY_KEY)
+    connector, connection = opened(described, **KEYED)
+    connector.run("act", {"key": "another"}, connection)
+    assert upstream.last.target == f"/geo?key={KEY}"
+
+
+# Servers of an operation
+
+
+@pytest.mark.parametrize(
+    ("server", "target"),
+    [
+        pytest.param("{origin}/upload/2", "/upload/2/a", id="the-same-origin"),
+        pytest.param("/upload", "/upload/a", id="relative"),
+        pytest.param("https://upload.example.com/2", "/a", id="elsewhere"),
+        pytest.param("http://169.254.169.254/", "/a", id="no-server"),
+        pytest.param("", "/a", id="empty"),
+    ],
+)
+def test_a_server_of_an_operation_is_used_where_the_key_may_go(opened: Open, upstream: Recorder, server: str, target: str) -> None:
+    """OpenAPI 3.0.4, section 4.7.10.1, ``servers``; a description alone does not decide where a credential goes."""
+    url = server.replace("{origin}", upstream.url)
+    connector, connection = opened(oas("/a", "get", {"servers": [{"url": url}]}))
+    assert connector.preview("act", {}, connection).url == upstream.url + target
+    connector.run("act", {}, connection)
+    assert upstream.last.target == target
+
+
+# Checks of the author's side
+
+
+@pytest.mark.parametrize(
+    ("auth", "pointer"),
+    [
+        pytest.param({"kk": KEYED["auth"]["k"]}, "/auth/kk", id="name"),  # type: ignore[index]
+        pytest.param({"k": {"scheme": "apikey", "fields": {"token": "api_key"}}}, "/auth/k/scheme", id="scheme"),
+        pytest.param({"k": {"scheme": "bearer", "fields": {"token": "api_kee"}}}, "/auth/k/fields/token", id="field"),
+        pytest.param({"k": {"scheme": "bearer"}}, "/auth/k/fields", id="part"),
+        pytest.param(
+            {"k": {"scheme": "api_key", "fields": {"token": "api_key"}, "settings": {"query": "a b"}}}, "/auth/k/settings", id="setting"
+        ),
+        pytest.param(
+            {"k": {"scheme": "api_key", "fields": {"token": "api_key"}, "settings": {"header": "X-Key"}}},
+            "/auth/k/settings/query",
+            id="place",
+        ),
+    ],
+)
+def test_auth_is_checked_against_the_description(opened: Open, tmp_path: Path, auth: dict[str, Any], pointer: str) -> None:
+    """A misspelt scheme would end every call."""
+    opened(oas("/a", "get", {}))
+    (tmp_path / "connector.yaml").write_text(json.dumps({**MANIFEST, **KEYED, "auth": auth}))
+    (tmp_path / "openapi.json").write_text(json.dumps(GEO))
+    found = ManifestCheck(tmp_path, read_folder(tmp_path)).faults()
+    assert pointer in [fault.fault.pointer for fault in found]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (b'{"openapi": "3.0.4",\n"paths": {\n"/a": {"get":\n{"parameters": 5}}}}', 4),
+        (b"openapi: 3.0.4\npaths:\n  /b: {}\n  /a:\n    get:\n      parameters: 5\n", 6),
+        (b"openapi: 3.0.4\npaths:\n  /a:\n  - get: {}\n", 4),
+    ],
+)
+def test_a_fault_of_the_description_has_its_line(opened: Open, tmp_path: Path, text: bytes, line: int) -> None:
+    """In JSON and in YAML."""
+    opened(oas("/a", "get", {}))
+    (tmp_path / "openapi.json").write_bytes(text)
+    [found] = ManifestCheck(tmp_path, read_folder(tmp_path)).faults()
+    assert found.fault.message.endswith(f"(Line {line}.)")
+
+
+@pytest.mark.parametrize(
+    ("description", "reason"),
+    [
+        pytest.param(oas("/a", "get", {"parameters": [parameter("s", "cookie", required=True)]}), "cookie", id="cookie"),
+        pytest.param(
+            oas("/a", "get", {"parameters": [parameter("q", "query", {"type": "string", "pattern": "[a-"}, required=True)]}),
+            "schema",
+            id="pattern",
+        ),
+    ],
+)
+def test_what_can_never_run_is_told(opened: Open, description: dict[str, Any], reason: str) -> None:
+    """``doctor`` says it of each listed action."""
+    fault = opened(description)[0].catalog["act"].can_run
+    assert fault is not None
+    assert fault.rule == reason
+
+
+def test_a_connection_test_is_proposed(opened: Open, upstream: Recorder) -> None:
+    """Where the manifest has none: a plain GET that needs nothing."""
+    described = oas("/a", "post", {}) | {
+        "paths": {
+            "/a": {"get": {"operationId": "needs", "parameters": [parameter("q", "query", required=True)], **OK}},
+            "/b": {"post": {"operationId": "writes", **OK}},
+            "/c": {"get": {"operationId": "reads", **OK}},
+        }
+    }
+    connector, connection = opened(described)
+    assert connector.test(connection).endswith("(reads).")
+    assert upstream.last.target == "/c"
