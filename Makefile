@@ -4,7 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check fix quality bench soak e2e client-suite spec build clean
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# All packages are the ones in the lock, by their digests. `make LOCK= ...` takes the newest that pyproject.toml allows instead.
+LOCK ?= locks/dev.txt
+
+.PHONY: demo test check fix quality bench soak e2e client-suite spec build lock floors clean
 
 demo: $(STAMP)  ## set up, then run actions end to end against the offline sandbox, or the configured server if a key is set
 	@$(BIN)/python -m tools.demo
@@ -17,6 +21,7 @@ check: $(STAMP)  ## format, lint, types, import contracts, generated files; CI r
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/bandit --quiet --configfile pyproject.toml --recursive kosha_connector_openai hatch_build.py
 	@$(BIN)/python -m tools.docs --check
 
 fix: $(STAMP)  ## write what can be fixed by machine
@@ -47,15 +52,25 @@ spec: $(STAMP)  ## openapi.json from a description and a client: make spec FROM=
 build: $(STAMP)  ## wheel and sdist in dist/
 	@$(BIN)/python -m build --outdir dist .
 
+lock: $(VENV)/lock/bin/uv  ## locks/*.txt anew: the newest packages that pyproject.toml allows, with their digests
+	@$(BIN)/python -m tools.lock $(VENV)/lock/bin/uv
+
+floors: $(STAMP)  ## the core of the suite with the lowest versions that pyproject.toml allows, in an environment of its own
+	@$(BIN)/python -m tools.floors $(VENV)/floors
+
 clean:  ## remove what the targets made
 	rm -rf $(VENV) tests/browser/node_modules dist build out .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml $(LOCK)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
 	@echo "Setting up $(VENV) (once, about a minute) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	@if test -n "$(LOCK)"; then $(PIP) --require-hashes -r $(LOCK) && $(PIP) --no-deps --no-build-isolation -e .; else $(PIP) -e ".[dev]"; fi
 	@touch $@
+
+$(VENV)/lock/bin/uv: $(STAMP)
+	@test -x $(VENV)/lock/bin/python || $(PYTHON) -m venv $(VENV)/lock
+	@$(VENV)/lock/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.8"
 
 $(VENV)/.e2e: $(STAMP) tests/integration/requirements.txt tests/integration/node/package.json
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/integration/requirements.txt

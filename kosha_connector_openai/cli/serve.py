@@ -151,7 +151,7 @@ def _with_token(settings: Settings) -> tuple[Settings, str]:
 def _greeting(settings: Settings, service: Service, port: int, made: str | None = None) -> Iterator[str]:
     """Where it listens, for whom, and by which connection; never a secret but the token that was ``made`` for this run."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    shown = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else host  # noqa: S104 - shown, not bound
+    shown = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else host  # noqa: S104 - shown, not bound # nosec B104
     yield f"Listening at http://{host}:{port} (base_url for clients: http://{shown}:{port}{service.prefix}). Stop it with Ctrl-C."
     if made is not None:
         yield f"The token of this run, shown this once: {made}"

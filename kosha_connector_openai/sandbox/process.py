@@ -57,7 +57,7 @@ class Sandbox:
         # -P: nothing in the working folder is imported.
         command = [sys.executable, "-P", "-m", "kosha_connector_openai.sandbox", *self._arguments]
         pipe, none = subprocess.PIPE, subprocess.DEVNULL
-        self._process = subprocess.Popen(command, stdout=pipe, stdin=none, text=True, env=_environment())  # noqa: S603
+        self._process = subprocess.Popen(command, stdout=pipe, stdin=none, text=True, env=_environment())  # noqa: S603 - an absolute path and words of ours # nosec B603
         self.url = self._first_line()
         if not self.url.startswith("http://127.0.0.1:"):
             self.stop()

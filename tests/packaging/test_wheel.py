@@ -72,7 +72,7 @@ def sources(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("sources")
     for name in SOURCES:
         shutil.copy(root / name, copy)
-    for name in ("kosha_connector_openai", "connector", "images"):
+    for name in ("kosha_connector_openai", "connector", "images", "locks"):
         shutil.copytree(root / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     return copy
 

@@ -38,7 +38,7 @@ def run_program(command: Sequence[str], folder: Path, bounds: Bounds) -> int:
     """
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ} | {"PATH": os.path.dirname(command[0]), "LC_ALL": "C"}  # noqa: PTH120
     quiet = subprocess.DEVNULL
-    with subprocess.Popen(command, cwd=folder, env=environment, stdin=quiet, stdout=quiet, stderr=quiet) as child:  # noqa: S603 - an absolute path and words of ours
+    with subprocess.Popen(command, cwd=folder, env=environment, stdin=quiet, stdout=quiet, stderr=quiet) as child:  # noqa: S603 - an absolute path and words of ours # nosec B603
         _bind(child.pid, bounds)
         try:
             return child.wait(bounds.seconds)

@@ -55,7 +55,7 @@ class OriginPolicy:
 
         A name may begin with ``*.``, for all below it, and have a port; without one every port is meant.
         """
-        own = [*_LOOPBACK] if is_loopback(host) or host in ("0.0.0.0", "::") else [host]  # noqa: S104 - compared, not bound
+        own = [*_LOOPBACK] if is_loopback(host) or host in ("0.0.0.0", "::") else [host]  # noqa: S104 - compared, not bound # nosec B104
         self._names = frozenset(name.lower() for name in (*own, *hosts) if not name.startswith("*"))
         self._suffixes = tuple(name[1:].lower() for name in hosts if name.startswith("*."))
         self._any_host = "*" in hosts

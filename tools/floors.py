@@ -1,0 +1,53 @@
+"""Runs the core of the suite with the lowest versions that pyproject.toml allows, in an environment of its own.
+
+Use: ``python -m tools.floors FOLDER``. What the tests themselves need comes in the newest versions that go with those.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parent.parent
+TOOLS: Final = ("hatchling", "editables", "hypothesis", "pytest", "pytest-asyncio", "pytest-httpx", "pytest-xdist")
+TESTS: Final = (
+    "tests/unit/http",
+    "tests/unit/schema",
+    "tests/unit/secrets",
+    "tests/unit/core",
+    "tests/unit/test_plugins.py",
+    "tests/unit/test_connector.py",
+    "tests/unit/gateway",
+)
+_FLOOR: Final = re.compile(r"([A-Za-z0-9._-]+)(?:\[[^]]*\])?>=([^,;\s]+)")
+
+
+def floors() -> list[str]:
+    """``name==version`` for each lower bound of the package and of its extras but ``dev``."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"].items()
+    lines = [*project["dependencies"], *(line for name, extra in extras if name != "dev" for line in extra)]
+    return sorted({f"{match[1]}=={match[2]}" for line in lines if (match := _FLOOR.match(line))})
+
+
+def main(folder: str) -> int:
+    """Makes the environment anew and runs the tests; the exit code is theirs."""
+    home = Path(folder)
+    python = home / "bin" / "python"
+    subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
+    bounds = home / "floors.txt"
+    bounds.write_text("\n".join(floors()) + "\n", encoding="utf-8")
+    install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--constraint", str(bounds)]
+    subprocess.run([*install, *TOOLS], check=True)
+    extras = "aiohttp,gateway,httpx2,keyring,otel,workflows"
+    subprocess.run([*install, "--no-build-isolation", "-e", f"{ROOT}[{extras}]"], check=True)
+    print("\n".join(floors()))
+    return subprocess.run([str(python), "-m", "pytest", "-q", "-n", "2", *TESTS], cwd=ROOT, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
