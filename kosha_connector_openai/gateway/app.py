@@ -18,6 +18,7 @@ from kosha_connector_openai.gateway.exchange import (
     BodyBudget,
     Broken,
     CallContext,
+    CheckProcesses,
     ClientLeft,
     HeaderRules,
     Passage,
@@ -68,6 +69,8 @@ class Guards:
     audit: AuditLog | None = None
     bodies: BodyBudget | None = None
     """What the bodies of relayed calls share with those of the pages."""
+    checks: CheckProcesses | None = None
+    """Where large bodies are checked."""
 
 
 class Gateway:
@@ -93,6 +96,7 @@ class Gateway:
             usage=UsageFinder(connector.manifest.result.usage),
             refused=frozenset(rules.refused_fields),
             bodies=guards.bodies or BodyBudget(settings.limits.bodies_total),
+            checks=guards.checks,
             owners=guards.owners,
         )
 

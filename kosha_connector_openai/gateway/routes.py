@@ -27,6 +27,8 @@ class Route:
         self.method = action.operation.method
         self.names = tuple(_VARIABLE.findall(action.operation.path))
         self.query = action.operation.query
+        self.first = True
+        """Whether no body was checked for it yet: the first check compiles its schema."""
         self._catalog = catalog
 
     @property

@@ -22,7 +22,7 @@ from kosha_connector_openai.gateway.access import (
 )
 from kosha_connector_openai.gateway.app import Gateway, Guards
 from kosha_connector_openai.gateway.connections import open_connections
-from kosha_connector_openai.gateway.exchange import BodyBudget
+from kosha_connector_openai.gateway.exchange import BodyBudget, CheckProcesses
 from kosha_connector_openai.gateway.observe import AccessLog, AuditLog, Metrics, Observer, make_traces
 from kosha_connector_openai.gateway.pages import Downloads, OwnPages, PagesContext, SubmittedSecrets, Tries
 from kosha_connector_openai.gateway.routes import privileged_actions
@@ -54,6 +54,7 @@ class Service:
         self._stopping = False
         self._downloads = Downloads(most=limits.disk_total)
         bodies = BodyBudget(limits.bodies_total)
+        self._checks = CheckProcesses(connector.folder)
         self._owners: Ownership | None = make_ownership(settings.ownership, shared, connector.catalog)
         self._log = AccessLog(settings.access_log)
         self._audit = AuditLog(settings.audit, required=settings.audit_failure == "refuse") if isinstance(settings.audit, Path) else None
@@ -72,6 +73,7 @@ class Service:
             ready=lambda: not self._stopping,
             bodies=bodies,
             disk=BodyBudget(limits.disk_total),
+            checks=self._checks,
             owners=self._owners,
         )
         guards = Guards(
@@ -88,6 +90,7 @@ class Service:
             owners=self._owners,
             audit=self._audit,
             bodies=bodies,
+            checks=self._checks,
         )
         self.app = Gateway(connector, connections, settings, guards)
 
@@ -112,8 +115,9 @@ class Service:
         self._admission.close()
 
     async def aclose(self) -> None:
-        """Closes the upstream connections of the running loop."""
+        """Closes the upstream connections of the running loop, and ends the processes that check bodies."""
         await self.connector.aclose()
+        await self._checks.aclose()
 
     def close(self) -> None:
         """Closes the rest."""

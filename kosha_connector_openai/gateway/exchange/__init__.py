@@ -8,22 +8,26 @@ from kosha_connector_openai._face import face
 
 if TYPE_CHECKING:
     from kosha_connector_openai.gateway.exchange.bodies import *
+    from kosha_connector_openai.gateway.exchange.check_processes import *
     from kosha_connector_openai.gateway.exchange.context import *
     from kosha_connector_openai.gateway.exchange.disconnect import *
     from kosha_connector_openai.gateway.exchange.headers import *
     from kosha_connector_openai.gateway.exchange.passage import *
     from kosha_connector_openai.gateway.exchange.response import *
     from kosha_connector_openai.gateway.exchange.usage_scan import *
+    from kosha_connector_openai.gateway.exchange.validation import *
 else:
     __getattr__, __all__ = face(
         __name__,
         {
             "bodies": "BodyBudget BodyReader BodyRefused ClientLeft declared_length too_large",
+            "check_processes": "BodyAnswer BodyQuestion CheckProcesses",
             "context": "Broken CallContext Refused",
             "disconnect": "DisconnectWatch",
             "headers": "HeaderRules",
             "passage": "Passage",
             "response": "UpstreamResponse",
             "usage_scan": "UsageFinder",
+            "validation": "LARGE",
         },
     )

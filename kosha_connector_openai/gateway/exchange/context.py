@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from kosha_connector_openai.connector import Connector
 from kosha_connector_openai.gateway.access import Admission, Ownership
 from kosha_connector_openai.gateway.exchange.bodies import BodyBudget
+from kosha_connector_openai.gateway.exchange.check_processes import CheckProcesses
 from kosha_connector_openai.gateway.exchange.headers import HeaderRules
 from kosha_connector_openai.gateway.exchange.usage_scan import UsageFinder
 from kosha_connector_openai.gateway.records import ErrorResponse
@@ -39,3 +40,5 @@ class CallContext:
     refused: frozenset[str]
     bodies: BodyBudget
     owners: Ownership | None = None
+    checks: CheckProcesses | None = None
+    """Where large bodies are checked; None for the threads of this process."""

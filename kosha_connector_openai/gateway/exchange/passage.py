@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from kosha_connector_openai.core import Passthrough
 from kosha_connector_openai.core.connection import Connection
@@ -14,6 +14,7 @@ from kosha_connector_openai.gateway.access import Ownership, Shed, UploadScan, t
 from kosha_connector_openai.gateway.exchange import multipart_scan as multipart
 from kosha_connector_openai.gateway.exchange import validation
 from kosha_connector_openai.gateway.exchange.bodies import BodyReader, BodyRefused, ClientLeft, UploadStream, declared_length, too_large
+from kosha_connector_openai.gateway.exchange.check_processes import BodyQuestion, CheckProcesses
 from kosha_connector_openai.gateway.exchange.context import Broken, CallContext, Refused
 from kosha_connector_openai.gateway.exchange.disconnect import DisconnectWatch
 from kosha_connector_openai.gateway.exchange.response import UpstreamResponse
@@ -22,6 +23,9 @@ from kosha_connector_openai.gateway.records import Caller, ErrorResponse, Header
 from kosha_connector_openai.gateway.replies import HIDDEN, bad_fields, bad_input, of_error, refused_field, shed
 from kosha_connector_openai.gateway.routes import Route
 from kosha_connector_openai.text import essence
+
+_PAUSE: Final = 1_000
+"""Texts that are looked up before other calls have a turn."""
 
 
 class Passage:
@@ -168,6 +172,9 @@ class Passage:
         context, caller = self._context, self._caller
         large = self._too_large(limit, is_json=True)
         raw = await BodyReader(self._receive, limit, context.limits, large).whole(self._take)
+        if context.checks is not None and len(raw) > validation.LARGE:
+            self._found([*faults, *await self._ask(context.checks, raw, essence(content_type), limit)])
+            return BytesBody(raw, content_type or None)
         form = self._route.forms.get(essence(content_type))
         value: Any = None
         try:
@@ -186,9 +193,32 @@ class Passage:
             if context.owners is not None and self._shared:
                 await self._look(context.owners, value, len(raw))
             if form is not None and caller.validation != "off":
-                faults += await validation.body_faults(form, value, len(raw))
+                faults += await validation.body_faults(form, value, len(raw), first=self._route.first)
+                self._route.first = False
         self._found(faults)
         return BytesBody(raw, content_type or None)
+
+    async def _ask(self, checks: CheckProcesses, raw: bytes, kind: str, limit: int) -> tuple[Fault, ...]:
+        """Has a large body checked elsewhere; returns its faults. Raises Refused."""
+        refused = tuple(self._context.refused)
+        question = BodyQuestion("body", self._route.id, limit, kind, self._caller.validation != "off", self._shared, refused)
+        try:
+            answer = await checks.ask(question, raw)
+        except InputError as error:
+            raise Refused(bad_input(error)) from None
+        if answer.unread and self._shared:
+            raise Refused(bad_fields(answer.faults))
+        if answer.refused is not None:
+            raise Refused(refused_field(answer.refused))
+        owners = self._context.owners
+        if owners is not None and self._shared:
+            self._named |= answer.texts
+            for number, text in enumerate(answer.texts):
+                if owners.is_foreign(self._caller, text):
+                    raise Refused(HIDDEN)
+                if not number % _PAUSE:
+                    await asyncio.sleep(0)
+        return answer.faults
 
     async def _look(self, owners: Ownership, value: Any, size: int) -> None:
         """Refuses a body that names an object of another tenant; adds the ids in it to ``named``."""

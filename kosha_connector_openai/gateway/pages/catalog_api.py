@@ -5,8 +5,10 @@ Each answer is a status and JSON values; the HTTP side of it is the app's.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from functools import cached_property, partial
 from http import HTTPStatus
@@ -34,6 +36,7 @@ from kosha_connector_openai.errors import (
     UnknownActionError,
 )
 from kosha_connector_openai.gateway.access import Ownership, UploadScan, texts
+from kosha_connector_openai.gateway.exchange import BodyAnswer
 from kosha_connector_openai.gateway.pages.downloads import Downloads
 from kosha_connector_openai.gateway.pages.kosha_api import JsonResponse
 from kosha_connector_openai.gateway.records import Caller
@@ -67,6 +70,7 @@ class CatalogApi:
         self, connector: Connector, connections: Mapping[str, Connection], downloads: Downloads, owners: Ownership | None = None
     ) -> None:
         """``owners`` tells whose ids are whose, where tenants share a connection."""
+        self._prepared: set[str] = set()
         self._connector = connector
         self._connections = connections
         self._downloads = downloads
@@ -117,6 +121,14 @@ class CatalogApi:
             return failed(error)
         return JsonResponse(200, {"valid": True, "faults": [], "warnings": _faults(warnings)})
 
+    def report(self, answer: BodyAnswer) -> JsonResponse:
+        """The same for inputs that were checked elsewhere."""
+        if answer.unread and not answer.faults:
+            return misshapen("", "The body is an object with `inputs`, an object.")
+        if answer.unread:
+            return failed(InputError("The body cannot be read.", answer.faults))
+        return JsonResponse(200, {"valid": not answer.faults, "faults": _faults(answer.faults), "warnings": _faults(answer.warnings)})
+
     async def run(self, caller: Caller, key: str, body: Any, uploads: Mapping[str, list[UploadedFile]] | None = None) -> JsonResponse:
         """Runs an action and gives the result's envelope; the files in ``uploads`` go where inputs of their names are."""
         wrong = _wrong_run(body)
@@ -136,6 +148,7 @@ class CatalogApi:
             inputs = {**given, **_file_inputs(uploads or {})}
             connection = self._connections[caller.connection]
             options = CallOptions(timeout=_shorter(body.get("timeout"), action, connection), out=out if action.hints.file_out else None)
+            await self._prepare(action)
             result = await self._connector.arun(action.id, inputs, connection, options)
         except ConnectorError as error:
             if out is not None:
@@ -144,6 +157,13 @@ class CatalogApi:
         if self._owners is not None and self._owners.listens(caller, action.id):
             self._owners.learn(caller, action.id, result.raw or _first_event(result), frozenset(texts(given)))
         return self._envelope(result, caller, short=body.get("result", False))
+
+    async def _prepare(self, action: Action) -> None:
+        """Has the action's schemas made in a thread, once: the loop would stand still for that long."""
+        if action.id not in self._prepared:
+            with suppress(ConnectorError):
+                await asyncio.to_thread(self._connector.check, action.id, {})
+            self._prepared.add(action.id)
 
     def _chosen(self, action: Action, given: Mapping[str, Any]) -> str | None:
         """An input, or a field of a body among the inputs, by which the caller would choose the upstream."""

@@ -17,11 +17,15 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from kosha_connector_openai.errors import InputError
+from kosha_connector_openai.errors import ConnectorError, InputError
 from kosha_connector_openai.gateway.exchange import (
+    LARGE,
+    BodyAnswer,
     BodyBudget,
+    BodyQuestion,
     BodyReader,
     BodyRefused,
+    CheckProcesses,
     ClientLeft,
     DisconnectWatch,
     Refused,
@@ -30,14 +34,14 @@ from kosha_connector_openai.gateway.exchange import (
 )
 from kosha_connector_openai.gateway.observe import Metrics
 from kosha_connector_openai.gateway.pages.builder_api import BuilderApi
-from kosha_connector_openai.gateway.pages.catalog_api import CatalogApi, UploadedFile, owner
+from kosha_connector_openai.gateway.pages.catalog_api import CatalogApi, UploadedFile, failed, owner
 from kosha_connector_openai.gateway.pages.description import ACCESS, served_document, service_document
 from kosha_connector_openai.gateway.pages.docs_page import POLICY, docs_page
 from kosha_connector_openai.gateway.pages.downloads import Downloads
 from kosha_connector_openai.gateway.pages.kosha_api import LARGEST, JsonResponse, Tries, labels
 from kosha_connector_openai.gateway.records import Caller, Receive, Scope, Send, ServicePage
 from kosha_connector_openai.gateway.replies import error_shape
-from kosha_connector_openai.text import loads_strict
+from kosha_connector_openai.text import JsonLimits, loads_strict
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -52,6 +56,8 @@ Handler = Callable[..., Awaitable[Response | JsonResponse]]
 _HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 _MOST_FILES: Final = 32
 _MOST_FIELDS: Final = 64
+_RUN_LIMITS: Final = JsonLimits(nodes=100_000)
+"""A run's inputs are values in this process; what is larger goes as files of a form, or by the operation's own path."""
 _FIELD: Final = 1024 * 1024
 """Bytes of a form's field, and of a file from which on it is on disk."""
 _IN_MEMORY: Final = (_MOST_FILES + _MOST_FIELDS) * _FIELD
@@ -73,6 +79,8 @@ class PagesContext:
     """Bytes of bodies in memory, those of relayed calls among them."""
     disk: BodyBudget
     """Bytes of forms on disk."""
+    checks: CheckProcesses | None = None
+    """Where large bodies are checked."""
     owners: Ownership | None = None
 
 
@@ -172,19 +180,19 @@ class OwnPages:
 
     async def _actions(self, request: Request, caller: Caller) -> JsonResponse:
         query = request.query_params
-        return self._catalog.actions(caller, search=query.get("search", ""), group=query.get("group", ""))
+        return await asyncio.to_thread(self._catalog.actions, caller, search=query.get("search", ""), group=query.get("group", ""))
 
     async def _form(self, _: Request, __: Caller) -> JsonResponse:
         return self._catalog.form()
 
     async def _action(self, _: Request, caller: Caller, *, action: str) -> JsonResponse:
-        return self._catalog.action(caller, action)
+        return await asyncio.to_thread(self._catalog.action, caller, action)  # a schema is made when it is first asked for
 
     async def _action_form(self, request: Request, caller: Caller, *, action: str) -> JsonResponse:
-        return self._builder.form(caller, action, drawn=request.query_params.get("as") == "rjsf")
+        return await asyncio.to_thread(self._builder.form, caller, action, drawn=request.query_params.get("as") == "rjsf")
 
     async def _sample(self, _: Request, caller: Caller, *, action: str) -> JsonResponse:
-        return self._builder.sample(caller, action)
+        return await asyncio.to_thread(self._builder.sample, caller, action)
 
     async def _options(self, request: Request, caller: Caller, *, action: str, field: str) -> JsonResponse:
         async with self._body(request, LARGEST) as body:
@@ -192,15 +200,35 @@ class OwnPages:
 
     async def _validate(self, request: Request, caller: Caller, *, action: str) -> JsonResponse:
         async with self._body(request, self._context.settings.limits.body_json) as body:
-            return self._catalog.validate(caller, action, _parsed(body))
+            try:
+                answer = await self._checked(caller, action, body)
+            except ConnectorError as error:
+                return failed(error)
+            if answer is not None:
+                return self._catalog.report(answer)
+            return await asyncio.to_thread(self._catalog.validate, caller, action, _parsed(body))
 
     async def _run(self, request: Request, caller: Caller, *, action: str) -> JsonResponse:
         if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
             async with self._body(request, self._context.settings.limits.body_json) as body:
-                return await _while_there(request, self._catalog.run(caller, action, _parsed(body)))
+                try:
+                    answer = await self._checked(caller, action, body)
+                    if answer is not None and answer.faults:
+                        raise InputError(answer.message or "The body cannot be read.", answer.faults)
+                    value = _parsed(body) if answer is None else await asyncio.to_thread(loads_strict, body, _RUN_LIMITS, what="body")
+                except ConnectorError as error:
+                    return failed(error)
+                return await _while_there(request, self._catalog.run(caller, action, value))
         async with self._form_parts(request) as (text, uploads):
             value = _parsed(text.encode()) if text else {}
             return await _while_there(request, self._catalog.run(caller, action, value, uploads))
+
+    async def _checked(self, caller: Caller, action: str, body: bytes) -> BodyAnswer | None:
+        """What is wrong with a large body of inputs; None where it is small, or there is no process to ask. Raises ConnectorError."""
+        if self._context.checks is None or len(body) <= LARGE:
+            return None
+        question = BodyQuestion("inputs", self._catalog.find(caller, action).id, _RUN_LIMITS.bytes)
+        return await self._context.checks.ask(question, body)
 
     @asynccontextmanager
     async def _body(self, request: Request, limit: int) -> AsyncIterator[bytes]:

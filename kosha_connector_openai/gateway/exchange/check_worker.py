@@ -1,0 +1,93 @@
+"""The process that checks large bodies: bytes on standard input, what is wrong with them on standard output. It holds no secret.
+
+A message is a head, one line of JSON, and after a question's head as many bytes as it says.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from kosha_connector_openai.connector import Connector
+from kosha_connector_openai.errors import ConnectorError, Fault, InputError
+from kosha_connector_openai.gateway.access import texts
+from kosha_connector_openai.gateway.exchange.validation import form_faults, refused_in_text, refused_name
+from kosha_connector_openai.gateway.routes import Route
+from kosha_connector_openai.text import JsonLimits, loads_strict
+
+_MEMORY: Final = 3 * 1024 * 1024 * 1024
+"""Bytes of address space: some ten times what the largest body needs as values."""
+
+
+def main(folder: str) -> None:
+    """Answers questions until standard input ends."""
+    _confine()
+    connector = Connector(Path(folder))
+    into, out = sys.stdin.buffer, sys.stdout.buffer
+    while line := into.readline():
+        question = orjson.loads(line)
+        raw = into.read(question["size"])
+        for piece in _answer(connector, question, raw):
+            out.write(piece)
+        out.flush()
+
+
+def _confine() -> None:
+    """Less urgent than the service, no dumps, bounded memory."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        os.nice(5)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+
+
+def _answer(connector: Connector, question: Mapping[str, Any], raw: bytes) -> Iterator[bytes]:
+    answer: dict[str, Any] = {"faults": [], "warnings": [], "unread": False, "refused": None, "texts": 0}
+    named = b""
+    limits = JsonLimits(bytes=question["limit"], string=question["limit"])
+    try:
+        value = loads_strict(raw, limits, what="body")
+    except InputError as error:
+        answer |= {"unread": True, "faults": _written(error.faults), "refused": refused_in_text(raw, frozenset(question["refused"]))}
+    else:
+        if question["kind"] == "inputs":
+            answer |= _inputs(connector, question["action"], value)
+        else:
+            form = Route(connector.catalog[question["action"]], connector.catalog).forms.get(question["media_type"])
+            answer["refused"] = refused_name(value, frozenset(question["refused"]), form)
+            if question["texts"]:
+                named = "\n".join({text for text in texts(value) if text.isprintable()}).encode("utf-8", "replace")
+            if form is not None and question["check"]:
+                answer["faults"] = _written(form_faults(form, value))
+    answer["texts"] = len(named)
+    yield orjson.dumps(answer) + b"\n"
+    yield named
+
+
+def _inputs(connector: Connector, action: str, value: Any) -> dict[str, Any]:
+    """What is wrong with the inputs of a run, where they are an object; the shape of all else is checked by who asks."""
+    given = value.get("inputs", {}) if isinstance(value, Mapping) else None
+    if not isinstance(given, Mapping):
+        return {"unread": True}
+    try:
+        return {"warnings": _written(connector.check(action, given))}
+    except InputError as error:
+        return {"faults": _written(error.faults), "message": error.message}
+    except ConnectorError:
+        return {}  # found again, and told, by who asks
+
+
+def _written(faults: tuple[Fault, ...]) -> list[dict[str, Any]]:
+    return [asdict(fault) for fault in faults]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,100 @@
+"""Large bodies are checked in other processes: with the same result as here, within a time, and without anything secret there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from kosha_connector_openai.connector import Connector
+from kosha_connector_openai.errors import Fault, InputError
+from kosha_connector_openai.gateway.exchange import check_processes
+from kosha_connector_openai.gateway.exchange.check_processes import BodyQuestion, CheckProcesses
+from kosha_connector_openai.gateway.exchange.validation import form_faults, refused_name
+from kosha_connector_openai.gateway.routes import Route
+from tests.gateway import ROOT
+
+LIMIT = 64 * 1024 * 1024
+JSON = "application/json"
+BODIES: list[Any] = [
+    {"model": "m", "input": "x" * 300_000},
+    {"model": "m", "input": [1.5] * 50_000},
+    {"model": 3, "input": {"deep": [1]}},
+    {"model": "m", "input": "x", "api_base": "https://evil.example"},
+    {"modell": "m", "input": "x"},
+    [],
+]
+
+
+@pytest.fixture
+async def processes() -> AsyncIterator[CheckProcesses]:
+    made = CheckProcesses(ROOT)
+    yield made
+    await made.aclose()
+
+
+def written(faults: tuple[Fault, ...]) -> bytes:
+    return orjson.dumps([asdict(fault) for fault in faults])
+
+
+def body(action: str = "createEmbedding", **more: Any) -> BodyQuestion:
+    return BodyQuestion("body", action, LIMIT, JSON, **{"refused": ("api_base",), **more})
+
+
+async def test_the_verdict_is_the_same_as_here(processes: CheckProcesses) -> None:
+    """Faults, and the field by which a caller would choose the upstream."""
+    with Connector(ROOT) as connector:
+        form = Route(connector.catalog["createEmbedding"], connector.catalog).forms[JSON]
+        for value in BODIES:
+            answer = await processes.ask(body(), orjson.dumps(value))
+            assert written(answer.faults) == written(form_faults(form, value))
+            assert answer.refused == refused_name(value, frozenset(["api_base"]), form)
+            assert not answer.unread
+        inputs = {"model": "m", "input": "x", "inputs_": 1, "dimensions": "many"}
+        answer = await processes.ask(BodyQuestion("inputs", "createEmbedding", LIMIT), orjson.dumps({"inputs": inputs}))
+        with pytest.raises(InputError) as caught:
+            connector.check("createEmbedding", inputs)
+        assert written(answer.faults) == written(caught.value.faults)
+
+
+@pytest.mark.parametrize("raw", [b"{", b'{"a":1,"a":2}', b"[" * 5_000, b"\xff", b'{"x":"api_base\\u005f","api_base":', b""])
+async def test_what_is_no_json_is_told(processes: CheckProcesses, raw: bytes) -> None:
+    """And the process goes on."""
+    answer = await processes.ask(body(), raw)
+    assert answer.unread
+    assert answer.faults
+    assert answer.refused == ("api_base" if b'"api_base"' in raw else None)
+    assert not (await processes.ask(body(), orjson.dumps(BODIES[0]))).faults
+
+
+async def test_all_texts_that_may_be_ids_come_back(processes: CheckProcesses) -> None:
+    """However many there are, and only where they are wanted."""
+    ids = {f"file-{number:08d}" for number in range(20_000)}
+    value = {"model": "m", "input": sorted(ids)}
+    assert (await processes.ask(body(texts=True), orjson.dumps(value))).texts == ids
+    assert (await processes.ask(body(), orjson.dumps(value))).texts == set()
+
+
+async def test_b06_a_body_that_takes_too_long_ends_its_process(processes: CheckProcesses, monkeypatch: pytest.MonkeyPatch) -> None:
+    """B6: the caller is told, and the next body finds another process."""
+    monkeypatch.setattr(check_processes, "_SECONDS", 0.01)
+    with pytest.raises(InputError, match="cannot be checked"):
+        await processes.ask(body(), orjson.dumps(BODIES[1]))
+    monkeypatch.undo()
+    assert not (await processes.ask(body(), orjson.dumps(BODIES[0]))).faults
+
+
+async def test_the_process_gets_no_secret(processes: CheckProcesses, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its environment is a list, and the key is not on it."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-canary-0123456789abcdef")
+    await processes.ask(body(), b"{}")
+    (process,) = processes._idle
+    place = Path(f"/proc/{process.pid}/environ")
+    if place.exists():
+        assert b"sk-canary" not in place.read_bytes()
+        assert b"PATH=" in place.read_bytes() or "PATH" not in os.environ
