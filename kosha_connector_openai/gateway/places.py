@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
-_PATIENCE: Final = 1.0
+_PATIENCE: Final = 3.0
 """Seconds that a new connection has to show its token before it may have to give way."""
 _AT_ONCE: Final = 8
 """Times as many connections as may stay can come at once, as when many clients start together."""

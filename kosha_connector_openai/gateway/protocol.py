@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _UNREAD: Final = 32 * 1024
 """Bytes that wait for a client that does not read before reading from the upstream stops; one chunk comes on top."""
+_ANONYMOUS: Final = 8 * 1024
+"""Bytes that are read at once of a client that has shown no token: many may come in the same moment."""
 _STALLED: Final = 120.0
 """Seconds until the connection of a client that reads nothing is broken."""
 _LINGER: Final = 2.0
@@ -53,6 +55,9 @@ class GuardedProtocol(HttpToolsProtocol):
     """Bytes of the fields of this head and of those that wait behind another request, or of this request's trailers."""
     _fields: int = 0
     _in_head: bool = True
+    _usual: int = _UNREAD
+    """Bytes of a read, once the connection is known."""
+    _known: bool = False
     _deaf: bool = False
     """Whether all that still comes is dropped."""
 
@@ -67,6 +72,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._refuse(503)
             return
         self._expect()
+        self._usual, cast("Any", transport).max_size = getattr(transport, "max_size", _UNREAD), _ANONYMOUS
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Ends the timers and gives the place back."""
@@ -147,6 +153,8 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         if self.scope["method"] != "HEAD":  # a reply that is a head alone
             self.cycle.transport = cast("Any", HeadBuffer(self.transport, self.cycle, self._linger))
+        if not self._known:
+            self.flow.pause_reading()  # until who reads the body has been told whose it is
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
@@ -186,7 +194,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self.headers[:] = [(name, host if name == b"host" else value) for name, value in self.headers]
 
     def _know(self) -> None:
-        self.places.know(self)
+        if not self._known:
+            self._known, cast("Any", self.transport).max_size = True, self._usual
+            self.places.know(self)
 
     def _hold(self, size: int) -> bool:
         more, self._held = size - self._held, size
@@ -234,14 +244,18 @@ class GuardedProtocol(HttpToolsProtocol):
     def _linger(self) -> None:
         """Says that nothing more comes, drops what the client still sends for a while, and closes."""
         self._deaf = True
-        if self.transport.is_closing() or not self.transport.can_write_eof():
-            self.transport.close()
-            return
         self._stop()
         self._hold(0)
-        self.transport.write_eof()
-        self.flow.resume_reading()
-        self._timer = self.loop.call_later(_LINGER, self._end)
+        self.parser = cast("Any", None)  # with all that it keeps of a field that is not whole
+        if self.cycle is not None:
+            self.cycle.body = bytearray()
+        if not self.transport.is_closing() and self.transport.can_write_eof():
+            with suppress(OSError):  # the client has gone
+                self.transport.write_eof()
+                self.flow.resume_reading()
+                self._timer = self.loop.call_later(_LINGER, self._end)
+                return
+        self.transport.close()
 
     def _end(self) -> None:
         self._timer = None
