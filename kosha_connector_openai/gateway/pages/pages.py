@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
-from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
@@ -23,29 +20,25 @@ from kosha_connector_openai.gateway.exchange import (
     BodyAnswer,
     BodyBudget,
     BodyQuestion,
-    BodyReader,
     BodyRefused,
     CheckProcesses,
     ClientLeft,
     DisconnectWatch,
     Refused,
-    declared_length,
-    too_large,
 )
 from kosha_connector_openai.gateway.observe import Metrics
 from kosha_connector_openai.gateway.pages.builder_api import BuilderApi
-from kosha_connector_openai.gateway.pages.catalog_api import CatalogApi, UploadedFile, failed, owner
+from kosha_connector_openai.gateway.pages.catalog_api import CatalogApi, failed, owner
 from kosha_connector_openai.gateway.pages.description import ACCESS, served_document, service_document
 from kosha_connector_openai.gateway.pages.docs_page import POLICY, docs_page
 from kosha_connector_openai.gateway.pages.downloads import Downloads
 from kosha_connector_openai.gateway.pages.kosha_api import LARGEST, JsonResponse, Tries, labels
+from kosha_connector_openai.gateway.pages.page_bodies import PageBodies
 from kosha_connector_openai.gateway.records import Caller, Receive, Scope, Send, ServicePage
 from kosha_connector_openai.gateway.replies import error_shape
 from kosha_connector_openai.text import JsonLimits, loads_strict
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from kosha_connector_openai.connector import Connector
     from kosha_connector_openai.core.connection import Connection
     from kosha_connector_openai.gateway.access import Ownership
@@ -54,14 +47,8 @@ if TYPE_CHECKING:
 Handler = Callable[..., Awaitable[Response | JsonResponse]]
 """Takes the request, the caller, and the path's variables by name."""
 _HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
-_MOST_FILES: Final = 32
-_MOST_FIELDS: Final = 64
 _RUN_LIMITS: Final = JsonLimits(nodes=100_000)
 """A run's inputs are values in this process; what is larger goes as files of a form, or by the operation's own path."""
-_FIELD: Final = 1024 * 1024
-"""Bytes of a form's field, and of a file from which on it is on disk."""
-_IN_MEMORY: Final = (_MOST_FILES + _MOST_FIELDS) * _FIELD
-"""Bytes of a form that may be in memory at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +76,7 @@ class OwnPages:
 
     def __init__(self, context: PagesContext) -> None:
         self._context = context
+        self._bodies = PageBodies(context.settings.limits, context.bodies, context.disk)
         self._catalog = CatalogApi(context.connector, context.connections, context.downloads, context.owners)
         self._builder = BuilderApi(context.connector, context.connections, self._catalog, context.owners)
         self._handlers: Mapping[str, Handler] = {
@@ -157,7 +145,7 @@ class OwnPages:
         return JsonResponse(200, labels(self._context.connector))
 
     async def _test(self, request: Request, caller: Caller) -> JsonResponse:
-        async with self._body(request, LARGEST) as body:
+        async with self._bodies.whole(request, LARGEST) as body:
             return await self._context.tries.answer(body, self._context.connections.get(caller.connection))
 
     async def _openapi(self, _: Request, __: Caller) -> Response:
@@ -195,11 +183,11 @@ class OwnPages:
         return await asyncio.to_thread(self._builder.sample, caller, action)
 
     async def _options(self, request: Request, caller: Caller, *, action: str, field: str) -> JsonResponse:
-        async with self._body(request, LARGEST) as body:
+        async with self._bodies.whole(request, LARGEST) as body:
             return await self._builder.options(caller, action, field, _parsed(body) if body else {})
 
     async def _validate(self, request: Request, caller: Caller, *, action: str) -> JsonResponse:
-        async with self._body(request, self._context.settings.limits.body_json) as body:
+        async with self._bodies.whole(request, self._context.settings.limits.body_json) as body:
             try:
                 answer = await self._checked(caller, action, body)
             except ConnectorError as error:
@@ -210,7 +198,7 @@ class OwnPages:
 
     async def _run(self, request: Request, caller: Caller, *, action: str) -> JsonResponse:
         if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-            async with self._body(request, self._context.settings.limits.body_json) as body:
+            async with self._bodies.whole(request, self._context.settings.limits.body_json) as body:
                 try:
                     answer = await self._checked(caller, action, body)
                     if answer is not None and answer.faults:
@@ -219,7 +207,7 @@ class OwnPages:
                 except ConnectorError as error:
                     return failed(error)
                 return await _while_there(request, self._catalog.run(caller, action, value))
-        async with self._form_parts(request) as (text, uploads):
+        async with self._bodies.form(request) as (text, uploads):
             value = _parsed(text.encode()) if text else {}
             return await _while_there(request, self._catalog.run(caller, action, value, uploads))
 
@@ -229,42 +217,6 @@ class OwnPages:
             return None
         question = BodyQuestion("inputs", self._catalog.find(caller, action).id, _RUN_LIMITS.bytes)
         return await self._context.checks.ask(question, body)
-
-    @asynccontextmanager
-    async def _body(self, request: Request, limit: int) -> AsyncIterator[bytes]:
-        """The whole body, which counts as long as the block lasts. Raises BodyRefused and ClientLeft."""
-        _check_length(request, limit)
-        with _Held(self._context.bodies) as held:
-            yield await BodyReader(request.receive, limit, self._context.settings.limits).whole(held.take)
-
-    @asynccontextmanager
-    async def _form_parts(self, request: Request) -> AsyncIterator[tuple[str, dict[str, list[UploadedFile]]]]:
-        """The text of the part ``run`` and the files by the names of their parts, kept on disk while the block lasts."""
-        limits = self._context.settings.limits
-        _check_length(request, limits.body)
-        reader = BodyReader(request.receive, limits.body, limits)
-        with _Held(self._context.disk) as disk, _Held(self._context.bodies, _IN_MEMORY) as memory:
-
-            async def counted() -> Any:
-                message = await reader.next()
-                if message["type"] == "http.disconnect":
-                    raise ClientLeft
-                disk.take(len(message.get("body", b"")))
-                memory.take(len(message.get("body", b"")))
-                return message
-
-            try:
-                form_request = Request(request.scope, counted)
-                async with form_request.form(max_files=_MOST_FILES, max_fields=_MOST_FIELDS, max_part_size=_FIELD) as form:
-                    uploads: dict[str, list[UploadedFile]] = {}
-                    for name, value in form.multi_items():
-                        if isinstance(value, UploadFile):
-                            content_type = value.content_type or "application/octet-stream"
-                            uploads.setdefault(name, []).append((value.filename or "file", value.file, content_type))
-                    text = form.get("run")
-                    yield (text if isinstance(text, str) else ""), uploads
-            finally:
-                reader.close()
 
     async def _file(self, _: Request, caller: Caller, *, file: str) -> Response | JsonResponse:
         kept = self._context.downloads.find(file, owner(caller))
@@ -298,35 +250,6 @@ def _parsed(body: bytes) -> Any:
         return loads_strict(body)
     except InputError:
         return None
-
-
-class _Held:
-    """Bytes that one request holds of what all share, until the block is left."""
-
-    def __init__(self, budget: BodyBudget, most: float = math.inf) -> None:
-        """``most``: bytes from which on it holds no more."""
-        self._budget = budget
-        self._most = most
-        self._size = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._budget.give_back(self._size)
-
-    def take(self, size: int) -> None:
-        """Reserves bytes. Raises BodyRefused."""
-        size = int(min(size, self._most - self._size))
-        self._budget.take(size)
-        self._size += size
-
-
-def _check_length(request: Request, limit: int) -> None:
-    """Refuses a body by what its head says of it. Raises BodyRefused."""
-    length = declared_length(dict(request.scope["headers"]))
-    if length is not None and length > limit:
-        raise BodyRefused(too_large(limit))
 
 
 async def _while_there(request: Request, work: Awaitable[JsonResponse]) -> JsonResponse:
