@@ -86,7 +86,7 @@ class Gateway:
         self._retired = frozenset(name for name, entry in settings.connections.items() if entry.retired)
         self._guards = guards
         self._met: dict[tuple[str, str], bool] = {}
-        self._routes = RouteTable(connector.catalog)
+        self._routes = RouteTable(connector.catalog, rules.slashes)
         self._context = CallContext(
             connector=connector,
             limits=settings.limits,

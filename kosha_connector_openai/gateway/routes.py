@@ -92,8 +92,10 @@ class PathMatch:
 class RouteTable:
     """All operations of a catalog by path."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, slashes: Iterable[str] = ()) -> None:
+        """``slashes``: variables whose values may hold slashes, raw ones too where they end the path."""
         self._root = _Node()
+        self._slashes = frozenset(slashes)
         self._by_id: dict[str, Route] = {}
         for action in sound_actions(catalog):
             route = self._by_id[action.id] = Route(action, catalog)
@@ -147,6 +149,21 @@ class RouteTable:
             if not values:
                 self._places[path] = place  # as many as there are paths without variables
             return place
+        return self._joined(segments)
+
+    def _joined(self, segments: list[str]) -> PathMatch | None:
+        """The place whose last variable takes the rest of the path, as clients write names such as ``owner/model``."""
+        for end in range(len(segments) - 2, 1, -1):
+            rest = segments[end:]
+            for node, values in _walk(self._root, [*segments[:end], "%2F".join(rest)], 1, ()):
+                routes = tuple(route for route in node.routes if route.names and route.names[-1] in self._slashes)
+                try:
+                    for value in (*values[:-1], *rest):
+                        check_segment("path", value)
+                except InputError:
+                    continue
+                if routes and all(rest):
+                    return PathMatch(routes, values)
         return None
 
     def _add(self, route: Route) -> None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote, unquote_plus
 
 from kosha_connector_openai.core.connection.hmac_auth import Hmac
@@ -143,6 +143,9 @@ class Credential:
     def signs(self) -> bool:
         """Whether what is sent depends on the request."""
         return any(SCHEMES[one.scheme].signs for one in self.all)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Credential, (self.scheme, dict(self.settings), dict(self.references), self.allowed_origins, self.also)
 
     def __post_init__(self) -> None:
         if self.scheme not in SCHEMES:

@@ -24,6 +24,13 @@ _TYPES: Final[Mapping[str, str]] = {
 }  # fmt: skip
 """Where Python's own table is silent, old-fashioned or differs between versions."""
 _EXTENSIONS: Final[Mapping[str, str]] = {kind: extension for extension, kind in _TYPES.items()}
+_ALIASES: Final[Mapping[str, str]] = {
+    "application/json": ".json", "application/x-ndjson": ".jsonl", "audio/aac": ".aac", "audio/m4a": ".m4a", "audio/mp3": ".mp3",
+    "audio/opus": ".opus", "audio/vnd.wave": ".wav", "audio/wave": ".wav", "audio/x-flac": ".flac", "audio/x-m4a": ".m4a",
+    "audio/x-wav": ".wav", "image/jpg": ".jpg", "image/svg+xml": ".svg", "text/csv": ".csv", "text/html": ".html",
+    "text/markdown": ".md", "video/mpeg": ".mpeg", "video/quicktime": ".mov",
+}  # fmt: skip
+"""Other names of the same types, and types whose ending Python's table leaves open."""
 _MAGIC: Final[tuple[tuple[re.Pattern[bytes], str], ...]] = (
     (re.compile(rb"\x89PNG\r\n\x1a\n"), ".png"),
     (re.compile(rb"\xff\xd8\xff"), ".jpg"),
@@ -63,8 +70,22 @@ def is_content_type(text: object) -> bool:
 
 def default_name(head: bytes = b"", content_type: str = "") -> str:
     """A name for a file that has none; the extension comes from its content type or its first bytes."""
-    declared = _EXTENSIONS.get(essence(content_type))
+    kind = essence(content_type)
+    declared = _EXTENSIONS.get(kind) or _ALIASES.get(kind) or _python_extensions().get(kind)
     return "file" + (declared or next((extension for magic, extension in _MAGIC if magic.match(head)), ".bin"))
+
+
+_DEFAULTS: Final = frozenset(f"file{extension}" for extension in (".bin", ".txt", *(extension for _, extension in _MAGIC)))
+
+
+def is_default(name: str) -> bool:
+    """Whether nobody gave a file this name."""
+    return name in _DEFAULTS
+
+
+@cache
+def _python_extensions() -> Mapping[str, str]:
+    return {kind: extension for extension, kind in reversed(list(_python_types().items())) if kind != OCTETS}
 
 
 @cache

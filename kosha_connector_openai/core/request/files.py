@@ -18,6 +18,7 @@ from kosha_connector_openai.core.request.file_names import (
     default_name,
     guess_type,
     is_content_type,
+    is_default,
     safe_name,
 )
 from kosha_connector_openai.core.request.safe_open import open_below, open_path
@@ -292,7 +293,7 @@ def _described(file: FileInput, name: object, content_type: object) -> FileInput
         return replace(file, name=base, content_type=guess_type(base)) if base else file
     if not isinstance(content_type, str) or not is_content_type(content_type):
         raise _refusal(file.pointer, "content-type", "has a content type that is not one.", 'Write it like "image/png".')
-    unnamed = file.name == default_name()
+    unnamed = is_default(file.name)
     return replace(
         file,
         name=base or (default_name(b"", content_type) if unnamed else file.name),

@@ -85,6 +85,12 @@ def verify(
     ``body`` is the body's bytes as they came; ``now`` and ``tolerance`` are in seconds, and it goes both ways. Raises SignatureError,
     StaleError, ReplayError or EventError, whose ``status`` is what to answer; SetupError for a secret that cannot be one.
     """
+    if not isinstance(body, (bytes, bytearray, memoryview)):
+        raise EventError(
+            f"The body of the delivery is given as {type(body).__name__}: only its bytes, as they came, can be checked.",
+            hint="Hand over the raw body of the request, before anything parses or decodes it.",
+        )
+    body = bytes(body)
     rules = connector.part("triggers", Triggers)
     moment = time.time() if now is None else now
     allowed = rules.delivery.tolerance if tolerance is None else tolerance

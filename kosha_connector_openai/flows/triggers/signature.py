@@ -35,10 +35,12 @@ Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 class SigningKey:
     """One secret as a key. Nothing shows it."""
 
-    __slots__ = ("__key",)
+    __slots__ = ("__key", "plain")
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, *, plain: bool = False) -> None:
+        """``plain``: the secret had no prefix, so that its own bytes are the key."""
         self.__key = key
+        self.plain = plain
 
     def __repr__(self) -> str:
         return "SigningKey(...)"
@@ -59,6 +61,10 @@ class Signed:
     timestamp: int
 
 
+_CHECK: Final = "Check the secret, and that the body is read as it came."
+_PLAIN: Final = f"The secret does not begin with {PREFIX}, so its own bytes were taken for the key. Copy it whole, {PREFIX} included."
+
+
 def read_keys(given: Given) -> tuple[SigningKey, ...]:
     """The keys of one secret or of several, as while one takes the place of another. Raises SetupError."""
     several = [given] if isinstance(given, (str, bytes, Secret)) else list(given)
@@ -70,7 +76,8 @@ def read_keys(given: Given) -> tuple[SigningKey, ...]:
 def _read_key(given: str | bytes | Secret) -> SigningKey:
     text = given.reveal() if isinstance(given, Secret) else given
     key = text.strip().encode() if isinstance(text, str) else text
-    if key.startswith(PREFIX.encode()):
+    prefixed = key.startswith(PREFIX.encode())
+    if prefixed:
         decoded = _decoded(key.removeprefix(PREFIX.encode()))
         if decoded is None:
             del given, text, key
@@ -79,7 +86,7 @@ def _read_key(given: str | bytes | Secret) -> SigningKey:
     if len(key) < _SHORTEST:
         del given, text, key
         raise _unfit(f"It is shorter than {_SHORTEST} bytes.")
-    return SigningKey(key)
+    return SigningKey(key, plain=not prefixed)
 
 
 def _unfit(message: str) -> SetupError:
@@ -102,9 +109,7 @@ def check_signature(headers: Headers, body: bytes, keys: Sequence[SigningKey], r
     given = _signatures(signatures, rules.signature)
     content = f"{name}.{time}.".encode("ascii") + body
     if not _match(given, content, keys):
-        raise SignatureError(
-            "The signature does not fit any of the secrets.", hint="Check the secret, and that the body is read as it came."
-        )
+        raise SignatureError("The signature does not fit any of the secrets.", hint=_PLAIN if any(key.plain for key in keys) else _CHECK)
     if not abs(now - int(time)) <= tolerance:
         raise StaleError(f"The delivery was signed more than {tolerance:g} seconds from now.", hint="Check the clock of this machine.")
     return Signed(name, int(time))

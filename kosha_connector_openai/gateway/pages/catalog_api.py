@@ -191,7 +191,7 @@ class CatalogApi:
 
     @cached_property
     def _routes(self) -> RouteTable:
-        return RouteTable(self._connector.catalog)
+        return RouteTable(self._connector.catalog, self._rules.slashes)
 
     def _hides(self, caller: Caller, action: Action, given: Mapping[str, Any], uploads: Mapping[str, list[UploadedFile]]) -> bool:
         """Whether the inputs, files among them, name what is another tenant's."""

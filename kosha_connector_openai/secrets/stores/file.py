@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shlex
 import stat
 from collections.abc import Mapping, Sequence
@@ -76,7 +77,14 @@ class FileStore:
         return check_secret(_text(_load(place, path, str(reference)), str(reference)), str(reference))
 
 
+_ASSIGNMENT: Final = re.compile(rb"\s*(?:export\s+)?[A-Z][A-Z0-9_]{1,99}=[^=\s]")
+"""A line of a shell or of a container's environment file; a key that is base64 has ``=`` at its end alone."""
+
+
 def _text(data: bytes, reference: str) -> str:
+    if _ASSIGNMENT.match(data):
+        del data
+        raise SecretRefusedError(f"The secret {reference} is a line NAME=VALUE.", hint="Keep the value alone in the file, without NAME=.")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -89,3 +89,37 @@ def test_a_provider_without_a_common_prefix_has_no_short_paths(root: object) -> 
         known = {route.action.operation.path for route in routes}
         assert known
         assert all(routes.find(re.sub(r"\{[^{}]+\}", "v", path)) is not None for path in known)
+
+
+@pytest.mark.parametrize(
+    ("path", "values"),
+    [
+        ("/v1/models/owner/model", ("owner%2Fmodel",)),
+        ("/v1/models/owner/model:free", ("owner%2Fmodel:free",)),
+        ("/v1/models/a/b/c", ("a%2Fb%2Fc",)),
+        ("/v1/models/owner%2Fmodel", ("owner%2Fmodel",)),
+    ],
+)
+def test_a_name_may_hold_raw_slashes_where_the_manifest_says_so(connector: Connector, path: str, values: tuple[str, ...]) -> None:
+    """Names of models have an owner on other servers, and clients write them as they are; the value goes on as one segment."""
+    place = RouteTable(connector.catalog, ["model"]).find(path)
+    assert place is not None
+    assert ({route.id for route in place.routes}, place.values) == ({"retrieveModel", "deleteModel"}, values)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/models//b", "/v1/models/a/", "/v1/models/a/../b", "/v1/models/a/%2e%2e", "/v1/models/a/b?c", "/v1/files/a/b", "/v1/a/b",
+     "/v1/responses/a/b/c"],
+)  # fmt: skip
+def test_no_other_path_is_joined(connector: Connector, path: str) -> None:
+    """Neither for other variables, nor for what would lead elsewhere once it is decoded."""
+    assert RouteTable(connector.catalog, ["model"]).find(path) is None
+
+
+def test_a_fixed_place_below_a_variable_is_found_first(connector: Connector) -> None:
+    """A raw slash never takes an operation away."""
+    routes = RouteTable(connector.catalog, ["file_id", "model"])
+    place = routes.find("/v1/files/f-1/content")
+    assert place is not None
+    assert [route.id for route in place.routes] == ["downloadFile"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import subprocess
 import sys
 
 import pytest
 
-from kosha_connector_openai import Connector
+from kosha_connector_openai import Connector, open_connector
 from kosha_connector_openai.core.connection.connection import Connection
 from kosha_connector_openai.errors import SetupError
 
@@ -151,3 +153,15 @@ def test_plain_options_need_no_pydantic() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["httpx", "t", "False", "https://a.example", "False", "x", "True"]
+
+
+def test_a_connection_can_be_sent_to_another_process_and_holds_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pickled and copied it is the same, its references too; the secret itself is nowhere in it."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-0123456789")
+    with open_connector() as connector:
+        connection = connector.connection({"api_key": "env:OPENAI_API_KEY"}, timeouts={"total": 3}, networks=["10.0.0.0/8"])
+        data = pickle.dumps(connection)
+        again = pickle.loads(data)
+        assert again == connection == copy.deepcopy(connection)
+        assert (again.pool_key, again.timeouts.total) == (connection.pool_key, 3)
+        assert b"sk-secret" not in data

@@ -419,3 +419,34 @@ def test_base64_gives_the_bytes_back(content):
 def test_values_that_can_only_be_files(value, is_file):
     """Bytes, paths and readers are files in any field; text and objects only where the description says so."""
     assert is_file_value(value) is is_file
+
+
+@pytest.mark.parametrize(
+    ("content_type", "name"),
+    [
+        ("audio/wav", "file.wav"),
+        ("audio/x-wav", "file.wav"),
+        ("audio/mp3", "file.mp3"),
+        ("audio/webm;codecs=opus", "file.webm"),
+        ("audio/x-m4a", "file.m4a"),
+        ("text/csv", "file.csv"),
+        ("text/markdown", "file.md"),
+        ("application/json", "file.json"),
+        ("image/svg+xml", "file.svg"),
+        ("image/tiff", "file.tiff"),
+        ("x/y", "file.bin"),
+    ],
+)
+def test_a_type_without_a_name_gives_the_ending(content_type, name):
+    """Servers know a file's format by its ending; the type that its sender names goes before the first bytes."""
+    for value in (("", b"abc", content_type), {"bytes": b"abc", "content_type": content_type}):
+        file = read_file_input(value, "/file", NONE)
+        assert (file.name, file.content_type) == (name, content_type)
+
+
+def test_a_named_type_goes_before_the_first_bytes():
+    """An MP4 container that holds sound alone is called so, and a name that was given stays."""
+    data = b"\x00\x00\x00\x18ftypisom" + bytes(8)
+    assert read_file_input(("", data), "/file", NONE).name == "file.mp4"
+    assert read_file_input(("", data, "audio/mp4"), "/file", NONE).name == "file.m4a"
+    assert read_file_input(("x.mp4", data, "audio/mp4"), "/file", NONE).name == "x.mp4"

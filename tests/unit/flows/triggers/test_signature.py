@@ -282,3 +282,23 @@ def test_the_events_are_those_of_the_published_description(connector: Connector,
         properties = schemas[name]["properties"]
         published[properties["type"]["enum"][0]] = set(properties["data"]["required"])
     assert published == {name: set(ours.schemas[kind.data]["required"]) for name, kind in ours.events.items()}
+
+
+@pytest.mark.parametrize("body", [BODY.decode(), json.loads(BODY), None])
+def test_a_body_that_is_not_the_bytes_that_came_is_said_in_a_sentence(connector: Connector, body: Any) -> None:
+    """A framework's text or parsed JSON is never what was signed."""
+    with pytest.raises(EventError, match=f"given as {type(body).__name__}") as caught:
+        verify(connector, sign("wh_1", NOW, BODY, SECRET), body, SECRET, now=NOW)
+    assert "raw body" in caught.value.hint
+
+
+def test_a_secret_without_its_prefix_gets_a_hint(connector: Connector) -> None:
+    """Its own bytes are a key, so it may be right; where it does not fit, that is the likeliest reason."""
+    headers = sign("wh_1", NOW, BODY, SECRET)
+    with pytest.raises(SignatureError) as caught:
+        verify(connector, headers, BODY, SECRET.removeprefix("whsec_"), now=NOW)
+    assert "whsec_" in caught.value.hint
+    assert SECRET[6:] not in str(caught.value)
+    with pytest.raises(SignatureError) as caught:
+        verify(connector, headers, BODY, "whsec_" + "QUFB" * 10, now=NOW)
+    assert "whsec_" not in caught.value.hint

@@ -730,3 +730,23 @@ class TestSecretCache:
         for tenant, action in steps:
             actions[action](tenant)
             assert call(tenant).reveal().startswith(f"tenant-{tenant}-")
+
+
+@pytest.mark.parametrize("line", [b"OPENAI_API_KEY=sk-0123456789", b"export KEY=abcdefgh01\n", b" A_B='quoted-value'"])
+def test_a_file_with_an_assignment_holds_no_key(tmp_path, line):
+    """An environment file in place of a key's file: its name would be sent with the key. The error repeats nothing of it."""
+    path = tmp_path / "key"
+    path.write_bytes(line)
+    path.chmod(0o600)
+    with pytest.raises(SecretRefusedError, match="NAME=VALUE") as caught:
+        FileStore([tmp_path]).read(SecretReference("file", str(path)), _ANYONE)
+    assert "0123456789" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", [b"QUJDREVGR0g=", b"QUJDREVGRw==", b"sk-a=b-0123456789", b"ABCDEFGH0123="])
+def test_a_key_with_a_sign_of_equality_is_one(tmp_path, key):
+    """Base64 ends with it, and other keys may hold it."""
+    path = tmp_path / "key"
+    path.write_bytes(key)
+    path.chmod(0o600)
+    assert FileStore([tmp_path]).read(SecretReference("file", str(path)), _ANYONE).reveal() == key.decode()
