@@ -92,6 +92,11 @@ def _huge(value: str) -> SandboxReply:
     return SandboxReply(200, _padding(int(value or 1024 * 1024)))
 
 
+def _turned_away(status: int, header: str) -> Callable[[str], SandboxReply]:
+    body = b'{"error":{"message":"Too many requests. Come back later.","type":"requests","param":null,"code":"rate_limit_exceeded"}}'
+    return lambda value: SandboxReply(status, body, headers={header: value or "1"})
+
+
 def _padding(size: int) -> Iterator[bytes]:
     yield b'{"padding":"'
     for start in range(0, size, CHUNK):
@@ -131,7 +136,14 @@ def _longer(reply: SandboxReply, _: str) -> SandboxReply:
 
 
 _NUMBERS: Final = frozenset({"slow", "cut", "cut-stream", "drip", "html", "huge"})
-INSTEAD: Final[Mapping[str, Callable[[str], SandboxReply]]] = {"html": _html, "redirect": _redirect, "huge": _huge}
+INSTEAD: Final[Mapping[str, Callable[[str], SandboxReply]]] = {
+    "html": _html,
+    "redirect": _redirect,
+    "huge": _huge,
+    "retry-after": _turned_away(503, "Retry-After"),
+    "retry-after-ms": _turned_away(429, "retry-after-ms"),
+    "dont-retry": lambda _: _turned_away(429, "x-should-retry")("false"),
+}
 AFTER: Final[Mapping[str, Callable[[SandboxReply, str], SandboxReply]]] = {
     "slow": _wire("slow"),
     "cut": _wire("cut"),
