@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
+from urllib.parse import unquote, urlencode
 
 from kosha_connector_openai.connector import Connector
 from kosha_connector_openai.core.connection import Connection
@@ -32,6 +33,7 @@ from kosha_connector_openai.gateway.records import Authenticate, Caller, ErrorRe
 from kosha_connector_openai.gateway.replies import (
     FAILED,
     FORBIDDEN,
+    FULL,
     HIDDEN,
     ID_HEADER,
     NO_CREDENTIAL,
@@ -217,7 +219,7 @@ class Gateway:
         values = dict(zip(route.names, match.values, strict=True))
         named: set[str] = set()
         self._stays(route, caller, values, scope["raw_path"].decode("latin-1"))
-        self._may(route, caller, headers, values, query, named)
+        query = self._may(route, caller, headers, values, query, named)
         self._begin(caller)
         owners = self._guards.owners
         if owners is not None and owners.listens(caller, route.id):
@@ -260,22 +262,24 @@ class Gateway:
             self._met[name, route.id] = known
         return known
 
-    def _may(self, route: Route, caller: Caller, headers: Headers, values: Mapping[str, str], query: str, named: set[str]) -> None:
-        """Refuses headers and objects that the caller may not name; adds what path and query name to ``named``."""
+    def _may(self, route: Route, caller: Caller, headers: Headers, values: Mapping[str, str], query: str, named: set[str]) -> str:
+        """Returns the query to send; refuses headers and objects that the caller may not name, and adds to ``named`` what it does name."""
         name = self._context.headers.refused(headers)
         if name is not None:
             raise Refused(refused_field(name))
         owners = self._guards.owners
-        if owners is None or not (values or query):
-            return
-        from urllib.parse import unquote
-
+        if owners is None or not owners.applies_to(caller):
+            return query
+        if owners.is_full(caller, route.id):
+            raise Refused(FULL)
         given = {name: unquote(text) for name, text in values.items()}
-        if not owners.narrows(caller, route.id):  # a list of the whole account may be asked to go on after another's item
-            given |= {f"?{number}": value for number, (_, value) in enumerate(pairs(query))}
-        if not owners.allows(caller, route.id, given):
+        asked = list(pairs(query)) if query else []
+        if not owners.allows(caller, route.id, given) or not owners.allows_query(caller, route.id, asked):
             raise Refused(HIDDEN)
         named.update(given.values())
+        named.update(text for _, text in asked)
+        goes_on = [(name, owners.resolve(caller, route.id, text)) for name, text in asked]
+        return query if goes_on == asked else urlencode(goes_on)
 
     def _stays(self, route: Route, caller: Caller, values: Mapping[str, str], path: str) -> None:
         """Refuses a value that a server could take for more of the path, where the operation that it would find is not the caller's too."""

@@ -18,8 +18,9 @@ from kosha_connector_openai.core.connection import Connection
 from kosha_connector_openai.errors import ConnectorError, Fault, SetupError
 from kosha_connector_openai.gateway.pages import SubmittedSecrets, unset_but_named
 from kosha_connector_openai.gateway.settings import DEFAULT, ConnectionEntry, Settings
+from kosha_connector_openai.http import Origin
 from kosha_connector_openai.manifest import ConnectionField
-from kosha_connector_openai.secrets import SecretContext, SecretStore
+from kosha_connector_openai.secrets import Secret, SecretContext, SecretStore
 from kosha_connector_openai.secrets.stores import default_stores
 
 _POOL: Final = 5.0
@@ -61,6 +62,34 @@ def open_connections(
         "The gateway cannot start: its connection to the upstream is not complete.",
         tuple({(fault.pointer, fault.rule, fault.message): fault for fault in faults}.values()),
     )
+
+
+def same_accounts(connector: Connector, connections: Mapping[str, Connection]) -> dict[str, str]:
+    """Each connection -> the first that goes to the same server with the same secret: they are one account of the upstream's."""
+    found: dict[str, str] = {}
+    seen: list[tuple[Origin, list[Secret | str], str]] = []
+    for name, connection in connections.items():
+        held = list(_held(connector, connection))
+        known = next((first for origin, others, first in seen if origin == connection.server.origin and _overlap(held, others)), None)
+        found[name] = known or name
+        seen.append((connection.server.origin, held, found[name]))
+    return found
+
+
+def _held(connector: Connector, connection: Connection) -> Iterator[Secret | str]:
+    """The secrets of a connection; the reference of one that cannot be had now."""
+    context = SecretContext(connection.options.tenant, str(connection.server.origin), connector.id)
+    for credential in connection.credentials.values():
+        for reference in credential.references.values():
+            try:
+                yield connector.stores.resolve(reference, context)
+            except ConnectorError:
+                yield str(reference)
+
+
+def _overlap(some: list[Secret | str], others: list[Secret | str]) -> bool:
+    """Whether two connections have a secret in common; those without any are the same."""
+    return some == others == [] or any(each == other for each in some for other in others)
 
 
 def _open(connector: Connector, entry: ConnectionEntry, environ: Mapping[str, str], *, tenant: str) -> Connection:

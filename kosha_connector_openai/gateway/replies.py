@@ -35,6 +35,9 @@ NO_CREDENTIAL: Final = ErrorResponse(
     403, "This service holds no credential for this operation. Ask its operator.", type="permission_error", code="no_credential"
 )
 HIDDEN: Final = ErrorResponse(404, "Nothing with this id exists.", code="not_found")
+FULL: Final = ErrorResponse(
+    429, "The service remembers as many of your objects as it may. Delete some.", type="rate_limit_error", code="too_many_objects"
+)
 UPSTREAM_KEY: Final = ErrorResponse(
     502, "The upstream does not accept this service's credential. Tell its operator.", type="upstream_error", code="upstream_credential"
 )

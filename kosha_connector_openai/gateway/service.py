@@ -17,11 +17,11 @@ from kosha_connector_openai.gateway.access import (
     OriginPolicy,
     Ownership,
     make_ownership,
-    shared_connections,
+    shared_accounts,
     tenants,
 )
 from kosha_connector_openai.gateway.app import Gateway, Guards
-from kosha_connector_openai.gateway.connections import open_connections
+from kosha_connector_openai.gateway.connections import open_connections, same_accounts
 from kosha_connector_openai.gateway.exchange import BodyBudget, CheckProcesses
 from kosha_connector_openai.gateway.observe import AccessLog, AuditLog, Metrics, Observer, make_traces
 from kosha_connector_openai.gateway.pages import Downloads, OwnPages, PagesContext, SubmittedSecrets, Tries
@@ -30,10 +30,15 @@ from kosha_connector_openai.gateway.settings import Settings
 from kosha_connector_openai.manifest.parts import RelayRules
 
 _SHARED: Final = (
-    "Several tenants share the connection {name}: ids of one are hidden from the others, and lists are cut to what each has made; but they "
-    "share one account with its limits, and what was made elsewhere is open to all. Give each tenant a connection of its own."
+    "Several tenants share the account behind {name}: each sees and reaches only what it has made through this service, and nothing that "
+    "was made elsewhere; but they share one account with its limits. Give each tenant an account of its own."
 )
-_SHARED_OPEN: Final = "Several tenants share the connection {name}, and `ownership` is off: each can reach what the others made."
+_SHARED_OPEN: Final = "Several tenants share the account behind {name}, and `ownership` is off: each can reach what the others made."
+_PASSING: Final = "`ownership.unknown` is `pass`: what was made elsewhere, or was forgotten, is open to every tenant who knows its id."
+_FORGOTTEN: Final = (
+    "Whose an id is, is kept in memory: after a restart nobody reaches what was made before. `ownership: /path` keeps it in a file."
+)
+_ISSUER: Final = "The tenant {name} of a static token is the same as that of an issuer's tokens: they share what they make."
 _CLEAR: Final = "Tokens and answers travel in the clear: put a proxy that speaks TLS in front of {host}."
 
 
@@ -46,7 +51,7 @@ class Service:
         """Takes ``connector``, and closes it at the end. Raises SetupError where something of the settings cannot be used."""
         limits = settings.limits
         rules = connector.part("relay", RelayRules)
-        shared = shared_connections(tenants(settings))
+        shared = shared_accounts(tenants(settings), same_accounts(connector, connections))
         self.connector = connector
         self.metrics = Metrics()
         self.warnings = tuple(_warnings(settings, shared))
@@ -55,7 +60,7 @@ class Service:
         self._downloads = Downloads(most=limits.disk_total)
         bodies = BodyBudget(limits.bodies_total)
         self._checks = CheckProcesses(connector.folder)
-        self._owners: Ownership | None = make_ownership(settings.ownership, shared, connector.catalog)
+        self._owners: Ownership | None = make_ownership(settings.ownership, shared, connector.catalog, rules.objects)
         self._log = AccessLog(settings.access_log)
         self._audit = AuditLog(settings.audit, required=settings.audit_failure == "refuse") if isinstance(settings.audit, Path) else None
         self._admission = Admission(
@@ -151,11 +156,15 @@ def _unrecorded(_: Record) -> None:
     """The access log has a line for each call; the core's own would be a second one."""
 
 
-def _warnings(settings: Settings, shared: tuple[str, ...]) -> list[str]:
-    text = _SHARED_OPEN if settings.ownership == "off" else _SHARED
+def _warnings(settings: Settings, shared: Mapping[str, str]) -> list[str]:
+    ownership = settings.ownership
+    text = _SHARED_OPEN if ownership.ids == "off" else _SHARED
     found = [text.format(name=name) for name in shared]
-    if shared and not isinstance(settings.ownership, Path) and settings.ownership != "off":
-        found.append("Ids are kept in memory and forgotten at a restart; `ownership: /path` keeps them in a file.")
+    if shared and ownership.ids != "off":
+        found += [_PASSING] if ownership.unknown == "pass" else []
+        found += [_FORGOTTEN] if ownership.file is None else []
+    if settings.jwt:
+        found += [_ISSUER.format(name=name) for name in dict.fromkeys(entry.tenant for entry in settings.tokens if entry.tenant)]
     if not settings.loopback:
         found.append(_CLEAR.format(host=settings.host))
     return found

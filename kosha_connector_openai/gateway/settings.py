@@ -76,6 +76,25 @@ class ServiceLimits(Part):
     )
 
 
+class OwnershipEntry(Part):
+    """What tenants of a shared account may name. A word or a path alone stands for ``ids``."""
+
+    ids: Literal["auto", "off", "memory"] | Path = Field(default="auto", description="Where it is kept whose an id is.")
+    unknown: Literal["refuse", "pass"] = Field(default="refuse", description="What becomes of ids that nobody was seen to make.")
+    open: tuple[str, ...] = Field(default=(), description="Ids that all tenants may use; a `*` stands for anything.")
+    most: Count = Field(default=1_000_000, description="Objects of one tenant that are remembered; then it can make no more.")
+
+    @classmethod
+    def accept(cls, raw: Any) -> Any:
+        """A word or a path as ``ids``."""
+        return {"ids": raw} if isinstance(raw, (str, Path)) else raw
+
+    @property
+    def file(self) -> Path | None:
+        """The file of ids, where one is named."""
+        return self.ids if isinstance(self.ids, Path) else None
+
+
 class ConnectionEntry(Part):
     """One way to the upstream: the connection form's values (secrets by reference) and the operator's options."""
 
@@ -139,7 +158,7 @@ class Settings(Part):
     limits: ServiceLimits = Field(default_factory=ServiceLimits)
     docs: Literal["on", "token", "off"] = Field(default="token", description="Who may read /docs and /openapi.json.")
     metrics_port: int | None = Field(default=None, ge=0, le=65_535, description="A loopback port that serves /metrics without a token.")
-    ownership: Literal["auto", "off", "memory"] | Path = Field(default="auto", description="Where ids of shared connections are kept.")
+    ownership: OwnershipEntry = Field(default_factory=OwnershipEntry, description="Whose an id is, where tenants share an account.")
     catalog: bool = Field(default=True, description="Whether the catalog is offered to builders under /kosha/v1.")
     access_log: Literal["stdout", "stderr", "off"] | Path = "stdout"
     audit: Literal["off"] | Path = Field(default="off", description="A file to which a record of each call is added.")
@@ -250,7 +269,7 @@ def _faults(settings: Settings) -> Iterator[Fault]:
         fix = f"Set {PREFIX}TOKEN_HASHES, `tokens:` or `jwt:` in the file; the command `gateway token` makes one."
         yield Fault("/host", "tokens", "is open to the network, and no token protects it: anyone could spend your money.", fix)
     yield from _token_faults(settings)
-    for name, place in (("ownership", settings.ownership), ("access_log", settings.access_log), ("audit", settings.audit)):
+    for name, place in (("ownership", settings.ownership.ids), ("access_log", settings.access_log), ("audit", settings.audit)):
         if isinstance(place, Path) and not place.is_absolute():
             yield Fault(f"/{name}", "path", "is none of the words, and no absolute path.", "Write /path/to/file, or one of the words.")
     if settings.jwt:

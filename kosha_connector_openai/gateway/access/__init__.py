@@ -19,9 +19,9 @@ else:
         {
             "admission": "Admission Kind Shed",
             "authentication": "Authenticator tenants",
-            "object_ids": "UploadScan texts",
+            "object_ids": "Claim ObjectNames UploadScan",
             "origin_policy": "OriginPolicy",
-            "ownership": "Ownership make_ownership shared_connections",
+            "ownership": "Ownership make_ownership shared_accounts",
             "tokens": "SHORTEST hash_token new_token",
         },
     )

@@ -1,22 +1,127 @@
-"""Ids in requests and replies: those that a reply says were made, those in an upload, those of a list's items."""
+"""Ids in requests and replies: where they stand, and what each place claims. The rules are data, and the description's paths."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from enum import Enum
+from fnmatch import fnmatchcase
+from functools import cache
 from typing import Any, Final
 
-from kosha_connector_openai.text import walk
+from kosha_connector_openai.core.actions import Action
+from kosha_connector_openai.manifest.parts import ObjectRules
 
 SHORTEST: Final = 6
 LONGEST: Final = 200
 """Characters of an id; anything shorter could be a number or a word that many use."""
-_FREE: Final = "metadata"
-"""An object whose names and values are the caller's own words, wherever it stands."""
-_ESCAPE: Final = re.compile(rb"\\u00([2-7][0-9A-Fa-f])")
-_TOKEN: Final = re.compile(rb"(?<=[\"\n])[A-Za-z0-9_.:-]{%d,%d}(?=[\"\r])" % (SHORTEST, LONGEST))
-_KEPT: Final = LONGEST * len(b"\\u0000") + 1
-_REMEMBERED: Final = 4_096
+_VARIABLE: Final = re.compile(r"\{([^{}]+)\}")
+_ID: Final = "id"
+_ALONE: Final = frozenset({"id", "type"})
+"""An object of no other fields points at something; one with more holds what it is about."""
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.:/-]+")
+
+
+class Claim(Enum):
+    """What a text in a request asks for."""
+
+    OBJECT = "an object that can be had by its id alone"
+    ANY = "an object, or a part of one"
+    CURSOR = "where a list goes on: an object, or one of our cursors"
+    LABEL = "nothing: the id that an item carries with it"
+    TEXT = "nothing: any other text"
+
+
+class ObjectNames:
+    """Which names of fields and variables hold ids: those of the description's paths, and those of the manifest."""
+
+    def __init__(self, actions: Iterable[Action], rules: ObjectRules) -> None:
+        self.rules = rules
+        self._open = frozenset(rules.open)
+        firsts: set[str] = set()
+        inner: set[str] = set()
+        for action in actions:
+            names = [name for name in _VARIABLE.findall(action.operation.path) if name not in self._open]
+            firsts.update(names[:1])
+            inner.update(names[1:])
+        words = set(rules.words)
+        named = {name for name in rules.references if "." not in name}
+        self._firsts = (firsts | named) - words
+        self._inner = inner - firsts - words
+        self._parents = {
+            parent for parent, _, _ in (name.partition(".") for name in rules.references) if f"{parent}.{_ID}" in rules.references
+        }
+        self.claim = cache(self._claim)
+
+    def _claim(self, name: str) -> Claim | None:
+        """What a text under this name asks for; None where the name says nothing."""
+        for known, claim in ((self._firsts, Claim.OBJECT), (self._inner, Claim.ANY)):
+            singular = name.removesuffix("s")
+            if name in known or singular in known or any(singular.endswith(f"_{each}") for each in known if each.endswith("_id")):
+                return None if name in self.rules.words or singular in self.rules.words else claim
+        return None
+
+    def is_reserved(self, text: str) -> bool:
+        """Whether a text is an id wherever it stands."""
+        return any(fnmatchcase(text, pattern) for pattern in self.rules.reserved) and _PLAIN.fullmatch(text) is not None
+
+    def in_path(self, method: str, values: Mapping[str, str]) -> Iterator[tuple[str, Claim]]:
+        """The claims of a path's values, in their order; a name that all may use is no claim, unless something is to be deleted."""
+        first = True
+        for name, value in values.items():
+            if name in self._open and method != "DELETE":
+                yield value, Claim.OBJECT if self.is_reserved(value) else Claim.TEXT
+            elif first or len(value) >= SHORTEST:
+                yield value, Claim.OBJECT if first else Claim.ANY
+            first = first and name in self._open
+
+    def in_fields(self, fields: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Claim]]:
+        """The claims of named values: those of a query, or of a form."""
+        for name, value in fields:
+            yield from self.in_value({name.removesuffix("[]"): value})
+
+    def in_value(self, value: Any) -> Iterator[tuple[str, Claim]]:
+        """The claims of every text in JSON values."""
+        waiting: list[tuple[Any, Claim | None, bool]] = [(value, None, False)]
+        while waiting:
+            node, claim, free = waiting.pop()
+            if isinstance(node, str):
+                if claim is not None and not free and node:
+                    yield node, claim
+                elif fits(node):
+                    yield node, Claim.OBJECT if self.is_reserved(node) else Claim.TEXT
+            elif isinstance(node, Mapping):
+                waiting += [(child, self._of(name, node, claim), free or name in self.rules.free) for name, child in node.items()]
+            elif isinstance(node, (list, tuple)):
+                waiting += [(child, claim, free) for child in node]
+
+    def _of(self, name: str, node: Mapping[str, Any], parent: Claim | None) -> Claim | None:
+        if name == _ID:
+            return parent if parent is Claim.OBJECT else Claim.ANY if node.keys() <= _ALONE else Claim.LABEL
+        if name in self._parents and isinstance(node[name], Mapping):
+            return Claim.OBJECT
+        claim = self.claim(name)
+        # A schema has a field's name over an object that describes the field.
+        return None if claim is not None and isinstance(node[name], Mapping) and name not in self._firsts else claim
+
+    def in_reply(self, value: Any) -> Iterator[tuple[str, Claim]]:
+        """The ids in a reply: OBJECT under a name that says so, ANY for the others; none in what callers write freely."""
+        waiting: list[tuple[Any, Claim | None]] = [(value, None)]
+        while waiting:
+            node, claim = waiting.pop()
+            if isinstance(node, str):
+                if claim is not None and fits(node):
+                    yield node, claim
+                elif claim is None and fits(node) and self.is_reserved(node):
+                    yield node, Claim.OBJECT
+            elif isinstance(node, Mapping):
+                waiting += [(child, self._found(name, node, claim)) for name, child in node.items() if name not in self.rules.free]
+            elif isinstance(node, (list, tuple)):
+                waiting += [(child, claim) for child in node]
+
+    def _found(self, name: str, node: Mapping[str, Any], parent: Claim | None) -> Claim | None:
+        claim = self._of(name, node, parent)
+        return Claim.ANY if claim is Claim.LABEL else claim
 
 
 def fits(text: str) -> bool:
@@ -24,54 +129,77 @@ def fits(text: str) -> bool:
     return SHORTEST <= len(text) <= LONGEST
 
 
-def texts(value: Any) -> Iterator[str]:
-    """Every text in JSON values that may be an id."""
-    return (text for _, text in walk(value) if isinstance(text, str) and fits(text))
-
-
-def made_ids(value: Any, named: Collection[str]) -> Iterator[str]:
-    """The id of an object, and those of the objects right in it.
-
-    None that the request ``named``, and none in what callers write freely: a reply that repeats a caller's words makes nothing its own.
-    """
+def made_ids(value: Any, free: Iterable[str]) -> Iterator[str]:
+    """The id of an object, and those of the objects right in it: what the call that replies so has made."""
     if not isinstance(value, Mapping):
         return
-    for part in (value, *(part for name, part in value.items() if name != _FREE and isinstance(part, Mapping))):
-        key = part.get("id")
-        if isinstance(key, str) and fits(key) and key not in named:
+    for part in (value, *(part for name, part in value.items() if name not in free and isinstance(part, Mapping))):
+        key = part.get(_ID)
+        if isinstance(key, str) and 0 < len(key) <= LONGEST:
             yield key
 
 
-def narrowed(value: Any, shown: Callable[[str], bool]) -> Any:
-    """Returns a list's page with the items whose id is ``shown`` and those without an id; its other fields stay."""
-    if isinstance(value, list):
-        return [item for item in value if _is_shown(item, shown)]
-    if isinstance(value, Mapping):
-        return {name: narrowed(part, shown) if isinstance(part, list) else part for name, part in value.items()}
-    return value
-
-
-def _is_shown(item: Any, shown: Callable[[str], bool]) -> bool:
-    key = item.get("id") if isinstance(item, Mapping) else None
-    return shown(key) if isinstance(key, str) else True
+_ESCAPE: Final = re.compile(rb"\\u00([2-7][0-9A-Fa-f])")
+_BLANKS: Final = re.compile(rb"[ \t\r\n]{3,}")
+_TOKEN: Final = re.compile(rb"(?<=[\"\n])[A-Za-z0-9_.:-]{%d,%d}(?=[\"\r])" % (SHORTEST, LONGEST))
+_W: Final = rb"[ \t\r\n]{0,2}"
+_NAMED: Final = re.compile(rb'"([A-Za-z_]{2,64})"%s:%s"([^"\\]{1,%d})"' % (_W, _W, LONGEST))
+_LIST: Final = re.compile(rb'"([A-Za-z_]{2,64})"%s:%s\[' % (_W, _W))
+_TYPE: Final = rb'"type"%s:%s"[^"\\]{0,64}"' % (_W, _W)
+_LONE: Final = re.compile(
+    rb'\{%s(?:%s%s,%s)?"id"%s:%s"([^"\\]{1,%d})"%s(?:,%s%s%s)?\}' % (_W, _TYPE, _W, _W, _W, _W, LONGEST, _W, _W, _TYPE, _W)
+)
+_QUOTED: Final = re.compile(rb'"([^"\\]{1,%d})"' % LONGEST)
+_KEPT: Final = 17 * 1024
+"""Bytes of the piece before that are looked at again: a name with its list, or an object that is an id alone."""
+_REMEMBERED: Final = 4_096
 
 
 class UploadScan:
-    """Finds the quoted ids in an upload's files and the plain ones in its fields, chunk by chunk."""
+    """Finds the ids in an upload, piece by piece: quoted ones, those under a name that says so, and the plain ones in a form's fields.
 
-    def __init__(self, foreign: Callable[[str], bool]) -> None:
-        """``foreign`` tells whether an id is another tenant's."""
-        self._foreign = foreign
+    A file's bytes are read as UTF-8, and again without their NULs, which makes UTF-16 and UTF-32 the same text.
+    """
+
+    def __init__(self, names: ObjectNames, permits: Callable[[Iterable[tuple[str, Claim]]], bool]) -> None:
+        """``permits`` tells whether the caller may make these claims."""
+        self._names = names
+        self._permits = permits
         self._held = b""
+        self._open: Claim | None = None
         self._seen: set[bytes] = set()
 
     def feed(self, piece: bytes) -> bool:
-        """Whether the piece, with what came before it, names an id of another tenant's."""
+        """Whether the piece, with what came before it, names something that the caller may not."""
+        if b"\0" in piece:
+            piece = piece.replace(b"\0", b"")
         data = self._held + piece
-        self._held = data[-_KEPT:]
         if b"\\u00" in data:
             data = _ESCAPE.sub(lambda found: bytes.fromhex(found[1].decode()), data)
+        data = _BLANKS.sub(b"\n", data)
+        self._held = data[-_KEPT:]
+        return not self._permits(self._claims(data))
+
+    def _claims(self, data: bytes) -> Iterator[tuple[str, Claim]]:
         new = set(_TOKEN.findall(data)) - self._seen
         if len(self._seen) < _REMEMBERED:
             self._seen |= new
-        return any(self._foreign(token.decode("ascii")) for token in new)
+        yield from ((text := token.decode("ascii"), Claim.OBJECT if self._names.is_reserved(text) else Claim.TEXT) for token in new)
+        yield from ((each.decode("utf-8", "replace"), Claim.ANY) for each in _LONE.findall(data))
+        if self._open is not None:
+            content, closed, _ = data.partition(b"]")
+            yield from self._listed(content, self._open)
+            self._open = None if closed else self._open
+        for name, text in _NAMED.findall(data):
+            claim = self._names.claim(name.decode("ascii"))
+            if claim is not None:
+                yield text.decode("utf-8", "replace"), claim
+        for found in _LIST.finditer(data):
+            claim = self._names.claim(found[1].decode("ascii"))
+            if claim is not None:
+                content, closed, _ = data[found.end() :].partition(b"]")
+                self._open = None if closed else claim
+                yield from self._listed(content, claim)
+
+    def _listed(self, content: bytes, claim: Claim) -> Iterator[tuple[str, Claim]]:
+        return ((each.decode("utf-8", "replace"), claim) for each in _QUOTED.findall(content))

@@ -1,122 +1,134 @@
-"""Which tenant owns an id. Where several tenants share one upstream connection, none sees or reaches what another has made.
+"""Which tenant owns an id. Where several tenants share one upstream account, none sees or reaches what another has made.
 
-The upstream knows one account alone; so ids that come back from calls of a tenant are kept, and an id of another's answers as one that is
-missing. Ids that were not made through this service belong to nobody: whoever knows one may use it, but lists do not show it.
+The upstream knows one account alone. So the ids in replies about a tenant's own things are kept as that tenant's, and an id that is not
+the caller's answers as one that is missing: it is another's, or nobody's, such as one that was made before or elsewhere.
 """
 
 from __future__ import annotations
 
-import os
-import sqlite3
-from collections import OrderedDict
-from collections.abc import Collection, Iterable, Mapping, MutableMapping
-from pathlib import Path
-from typing import Any, Final, Protocol
+import secrets
+from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping
+from fnmatch import fnmatchcase
+from itertools import chain
+from typing import Any, Final
 
 import orjson
 
 from kosha_connector_openai.core.actions import Action
-from kosha_connector_openai.errors import SetupError
-from kosha_connector_openai.gateway.access.object_ids import fits, made_ids, narrowed, texts
+from kosha_connector_openai.gateway.access.id_store import IdKind, Ids, MemoryIds, SqliteIds
+from kosha_connector_openai.gateway.access.object_ids import Claim, ObjectNames, UploadScan, fits, made_ids
 from kosha_connector_openai.gateway.records import Caller, Send
 from kosha_connector_openai.gateway.routes import sound_actions
-from kosha_connector_openai.trusted_files import UntrustedFileError, open_trusted
+from kosha_connector_openai.gateway.settings import OwnershipEntry
+from kosha_connector_openai.manifest.parts import ObjectRules
 
-_MOST: Final = 200_000
-"""Ids that are kept in memory."""
-_BEGINNING: Final = 16 * 1024 * 1024
-"""Bytes of an event stream in which its first event is looked for; it may repeat all of a long request."""
+_LONGEST_EVENT: Final = 16 * 1024 * 1024
+"""Bytes of one event that is looked at; the ids in a longer one stay unknown, and so are refused later."""
 _REFUSED: Final = 300
-_READS: Final = frozenset({"GET", "HEAD", "DELETE"})
-
-
-class Ids(Protocol):
-    """A store of ids: connection and id -> tenant."""
-
-    def owner(self, connection: str, key: str) -> str | None:
-        """Whose the id is; None where it was not made through this service."""
-
-    def keep(self, connection: str, key: str, tenant: str) -> None:
-        """Notes whose the id is; whoever had it first keeps it."""
-
-    def close(self) -> None:
-        """Closes what is open."""
-
-
-class MemoryIds:
-    """Ids in memory, the newest 200,000; forgotten when the service ends."""
-
-    def __init__(self, most: int = _MOST) -> None:
-        self._most = most
-        self._owners: OrderedDict[tuple[str, str], str] = OrderedDict()
-
-    def owner(self, connection: str, key: str) -> str | None:
-        """Whose the id is."""
-        return self._owners.get((connection, key))
-
-    def keep(self, connection: str, key: str, tenant: str) -> None:
-        """Notes whose the id is."""
-        self._owners.setdefault((connection, key), tenant)
-        if len(self._owners) > self._most:
-            self._owners.popitem(last=False)
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-
-class SqliteIds:
-    """Ids in a SQLite file (mode 0600), which several processes of the service on one machine may share."""
-
-    def __init__(self, path: Path) -> None:
-        """Raises SetupError where the file cannot be used."""
-        try:
-            os.close(open_trusted(path, os.O_RDWR | os.O_CREAT, private=True))
-            self._base = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._base.execute("PRAGMA journal_mode=WAL")
-            self._base.execute("PRAGMA synchronous=NORMAL")
-            self._base.execute(
-                "CREATE TABLE IF NOT EXISTS ids (connection TEXT, id TEXT, tenant TEXT, PRIMARY KEY (connection, id)) WITHOUT ROWID"
-            )
-        except UntrustedFileError as error:
-            raise SetupError(f"The file of ids cannot be used: {error.strerror}.", pointer="/ownership") from None
-        except (OSError, sqlite3.Error) as error:
-            raise SetupError(f"The file of ids cannot be used: {type(error).__name__}.", pointer="/ownership") from None
-
-    def owner(self, connection: str, key: str) -> str | None:
-        """Whose the id is."""
-        row = self._base.execute("SELECT tenant FROM ids WHERE connection = ? AND id = ?", (connection, key)).fetchone()
-        return row[0] if row else None
-
-    def keep(self, connection: str, key: str, tenant: str) -> None:
-        """Notes whose the id is."""
-        self._base.execute("INSERT OR IGNORE INTO ids VALUES (?, ?, ?)", (connection, key, tenant))
-
-    def close(self) -> None:
-        """Closes the file."""
-        self._base.close()
+_READS: Final = frozenset({"GET", "HEAD"})
+_CURSOR: Final = "kosha-page-"
+"""What our own cursors begin with."""
+_OWN: Final = frozenset(IdKind)
+_ENOUGH: Final = {Claim.OBJECT: {IdKind.OBJECT, IdKind.PASSING}, Claim.ANY: _OWN - {IdKind.CURSOR}}
+"""What of the caller's own fills a claim; the others take everything."""
+NOBODY: Final = ""
+"""The tenant of ids that callers named before anyone was seen to make them: they become nobody's own."""
 
 
 class Ownership:
-    """The rule over the ids kept, for the connections that several tenants share."""
+    """The rule over the ids kept, for the accounts that several tenants share."""
 
-    def __init__(self, ids: Ids, shared: Iterable[str], actions: Mapping[str, Action]) -> None:
-        """``shared`` names the connections of several tenants; elsewhere everything passes."""
+    def __init__(
+        self, ids: Ids, accounts: Mapping[str, str], actions: Mapping[str, Action], rules: ObjectRules, entry: OwnershipEntry
+    ) -> None:
+        """``accounts``: connections that several tenants share -> the account behind each; elsewhere everything passes."""
         self._ids = ids
-        self._shared = frozenset(shared)
+        self._accounts = accounts
         self._actions = actions
-        self._made_at = {a.operation.path for a in sound_actions(actions) if a.operation.method not in _READS}
+        self._entry = entry
+        sound = list(sound_actions(actions))
+        self.names = ObjectNames(sound, rules)
+        self._cursors = frozenset(rules.cursors)
+        self._items = {a.operation.path.rpartition("/{")[0]: a for a in sound if a.operation.path.endswith("}")}
+        self._open_items = {path for path, a in self._items.items() if a.operation.path.rpartition("{")[2][:-1] in rules.open}
+        self._kept_schemas = set(_reply_schemas(a for a in sound if a.operation.method == "GET" and a.operation.path.count("{") == 1))
+        self._made_at = {a.operation.path for a in sound if a.operation.method == "POST"}
+        self._lasting = {a.id: self._lasts(a) for a in sound if a.operation.method not in _READS}
+
+    def _lasts(self, action: Action) -> bool:
+        """Whether what the action makes can be had by its id later on: so it must not be forgotten."""
+        path = action.operation.path
+        known = path in self._items and "{" not in path
+        return known or any(schema in self._kept_schemas for schema in _reply_schemas([action]))
 
     def applies_to(self, caller: Caller) -> bool:
-        """Whether the caller shares its connection, so that all it sends must be read."""
-        return caller.connection in self._shared
+        """Whether the caller shares its account, so that all it sends must be read."""
+        return caller.connection in self._accounts
+
+    # Requests
 
     def allows(self, caller: Caller, action: str, values: Mapping[str, str]) -> bool:
-        """Whether none of the path's values is an id of another tenant's."""
-        return not self.applies_to(caller) or not any(self.is_foreign(caller, value) for value in values.values())
+        """Whether the caller may name the path's values."""
+        return self.permits(caller, self.names.in_path(self._actions[action].operation.method, values))
+
+    def allows_query(self, caller: Caller, action: str, query: Iterable[tuple[str, str]]) -> bool:
+        """The same for a query; a list goes on after one of the caller's own items, or from a cursor that came with it."""
+        given = list(query)
+        places = ((value, Claim.CURSOR) for name, value in given if name in self._cursors and value)
+        return self.permits(caller, chain(self.names.in_fields(given), places))
 
     def allows_body(self, caller: Caller, body: Any) -> bool:
         """The same for every text in a request's JSON values: an id in a body reaches an object as well as one in a path."""
-        return not self.applies_to(caller) or not any(self.is_foreign(caller, text) for text in texts(body))
+        return self.permits(caller, self.names.in_value(body))
+
+    def allows_fields(self, caller: Caller, fields: Iterable[tuple[str, Any]]) -> bool:
+        """The same for the fields of a form."""
+        return self.permits(caller, self.names.in_fields(fields))
+
+    def scan(self, caller: Caller) -> UploadScan:
+        """The same for a file's bytes, piece by piece."""
+        return UploadScan(self.names, lambda claims: self.permits(caller, claims))
+
+    def is_full(self, caller: Caller, action: str) -> bool:
+        """Whether no more objects of the tenant's can be remembered, and the action may make one."""
+        if not self.applies_to(caller) or not self._lasting.get(action):
+            return False
+        return self._ids.count(self._accounts[caller.connection], caller.tenant) >= self._entry.most
+
+    def is_own(self, caller: Caller, text: str) -> bool:
+        """Whether an id is the caller's tenant's."""
+        kept = self._ids.find(self._accounts[caller.connection], text)
+        return kept is not None and kept[0] == caller.tenant
+
+    def is_foreign(self, caller: Caller, text: str) -> bool:
+        """Whether an id is another tenant's."""
+        kept = self._ids.find(self._accounts[caller.connection], text) if fits(text) else None
+        return kept is not None and kept[0] not in (NOBODY, caller.tenant)
+
+    def permits(self, caller: Caller, claims: Iterable[tuple[str, Claim]]) -> bool:
+        """Whether the caller may make all of these claims."""
+        account = self._accounts.get(caller.connection)
+        return account is None or all(self._permits_one(account, caller.tenant, text, claim) for text, claim in claims)
+
+    def _permits_one(self, account: str, tenant: str, text: str, claim: Claim) -> bool:
+        kept = self._ids.find(account, text)
+        if kept is not None and kept[0] == tenant:
+            # A page's cursor of ours names nothing that the upstream knows; clients may take it for an item's id.
+            return kept[1] in _ENOUGH.get(claim, _OWN) or text.startswith(_CURSOR) or self._is_open(text)
+        if kept is not None and kept[0] != NOBODY:
+            return False
+        if claim is Claim.TEXT or self._is_open(text):
+            return True
+        if claim is not Claim.LABEL and self._entry.unknown == "refuse":
+            return False
+        if kept is None and fits(text):
+            self._ids.keep(account, text, NOBODY, IdKind.PART)  # so that no reply that repeats it makes it anyone's
+        return True
+
+    def _is_open(self, text: str) -> bool:
+        return any(fnmatchcase(text, pattern) for pattern in self._entry.open)
+
+    # Lists
 
     def narrows(self, caller: Caller, action: str) -> bool:
         """Whether the reply is a list over the whole account, which ``narrow`` cuts."""
@@ -124,31 +136,108 @@ class Ownership:
         return self.applies_to(caller) and operation.method == "GET" and "{" not in operation.path
 
     def narrow(self, caller: Caller, action: str, value: Any) -> Any:
-        """Returns the items of the list that the caller may see: none of others; where callers make such items, none without owner."""
-        return narrowed(value, lambda key: self.shows(caller, action, key))
+        """Returns the page with the items that the caller may see, and cursors of our own in place of ids that are not the caller's."""
+        if isinstance(value, list):
+            return [item for item in value if self._shows_item(caller, action, item)]
+        if not isinstance(value, Mapping):
+            return value
+        page = {name: self.narrow(caller, action, part) if isinstance(part, list) else part for name, part in value.items()}
+        for part in page.values():
+            for item in part if isinstance(part, list) else ():
+                if isinstance(item, Mapping) and isinstance(item.get("id"), str) and self.is_own(caller, item["id"]):
+                    self._learn_parts(caller, item)
+        if not any(isinstance(part, list) for part in page.values()):
+            return page
+        return {name: self._cursor(caller, action, name, part) for name, part in page.items()}
 
     def shows(self, caller: Caller, action: str, key: str) -> bool:
         """Whether an item of that list is the caller's to see."""
-        if self._actions[action].operation.path in self._made_at:
-            return self._ids.owner(caller.connection, key) == caller.tenant
-        return not self.is_foreign(caller, key)
+        path = self._actions[action].operation.path
+        if path in self._items and path not in self._open_items:
+            passes = self._entry.unknown == "pass" and path not in self._made_at and not self.is_foreign(caller, key)
+            return self.is_own(caller, key) or self._is_open(key) or passes
+        return self.permits(caller, [(key, Claim.OBJECT if self.names.is_reserved(key) else Claim.TEXT)])
+
+    def _shows_item(self, caller: Caller, action: str, item: Any) -> bool:
+        key = item.get("id") if isinstance(item, Mapping) else None
+        if isinstance(key, str) and not self.shows(caller, action, key):
+            return False
+        return not any(self.is_foreign(caller, text) for text, _ in self.names.in_value(item))
+
+    def _cursor(self, caller: Caller, action: str, name: str, part: Any) -> Any:
+        if not isinstance(part, str) or name in self.names.rules.envelope or not part or self.is_own(caller, part):
+            return part
+        token = _CURSOR + secrets.token_urlsafe(18)
+        self._ids.keep(self._accounts[caller.connection], token, caller.tenant, IdKind.CURSOR, f"{action} {part}")
+        return token
+
+    def resolve(self, caller: Caller, action: str, value: str) -> str:
+        """The upstream's own cursor for one of ours; any other text as it is."""
+        if not value.startswith(_CURSOR) or not self.narrows(caller, action):
+            return value
+        note = self._ids.note(self._accounts[caller.connection], value) if self.is_own(caller, value) else None
+        known, _, cursor = (note or "").partition(" ")
+        return cursor if known == action else value
+
+    # Replies
 
     def listens(self, caller: Caller, action: str) -> bool:
-        """Whether the reply may tell of something that was made."""
-        return self.applies_to(caller) and self._actions[action].operation.method not in _READS
+        """Whether the reply may tell of something that is the caller's: all but lists of the account, which ``narrow`` reads."""
+        operation = self._actions[action].operation
+        if not self.applies_to(caller):
+            return False
+        if operation.method in _READS:
+            return any(name not in self.names.rules.open for name in _variables(operation.path))
+        return True
 
-    def learn(self, caller: Caller, action: str, body: bytes, named: Collection[str] = ()) -> None:
+    def learn(self, caller: Caller, action: str, body: bytes, named: Collection[str] = (), request: Any = None) -> None:
         """Keeps the ids in a JSON reply but for those that the request ``named``; anything else is passed over."""
         try:
-            value = orjson.loads(body)
+            self.learn_value(caller, action, orjson.loads(body), named, request)
         except orjson.JSONDecodeError:
             return
-        for key in made_ids(value, named):
-            self._ids.keep(caller.connection, key, caller.tenant)
+
+    def learn_value(self, caller: Caller, action: str, value: Any, named: Collection[str] = (), request: Any = None) -> None:
+        """``learn`` for a reply that was read."""
+        operation = self._actions[action].operation
+        if operation.method == "DELETE":
+            return
+        account = self._accounts[caller.connection]
+        if operation.method not in _READS:
+            kind = IdKind.OBJECT if self._lasting[action] and self._is_stored(action, request) else IdKind.PASSING
+            for key in made_ids(value, self.names.rules.free):
+                if key not in named:
+                    self._ids.keep(account, key, caller.tenant, kind)
+        self._learn_parts(caller, value, named)
+        if operation.method in _READS and isinstance(value, Mapping) and any(isinstance(part, list) for part in value.values()):
+            for name, part in value.items():
+                if isinstance(part, str) and name not in self.names.rules.envelope:
+                    self._ids.keep(account, part, caller.tenant, IdKind.CURSOR)
+
+    def forget(self, caller: Caller, action: str, values: Mapping[str, str]) -> None:
+        """Forgets an object that the caller has deleted."""
+        operation = self._actions[action].operation
+        if operation.method == "DELETE" and len(values) == 1 and operation.path.endswith("}") and self.applies_to(caller):
+            for value in values.values():
+                if self.is_own(caller, value):
+                    self._ids.forget(self._accounts[caller.connection], value)
+
+    def _learn_parts(self, caller: Caller, value: Any, named: Collection[str] = ()) -> None:
+        account = self._accounts[caller.connection]
+        for key, claim in self.names.in_reply(value):
+            if key not in named:
+                self._ids.keep(account, key, caller.tenant, IdKind.OBJECT if claim is Claim.OBJECT else IdKind.PART)
+
+    def _is_stored(self, action: str, request: Any) -> bool:
+        rule = self.names.rules.stored.get(action)
+        if rule is None:
+            return True
+        asked = request.get(rule.field) if isinstance(request, Mapping) else None
+        return asked if isinstance(asked, bool) else rule.default
 
     def hearing(self, caller: Caller, action: str, send: Send, named: Collection[str] = ()) -> Send:
-        """Wraps ``send`` so that it learns the ids in an event stream's first event, which names what is being made."""
-        beginning = bytearray()
+        """Wraps ``send`` so that it learns the ids in an event stream, before each piece is sent."""
+        pending = bytearray()
         listening = False
 
         async def heard(message: MutableMapping[str, Any]) -> None:
@@ -158,42 +247,51 @@ class Ownership:
                     name.lower() == b"content-type" and value.startswith(b"text/event-stream") for name, value in message["headers"]
                 )
             elif listening:
-                beginning.extend(message.get("body", b""))
-                for line in _whole_lines(beginning):
-                    if line.startswith(b"data:"):
+                pending.extend(message.get("body", b""))
+                for line in _whole_lines(pending):
+                    if line.startswith(b"data:") and b'"' in line:
                         self.learn(caller, action, line.removeprefix(b"data:"), named)
-                        listening = False
-                listening = listening and len(beginning) < _BEGINNING
+                if len(pending) > _LONGEST_EVENT:
+                    pending.clear()
             await send(message)
 
         return heard
-
-    def is_foreign(self, caller: Caller, value: str) -> bool:
-        """Whether the text is an id of another tenant's."""
-        if not fits(value):
-            return False
-        owner = self._ids.owner(caller.connection, value)
-        return owner is not None and owner != caller.tenant
 
     def close(self) -> None:
         """Closes where the ids are kept."""
         self._ids.close()
 
 
-def shared_connections(tenants: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
-    """The connections that several tenants use; ``tenants`` are those of each."""
-    return tuple(name for name, found in tenants.items() if len(set(found)) > 1)
+def shared_accounts(tenants: Mapping[str, Iterable[str]], accounts: Mapping[str, str]) -> dict[str, str]:
+    """The connections whose account several tenants use, and that account; ``tenants`` are those of each connection."""
+    users: dict[str, set[str]] = {}
+    for name, found in tenants.items():
+        users.setdefault(accounts.get(name, name), set()).update(found)
+    return {name: accounts.get(name, name) for name in tenants if len(users[accounts.get(name, name)]) > 1}
 
 
-def make_ownership(place: str | Path, shared: Collection[str], catalog: Mapping[str, Action]) -> Ownership | None:
-    """The rule, where it is needed: None where no connection is shared, or ``place`` is ``off``.
-
-    ``place``: ``auto`` and ``memory`` keep ids in memory, a path keeps them in a file. Raises SetupError.
-    """
-    if not shared or place == "off":
+def make_ownership(
+    entry: OwnershipEntry, accounts: Mapping[str, str], catalog: Mapping[str, Action], rules: ObjectRules
+) -> Ownership | None:
+    """The rule, where it is needed: None where no account is shared, or ``entry.ids`` is ``off``. Raises SetupError."""
+    if not accounts or entry.ids == "off":
         return None
-    ids = SqliteIds(place) if isinstance(place, Path) else MemoryIds()
-    return Ownership(ids, shared, catalog)
+    ids = SqliteIds(entry.file) if entry.file is not None else MemoryIds()
+    return Ownership(ids, accounts, catalog, rules, entry)
+
+
+def _variables(path: str) -> list[str]:
+    return [part.partition("}")[0] for part in path.split("{")[1:]]
+
+
+def _reply_schemas(actions: Iterable[Action]) -> Iterator[str]:
+    """The named schemas of the actions' JSON replies."""
+    for action in actions:
+        success = action.operation.success
+        for name, media in success.content.items() if success else ():
+            reference = media.schema.get("$ref") if name.endswith("json") and isinstance(media.schema, Mapping) else None
+            if reference:
+                yield reference
 
 
 def _whole_lines(data: bytearray) -> list[bytes]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.gateway.exchange.context import *
     from kosha_connector_openai.gateway.exchange.disconnect import *
     from kosha_connector_openai.gateway.exchange.headers import *
+    from kosha_connector_openai.gateway.exchange.multipart_scan import *
     from kosha_connector_openai.gateway.exchange.passage import *
     from kosha_connector_openai.gateway.exchange.response import *
     from kosha_connector_openai.gateway.exchange.usage_scan import *
@@ -25,6 +26,7 @@ else:
             "context": "Broken CallContext Refused",
             "disconnect": "DisconnectWatch",
             "headers": "HeaderRules",
+            "multipart_scan": "Parts boundary",
             "passage": "Passage",
             "response": "UpstreamResponse",
             "usage_scan": "UsageFinder",

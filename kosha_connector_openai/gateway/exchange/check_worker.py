@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,9 +18,10 @@ import orjson
 
 from kosha_connector_openai.connector import Connector
 from kosha_connector_openai.errors import ConnectorError, Fault, InputError
-from kosha_connector_openai.gateway.access import texts
+from kosha_connector_openai.gateway.access import Claim, ObjectNames
 from kosha_connector_openai.gateway.exchange.validation import form_faults, refused_in_text, refused_name
-from kosha_connector_openai.gateway.routes import Route
+from kosha_connector_openai.gateway.routes import Route, sound_actions
+from kosha_connector_openai.manifest.parts import RelayRules
 from kosha_connector_openai.text import JsonLimits, loads_strict
 
 _MEMORY: Final = 3 * 1024 * 1024 * 1024
@@ -64,12 +66,20 @@ def _answer(connector: Connector, question: Mapping[str, Any], raw: bytes) -> It
             form = Route(connector.catalog[question["action"]], connector.catalog).forms.get(question["media_type"])
             answer["refused"] = refused_name(value, frozenset(question["refused"]), form)
             if question["texts"]:
-                named = "\n".join({text for text in texts(value) if text.isprintable()}).encode("utf-8", "replace")
+                claims = {
+                    (claim.name, text) for text, claim in _names(connector).in_value(value) if text.isprintable() or claim is not Claim.TEXT
+                }
+                named = "\n".join(f"{claim} {' '.join(text.split())}" for claim, text in claims).encode("utf-8", "replace")
             if form is not None and question["check"]:
                 answer["faults"] = _written(form_faults(form, value))
     answer["texts"] = len(named)
     yield orjson.dumps(answer) + b"\n"
     yield named
+
+
+@cache
+def _names(connector: Connector) -> ObjectNames:
+    return ObjectNames(sound_actions(connector.catalog), connector.part("relay", RelayRules).objects)
 
 
 def _inputs(connector: Connector, action: str, value: Any) -> dict[str, Any]:

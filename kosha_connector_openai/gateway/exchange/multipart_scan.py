@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from typing import Any, Final
+
+import orjson
 
 from kosha_connector_openai.gateway.records import ErrorResponse
-from kosha_connector_openai.gateway.replies import refused_field
+from kosha_connector_openai.gateway.replies import HIDDEN, refused_field
+
+Permits = Callable[[Iterable[tuple[str, Any]]], bool]
+"""Whether named values may go on."""
 
 MOST_PARTS: Final = 1_000
 MOST_HEAD: Final = 8 * 1024
@@ -19,12 +25,18 @@ _PAIR: Final = rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*=[ \t]*(\"(?:[^\"\\\r\n]|\\
 _FIELD: Final = re.compile(rb"content-disposition[ \t]*:", re.IGNORECASE)
 _DISPOSITION: Final = re.compile(rb"[ \t]*form-data[ \t]*((?:;[ \t]*" + _PAIR + rb"[ \t]*)+);?[ \t]*", re.IGNORECASE)
 _EACH: Final = re.compile(_PAIR)
+_CODING: Final = re.compile(rb"content-transfer-encoding[ \t]*:(?![ \t]*(?:7bit|8bit|binary)[ \t]*\Z).*", re.IGNORECASE | re.DOTALL)
+_LONGEST_VALUE: Final = 64 * 1024
 _FOLDED: Final = re.compile(rb"\r\n[ \t]+")
 _END: Final = b"\r\n\r\n"
 _NO_NAME: Final = ErrorResponse(400, "A part has no name that can be read, or several.", code="part_name")
 
 BAD_BOUNDARY: Final = ErrorResponse(400, "The multipart body has no boundary that can be used.", code="boundary")
 CUT: Final = ErrorResponse(400, "The multipart body does not end as it should.", code="multipart")
+_CODED: Final = ErrorResponse(
+    404, "A part has a Content-Transfer-Encoding, so nobody knows whose ids it names. Send its bytes as they are.", code="part_encoding"
+)
+"""RFC 7578, section 4.7: clients do not send one, and servers differ in whether they decode it."""
 _TOO_MANY: Final = ErrorResponse(413, f"The body has more than {MOST_PARTS} parts.", code="parts")
 _LONG_HEAD: Final = ErrorResponse(413, f"The head of a part is larger than {MOST_HEAD} bytes.", code="part_head")
 
@@ -38,13 +50,17 @@ def boundary(content_type: str) -> bytes | None:
 class Parts:
     """Fed with a body piece by piece; remembers no more than the last few bytes and the head of one part."""
 
-    def __init__(self, mark: bytes, refused: frozenset[str] = frozenset()) -> None:
-        """``mark`` is the boundary; ``refused`` are names that no part may have."""
+    def __init__(self, mark: bytes, refused: frozenset[str] = frozenset(), permits: Permits | None = None) -> None:
+        """``mark`` is the boundary; ``refused`` are names that no part may have; ``permits`` is asked about each field that is no file."""
         # The body may begin with the boundary; elsewhere a line break comes before it.
         self._mark = b"\r\n--" + mark
         self._held = b"\r\n"
         self._in_head = False
         self._refused = refused
+        self._permits = permits
+        self._field = ""
+        self._value: bytearray | None = None
+        self._from = 0
         self.names: set[str] = set()
         self.count = 0
         self.closed = False
@@ -61,20 +77,22 @@ class Parts:
                     break
                 if end - at > MOST_HEAD:
                     return _LONG_HEAD
-                name = self._note(data[at:end])
-                if name is None:
-                    return _NO_NAME
-                if name in self._refused:
-                    return refused_field(name)
-                self._in_head, at = False, end + 2
+                refusal = self._begin(data[at:end])
+                if refusal is not None:
+                    return refusal
+                self._in_head, at, self._from = False, end + 2, end + 4
             found = data.find(self._mark, at)
             if found < 0:
                 at = max(at, len(data) - len(self._mark) - 1)
+                self._take(data, at)
                 break
+            self._take(data, found)
             after = found + len(self._mark)
             if len(data) < after + 2:
                 at = found
                 break
+            if not self._ends():
+                return HIDDEN
             at = after + 2
             if data[after : after + 2] == b"--":
                 self.closed = True
@@ -85,17 +103,50 @@ class Parts:
                 if self.count > MOST_PARTS:
                     return _TOO_MANY
         self._held = b"" if self.closed else data[at:]
+        self._from = max(0, self._from - at)
         return _LONG_HEAD if self._in_head and len(self._held) > MOST_HEAD else None
 
     def lacking(self, required: Iterable[str]) -> list[str]:
         """Those names that no part had; a list's parts may be named ``a[]``."""
         return [name for name in required if not {name, f"{name}[]"} & self.names]
 
-    def _note(self, head: bytes) -> str | None:
+    def _begin(self, head: bytes) -> ErrorResponse | None:
+        """Notes a part by its head; returns why it must not go on, if it must not."""
         name = _name(head)
-        if name is not None:
-            self.names.add(name)
-        return name
+        if name is None:
+            return _NO_NAME
+        self.names.add(name)
+        if name in self._refused:
+            return refused_field(name)
+        if self._permits is not None and any(_CODING.fullmatch(line) for line in _FOLDED.sub(b" ", head).split(b"\r\n")):
+            return _CODED
+        self._field = name
+        self._value = None if self._permits is None or b"filename" in head.lower() else bytearray()
+        return None
+
+    def _take(self, data: bytes, until: int) -> None:
+        """Keeps the field's value so far; a longer one than any id or JSON of ids is let go."""
+        if self._value is not None and until > self._from:
+            self._value += data[self._from : until]
+            self._from = until
+            if len(self._value) > _LONGEST_VALUE:
+                self._value = None
+
+    def _ends(self) -> bool:
+        """Whether the field that ends here may go on."""
+        value, self._value = self._value, None
+        return value is None or self._permits is None or self._permits(list(field_values(self._field, bytes(value))))
+
+
+def field_values(name: str, value: bytes) -> Iterator[tuple[str, Any]]:
+    """A form's field under each word of its name (``image[file_id]``), as text, and as JSON where it is some."""
+    text = value.decode("utf-8", "replace")
+    found: list[Any] = [text]
+    if text.lstrip()[:1] in ("{", "["):
+        with suppress(orjson.JSONDecodeError):
+            found.append(orjson.loads(value))
+    for word in re.split(r"[\[\].]+", name):
+        yield from ((word, each) for each in found if word)
 
 
 def _name(head: bytes) -> str | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
+from urllib.parse import unquote
 
 from kosha_connector_openai.core import Passthrough
 from kosha_connector_openai.core.connection import Connection
 from kosha_connector_openai.core.request import BytesBody, RawInputs, StreamBody
 from kosha_connector_openai.errors import ConnectorError, Fault, InputError
-from kosha_connector_openai.gateway.access import Ownership, Shed, UploadScan, texts
+from kosha_connector_openai.gateway.access import Claim, Ownership, Shed, UploadScan
 from kosha_connector_openai.gateway.exchange import multipart_scan as multipart
 from kosha_connector_openai.gateway.exchange import validation
 from kosha_connector_openai.gateway.exchange.bodies import BodyReader, BodyRefused, ClientLeft, UploadStream, declared_length, too_large
@@ -26,6 +27,7 @@ from kosha_connector_openai.text import essence
 
 _PAUSE: Final = 1_000
 """Texts that are looked up before other calls have a turn."""
+_REFUSED: Final = 300
 
 
 class Passage:
@@ -66,6 +68,8 @@ class Passage:
             self._record.attempts = 1
             async with await self._context.connector.relay(self._route.id, raw, connection) as relay:
                 self._note(relay)
+                if self._shared and relay.status < _REFUSED:
+                    self._forget(values)
                 await self._response.pass_on(relay)
                 self._record.outcome = relay.outcome
         except ClientLeft:
@@ -89,6 +93,11 @@ class Passage:
             if self._upload is not None:
                 self._upload.stop()
                 self._record.received = self._upload.received
+
+    def _forget(self, values: Mapping[str, str]) -> None:
+        """What was deleted is nobody's from now on."""
+        if self._context.owners is not None:
+            self._context.owners.forget(self._caller, self._route.id, {name: unquote(text) for name, text in values.items()})
 
     def _task_goes_on(self) -> None:
         task = asyncio.current_task()
@@ -212,9 +221,10 @@ class Passage:
             raise Refused(refused_field(answer.refused))
         owners = self._context.owners
         if owners is not None and self._shared:
-            self._named |= answer.texts
-            for number, text in enumerate(answer.texts):
-                if owners.is_foreign(self._caller, text):
+            for number, line in enumerate(answer.texts):
+                claim, _, text = line.partition(" ")
+                self._named.add(text)
+                if not owners.permits(self._caller, [(text, Claim[claim])]):
                     raise Refused(HIDDEN)
                 if not number % _PAUSE:
                     await asyncio.sleep(0)
@@ -226,8 +236,9 @@ class Passage:
             raise Refused(HIDDEN)
 
     def _names(self, owners: Ownership, value: Any) -> bool:
-        self._named.update(texts(value))
-        return any(owners.is_foreign(self._caller, text) for text in self._named)
+        self._response.request = value
+        self._named.update(text for text, _ in owners.names.in_value(value))
+        return not owners.allows_body(self._caller, value)
 
     async def _sit(self) -> None:
         """Takes a place among the calls under way. Raises Refused."""
@@ -257,7 +268,9 @@ class Passage:
             mark = multipart.boundary(content_type)
             if mark is None:
                 raise Refused(multipart.BAD_BOUNDARY)
-            parts = multipart.Parts(mark, self._context.refused)
+            owners, caller = self._context.owners, self._caller
+            permits = (lambda fields: owners.allows_fields(caller, fields)) if owners is not None and self._shared else None
+            parts = multipart.Parts(mark, self._context.refused, permits)
         reader = BodyReader(self._receive, limit, self._context.limits)
         upload = self._upload = UploadStream(reader, parts, required, self._scan())
         small = await upload.begin()
@@ -265,4 +278,4 @@ class Passage:
 
     def _scan(self) -> UploadScan | None:
         owners, caller = self._context.owners, self._caller
-        return UploadScan(lambda text: owners.is_foreign(caller, text)) if owners is not None and self._shared else None
+        return owners.scan(caller) if owners is not None and self._shared else None

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Collection
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from kosha_connector_openai.core import Passthrough
 from kosha_connector_openai.core.transport import IdleTimer
@@ -56,6 +56,8 @@ class UpstreamResponse:
         self._patience = IdleTimer()
         self.begun = False
         """Whether the caller has got the head of it."""
+        self.request: Any = None
+        """The JSON values of the request, where they were read."""
         self.kind: Kind = "call"
         """The place that the call holds."""
 
@@ -121,7 +123,7 @@ class UpstreamResponse:
             shown.append((b"content-length", str(size).encode()))
         self._record.usage = self._context.usage.find(body)
         if owners is not None and listens:
-            owners.learn(caller, route.id, body, self._named)
+            owners.learn(caller, route.id, body, self._named, self.request)
         await self._whole(relay.status, shown, body)
 
     @property

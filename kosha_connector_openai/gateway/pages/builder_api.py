@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from kosha_connector_openai.errors import ConnectorError, UnknownActionError
 from kosha_connector_openai.gateway.pages.catalog_api import CatalogApi, failed, is_object, misshapen
 from kosha_connector_openai.gateway.pages.kosha_api import JsonResponse
+from kosha_connector_openai.gateway.pages.run_rights import HiddenError
 from kosha_connector_openai.gateway.records import Caller
 from kosha_connector_openai.gateway.replies import FORBIDDEN, UPSTREAM_KEY, error_shape
 from kosha_connector_openai.manifest.parts import Pickers
@@ -72,6 +73,8 @@ class BuilderApi:
         try:
             action = self._catalog.find(caller, key).id
             connection = self._connections[caller.connection]
+            if self._owners is not None and not self._owners.allows_body(caller, body.get("inputs", {})):
+                raise HiddenError("Nothing with this id exists.")
             if not self._may_list(caller, action, field, body.get("inputs", {})):
                 return JsonResponse(403, error_shape(FORBIDDEN.message, FORBIDDEN.type, code=FORBIDDEN.code))
             found = await self._lists.aget(action, field, connection, body.get("inputs"), search=body.get("search", ""))
@@ -90,7 +93,7 @@ class BuilderApi:
             listing = self._catalog.find(caller, picker.action)
         except UnknownActionError:
             return False
-        self._catalog.guard(caller, listing, {name: inputs[sibling] for name, sibling in picker.take.items() if sibling in inputs})
+        self._catalog.rights.guard(caller, listing, {name: inputs[sibling] for name, sibling in picker.take.items() if sibling in inputs})
         return True
 
     def _narrowed(self, caller: Caller, found: PickerOptions) -> PickerOptions:

@@ -6,26 +6,21 @@ Each answer is a status and JSON values; the HTTP side of it is the app's.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
-from functools import cached_property, partial
 from http import HTTPStatus
 from typing import Any, BinaryIO, Final
-from urllib.parse import quote
-
-import orjson
 
 from kosha_connector_openai.connector import Connector
 from kosha_connector_openai.core import CallOptions
 from kosha_connector_openai.core.actions import BODY, EXTRA_BODY, Action
 from kosha_connector_openai.core.connection import Connection
-from kosha_connector_openai.core.request import is_cut
 from kosha_connector_openai.core.result import Result, SavedFile
 from kosha_connector_openai.errors import (
     AccessError,
     ApiError,
+    BudgetError,
     ConnectorError,
     Fault,
     InputError,
@@ -35,20 +30,20 @@ from kosha_connector_openai.errors import (
     TransportError,
     UnknownActionError,
 )
-from kosha_connector_openai.gateway.access import Ownership, UploadScan, texts
+from kosha_connector_openai.gateway.access import Ownership
 from kosha_connector_openai.gateway.exchange import BodyAnswer
 from kosha_connector_openai.gateway.pages.downloads import Downloads
 from kosha_connector_openai.gateway.pages.kosha_api import JsonResponse
+from kosha_connector_openai.gateway.pages.run_rights import RunRights
 from kosha_connector_openai.gateway.records import Caller
-from kosha_connector_openai.gateway.replies import UPSTREAM_KEY, error_shape, slash_fault
-from kosha_connector_openai.gateway.routes import RouteTable
+from kosha_connector_openai.gateway.replies import UPSTREAM_KEY, error_shape
 from kosha_connector_openai.manifest.parts import RelayRules
 
 _FILES: Final = "/kosha/v1/files"
 _LONGEST_TIMEOUT: Final = 86_400
-_PIECE: Final = 256 * 1024
 _STATUS: Final[Mapping[type[BaseException], int]] = {
     UnknownActionError: HTTPStatus.NOT_FOUND,
+    BudgetError: HTTPStatus.TOO_MANY_REQUESTS,
     InputError: HTTPStatus.BAD_REQUEST,
     NotSentError: HTTPStatus.SERVICE_UNAVAILABLE,
     TransportError: HTTPStatus.GATEWAY_TIMEOUT,
@@ -75,8 +70,9 @@ class CatalogApi:
         self._connections = connections
         self._downloads = downloads
         self._owners = owners
-        self._rules = connector.part("relay", RelayRules)
-        self._refused = frozenset(self._rules.refused_fields)
+        rules = connector.part("relay", RelayRules)
+        self._refused = frozenset(rules.refused_fields)
+        self.rights = RunRights(connector, connections, rules, owners)
 
     def actions(self, caller: Caller, *, search: str = "", group: str = "") -> JsonResponse:
         """The actions that the caller may run, in the manifest's order."""
@@ -144,8 +140,9 @@ class CatalogApi:
             chosen = self._chosen(action, given)
             if chosen is not None:
                 return misshapen(chosen, f"`{chosen}` cannot be chosen by a caller: the service's own connection says where calls go.")
-            self.guard(caller, action, given, uploads or {})
+            given = self.rights.resolved(caller, action, given)
             inputs = {**given, **_file_inputs(uploads or {})}
+            await self.rights.check(caller, action, inputs)
             connection = self._connections[caller.connection]
             options = CallOptions(timeout=_shorter(body.get("timeout"), action, connection), out=out if action.hints.file_out else None)
             await self._prepare(action)
@@ -155,7 +152,7 @@ class CatalogApi:
                 out.unlink(missing_ok=True)
             return failed(error)
         if self._owners is not None and self._owners.listens(caller, action.id):
-            self._owners.learn(caller, action.id, result.raw or _first_event(result), frozenset(texts(given)))
+            self.rights.learn(caller, action, given, result)
         return self._envelope(result, caller, short=body.get("result", False))
 
     async def _prepare(self, action: Action) -> None:
@@ -170,36 +167,6 @@ class CatalogApi:
         bodies = [part for part in (given, given.get(BODY), given.get(EXTRA_BODY)) if isinstance(part, Mapping)]
         found = self._refused.intersection(name for part in bodies for name in part) - action.inputs.fields.keys()
         return min(found, default=None)
-
-    def guard(self, caller: Caller, action: Action, given: Mapping[str, Any], uploads: Mapping[str, list[UploadedFile]] = {}) -> None:
-        """Raises InputError for a path's value that leads elsewhere, UnknownActionError for an id that the caller may not name."""
-        names = {parameter.name for parameter in action.operation.parameters if parameter.location == "path"}
-        cut = [name for name in sorted(names & given.keys()) if is_cut(str(given[name]))]
-        if cut and (not set(self._rules.slashes).issuperset(cut) or self._leads_away(caller, action, given)):
-            raise InputError("The path cannot be written.", [slash_fault(name) for name in cut])
-        if self._hides(caller, action, given, uploads):
-            raise _HiddenError("Nothing with this id exists.")
-
-    def _leads_away(self, caller: Caller, action: Action, given: Mapping[str, Any]) -> bool:
-        """Whether a server that decodes the path could find an operation there that is not the caller's."""
-        path = re.sub(r"\{([^{}]+)\}", lambda found: quote(str(given.get(found[1], "")), safe=""), action.operation.path)
-        owners = self._owners
-        return any(
-            not caller.may(other.id) or (owners is not None and not owners.allows(caller, other.id, values))
-            for other, values in self._routes.decoded(action.operation.method, path)
-        )
-
-    @cached_property
-    def _routes(self) -> RouteTable:
-        return RouteTable(self._connector.catalog, self._rules.slashes)
-
-    def _hides(self, caller: Caller, action: Action, given: Mapping[str, Any], uploads: Mapping[str, list[UploadedFile]]) -> bool:
-        """Whether the inputs, files among them, name what is another tenant's."""
-        owners = self._owners
-        if owners is None or not owners.applies_to(caller) or owners.narrows(caller, action.id):
-            return False
-        files = (file for found in uploads.values() for _, file, _ in found)
-        return not owners.allows_body(caller, given) or any(_names_foreign(file, owners, caller) for file in files)
 
     def find(self, caller: Caller, key: str) -> Action:
         """The action, if the caller may know of it and its connection has the credential; else UnknownActionError."""
@@ -237,12 +204,6 @@ def _shorter(asked: float | None, action: Action, connection: Connection) -> flo
     return None if asked is None else min(asked, connection.total(action.overlay.timeout))
 
 
-class _HiddenError(UnknownActionError):
-    """An id of another tenant's: the same answer as for one that is missing."""
-
-    code = "not_found"
-
-
 def owner(caller: Caller) -> str:
     """Who owns the files that a caller's runs make."""
     return f"{caller.tenant}/{caller.name}"
@@ -251,20 +212,6 @@ def owner(caller: Caller) -> str:
 def _covers(caller: Caller, action: Action) -> bool:
     """Whether the caller may know of the action at all."""
     return caller.may(action.id)
-
-
-def _names_foreign(file: BinaryIO, owners: Ownership, caller: Caller) -> bool:
-    """Whether a file quotes an id of another tenant's; it is read to its end, and stands at its beginning afterwards."""
-    scan = UploadScan(lambda text: owners.is_foreign(caller, text))
-    try:
-        return any(scan.feed(piece) for piece in iter(partial(file.read, _PIECE), b""))
-    finally:
-        file.seek(0)
-
-
-def _first_event(result: Result) -> bytes:
-    """What a stream said first, as JSON: there it tells what is being made."""
-    return orjson.dumps(result.value[0].data) if result.kind == "events" and result.value else b""
 
 
 def _file_inputs(uploads: Mapping[str, list[UploadedFile]]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ else:
             "OutputField OutputsPart ParsedField Shape StreamFold TextField TimeField UsageName ValueField VectorsField",
             "paging": "ListRule PageForm Paging",
             "pickers": "FieldPicker Picker Pickers",
-            "relay": "Privileged RelayRules",
+            "relay": "ObjectRules Privileged RelayRules",
             "tasks": "FileRule Input TaskRules Tasks Rank Split StrictRules step",
             "triggers": "Delivery EventKind FollowUp PollRule Triggers",
         },

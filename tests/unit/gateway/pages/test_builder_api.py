@@ -14,6 +14,8 @@ from kosha_connector_openai.gateway.pages.builder_api import BuilderApi
 from kosha_connector_openai.gateway.pages.catalog_api import CatalogApi
 from kosha_connector_openai.gateway.pages.downloads import Downloads
 from kosha_connector_openai.gateway.records import Allowance, Caller
+from kosha_connector_openai.gateway.settings import OwnershipEntry
+from kosha_connector_openai.manifest.parts import RelayRules
 from tests.recorder import Recorder, reply
 
 FILES = {
@@ -81,7 +83,8 @@ async def test_options_come_from_the_account(connector: Connector, key: str) -> 
 
 async def test_another_tenants_things_are_not_on_offer(connector: Connector, key: str) -> None:
     """G12: on a shared connection the list leaves out what others made."""
-    owners = make_ownership("memory", ["default"], connector.catalog)
+    rules = connector.part("relay", RelayRules).objects
+    owners = make_ownership(OwnershipEntry(), {"default": "default"}, connector.catalog, rules)
     assert owners is not None
     owners.learn(caller("other"), "createFile", b'{"id": "file-other1"}')
     owners.learn(caller(), "createFile", b'{"id": "file-mine12"}')

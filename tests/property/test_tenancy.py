@@ -1,0 +1,210 @@
+"""Tenants of one account, over every action that takes or gives an id: no sequence of calls lets one see, use, change or delete what the
+other made, or what nobody was seen to make; and each can use what it made itself."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from kosha_connector_openai.core.actions import Action
+from tests.property.account import NOBODY, Account
+from tests.threats.in_process import DIGESTS, InProcess, in_process
+
+TENANTS = ("a", "b")
+ENCODED: Mapping[str, Callable[[str], str]] = {
+    "plain": lambda key: quote(key, safe=""),
+    "escaped": lambda key: key.replace("-", "%2D"),
+    "content": lambda key: f"{key}%2Fcontent",
+    "twice": lambda key: f"{key}%252fcontent",
+    "question": lambda key: f"{key}%3Fx",
+}
+BODIES: Mapping[str, Callable[[str], Any]] = {
+    "input_file_id": lambda key: {"input_file_id": key},
+    "training_file": lambda key: {"training_file": key},
+    "previous": lambda key: {"previous_response_id": key},
+    "file_ids": lambda key: {"file_ids": [key]},
+    "stores": lambda key: {"tools": [{"type": "file_search", "vector_store_ids": [key]}]},
+    "container": lambda key: {"tools": [{"type": "code_interpreter", "container": key}]},
+    "auto container": lambda key: {"tools": [{"type": "code_interpreter", "container": {"type": "auto", "file_ids": [key]}}]},
+    "conversation": lambda key: {"conversation": {"id": key}},
+    "conversation as text": lambda key: {"conversation": key},
+    "item": lambda key: {"input": [{"type": "item_reference", "id": key}]},
+    "item without a type": lambda key: {"input": [{"id": key}]},
+    "file in a message": lambda key: {"input": [{"role": "user", "content": [{"type": "input_file", "file_id": key}]}]},
+    "video": lambda key: {"video": {"id": key}},
+    "voice": lambda key: {"voice": {"id": key}},
+    "evaluation": lambda key: {"data_source": {"type": "jsonl", "source": {"type": "file_id", "id": key}}},
+}
+FILES: Mapping[str, Callable[[str], bytes]] = {
+    "line": lambda key: json.dumps({"custom_id": "1", "body": {"input": [{"type": "input_file", "file_id": key}]}}).encode() + b"\n",
+    "escaped": lambda key: f'{{"file_id": "\\u00{ord(key[0]):02x}{key[1:]}"}}\n'.encode(),
+    "list": lambda key: json.dumps({"vector_store_ids": ["x", key]}).encode(),
+    "spaced": lambda key: b'{"file_id"' + b" " * 40_000 + b':\n"' + key.encode() + b'"}',
+    "long list": lambda key: json.dumps({"file_ids": [*(["pad-pad-pad"] * 3_000), key]}).encode(),
+    "UTF-16": lambda key: json.dumps({"file_id": key}).encode("utf-16"),
+    "reference": lambda key: json.dumps({"input": [{"type": "item_reference", "id": key}]}).encode(),
+}
+WRAPPED: Mapping[str, Callable[[bytes], Any]] = {
+    "base64": lambda data: {"base64": base64.b64encode(data).decode(), "filename": "b.jsonl"},
+    "text": lambda data: {"text": data.decode("utf-8", "replace"), "filename": "b.jsonl"},
+    "data URL": lambda data: f"data:application/jsonl;base64,{base64.b64encode(data).decode()}",
+}
+PICKERS = [("createBatch", "input_file_id"), ("createFineTuningJob", "training_file"), ("createResponse", "previous_response_id"),
+           ("getVectorStoreFile", "file_id"), ("deleteFile", "file_id"), ("retrieveBatch", "batch_id")]  # fmt: skip
+
+
+class Town:
+    """The service in front of the account, on a loop of its own, for all sequences of a run."""
+
+    def __init__(self, file: str | None = None) -> None:
+        self.loop = asyncio.new_event_loop()
+        tokens = [{"name": name, "hash": DIGESTS[name], "validation": "off"} for name in TENANTS]
+        self._context = in_process("http://127.0.0.1:9", tokens=tokens, **({"ownership": file} if file else {}))
+        self.house: InProcess = self.loop.run_until_complete(self._context.__aenter__())
+        connector = self.house.service.connector
+        self.account = Account(connector.catalog.document.root)
+        self.actions = [action for action in connector.catalog.values() if _has_ids(action)]
+        self.samples = {action.id: connector.forms[action.id].sample() for action in self.actions}
+
+        async def open_async(request: Any, *_: object) -> Any:
+            body = b"".join(request.body.chunks()) if hasattr(request.body, "chunks") else b""
+            if request.body is not None and not body and hasattr(request.body, "pieces"):
+                body = b"".join([piece async for piece in request.body.pieces])
+            kind = getattr(request.body, "content_type", None) or ""
+            return self.account.answer(request.method, request.target, kind, body)
+
+        connector._runtime.clients.open_async = open_async  # type: ignore[method-assign]
+
+    def call(self, tenant: str, method: str, path: str, **options: Any) -> Any:
+        self.account.acting = tenant
+        return self.loop.run_until_complete(self.house.call(method, path, tenant, **options))
+
+    def close(self) -> None:
+        self.loop.run_until_complete(self._context.__aexit__(None, None, None))
+        self.loop.close()
+
+
+def _has_ids(action: Action) -> bool:
+    """All that are no administration: those, a token's list has to name."""
+    return "AdminApiKeyAuth" not in str(action.operation.security)
+
+
+def machine(town: Town) -> type[RuleBasedStateMachine]:
+    """The sequences over one town."""
+    makers = [a for a in town.actions if a.operation.method == "POST" and "{" not in a.operation.path]
+
+    class Sequences(RuleBasedStateMachine):
+        @initialize(actions=st.tuples(st.sampled_from(makers), st.sampled_from(makers)), streams=st.booleans())
+        def begin(self, actions: tuple[Action, Action], streams: bool) -> None:
+            """Each tenant makes something; some things were there before."""
+            town.account.clear()
+            self.made: dict[str, list[str]] = {}
+            for tenant, action in zip(TENANTS, actions, strict=True):
+                before = set(town.account.things)
+                body = {"model": "m", "stream": streams, "store": True}
+                town.call(tenant, "POST", action.operation.path, json=body)
+                self.made[tenant] = sorted(set(town.account.things) - before)
+            town.account.add("/v1/files", NOBODY)
+            self.drawn: set[str] = set()
+
+        def look(self, tenant: str, answer: Any) -> None:
+            """No answer tells of what another made, or nobody."""
+            assert not town.account.touched, town.account.touched
+            for thing in list(town.account.things.values()):
+                if thing.maker != tenant:
+                    assert thing.mark not in answer.text, (tenant, answer.request.url, thing.id)
+                    assert thing.id in self.drawn or thing.id not in answer.text, (tenant, answer.request.url, thing.id)
+
+        @rule(tenant=st.sampled_from(TENANTS), data=st.data(), action=st.sampled_from(town.actions), stream=st.booleans(),
+              way=st.sampled_from(sorted(ENCODED)), shape=st.sampled_from(sorted(BODIES)))  # fmt: skip
+        def relay(self, tenant: str, data: Any, action: Action, stream: bool, way: str, shape: str) -> None:
+            """By `/v1`."""
+            path = re.sub(r"\{[^{}]+\}", lambda _: ENCODED[way](self.any(data)), action.operation.path)
+            options: dict[str, Any] = {}
+            if action.operation.method == "POST":
+                options["json"] = {**BODIES[shape](self.any(data)), "model": "m", "stream": stream}
+            elif action.operation.method == "GET":
+                options["params"] = data.draw(
+                    st.sampled_from([{}, {"limit": "1"}, {"after": self.any(data)}, {"limit": "1", "after": self.any(data)}])
+                )
+            self.look(tenant, town.call(tenant, action.operation.method, path, **options))
+
+        @rule(tenant=st.sampled_from(TENANTS), data=st.data(), action=st.sampled_from(town.actions), short=st.booleans(),
+              shape=st.sampled_from(sorted(BODIES)), tail=st.sampled_from(["", "", "/content", "%2Fcontent", "?x"]))  # fmt: skip
+        def run(self, tenant: str, data: Any, action: Action, short: bool, shape: str, tail: str) -> None:
+            """By `run`: a sample of inputs with ids in place, and a body's fields beside it."""
+            inputs = dict(town.samples[action.id])
+            for parameter in action.operation.parameters:
+                if parameter.location == "path" and parameter.name in inputs:
+                    inputs[parameter.name] = self.any(data) + tail
+                elif parameter.name in ("after", "before"):
+                    inputs[parameter.name] = self.any(data)
+            if action.operation.method == "POST":
+                fields = BODIES[shape](self.any(data))
+                inputs = {**inputs, "extra_body": fields} if data.draw(st.booleans()) else {**inputs, **fields}
+            body = {"inputs": inputs, "result": short}
+            self.look(tenant, town.call(tenant, "POST", f"/kosha/v1/actions/{action.id}/run", json=body))
+
+        @rule(tenant=st.sampled_from(TENANTS), data=st.data(), picker=st.sampled_from(PICKERS))
+        def options(self, tenant: str, data: Any, picker: tuple[str, str]) -> None:
+            """By the options of a field."""
+            inputs = {"vector_store_id": self.any(data)} if data.draw(st.booleans()) else {}
+            path = f"/kosha/v1/actions/{picker[0]}/options/{picker[1]}"
+            self.look(tenant, town.call(tenant, "POST", path, json={"inputs": inputs}))
+
+        @rule(tenant=st.sampled_from(TENANTS), data=st.data(), form=st.sampled_from(sorted(FILES)), wrap=st.sampled_from(["", *WRAPPED]))
+        def upload(self, tenant: str, data: Any, form: str, wrap: str) -> None:
+            """By a batch's file, in a form or in a run."""
+            content = FILES[form](self.any(data))
+            if wrap:
+                inputs = {"purpose": "batch", "file": WRAPPED[wrap](content)}
+                answer = town.call(tenant, "POST", "/kosha/v1/actions/createFile/run", json={"inputs": inputs})
+            else:
+                files = {"purpose": (None, "batch"), "file": ("b.jsonl", content)}
+                answer = town.call(tenant, "POST", "/v1/files", files=files)
+            self.look(tenant, answer)
+
+        @rule(tenant=st.sampled_from(TENANTS))
+        def own(self, tenant: str) -> None:
+            """What a tenant made, it can use."""
+            alive = [key for key in self.made[tenant] if key in town.account.things and town.account.things[key].home == "/v1/files"]
+            for key in alive[:1]:
+                answer = town.call(tenant, "GET", f"/v1/files/{key}")
+                assert answer.status_code == 200, (tenant, key, answer.text)
+
+        def any(self, data: Any) -> str:
+            """The id of any thing that there is: whoever attacks knows every one."""
+            key = data.draw(st.sampled_from(sorted(town.account.things) or ["file-unknown"]))
+            self.drawn.add(key)
+            return str(key)
+
+        @invariant()
+        def nothing_was_touched(self) -> None:
+            assert not town.account.touched, town.account.touched
+
+    return Sequences
+
+
+@pytest.fixture(params=["memory", "file"])
+def town(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Town]:
+    made = Town(str(tmp_path / "ids") if request.param == "file" else None)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("sequences", [100, pytest.param(1_000, marks=[pytest.mark.e2e, pytest.mark.slow])])
+def test_no_tenant_reaches_what_it_has_not_made(town: Town, sequences: int) -> None:
+    """B2-B5, B10, B16, B23: sequences of up to six calls by every road, over ids in memory and in a file."""
+    checks = settings(max_examples=sequences, stateful_step_count=6, deadline=None, suppress_health_check=list(HealthCheck))
+    run_state_machine_as_test(machine(town), settings=checks)
+    assert town.account.asked > sequences
