@@ -8,6 +8,7 @@ from enum import Enum
 from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any, Final
+from urllib.parse import unquote
 
 from kosha_connector_openai.core.actions import Action
 from kosha_connector_openai.manifest.parts import ObjectRules
@@ -19,6 +20,7 @@ _VARIABLE: Final = re.compile(r"\{([^{}]+)\}")
 _ID: Final = "id"
 _ALONE: Final = frozenset({"id", "type"})
 """An object of no other fields points at something; one with more holds what it is about."""
+_CUT: Final = re.compile(r"[/\\?#]")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_.:/-]+")
 
 
@@ -68,9 +70,15 @@ class ObjectNames:
     def in_path(self, method: str, values: Mapping[str, str]) -> Iterator[tuple[str, Claim]]:
         """The claims of a path's values, in their order; a name that all may use is no claim, unless something is to be deleted."""
         first = True
-        for name, value in values.items():
+        for name, text in values.items():
+            value = text
             if name in self._open and method != "DELETE":
-                yield value, Claim.OBJECT if self.is_reserved(value) else Claim.TEXT
+                # A server that decodes before it routes could take a part of the name for an id.
+                pieces = {value}
+                for _ in range(3):
+                    value = unquote(value)
+                    pieces.update(_CUT.split(value))
+                yield from ((piece, Claim.OBJECT if self.is_reserved(piece) else Claim.TEXT) for piece in pieces)
             elif first or len(value) >= SHORTEST:
                 yield value, Claim.OBJECT if first else Claim.ANY
             first = first and name in self._open
