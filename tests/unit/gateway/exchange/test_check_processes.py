@@ -76,7 +76,8 @@ async def test_all_texts_that_may_be_ids_come_back(processes: CheckProcesses) ->
     """However many there are, and only where they are wanted."""
     ids = {f"file-{number:08d}" for number in range(20_000)}
     value = {"model": "m", "input": sorted(ids)}
-    assert (await processes.ask(body(texts=True), orjson.dumps(value))).texts == ids
+    found = (await processes.ask(body(texts=True), orjson.dumps({**value, "previous_response_id": "resp_1234"}))).texts
+    assert found == {f"TEXT {text}" for text in ids} | {"OBJECT resp_1234"}
     assert (await processes.ask(body(), orjson.dumps(value))).texts == set()
 
 
