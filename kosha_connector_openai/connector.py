@@ -1,4 +1,7 @@
-"""Connector: the facade. A folder with a manifest and a description becomes actions that can be checked, previewed and run."""
+"""Connector: the facade. A folder with a manifest and a description becomes actions that can be checked, previewed and run.
+
+One module: what a connector offers is one class, and each method hands over to the wing that does the work.
+"""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 
+from kosha_connector_openai.cli.exit_codes import ExitCode
 from kosha_connector_openai.cli.output import ShowOptions
 from kosha_connector_openai.cli.terminal import clean, is_terminal, note, one_line, say_json, to_json
 from kosha_connector_openai.core.result import FileSink, SavedFile
@@ -20,6 +21,13 @@ def show_result(jobs: Jobs, job: Handle | Status, output: ShowOptions) -> None:
     if output.out:
         FileSink(output.out, overwrite=output.force).check()
     found = jobs.fetch(job, output.out, overwrite=output.force)
+    _show(found, output)
+    if found.outcome == "failed":
+        note("\n".join(f"Warning: {one_line(warning)}" for warning in found.warnings))
+        raise typer.Exit(ExitCode.ENDED)
+
+
+def _show(found: JobResult, output: ShowOptions) -> None:
     if isinstance(found.value, LineTable):
         with found.value as table:
             _rows(table, found, output)
@@ -100,6 +108,7 @@ def _envelope(found: JobResult, value: Any) -> dict[str, Any]:
         "kind": found.kind,
         "value": value,
         "usage": found.usage,
+        "outcome": found.outcome,
         "warnings": list(found.warnings),
     }
 

@@ -224,10 +224,15 @@ def _saved(call: Call, head: Head, facts: Facts, content_type: str, sink: FileSi
     kind, promise = essence(content_type), call.action.promise
     probe = make_result(call, head, facts, "file", None, content_type)
     if kind.endswith("json") or (promise.has_json and kind in _SAYS_NOTHING and kind not in promise.types):
-        data = sink.peek(call.connection.limits.reply_json)
-        with suppress(JsonTextError):
-            probe.kind, probe.value = "json", decode(data or b"", REPLY_LIMITS)
+        try:
+            probe.value = decode(sink.peek(call.connection.limits.reply_json) or b"", REPLY_LIMITS)
+            probe.kind = "json"
             _judge(call, head, facts, probe)
+        except JsonTextError:
+            pass
+        except ConnectorError:
+            sink.discard()
+            raise
     probe.kind, probe.value = "file", sink.commit(content_type)
     return probe
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from kosha_connector_openai.sandbox.message import CHUNK, SandboxReply
 
 _HTML = b"<!doctype html><html><head><title>Bad gateway</title></head><body><h1>502 Bad gateway</h1></body></html>\n"
 _EXTRA = 10
+_DIALECT = "dialect"
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class InjectedFault:
         """The fault in ``name`` or ``name=value``; raises ValueError where there is none such."""
         name, _, value = text.strip().partition("=")
         fault = cls(name, value)
-        if not (name in INSTEAD or name in AFTER or fault.status):
+        if not (name in INSTEAD or name in AFTER or name == _DIALECT or fault.status):
             raise ValueError("unknown fault")
         if not value.isprintable() or (value and name in _NUMBERS and float(value) < 0):
             raise ValueError("unusable value")
@@ -43,6 +45,8 @@ class InjectedFault:
         if self.status:
             name = behaviour["fault_errors"].get(self.name, "other")
             return error_reply(behaviour, RequestFailure(name, status=self.status, key="****"))
+        if self.name == _DIALECT:
+            return _dialect(self.value, behaviour["dialects"])
         make = INSTEAD.get(self.name)
         return make(self.value) if make else None
 
@@ -78,6 +82,23 @@ class FaultQueue:
         """The faults that wait, next first."""
         with self._lock:
             return [{"fault": f"{fault.name}={fault.value}".rstrip("="), "operation": name} for fault, name in self._waiting]
+
+
+def _dialect(name: str, dialects: Mapping[str, Any]) -> SandboxReply:
+    """What other servers send in a case of theirs; raises RequestFailure where the table has no such."""
+    if name not in dialects:
+        raise RequestFailure("unreadable", reason=f"There is no such dialect. There are: {', '.join(sorted(dialects))}.")
+    row = dialects[name]
+    if "events" in row:
+        lines = (event if isinstance(event, str) else json.dumps(event) for event in row["events"])
+        return SandboxReply(200, "".join(f"data: {line}\n\n" for line in lines).encode(), row.get("type", "text/event-stream"))
+    text = row["text"] if "text" in row else json.dumps(row["json"])
+    return SandboxReply(row.get("status", 200), text.encode(), row.get("type", "application/json"))
+
+
+def _retype(reply: SandboxReply, value: str) -> SandboxReply:
+    reply.content_type = value or None
+    return reply
 
 
 def _html(value: str) -> SandboxReply:
@@ -150,6 +171,7 @@ AFTER: Final[Mapping[str, Callable[[SandboxReply, str], SandboxReply]]] = {
     "cut-stream": _wire("cut-stream"),
     "drip": _wire("drip"),
     "reset": _wire("reset"),
+    "type": _retype,
     "empty": _empty,
     "badjson": _bad_json,
     "gzip": _gzip,

@@ -61,7 +61,7 @@ def read_error(value: Any, rules: ErrorBody) -> ErrorFacts:
     code, kind = _word(sources, rules.code), _word(sources, rules.type, texts=True)
     more = (str(found) for path in rules.words for source in sources for found in find(source, path) if isinstance(found, (str, int)))
     return ErrorFacts(
-        message=_message(inner, around, rules),
+        message=(_listed(value, rules, 0) if isinstance(value, list) and len(value) > 1 else "") or _message(inner, around, rules),
         code=code,
         type=kind,
         param=_word(sources, rules.param, texts=True) or _field(sources, rules),

@@ -35,7 +35,8 @@ class LineRow:
     @property
     def ok(self) -> bool:
         """Whether there is an answer, and no error."""
-        return not self.missing and self.error is None and (self.status is None or 200 <= self.status < 300)  # noqa: PLR2004 - RFC 9110
+        answered = not self.missing and self.error is None and self.body is not None
+        return answered and (self.status is None or 200 <= self.status < 300)  # noqa: PLR2004 - RFC 9110
 
     def to_dict(self) -> dict[str, Any]:
         """The row as JSON-ready values."""

@@ -33,6 +33,8 @@ class JobResult:
     status: Status = field(repr=False)
     usage: Mapping[str, Any] | None = None
     warnings: tuple[str, ...] = ()
+    outcome: str = "complete"
+    """``failed`` where the job ended with success and its last answer says that a part of it failed; the warnings say which."""
 
     def __enter__(self) -> Self:
         return self
@@ -67,10 +69,12 @@ def fetch(desk: Desk, status: Status, out: Path | None = None, *, overwrite: boo
     rule = kind_of(desk.connector, status.handle).result
     wanted = _Wanted(desk, status, out, overwrite)
     usage = status.result.usage if status.result else None
+    failed = status.result is not None and status.ok and status.result.outcome == "failed"
+    outcome, told = ("failed", status.result.reasons) if failed and status.result else ("complete", ())
     if rule is None:
-        return JobResult("none", wanted.answer, status, usage)
+        return JobResult("none", wanted.answer, status, usage, told, outcome)
     value, warnings = yield from _FETCH[type(rule)](wanted, rule)
-    return JobResult(rule.kind, value, status, usage, tuple(warnings))
+    return JobResult(rule.kind, value, status, usage, (*told, *warnings), outcome)
 
 
 def _value(wanted: _Wanted, rule: Value) -> Steps[tuple[Any, list[str]]]:

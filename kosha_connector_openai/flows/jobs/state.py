@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kosha_connector_openai.connector import Connection, Connector, Result
+from kosha_connector_openai.core.result import read_error
 from kosha_connector_openai.errors import ConnectorError, Fault, InputError, JobEndedError
 from kosha_connector_openai.flows.jobs.handle import Handle
+from kosha_connector_openai.manifest import ErrorBody
 from kosha_connector_openai.manifest.parts import End, Hint, JobKind, JobsPart, Poll, UploadKind
 from kosha_connector_openai.text import at, first_of
 
@@ -138,8 +140,8 @@ def upload_kind(connector: Connector, name: str) -> UploadKind | None:
     return connector.part("jobs", JobsPart).uploads.get(name)
 
 
-def read_status(handle: Handle, kind: JobKind, result: Result) -> Status:
-    """Reads a job's status from an answer; a state that the data does not name counts as running."""
+def read_status(handle: Handle, kind: JobKind, result: Result, rules: ErrorBody = ErrorBody()) -> Status:
+    """Reads a job's status from an answer; a state that the data does not name counts as running. ``rules`` say how errors are read."""
     state = at(result.value, kind.state) if isinstance(result.value, dict) else None
     state = state if isinstance(state, str) else "unknown"
     end, progress = kind.ends.get(state), kind.progress
@@ -147,6 +149,7 @@ def read_status(handle: Handle, kind: JobKind, result: Result) -> Status:
     total = at(result.value, progress.total) if progress and progress.total else None
     percent = at(result.value, progress.percent) if progress and progress.percent else None
     error = first_of(result.value, kind.error) if end not in (None, "success") else None
+    said = error if isinstance(error, str) else read_error(error, rules).message
     return Status(
         handle=handle.with_(phase="ended" if end not in (None, "needs_action") else "started", state=state[:200]),
         state=state,
@@ -154,7 +157,7 @@ def read_status(handle: Handle, kind: JobKind, result: Result) -> Status:
         done=sum(done) if done else None,
         total=total if isinstance(total, int) else None,
         percent=percent if isinstance(percent, (int, float)) else None,
-        error=error if isinstance(error, str) else None,
+        error=said or None,
         proceed=kind.proceed if end == "needs_action" else None,
         result=result,
     )

@@ -110,11 +110,12 @@ def _job(worker: Worker, call: StepCall) -> Steps[StepReply]:
     jobs = Jobs(worker.connector, worker.connection, store=worker.handles)
     options = WaitOptions(timeout=call.seconds)
     result = yield from jobs.run_steps(call.step.target, call.inputs, options, worker.options_of(call))
-    value = result.value
+    value, incomplete = result.value, " ".join(result.warnings).rstrip(".") if result.outcome == "failed" else None
     if isinstance(value, LineTable):
         with value:
             value = [row.to_dict() for row in value]
-    return StepReply(body=value if isinstance(value, (bytes, bytearray)) else plain(value), usage=result.usage, requests=1)
+    body = value if isinstance(value, (bytes, bytearray)) else plain(value)
+    return StepReply(body=body, usage=result.usage, requests=1, incomplete=incomplete)
 
 
 _RUNNERS: Final[Mapping[str, Callable[[Worker, StepCall], Steps[StepReply]]]] = {"operation": _operation, "task": _task, "job": _job}

@@ -62,6 +62,15 @@ def test_a_cut_answer(cli: Cli, httpx_mock: HTTPXMock, canary: Canary) -> None:
     assert (passed.exit_code, "limit of tokens" in passed.stderr) == (0, False)
 
 
+@pytest.mark.parametrize("form", ["--result", "--json", "--quiet"])
+def test_an_answer_that_is_none(cli: Cli, httpx_mock: HTTPXMock, canary: Canary, form: str) -> None:
+    """An exit code of its own and the server's words, in every form of output; ``pass`` asks for what there is."""
+    httpx_mock.add_response(json="the service is busy", is_reusable=True)
+    done, passed = cli(*CHAT, "model=m", form), cli(*CHAT, "model=m", form, "--if-cut", "pass")
+    assert (done.exit_code, passed.exit_code) == (ExitCode.REPLY, 0)
+    assert "the service is busy" in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("budget", ["tokens=20", "tokens=0", "calls=0", "cost=0.0001"])
 def test_a_budget_that_is_too_small(cli: Cli, canary: Canary, prices: str, budget: str) -> None:
     """Nothing is sent; the cap is named, and the exit code is its own."""

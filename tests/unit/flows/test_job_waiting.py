@@ -12,6 +12,7 @@ from pytest_httpx import HTTPXMock
 from kosha_connector_openai import Connection, Connector
 from kosha_connector_openai.errors import InputError, JobPendingError, JobUnknownError
 from kosha_connector_openai.flows.jobs import Handle, Jobs, Tick, WaitOptions, read_handle
+from kosha_connector_openai.flows.jobs.handle import new_handle
 from kosha_connector_openai.flows.jobs.state import Schedule
 from kosha_connector_openai.manifest.parts.jobs import Hint, Poll
 from tests.canary import Canary
@@ -191,6 +192,38 @@ def test_an_incomplete_answer_is_no_success(jobs: Jobs, handle: Handle, clock: C
     status = jobs.wait(handle, options(clock))
     assert (status.end, status.ok, status.error) == ("incomplete", False, "max_output_tokens")
     assert jobs.fetch(status).value == "Yes."
+
+
+FILES = {"id": "vsfb", "object": "vector_store.files_batch", "vector_store_id": "vs", "status": "completed"}
+
+
+def test_a_batch_that_was_refused_for_its_lines(jobs: Jobs, httpx_mock: HTTPXMock) -> None:
+    """The first line with its code, and how many more; two servers' shapes of the list."""
+    lines = [{"code": "invalid_json_line", "line": 7, "message": "This line is no JSON."}, {"code": "c", "line": 9, "message": "m"}]
+    for errors in ({"object": "list", "data": lines}, {"data": [*lines, *lines]}):
+        httpx_mock.add_response(json={"id": "b", "status": "failed", "errors": errors})
+    found = [status_of(jobs, "batch", {"batch_id": "b"}) for _ in range(2)]
+    assert [status.error for status in found] == [
+        "Line 7 (invalid_json_line): This line is no JSON; and 1 more",
+        "Line 7 (invalid_json_line): This line is no JSON; and 3 more",
+    ]
+
+
+def test_a_batch_of_files_of_which_some_failed(jobs: Jobs, httpx_mock: HTTPXMock) -> None:
+    """The job ends with success, and its result says that it is not whole; one without a failure says nothing."""
+    counts = {"in_progress": 0, "completed": 2, "failed": 1, "cancelled": 0, "total": 3}
+    for failed, outcome in ((1, "failed"), (0, "complete")):
+        httpx_mock.add_response(json={**FILES, "file_counts": {**counts, "failed": failed}})
+        status = status_of(jobs, "vector_store_file_batch", {"vector_store_id": "vs", "batch_id": "vsfb"})
+        httpx_mock.add_response(json={"object": "list", "data": [], "has_more": False})
+        found = jobs.fetch(status)
+        assert (status.end, found.outcome, bool(found.warnings)) == ("success", outcome, outcome == "failed")
+
+
+def status_of(jobs: Jobs, kind: str, ids: dict[str, str]) -> Any:
+    """The status of a job that was started elsewhere."""
+    made = new_handle(jobs.connector, jobs.connection, kind, "createBatch", None)
+    return jobs.status(made.with_(phase="started", ids=ids))
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def error(manifest: Manifest, status: int, value: Any) -> ApiError:
         ({"error": {"code": 400, "message": None}, "message": "temperature is out of range"}, "temperature is out of range", "400"),
         ({"Message": "The security token is invalid"}, "The security token is invalid", None),
         ({"message": '{"error": {"message": "No GPU is free"}}'}, "No GPU is free", None),
-        ([{"error": "first"}, {"error": "second"}], "first", None),
+        ([{"error": "first"}, {"error": "second"}], "first; second", None),
         ([[{"message": "deep"}]], "deep", None),
         ({"error": {"type": "overloaded_error", "message": "Overloaded"}, "type": "error"}, "Overloaded", None),
         ({"error": {}, "message": "beside nothing"}, "beside nothing", None),

@@ -12,7 +12,7 @@ from pytest_httpx import HTTPXMock, IteratorStream
 
 from kosha_connector_openai import CallOptions, Connector
 from kosha_connector_openai.core.record import Record
-from kosha_connector_openai.errors import AnswerError, IncompleteAnswerError, RefusedAnswerError, SetupError
+from kosha_connector_openai.errors import AnswerError, ApiError, IncompleteAnswerError, RefusedAnswerError, SetupError
 from kosha_connector_openai.plugin import folder
 
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -176,3 +176,129 @@ def test_a_saved_answer_that_is_no_json(connector: Connector, key: str, httpx_mo
     httpx_mock.add_response(content=b"{broken", headers={"content-type": "application/json"})
     result = connector.run("createChatCompletion", CHAT, connector.connection(), CallOptions(out=tmp_path / "answer.json"))
     assert (result.kind, result.outcome, result.value.path.read_bytes()) == ("file", "complete", b"{broken")
+
+
+def event(**data: Any) -> bytes:
+    return b"data: " + json.dumps(data).encode() + b"\n\n"
+
+
+def part(index: int = 0, reason: str | None = None, **delta: Any) -> bytes:
+    return event(choices=[{"index": index, "delta": delta, "finish_reason": reason}])
+
+
+DONE = b"data: [DONE]\n\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome"),
+    [
+        (part(content="a") + part(reason="stop"), "complete"),
+        (part(content="a") + part(reason="stop") + event(choices=[], usage={"total_tokens": 2}), "complete"),
+        (part(content="a", reason="stop"), "complete"),
+        (part(tool_calls=[{"index": 0, "id": "c"}]) + part(reason="tool_calls"), "complete"),
+        (part(content="a") + DONE, "complete"),
+        (part(0, content="a") + part(1, content="b") + part(0, "stop") + part(1, "stop"), "complete"),
+        (part(0, content="a") + part(1, content="b") + part(0, "stop"), "incomplete"),
+        (part(content="a"), "incomplete"),
+        (DONE, "incomplete"),
+        (b"", "incomplete"),
+        (b": ping\n\n" + DONE, "incomplete"),
+        (part(role="assistant", content="") + DONE, "incomplete"),
+        (part(role="assistant") + part(reason="stop") + DONE, "incomplete"),
+        (event(choices=[], usage={"total_tokens": 2}) + DONE, "incomplete"),
+        (part(reasoning_content="hm") + part(reason="stop") + DONE, "incomplete"),
+        (part(content="a") + part(reason="error") + DONE, "failed"),
+    ],
+)
+def test_a_stream_is_whole_where_it_says_so_and_brought_something(
+    connector: Connector, key: str, httpx_mock: HTTPXMock, body: bytes, outcome: str
+) -> None:
+    """The end of every choice is a sign as good as the closing event; neither is one where nothing came before."""
+    httpx_mock.add_response(content=body, headers=STREAM)
+    result = connector.run("createChatCompletion", {**CHAT, "stream": True}, connector.connection())
+    assert result.outcome == outcome
+    assert bool(result.warnings) is (outcome != "complete")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "kind", "text"),
+    [
+        ("application/octet-stream", json.dumps({"choices": [choice()]}).encode(), "json", "x"),
+        ("text/plain", b"\n " + json.dumps({"choices": [choice()]}).encode(), "json", "x"),
+        ("application/json", part(content="a") + part(reason="stop"), "events", "a"),
+        (None, b": ok\n\n" + part(content="a") + DONE, "events", "a"),
+        ("text/plain", b"{broken", "text", "{broken"),
+        ("text/plain", b'"words"', "text", '"words"'),
+    ],
+)
+def test_bodies_are_read_by_what_they_are(
+    connector: Connector, key: str, httpx_mock: HTTPXMock, content_type: str | None, body: bytes, kind: str, text: str
+) -> None:
+    """JSON and events under a name that says nothing are read, with a warning; what is neither is kept and is no answer."""
+    httpx_mock.add_response(content=body, headers={"content-type": content_type} if content_type else {})
+    result = connector.run("createChatCompletion", CHAT, connector.connection())
+    assert (result.kind, result.text) == (kind, text)
+    assert result.warnings[0].rule == ("content-type" if kind != "text" else "failed")
+    assert (result.outcome == "complete") is (kind != "text")
+
+
+def test_a_text_that_looks_like_json_stays_text(connector: Connector, key: str, httpx_mock: HTTPXMock) -> None:
+    """Where text is promised nobody guesses."""
+    httpx_mock.add_response(content=b'{"text": "spoken"}', headers={"content-type": "text/plain"})
+    inputs = {"model": "whisper-1", "file": b"x", "response_format": "text"}
+    result = connector.run("createTranscription", inputs, connector.connection())
+    assert (result.kind, result.value, result.outcome) == ("text", '{"text": "spoken"}', "complete")
+
+
+@pytest.mark.parametrize(
+    ("action", "inputs", "body", "category"),
+    [
+        ("createSpeech", {"model": "m", "input": "i", "voice": "alloy"}, {"error": {"message": "No voice", "code": 429}}, "rate_limit"),
+        ("createEmbedding", {"model": "m", "input": "i"}, {"object": "error", "message": "m", "code": 400}, "invalid_input"),
+        ("createImage", {"prompt": "p"}, {"data": [], "error": {"message": "m", "type": "server_error"}}, "server"),
+        (
+            "createResponse",
+            {"model": "m", "input": "i"},
+            {**response("failed"), "error": {"code": "server_error", "message": "m"}},
+            "server",
+        ),
+        ("listModels", {}, {"detail": "busy", "status": 503}, "overloaded"),
+        ("createModeration", {"input": "i"}, {"base_resp": {"status_code": 1, "status_msg": "m"}}, "unknown"),
+    ],
+)
+def test_an_error_in_a_200_is_an_error(
+    connector: Connector, key: str, httpx_mock: HTTPXMock, action: str, inputs: Any, body: Any, category: str, tmp_path: Path
+) -> None:
+    """Also of an action that promises sound, and where the answer goes to a file: none is left."""
+    httpx_mock.add_response(json=body, is_reusable=True, is_optional=True)
+    for options in (CallOptions(attempts=1), CallOptions(attempts=1, out=tmp_path / "out")):
+        with pytest.raises(ApiError) as caught:
+            connector.run(action, inputs, connector.connection(), options)
+        assert (caught.value.category, caught.value.status) == (category, 200)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_object_that_tells_of_its_failure_is_what_was_asked_for(connector: Connector, key: str, httpx_mock: HTTPXMock) -> None:
+    """The state of a failed response is asked for and given; its words are in the reasons."""
+    body = {**response("failed"), "id": "r", "error": {"code": "server_error", "message": "It broke"}}
+    httpx_mock.add_response(json=body)
+    result = connector.run("getResponse", {"response_id": "r"}, connector.connection())
+    assert (result.outcome, result.reasons) == ("failed", ("The response failed: It broke.",))
+
+
+@pytest.mark.parametrize(
+    ("results", "flagged"),
+    [
+        ([{"flagged": False}, {"flagged": False}], False),
+        ([{"flagged": False}, {}], None),
+        ([{"flagged": None}], None),
+        ([{"flagged": "no"}], None),
+        ([{}, {"flagged": True}], True),
+        ([], None),
+    ],
+)
+def test_a_missing_verdict_is_no_verdict(connector: Connector, key: str, httpx_mock: HTTPXMock, results: Any, flagged: bool | None) -> None:
+    """One that is harmful counts; without that all must have said that they are not."""
+    httpx_mock.add_response(json={"id": "m", "model": "m", "results": results})
+    result = connector.run("createModeration", {"input": "i"}, connector.connection())
+    assert connector.outputs.of(result).result["flagged"] is flagged
