@@ -19,7 +19,6 @@ from kosha_connector_openai.core.connection import (
     Options,
     form_schema,
     home_of_environment,
-    key_place,
     make_connection,
     masked,
     merged,
@@ -207,8 +206,7 @@ class Connector:
         named = dict(values)
         if "allowed_origins" not in options and (home := home_of_environment(self.manifest, found, named)):
             options["allowed_origins"] = (home,)
-        whole = merged(self.manifest, found, named)
-        return make_connection(self.manifest, key_place(self.manifest, whole, lambda: self.catalog.document) | whole, read_options(options))
+        return make_connection(self.manifest, merged(self.manifest, found, named), read_options(options), lambda: self.catalog.document)
 
     def offered(self, connection: Connection | None = None, catalog: Catalog | None = None) -> tuple[Action, ...]:
         """The actions to show, in order; groups with a security scheme of their own only where it can be met.
@@ -228,14 +226,12 @@ class Connector:
     def preview(self, action: str, inputs: Mapping[str, Any], connection: Connection) -> Preview:
         """The exact request, without sending it and without reading a secret; raises InputError."""
         chosen = self.catalog_of(connection)[action]
-        connection = connection.serving(chosen.operation.servers)
-        request = make_request(chosen, inputs, connection)
+        request = make_request(chosen, inputs, connection := connection.serving(chosen.operation.servers))
         credential = connection.credential(chosen.operation.security)
         absolute = url(connection.server, request)
         hidden = [] if credential is None else masked(credential, facts(request, absolute))
         headers = (*self._runtime.clients.headers(request, connection), *hidden)
-        shown = with_mask(absolute, credential) if credential and credential.in_query else absolute
-        return Preview(request.method, shown, headers, request)
+        return Preview(request.method, with_mask(absolute, credential), headers, request)
 
     def run(self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions = CallOptions()) -> Result:
         """The whole result of one call; an event stream is collected. Raises ConnectorError, each kind saying what to do next."""

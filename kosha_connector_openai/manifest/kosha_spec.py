@@ -61,7 +61,7 @@ _ERRORS: Final = (
     ("5XX", "server", True, "The server failed. Try again."),
 )
 """What the statuses mean everywhere (RFC 9110, section 15)."""
-_HEADERS: Final = ("x-request-id", "retry-after", "x-ratelimit-*", "content-type", "content-disposition", "location")
+_HEADERS: Final = ("x-request-id", "retry-after", "x-ratelimit-*", "content-type", "content-disposition", "link", "location")
 
 
 class _Entry(BaseModel):

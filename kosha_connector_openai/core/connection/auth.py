@@ -182,9 +182,9 @@ def with_key(url: str, credential: Credential, origin: Origin, resolve: Callable
     return _joined(url, pairs)
 
 
-def with_mask(url: str, credential: Credential) -> str:
+def with_mask(url: str, credential: Credential | None) -> str:
     """The same with the keys masked and no secret read: for previews."""
-    pairs = [pair for one in credential.all for pair in masked_query(one)]
+    pairs = [pair for one in credential.all for pair in masked_query(one)] if credential and credential.in_query else []
     return _joined(_without(url, {name for name, _ in pairs}), pairs) if pairs else url
 
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from kosha_connector_openai.core.connection.auth import AUTH_TYPES, Credential, auth_type, combine
-from kosha_connector_openai.core.connection.credentials import ANY, idle_fields, make_credentials
+from kosha_connector_openai.core.connection.credentials import ANY, idle_fields, key_place, make_credentials
 from kosha_connector_openai.core.connection.options import Options, check_options
 from kosha_connector_openai.core.connection.server_kinds import given_value, home, missing, role, server_kind_of
 from kosha_connector_openai.errors import Fault, SetupError
@@ -24,6 +24,7 @@ from kosha_connector_openai.manifest import (
     ServerKind,
     Timeouts,
 )
+from kosha_connector_openai.openapi import Document
 from kosha_connector_openai.secrets import SecretReference
 from kosha_connector_openai.text import nearest
 
@@ -90,11 +91,14 @@ class Connection:
         return (options.tenant, self.server.origin, options.engine, *reach, *trust, self.limits)
 
 
-def make_connection(manifest: Manifest, values: Mapping[str, str], options: Options) -> Connection:
+def make_connection(
+    manifest: Manifest, values: Mapping[str, str], options: Options, document: Callable[[], Document] | None = None
+) -> Connection:
     """A connection from the form's values; raises SetupError with every fault, each naming its field.
 
-    A secret field's value is a secret reference; the secret is not read here.
+    A secret field's value is a secret reference; the secret is not read here. ``document`` is asked where a key goes that nobody says.
     """
+    values = key_place(manifest, values, document) | {**values} if document else values
     form = manifest.connection
     faults: list[Fault] = []
     kind = _try(faults, lambda: server_kind_of(manifest, values)) or ServerKind(title="unknown")

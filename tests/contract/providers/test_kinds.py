@@ -14,7 +14,8 @@ import pytest
 
 from kosha_connector_openai import Connection, Connector
 from kosha_connector_openai.core.actions import action_sample
-from kosha_connector_openai.errors import ApiError
+from kosha_connector_openai.errors import ApiError, InputError
+from kosha_connector_openai.flows import Pager
 from kosha_connector_openai.manifest import read_folder
 from kosha_connector_openai.manifest_check import ManifestCheck
 from tests.recorder import Recorder, reply
@@ -556,3 +557,73 @@ def test_a_connection_test_is_proposed(opened: Open, upstream: Recorder) -> None
     connector, connection = opened(described)
     assert connector.test(connection).endswith("(reads).")
     assert upstream.last.target == "/c"
+
+
+# Whole lists
+
+
+ITEMS = {"type": "array", "items": {"type": "object"}}
+
+
+def listing(schema: Any, *names: str) -> dict[str, Any]:
+    answers = {"200": {"description": "d", "content": {JSON: {"schema": schema}}}}
+    return oas("/a", "get", {"parameters": [parameter(name, "query") for name in names], "responses": answers})
+
+
+def paged(name: str, **more: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": {name: ITEMS, **more}}
+
+
+LINK = ("Link", '<https://elsewhere.example/a?page=2>; rel="next", <https://elsewhere.example/a?page=9>; rel="last"')
+LISTS_OF = [
+    pytest.param(listing(ITEMS), [reply(200, [{"n": 1}, {"n": 2}])], ["/a"], 2, id="bare"),
+    pytest.param(listing(ITEMS, "page"), [reply(200, [1], [LINK]), reply(200, [2])], ["/a", "/a?page=2"], 2, id="link"),
+    pytest.param(
+        listing(paged("data", has_more={"type": "boolean"}), "starting_after", "limit"),
+        [reply(200, {"data": [{"id": "x"}], "has_more": True}), reply(200, {"data": [{"id": "y"}], "has_more": False})],
+        ["/a", "/a?starting_after=x"],
+        2,
+        id="after-the-last",
+    ),
+    pytest.param(
+        listing(paged("records", offset=TEXT), "offset", "pageSize"),
+        [reply(200, {"records": [1], "offset": "o1"}), reply(200, {"records": [2]})],
+        ["/a", "/a?offset=o1"],
+        2,
+        id="offset",
+    ),
+    pytest.param(
+        listing(paged("items", nextPageToken=TEXT), "pageToken"),
+        [reply(200, {"items": [1], "nextPageToken": "t"}), reply(200, {"items": []})],
+        ["/a", "/a?pageToken=t"],
+        1,
+        id="token",
+    ),
+]
+
+
+@pytest.mark.parametrize(("description", "answers", "targets", "number"), LISTS_OF)
+def test_a_list_is_recognised_by_its_shape(
+    opened: Open, upstream: Recorder, description: dict[str, Any], answers: list[Any], targets: list[str], number: int
+) -> None:
+    """Without a word of the manifest, where the shape leaves no doubt; a link (RFC 8288) is read for its values and never followed."""
+    upstream.scripts = answers
+    connector, connection = opened(description)
+    found = Pager(connector, "act", {}, connection).collect()
+    assert (found.error, found.complete, len(found.items)) == (None, True, number)
+    assert [request.target for request in upstream.requests] == targets
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        pytest.param(listing(paged("a", b=ITEMS, next_cursor=TEXT), "cursor"), id="two-lists"),
+        pytest.param(listing(paged("items", total={"type": "integer"}), "page"), id="no-cursor"),
+        pytest.param(listing({"type": "object"}), id="no-list"),
+    ],
+)
+def test_what_is_no_certain_list_is_said(opened: Open, description: dict[str, Any]) -> None:
+    """A guess could leave out half of a list."""
+    connector, connection = opened(description)
+    with pytest.raises(InputError, match="no list"):
+        Pager(connector, "act", {}, connection)
