@@ -49,6 +49,10 @@ spec: $(STAMP)  ## openapi.json from a description and a client: make spec FROM=
 	@$(BIN)/python -m tools.spec --from "$(FROM)" $(if $(CLIENT),"$(CLIENT)"); status=$$?; \
 	  $(BIN)/python -m tools.pin && $(BIN)/python -m tools.docs && exit $$status  # what could be read is written all the same
 
+sweep: $(STAMP)  ## every operation of other people's descriptions against an independent reader: make sweep DIR=path/to/folders
+	@test -n "$(DIR)" || { echo "Say which folder: make sweep DIR=path/to/descriptions"; exit 2; }
+	@$(BIN)/python -m tools.sweep "$(DIR)"
+
 build: $(STAMP)  ## wheel and sdist in dist/
 	@$(BIN)/python -m build --outdir dist .
 
