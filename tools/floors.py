@@ -23,29 +23,31 @@ TESTS: Final = (
     "tests/unit/test_connector.py",
     "tests/unit/gateway",
 )
-_FLOOR: Final = re.compile(r"([A-Za-z0-9._-]+)(?:\[[^]]*\])?>=([^,;\s]+)")
+_FLOOR: Final = re.compile(r"([A-Za-z0-9._-]+)((?:\[[^]]*\])?)>=([^,;\s]+)")
+_EXACT: Final = re.compile(r"([A-Za-z0-9._-]+)(?:\[[^]]*\])?(==.+)")
 
 
-def floors() -> list[str]:
-    """``name==version`` for each lower bound of the package and of its extras but ``dev``."""
+def pins() -> list[str]:
+    """``name[extra]==version`` for each lower bound of the package and of its extras but ``dev``."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"].items()
     lines = [*project["dependencies"], *(line for name, extra in extras if name != "dev" for line in extra)]
-    return sorted({f"{match[1]}=={match[2]}" for line in lines if (match := _FLOOR.match(line))})
+    return sorted({f"{match[1]}{match[2]}=={match[3]}" for line in lines if (match := _FLOOR.match(line))})
+
+
+def floors() -> list[str]:
+    """The same without the names of extras."""
+    return [_EXACT.sub(r"\1\2", pin) for pin in pins()]
 
 
 def main(folder: str) -> int:
     """Makes the environment anew and runs the tests; the exit code is theirs."""
-    home = Path(folder)
-    python = home / "bin" / "python"
-    subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
-    bounds = home / "floors.txt"
-    bounds.write_text("\n".join(floors()) + "\n", encoding="utf-8")
-    install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--constraint", str(bounds)]
-    subprocess.run([*install, *TOOLS], check=True)
-    extras = "aiohttp,gateway,httpx2,keyring,otel,workflows"
-    subprocess.run([*install, "--no-build-isolation", "-e", f"{ROOT}[{extras}]"], check=True)
-    print("\n".join(floors()))
+    python = Path(folder) / "bin" / "python"
+    subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+    install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*install, *pins(), *TOOLS], check=True)
+    subprocess.run([*install, "--no-deps", "--no-build-isolation", "-e", str(ROOT)], check=True)
+    print("\n".join(pins()))
     return subprocess.run([str(python), "-m", "pytest", "-q", "-n", "2", *TESTS], cwd=ROOT, check=False).returncode
 
 

@@ -248,7 +248,7 @@ class TestDefault:
     def without_package(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         """An installation without the extra."""
         monkeypatch.setitem(sys.modules, "keyring", None)
-        monkeypatch.setattr("kosha_connector_openai.secrets.stores.find_spec", lambda name: None)
+        monkeypatch.setattr("kosha_connector_openai.secrets.stores.defaults.find_spec", lambda name: None)
         return
 
     def test_with_the_extra(self, backend: _Memory) -> None:

@@ -210,7 +210,7 @@ class TestFailures:
                 "The secret store vault answered with something that is not HTTP.",
                 True,
             ),
-            (raw(b""), SecretStoreError, "The secret store vault answered with something that is not HTTP.", True),
+            (raw(b""), SecretStoreError, "The secret store vault broke the connection.", True),
             (reset, SecretStoreError, "The secret store vault broke the connection.", True),
         ],
     )
