@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -202,11 +203,10 @@ class Connector:
         raise failure.with_traceback(None)
 
     def _connection(self, values: Mapping[str, str], environ: Mapping[str, str], options: dict[str, Any]) -> Connection:
-        found = values_from_environment(self.manifest.connection, environ)
-        named = dict(values)
-        if "allowed_origins" not in options and (home := home_of_environment(self.manifest, found, named)):
-            options["allowed_origins"] = (home,)
-        return make_connection(self.manifest, merged(self.manifest, found, named), read_options(options), lambda: self.catalog.document)
+        found, named, chosen = values_from_environment(self.manifest.connection, environ), dict(values), read_options(options)
+        if "allowed_origins" not in options and (home := home_of_environment(self.manifest, found, named, chosen.networks)):
+            chosen = replace(chosen, allowed_origins=(home,))
+        return make_connection(self.manifest, merged(self.manifest, found, named), chosen, lambda: self.catalog.document)
 
     def offered(self, connection: Connection | None = None, catalog: Catalog | None = None) -> tuple[Action, ...]:
         """The actions to show, in order; groups with a security scheme of their own only where it can be met.
@@ -221,7 +221,8 @@ class Connector:
     def check(self, action: str, inputs: Mapping[str, Any], connection: Connection | None = None) -> tuple[Fault, ...]:
         """The warnings about these inputs, also for the chosen model; raises InputError with every fault. Nothing is sent."""
         policy = file_policy(connection) if connection else FilePolicy()
-        return (*check_inputs(self.catalog_of(connection)[action], inputs, policy), *self.models.advice(action, inputs))
+        chosen, validation = self.catalog_of(connection)[action], connection.validation if connection else "on"
+        return (*check_inputs(chosen, inputs, policy, validation), *self.models.advice(action, inputs))
 
     def preview(self, action: str, inputs: Mapping[str, Any], connection: Connection) -> Preview:
         """The exact request, without sending it and without reading a secret; raises InputError."""

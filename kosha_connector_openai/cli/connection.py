@@ -14,8 +14,9 @@ import typer
 from kosha_connector_openai import Connection, Connector
 from kosha_connector_openai.cli.session import Session, is_path
 from kosha_connector_openai.core.actions import Catalog
-from kosha_connector_openai.core.connection import Options, read_options
+from kosha_connector_openai.core.connection import Options, merged, read_options, server_kind_of, values_from_environment
 from kosha_connector_openai.errors import DescriptionError, Fault, SetupError
+from kosha_connector_openai.manifest import Validation
 from kosha_connector_openai.secrets import SecretReference, SecretStore
 from kosha_connector_openai.secrets.stores import default_stores
 from kosha_connector_openai.text import YamlLimits, load_yaml
@@ -38,6 +39,7 @@ class Choices:
     attempts: int | None = None
     engine: str | None = None
     spec: str | None = None
+    validation: Validation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,14 @@ def options(choices: Choices) -> Options:
     """What the connection file and the command line say of a description."""
     given = _read_file(choices.file).options if choices.file else {}
     return read_options({**given, **_spec(choices)})
+
+
+def validation(session: Session, choices: Choices) -> Validation:
+    """How strictly inputs are held to the description by the command line, the connection file or the kind of server; no secret is read."""
+    manifest = session.connector.manifest
+    given = read_sources(session.connector, choices)
+    values = merged(manifest, values_from_environment(manifest.connection, os.environ), given.values)
+    return choices.validation or read_options(given.options).validation or server_kind_of(manifest, values).validation
 
 
 def _spec(choices: Choices) -> dict[str, Any]:
@@ -152,6 +162,8 @@ def _tuned(connector: Connector, options: Mapping[str, Any], choices: Choices) -
         found["retries"] = {**(found.get("retries") or asdict(defaults.retries)), "attempts": choices.attempts}
     if choices.engine is not None:
         found["engine"] = choices.engine
+    if choices.validation is not None:
+        found["validation"] = choices.validation
     return found
 
 

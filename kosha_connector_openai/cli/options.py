@@ -74,6 +74,14 @@ Spec = Annotated[
     str | None,
     typer.Option("--spec", metavar="FILE|URL", help="Another description in place of the connector's own.", show_default=False),
 ]
+Validation = Annotated[
+    Literal["on", "open", "warn"] | None,
+    typer.Option(
+        "--validation",
+        help="What is sent with a warning: nothing that has a fault (on), values that the description does not list (open), or all (warn).",
+        show_default=False,
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No warnings, notes or progress on standard error.")]
 IfCut = Annotated[
     Literal["fail", "warn", "pass"], typer.Option("--if-cut", help="What an answer is that is cut, refused or filtered: an error or not.")

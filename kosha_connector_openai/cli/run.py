@@ -10,7 +10,7 @@ import typer
 
 from kosha_connector_openai import CallOptions, Connection, Preview
 from kosha_connector_openai.cli import options as opt
-from kosha_connector_openai.cli.connection import Choices, catalog, connect
+from kosha_connector_openai.cli.connection import Choices, catalog, connect, validation
 from kosha_connector_openai.cli.curl import to_curl
 from kosha_connector_openai.cli.exit_codes import ExitCode
 from kosha_connector_openai.cli.inputs import Given, read_inputs
@@ -54,13 +54,14 @@ def run(
     detach: Annotated[bool, typer.Option("--detach", help="Start the long job and print its name.")] = False,
     wait_timeout: opt.WaitTimeout = None,
     no_mark: Annotated[bool, typer.Option("--no-mark", help="Put no mark among the job's metadata.")] = False,
+    strictness: opt.Validation = None,
 ) -> None:
     """Runs an action: checks the inputs, sends one request, shows the answer."""
     _one_of(
         {"--json": as_json, "--raw": raw, "--result": short},
         {"--all": everything or most, "--wait": wait, "--detach": detach, "--result": short},
     )
-    choices = Choices(values or (), connection_file, timeout, attempts, engine, spec)
+    choices = Choices(values or (), connection_file, timeout, attempts, engine, spec, strictness)
     chosen = catalog(ctx.obj, choices)[action]
     show_options = ShowOptions(as_json, raw, quiet, out, force, short, folder)
     if not (everything or most or wait or detach):
@@ -133,12 +134,17 @@ def validate(
     as_json: opt.AsJson = False,
     connection_file: opt.ConnectionFile = None,
     spec: opt.Spec = None,
+    strictness: opt.Validation = None,
 ) -> None:
     """Checks inputs against the action's schema; nothing is sent and no secret is read."""
     session: Session = ctx.obj
-    chosen = catalog(session, Choices(file=connection_file, spec=spec))[action]
+    choices = Choices(file=connection_file, spec=spec, validation=strictness)
+    chosen = catalog(session, choices)[action]
     given = read_inputs(chosen, Given(inputs or (), input_file, input_json, literal))
-    warnings = (*check_inputs(chosen, given), *session.connector.models.advice(action, given))
+    warnings = (
+        *check_inputs(chosen, given, validation=validation(session, choices)),
+        *session.connector.models.advice(action, given),
+    )
     if as_json:
         say_json(
             {"valid": True, "warnings": [{"pointer": w.pointer, "rule": w.rule, "message": w.message, "fix": w.fix} for w in warnings]}
@@ -159,10 +165,11 @@ def dry_run(
     values: opt.Values = None,
     connection_file: opt.ConnectionFile = None,
     spec: opt.Spec = None,
+    strictness: opt.Validation = None,
 ) -> None:
     """Shows the exact request, the credential masked, and the same as a curl command; nothing is sent."""
     session: Session = ctx.obj
-    choices = Choices(values or (), connection_file, spec=spec)
+    choices = Choices(values or (), connection_file, spec=spec, validation=strictness)
     chosen = catalog(session, choices)[action]
     given = read_inputs(chosen, Given(inputs or (), input_file, input_json, literal))
     connector, connection = connect(session, choices, preview=True)

@@ -17,7 +17,7 @@ from kosha_connector_openai.core.result import Event, Result
 from kosha_connector_openai.core.steps import Open, Read, Step, Wait
 from kosha_connector_openai.core.transport import Clients
 from kosha_connector_openai.errors import ConnectorError
-from kosha_connector_openai.http import AsyncReply, WireError
+from kosha_connector_openai.http import AsyncReply, WireError, adecoded
 from kosha_connector_openai.secrets import SecretResolver
 
 
@@ -76,7 +76,8 @@ class AsyncExecutor(Executor):
 
     async def _open(self) -> Head:
         call = self._call
-        self._reply = await self._clients.open_async(call.request, call.connection, call.credential, self._resolver, call.deadline)
+        reply = await self._clients.open_async(call.request, call.connection, call.credential, self._resolver, call.deadline)
+        self._reply = adecoded(reply)
         self._head = call.scrub_head(Head(self._reply.status, tuple(self._reply.headers)))
         return self._head
 

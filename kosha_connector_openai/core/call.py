@@ -131,7 +131,7 @@ def file_policy(connection: Connection, *, named: bool = True) -> FilePolicy:
 
 def make_request(action: Action, inputs: Mapping[str, Any], connection: Connection, *, named_files: bool = True) -> Request:
     """The request for this connection's kind of server; raises InputError."""
-    request = build_request(action, inputs, file_policy(connection, named=named_files))
+    request = build_request(action, inputs, file_policy(connection, named=named_files), connection.validation)
     if connection.form is None:
         return request
     from kosha_connector_openai.core.request import at_server

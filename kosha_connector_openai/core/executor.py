@@ -16,7 +16,7 @@ from kosha_connector_openai.core.result import Event, Result, judge
 from kosha_connector_openai.core.steps import Open, Read, Step, Wait
 from kosha_connector_openai.core.transport import Clients
 from kosha_connector_openai.errors import ConnectorError, ReplyTooLargeError
-from kosha_connector_openai.http import SyncReply, WireError
+from kosha_connector_openai.http import SyncReply, WireError, decoded
 from kosha_connector_openai.secrets import SecretResolver
 
 THROWN: Final = (WireError, ConnectorError)
@@ -140,7 +140,7 @@ class SyncExecutor(Executor):
     def _perform(self, step: Step) -> Any:
         if isinstance(step, Open):
             call = self._call
-            self._reply = self._clients.open(call.request, call.connection, call.credential, self._resolver, call.deadline)
+            self._reply = decoded(self._clients.open(call.request, call.connection, call.credential, self._resolver, call.deadline))
             self._head = call.scrub_head(Head(self._reply.status, tuple(self._reply.headers)))
             return self._head
         if isinstance(step, Read):

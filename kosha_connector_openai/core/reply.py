@@ -98,7 +98,9 @@ def read_reply(call: Call, head: Head, sink: FileSink | None) -> Generator[Step,
     if compressed:
         yield Drop()
         raise MalformedReplyError(
-            "The reply is compressed, although that was not asked for.", status=head.status, request_id=facts.request_id
+            "The reply is compressed in a way that was not asked for.",
+            status=head.status,
+            request_id=facts.request_id,
         )
     if essence(headers.get("content-type", "")) == EVENT_STREAM:
         total = call.options.timeout or call.connection.timeouts.stream_total

@@ -11,6 +11,7 @@ from ipaddress import ip_network
 from typing import Final
 
 from kosha_connector_openai.errors import ReplyTooLargeError
+from kosha_connector_openai.http.content_coding import decoded
 from kosha_connector_openai.http.engine import EngineSettings, HeaderList, SyncReply, WireError, WireRequest, WireTimeouts
 from kosha_connector_openai.http.httpx_engine import SyncHttpx
 from kosha_connector_openai.http.origin import EgressPolicy, check_addresses
@@ -66,6 +67,7 @@ def read_whole(reply: SyncReply, deadline: float, limit: int, idle: float = math
 
     Raises WireError and ReplyTooLargeError.
     """
+    reply = decoded(reply)
     try:
         body = b""
         for chunk in reply.chunks(idle, deadline):

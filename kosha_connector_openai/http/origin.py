@@ -6,7 +6,7 @@ What is accepted is the part of RFC 3986 on which URL parsers agree; all else is
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from types import MappingProxyType
@@ -97,11 +97,11 @@ class Server:
         return f"{self.origin}{self.prefix}"
 
 
-def parse_server(url: str, *, pointer: str = _POINTER) -> Server:
+def parse_server(url: str, *, pointer: str = _POINTER, networks: Sequence[Network] = ()) -> Server:
     """The server that a URL names; raises SetupError, which does not repeat the URL.
 
-    https, or http to a loopback host; no user, query, fragment, percent-encoding or dot segment, and no
-    number in disguise.
+    https, or http to a loopback host, or to a host of private ``networks`` (whose address is checked when it is connected to); no user,
+    query, fragment, percent-encoding or dot segment, and no number in disguise.
     """
     flaw = next(((what, fix) for pattern, what, fix in _FLAWS if pattern.search(url)), None)
     parts = _SERVER.fullmatch(url)
@@ -113,14 +113,24 @@ def parse_server(url: str, *, pointer: str = _POINTER) -> Server:
         raise SetupError(what, hint=fix, pointer=pointer)
     scheme = parts["scheme"].lower()
     origin = Origin(scheme, _host(parts["host"].lower(), pointer), _port(parts["port"], scheme, pointer))
-    if origin.scheme == "http" and not origin.loopback:
-        raise SetupError("Plain http is for this machine only.", hint="Write https://.", pointer=pointer)
+    if origin.scheme == "http" and not origin.loopback and not _is_inside(origin.host, networks):
+        hint = "Write https://, or ask the operator to list the server's private network (`networks`)."
+        raise SetupError("Plain http is for this machine and for listed private networks only.", hint=hint, pointer=pointer)
     return Server(origin, parts["path"].removesuffix("/"))
 
 
-def parse_origin(url: str, *, pointer: str = _POINTER) -> Origin:
+def _is_inside(host: str, networks: Sequence[Network]) -> bool:
+    """Whether a host may be of one of the networks: an address is looked up in them, a name once it is resolved."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return bool(networks)
+    return not is_public_address(address) and any(_inner(address) in network for network in networks)
+
+
+def parse_origin(url: str, *, pointer: str = _POINTER, networks: Sequence[Network] = ()) -> Origin:
     """The origin that a URL without a path names; raises SetupError."""
-    server = parse_server(url, pointer=pointer)
+    server = parse_server(url, pointer=pointer, networks=networks)
     if server.prefix:
         raise SetupError("An origin has no path.", hint="Write https://host:port only.", pointer=pointer)
     return server.origin
@@ -198,6 +208,8 @@ class EgressPolicy:
     networks: tuple[Network, ...] = ()
     loopback: bool = True
     """Whether a server written as ``localhost`` or a loopback address may be called; not where tenants name servers."""
+    plain: bool = False
+    """Whether nothing is encrypted on the way: then the listed networks alone are reachable, and no public address."""
 
 
 def is_public_address(ip: str | Address) -> bool:
@@ -230,7 +242,8 @@ def _reachable(host: str, address: Address, policy: EgressPolicy) -> bool:
     if _is_loopback(host):
         # Plain http is accepted for such a host, so its name must not lead anywhere else.
         return inner.is_loopback and policy.loopback
-    return is_public_address(inner) or any(inner in network for network in policy.networks)
+    listed = any(inner in network for network in policy.networks)
+    return listed and not is_public_address(inner) if policy.plain else listed or is_public_address(inner)
 
 
 def _is_loopback(host: str) -> bool:

@@ -28,7 +28,7 @@ else:
             "Manifest PartName RequestRules Retries Timeouts",
             "part": "Constraint Field Part file_in given parse_part validated",
             "reply_rules": "Carrier OutcomeRule ResultRules StreamItems StreamRules",
-            "servers": "PATH PathRule PathValue ServerForm ServerKind",
+            "servers": "PATH PathRule PathValue ServerForm ServerKind Validation",
             "validation": "json_schema json_value",
         },
     )

@@ -204,6 +204,9 @@ class ActionOverlay(Part):
     replacement: Name | None = None
     timeout: Seconds | None = Field(default=None, description="Total seconds, where the default is too short.")
     request: RequestRules = Field(default_factory=RequestRules)
+    given_back: tuple[str, ...] = Field(
+        default=(), description="Fields of the body that take parts of earlier answers, by pointer: nulls and unknown types pass there."
+    )
     fields: Mapping[str, FieldOverlay] = Field(default_factory=dict)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from kosha_connector_openai.manifest.part import Constraint, Field, Part, renamed
 
 PATH: Final = "{path}"
+Validation = Literal["on", "open", "warn"]
+"""How strictly a body is held to the description: a fault refuses it; only a value that is not listed is let through; every fault is."""
 _VARIABLE: Final = re.compile(r"\{([^{}]*)\}")
 _SEGMENT: Final = r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*"
 _TEMPLATE: Final = rf"^(?:/(?:{_SEGMENT}|\{{[A-Za-z0-9_-]+\}}))*(?:\{{path\}})?$"
@@ -54,6 +56,9 @@ class ServerKind(Part):
     values: Mapping[str, str] = Field(default_factory=dict, description="Connection field -> value, where the user gives none.")
     required: tuple[_Word, ...] = Field(default=(), description="Connection fields that this kind of server needs.")
     form: ServerForm | None = None
+    validation: Validation = Field(
+        default="on", description="How strictly bodies are held to the description; `open` lets values through that it does not list."
+    )
 
 
 class Servers(Part):

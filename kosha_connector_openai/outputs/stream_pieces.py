@@ -11,7 +11,7 @@ from kosha_connector_openai.manifest.parts import CallPieces
 from kosha_connector_openai.text import JsonTextError, decode, first_of
 
 MOST_ITEMS: Final = 10_000
-"""NumberedItems that an event may name by number; an upstream's mistake must not make an endless list."""
+"""Items that an event may name by number; an upstream's mistake must not make an endless list."""
 
 
 def joined_base64(texts: Iterable[str]) -> bytes | None:

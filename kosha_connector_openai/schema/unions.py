@@ -93,7 +93,9 @@ class UnionFaults:
         best = [match for match in candidates if match.hits == most]
         if best[0].missed:
             missed = Counter(name for match in best for name in match.missed)
-            return _tag_fault(union, "enum", missed.most_common(1)[0][0], best)
+            name = missed.most_common(1)[0][0]
+            # Every branch that only this tag excludes, not those alone that know the object best: the list is the true one.
+            return _tag_fault(union, "enum", name, [match for match in matches if match.hits == most and name in match.tags])
         whole = [match.branch for match in best if not match.lacked]
         shared = [name for name in best[0].lacked if all(name in match.lacked for match in best)]
         if len(best) > 1 and shared and not whole:

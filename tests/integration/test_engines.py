@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import socket
 import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -232,13 +235,57 @@ def test_environment_proxies_see_nothing(way: Way, monkeypatch: pytest.MonkeyPat
     assert len(upstream.requests) == 1
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "gzip, gzip", "br", "deflate"])
-def test_compressed_replies_are_refused(way: Way, encoding: str) -> None:
-    """U8: nothing is ever decompressed, so nothing can explode."""
-    bomb = b"\x1f\x8b" + b"\x00" * 1000
+@pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "zstd", "gzip, deflate"])
+def test_codings_that_are_not_read_are_refused(way: Way, encoding: str) -> None:
+    """U8: what is in a coding, or in several, that is not known here is not decompressed."""
+    body = gzip.compress(b"{}")
     with (
-        Recorder(reply(body=bomb, headers=[("Content-Encoding", encoding)])) as upstream,
+        Recorder(reply(body=body, headers=[("Content-Encoding", encoding)])) as upstream,
         pytest.raises(MalformedReplyError, match="compressed"),
+    ):
+        way.run(way.connection(upstream.url), "listModels", {})
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pack"),
+    [
+        ("gzip", gzip.compress),
+        ("X-GZIP", lambda body: gzip.compress(body[:5]) + gzip.compress(body[5:]) + b"\0\0"),
+        ("deflate", zlib.compress),
+        ("deflate", lambda body: zlib.compress(body, wbits=-15)),
+    ],
+    ids=["gzip", "gzip in two members", "deflate", "deflate without its frame"],
+)
+def test_what_is_compressed_unasked_is_read(way: Way, encoding: str, pack: Any) -> None:
+    """Answers, errors and streams are read like others; the result says nothing of the coding."""
+    body = b'{"data": [{"id": "m"}], "note": "' + b"x" * 200_000 + b'"}'
+    packed = [("Content-Encoding", encoding)]
+    with Recorder(reply(body=pack(body), headers=packed)) as upstream:
+        result = way.run(way.connection(upstream.url), "listModels", {})
+    assert (result.raw, result.value["data"]) == (body, [{"id": "m"}])
+    events = b'data: {"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+    with Recorder(reply(body=pack(events), content_type="text/event-stream", headers=packed)) as upstream:
+        result = way.run(way.connection(upstream.url), "createChatCompletion", {**CHAT, "stream": True})
+    assert (result.text, result.incomplete) == ("a", None)
+    error = b'{"error": {"message": "No such model", "code": "model_not_found"}}'
+    with Recorder(reply(404, body=pack(error), headers=packed)) as upstream, pytest.raises(RejectedError, match="No such model"):
+        way.run(way.connection(upstream.url), "retrieveModel", {"model": "x"})
+
+
+def test_a_small_reply_cannot_become_a_large_one(way: Way) -> None:
+    """The limit is that of what is read, and reading ends there: 50 MB of zeros are 50 kB on the wire."""
+    bomb = gzip.compress(b"[" + b" " * 50_000_000 + b"]")
+    with Recorder(reply(body=bomb, headers=[("Content-Encoding", "gzip")])) as upstream, pytest.raises(ReplyTooLargeError):
+        way.run(way.connection(upstream.url, limits={"reply_json": 100_000}), "listModels", {})
+
+
+@pytest.mark.parametrize("spoil", [lambda packed: packed[:-20], lambda packed: b"\x1f\x8b" + b"\0" * 100], ids=["cut", "broken"])
+def test_a_compressed_reply_that_is_not_whole(way: Way, spoil: Any) -> None:
+    """What is cut or no such coding is no answer."""
+    packed = spoil(gzip.compress(b'{"data": ["' + bytes(range(65, 91)) * 50 + b'"]}'))
+    with (
+        Recorder(reply(body=packed, headers=[("Content-Encoding", "gzip")])) as upstream,
+        pytest.raises((TruncatedReplyError, MalformedReplyError)),
     ):
         way.run(way.connection(upstream.url), "listModels", {})
 

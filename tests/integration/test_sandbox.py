@@ -98,7 +98,6 @@ def test_files_go_there_and_back(connector: Connector, connection: Connection) -
         ("reset", OutcomeUnknownError),
         ("badjson", MalformedReplyError),
         ("empty", MalformedReplyError),
-        ("gzip", MalformedReplyError),
     ],
 )
 def test_each_fault_is_an_error_of_its_own(

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.core.actions.body_form import *
     from kosha_connector_openai.core.actions.catalog import *
     from kosha_connector_openai.core.actions.inputs import *
+    from kosha_connector_openai.core.actions.leniency import *
     from kosha_connector_openai.core.actions.promise import *
     from kosha_connector_openai.core.actions.sample_inputs import *
     from kosha_connector_openai.core.actions.url_inputs import *
@@ -24,6 +25,7 @@ else:
             "body_form": "BODY BodyForm",
             "inputs": "ABSENT Checked EXTRA_BODY is_file",
             "promise": "Promise",
+            "leniency": "Leniency UNLISTED",
             "url_inputs": "TextInputs",
         },
     )

@@ -9,9 +9,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from kosha_connector_openai.core.actions.inputs import Checked, Inputs
+from kosha_connector_openai.core.actions.leniency import Leniency
 from kosha_connector_openai.core.actions.promise import Promise, promise_of
 from kosha_connector_openai.errors import ConnectorError, DocumentError, Fault, InputError
-from kosha_connector_openai.manifest import ActionOverlay, Carrier, Group, RequestRules
+from kosha_connector_openai.manifest import ActionOverlay, Carrier, Group, RequestRules, Validation
 from kosha_connector_openai.openapi import Document, MediaType, Operation
 from kosha_connector_openai.text import is_json
 
@@ -210,9 +211,9 @@ class Action:
         rules = self.overlay.request.over(self._request)
         return own.request.over(rules) if own else rules
 
-    def check(self, inputs: Mapping[str, Any]) -> Checked:
-        """The inputs split and checked; raises InputError with every fault."""
-        return self.inputs.check(inputs)
+    def check(self, inputs: Mapping[str, Any], validation: Validation = "on") -> Checked:
+        """The inputs split and checked; raises InputError with every fault that ``validation`` does not let through as a warning."""
+        return self.inputs.check(inputs, Leniency(validation, self.overlay.given_back))
 
     def describe(self) -> dict[str, Any]:
         """The action as JSON-ready values, without its schemas."""

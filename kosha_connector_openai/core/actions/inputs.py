@@ -15,11 +15,15 @@ from functools import cached_property
 from typing import Any
 
 from kosha_connector_openai.core.actions.body_form import BODY, BodyForm
+from kosha_connector_openai.core.actions.leniency import Leniency, given_twice, merged, without_extra
 from kosha_connector_openai.errors import Fault, InputError
 from kosha_connector_openai.openapi import Document, MediaType, Operation, Parameter, Schema
 from kosha_connector_openai.schema import CheckReport, SchemaValidator
+from kosha_connector_openai.text import tokens
 
 EXTRA_BODY = "extra_body"
+_WARN = "A server that takes it all the same: set the connection's `validation` to `warn`."
+_EXTRA = f"A server that takes it all the same: give the field in `{EXTRA_BODY}`, or set the connection's `validation` to `warn`."
 _FILE_KEYS = frozenset({"path", "base64", "bytes", "text"})
 
 
@@ -135,23 +139,22 @@ class Inputs:
         schema["required"] = [name for name, parameter in self.parameters.items() if parameter.required]
         return SchemaValidator(schema, known=None)
 
-    def check(self, inputs: Mapping[str, Any]) -> Checked:
-        """The inputs split and checked; raises InputError with every fault of every part. Nothing is read or sent."""
+    def check(self, inputs: Mapping[str, Any], leniency: Leniency = Leniency()) -> Checked:
+        """The inputs split and checked; raises InputError with every fault that is not let through. Nothing is read or sent."""
         if not isinstance(inputs, Mapping) or any(not isinstance(name, str) for name in inputs):
             raise InputError("The inputs are not an object.", [Fault("", "type", "must be an object with text keys.")])
-        form = self._choose(inputs)
+        form = self._choose(_with_extra(inputs))
         values = {**self.constants, **{name: inputs[name] for name in inputs if name in self.parameters}}
         rest = {name: inputs[name] for name in inputs if name not in self.parameters}
         extra = rest.pop(EXTRA_BODY, None) if EXTRA_BODY not in (form.properties if form else ()) else None
-        reports = [self._parameter_validator.check(values)] if self.parameters else []
-        body, extra_query, warnings = self._body(form, rest, reports, more=bool(extra))
+        reports = [self._parameter_report(values, leniency)] if self.parameters else []
+        fields = extra if isinstance(extra, Mapping) and form is not None and form.is_flat else {}
+        body, extra_query, warnings = self._body(form, rest, fields, leniency, reports)
         faults = [fault for report in reports for fault in report.faults]
         faults += _extra_faults(extra, form, inputs)
         faults += [_cookie_fault(name) for name, required in self._cookies.items() if required or name in inputs]
         if faults:
             raise InputError(f"The inputs of {self.operation.id} have {_count(len(faults))}", faults)
-        if extra:
-            body = {**(body if isinstance(body, Mapping) else {}), **extra}
         return Checked(
             parameters=values,
             body=body,
@@ -161,12 +164,19 @@ class Inputs:
             warnings=tuple(warnings) + tuple(warning for report in reports for warning in report.warnings),
         )
 
+    def _parameter_report(self, values: Mapping[str, Any], leniency: Leniency) -> CheckReport:
+        report = self._parameter_validator.check(values)
+        fixed = {(name,) for name, parameter in self.parameters.items() if parameter.location == "path"}
+        lax = CheckReport(tuple(fault for fault in report.faults if tokens(fault.pointer)[:1] not in fixed), report.warnings)
+        settled = leniency.settled(lax, values, _WARN)
+        return CheckReport((*(fault for fault in report.faults if fault not in lax.faults), *settled.faults), settled.warnings)
+
     def _body(
-        self, form: BodyForm | None, rest: dict[str, Any], reports: list[CheckReport], *, more: bool
+        self, form: BodyForm | None, rest: dict[str, Any], extra: Mapping[str, Any], leniency: Leniency, reports: list[CheckReport]
     ) -> tuple[Any, Mapping[str, Any], list[Fault]]:
         """The body, the query that unknown fields become where there is none, and warnings; adds to ``reports``.
 
-        A body that is not required may be left out, whatever its schema requires; with ``more`` it is not.
+        A body that is not required may be left out, whatever its schema requires; with ``extra`` fields it is not.
         """
         if form is None:
             unknown, warnings = self._unknown(rest)
@@ -174,10 +184,12 @@ class Inputs:
             return ABSENT, rest, warnings
         if form.is_flat:
             required = self.operation.request_body is not None and self.operation.request_body.required
-            if not rest and not required and not more:
+            if not rest and not required and not extra:
                 return ABSENT, {}, []
-            reports.append(form.check(rest))
-            return rest, {}, []
+            body = merged(rest, extra)
+            report = without_extra(form.check(body), rest, extra) if extra else form.check(body)
+            reports.append(leniency.settled(report, body, _EXTRA))
+            return body, {}, []
         unknown, warnings = self._unknown({name: value for name, value in rest.items() if name != BODY})
         reports.append(CheckReport(tuple(unknown), ()))
         if BODY not in rest:
@@ -185,7 +197,7 @@ class Inputs:
                 reports.append(CheckReport((Fault(f"/{BODY}", "required", "is missing.", f"Add `{BODY}`."),), ()))
             return ABSENT, {}, warnings
         if form.takes_json and not is_file(rest[BODY]):
-            report = form.check(rest[BODY])
+            report = leniency.settled(form.check(rest[BODY]), rest[BODY], _WARN)
             reports.append(CheckReport(tuple(_below(report.faults)), tuple(_below(report.warnings))))
         return rest[BODY], {}, warnings
 
@@ -224,6 +236,11 @@ def is_file(value: Any) -> bool:
     return isinstance(value, list) and any(is_file(item) for item in value)
 
 
+def _with_extra(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    extra = inputs.get(EXTRA_BODY)
+    return {**extra, **inputs} if isinstance(extra, Mapping) else inputs
+
+
 def _below(faults: Iterable[Fault]) -> Iterator[Fault]:
     for fault in faults:
         yield Fault(f"/{BODY}{fault.pointer}", fault.rule, fault.message, fault.fix, fault.allowed)
@@ -237,7 +254,8 @@ def _extra_faults(extra: Any, form: BodyForm | None, inputs: Mapping[str, Any]) 
         return [Fault(pointer, "type", "must be an object.", "Give the extra fields as an object.")]
     if form is None or not form.is_flat:
         return [Fault(pointer, "body", "has no place: this action has no body with fields.", "Leave it out.")]
-    return [Fault(f"{pointer}/{name}", "twice", "is given twice.", "Give it once.") for name in extra if name in inputs]
+    fix = f"Give it once: in `{EXTRA_BODY}` where the description does not know its value."
+    return [Fault(place, "twice", "is given twice.", fix) for place in given_twice(inputs, extra, pointer)]
 
 
 def _cookie_fault(name: str) -> Fault:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -13,7 +13,7 @@ from kosha_connector_openai.core.connection.credentials import ANY, idle_fields,
 from kosha_connector_openai.core.connection.options import Options, check_options
 from kosha_connector_openai.core.connection.server_kinds import given_value, home, missing, role, server_kind_of
 from kosha_connector_openai.errors import Fault, SetupError
-from kosha_connector_openai.http import Server, parse_origin, parse_server
+from kosha_connector_openai.http import Network, Server, parse_origin, parse_server
 from kosha_connector_openai.manifest import (
     ConnectionField,
     ConnectionForm,
@@ -23,6 +23,7 @@ from kosha_connector_openai.manifest import (
     ServerForm,
     ServerKind,
     Timeouts,
+    Validation,
 )
 from kosha_connector_openai.openapi import Document
 from kosha_connector_openai.secrets import SecretReference
@@ -49,6 +50,8 @@ class Connection:
     """The plain fields of the connection, which the server's form may need."""
     large_body: str = ""
     """What to send in place of a value that is too large for a body."""
+    validation: Validation = "on"
+    """How strictly inputs are held to the description, by the options or else by the kind of server."""
     standard_total: float = 120.0
     """Seconds for a call where neither the operator nor the manifest's entry of the action says how many."""
 
@@ -104,7 +107,7 @@ def make_connection(
     kind = _try(faults, lambda: server_kind_of(manifest, values)) or ServerKind(title="unknown")
     given = _known(form, {**kind.values, **{name: text for name, text in values.items() if text and text.strip()}}, faults)
     faults += missing(kind, given)
-    server = _try(faults, lambda: _server(manifest, given))
+    server = _try(faults, lambda: _server(manifest, given, options.networks))
     scheme = _try(faults, lambda: _scheme(form, given))
     faults += _missing_fields(form, given, idle_fields(form, manifest.auth, scheme or ""))
     references = {
@@ -112,7 +115,7 @@ def make_connection(
         for name, text in given.items()
         if _field(form, name).secret and (reference := _try(faults, lambda text=text, name=name: _reference(text, name)))  # type: ignore[misc]
     }
-    origins = _try(faults, lambda: frozenset(parse_origin(text) for text in options.allowed_origins))
+    origins = _try(faults, lambda: frozenset(parse_origin(text, networks=options.networks) for text in options.allowed_origins))
     headers = _headers(form, given, options, faults)
     faults += check_options(options)
     if faults or server is None or scheme is None:
@@ -131,6 +134,7 @@ def make_connection(
         large_body=manifest.defaults.large_body,
         standard_total=manifest.defaults.timeouts.total or Connection.standard_total,
         form=kind.form,
+        validation=options.validation or kind.validation,
         form_values={name: text for name, text in given.items() if not _field(form, name).secret} if kind.form else {},
     )
 
@@ -145,12 +149,14 @@ def values_from_environment(form: ConnectionForm, environ: Mapping[str, str]) ->
     return found
 
 
-def home_of_environment(manifest: Manifest, found: Mapping[str, str], named: Mapping[str, str]) -> str | None:
+def home_of_environment(
+    manifest: Manifest, found: Mapping[str, str], named: Mapping[str, str], networks: Sequence[Network] = ()
+) -> str | None:
     """The origin that the environment's secrets are for, where someone named another server without naming a secret; else None."""
     borrowed = [entry.name for entry in manifest.connection.fields if entry.secret and entry.name in found and not named.get(entry.name)]
     elsewhere = [entry for entry in (role(manifest, "server"), role(manifest, "server_kind")) if entry and given_value(entry, named)]
     server = home(manifest, found) if borrowed and elsewhere else None
-    return str(parse_server(server).origin) if server else None
+    return str(parse_server(server, networks=networks).origin) if server else None
 
 
 def form_schema(form: ConnectionForm, kinds: Mapping[str, ServerKind] = MappingProxyType({})) -> dict[str, Any]:
@@ -199,7 +205,7 @@ def _missing_fields(form: ConnectionForm, given: Mapping[str, str], idle: Collec
             yield Fault(f"/{entry.name}", "required", "is missing.", f"Fill it in{sources}.")
 
 
-def _server(manifest: Manifest, given: Mapping[str, str]) -> Server:
+def _server(manifest: Manifest, given: Mapping[str, str], networks: Sequence[Network]) -> Server:
     entry = role(manifest, "server")
     text = given.get(entry.name) if entry else None
     if text and not manifest.servers.override:
@@ -208,7 +214,7 @@ def _server(manifest: Manifest, given: Mapping[str, str]) -> Server:
     if not text:
         name = entry.name if entry else "server"
         raise SetupError("No server.", [Fault(f"/{name}", "required", "is missing.", "Give the server's URL.")])
-    return parse_server(text, pointer=f"/{entry.name}" if entry else "/server")
+    return parse_server(text, pointer=f"/{entry.name}" if entry else "/server", networks=networks)
 
 
 def _scheme(form: ConnectionForm, given: Mapping[str, str]) -> str:

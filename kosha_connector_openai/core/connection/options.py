@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, get_args
 
 from kosha_connector_openai.errors import Fault, ManifestError, SetupError
 from kosha_connector_openai.http import FRAMING, Origin, parse_server
-from kosha_connector_openai.manifest import Field, Limits, Part, Retries, Timeouts, validated
+from kosha_connector_openai.manifest import Field, Limits, Part, Retries, Timeouts, Validation, validated
 from kosha_connector_openai.secrets import SecretReference
 from kosha_connector_openai.text import escape
 
@@ -27,7 +27,8 @@ class Options(Part):
     ``networks`` are private networks (such as ``10.1.0.0/16``) that a server may be in; public addresses may always be
     called, and with ``loopback`` this machine by the names that say so. ``headers`` go with every request. ``proxy_auth`` is a secret
     reference to ``user:password``. ``client_cert`` and ``client_key`` are PEM files; one file may hold both. ``roots`` are folders that
-    file inputs may be read from.
+    file inputs may be read from. ``validation`` is ``on``, ``open`` (values that the description does not list are sent with a warning)
+    or ``warn`` (so is everything that can be written); without it the kind of server decides.
     """
 
     timeouts: Timeouts | None = None
@@ -47,6 +48,7 @@ class Options(Part):
     spec_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$", description="What that description must be.")
     spec_url: bool = Field(default=False, description="Whether a description may be fetched.")
     roots: tuple[Path, ...] = ()
+    validation: Validation | None = Field(default=None, description="How strictly inputs are held to the description.")
     api_key_header: str = Field(default="api-key", description="Header of the key where the authentication type is API_KEY.")
     token_url: str = Field(default="", description="Where access tokens are renewed if the authentication type is OAUTH2.")
     tenant: str = ""
@@ -71,6 +73,8 @@ def _is_plain(name: str, value: Any) -> bool:
     match entry.type:
         case "EngineName":
             return value in get_args(EngineName)
+        case "Validation | None":
+            return value is None or value in get_args(Validation)
         case "tuple[str, ...]":
             return type(value) is tuple and all(type(item) is str for item in value)
     return type(value) is {"bool": bool, "str": str, "str | None": str}.get(str(entry.type))

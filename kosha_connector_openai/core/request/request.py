@@ -12,6 +12,7 @@ from kosha_connector_openai.core.request.files import FilePolicy
 from kosha_connector_openai.core.request.media_types import Body, LiveBody, write_body
 from kosha_connector_openai.core.request.parameters import write_headers, write_path, write_query
 from kosha_connector_openai.errors import Fault, InputError
+from kosha_connector_openai.manifest import Validation
 from kosha_connector_openai.openapi import Parameter
 from kosha_connector_openai.text import is_json
 
@@ -50,14 +51,16 @@ class Preview:
         return b"".join(body.chunks()) if body is not None and hasattr(body, "chunks") else b""
 
 
-def build_request(action: Action, inputs: Mapping[str, Any], files: FilePolicy) -> Request:
+def build_request(action: Action, inputs: Mapping[str, Any], files: FilePolicy, validation: Validation = "on") -> Request:
     """The request for an action's inputs; raises InputError with every fault. File inputs are opened only when they are sent."""
-    return write_request(action, action.check(inputs), files)
+    return write_request(action, action.check(inputs, validation), files)
 
 
-def check_inputs(action: Action, inputs: Mapping[str, Any], files: FilePolicy = FilePolicy()) -> tuple[Fault, ...]:
+def check_inputs(
+    action: Action, inputs: Mapping[str, Any], files: FilePolicy = FilePolicy(), validation: Validation = "on"
+) -> tuple[Fault, ...]:
     """The warnings about inputs that a request can be written for; raises InputError. No file is opened."""
-    checked = action.check(inputs)
+    checked = action.check(inputs, validation)
     _target(action, checked)
     write_headers(_at(action, "header"), checked.parameters)
     if checked.media_type is not None and is_json(checked.media_type.name):

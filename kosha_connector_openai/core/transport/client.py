@@ -217,7 +217,8 @@ def _proxy(connection: Connection) -> str | None:
 
 def _settings(connection: Connection, proxy_auth: Secret | None) -> EngineSettings:
     options, origin = connection.options, connection.server.origin
-    check = partial(check_addresses, policy=EgressPolicy(tuple(ip_network(str(network)) for network in options.networks), options.loopback))
+    networks = tuple(ip_network(str(network)) for network in options.networks)
+    check = partial(check_addresses, policy=EgressPolicy(networks, options.loopback, plain=origin.scheme == "http"))
 
     if _is_address(origin.host):  # a numeric host is never looked up, so the engine would not ask
         check(origin.host, [origin.host])

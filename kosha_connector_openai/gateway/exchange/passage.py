@@ -8,6 +8,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from kosha_connector_openai.core import Passthrough
+from kosha_connector_openai.core.actions import Leniency
 from kosha_connector_openai.core.connection import Connection
 from kosha_connector_openai.core.request import BytesBody, RawInputs, StreamBody
 from kosha_connector_openai.errors import ConnectorError, Fault, InputError
@@ -52,6 +53,7 @@ class Passage:
         self._route = route
         self._named = named
         self._shared = context.owners is not None and context.owners.applies_to(caller)
+        self._leniency = Leniency()
         self.seated = False
         """Whether it holds a place among the calls under way."""
         self._upload: UploadStream | None = None
@@ -61,6 +63,7 @@ class Passage:
         """Sends the request to the upstream and the reply to the caller. Raises Refused before the reply has begun, Broken after."""
         watch = DisconnectWatch(self._receive)
         try:
+            self._leniency = Leniency(connection.validation, self._route.action.overlay.given_back)
             body = await self._body(values, query, headers)
             await self._sit()  # not before: who sends slowly takes a connection, and no place
             watch.start(self._upload.over if self._upload else None)
@@ -202,7 +205,7 @@ class Passage:
             if context.owners is not None and self._shared:
                 await self._look(context.owners, value, len(raw))
             if form is not None and caller.validation != "off":
-                faults += await validation.body_faults(form, value, len(raw), first=self._route.first)
+                faults += await validation.body_faults(form, value, len(raw), self._leniency, first=self._route.first)
                 self._route.first = False
         self._found(faults)
         return BytesBody(raw, content_type or None)

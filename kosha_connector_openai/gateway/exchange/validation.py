@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
 
-from kosha_connector_openai.core.actions import BodyForm
+from kosha_connector_openai.core.actions import BodyForm, Leniency
 from kosha_connector_openai.errors import DocumentError, Fault, InputError
 from kosha_connector_openai.gateway.routes import Route
 from kosha_connector_openai.text import JsonLimits, loads_strict
@@ -17,6 +17,7 @@ LARGE: Final = 64 * 1024
 """Bytes; reading and checking more than this would hold up the other calls of the event loop."""
 _MOST_PAIRS: Final = 4_096
 _UNKNOWN: Final = "unknown"
+_WAY_OUT: Final = "A server that takes it all the same: the operator sets the connection's option `validation` to `open`."
 
 
 def parameter_faults(route: Route, values: Mapping[str, str], query: str) -> tuple[Fault, ...]:
@@ -38,17 +39,17 @@ async def read_json(raw: bytes, limit: int) -> Any:
     return loads_strict(raw, limits, what="body")
 
 
-async def body_faults(form: BodyForm, value: Any, size: int, *, first: bool = False) -> tuple[Fault, ...]:
-    """What is wrong with a JSON body; unknown fields are let through. ``first``: no other one was checked yet."""
+async def body_faults(form: BodyForm, value: Any, size: int, leniency: Leniency = Leniency(), *, first: bool = False) -> tuple[Fault, ...]:
+    """What is wrong with a JSON body; unknown fields and what ``leniency`` lets pass go through. ``first``: no other was checked yet."""
     if size > LARGE or first:  # the first one compiles the schema
-        return await asyncio.to_thread(form_faults, form, value)
-    return form_faults(form, value)
+        return await asyncio.to_thread(form_faults, form, value, leniency)
+    return form_faults(form, value, leniency)
 
 
-def form_faults(form: BodyForm, value: Any) -> tuple[Fault, ...]:
+def form_faults(form: BodyForm, value: Any, leniency: Leniency = Leniency()) -> tuple[Fault, ...]:
     """The same, in this thread."""
     try:
-        faults = form.check(value).faults
+        faults = leniency.settled(form.check(value), value, _WAY_OUT).faults
     except InputError as error:
         return error.faults
     except DocumentError:

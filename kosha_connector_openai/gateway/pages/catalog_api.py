@@ -108,7 +108,7 @@ class CatalogApi:
         if not is_object(body, {"inputs"}, needed="inputs") or not isinstance(body["inputs"], Mapping):
             return misshapen("", "The body is an object with `inputs`, an object.")
         try:
-            warnings = self._connector.check(self.find(caller, key).id, body["inputs"])
+            warnings = self._connector.check(self.find(caller, key).id, body["inputs"], self._connections.get(caller.connection))
         except UnknownActionError as error:
             return failed(error)
         except InputError as error:

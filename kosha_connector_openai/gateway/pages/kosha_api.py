@@ -101,6 +101,7 @@ class Tries:
         """A connection of what was given alone: nothing of the service's environment is mixed in."""
         retries = replace(home.retries, attempts=1)
         timeouts = replace(home.timeouts, total=min(_SECONDS, home.total()))
+        own = self._origin(given, home) == home.server.origin
         options = {
             "retries": retries,
             "timeouts": timeouts,
@@ -110,14 +111,15 @@ class Tries:
             "api_key_header": home.options.api_key_header,
             "token_url": home.options.token_url,
             # Whoever may try servers could look around in this network with it; the service's own server is known anyway.
-            "loopback": self._origin(given) == home.server.origin and home.options.loopback,
+            "loopback": own and home.options.loopback,
+            "networks": home.options.networks if own else (),
         }
         return self._connector.connection(given, environ={}, **options)
 
-    def _origin(self, given: Mapping[str, str]) -> Origin | None:
+    def _origin(self, given: Mapping[str, str], home: Connection) -> Origin | None:
         name = next((entry.name for entry in self._fields if entry.role == "server"), "")
         with suppress(SetupError):
-            return parse_server(given[name]).origin if name in given else None
+            return parse_server(given[name], networks=home.options.networks).origin if name in given else None
         return None
 
 

@@ -104,9 +104,9 @@ def test_servers_have_one_canonical_form(url: str, origin: str, prefix: str) -> 
         ("https://api.example.com/.", "The server's path has a dot segment."),
         ("https://api.example.com//v1", "The server's path has an empty segment."),
         ("https://api.example.com/v1//", "The server's path has an empty segment."),
-        ("http://api.example.com", "Plain http is for this machine only."),
-        ("http://10.0.0.1", "Plain http is for this machine only."),
-        ("http://localhost.attacker.example", "Plain http is for this machine only."),
+        ("http://api.example.com", "Plain http is for this machine and for listed private networks only."),
+        ("http://10.0.0.1", "Plain http is for this machine and for listed private networks only."),
+        ("http://localhost.attacker.example", "Plain http is for this machine and for listed private networks only."),
     ],
 )
 def test_all_else_is_refused_for_its_own_reason(url: str, what: str) -> None:
@@ -323,3 +323,32 @@ def test_loopback_can_be_closed() -> None:
     assert check_addresses("127.0.0.2", ["127.0.0.2"], EgressPolicy())
     with pytest.raises(OriginError):
         check_addresses("localhost", ["127.0.0.1"], EgressPolicy(loopback=False))
+
+
+PRIVATE = (ip_network("10.1.0.0/16"), ip_network("fd00:1::/64"))
+
+
+@pytest.mark.parametrize("url", ["http://ollama:11434", "http://host.docker.internal:8000/v1", "http://10.1.2.3", "http://[fd00:1::5]:80"])
+def test_plain_http_reaches_the_private_networks_that_are_listed(url: str) -> None:
+    """By a name or an address; without the list it does not."""
+    assert parse_server(url, networks=PRIVATE).origin.scheme == "http"
+    with pytest.raises(SetupError, match="listed private networks"):
+        parse_server(url)
+
+
+@pytest.mark.parametrize("url", ["http://10.2.0.1", "http://93.184.215.14", "http://[2606:4700::1]"])
+def test_an_address_outside_them_is_refused(url: str) -> None:
+    """Also a public one, even where a list names it."""
+    with pytest.raises(SetupError):
+        parse_server(url, networks=(*PRIVATE, ip_network("93.184.0.0/16")))
+
+
+@pytest.mark.parametrize(("address", "fits"), [("10.1.0.9", True), ("10.2.0.9", False), ("93.184.215.14", False), ("127.0.0.1", False)])
+def test_a_name_over_plain_http_must_lead_into_them(address: str, *, fits: bool) -> None:
+    """A public address, which TLS would be fine with, is not called without it."""
+    policy = EgressPolicy((*PRIVATE, ip_network("93.184.0.0/16")), plain=True)
+    if fits:
+        assert check_addresses("ollama", [address], policy) == (address,)
+    else:
+        with pytest.raises(OriginError):
+            check_addresses("ollama", [address], policy)
