@@ -107,19 +107,31 @@ class Account:
         for _ in range(2):
             path = unquote(path)
         path, query = path.partition("?")[0], dict(parse_qsl(parts.query))
-        named = set(path.split("/")) | set(query.values()) | _texts(content_type, body)
-        for thing in [self.things[name] for name in named if name in self.things]:
-            if thing.maker != self.acting:
-                self.touched.append(f"{self.acting} {method} {target} -> {thing.id}")
-        known = next(((found, template) for pattern, template, methods in self._paths
-                      if method.lower() in methods and (found := pattern.fullmatch(path))), None)  # fmt: skip
+        known = next(
+            (
+                (found, template)
+                for pattern, template, methods in self._paths
+                if method.lower() in methods and (found := pattern.fullmatch(path))
+            ),
+            None,
+        )
+        reached = self._reached(*known) if known else []
+        named = [self.things[name] for name in set(query.values()) | _texts(content_type, body) if name in self.things]
+        self.touched += [f"{self.acting} {method} {target} -> {each.id}" for each in reached + named if each.maker != self.acting]
         if known is None:
             return _json({"error": {"message": "no such path"}}, 404)
         found, template = known
-        thing = next((self.things[name] for name in reversed(found.groups()) if name in self.things), None)
+        thing = reached[-1] if reached else None
         if found.groups() and thing is None:
             return _json({"error": {"message": "no such thing"}}, 404)
         return self._answer(method, template, thing, query, stream=b'"stream":true' in body.replace(b" ", b""))
+
+    def _reached(self, found: re.Match[str], template: str) -> list[Thing]:
+        """What a path leads to: a thing of the list that the path begins with, and whatever is named below it."""
+        things = [self.things.get(name) for name in found.groups()]
+        if not things or things[0] is None or things[0].home != template.partition("/{")[0]:
+            return []
+        return [each for each in things if each is not None]
 
     def _answer(self, method: str, template: str, thing: Thing | None, query: Mapping[str, str], *, stream: bool) -> Reply:
         if method == "GET" and thing is None:
