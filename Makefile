@@ -35,7 +35,7 @@ quality: $(STAMP)  ## how well each action is described: label, help, sample, ou
 bench: $(VENV)/.bench  ## the promises about speed, peers in the same run
 	@$(BIN)/python -m benchmarks
 
-soak: $(STAMP)  ## five minutes of mixed load with changing keys and restarts, then overload; SOAK="--minutes 120 --overload 60" for the long one
+soak: $(STAMP)  ## five minutes of mixed load with changing keys and restarts, then hostile clients, then overload; SOAK="--minutes 120 --overload 60" for the long one
 	@$(BIN)/python -m benchmarks.soak $(SOAK)
 
 e2e: $(VENV)/.e2e $(VENV)/servers/.installed $(VENV)/.browser  ## longer checks: a real secret server, compatible servers, Node, schemathesis, a browser, the full tenant run

@@ -25,12 +25,15 @@ from typing import Any
 
 from benchmarks.soak.gateway_load import GatewayLoad
 from benchmarks.soak.growth import Growth
+from benchmarks.soak.hostile_third import CALLERS, hostile_third
 from benchmarks.soak.overload import SLOW, overload
 from benchmarks.soak.processes import Upstream, Watched, write_key
 from benchmarks.soak.tally import Tally
+from kosha_connector_openai.gateway.observe import check_audit
 
 _TOKEN = "kosha_soak-token-0123456789abcdefghijklmnop"
 _PLACES = 16
+_TASKS = 3
 _WARM = 0.2
 """The share of the time in which memory may still grow; ten minutes at most."""
 _SETTLE = 45.0
@@ -44,6 +47,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     parser.add_argument(
         "--overload", type=float, default=15, metavar="SECONDS", help="then five times more calls than fit; 0 leaves it out"
+    )
+    parser.add_argument(
+        "--hostile", type=float, default=15, metavar="SECONDS", help="then calls alone, and as long beside hostile clients; 0 leaves it out"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was seen there too")
     options = parser.parse_args()
@@ -73,6 +79,7 @@ class _Soak:
         self._rotate()
         self._state = folder / "tasks"
         self._log = folder / "access.log"
+        self._audit = folder / "audit"
         self._port = _free_port()
         self._over = asyncio.Event()
 
@@ -99,6 +106,16 @@ class _Soak:
                 task.cancel()
             await self._settled(growths)
             found = self._seen(load, told, growths, upstream, await self._tasks(gateway))
+            if options.hostile:
+                found["hostile"] = await hostile_third(f"http://127.0.0.1:{self._port}", _TOKEN, options.hostile, options.seed)
+                await self._settled(growths)
+                found["hostile"]["tasks"] = await self._tasks(gateway)
+                found["broken"] += found["hostile"].pop("broken")
+                found["broken"] += [
+                    f"{name} after hostile clients: {what}" for name, each in growths.items() for what in each.kept_open(CALLERS)
+                ]
+                if found["hostile"]["tasks"] > _TASKS:
+                    found["broken"].append(f"{found['hostile']['tasks']} tasks of the gateway are left after hostile clients")
             if options.overload:
                 await asyncio.to_thread(upstream.slow, SLOW)
                 found["overload"] = await overload(f"http://127.0.0.1:{self._port}", _TOKEN, _PLACES, options.overload, gateway.resident)
@@ -118,6 +135,7 @@ class _Soak:
             "token_hashes": [hash_token(_TOKEN)],
             "connections": {"default": connection},
             "access_log": str(self._log),
+            "audit": str(self._audit),
             "limits": limits,
         }
         file = self._folder / "gateway.json"
@@ -171,6 +189,11 @@ class _Soak:
         await asyncio.sleep(0.5)
         return int(self._state.read_text())
 
+    def _audited(self) -> set[str]:
+        """The requests whose end the audit record tells."""
+        entries = map(json.loads, self._audit.read_text().splitlines())
+        return {entry["request_id"] for entry in entries if entry["event"] == "end"}
+
     def _seen(self, load: GatewayLoad, told: dict[str, Any], growths: dict[str, Growth], upstream: Upstream, tasks: int) -> dict[str, Any]:
         library = Tally.of(told["tally"])
         entries = [json.loads(line) for line in self._log.read_text().splitlines()]
@@ -182,10 +205,12 @@ class _Soak:
             f"{len(unexplained)} failures while the upstream was there": unexplained[:10],
             f"{load.twice} request ids came twice": load.twice,
             f"{len(load.ids - set(logged))} replies without a line in the log": load.ids - set(logged),
+            f"{len(load.ids - self._audited())} replies without a line in the audit record": load.ids - self._audited(),
+            f"the audit record: {check_audit(self._audit).fault}": check_audit(self._audit).fault,
             f"{load.sent} requests, {len(logged)} lines in the log": load.sent != len(logged),
             f"{told['made']} calls of the library, {told['records']} records": told["made"] != told["records"],
             f"{places:g} places were not given back": places,
-            f"{tasks} tasks of the gateway are left": tasks > 3,
+            f"{tasks} tasks of the gateway are left": tasks > _TASKS,
             f"{told['tasks']} tasks of the library are left": told["tasks"] > 1,
         }
         broken = [f"{what}: {detail}" if isinstance(detail, list) else what for what, detail in checks.items() if detail]

@@ -112,6 +112,9 @@ class GatewayLoad:
             same([name in error for name in ("code", "message", "param", "type")], [True] * 4, "error")
 
     async def _aborted(self, _: aiohttp.ClientSession, mark: str, chance: random.Random) -> None:
+        await self.abort(mark, chance)
+
+    async def abort(self, mark: str, chance: random.Random) -> None:
         """Leaves while it sends, before the reply, or in the middle of it."""
         host, _sep, port = self._url.removeprefix("http://").partition(":")
         body = json.dumps(saying(mark + " and then something longer" * 20, stream=True)).encode()

@@ -65,11 +65,13 @@ class Growth:
         found = []
         if self.slope > _SLOPE and (length >= _LONG or grown > _NOISE):
             found.append(f"memory grows by {self.slope:.1f} MiB an hour")
-        if not self.back:
-            found.append(
-                f"descriptors {self._first[0]} -> {self._process.descriptors()}, threads {self._warmed[1]} -> {self._process.threads()}"
-            )
-        return found
+        return [*found, *self.kept_open()]
+
+    def kept_open(self, more: int = 0) -> list[str]:
+        """Descriptors and threads that were not given back; ``more`` connections may rest in the pool."""
+        if self.back or self._process.descriptors() <= self._first[0] + _MORE_DESCRIPTORS + more:
+            return []
+        return [f"descriptors {self._first[0]} -> {self._process.descriptors()}, threads {self._warmed[1]} -> {self._process.threads()}"]
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""

@@ -27,7 +27,7 @@ async def overload(url: str, token: str, places: int, seconds: float, resident: 
     """``places``: calls that the gateway takes at once. Closed loops: as many callers as places, then five times as many."""
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(url, connector=connector, headers={"Authorization": f"Bearer {token}"}) as session:
-        crowd = _Crowd(session)
+        crowd = Crowd(session)
         await crowd.run(places, 1.0)
         nominal = await crowd.run(places, max(3.0, seconds / 5))
         before = resident()
@@ -53,7 +53,7 @@ async def overload(url: str, token: str, places: int, seconds: float, resident: 
     return {"nominal": nominal, "loaded": loaded, "grown_mib": round(grown / 2**20, 1), "back_seconds": round(back, 2), "broken": broken}
 
 
-class _Crowd:
+class Crowd:
     """Callers that ask again as soon as they have an answer, or a while after they were turned away."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:

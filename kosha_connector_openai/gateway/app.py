@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote, urlencode
 
@@ -15,6 +15,7 @@ from kosha_connector_openai.core.request import is_cut
 from kosha_connector_openai.core.transport import load_async_engine
 from kosha_connector_openai.errors import SetupError
 from kosha_connector_openai.gateway.access import Admission, OriginPolicy, Ownership, Shed
+from kosha_connector_openai.gateway.connections import wide
 from kosha_connector_openai.gateway.exchange import (
     BodyBudget,
     Broken,
@@ -82,7 +83,7 @@ class Gateway:
         """``connections`` are the upstreams by name. Raises ManifestError, DocumentError."""
         rules = connector.part("relay", RelayRules)
         most = settings.limits.calls_total + settings.limits.streams_total
-        self._connections = {name: _wide(each, most) for name, each in connections.items()}
+        self._connections = {name: wide(each, most) for name, each in connections.items()}
         for each in self._connections.values():
             load_async_engine(each)
         self._retired = frozenset(name for name, entry in settings.connections.items() if entry.retired)
@@ -305,13 +306,6 @@ class Gateway:
             await self._guards.admission.take(caller.name, caller.allowance, begun=True)
         except Shed as error:
             raise Refused(shed(error.status, error.reason, error.retry_after)) from None
-
-
-def _wide(connection: Connection, most: int) -> Connection:
-    """The connection with a pool for all calls that admission can let in at once."""
-    if connection.options.limits is not None:
-        return connection
-    return replace(connection, limits=replace(connection.limits, connections=most))
 
 
 async def _abort(scope: Scope) -> None:

@@ -92,6 +92,13 @@ def _overlap(some: list[Secret | str], others: list[Secret | str]) -> bool:
     return some == others == [] or any(each == other for each in some for other in others)
 
 
+def wide(connection: Connection, most: int) -> Connection:
+    """The connection with a pool for all calls that admission can let in at once."""
+    if connection.options.limits is not None:
+        return connection
+    return replace(connection, limits=replace(connection.limits, connections=most))
+
+
 def _open(connector: Connector, entry: ConnectionEntry, environ: Mapping[str, str], *, tenant: str) -> Connection:
     server = next((field for field in connector.manifest.connection.fields if field.role == "server"), None)
     values = dict(entry.values)

@@ -20,6 +20,9 @@ class Droppable(Protocol):
     def drop(self) -> None:
         """Closes the connection without a reply."""
 
+    def waits(self) -> bool:
+        """Whether its first bytes are here and nobody has read them yet."""
+
 
 class Places:
     """Who is connected. A connection is anonymous until a request by it was let in; the oldest anonymous ones give way."""
@@ -66,6 +69,10 @@ class Places:
     def _drop_oldest(self, waiting: dict[Droppable, float]) -> bool:
         oldest = next(iter(waiting), None)
         if oldest is None or self._clock() - waiting[oldest] < _PATIENCE:
+            return False
+        if oldest.waits():  # the service is behind, not the client
+            del waiting[oldest]
+            waiting[oldest] = self._clock()
             return False
         self.remove(oldest)
         oldest.drop()

@@ -7,6 +7,7 @@ headers (RFC 9110, section 6.5.1). A request that is answered before its body wa
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -26,11 +27,13 @@ _ANONYMOUS: Final = 8 * 1024
 """Bytes that are read at once of a client that has shown no token: many may come in the same moment."""
 _STALLED: Final = 120.0
 """Seconds until the connection of a client that reads nothing is broken."""
-_LINGER: Final = 2.0
+_LINGER: Final = 1.0
 """Seconds in which the rest of a refused request is read and dropped: closed at once, the client might not get the reply."""
 _MOST_FIELDS: Final = 128
 _REQUEST, _FIELD = 1024, 128
 """Bytes that a request which waits for another one, and each of its fields, count beside their own: what is kept with them."""
+_ROW: Final = 4
+"""Requests that may wait for another one where no token was shown: each costs a reply."""
 _REFUSALS: Final = {
     408: (b"Request Timeout", "The request's head did not arrive in time."),
     431: (b"Request Header Fields Too Large", "The request's line and headers are too large."),
@@ -58,6 +61,7 @@ class GuardedProtocol(HttpToolsProtocol):
     _usual: int = _UNREAD
     """Bytes of a read, once the connection is known."""
     _known: bool = False
+    _read: bool = False
     _deaf: bool = False
     """Whether all that still comes is dropped."""
 
@@ -86,8 +90,18 @@ class GuardedProtocol(HttpToolsProtocol):
         """Closes the connection without a reply: another one needs the place."""
         self.transport.abort()
 
+    def waits(self) -> bool:
+        """Whether its first bytes are here and were not read yet."""
+        number = self.transport.get_extra_info("socket").fileno()
+        if self._read or number < 0:
+            return False
+        poll = select.poll()
+        poll.register(number, select.POLLIN)
+        return bool(poll.poll(0))
+
     def data_received(self, data: bytes) -> None:
         """Counts what has not become anything whole yet, in steps that are smaller than the limit."""
+        self._read = True
         most = self.limits.header_bytes
         step = most // 2
         for start in range(0, len(data), step):
@@ -122,7 +136,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._fields = 0
         if not self.pipeline:
             self._head = 0
-        elif self._count(_REQUEST):
+        elif self._count(_REQUEST) or (len(self.pipeline) >= _ROW and not self._known):
             self._fail(431)
         if self._timer is None:
             self._expect()

@@ -26,7 +26,7 @@ _MOST = 100
 _UNKNOWN = 20
 """Unknown names that one report tells of: each is compared with all that it could have meant."""
 _LOST = Fault("", "schema", "does not fit the schema, and is too large to tell where.", "Check a part of it.")
-_WORK = 100_000
+_WORK = 300_000
 """Parts of a value times schemas along one way: listing all faults of more than this takes a second and more."""
 _NAMED = 500
 """Parts, where names have a schema: for each name that it refuses the compiled backend copies the whole object."""
