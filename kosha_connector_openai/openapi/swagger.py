@@ -87,12 +87,13 @@ def _merged(parameters: Iterable[Any]) -> list[Any]:
     for number, parameter in enumerate(parameters):
         place = _place(parameter)
         name = parameter.get("name") if isinstance(parameter, Mapping) and place != "body" else None
-        found[(name, place) if place else number] = parameter
+        found[(str(name), place) if place else number] = parameter
     return list(found.values())
 
 
 def _place(parameter: Any) -> Any:
-    return parameter.get("in") if isinstance(parameter, Mapping) else None
+    place = parameter.get("in") if isinstance(parameter, Mapping) else None
+    return place if isinstance(place, str) else None
 
 
 def _parameter(raw: Any) -> Any:

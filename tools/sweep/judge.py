@@ -191,7 +191,7 @@ class Judge:
         name, schema, encoding = body
         kind = name.partition(";")[0].strip().lower()
         value = rest if set(rest) != {"body"} or "body" in self._fields(schema) else rest["body"]
-        if kind in ("*/*", "application/*") and isinstance(value, (dict, list)):
+        if kind in ("*/*", "application/*") and not isinstance(value, (str, tuple, bytes)):
             kind = JSON
         found.kind, found.body = kind, value
         if kind == FORM:
@@ -324,7 +324,7 @@ def _compared(expected: Expected, content_type: str, body: bytes) -> list[str]:
     elif kind == MULTIPART:
         found, wanted = _parts_of(content_type, body), expected.body
         found = [(name, _as(value, other[1])) for (name, value), other in zip(found, wanted, strict=False)] + found[len(wanted) :]
-    elif kind.endswith(("json", "yaml")) and not isinstance(expected.body, (tuple, bytes)):
+    elif kind.endswith("json") or (kind.endswith("yaml") and not isinstance(expected.body, (str, tuple, bytes))):
         found, wanted = json.loads(body), json.loads(json.dumps(expected.body))
     else:
         found, wanted = body, expected.body[1] if isinstance(expected.body, tuple) else expected.body

@@ -56,8 +56,9 @@ class BodyForm:
 
     @property
     def rank(self) -> int:
-        """Where the form stands among others of one operation: the ones with fields first, of those JSON and forms."""
-        return 2 if not self.is_flat else self._kind in RANGES or self._kind in YAML
+        """Where the form stands among others of one operation: the ones with fields first, and of each kind JSON and forms."""
+        plain = is_json(self._kind) or self._kind in FORMS
+        return (0 if self.is_flat else 2) + (0 if plain else 1)
 
     @cached_property
     def properties(self) -> Mapping[str, Schema]:

@@ -19,7 +19,7 @@ from kosha_connector_openai.core.actions.leniency import Leniency, given_twice, 
 from kosha_connector_openai.errors import Fault, InputError
 from kosha_connector_openai.openapi import Document, MediaType, Operation, Parameter, Schema
 from kosha_connector_openai.schema import CheckReport, SchemaValidator
-from kosha_connector_openai.text import tokens
+from kosha_connector_openai.text import is_json, tokens
 
 EXTRA_BODY = "extra_body"
 _WARN = "A server that takes it all the same: set the connection's `validation` to `warn`."
@@ -213,7 +213,9 @@ class Inputs:
             return self.bodies[0] if self.bodies else None
         flat = [form for form in self.bodies if form.is_flat]
         if BODY in inputs and len(flat) < len(self.bodies) and BODY not in self.fields.keys() - {BODY}:
-            return next(form for form in self.bodies if not form.is_flat)
+            whole = [form for form in self.bodies if not form.is_flat]
+            files = [form for form in whole if not is_json(form.media_type.name)] if is_file(inputs[BODY]) else []
+            return (files or whole)[0]
         plain = [form for form in flat if not form.file_fields]
         for form in flat:
             others = {name for other in plain for name in other.properties}

@@ -33,7 +33,8 @@ def _input_schema(action: Action, form: BodyForm) -> Mapping[str, Any]:
     needed = action.operation.request_body is not None and action.operation.request_body.required
     required = [name for name, parameter in parameters.items() if parameter.required]
     if not (needed and form.is_flat):
-        return {**flat, "required": [*required, BODY] if needed else required}
+        own = {name: part for name, part in flat["properties"].items() if name in parameters or name in form.properties}
+        return {**flat, "properties": own, "required": [*required, BODY] if needed else required}
     body = form.json_schema
     return {
         "properties": {name: flat["properties"][name] for name in parameters},
