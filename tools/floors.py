@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parent.parent
-TOOLS: Final = ("hatchling", "editables", "hypothesis", "pytest", "pytest-asyncio", "pytest-httpx", "pytest-xdist")
+TOOLS: Final = (
+    "hatchling",
+    "editables",
+    "hypothesis",
+    "openapi-spec-validator",
+    "opentelemetry-sdk",
+    "pytest",
+    "pytest-asyncio",
+    "pytest-httpx",
+)
 TESTS: Final = (
     "tests/unit/http",
     "tests/unit/schema",
@@ -48,7 +57,7 @@ def main(folder: str) -> int:
     subprocess.run([*install, *pins(), *TOOLS], check=True)
     subprocess.run([*install, "--no-deps", "--no-build-isolation", "-e", str(ROOT)], check=True)
     print("\n".join(pins()))
-    return subprocess.run([str(python), "-m", "pytest", "-q", "-n", "2", *TESTS], cwd=ROOT, check=False).returncode
+    return subprocess.run([str(python), "-m", "pytest", "-q", *TESTS], cwd=ROOT, check=False).returncode
 
 
 if __name__ == "__main__":
