@@ -80,10 +80,9 @@ def checked_and_bare() -> Iterator[tuple[Action, jsonschema_rs.Draft202012Valida
 
 
 def fault(action: Action, inputs: dict[str, Any]) -> str:
-    """The pointer of the one fault that the check reports."""
+    """The pointer of the first fault that the check reports."""
     try:
         action.check(inputs)
     except InputError as error:
-        (found,) = error.faults
-        return found.pointer
+        return error.faults[0].pointer
     raise AssertionError("the wrong field was not found")

@@ -86,8 +86,9 @@ def send_file(
     given = read_inputs(catalog(session, choices)[rules.create], Given(inputs))
     connector, connection = connect(session, choices)
     jobs = Jobs(connector, connection, store=JobStore(folder()), name=choices.file)
-    handle = jobs.start_upload(local_file(file.expanduser().absolute(), "/source", sys.maxsize), given, kind)
-    _go_on(jobs, handle, output, timeout, detach=detach)
+    source = local_file(file.expanduser().absolute(), "/source", sys.maxsize)
+    handle = jobs.start_upload(source, given, kind)
+    _go_on(jobs, handle, output, timeout, detach=detach, source=source)
 
 
 def finish(
@@ -112,9 +113,9 @@ def _check_out(output: ShowOptions) -> None:
         FileSink(output.out, overwrite=output.force).check()
 
 
-def _go_on(jobs: Jobs, handle: Handle, output: ShowOptions, timeout: float | None, *, detach: bool) -> None:
+def _go_on(jobs: Jobs, handle: Handle, output: ShowOptions, timeout: float | None, *, detach: bool, source: Any = None) -> None:
     if not detach:
-        finish(jobs, handle, output, timeout, fresh=True)
+        finish(jobs, handle, output, timeout, source=source, fresh=True)
     elif output.as_json:
         say_json(handle.to_dict())
     else:

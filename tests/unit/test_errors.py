@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from kosha_connector_openai.core import errors, flow_errors
+from kosha_connector_openai import errors
 from kosha_connector_openai.errors import (
     ApiError,
     ConnectorError,
@@ -22,7 +22,7 @@ from kosha_connector_openai.errors import (
 
 CLASSES = [
     item
-    for item in {**vars(errors), **vars(flow_errors)}.values()
+    for item in vars(errors).values()
     if isinstance(item, type) and issubclass(item, ConnectorError) and not item.__name__.startswith("_")
 ]
 

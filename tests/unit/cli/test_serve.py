@@ -79,7 +79,7 @@ def test_sharing_is_told_before_it_starts(cli: Cli, canary: Canary, tmp_path: Pa
     """As a warning on standard error."""
     config = tmp_path / "gateway.yaml"
     config.write_text(f"tokens: [{{name: a, hash: '{hash_token('a' * 20)}'}}, {{name: b, hash: '{hash_token('b' * 20)}'}}]")
-    assert "share the connection default" in cli("serve", "--check", "--config", str(config)).output
+    assert "share the account behind default" in cli("serve", "--check", "--config", str(config)).output
 
 
 def test_a_port_that_is_taken_is_told(cli: Cli, canary: Canary) -> None:
