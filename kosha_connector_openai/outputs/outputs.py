@@ -22,6 +22,7 @@ from kosha_connector_openai.text import encode
 
 _PLAIN = Shape(help="The answer as it came.", fields={"file": BodyField(kind="body", help="The answer as a file.")})
 _ENVELOPE = Shape(help="The answer as it came.")
+_NOTHING = {"type": "object", "properties": {"value": {"type": "null"}}, "required": ["value"]}
 _SOUND = b"ID3\x04\x00\x00\x00\x00\x00\x00"
 _LINES = b'{"id": "sample"}\n'
 
@@ -76,6 +77,8 @@ class OutputRoom:
         shape = shape_of(action, self._part)
         if shape is None and chosen.output_schema is not None:
             return output_schema(_ENVELOPE, self._part, raw=chosen.output_schema)
+        if shape is None and not chosen.output_types:
+            return output_schema(_ENVELOPE, self._part, raw=_NOTHING)
         return output_schema(shape or _PLAIN, self._part)
 
     def sample(self, action: str) -> dict[str, Any]:

@@ -168,7 +168,7 @@ class Operations:
 def _asked(stream: Mapping[str, Any] | None, scene: Scene) -> bool:
     if stream is None:
         return False
-    found = scene.ask(stream["when"])
+    found = scene.ask(stream["when"]) if "when" in stream else True
     return bool(found == stream["equals"] if "equals" in stream else found is True)
 
 

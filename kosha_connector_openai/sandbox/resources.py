@@ -44,7 +44,8 @@ class Resources(Hub):
         created = {path for path in items if ("POST", path) in routes}
         self._collections = created | (self._rules.keys() & {path for known in paths for path in _prefixes(known)})
         makers = {path: answers[action.id] for (method, path), action in routes.items() if method == "POST"}
-        readers = {path.rpartition("/")[0]: answers[action.id] for (method, path), action in routes.items() if method == "GET"}
+        items_read = ((path, action) for (method, path), action in routes.items() if method == "GET" and path.endswith("}"))
+        readers = {path.rpartition("/")[0]: answers[action.id] for path, action in items_read}
         self._shapes = {path: readers.get(path, makers.get(path)) for path in self._collections}
         """The answers that show one object of each collection."""
 

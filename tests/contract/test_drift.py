@@ -5,14 +5,20 @@ The published descriptions stand beside the repository; where they are not at ha
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from kosha_connector_openai.openapi.diff import DiffReport, compare_documents, judge, read_intended, to_json, to_markdown, to_text
 from kosha_connector_openai.openapi.document import Document, read_document
+from tools.spec.client.difference import read_sides
+from tools.spec.client.merge import merge
+from tools.spec.client.package import read_package
+from tools.spec.client.reader import ids_by_place, read_client
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "specs"
@@ -34,15 +40,28 @@ def ours() -> Document:
 
 
 @pytest.fixture(scope="module")
+def merged(tmp_path_factory: pytest.TempPathFactory) -> Document:
+    """The published description and the client that is installed for the tests, as one; skipped where they are not those of ours."""
+    description = dict(published("openai-2.3.0-oas31.json").root)
+    version = json.loads((ROOT / "openapi.json").read_text(encoding="utf-8"))["x-kosha-source"]["client"]["version"]
+    if metadata.version("openai") != version:
+        pytest.skip(f"the client {version} is not installed")
+    client = read_client(read_package(str(metadata.distribution("openai").locate_file("openai"))), ids_by_place(description))
+    path = tmp_path_factory.mktemp("merged") / "merged.json"
+    path.write_text(json.dumps(merge(description, client.document, read_sides()).document), encoding="utf-8")
+    return read_document(path)
+
+
+@pytest.fixture(scope="module")
 def original(ours: Document) -> DiffReport:
     """From the 24 operations of the first connector to ours."""
     return compare_documents(published("kosha-openai-24ops-oas30.json"), ours)
 
 
 @pytest.fixture(scope="module")
-def vendor(ours: Document) -> DiffReport:
-    """From the vendor's description to ours."""
-    return compare_documents(published("openai-2.3.0-oas31.json"), ours)
+def vendor(ours: Document, merged: Document) -> DiffReport:
+    """From the vendor's description and its client, as one, to ours."""
+    return compare_documents(merged, ours)
 
 
 def test_every_difference_from_the_vendor_is_intended(vendor: DiffReport) -> None:
@@ -53,9 +72,9 @@ def test_every_difference_from_the_vendor_is_intended(vendor: DiffReport) -> Non
 
 
 def test_no_operation_of_the_vendor_is_missing_moved_or_renamed(vendor: DiffReport) -> None:
-    """All 288 are there under their ids, methods and paths, /v1 aside; seven more are those that it has shut down."""
+    """All 388 are there under their ids, methods and paths, /v1 aside; seven more are those that it has shut down."""
     kinds = Counter(change.kind for change in vendor.changes)
-    assert (vendor.operations_before, vendor.operations_after, vendor.prefix) == (288, 295, "/v1")
+    assert (vendor.operations_before, vendor.operations_after, vendor.prefix) == (388, 395, "/v1")
     assert (kinds["operation-removed"], kinds["operation-moved"], kinds["operation-renamed"], kinds["operation-added"]) == (0, 0, 0, 7)
 
 
@@ -68,7 +87,7 @@ def test_no_operation_of_the_original_is_missing_moved_or_renamed(original: Diff
     """All 24 are there under their ids, methods and paths."""
     kinds = Counter(change.kind for change in original.changes)
     assert (original.operations_before, original.prefix) == (24, "")
-    assert (kinds["operation-removed"], kinds["operation-moved"], kinds["operation-renamed"], kinds["operation-added"]) == (0, 0, 0, 271)
+    assert (kinds["operation-removed"], kinds["operation-moved"], kinds["operation-renamed"], kinds["operation-added"]) == (0, 0, 0, 371)
 
 
 def test_no_field_of_the_original_is_gone(original: DiffReport) -> None:
@@ -111,7 +130,7 @@ def test_what_breaks_callers_of_the_original_is_known(original: DiffReport) -> N
 def test_the_way_back_has_as_many_operations(ours: Document) -> None:
     """Comparing the other way round, what was new is gone."""
     back = compare_documents(ours, published("kosha-openai-24ops-oas30.json"))
-    assert Counter(change.kind for change in back.changes)["operation-removed"] == 271
+    assert Counter(change.kind for change in back.changes)["operation-removed"] == 371
 
 
 def test_comparing_the_largest_descriptions_is_quick(ours: Document) -> None:

@@ -17,6 +17,7 @@ PATHS = json.loads((Path(__file__).parents[2] / "openapi.json").read_bytes())["p
 IDS = [operation["operationId"] for item in PATHS.values() for operation in item.values()]
 TEXTS = {"application/sdp"}
 """Media types that are texts, whatever their names say."""
+EVENT = {"type": "session.created"}
 REFUSED = {"error": {"message": "No such thing.", "type": "invalid_request_error", "param": None, "code": None}}
 
 
@@ -47,6 +48,8 @@ def answer(connector: Connector, action: str) -> tuple[Any, bytes, str | None]:
     """What the description says of the answer: a value, how it is sent, and its media type."""
     value = connector.outputs.raw_sample(action)
     types = connector.catalog[action].output_types
+    if types == ("text/event-stream",):
+        return [EVENT], f"event: {EVENT['type']}\ndata: {json.dumps(EVENT)}\n\n".encode(), types[0]
     if isinstance(value, bytes):
         return value, value, types[0].replace("*", "mpeg")
     if isinstance(value, str):
@@ -64,8 +67,8 @@ def test_an_answer_arrives_whole(opened: Connector, connection: Connection, upst
     assert (result.status, result.request_id, result.attempts) == (200, f"req_{action}", 1)
     if content_type in TEXTS:
         value = body.decode()
-    assert result.kind == ("empty" if value is None else {bytes: "bytes", str: "text"}.get(type(value), "json"))
-    assert result.value == value
+    assert result.kind == ("empty" if value is None else {bytes: "bytes", str: "text", list: "events"}.get(type(value), "json"))
+    assert ([event.data for event in result.value] if result.kind == "events" else result.value) == value
 
 
 @pytest.mark.parametrize("action", IDS)

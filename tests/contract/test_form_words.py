@@ -18,6 +18,7 @@ SPELLED = {
     "24h": "24 hours", "asc": "ascending", "b64_json": "Base64 JSON", "coord": "coordinate", "desc": "descending", "env": "environment",
     "eq": "equal", "gen": "generation", "gt": "greater than", "gte": "greater than or equal", "lt": "less than",
     "lte": "less than or equal", "ne": "not equal", "nin": "not in", "num": "number of", "params": "parameters", "ref": "reference",
+    "vars": "variables",
     "wandb": "Weights & Biases", "xhigh": "extra high",
 }  # fmt: skip
 """The abbreviations that `words` writes out; every other entry of it keeps the letters of the word."""
@@ -28,7 +29,9 @@ TASK_TERMS = {
     ("semantic-search", "top"): "Top results",
 }
 """Labels of tasks that are no fields of the API, where the name alone says too little."""
-WRITTEN_OUT = {"Data source configuration", "Number of epochs", "Max number of results", "Sampling parameters", "Environment"}
+WRITTEN_OUT = {"Data source configuration", "Number of epochs", "Max number of results", "Sampling parameters", "Environment"} | {
+    "Authentication", "Environment variables", "Parameter", "Token endpoint authentication",
+}  # fmt: skip
 UNITS = re.compile(r"_ms$")
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,10 @@ ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+from tools.spec.client.difference import read_sides  # noqa: E402  (the same)
+from tools.spec.client.merge import merge  # noqa: E402  (the same)
+from tools.spec.client.package import read_package  # noqa: E402  (the same)
+from tools.spec.client.reader import ids_by_place, read_client  # noqa: E402  (the same)
 from tools.spec.source import Source, read_source  # noqa: E402  (needs the path above)
 
 Node = dict[str, Any]
@@ -45,9 +51,35 @@ def reference() -> Path:
 
 
 @pytest.fixture(scope="session")
+def client_folder(openapi: Node) -> Path:
+    """The vendor's client that openapi.json is made with, where it is the one that is installed for the tests; else they are skipped."""
+    version = openapi["x-kosha-source"]["client"]["version"]
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        if metadata.version("openai") == version:
+            return Path(str(metadata.distribution("openai").locate_file("openai")))
+    pytest.skip(f"the client {version} is not at hand")
+
+
+@pytest.fixture(scope="session")
 def source(reference: Path) -> Source:
     """The vendor's description as the generator reads it."""
     return read_source(reference)
+
+
+@pytest.fixture(scope="session")
+def merged_facts(reference: Path, client_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The description and the client as one description of facts."""
+    document = json.loads(reference.read_text(encoding="utf-8"))
+    reading = read_client(read_package(str(client_folder)), ids_by_place(document))
+    path = tmp_path_factory.mktemp("merged") / "merged.json"
+    path.write_text(json.dumps(merge(document, reading.document, read_sides()).document), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def merged_source(merged_facts: Path) -> Source:
+    """Both as the generator reads them."""
+    return read_source(merged_facts)
 
 
 @pytest.fixture(scope="session")

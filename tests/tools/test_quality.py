@@ -38,7 +38,7 @@ def test_the_core_set_is_whole(found: Mapping[str, Score], core: tuple[str, ...]
 def test_the_whole_is_not_below_its_floor(found: Mapping[str, Score], core: tuple[str, ...]) -> None:
     """No facet got worse."""
     figures = quality.report(found, core)["all"]
-    assert figures["actions"] == 295
+    assert figures["actions"] == 395
     assert {name: figures[name] for name, floor in FLOOR.items() if figures[name] < floor} == {}
 
 

@@ -17,18 +17,18 @@ def test_document_is_written_one_key_a_line() -> None:
     assert as_text({"a": {"b": "é"}}) == '{\n "a": {\n  "b": "é"\n }\n}\n'
 
 
-def test_command_writes_the_committed_document(reference: Path, tmp_path: Path, capsys: Any) -> None:
+def test_command_writes_the_committed_document(reference: Path, client_folder: Path, tmp_path: Path, capsys: Any) -> None:
     """The same input gives the same bytes as are committed."""
     out = tmp_path / "openapi.json"
-    assert main(["--from", str(reference), "--out", str(out)]) == 0
+    assert main(["--from", str(reference), str(client_folder), "--out", str(out), "--facts", str(tmp_path)]) == 0
     committed = Path(__file__).resolve().parents[2] / "openapi.json"
     assert out.read_bytes() == committed.read_bytes()
-    assert "295 operations" in capsys.readouterr().out
+    assert "395 operations" in capsys.readouterr().out
 
 
-def test_command_writes_nothing_when_an_operation_is_gone(reference: Path, tmp_path: Path) -> None:
+def test_command_writes_nothing_when_an_operation_is_gone(merged_facts: Path, tmp_path: Path) -> None:
     """A source that lost an operation of the selection is refused by name."""
-    document = json.loads(reference.read_text(encoding="utf-8"))
+    document = json.loads(merged_facts.read_text(encoding="utf-8"))
     del document["paths"]["/models"]
     smaller = tmp_path / "smaller.json"
     smaller.write_text(json.dumps(document), encoding="utf-8")
@@ -38,10 +38,10 @@ def test_command_writes_nothing_when_an_operation_is_gone(reference: Path, tmp_p
 
 
 def test_command_writes_nothing_while_an_operation_has_no_group(
-    reference: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    merged_facts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A new operation of the source is named, so that it can be placed."""
-    document = json.loads(reference.read_text(encoding="utf-8"))
+    document = json.loads(merged_facts.read_text(encoding="utf-8"))
     document["paths"]["/news"] = {"get": {"operationId": "listNews", "responses": {}}}
     larger = tmp_path / "larger.json"
     larger.write_text(json.dumps(document), encoding="utf-8")
@@ -51,13 +51,13 @@ def test_command_writes_nothing_while_an_operation_has_no_group(
 
 
 def test_command_writes_nothing_while_texts_are_missing(
-    reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    merged_facts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Unless a draft is asked for; the list says what to write."""
     monkeypatch.setattr("tools.spec.document.read_texts", lambda _: Texts())
     out = tmp_path / "openapi.json"
-    assert main(["--from", str(reference), "--out", str(out)]) == 1
+    assert main(["--from", str(merged_facts), "--out", str(out)]) == 1
     assert not out.exists()
     assert "no text for schemas.CreateEmbeddingRequest.dimensions" in capsys.readouterr().err
-    assert main(["--from", str(reference), "--out", str(out), "--draft"]) == 0
+    assert main(["--from", str(merged_facts), "--out", str(out), "--draft"]) == 0
     assert out.exists()

@@ -27,7 +27,7 @@ class Texts:
     parameters: dict[str, str] = field(default_factory=dict)
     fields: dict[str, str] = field(default_factory=dict)
     constant: str = ""
-    twins: tuple[str, ...] = ()
+    twins: dict[str, str] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
     missing: list[str] = field(default_factory=list)
     placed: int = 0
@@ -57,8 +57,11 @@ class Texts:
         return None
 
     def originals(self, name: str) -> list[str]:
-        """`name`, and the name it has without a prefix of twins: what is said of the one holds for the other."""
-        return [name, *(name.removeprefix(prefix) for prefix in self.twins if name.startswith(prefix))]
+        """`name`, and the names of its twins: what is said of them holds for it."""
+        found = [name]
+        for one in found:
+            found += [other + one.removeprefix(prefix) for prefix, other in self.twins.items() if one.startswith(prefix)]
+        return found
 
 
 def read_texts(folder: Path) -> Texts:
@@ -68,7 +71,7 @@ def read_texts(folder: Path) -> Texts:
         data = yaml.safe_load(file.read_text(encoding="utf-8"))
         if file.name == COMMON:
             texts.parameters, texts.fields = data["parameters"], data["fields"]
-            texts.constant, texts.twins = data["constant"], tuple(data["twins"])
+            texts.constant, texts.twins = data["constant"], data["twins"]
             continue
         _add(texts.groups, {data["group"]: data["line"]}, file)
         _add(texts.operations, data.get("operations", {}), file)

@@ -330,7 +330,8 @@ def _forget_mapping(holder: Node) -> None:
 
 
 def _with_values(node: Node, more: list[Any]) -> Node:
-    """The schema with further values, null last."""
+    """The schema with further values, each once, null last. A component that several operations use comes by more than once."""
     values = [node["const"]] if "const" in node else node["enum"]
     kept = {keyword: value for keyword, value in node.items() if keyword != "const"}
-    return {**kept, "enum": [*(value for value in values if value is not None), *more, *([None] if None in values else [])]}
+    named = dict.fromkeys(value for value in [*values, *more] if value is not None)
+    return {**kept, "enum": [*named, *([None] if None in values else [])]}
