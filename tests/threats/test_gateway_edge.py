@@ -207,7 +207,8 @@ def test_G4_json_in_plain_text_is_refused(gateway: Whole, upstream: Recorder):
 
 @pytest.fixture
 def shared(upstream: Recorder) -> Iterator[Whole]:
-    with whole(upstream.url, settings=TENANTS, tokens=False) as running:
+    opened = {"ownership": {"open": ["file-x", "pmpt_of_all"]}}  # what the account had before, and all may use
+    with whole(upstream.url, settings={**TENANTS, **opened}, tokens=False) as running:
         yield running
 
 
@@ -301,10 +302,13 @@ def test_G12_lists_show_each_tenant_its_own(shared: Whole, upstream: Recorder):
     page = {"object": "list", "data": [*others, {"id": "file-listed-of-a"}], "last_id": "file-listed-of-a", "has_more": True}
     upstream.scripts[:] = [reply(body=page)]
     for token, shown in ((TOKEN, [{"id": "file-listed-of-a"}]), (OTHER, [])):
-        answer = shared.call("GET", "/v1/files?after=file-listed-of-a", token=token)
-        assert answer.json() == {**page, "data": shown}
-        run = shared.call("POST", "/kosha/v1/actions/listFiles/run", json={"inputs": {"after": "file-listed-of-a"}}, token=token)
-        assert run.json()["value"] == {**page, "data": shown}
+        answer = shared.call("GET", "/v1/files", token=token)
+        run = shared.call("POST", "/kosha/v1/actions/listFiles/run", json={"inputs": {}}, token=token)
+        for value in (answer.json(), run.json()["value"]):
+            assert {**value, "last_id": None} == {**page, "data": shown, "last_id": None}
+            assert (value["last_id"] == "file-listed-of-a") is (token == TOKEN)
+    for token, status in ((TOKEN, 200), (OTHER, 404)):
+        assert shared.call("GET", "/v1/files?after=file-listed-of-a", token=token).status_code == status
     upstream.scripts[:] = [reply(body={"object": "list", "data": [{"id": "model-of-all"}]})]
     assert shared.call("GET", "/v1/models", token=OTHER).json()["data"] == [{"id": "model-of-all"}]
     upstream.scripts[:] = [reply(body=b'{"data": [{"id": "file-')]
@@ -373,25 +377,23 @@ def test_G12_no_way_of_writing_an_id_gets_past(upstream: Recorder, token: str):
 
 
 def test_G12_sharing_is_warned_about(tmp_path: Path):
-    """G12: lists show the whole account; the operator is told when it starts. With a connection each there is nothing to tell."""
+    """G12: the operator is told when it starts, also of two connections with one key. With a key each there is nothing to tell."""
     key = tmp_path / "key"
     key.write_text(KEY)
     key.chmod(0o600)
-    one = {"values": {"api_key": f"file:{key}"}}
+    (tmp_path / "other").touch(mode=0o600)
+    (tmp_path / "other").write_text("sk-of-another-account-0123456789")
+    one, other = ({"values": {"api_key": f"file:{place}"}} for place in (key, tmp_path / "other"))
+    each = {"tokens": [{**t, "connection": c} for t, c in zip(TENANTS["tokens"], "xy", strict=True)]}
     with Connector(ROOT) as connector:
         for given, told in (
             ({"connections": {"default": one}, **TENANTS}, True),
             ({"connections": {"default": one}, **TENANTS, "ownership": "off"}, True),
-            (
-                {
-                    "connections": {"x": one, "y": one},
-                    "tokens": [{**t, "connection": c} for t, c in zip(TENANTS["tokens"], "xy", strict=True)],
-                },
-                False,
-            ),
+            ({"connections": {"x": one, "y": one}, **each}, True),
+            ({"connections": {"x": one, "y": other}, **each}, False),
         ):
             service = make_service(connector, read_settings({"access_log": "off", **given}, environ={}))
-            assert any("share the connection" in line for line in service.warnings) is told
+            assert any("share the account" in line for line in service.warnings) is told
             service.close()
 
 

@@ -102,7 +102,7 @@ class Ownership:
 
     def is_foreign(self, caller: Caller, text: str) -> bool:
         """Whether an id is another tenant's."""
-        kept = self._ids.find(self._accounts[caller.connection], text) if fits(text) else None
+        kept = self._ids.find(self._accounts[caller.connection], text) if fits(text) and not self._is_open(text) else None
         return kept is not None and kept[0] not in (NOBODY, caller.tenant)
 
     def permits(self, caller: Caller, claims: Iterable[tuple[str, Claim]]) -> bool:
@@ -111,13 +111,15 @@ class Ownership:
         return account is None or all(self._permits_one(account, caller.tenant, text, claim) for text, claim in claims)
 
     def _permits_one(self, account: str, tenant: str, text: str, claim: Claim) -> bool:
+        if self._is_open(text):
+            return True
         kept = self._ids.find(account, text)
         if kept is not None and kept[0] == tenant:
             # A page's cursor of ours names nothing that the upstream knows; clients may take it for an item's id.
-            return kept[1] in _ENOUGH.get(claim, _OWN) or text.startswith(_CURSOR) or self._is_open(text)
+            return kept[1] in _ENOUGH.get(claim, _OWN) or text.startswith(_CURSOR)
         if kept is not None and kept[0] != NOBODY:
             return False
-        if claim is Claim.TEXT or self._is_open(text):
+        if claim is Claim.TEXT:
             return True
         if claim is not Claim.LABEL and self._entry.unknown == "refuse":
             return False

@@ -194,7 +194,7 @@ def test_t25_headers_that_clients_read_survive_and_private_ones_do_not(house: Ho
     house.answers(reply(429, {"error": {"message": "slow down"}}, headers=[*KEPT.items(), *PRIVATE.items()]))
     answer = house.chat()
     assert {name: answer.headers.get(name) for name in KEPT} == KEPT
-    ours = {"date", "content-type", "content-length", "x-kosha-request-id"}
+    ours = {"date", "content-type", "content-length", "x-kosha-request-id", "x-content-type-options", "content-security-policy"}
     assert set(answer.headers) == {*KEPT, *ours}
 
 
