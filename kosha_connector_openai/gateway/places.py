@@ -35,6 +35,7 @@ class Places:
         self._all: dict[Droppable, str] = {}
         self._waiting: dict[str, dict[Droppable, float]] = {}
         self._heads = 0
+        self._ending: set[Droppable] = set()
 
     def add(self, connection: Droppable, address: str) -> bool:
         """Takes a place; False where there is none, and then none is taken."""
@@ -57,9 +58,17 @@ class Places:
 
     def remove(self, connection: Droppable) -> None:
         """Gives the place back."""
+        self._ending.discard(connection)
         address = self._all.pop(connection, None)
         if address is not None and self._waiting.get(address, {}).pop(connection, None) is not None:
             self._tidy(address)
+
+    def linger(self, connection: Droppable) -> bool:
+        """Whether a connection that ends may stay until its client has read why: no more of them than one address may have."""
+        if len(self._ending) >= self._anonymous:
+            return False
+        self._ending.add(connection)
+        return True
 
     def hold(self, connection: Droppable, more: int) -> bool:
         """Counts bytes of a head that is not whole; False where an anonymous connection should hold no more."""

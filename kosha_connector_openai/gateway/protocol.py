@@ -263,7 +263,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.parser = cast("Any", None)  # with all that it keeps of a field that is not whole
         if self.cycle is not None:
             self.cycle.body = bytearray()
-        if not self.transport.is_closing() and self.transport.can_write_eof():
+        if not self.transport.is_closing() and self.transport.can_write_eof() and self.places.linger(self):
             with suppress(OSError):  # the client has gone
                 self.transport.write_eof()
                 self.flow.resume_reading()
