@@ -111,7 +111,7 @@ FAILURES = [
     Failure("200 page", page(200), "malformed_reply", None, 9, gateway=200),
     Failure("200 half of the JSON", reply(200, b'{"id": '), "malformed_reply", None, 9, gateway=200),
     Failure("200 cut", reply(200, b'{"id": ', length=900), "truncated_reply", None, 9, hint="false"),
-    Failure("200 gzip", reply(200, b"\x1f\x8b", [("content-encoding", "gzip")]), "malformed_reply", None, 9, gateway=200),
+    Failure("200 gzip", reply(200, b"\x1f\x8b", [("content-encoding", "gzip")]), "truncated_reply", None, 9, gateway=200),
     Failure("reset", reset, "outcome_unknown", None, 8, hint="false"),
     Failure("closed", raw(b""), "outcome_unknown", None, 8, hint="false"),
     Failure("no HTTP", raw(b"SSH-2.0-x\r\n\r\n"), "malformed_reply", None, 9, hint="false"),

@@ -19,6 +19,8 @@ STREAMS = {
     "listFineTuneEvents": "FineTuneEvent",
     "beta_createResponse": "BetaResponseStreamEvent",
     "beta_getResponse": "BetaResponseStreamEvent",
+    "createAgentSession": "AgentSessionEvent",
+    "streamAgentSessionEvents": "AgentSessionEvent",
     "createRun": "AssistantStreamEvent",
     "createThreadAndRun": "AssistantStreamEvent",
     "submitToolOuputsToRun": "AssistantStreamEvent",

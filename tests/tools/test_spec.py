@@ -225,7 +225,7 @@ def test_twins_share_their_field_texts() -> None:
     texts = Texts(
         operations={"get": {"parameters": {"id": "Id."}}, "beta_get": {"title": "Get (beta)", "line": "It."}},
         schemas={"A": {"one": "One.", "two": "Two."}, "BetaA": {"two": "Own."}},
-        twins=("Beta", "beta_"),
+        twins={"Beta": "", "beta_": ""},
     )
     schema: dict[str, Any] = {"properties": {"one": {}, "two": {}}}
     describe_schema("BetaA", schema, texts)

@@ -34,6 +34,8 @@ _UNAVAILABLE: Final = 503
 _TURNED_AWAY: Final = "rate_limit"
 """The category of errors about calls that were counted and not run."""
 _SAFE_STATUSES: Final = frozenset({408, 409, _TOO_MANY, *range(500, 600)}) - {501, 505}
+_REFUSED, _FAILED = 400, 500
+"""The first statuses by which a server says that it did not run the request, and that it failed in doing so (RFC 9110, 15.5, 15.6)."""
 _DOUBTFUL: Final = frozenset({408, *range(500, 600)}) - {501, 505}
 """Statuses that a proxy, too, may give after the work was begun (RFC 9110, section 15.6)."""
 _FINAL_KINDS: Final[frozenset[Kind]] = frozenset({"deadline", "tls"})
@@ -127,7 +129,8 @@ def retryable(failure: Failure, *, method: str, idempotent: bool) -> bool | None
         return True if failure.nothing_sent or harmless else None
     if failure.category_retryable is None:
         return None
-    if not _may_repeat(failure, harmless, False, parse_retry_after(failure.headers, 0.0)):
+    refused = failure.status is not None and _REFUSED <= failure.status < _FAILED and failure.status not in _DOUBTFUL
+    if not refused and not _may_repeat(failure, harmless, False, parse_retry_after(failure.headers, 0.0)):
         return None
     return {name.lower(): value for name, value in failure.headers.items()}.get("x-should-retry") != "false"
 
