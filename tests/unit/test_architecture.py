@@ -28,6 +28,7 @@ GENERAL = [path for path in MODULES if (rest := path.relative_to(PACKAGE)).parts
 """The modules that serve any provider."""
 PLAIN = frozenset(
     """
+    agent cases credentials id live templates test traces turns vault Agent Credential Decision Environment Turn Vault
     accept alpha archive audio batch batches bucket calls cancel certificate characters compact complete content costs edits engines
     events extensions file files group groups images items jobs list messages model models page parts pause projects refer response
     responses resume role roles run runs search steps thread threads upload uploads usage user users validate version versions video

@@ -25,7 +25,7 @@ def test_actions_without_their_credential_are_hidden(cli: Cli, monkeypatch: pyte
     monkeypatch.setenv("OPENAI_ADMIN_KEY", "some-administration-key")
     shown = cli("actions", "list")
     assert "list-users" not in hidden.stdout
-    assert "122 more need a credential" in hidden.stderr
+    assert "146 more need a credential" in hidden.stderr
     assert "list-users" in shown.stdout
 
 
