@@ -23,9 +23,9 @@ def signed(cli: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[str, list[str]]:
 
 def test_list_names_every_event(cli: Any) -> None:
     lines = cli("trigger", "list").stdout.splitlines()
-    assert len(lines) == 16
+    assert len(lines) == 31
     assert lines[0].split("\t")[0] == "batch.completed"
-    assert len(json.loads(cli("trigger", "list", "--json").stdout)) == 16
+    assert len(json.loads(cli("trigger", "list", "--json").stdout)) == 31
 
 
 def test_a_signed_sample_is_verified(cli: Any, signed: tuple[str, list[str]]) -> None:
