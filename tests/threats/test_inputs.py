@@ -227,10 +227,15 @@ PROTECTED = [
 
 @pytest.mark.parametrize("name", [pytest.param(name, id=f"P7-{name!r}") for name in PROTECTED])
 def test_a_protected_header_cannot_be_set(cottage: Callable[..., House], name: str) -> None:
-    """P7: not even where the description declares it as an input."""
-    error = cottage(document(parameters=[parameter(name, "header")])).refused("go", {name: "evil"})
-    assert isinstance(error, InputError)
-    assert [fault.rule for fault in error.faults] == ["protected"]
+    """P7: not even where the description declares it: the declaration is ignored (OpenAPI 3.1.1, 4.8.12.2.1) or the input refused."""
+    house = cottage(document(parameters=[parameter(name, "header")]))
+    try:
+        house.run("go", {name: "evil"})
+    except InputError as error:
+        assert [fault.rule for fault in error.faults] == ["protected"]
+        assert house.upstream.silent
+    else:
+        assert "evil" not in [value for _, value in house.upstream.last.headers]
 
 
 @pytest.mark.parametrize(
@@ -406,7 +411,7 @@ def _verdict(house: House, read: Callable[[], Any]) -> bytes | None:
         pytest.param(b"[" * 100_000, id="P12-open"),
         pytest.param(b'{"a":' * 10_000 + b"1" + b"}" * 10_000, id="P12-deep"),
         pytest.param(b"[" + b"0," * 2_000_000 + b"0]", id="P12-many"),
-        pytest.param(b'"' + b"x" * (17 << 20) + b'"', id="P12-large"),
+        pytest.param(b'"' + b"x" * (81 << 20) + b'"', id="P12-large"),
     ],
 )
 def test_hostile_json_text_is_refused(text: bytes) -> None:
@@ -545,7 +550,8 @@ def test_an_unknown_field_is_never_dropped(house: House, inputs: dict[str, Any])
     result = house.run("createCompletion", {"model": "m", "prompt": "p", **inputs})
     extra = inputs.get("extra_body", inputs)
     assert house.upstream.last.json() == {"model": "m", "prompt": "p", **extra}
-    assert [warning.pointer for warning in result.warnings] == [f"/{name}" for name in inputs if name != "extra_body"]
+    told = [warning.pointer for warning in result.warnings if warning.pointer]
+    assert told == [f"/{name}" for name in inputs if name != "extra_body"]
 
 
 REPLIES = [
