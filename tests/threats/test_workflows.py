@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -24,9 +25,9 @@ def document(*workflows: dict[str, Any]) -> dict[str, Any]:
     return {"arazzo": "1.0.1", "info": {"title": "t", "version": "1"}, "sourceDescriptions": [source], "workflows": list(workflows)}
 
 
-def run(given: dict[str, Any], inputs: dict[str, Any] | None = None, name: str | None = None) -> list[Received]:
-    """What was sent."""
-    with Recorder(reply(body={"object": "list", "data": []})) as upstream:
+def run(given: dict[str, Any], inputs: dict[str, Any] | None = None, name: str | None = None, data: Sequence[Any] = ()) -> list[Received]:
+    """What was sent, each answered with a list of ``data``."""
+    with Recorder(reply(body={"object": "list", "data": list(data)})) as upstream:
         with Connector(ROOT, stores=[EnvironmentStore(["KEY"], {"KEY": KEY})]) as connector:
             connection = connector.connection({"server_url": upstream.url, "api_key": "env:KEY"}, environ={})
             run_workflow(read_workflows(given, connector), connector, connection, inputs or {}, workflow=name)
@@ -99,7 +100,8 @@ def test_P14_what_an_input_holds_is_never_read_as_an_expression() -> None:
     text = "env:KEY {$inputs.y} $inputs.y {{ secrets.key }} ${env:HOME}"
     body = {"contentType": "application/json", "payload": {"model": "m", "input": "$inputs.x"}}
     step = {**CALL, "operationId": "createEmbedding", "requestBody": body}
-    (sent,) = run(document({"workflowId": "w", "inputs": ANY, "steps": [step]}), {"x": text})
+    vector = {"object": "embedding", "index": 0, "embedding": [0.5]}
+    (sent,) = run(document({"workflowId": "w", "inputs": ANY, "steps": [step]}), {"x": text}, data=[vector])
     assert sent.json() == {"model": "m", "input": text}
 
 
