@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from kosha_connector_openai.cli.fields import read_fields
@@ -93,6 +93,7 @@ def test_what_loads_is_sent_as_the_judge_reads_it(root: dict[str, Any], minimal:
         request = build_request(action, inputs, FilePolicy())
     except ConnectorError:
         return
+    assume({} not in inputs.values())  # no style says how an object without properties is written
     judge = Judge(root)
     [place] = judge.places().values()
     headers = {name.lower(): value for name, value in request.headers}
