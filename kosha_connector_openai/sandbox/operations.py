@@ -127,7 +127,7 @@ class Operations:
             return self._resources.delete(place, answers, values)
         item = self._resources.item(place, values, answers)
         if action.operation.method != "GET":
-            return self._resources.change(item, answers, scene)
+            return self._resources.change(place, item, answers, scene)
         path = f"{self._resources.path(place.collection, values)}/{values[place.variable]}"
         return self._resources.read(place, item, path, scene)
 

@@ -134,7 +134,7 @@ class Resources(Hub):
         """The new object, remembered unless the request says otherwise."""
         rules = self.rules(place.collection)
         facts = {"id": self._identity(rules, scene), **render(template.get("answer", {}), scene)}
-        made: dict[str, Any] = answers.make(facts if "id" in answers.names else {}, scene.get("request"))
+        made: dict[str, Any] = answers.make(facts if "id" in answers.names else {}, self._shown(place.collection, scene))
         path = self.path(place.collection, values)
         if not isinstance(made, dict) or "id" not in made or scene.ask(rules.get("keep", ""), rules.get("kept", True)) is False:
             return made
@@ -155,9 +155,9 @@ class Resources(Hub):
         self._do(self.rules(place.collection).get("refresh"), item, path, scene)
         return item.view()
 
-    def change(self, item: Item, answers: Answers, scene: Scene) -> dict[str, Any]:
+    def change(self, place: ResourcePath, item: Item, answers: Answers, scene: Scene) -> dict[str, Any]:
         """Changes the object by the request's values and returns it."""
-        item.object = answers.lay(item.object, scene.get("request"))
+        item.object = answers.lay(item.object, self._shown(place.collection, scene))
         return item.view()
 
     def delete(self, place: ResourcePath, answers: Answers, values: Mapping[str, str]) -> Any:
@@ -201,6 +201,11 @@ class Resources(Hub):
             return str(render(named, scene))
         return f"{named}{scene.get('number')}"
 
+    def _shown(self, collection: str, scene: Scene) -> Any:
+        """The request without what its collection never shows again."""
+        request, hidden = scene.get("request"), frozenset(self.rules(collection).get("hidden", ()))
+        return _without(request, hidden) if hidden else request
+
     def _do(self, name: str | None, item: Item, path: str, scene: Scene) -> None:
         if name is not None:
             BEHAVIOURS[name](self, item, path, scene)
@@ -209,6 +214,13 @@ class Resources(Hub):
         reader = self._shapes.get(collection)
         base = reader.base() if reader else {}
         return {seed["id"]: Item({**base, **seed}, {}) for seed in self.rules(collection).get("seed", ())}
+
+
+def _without(value: Any, names: frozenset[str]) -> Any:
+    """``value`` without the properties of these names, at any depth."""
+    if isinstance(value, Mapping):
+        return {name: _without(inner, names) for name, inner in value.items() if name not in names}
+    return [_without(inner, names) for inner in value] if isinstance(value, list) else value
 
 
 def _prefixes(path: str) -> list[str]:

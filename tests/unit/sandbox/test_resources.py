@@ -250,3 +250,35 @@ def test_models_are_there_and_can_be_deleted(call: Any) -> None:
     assert "gpt-4o-mini" in [model["id"] for model in call("GET", "/v1/models").json["data"]]
     assert call("DELETE", f"/v1/models/{name}").json["deleted"] is True
     assert call("GET", f"/v1/models/{name}").status == 404
+
+
+@pytest.mark.parametrize(
+    "auth",
+    [
+        {"type": "static_bearer", "token": "bearer-9f31", "mcp_server_url": "https://mcp.example"},
+        {"type": "environment_variable", "secret_name": "KEY", "secret_value": "value-9f31", "networking": {"type": "unrestricted"}},
+        {
+            "type": "mcp_oauth",
+            "access_token": "access-9f31",
+            "mcp_server_url": "https://mcp.example",
+            "refresh": {
+                "client_id": "c",
+                "refresh_token": "refresh-9f31",
+                "token_endpoint": "https://login.example",
+                "token_endpoint_auth": {"type": "client_secret_post", "client_secret": "client-9f31"},
+            },
+        },
+    ],
+    ids=lambda auth: str(auth["type"]),
+)
+def test_a_vaults_credential_is_never_shown(call: Any, auth: dict[str, Any]) -> None:
+    """Whatever kind it is: not when it is made, read, listed or renewed."""
+    beta = {"openai_beta": "agents=v1"}
+    vault = call("POST", "/v1/vaults", {"name": "keys"}, **beta).json["id"]
+    made = call("POST", f"/v1/vaults/{vault}/credentials", {"name": "key", "auth": auth}, **beta)
+    path = f"/v1/vaults/{vault}/credentials/{made.json['id']}"
+    renewed = {"auth": {name: value for name, value in auth.items() if name in ("type", "token", "secret_value", "access_token")}}
+    answers = [made, call("POST", path, renewed, **beta), call("GET", path, **beta), call("GET", f"/v1/vaults/{vault}/credentials", **beta)]
+    assert [answer.status for answer in answers] == [200] * 4
+    assert answers[2].json["name"] == "key"
+    assert not any(b"9f31" in answer.body for answer in answers)
