@@ -86,7 +86,7 @@ def test_folder_that_is_no_client_is_said(tmp_path: Path, capsys: pytest.Capture
     assert "no client" in capsys.readouterr().err
 
 
-def test_description_and_client_are_merged(reference: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_description_and_client_are_merged(merged_facts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The merged facts and every difference are written; what the client has new wants a group before openapi.json is."""
     resource = {
         "types/thing_params.py": "",
@@ -95,7 +95,7 @@ def test_description_and_client_are_merged(reference: Path, tmp_path: Path, caps
         ],
     }
     out = tmp_path / "openapi.json"
-    assert run(tmp_path, str(reference), unpacked(tmp_path / "client", files({}) | resource), out=out) == 1
+    assert run(tmp_path, str(merged_facts), unpacked(tmp_path / "client", files({}) | resource), out=out) == 1
     said = capsys.readouterr()
     assert "no group for createThing" in said.err
     assert "1 operations are the client's alone" in said.out
