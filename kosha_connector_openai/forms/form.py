@@ -178,8 +178,6 @@ class Forms(Mapping[str, Form]):
         if parameter is not None and parameter.description and isinstance(schema, dict):
             schema = {**schema, "description": parameter.description}
         field = self._maker.field(name, schema, name in inputs.required, self._said(action, curated, name), 0)
-        if name in inputs.constants:  # the request gets it by itself
-            field |= {"visibility": "internal", "expression": False}
         if "file" in field and "max_bytes" not in field["file"]:
             field["file"]["max_bytes"] = self._catalog.manifest.defaults.limits.upload
         if "help" not in field:

@@ -16,7 +16,7 @@ from typing import Any
 
 from kosha_connector_openai.core.actions.body_form import BODY, BodyForm
 from kosha_connector_openai.core.actions.leniency import Leniency, given_twice, merged, without_extra
-from kosha_connector_openai.errors import Fault, InputError
+from kosha_connector_openai.errors import DocumentError, Fault, InputError
 from kosha_connector_openai.openapi import Document, MediaType, Operation, Parameter, Schema
 from kosha_connector_openai.schema import CheckReport, SchemaValidator
 from kosha_connector_openai.text import is_json, tokens
@@ -83,8 +83,8 @@ class Inputs:
 
     @cached_property
     def fields(self) -> Mapping[str, Schema]:
-        """Every input's name and schema, in order: parameters first."""
-        found: dict[str, Schema] = {name: parameter.schema for name, parameter in self.parameters.items()}
+        """Every input's name and schema, in order: parameters first, without constants."""
+        found: dict[str, Schema] = {name: each.schema for name, each in self.parameters.items() if name not in self.constants}
         for form in self.bodies:
             for name, schema in form.properties.items():
                 found.setdefault(name, schema)
@@ -105,14 +105,27 @@ class Inputs:
 
     @cached_property
     def constants(self) -> Mapping[str, Any]:
-        """Required parameters that allow one value only: nobody has to give them."""
+        """Parameters that are no inputs: those that must be sent and allow one value, which every request gets.
+
+        A header need not be required for that, where its default is the one value: an operation that names such a header wants it.
+        """
         found = {}
         for name, parameter in self.parameters.items():
-            schema = parameter.schema if isinstance(parameter.schema, Mapping) else {}
-            allowed = [schema["const"]] if "const" in schema else schema.get("enum")
-            if parameter.required and isinstance(allowed, list) and len(allowed) == 1:
+            allowed, default = self._allowed(parameter)
+            if len(allowed) == 1 and (parameter.required or (parameter.location == "header" and default == allowed)):
                 found[name] = allowed[0]
         return found
+
+    def _allowed(self, parameter: Parameter) -> tuple[list[Any], list[Any]]:
+        """The values that a parameter is limited to, none where it is not, and its default as a list."""
+        try:
+            schema = self._document.resolve(parameter.schema, parameter.pointer)
+        except DocumentError:
+            return [], []
+        if not isinstance(schema, Mapping):
+            return [], []
+        allowed = [schema["const"]] if "const" in schema else schema.get("enum")
+        return allowed if isinstance(allowed, list) else [], [schema["default"]] if "default" in schema else []
 
     @cached_property
     def schema(self) -> Mapping[str, Any]:
@@ -134,7 +147,7 @@ class Inputs:
 
     @cached_property
     def _parameter_validator(self) -> SchemaValidator:
-        properties = {name: self.fields[name] for name in self.parameters}
+        properties = {name: parameter.schema for name, parameter in self.parameters.items()}
         schema = self._document.schema({"type": "object", "properties": properties}, request=True)
         schema["required"] = [name for name, parameter in self.parameters.items() if parameter.required]
         return SchemaValidator(schema, known=None)

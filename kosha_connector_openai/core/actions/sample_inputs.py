@@ -29,7 +29,8 @@ def action_sample(action: Action, *, minimal: bool = True) -> dict[str, Any]:
 
 def _input_schema(action: Action, form: BodyForm) -> Mapping[str, Any]:
     """The inputs of one body form: what is required together stays together, which one flat schema cannot say."""
-    flat, parameters = action.input_schema, action.inputs.parameters
+    flat = action.input_schema
+    parameters = {name: parameter for name, parameter in action.inputs.parameters.items() if name not in action.inputs.constants}
     needed = action.operation.request_body is not None and action.operation.request_body.required
     required = [name for name, parameter in parameters.items() if parameter.required]
     if not (needed and form.is_flat):
@@ -48,7 +49,7 @@ def _writable(action: Action, schema: Mapping[str, Any]) -> Mapping[str, Any]:
     """The schema with a text in each variable of the path: an empty one would lead elsewhere."""
     properties = dict(schema["properties"])
     for name, parameter in action.inputs.parameters.items():
-        if parameter.location == "path":
+        if parameter.location == "path" and name in properties:
             properties[name] = {"allOf": [properties[name], {"minLength": 1}]}
     return {**schema, "properties": properties}
 

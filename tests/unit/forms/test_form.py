@@ -113,10 +113,19 @@ def test_an_action_without_a_body_takes_no_extra_fields(connector: Connector) ->
     assert [entry["name"] for entry in connector.forms["listModels"].fields] == []
 
 
-def test_parameters_with_one_value_are_filled_in(connector: Connector) -> None:
-    """The request has them by itself, so nobody sees them and the schema does not ask for them."""
-    found = next(entry for entry in connector.forms["listAssistants"].fields if entry["name"] == "OpenAI-Beta")
-    assert (found["required"], found["visibility"], found["constant"], found["location"]) == (False, "internal", "assistants=v2", "header")
+def test_parameters_with_one_value_are_no_fields(connector: Connector) -> None:
+    """The request has them by itself: neither the form nor its schema nor a sample names them, in any operation of ours."""
+    forms = connector.forms
+    asked = [
+        action.id
+        for action in connector.catalog.values()
+        for name in action.inputs.constants
+        if name in {entry["name"] for entry in forms[action.id].fields}
+        or name in action.input_schema["properties"]
+        or name in forms[action.id].sample()
+    ]
+    assert "OpenAI-Beta" in connector.catalog["listAssistants"].inputs.constants
+    assert asked == []
 
 
 def test_bodies_of_two_kinds_say_whose_a_field_is(connector: Connector) -> None:

@@ -55,6 +55,42 @@ def test_parameters_and_fields_stand_side_by_side() -> None:
     }
 
 
+CONSTANTS = {
+    "a list of one": parameter("X-Api", "header", {"type": "string", "enum": ["v1"]}, required=True),
+    "const": parameter("X-Api", "header", {"const": "v1"}, required=True),
+    "a component": parameter("X-Api", "header", {"$ref": "#/components/schemas/Api"}, required=True),
+    "a header's default": parameter("X-Api", "header", {"type": "string", "enum": ["v1"], "default": "v1"}),
+    "in the query": parameter("api", "query", {"const": "v1"}, required=True),
+    "in the path": parameter("api", "path", {"const": "v1"}, required=True),
+}
+CHOICES = {
+    "a header that need not be sent": parameter("X-Api", "header", {"const": "v1"}),
+    "a query's default": parameter("api", "query", {"const": "v1", "default": "v1"}),
+    "a default that is not the one value": parameter("X-Api", "header", {"const": "v1", "default": "v0"}),
+    "two values": parameter("X-Api", "header", {"enum": ["v1", None]}, required=True),
+    "no value": parameter("X-Api", "header", {"enum": []}, required=True),
+    "a component that is not there": parameter("X-Api", "header", {"$ref": "#/components/schemas/None"}, required=True),
+    "anything": parameter("X-Api", "header", True, required=True),
+}
+
+
+@pytest.mark.parametrize("given", CONSTANTS.values(), ids=CONSTANTS)
+def test_a_parameter_with_one_value_is_no_input(given: dict[str, Any]) -> None:
+    """It is sent always and asked of nobody; given with its value it is taken, with another it is refused."""
+    inputs = make(parameters=(given,), components={"schemas": {"Api": {"type": "string", "enum": ["v1"]}}})
+    name = given["name"]
+    assert (list(inputs.fields), inputs.required, inputs.schema["properties"]) == ([], (), {})
+    assert inputs.check({}).parameters == inputs.check({name: "v1"}).parameters == {name: "v1"}
+    assert faults(inputs, {name: "v2"})[0][0] == f"/{name}"
+
+
+@pytest.mark.parametrize("given", CHOICES.values(), ids=CHOICES)
+def test_a_parameter_that_may_be_left_out_is_an_input(given: dict[str, Any]) -> None:
+    """So is one that allows several values, or whose values are not known."""
+    inputs = make(parameters=(given,))
+    assert (list(inputs.fields), dict(inputs.constants)) == ([given["name"]], {})
+
+
 def test_a_cookie_is_no_input() -> None:
     """Nothing here sends cookies."""
     assert list(make(parameters=(parameter("session", "cookie"),)).fields) == []
@@ -159,18 +195,6 @@ def test_a_body_without_a_schema_takes_anything() -> None:
     """The description says no more."""
     inputs = make({JSON: None})
     assert inputs.check({"body": [1]}).body == [1]
-
-
-@pytest.mark.parametrize(
-    ("schema", "value"),
-    [({"const": "v1"}, "v1"), ({"type": "string", "enum": ["v1"]}, "v1"), ({"enum": [7]}, 7)],
-)
-def test_what_can_have_one_value_only_need_not_be_given(schema: Any, value: Any) -> None:
-    """A required parameter with one permitted value is filled in; another value is a fault."""
-    inputs = make(parameters=(parameter("version", "header", schema, required=True),))
-    assert inputs.required == ()
-    assert inputs.check({}).parameters == {"version": value}
-    assert [pointer for pointer, _ in faults(inputs, {"version": "other"})] == ["/version"]
 
 
 def test_a_choice_and_a_wish_are_left_to_the_caller() -> None:
