@@ -46,6 +46,12 @@ CASES = {
              ("in_progress", "completed"), ("vector_store_id", "file_ids")),
         Case("eval_run", "createEvalRun", {"data_source": {"type": "jsonl", "source": {"type": "file_id", "id": "file-1"}}},
              "/v1/evals/{eval_id}/runs", ("in_progress", "completed"), ("eval_id",)),
+        Case("agent_session", "createAgentSession", {"environment": {"type": "none"}, "input": "Say done"}, "/v1/agents/sessions",
+             ("in_progress", "idle")),
+        Case("agent_environment", "createAgentEnvironment", {"environment": {"type": "openai_hosted"}}, "/v1/agents/environments",
+             ("pending", "ready")),
+        Case("agent_automation_invocation", "createAgentAutomationInvocation", {"automation_id": "automation_id"},
+             "/v1/agents/automations/{automation_id}/invocations", ("queued", "completed")),
         Case("assistant_run", "createRun", {"assistant_id": "assistant_id"}, "/v1/threads/{thread_id}/runs",
              ("in_progress", "completed"), ("thread_id",)),
     )

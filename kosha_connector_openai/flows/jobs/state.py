@@ -121,9 +121,9 @@ def job_of(connector: Connector, connection: Connection, action: str, inputs: Ma
     if refused:
         faults = [Fault(f"/{name}", "job", "cannot be used with a job.", "Leave it out: the state is asked for.") for name in refused]
         raise InputError("These inputs start no job that can be waited for.", faults)
-    if rule.when is not None and at(dict(inputs), rule.when) is not True:
-        fix = "Set it to true, or run the action without waiting."
-        raise InputError("These inputs start no long job.", [Fault(rule.when, "const", "is not true.", fix, allowed=True)])
+    if rule.when is not None and not at(dict(inputs), rule.when):
+        fix = "Set it (a switch: to true), or run the action without waiting."
+        raise InputError("These inputs start no long job.", [Fault(rule.when, "required", "is not set.", fix)])
     return found
 
 

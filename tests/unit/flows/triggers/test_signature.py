@@ -271,7 +271,8 @@ def test_every_event_has_a_sample_that_is_one_and_an_action_that_is_there(connec
             assert None not in call.inputs.values()
 
 
-def test_the_events_are_those_of_the_published_description(connector: Connector, specs: Any) -> None:
+def test_the_events_of_the_published_description_are_known(connector: Connector, specs: Any) -> None:
+    """Each of them, with the fields that its data must have; newer ones come from the client."""
     from kosha_connector_openai.manifest.parts.triggers import Triggers
 
     document = json.loads((specs / "openai-2.3.0-oas31.json").read_bytes())
@@ -281,7 +282,7 @@ def test_the_events_are_those_of_the_published_description(connector: Connector,
         name = item["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
         properties = schemas[name]["properties"]
         published[properties["type"]["enum"][0]] = set(properties["data"]["required"])
-    assert published == {name: set(ours.schemas[kind.data]["required"]) for name, kind in ours.events.items()}
+    assert published == {name: set(ours.schemas[ours.events[name].data]["required"]) for name in published}
 
 
 @pytest.mark.parametrize("body", [BODY.decode(), json.loads(BODY), None])
