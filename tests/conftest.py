@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,13 @@ if TYPE_CHECKING:
 
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "NETRC")
 _OURS = ("OPENAI_", "KOSHA_", "BEARER_TOKEN", "API_KEY", "SERVER_URL", "AUTH_TYPE")
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays to the end: without it in sight of the collector each full collection costs a tenth as much."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 @pytest.fixture(autouse=True)

@@ -35,6 +35,8 @@ class Flat:
     nullable: bool = False
     names: frozenset[str] = frozenset()
     """The definitions that were merged into it."""
+    empty: bool = False
+    """Whether no value fits: its parts name types that exclude each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,8 @@ class Flattener:
             inner = self.flat(schema)
             if inner.names & (seen | flat.names) and inner.branches:
                 continue  # itself among its own alternatives
+            if inner.empty and len(flat.branches) > 1:
+                continue
             names = flat.names | inner.names
             inside = self.branches(inner, seen | names) if inner.branches and "properties" not in inner.node else []
             if inside and (target(schema) is None or all(map(_is_plain, inside))):
@@ -168,6 +172,8 @@ def _only_asks(branches: list[Any]) -> bool:
 def _merge(found: Flat, part: Flat) -> None:
     """Adds the keywords of a part; a keyword nearer to the value wins."""
     node = found.node
+    types = {kind.replace("integer", "number") for kind in (node.get("type"), part.node.get("type")) if isinstance(kind, str)}
+    found.empty |= part.empty or len(types) > 1
     for key, value in part.node.items():
         if key not in node:
             node[key] = value

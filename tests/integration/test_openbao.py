@@ -437,11 +437,9 @@ def _strange(stores: SecretStores, cache: SecretCache, tenant: str, calls: int) 
     return strange
 
 
-@pytest.mark.parametrize("calls", [2_000, pytest.param(100_000, marks=[pytest.mark.e2e, pytest.mark.slow])])
-def test_no_tenant_gets_the_key_of_another(bao: Bao, calls: int, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("calls", [2_000, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_no_tenant_gets_the_key_of_another(bao: Bao, calls: int) -> None:
     """R18: 8 tenants, 64 workers, a real server whose keys rotate all the while; in full with 100,000 calls for each tenant."""
-    if calls > 2_000 and "e2e" not in request.config.getoption("-m"):
-        pytest.skip("takes long; run with -m e2e")
     tenants = [f"tenant-{number}" for number in range(8)]
     for tenant in tenants:
         bao.put(f"team/{tenant}", key=f"key-of-{tenant}-first")

@@ -100,6 +100,7 @@ async def test_an_outage_is_not_made_worse():
         assert not too_early(upstream)
 
 
+@pytest.mark.slow
 async def test_those_who_fail_together_do_not_come_back_together(monkeypatch: pytest.MonkeyPatch):
     """Nobody says when to come back, and no budget stops them: all try three times, no 100 ms have more than 15 % of the retries."""
     monkeypatch.setattr(calls, "RetryBudget", lambda: RetryBudget(capacity=3.0 * CALLERS))

@@ -37,6 +37,7 @@ def test_the_program_prints_what_the_page_says(root: Path, tmp_path: Path) -> No
     assert (done.stdout, done.stderr) == (output, "")
 
 
+@pytest.mark.slow
 def test_the_commands_run(root: Path, tmp_path: Path) -> None:
     """Each of them, with the files that they name."""
     (commands,) = blocks(root, "sh")

@@ -209,7 +209,7 @@ def use(root: Any) -> Catalog | None:
     return catalog
 
 
-EVERY = [pytest.param(BASE, 1, id="openapi", marks=pytest.mark.e2e), pytest.param(OLD, 1, id="swagger", marks=pytest.mark.e2e)]
+EVERY = [pytest.param(BASE, 1, id="openapi", marks=pytest.mark.slow), pytest.param(OLD, 1, id="swagger", marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize(("root", "step"), [pytest.param(BASE, 11, id="some-openapi"), pytest.param(OLD, 7, id="some-swagger"), *EVERY])

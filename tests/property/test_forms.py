@@ -92,6 +92,13 @@ def test_the_drawn_schema_takes_the_sample(properties: dict[str, Any], schemas: 
     assert [error.message for error in Draft202012Validator(schema).iter_errors(sample)] == []
 
 
+def test_an_alternative_that_no_value_fits_is_not_drawn() -> None:
+    """A number that must be a list as well: the other alternative is the field."""
+    never = {"allOf": [{"type": "integer", "maximum": 0}, {"type": "array", "items": {}}]}
+    made, _ = forms({"a": {"anyOf": [never, {"type": "integer"}]}}, {})
+    assert made["act"].to_json_schema()["properties"]["a"]["type"] == "integer"
+
+
 def test_a_schema_inside_its_own_alternative_is_drawn_once() -> None:
     """An object with a property of which one alternative is the object again, merged with something else."""
     again = {"allOf": [{"type": ["string", "integer", "null"]}, {"$ref": "#/components/schemas/B"}]}

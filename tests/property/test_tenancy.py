@@ -202,11 +202,9 @@ def town(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Town]:
     made.close()
 
 
-@pytest.mark.parametrize("sequences", [100, pytest.param(1_000, marks=[pytest.mark.e2e, pytest.mark.slow])])
-def test_no_tenant_reaches_what_it_has_not_made(town: Town, sequences: int, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("sequences", [100, pytest.param(1_000, marks=pytest.mark.slow)])
+def test_no_tenant_reaches_what_it_has_not_made(town: Town, sequences: int) -> None:
     """B2-B5, B10, B16, B23: sequences of up to six calls by every road, over ids in memory and in a file."""
-    if sequences > 100 and "e2e" not in request.config.getoption("-m"):
-        pytest.skip("takes long; run with -m e2e")
     checks = settings(max_examples=sequences, stateful_step_count=6, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(machine(town), settings=checks)
     assert town.account.asked > sequences

@@ -491,7 +491,7 @@ ENDLESS_EVENTS = [
 def test_a_stream_without_end_ends(house: House, way: Way, script: Script) -> None:
     """U10: a line, an event or a stream that passes its limit is an error, and the upstream connection is closed."""
     house.upstream.scripts = [script]
-    connection = house.connection(engine=way.engine, limits={"stream_event": 1 << 19, "stream": 1 << 20})
+    connection = house.connection(engine=way.engine, limits={"stream_event": 1 << 17, "stream": 1 << 18})
     assert isinstance(failure(lambda: way.run(connection, "createChatCompletion", STREAM)), ReplyTooLargeError)
     assert house.upstream.closed_early.wait(3)
 
@@ -514,6 +514,7 @@ for head, piece in ((EVENTS, b"data: 1\\n\\n" * 7_000), (EVENTS + b"data: ", b"x
 """
 
 
+@pytest.mark.slow
 def test_streams_do_not_fill_the_memory() -> None:
     """U10: the same with the limits that a connection has by itself: millions of tiny events, one long event, one line after another."""
     done = capped(FLOODED, memory=1024, seconds=40)

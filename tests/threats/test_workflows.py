@@ -57,7 +57,9 @@ except WorkflowError as error:
 """
 
 
-@pytest.mark.parametrize(("value", "rule"), [("{$inputs.x}" * 1_000, "becomes longer"), (["$inputs.x"] * 50, "more than")])
+@pytest.mark.parametrize(
+    ("value", "rule"), [("{$inputs.x}" * 1_000, "becomes longer"), pytest.param(["$inputs.x"] * 50, "more than", marks=pytest.mark.slow)]
+)
 def test_P12_what_is_handed_on_many_times_over_fills_no_memory(value: Any, rule: str) -> None:
     """P12: texts and lists that grow by each workflow in a workflow end with a named fault, before anything is sent."""
     done = capped(BOMB, value=value, memory=2048, seconds=20)

@@ -119,6 +119,7 @@ def test_workers_share_the_calls() -> None:
     assert (len(most), max(most)) == (7, 3)
 
 
+@pytest.mark.slow
 def test_loading_measures_pinned_and_unpinned(root: Path) -> None:
     """The shipped description is loaded both ways, and its operations are counted."""
     figures = loading.run("", TINY, root / "openapi.json")
@@ -134,17 +135,20 @@ def test_the_wrong_field_is_the_one_that_is_reported() -> None:
         assert validation.fault(action, bad).startswith("/messages/499")
 
 
+@pytest.mark.slow
 def test_validation_is_measured() -> None:
     """Both figures come out."""
     assert [math.isfinite(figure.ours) for figure in validation.run("", TINY)] == [True, True]
 
 
+@pytest.mark.slow
 def test_calls_on_an_event_loop_are_measured(url: str) -> None:
     """Each client gets a cost for each round."""
     series = event_loop.series({"ours": ours_aiohttp}, url, Effort(rounds=2, calls=3), in_flight=2)
     assert len(series["ours"]) == 2
 
 
+@pytest.mark.slow
 def test_many_calls_in_flight_are_measured(url: str) -> None:
     """Both peers are compared."""
     assert [figure.peer_name for figure in concurrent.run(url, TINY)] == ["httpx", "aiohttp"]
@@ -164,6 +168,7 @@ def test_the_commands_that_are_measured_end_well(name: str) -> None:
     assert command_line.child_cpu(command_line.CODES[name], dict(os.environ)) > 0
 
 
+@pytest.mark.slow
 @needs_sdk
 def test_the_benchmarks_against_the_vendors_client_run(url: str) -> None:
     """One tiny round of the benchmarks that have the vendor's client as a peer."""
@@ -180,6 +185,7 @@ def test_the_command_writes_a_table_and_json(tmp_path: Path, monkeypatch: pytest
     assert "NO" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_forms_are_measured_in_fresh_processes() -> None:
     """The largest form costs something, and reading the part has a line of its own without a promise."""
     figures = forms.run("", Effort(rounds=1, calls=1))

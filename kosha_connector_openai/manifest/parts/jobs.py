@@ -16,7 +16,8 @@ End = Literal["success", "failure", "cancelled", "expired", "incomplete", "needs
 
 
 class StartRule(Part):
-    """When an action starts a job: always, or where the input at ``when`` is set: true, or any value that is not empty. ``refuse`` names inputs that must not be true."""
+    """When an action starts a job: always, or where the input at ``when`` is set: true, or a value that is not empty.
+    ``refuse`` names inputs that must not be true."""
 
     when: Pointer | None = None
     refuse: tuple[Name, ...] = ()

@@ -82,8 +82,20 @@ def sandbox(folder: Path, environ: dict[str, str]) -> Iterator[dict[str, str]]:
         process.communicate(timeout=30)
 
 
-@pytest.mark.parametrize("own", [True, False], ids=["manifest", "no-manifest"])
-@pytest.mark.parametrize(("kind", "pair"), [("bearer", BEARER), ("header", HEADER), ("oauth2", OAUTH)])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    ("kind", "pair", "own"),
+    [
+        pytest.param("bearer", BEARER, True, id="bearer"),
+        pytest.param("header", HEADER, True, id="header"),
+        pytest.param("oauth2", OAUTH, True, id="oauth2"),
+        pytest.param("bearer", BEARER, False, id="bearer-no-manifest"),
+        pytest.param("header", HEADER, False, id="header-no-manifest", marks=SLOW),
+        pytest.param("oauth2", OAUTH, False, id="oauth2-no-manifest", marks=SLOW),
+    ],
+)
 def test_the_page_leads_to_a_green_test(tmp_path: Path, kind: str, pair: tuple[dict[str, Any], dict[str, Any]], own: bool) -> None:
     """With a manifest, and with Kosha's form alone; nothing is set but what the sandbox prints."""
     scheme, rule = pair

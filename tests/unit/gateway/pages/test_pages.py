@@ -124,6 +124,7 @@ async def test_numbers(house: House):
     assert "# TYPE kosha_gateway_requests_total counter" in answer.text
 
 
+@pytest.mark.slow
 async def test_the_served_description_is_valid_and_ours(house: House):
     """Servers relative, one security scheme, all operations with ids and tags as they are, and our own beside them."""
     document = (await house.client.get("/openapi.json")).json()
