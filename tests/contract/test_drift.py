@@ -15,10 +15,9 @@ import pytest
 
 from kosha_connector_openai.openapi.diff import DiffReport, compare_documents, judge, read_intended, to_json, to_markdown, to_text
 from kosha_connector_openai.openapi.document import Document, read_document
-from tools.spec.client.difference import read_sides
-from tools.spec.client.merge import merge
-from tools.spec.client.package import read_package
-from tools.spec.client.reader import ids_by_place, read_client
+from kosha_connector_openai.sdk.package import read_package
+from kosha_connector_openai.sdk.reader import ids_by_place, read_client
+from tools.spec.merging import RULES, merge, read_sides
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "specs"
@@ -46,7 +45,9 @@ def merged(tmp_path_factory: pytest.TempPathFactory) -> Document:
     version = json.loads((ROOT / "openapi.json").read_text(encoding="utf-8"))["x-kosha-source"]["client"]["version"]
     if metadata.version("openai") != version:
         pytest.skip(f"the client {version} is not installed")
-    client = read_client(read_package(str(metadata.distribution("openai").locate_file("openai"))), ids_by_place(description))
+    client = read_client(
+        read_package(str(metadata.distribution("openai").locate_file("openai")), RULES.package), RULES, ids_by_place(description)
+    )
     path = tmp_path_factory.mktemp("merged") / "merged.json"
     path.write_text(json.dumps(merge(description, client.document, read_sides()).document), encoding="utf-8")
     return read_document(path)

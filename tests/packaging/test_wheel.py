@@ -124,7 +124,7 @@ def test_the_first_start_of_an_installed_connector_checks_nothing(installed: Pat
         "print(sorted({'yaml', 'pydantic'} & sys.modules.keys()), len(parts))"
     )
     done = python("-c", code, places=[installed], folder=tmp_path, XDG_CACHE_HOME=str(tmp_path / "cache"))
-    assert done.stdout == "[] 9\n", done.stderr
+    assert done.stdout == "[] 10\n", done.stderr
     assert not (tmp_path / "cache").exists()
 
 

@@ -18,10 +18,13 @@ ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from tools.spec.client.difference import read_sides  # noqa: E402  (the same)
-from tools.spec.client.merge import merge  # noqa: E402  (the same)
-from tools.spec.client.package import read_package  # noqa: E402  (the same)
-from tools.spec.client.reader import ids_by_place, read_client  # noqa: E402  (the same)
+from kosha_connector_openai.sdk.package import read_package  # noqa: E402  (the same)
+from kosha_connector_openai.sdk.reader import ids_by_place, read_client  # noqa: E402  (the same)
+from tools.spec.merging import (  # noqa: E402  (the same)
+    RULES,
+    merge,
+    read_sides,
+)
 from tools.spec.source import Source, read_source  # noqa: E402  (needs the path above)
 
 Node = dict[str, Any]
@@ -70,7 +73,7 @@ def source(reference: Path) -> Source:
 def merged_facts(reference: Path, client_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The description and the client as one description of facts."""
     document = json.loads(reference.read_text(encoding="utf-8"))
-    reading = read_client(read_package(str(client_folder)), ids_by_place(document))
+    reading = read_client(read_package(str(client_folder)), RULES, ids_by_place(document))
     path = tmp_path_factory.mktemp("merged") / "merged.json"
     path.write_text(json.dumps(merge(document, reading.document, read_sides()).document), encoding="utf-8")
     return path

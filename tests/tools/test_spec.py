@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tools.spec.components import open_bodies, reachable, require_bodies
+from kosha_connector_openai.sdk.node import reachable
+from tools.spec.components import open_bodies, require_bodies
 from tools.spec.corrections import correct
 from tools.spec.dialect import clean, drop_bad_defaults
 from tools.spec.facts import operation_facts, schema_facts

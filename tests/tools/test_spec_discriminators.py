@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tools.spec.discriminators import map_discriminators
+from kosha_connector_openai.sdk.discriminators import map_discriminators
 
 SCHEMAS: dict[str, Any] = {
     "Cat": {"type": "object", "properties": {"kind": {"const": "cat"}}},

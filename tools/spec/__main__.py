@@ -15,13 +15,12 @@ from pathlib import Path
 
 from kosha_connector_openai.openapi import read_document
 from kosha_connector_openai.openapi.diff import compare_documents, to_text
-from tools.spec.client.difference import read_sides
-from tools.spec.client.fault import Fault, PackageError
-from tools.spec.client.merge import merge
-from tools.spec.client.package import is_client, read_package
-from tools.spec.client.reader import ids_by_place, read_client
+from kosha_connector_openai.sdk.fault import PackageError, SourceFault
+from kosha_connector_openai.sdk.node import Node
+from kosha_connector_openai.sdk.package import is_client, read_package
+from kosha_connector_openai.sdk.reader import ids_by_place, read_client
 from tools.spec.document import Build, build
-from tools.spec.node import Node
+from tools.spec.merging import RULES, merge, read_sides
 from tools.spec.source import PATH_PREFIX, Source, read_source, source_of
 
 FACTS = Path("build")
@@ -56,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _read(sources: list[str], facts: Path, out: Path) -> Given:
     """The description alone, the client alone, or both merged; raises `PackageError` for any other set."""
-    clients = [source for source in sources if is_client(source)]
+    clients = [source for source in sources if is_client(source, RULES.package)]
     descriptions = [source for source in sources if source not in clients]
     if len(clients) > 1 or len(descriptions) > 1:
         raise PackageError("give one description, one client, or one of each")
@@ -70,7 +69,7 @@ def _read(sources: list[str], facts: Path, out: Path) -> Given:
 def _client_facts(client: str, facts: Path, out: Path) -> Given:
     """The facts of a client in a file; ids are those of openapi.json where that has the operation."""
     ids = ids_by_place(json.loads(out.read_text(encoding="utf-8")), PATH_PREFIX) if out.exists() else {}
-    reading = read_client(read_package(client), ids)
+    reading = read_client(read_package(client, RULES.package), RULES, ids)
     info = reading.document["info"]
     _save(facts / f"{info['title']}-{info['version']}.json", reading.document)
     return Given(problems=_faults(reading.faults))
@@ -80,7 +79,7 @@ def _merged(description: Path, client: str, facts: Path) -> Given:
     """The merged description, which is saved with the list of all differences."""
     raw = description.read_bytes()
     document: Node = json.loads(raw)
-    reading = read_client(read_package(client), ids_by_place(document))
+    reading = read_client(read_package(client, RULES.package), RULES, ids_by_place(document))
     merged = merge(document, reading.document, read_sides())
     _save(facts / "merged.json", merged.document)
     (facts / "differences.txt").write_text(merged.report(), encoding="utf-8")
@@ -90,7 +89,7 @@ def _merged(description: Path, client: str, facts: Path) -> Given:
     return Given(source, [*_faults(reading.faults), *undecided])
 
 
-def _faults(faults: list[Fault]) -> list[str]:
+def _faults(faults: list[SourceFault]) -> list[str]:
     return [str(fault) for fault in faults]
 
 

@@ -1,4 +1,4 @@
-"""Components: the schemas that a set of operations needs, and which of them are inputs."""
+"""Components: which schemas of an operation are inputs, and what they take."""
 
 from __future__ import annotations
 
@@ -7,20 +7,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from tools.spec.node import SCHEMA_PREFIX, UNIONS, Node, references
-
-
-def reachable(roots: Iterable[Any], schemas: dict[str, Node]) -> list[str]:
-    """Names of all schemas that `roots` refer to, directly or through others, sorted."""
-    found: set[str] = set()
-    waiting = list(roots)
-    while waiting:
-        for target in references(waiting.pop()):
-            name = target.removeprefix(SCHEMA_PREFIX)
-            if target.startswith(SCHEMA_PREFIX) and name not in found:
-                found.add(name)
-                waiting.append(schemas[name])
-    return sorted(found)
+from kosha_connector_openai.sdk.node import SCHEMA_PREFIX, UNIONS, Node
 
 
 def inputs_of(operation: Node) -> list[Any]:

@@ -6,8 +6,8 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+from kosha_connector_openai.sdk.node import Node
 from kosha_connector_openai.text import tokens
-from tools.spec.node import Node
 
 
 def correct(tree: Node, corrections: list[Node], stale: list[str] | None = None) -> Node:

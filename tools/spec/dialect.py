@@ -7,7 +7,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from tools.spec.node import Node, references, rewrite
+from kosha_connector_openai.sdk.node import Node, references, rewrite
 
 NULL: Node = {"type": "null"}
 WRAPPED_BY_NULL = ("$ref", "allOf", "anyOf", "oneOf", "not", "if")

@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 
 import yaml
 
-from tools.spec.components import inputs_of, open_bodies, reachable, require_bodies
+from kosha_connector_openai.sdk.discriminators import map_discriminators
+from kosha_connector_openai.sdk.node import Node, reachable, schema_holders
+from tools.spec.components import inputs_of, open_bodies, require_bodies
 from tools.spec.corrections import correct
 from tools.spec.dialect import clean, drop_bad_defaults
-from tools.spec.discriminators import map_discriminators
 from tools.spec.facts import operation_facts, schema_facts
-from tools.spec.node import Node, schema_holders
 from tools.spec.replies import responses, shared_responses
 from tools.spec.selection import Selection, select
 from tools.spec.source import Operation, Source, operations_by_id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tools.spec.node import SCHEMA_PREFIX, UNIONS, Node, map_subschemas
+from kosha_connector_openai.sdk.node import SCHEMA_PREFIX, UNIONS, Node, map_subschemas
 
 SCHEMA_FACTS = frozenset(
     {

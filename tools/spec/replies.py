@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tools.spec.node import Node, schema_ref
+from kosha_connector_openai.sdk.node import Node, schema_ref
 
 JSON_ERROR: Node = {"application/json": {"schema": schema_ref("ErrorResponse")}}
 

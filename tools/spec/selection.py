@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from tools.spec.node import Node
+from kosha_connector_openai.sdk.node import Node
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.spec.node import METHODS, Node
+from kosha_connector_openai.sdk.node import METHODS, Node
 
 PATH_PREFIX = "/v1"
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
+from kosha_connector_openai.sdk.node import LISTS_OF_SCHEMAS, Node
 from tools.spec.components import body_schemas
-from tools.spec.node import LISTS_OF_SCHEMAS, Node
 
 Candidates = list[tuple[str, str | None]]
 COMMON = "common.yaml"

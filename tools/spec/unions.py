@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations, product
 from typing import Any
 
-from tools.spec.node import SCHEMA_PREFIX, Node, rewrite
+from kosha_connector_openai.sdk.node import SCHEMA_PREFIX, Node, rewrite
 
 DEPTH = 8  # deeper nesting of references and unions counts as not known to be disjoint
 SHAPE = ("type", "properties", "required")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.manifest.parts.paging import *
     from kosha_connector_openai.manifest.parts.pickers import *
     from kosha_connector_openai.manifest.parts.relay import *
+    from kosha_connector_openai.manifest.parts.sdk import *
     from kosha_connector_openai.manifest.parts.tasks import *
     from kosha_connector_openai.manifest.parts.triggers import *
 else:
@@ -30,6 +31,7 @@ else:
             "paging": "ListRule PageForm Paging",
             "pickers": "FieldPicker Picker Pickers",
             "relay": "ObjectRules Privileged RelayRules",
+            "sdk": "IdRules KeptFact SdkPart",
             "tasks": "FileRule Input TaskRules Tasks Rank Split StrictRules step",
             "triggers": "Delivery EventKind FollowUp PollRule Triggers",
         },

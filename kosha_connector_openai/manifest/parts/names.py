@@ -14,6 +14,7 @@ from kosha_connector_openai.manifest.parts.outputs import OutputsPart
 from kosha_connector_openai.manifest.parts.paging import Paging
 from kosha_connector_openai.manifest.parts.pickers import Pickers
 from kosha_connector_openai.manifest.parts.relay import RelayRules
+from kosha_connector_openai.manifest.parts.sdk import SdkPart
 from kosha_connector_openai.manifest.parts.tasks import Tasks
 from kosha_connector_openai.manifest.parts.triggers import Triggers
 
@@ -26,5 +27,6 @@ PARTS: Final[Mapping[PartName, type[Part]]] = {
     "pickers": Pickers,
     "tasks": Tasks,
     "relay": RelayRules,
+    "sdk": SdkPart,
     "triggers": Triggers,
 }

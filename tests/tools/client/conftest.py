@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from tools.spec.client.difference import read_sides
-from tools.spec.client.merge import Merged, merge
-from tools.spec.client.package import read_package
-from tools.spec.client.reader import Reading, ids_by_place, read_client
-from tools.spec.node import Node
+from kosha_connector_openai.sdk.merge import Merged
+from kosha_connector_openai.sdk.node import Node
+from kosha_connector_openai.sdk.package import read_package
+from kosha_connector_openai.sdk.reader import Reading, ids_by_place, read_client
+from tools.spec.merging import RULES, merge, read_sides
 
 ROOT = Path(__file__).resolve().parents[3]
 CURRENT = "3.57.0"
@@ -37,7 +37,7 @@ def client() -> Callable[[str], Reading]:
             source = next(_places(version), None)
             if source is None:
                 pytest.skip(f"the client {version} is not at hand")
-            kept[version] = read_client(read_package(str(source)), ids)
+            kept[version] = read_client(read_package(str(source), RULES.package), RULES, ids)
         return kept[version]
 
     return find

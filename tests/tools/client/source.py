@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 from textwrap import dedent
 
-from tools.spec.client.classes import Scope
-from tools.spec.client.modules import Modules
-from tools.spec.client.package import Package
-from tools.spec.client.reader import Reading, read_client
-from tools.spec.client.schemas import Schemas
-from tools.spec.node import Node
+from kosha_connector_openai.sdk.classes import Scope
+from kosha_connector_openai.sdk.modules import Modules
+from kosha_connector_openai.sdk.node import Node
+from kosha_connector_openai.sdk.package import Package
+from kosha_connector_openai.sdk.reader import Reading, read_client
+from kosha_connector_openai.sdk.schemas import Schemas
+from tools.spec.merging import RULES
 
 IMPORTS = """
 from __future__ import annotations
@@ -80,7 +81,7 @@ def files(more: dict[str, str]) -> dict[str, str]:
 
 def read(texts: dict[str, str], published: dict[str, str] | None = None) -> Reading:
     """What the reader makes of a client of these files."""
-    return read_client(Package("9.1.0", {name: text.encode() for name, text in texts.items()}, "0" * 64), published)
+    return read_client(Package("9.1.0", {name: text.encode() for name, text in texts.items()}, "0" * 64), RULES, published)
 
 
 def schema(annotation: str, definitions: str = "", more: dict[str, str] | None = None) -> tuple[Node, dict[str, Node]]:

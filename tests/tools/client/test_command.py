@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from kosha_connector_openai.sdk.node import Node
 from tests.tools.client.source import files, method
 from tools.spec.__main__ import main
-from tools.spec.node import Node
 
 GET = 'return self._get("/things", cast_to=Thing)'
 

@@ -9,16 +9,17 @@ from typing import Any
 
 import pytest
 
-from tools.spec.client.difference import Side, read_sides
-from tools.spec.client.merge import SOURCE, Merged, merge
-from tools.spec.node import Node
+from kosha_connector_openai.sdk.difference import Precedence
+from kosha_connector_openai.sdk.merge import SOURCE, Merged
+from kosha_connector_openai.sdk.node import Node
+from tools.spec.merging import merge, read_sides
 
 CLIENT = "openai-python 9.1.0"
 PUBLISHED = "OpenAI API 1.0"
 TEXT = {"type": "string"}
 JSON = "application/json"
-EVERYTHING = [Side("client", "test", ("*",))]
-NOTHING = [Side("description", "test", ("*",))]
+EVERYTHING = [Precedence("client", "test", ("*",))]
+NOTHING = [Precedence("description", "test", ("*",))]
 
 
 def operation(name: str, body: Node | None = None, answer: Node | None = None, **more: Any) -> Node:
@@ -47,13 +48,13 @@ def client(paths: Node, schemas: Node | None = None, webhooks: Node | None = Non
 
 
 def both(
-    ours: Node, theirs: Node, sides: list[Side] = EVERYTHING, schemas: Node | None = None, client_schemas: Node | None = None
+    ours: Node, theirs: Node, sides: list[Precedence] = EVERYTHING, schemas: Node | None = None, client_schemas: Node | None = None
 ) -> Merged:
     """The merge of one operation, `POST /things`, in both."""
     return merge(described({"/things": {"post": ours}}, schemas), client({"/things": {"post": theirs}}, client_schemas), sides)
 
 
-def bodies(ours: Node, theirs: Node, sides: list[Side] = EVERYTHING, **more: Node | None) -> tuple[Merged, Node]:
+def bodies(ours: Node, theirs: Node, sides: list[Precedence] = EVERYTHING, **more: Node | None) -> tuple[Merged, Node]:
     """The merge of one operation with these bodies, and its body."""
     made = both(operation("createThing", ours), operation("createThing", theirs), sides, **more)
     schema: Node = made.document["paths"]["/things"]["post"]["requestBody"]["content"][JSON]["schema"]
@@ -307,7 +308,7 @@ def test_operation_of_both_names_both_sources_and_its_pages() -> None:
 
 
 @pytest.mark.parametrize(("sides", "path"), [(EVERYTHING, "/things/cancel"), (NOTHING, "/things")])
-def test_operation_that_moved(sides: list[Side], path: str) -> None:
+def test_operation_that_moved(sides: list[Precedence], path: str) -> None:
     """The same id at another place is one operation, which is where the right side says; its facts are compared all the same."""
     made = merge(
         described({"/things": {"post": operation("cancelThing", obj(a=TEXT))}}),
@@ -354,9 +355,9 @@ def test_difference_without_an_entry_is_undecided() -> None:
 def test_first_entry_that_fits_decides() -> None:
     """By kind, operation, place and values; an entry that decides nothing is named."""
     sides = [
-        Side("client", "other", ("field-*",), operations=("getThing",)),
-        Side("description", "this", ("field-*",), where=("request.body/*",), values=("None | b",)),
-        Side("client", "all", ("*",)),
+        Precedence("client", "other", ("field-*",), operations=("getThing",)),
+        Precedence("description", "this", ("field-*",), where=("request.body/*",), values=("None | b",)),
+        Precedence("client", "all", ("*",)),
     ]
     made, schema = bodies(obj(a=TEXT), obj(a=TEXT, b=TEXT, c=TEXT), sides)
     assert list(schema["properties"]) == ["a", "c"]

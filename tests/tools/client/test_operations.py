@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from kosha_connector_openai.sdk.node import Node
 from tests.tools.client.source import RESOURCE_IMPORTS, files, method, operation, read
-from tools.spec.node import Node
 
 OPTIONS = "options=make_request_options(extra_headers=extra_headers, extra_query=extra_query)"
 GET = f'return self._get("/things", {OPTIONS}, cast_to=Thing)'

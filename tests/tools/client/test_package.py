@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
+from kosha_connector_openai.sdk.fault import PackageError
+from kosha_connector_openai.sdk.package import is_client, read_package
 from tests.tools.client.source import method
-from tools.spec.client.fault import PackageError
-from tools.spec.client.package import is_client, read_package
 
+NAME = "openai"
 TEXTS = method('return self._get("/things", cast_to=Thing)')
 
 
@@ -57,7 +58,7 @@ def wheel(root: Path, more: dict[str, tuple[str, int]] | None = None) -> Path:
 
 def test_folder_sdist_and_wheel_give_the_same(tmp_path: Path) -> None:
     """Version, files and digest depend on the client alone, not on how it was packed."""
-    packages = [read_package(str(made)) for made in (folder(tmp_path / "unpacked"), sdist(tmp_path), wheel(tmp_path))]
+    packages = [read_package(str(made), NAME) for made in (folder(tmp_path / "unpacked"), sdist(tmp_path), wheel(tmp_path))]
     assert packages[0] == packages[1] == packages[2]
     assert packages[0].version == "9.1.0"
     assert packages[0].files["resources/things.py"] == TEXTS["resources/things.py"].encode()
@@ -66,7 +67,7 @@ def test_folder_sdist_and_wheel_give_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize("prefix", ["src/openai", "openai", "."])
 def test_folder_at_any_depth(tmp_path: Path, prefix: str) -> None:
     """An unpacked sdist, an unpacked wheel, or the package itself."""
-    assert read_package(str(folder(tmp_path, prefix=prefix))).version == "9.1.0"
+    assert read_package(str(folder(tmp_path, prefix=prefix)), NAME).version == "9.1.0"
 
 
 def test_tests_of_the_client_are_no_part_of_it(tmp_path: Path) -> None:
@@ -75,16 +76,16 @@ def test_tests_of_the_client_are_no_part_of_it(tmp_path: Path) -> None:
     more = tmp_path / "openai-9.1.0" / "tests" / "types" / "test_x.py"
     more.parent.mkdir(parents=True)
     more.write_text("", encoding="utf-8")
-    assert "test_x" not in str(read_package(str(tmp_path)).files)
+    assert "test_x" not in str(read_package(str(tmp_path), NAME).files)
 
 
 @pytest.mark.parametrize("name", ["../evil.py", "/evil.py", "openai-9.1.0/../../evil.py", "a\\..\\..\\evil.py"])
 def test_path_out_of_the_folder_is_refused(tmp_path: Path, name: str) -> None:
     """By name; nothing of such an archive is used."""
     with pytest.raises(PackageError, match="leads out of its folder"):
-        read_package(str(sdist(tmp_path, lambda archive: add(archive, name, "x = 1"))))
+        read_package(str(sdist(tmp_path, lambda archive: add(archive, name, "x = 1"))), NAME)
     with pytest.raises(PackageError, match="leads out of its folder"):
-        read_package(str(wheel(tmp_path, {name: ("x = 1", stat.S_IFREG | 0o644)})))
+        read_package(str(wheel(tmp_path, {name: ("x = 1", stat.S_IFREG | 0o644)})), NAME)
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:
@@ -100,9 +101,9 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     unpacked = folder(tmp_path / "unpacked")
     (unpacked / at).symlink_to(secret)
     for package in (
-        read_package(str(sdist(tmp_path, link))),
-        read_package(str(wheel(tmp_path, {"openai/types/link.py": (str(secret), stat.S_IFLNK | 0o777)}))),
-        read_package(str(unpacked)),
+        read_package(str(sdist(tmp_path, link)), NAME),
+        read_package(str(wheel(tmp_path, {"openai/types/link.py": (str(secret), stat.S_IFLNK | 0o777)})), NAME),
+        read_package(str(unpacked), NAME),
     ):
         assert "types/link.py" not in package.files
         assert "types/hard.py" not in package.files
@@ -111,12 +112,12 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
 def test_only_python_is_read(tmp_path: Path) -> None:
     """Whatever else a package has stays unread, and a file larger than any module too."""
     more = {"openai/types/big.py": ("#" * 5_000_000, 0o644), "openai/types/data.bin": ("x", 0o644)}
-    assert read_package(str(wheel(tmp_path, more))).files.keys() == TEXTS.keys()
+    assert read_package(str(wheel(tmp_path, more)), NAME).files.keys() == TEXTS.keys()
 
 
 def test_version_is_read_not_run(tmp_path: Path) -> None:
     """Without a plain version the client is still read."""
-    assert read_package(str(folder(tmp_path, TEXTS | {"_version.py": "__version__ = make()"}))).version == "unknown"
+    assert read_package(str(folder(tmp_path, TEXTS | {"_version.py": "__version__ = make()"})), NAME).version == "unknown"
 
 
 @pytest.mark.parametrize("made", ["missing.tar.gz", "missing", "broken.tar.gz", "broken.whl", "empty"])
@@ -128,7 +129,7 @@ def test_what_is_no_client_is_said(tmp_path: Path, made: str) -> None:
     elif made == "empty":
         path.mkdir()
     with pytest.raises(PackageError, match=made):
-        read_package(str(path))
+        read_package(str(path), NAME)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +147,7 @@ def test_what_is_no_client_is_said(tmp_path: Path, made: str) -> None:
 )
 def test_kind_of_source(source: str, client: bool) -> None:
     """A client by requirement or archive; anything else is a description's path."""
-    assert is_client(source) is client
+    assert is_client(source, NAME) is client
 
 
 class Index:
@@ -167,7 +168,7 @@ def test_requirement_is_downloaded_as_a_wheel(tmp_path: Path, monkeypatch: pytes
     """Only a wheel, and nothing it depends on: for an sdist pip would run its build backend."""
     index = Index(wheel)
     monkeypatch.setattr("subprocess.run", index)
-    assert read_package("openai==9.1.0").version == "9.1.0"
+    assert read_package("openai==9.1.0", NAME).version == "9.1.0"
     assert {"download", "--no-deps", "--only-binary", ":all:", "openai==9.1.0"} <= set(index.command)
 
 
@@ -175,4 +176,4 @@ def test_version_that_does_not_exist_is_said(monkeypatch: pytest.MonkeyPatch) ->
     """With what the index answered."""
     monkeypatch.setattr("subprocess.run", Index(None))
     with pytest.raises(PackageError, match=r"openai==99\.0\.0 cannot be had .* No matching distribution found for openai==99\.0\.0"):
-        read_package("openai==99.0.0")
+        read_package("openai==99.0.0", NAME)

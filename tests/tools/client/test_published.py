@@ -12,11 +12,11 @@ import pytest
 
 from kosha_connector_openai.openapi import read_document
 from kosha_connector_openai.openapi.diff import DiffReport, Verdict, compare_documents
-from tools.spec.client.difference import read_sides
-from tools.spec.client.merge import SOURCE, Merged, facts_of
-from tools.spec.client.reader import Reading, place
+from kosha_connector_openai.sdk.merge import SOURCE, Merged
+from kosha_connector_openai.sdk.node import SCHEMA_PREFIX, UNIONS, Node
+from kosha_connector_openai.sdk.reader import Reading, place
 from tools.spec.document import build
-from tools.spec.node import SCHEMA_PREFIX, UNIONS, Node
+from tools.spec.merging import facts_of, read_sides
 from tools.spec.selection import Selection
 from tools.spec.source import Source, source_of
 

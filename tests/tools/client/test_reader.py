@@ -6,9 +6,10 @@ import json
 
 import pytest
 
+from kosha_connector_openai.sdk.names import OperationIds, component_names
+from kosha_connector_openai.sdk.reader import place
 from tests.tools.client.source import IMPORTS, RESOURCE_IMPORTS, files, method, read
-from tools.spec.client.names import component_names, read_ids
-from tools.spec.client.reader import place
+from tools.spec.merging import RULES
 
 GET = 'return self._get("/things", cast_to=Thing)'
 
@@ -118,7 +119,7 @@ def test_published_id_is_used() -> None:
 )
 def test_id_of_a_new_operation(http: str, path: str, function: str, expected: str) -> None:
     """The verb of the method and the nouns of the path, as the vendor spells ids; exceptions are data."""
-    assert read_ids().derive(http, path, function) == expected
+    assert OperationIds(RULES.ids).derive(http, path, function) == expected
 
 
 def test_id_that_another_has_is_a_fault() -> None:
@@ -127,7 +128,7 @@ def test_id_that_another_has_is_a_fault() -> None:
     two = "def get(self) -> Thing:\n    return self._get('/things', cast_to=Thing)"
     reading = read(files({"resources/things": resource(one, two)}))
     assert len(reading.document["paths"]) == 1
-    assert "ids.yaml" in str(reading.faults[0])
+    assert "ids.exceptions" in str(reading.faults[0])
 
 
 def test_component_names() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from kosha_connector_openai.sdk.fault import SourceFault
 from tests.tools.client.source import schema
-from tools.spec.client.fault import Fault
 
 TEXT = {"type": "string"}
 REF = "#/components/schemas/"
@@ -317,7 +317,7 @@ UNKNOWN = {
 @pytest.mark.parametrize(("annotation", "definitions", "said"), UNKNOWN.values(), ids=UNKNOWN)
 def test_unknown_type_is_named_with_file_and_line(annotation: str, definitions: str, said: str) -> None:
     """Never a guess: what is not understood stops the operation that needs it."""
-    with pytest.raises(Fault) as caught:
+    with pytest.raises(SourceFault) as caught:
         schema(annotation, definitions)
     assert said in caught.value.reason
     assert caught.value.file == "types/sample.py"

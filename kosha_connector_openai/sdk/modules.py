@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from tools.spec.client.fault import Fault
+from kosha_connector_openai.sdk.fault import SourceFault
 
 Statement = ast.ClassDef | ast.expr
 DEPTH = 40  # names that are imported from one another in a circle end here
@@ -35,12 +35,12 @@ class Module:
 
     @cached_property
     def tree(self) -> ast.Module:
-        """Raises Fault where the file is no Python of this interpreter."""
+        """Raises SourceFault where the file is no Python of this interpreter."""
         try:
             return ast.parse(self.text)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             line = getattr(error, "lineno", None) or 1
-            raise Fault(self.file, line, f"cannot be parsed: {getattr(error, 'msg', '') or type(error).__name__}") from None
+            raise SourceFault(self.file, line, f"cannot be parsed: {getattr(error, 'msg', '') or type(error).__name__}") from None
 
     @cached_property
     def names(self) -> dict[str, ast.stmt]:
@@ -51,11 +51,11 @@ class Module:
                 found[name] = statement
         return found
 
-    def fault(self, node: ast.AST | None, reason: str) -> Fault:
-        return Fault(self.file, getattr(node, "lineno", 0), reason)
+    def fault(self, node: ast.AST | None, reason: str) -> SourceFault:
+        return SourceFault(self.file, getattr(node, "lineno", 0), reason)
 
     def symbol(self, node: ast.expr) -> Symbol:
-        """What a name or a dotted name stands for; raises Fault where it stands for nothing."""
+        """What a name or a dotted name stands for; raises SourceFault where it stands for nothing."""
         if isinstance(node, ast.Name):
             return self.lookup(node.id, node)
         if isinstance(node, ast.Attribute):

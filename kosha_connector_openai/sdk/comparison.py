@@ -1,4 +1,7 @@
-"""Comparison: the facts of an operation in the published description and in the client, one by one."""
+"""Comparison: the facts of an operation in the published description and in the client, one by one.
+
+One module: the parts call each other in a circle, as the schemas that they compare do.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tools.spec.client.alternatives import Alternative, alternatives, union_of
-from tools.spec.client.difference import Difference
-from tools.spec.client.schemas import nullable
-from tools.spec.node import UNIONS, Node
+from kosha_connector_openai.sdk.alternatives import Alternative, alternatives, union_of
+from kosha_connector_openai.sdk.difference import Difference
+from kosha_connector_openai.sdk.node import UNIONS, Node
+from kosha_connector_openai.sdk.schemas import nullable
 
 DEPTH = 24  # deeper fields are not compared
 JSON = "application/json"

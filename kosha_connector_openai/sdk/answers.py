@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from tools.spec.client.classes import Scope
-from tools.spec.client.methods import Method
-from tools.spec.client.schemas import BINARY, Schemas, union
-from tools.spec.node import Node
+from kosha_connector_openai.sdk.classes import Scope
+from kosha_connector_openai.sdk.methods import Method
+from kosha_connector_openai.sdk.node import Node
+from kosha_connector_openai.sdk.schemas import BINARY, Schemas, union
 
 JSON = "application/json"
 EVENTS = "text/event-stream"
@@ -45,8 +45,11 @@ def _content(method: Method, schemas: Schemas) -> Node:
     """Schema by media type, of the model that the answer is cast to, or of what the method returns."""
     given = method.word("cast_to")
     if isinstance(given, ast.Call):
-        is_cast = isinstance(given.func, ast.Name) and given.func.id == "cast" and len(given.args) == 2
-        given = given.args[1] if is_cast else None
+        match given:
+            case ast.Call(func=ast.Name(id="cast"), args=[_, target]):
+                given = target
+            case _:
+                given = None
     parts = _alternatives(given if given is not None else method.node.returns, method)
     out: dict[str, list[Node]] = {}
     for part in parts:

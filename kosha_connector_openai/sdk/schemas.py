@@ -1,4 +1,7 @@
-"""Schemas: a Python annotation as JSON Schema 2020-12; classes and aliases with a name become components."""
+"""Schemas: a Python annotation as JSON Schema 2020-12; classes and aliases with a name become components.
+
+One module: one table of constructs, and the functions that it names.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,21 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tools.spec.client.classes import Field, Scope, Shape, forward, functional, is_call_of, metadata, shape, type_variables
-from tools.spec.client.fault import Fault
-from tools.spec.client.modules import DEPTH, Module, Symbol
-from tools.spec.client.names import plain_name
-from tools.spec.node import SCHEMA_PREFIX, Node, references, schema_ref
+from kosha_connector_openai.sdk.classes import (
+    ClassField,
+    ClassShape,
+    Scope,
+    forward,
+    functional,
+    is_call_of,
+    metadata,
+    shape,
+    type_variables,
+)
+from kosha_connector_openai.sdk.fault import SourceFault
+from kosha_connector_openai.sdk.modules import DEPTH, Module, Symbol
+from kosha_connector_openai.sdk.names import plain_name
+from kosha_connector_openai.sdk.node import SCHEMA_PREFIX, Node, references, schema_ref
 
 BINARY: Node = {"type": "string", "format": "binary"}
 ABSENT: Node = {"x-absent": True}
@@ -69,10 +82,10 @@ class Schemas:
 
     names: Mapping[str, str] = field(default_factory=dict)
     components: dict[str, Node] = field(default_factory=dict)
-    broken: dict[str, Fault] = field(default_factory=dict)
+    broken: dict[str, SourceFault] = field(default_factory=dict)
 
     def of(self, node: ast.expr, scope: Scope) -> Node:
-        """The schema of an annotation; raises Fault where it has a type that is not known."""
+        """The schema of an annotation; raises SourceFault where it has a type that is not known."""
         match node:
             case ast.Constant(value=None):
                 return {"type": "null"}
@@ -88,7 +101,7 @@ class Schemas:
                 return self._named(scope.module.symbol(node), node, scope)
         raise scope.module.fault(node, f"the type {ast.unparse(node)[:80]!r} is not known")
 
-    def shape_of(self, body: Shape) -> Node:
+    def shape_of(self, body: ClassShape) -> Node:
         """The object schema of a class's fields."""
         if body.kind == "enum":
             return literal(list(body.values))
@@ -100,7 +113,7 @@ class Schemas:
             out["additionalProperties"] = False
         return {keyword: value for keyword, value in out.items() if value != []}
 
-    def of_field(self, one: Field) -> Node:
+    def of_field(self, one: ClassField) -> Node:
         """The schema of a field, with bounds, format and default where its metadata has them."""
         out = with_facts(self.of(one.annotation, one.scope), one.facts)
         default = one.facts.get("default")
@@ -108,7 +121,7 @@ class Schemas:
             out = {**out, "default": default.value}
         return out
 
-    def fault_in(self, schema: Any) -> Fault | None:
+    def fault_in(self, schema: Any) -> SourceFault | None:
         """The fault of a component that `schema` needs, directly or through others."""
         waiting, seen = [schema], set[str]()
         while waiting:
@@ -140,7 +153,7 @@ class Schemas:
             self.components[name] = {}
             try:
                 self.components[name] = build()
-            except Fault as fault:
+            except SourceFault as fault:
                 self.broken[name] = fault
             except RecursionError:
                 self.broken[name] = _circle(symbol)
@@ -184,7 +197,7 @@ def _followed(symbol: Symbol) -> Symbol:
     raise _circle(first)
 
 
-def _circle(symbol: Symbol) -> Fault:
+def _circle(symbol: Symbol) -> SourceFault:
     assert symbol.module
     return symbol.module.fault(symbol.node, f"{symbol.dotted} is defined by itself")
 

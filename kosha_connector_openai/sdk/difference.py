@@ -1,17 +1,14 @@
-"""Differences: what two descriptions of one service say otherwise, and which of them is right, from sides.yaml."""
+"""Differences: what two descriptions of one service say otherwise, and which of them is right."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from pathlib import Path
-from typing import Any
+from typing import Any, Final, Self
 
-import yaml
-
-SIDES = Path(__file__).parent / "sides.yaml"
 DESCRIPTION, CLIENT = "description", "client"
+LONGEST: Final = 60
 
 
 @dataclass(frozen=True)
@@ -33,8 +30,8 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Side:
-    """An entry of sides.yaml: which side is right for the differences that fit one pattern of each of its lists, and why."""
+class Precedence:
+    """An entry of a list of sides: which side is right for the differences that fit one pattern of each of its lists, and why."""
 
     right: str
     reason: str
@@ -42,6 +39,14 @@ class Side:
     operations: tuple[str, ...] = ("*",)
     where: tuple[str, ...] = ("*",)
     values: tuple[str, ...] = ("*",)
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any], name: str) -> Self:
+        """The entry as written in YAML; raises `ValueError`, which says the file's `name`, where it names no side or no reason."""
+        if entry.get("right") not in (DESCRIPTION, CLIENT) or not entry.get("reason"):
+            raise ValueError(f"{name}: an entry needs `right` (description or client) and a reason: {entry}")
+        lists = {key: tuple(value) for key, value in entry.items() if isinstance(value, list)}
+        return cls(right=entry["right"], reason=entry["reason"].strip(), **lists)
 
     def fits(self, difference: Difference) -> bool:
         given = {
@@ -53,17 +58,6 @@ class Side:
         return all(any(fnmatchcase(text, pattern) for pattern in getattr(self, name)) for name, text in given.items())
 
 
-def read_sides(path: Path = SIDES) -> list[Side]:
-    """The entries in order; the first that fits a difference decides. Raises `ValueError` where one names no side or no reason."""
-    sides = []
-    for entry in yaml.safe_load(path.read_text(encoding="utf-8")):
-        if entry.get("right") not in (DESCRIPTION, CLIENT) or not entry.get("reason"):
-            raise ValueError(f"{path.name}: an entry needs `right` (description or client) and a reason: {entry}")
-        lists = {name: tuple(value) for name, value in entry.items() if isinstance(value, list)}
-        sides.append(Side(right=entry["right"], reason=entry["reason"].strip(), **lists))
-    return sides
-
-
 def _short(value: Any) -> str:
     text = str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."

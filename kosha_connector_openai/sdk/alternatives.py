@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from tools.spec.node import SCHEMA_PREFIX, UNIONS, Node
+from kosha_connector_openai.sdk.node import SCHEMA_PREFIX, UNIONS, Node
 
 DEPTH = 12  # deeper nesting of references and unions is not opened
 

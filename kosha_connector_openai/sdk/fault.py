@@ -1,12 +1,14 @@
-"""Fault: what the reader cannot read, with the file and the line."""
+"""SourceFault: what the reader cannot read, with the file and the line."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kosha_connector_openai.errors import DocumentError
+
 
 @dataclass(eq=False)
-class Fault(Exception):
+class SourceFault(Exception):
     """A place in the client's source that the reader does not understand; the operation that needs it is left out."""
 
     file: str
@@ -19,5 +21,5 @@ class Fault(Exception):
         return f"{place}: {self.reason}" + (f"; {self.operation} is left out" if self.operation else "")
 
 
-class PackageError(ValueError):
+class PackageError(DocumentError):
     """A package that does not exist or is no client."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tools.spec.node import SCHEMA_PREFIX, UNIONS, Node, rewrite
+from kosha_connector_openai.sdk.node import SCHEMA_PREFIX, UNIONS, Node, rewrite
 
 DEPTH = 8  # deeper nesting of references counts as not known
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 Node = dict[str, Any]
@@ -72,3 +72,16 @@ def schema_holders(operation: Node) -> Iterator[Node]:
     yield from operation.get("requestBody", {}).get("content", {}).values()
     for reply in operation.get("responses", {}).values():
         yield from reply.get("content", {}).values()
+
+
+def reachable(roots: Iterable[Any], schemas: dict[str, Node]) -> list[str]:
+    """Names of all schemas that `roots` refer to, directly or through others, sorted."""
+    found: set[str] = set()
+    waiting = list(roots)
+    while waiting:
+        for target in references(waiting.pop()):
+            name = target.removeprefix(SCHEMA_PREFIX)
+            if target.startswith(SCHEMA_PREFIX) and name not in found:
+                found.add(name)
+                waiting.append(schemas[name])
+    return sorted(found)

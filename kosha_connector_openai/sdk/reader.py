@@ -1,25 +1,25 @@
-"""Reader: a whole client as an OpenAPI 3.1 description of facts, and the faults of what could not be read."""
+"""OperationReading: a whole client as an OpenAPI 3.1 description of facts, and the faults of what could not be read."""
 
 from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from tools.spec.client.classes import Scope
-from tools.spec.client.fault import Fault
-from tools.spec.client.methods import Method, read_methods
-from tools.spec.client.modules import Module, Modules
-from tools.spec.client.names import OperationIds, component_names, read_ids
-from tools.spec.client.operations import Reader
-from tools.spec.client.package import Package
-from tools.spec.client.schemas import Schemas
-from tools.spec.components import reachable
-from tools.spec.discriminators import map_discriminators
-from tools.spec.node import METHODS, SCHEMA_PREFIX, Node, schema_holders
+from kosha_connector_openai.manifest.parts import SdkPart
+from kosha_connector_openai.sdk.classes import Scope
+from kosha_connector_openai.sdk.discriminators import map_discriminators
+from kosha_connector_openai.sdk.fault import SourceFault
+from kosha_connector_openai.sdk.methods import Method, read_methods
+from kosha_connector_openai.sdk.modules import Module, Modules
+from kosha_connector_openai.sdk.names import OperationIds, component_names
+from kosha_connector_openai.sdk.node import METHODS, SCHEMA_PREFIX, Node, reachable, schema_holders
+from kosha_connector_openai.sdk.operations import OperationReading
+from kosha_connector_openai.sdk.package import Package
+from kosha_connector_openai.sdk.schemas import Schemas
 
 SOURCE = "x-kosha-source"
-TITLE = "openai-python"
 PAGE = "x-kosha-page"
 WEBHOOKS = ("types.webhooks.unwrap_webhook_event", "UnwrapWebhookEvent")
 CRUD = ("create", "list", "retrieve", "update", "delete")
@@ -32,29 +32,29 @@ class Reading:
     """The description, and what was left out of it."""
 
     document: Node
-    faults: list[Fault]
+    faults: list[SourceFault]
 
 
-def read_client(package: Package, published: dict[str, str] | None = None, ids: OperationIds | None = None) -> Reading:
-    """The client as a description. `published` has the ids of the published description by place (`place`); the others are derived."""
+def read_client(package: Package, rules: SdkPart, published: Mapping[str, str] | None = None) -> Reading:
+    """The client as a description, by the rules of its vendor. `published` has the ids of a description by place; others are derived."""
     modules = Modules(package.files)
     faults = [fault for module in modules if (fault := _syntax_fault(module))]
     schemas = Schemas(component_names(_definitions(modules)))
-    reader = Reader(schemas, brackets=_has_brackets(package))
+    reader = OperationReading(schemas, brackets=_has_brackets(package))
     found: dict[str, tuple[Method, Node]] = {}
     for method in _methods(modules, faults):
         try:
             operation = reader.operation(method)
             broken = schemas.fault_in(operation)
-        except Fault as fault:
+        except SourceFault as fault:
             broken = fault
         if broken:
             faults.append(_about(broken, f"{method.verb.upper()} {method.path}"))
         elif _is_better(method, operation, found.get(place(method.verb, method.path))):
             found[place(method.verb, method.path)] = method, operation
-    identified = _identified(found, published or {}, ids or read_ids(), faults)
+    identified = _identified(found, published or {}, OperationIds(rules.ids), faults)
     hooks = _webhooks(modules, schemas, faults)
-    return Reading(_document(package, identified, hooks, schemas), sorted(faults, key=str))
+    return Reading(_document(package, rules, identified, hooks, schemas), sorted(faults, key=str))
 
 
 def place(method: str, path: str) -> str:
@@ -72,12 +72,12 @@ def ids_by_place(document: Node, prefix: str = "") -> dict[str, str]:
     }
 
 
-def _syntax_fault(module: Module) -> Fault | None:
+def _syntax_fault(module: Module) -> SourceFault | None:
     if not module.name.startswith(("resources", "types")):
         return None
     try:
         _ = module.tree
-    except Fault as fault:
+    except SourceFault as fault:
         return fault
     return None
 
@@ -93,20 +93,20 @@ def _definitions(modules: Modules) -> list[str]:
     ]
 
 
-def _methods(modules: Modules, faults: list[Fault]) -> list[Method]:
+def _methods(modules: Modules, faults: list[SourceFault]) -> list[Method]:
     found: list[Method] = []
     for module in modules:
         if not module.name.startswith("resources") or _syntax_fault(module):
             continue
         try:
             for one in read_methods(module):
-                (faults if isinstance(one, Fault) else found).append(one)  # type: ignore[arg-type]
-        except Fault as fault:
+                (faults if isinstance(one, SourceFault) else found).append(one)  # type: ignore[arg-type]
+        except SourceFault as fault:
             faults.append(fault)
     return found
 
 
-def _about(fault: Fault, operation: str) -> Fault:
+def _about(fault: SourceFault, operation: str) -> SourceFault:
     return replace(fault, operation=operation)
 
 
@@ -129,7 +129,7 @@ def _has_brackets(package: Package) -> bool:
 
 
 def _identified(
-    found: dict[str, tuple[Method, Node]], published: dict[str, str], ids: OperationIds, faults: list[Fault]
+    found: dict[str, tuple[Method, Node]], published: Mapping[str, str], ids: OperationIds, faults: list[SourceFault]
 ) -> list[tuple[Method, Node]]:
     """Each operation with its id, sorted by path and method; one whose id another has already is a fault."""
     out: list[tuple[Method, Node]] = []
@@ -138,7 +138,7 @@ def _identified(
         method, operation = found[key]
         name = published.get(key) or ids.derive(method.verb.upper(), method.path, method.name)
         if name in used:
-            reason = f"its id would be {name}, as of {used[name]}; give it one of its own under `exceptions` in ids.yaml"
+            reason = f"its id would be {name}, as of {used[name]}; give it one of its own under `ids.exceptions` in the part `sdk`"
             faults.append(_about(method.fault(method.node, reason), key))
         else:
             used[name] = key
@@ -146,7 +146,7 @@ def _identified(
     return out
 
 
-def _webhooks(modules: Modules, schemas: Schemas, faults: list[Fault]) -> Node:
+def _webhooks(modules: Modules, schemas: Schemas, faults: list[SourceFault]) -> Node:
     """Event by its type, from the union that the client unwraps a delivery to."""
     module = modules.get(WEBHOOKS[0])
     if module is None:
@@ -156,7 +156,7 @@ def _webhooks(modules: Modules, schemas: Schemas, faults: list[Fault]) -> Node:
         whole = schemas.of(ast.copy_location(ast.Name(WEBHOOKS[1]), module.tree), Scope(module, {}))
         if fault := schemas.fault_in(whole):
             raise fault
-    except Fault as fault:
+    except SourceFault as fault:
         faults.append(_about(fault, "webhooks"))
         return {}
     for branch in schemas.components[whole["$ref"].removeprefix(SCHEMA_PREFIX)].get("anyOf", []):
@@ -167,7 +167,7 @@ def _webhooks(modules: Modules, schemas: Schemas, faults: list[Fault]) -> Node:
     return dict(sorted(hooks.items()))
 
 
-def _document(package: Package, operations: list[tuple[Method, Node]], hooks: Node, schemas: Schemas) -> Node:
+def _document(package: Package, rules: SdkPart, operations: list[tuple[Method, Node]], hooks: Node, schemas: Schemas) -> Node:
     paths: Node = {}
     for method, operation in operations:
         paths.setdefault(_spelling(paths, method.path), {})[method.verb] = renamed(operation, method.path, _spelling(paths, method.path))
@@ -180,9 +180,9 @@ def _document(package: Package, operations: list[tuple[Method, Node]], hooks: No
                 holder["schema"] = map_discriminators(holder["schema"], components)
     return {
         "openapi": "3.1.0",
-        "info": {"title": TITLE, "version": package.version},
-        SOURCE: {"title": TITLE, "version": package.version, "sha256": package.sha256, "operations": len(operations)},
-        "servers": [{"url": "https://api.openai.com/v1"}],
+        "info": {"title": rules.title, "version": package.version},
+        SOURCE: {"title": rules.title, "version": package.version, "sha256": package.sha256, "operations": len(operations)},
+        "servers": [{"url": rules.server}],
         "security": [{"ApiKeyAuth": []}],
         **tree,
         "components": {

@@ -1,16 +1,13 @@
-"""Names: of components, from where a class stands; of operations, as the vendor spells its ids, from ids.yaml."""
+"""Names: of components, from where a class stands; of operations, as the vendor spells its ids, by rules of the manifest."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import yaml
+from kosha_connector_openai.manifest.parts import IdRules
 
-IDS = Path(__file__).parent / "ids.yaml"
 ROOT = "types"
 BETA = "beta"
 
@@ -53,21 +50,18 @@ def camel(*words: str) -> str:
 
 @dataclass(frozen=True)
 class OperationIds:
-    """The table of ids.yaml: words of verbs and paths, and the ids that follow no rule."""
+    """Ids by the rules of the part `sdk`."""
 
-    verbs: Mapping[str, str]
-    dropped: list[str]
-    singular: Mapping[str, str]
-    exceptions: Mapping[str, str]
+    rules: IdRules
 
     def derive(self, method: str, path: str, function: str) -> str:
-        """An id such as `listAgentSessions`: the client's verb, and the path's nouns, the last one plural for a list."""
+        """An id such as `listThings`: the client's verb, and the path's nouns, the last one plural for a list."""
         place = f"{method} {re.sub(r'{[^}]*}', '{}', path)}"
-        if place in self.exceptions:
-            return self.exceptions[place]
-        segments = [part for part in path.partition("?")[0].strip("/").split("/") if part not in self.dropped]
+        if place in self.rules.exceptions:
+            return self.rules.exceptions[place]
+        segments = [part for part in path.partition("?")[0].strip("/").split("/") if part not in self.rules.dropped]
         nouns = [part for part in segments if not part.startswith("{")]
-        verb, acts = self.verbs.get(function, function), function not in self.verbs
+        verb, acts = self.rules.verbs.get(function, function), function not in self.rules.verbs
         if acts and len(nouns) > 1 and nouns[-1] in (function, verb):
             nouns, ends_open = nouns[:-1], segments[-2:-1] != [] and not segments[-2].startswith("{")
         else:
@@ -84,14 +78,8 @@ class OperationIds:
     def _one(self, noun: str) -> str:
         """The singular of the last word of a segment."""
         head, _, last = noun.rpartition("_")
-        for ending, single in self.singular.items():
+        for ending, single in self.rules.singular.items():
             if last.endswith(ending):
                 last = last.removesuffix(ending) + single
                 break
         return f"{head}_{last}" if head else last
-
-
-def read_ids(path: Path = IDS) -> OperationIds:
-    """The table of ids.yaml."""
-    data: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return OperationIds(data["verbs"], data["dropped"], data["singular"], data["exceptions"])

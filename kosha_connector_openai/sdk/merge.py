@@ -1,4 +1,4 @@
-"""Merge: the published description and the client as one description of facts; where they differ, sides.yaml decides."""
+"""Merge: the published description and the client as one description of facts; where they differ, a list of sides decides."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tools.spec.client.comparison import Comparison, part_of
-from tools.spec.client.difference import CLIENT, Difference, Side
-from tools.spec.client.reader import PAGE, SOURCE, place, renamed
-from tools.spec.dialect import clean
-from tools.spec.facts import operation_facts, schema_facts
-from tools.spec.node import METHODS, SCHEMA_PREFIX, Node, references, schema_holders
+from kosha_connector_openai.sdk.comparison import Comparison, part_of
+from kosha_connector_openai.sdk.difference import CLIENT, Difference, Precedence
+from kosha_connector_openai.sdk.node import METHODS, SCHEMA_PREFIX, Node, references
+from kosha_connector_openai.sdk.reader import PAGE, SOURCE, place, renamed
 
 FOREIGN = "Client"
 """What the name of a component of the client begins with when the description has another thing of that name."""
@@ -24,7 +22,7 @@ class Merged:
     """The description of both, every difference with the entry that decides it, and how many facts agree."""
 
     document: Node
-    decided: list[tuple[Difference, Side | None]]
+    decided: list[tuple[Difference, Precedence | None]]
     agreed: Counter[str]
     added: list[str] = field(default_factory=list)
 
@@ -32,7 +30,7 @@ class Merged:
     def undecided(self) -> list[Difference]:
         return [difference for difference, side in self.decided if side is None]
 
-    def unused(self, sides: list[Side]) -> list[Side]:
+    def unused(self, sides: list[Precedence]) -> list[Precedence]:
         """Entries that decide nothing any more."""
         used = [side for _, side in self.decided]
         return [side for side in sides if side not in used]
@@ -58,9 +56,9 @@ class Merged:
         return "\n".join([*lines, *(f"{count:5} {kind}, right: {right}" for (kind, right), count in sorted(kinds.items()))])
 
 
-def merge(description: Node, client: Node, sides: list[Side]) -> Merged:
-    """Both descriptions as one. Neither is changed; only facts come over, so that no sentence of either is in the result."""
-    whole, theirs = facts_of(description), copy.deepcopy(client)
+def merge(description: Node, client: Node, sides: list[Precedence]) -> Merged:
+    """Both descriptions as one; neither is changed."""
+    whole, theirs = copy.deepcopy(description), copy.deepcopy(client)
     names = [f"{one['info']['title']} {one['info']['version']}" for one in (whole, theirs)]
     importer = _Importer(whole["components"]["schemas"], theirs["components"]["schemas"], names[1])
     comparison = Comparison(whole["components"]["schemas"], theirs["components"]["schemas"], importer.take)
@@ -127,40 +125,6 @@ def _mover(whole: Node, old: tuple[str, str], new: tuple[str, str]) -> Callable[
         whole["paths"].setdefault(new[0], {})[new[1]] = operation
 
     return take
-
-
-def facts_of(description: Node) -> Node:
-    """The facts of a description in clean JSON Schema, without anything else of it."""
-    schemas = {name: clean(schema_facts(schema, name)) for name, schema in description["components"]["schemas"].items()}
-    paths: Node = {}
-    for path, item in description["paths"].items():
-        for method in (method for method in item if method in METHODS):
-            operation = _clean(operation_facts(copy.deepcopy(item[method])))
-            operation["responses"] = {status: {"description": "", **reply} for status, reply in operation["responses"].items()}
-            paths.setdefault(path, {})[method] = operation
-    hooks = {
-        name: {
-            "post": {
-                "requestBody": {"content": {kind: {"schema": schema_facts(given["schema"], "")} for kind, given in _hook(item).items()}},
-                "responses": {"200": {"description": ""}},
-            }
-        }
-        for name, item in description.get("webhooks", {}).items()
-    }
-    kept = {name: description[name] for name in ("openapi", "servers", "security") if name in description}
-    info = {name: description["info"][name] for name in ("title", "version")}
-    return copy.deepcopy({**kept, "info": info, "paths": paths, "webhooks": hooks, "components": {"schemas": schemas}})
-
-
-def _hook(item: Node) -> Node:
-    content: Node = item["post"]["requestBody"]["content"]
-    return content
-
-
-def _clean(operation: Node) -> Node:
-    for holder in schema_holders(operation):
-        holder["schema"] = clean(holder["schema"])
-    return operation
 
 
 def _add(whole: Node, placed: Placed, importer: _Importer, source: str) -> None:

@@ -18,10 +18,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from tools.spec.client.fault import PackageError
+from kosha_connector_openai.sdk.fault import PackageError
 
-NAME = "openai"
-REQUIREMENT = re.compile(rf"{NAME}(==[0-9][0-9A-Za-z.+!-]*)?")
 MARKS = ("resources/__init__.py", "types/__init__.py")
 """Files that the folder of a client has; the package's own tests have folders of the same names without them."""
 FOLDERS_LEFT_OUT = frozenset({".git", ".venv", "build", "node_modules", "tests"})
@@ -39,27 +37,30 @@ class Package:
     sha256: str
 
 
-def is_client(source: str) -> bool:
-    """Whether `source` names a client: a requirement, an archive, or a folder; a JSON file is a description."""
-    return bool(REQUIREMENT.fullmatch(source)) or source.endswith((".tar.gz", ".whl", ".zip")) or Path(source).is_dir()
+def is_client(source: str, name: str) -> bool:
+    """Whether `source` names a client: a requirement of the package `name`, an archive, or a folder; a JSON file is a description."""
+    return _is_requirement(source, name) or source.endswith((".tar.gz", ".whl", ".zip")) or Path(source).is_dir()
 
 
-def read_package(source: str) -> Package:
-    """The client that `source` names; raises `PackageError` where there is none."""
-    if REQUIREMENT.fullmatch(source):
+def read_package(source: str, name: str) -> Package:
+    """The client that `source` names, as in `is_client`; raises `PackageError` where there is none."""
+    if _is_requirement(source, name):
         with tempfile.TemporaryDirectory() as folder:
             return _package(_archive_files(_download(source, Path(folder))), source)
     path = Path(source)
     if not path.exists():
-        raise PackageError(f"{source}: no such file or folder, and no requirement such as {NAME}==3.57.0")
+        raise PackageError(f"{source}: no such file or folder, and no requirement such as {name}==1.2.3")
     return _package(_folder_files(path) if path.is_dir() else _archive_files(path), source)
+
+
+def _is_requirement(source: str, name: str) -> bool:
+    return bool(name) and bool(re.fullmatch(rf"{re.escape(name)}(==[0-9][0-9A-Za-z.+!-]*)?", source))
 
 
 def _download(requirement: str, folder: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--ignore-requires-python"]
-    done = subprocess.run(
-        [*command, "--only-binary", ":all:", "--dest", str(folder), requirement], capture_output=True, text=True, check=False
-    )
+    command += ["--only-binary", ":all:", "--dest", str(folder), requirement]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - this Python, and a name that was matched # nosec B603
     found = list(folder.iterdir())
     if done.returncode or not found:
         lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]

@@ -6,9 +6,9 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from tools.spec.client.classes import Scope, is_call_of
-from tools.spec.client.fault import Fault
-from tools.spec.client.modules import Module
+from kosha_connector_openai.sdk.classes import Scope, is_call_of
+from kosha_connector_openai.sdk.fault import SourceFault
+from kosha_connector_openai.sdk.modules import Module
 
 VERBS = {f"_{verb}": verb for verb in ("get", "post", "put", "patch", "delete")} | {"_get_api_list": "get"}
 RESOURCE = "_resource.SyncAPIResource"
@@ -18,7 +18,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True)
-class Sent:
+class SentTable:
     """A table of fields that is sent: the Python name of each with the value, and the annotation of its type, if one is named."""
 
     values: dict[str, ast.expr] | None
@@ -69,7 +69,7 @@ class Method:
             return next((value for key, value in pairs if isinstance(key, ast.Constant) and key.value == name), None)
         return None
 
-    def sent(self, node: ast.expr | None) -> Sent | None:
+    def sent(self, node: ast.expr | None) -> SentTable | None:
         """The table behind an argument: through `maybe_transform`, copies, `cast`, runtime helpers and local names."""
         if node is None or (isinstance(node, ast.Constant) and node.value is None):
             return None
@@ -77,8 +77,8 @@ class Method:
         types = [transform.args[1]] if isinstance(transform, ast.Call) and len(transform.args) > 1 else []
         table = self._find(node, lambda one: isinstance(one, ast.Dict))
         if isinstance(table, ast.Dict):
-            return Sent(self._pairs(table), [part for one in types for part in _choices(one)])
-        return Sent(None, [part for one in types or [node] for part in _choices(one)])
+            return SentTable(self._pairs(table), [part for one in types for part in _choices(one)])
+        return SentTable(None, [part for one in types or [node] for part in _choices(one)])
 
     def headers(self) -> Iterator[tuple[str, ast.expr, bool]]:
         """Name, value and whether it is sent only under a condition, of every header that the method sets itself."""
@@ -101,7 +101,7 @@ class Method:
                 }
         return {}
 
-    def fault(self, node: ast.AST | None, reason: str) -> Fault:
+    def fault(self, node: ast.AST | None, reason: str) -> SourceFault:
         return self.scope.module.fault(node or self.node, reason)
 
     def _pairs(self, table: ast.Dict) -> dict[str, ast.expr]:
@@ -141,8 +141,8 @@ class Method:
         return next((found for part in parts if (found := self._find(part, wanted, seen)) is not None), None)
 
 
-def read_methods(module: Module) -> Iterator[Method | Fault]:
-    """The methods of a file's resources that call the service; a Fault for each that is not understood."""
+def read_methods(module: Module) -> Iterator[Method | SourceFault]:
+    """The methods of a file's resources that call the service; a SourceFault for each that is not understood."""
     for statement in module.tree.body:
         if isinstance(statement, ast.ClassDef) and _is_resource(statement, module):
             overloads: dict[str, list[Function]] = {}
@@ -157,7 +157,7 @@ def _is_resource(node: ast.ClassDef, module: Module) -> bool:
     return any(isinstance(base, ast.Name) and module.symbol(base).dotted == RESOURCE for base in node.bases)
 
 
-def _method(node: Function, module: Module, overloads: list[Function]) -> Iterator[Method | Fault]:
+def _method(node: Function, module: Module, overloads: list[Function]) -> Iterator[Method | SourceFault]:
     calls = [one for one in ast.walk(node) if isinstance(one, ast.Call) and _verb(one)]
     if not calls:
         return  # a helper around other methods
@@ -168,7 +168,7 @@ def _method(node: Function, module: Module, overloads: list[Function]) -> Iterat
         verb = _word(call, "method") or VERBS[_verb(call)]
         path, arguments = _path(call, module)
         yield Method(node.name, Scope(module, {}), node, call, verb, path, arguments, overloads)
-    except Fault as fault:
+    except SourceFault as fault:
         fault.operation = f"the operation of {node.name}"
         yield fault
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tools.spec.client.modules import Module, Symbol
-from tools.spec.node import Node
+from kosha_connector_openai.sdk.modules import Module, Symbol
+from kosha_connector_openai.sdk.node import Node
 
 TYPED_DICT = {"typing.TypedDict", "typing_extensions.TypedDict"}
 MODELS = {"pydantic.BaseModel", "_models.BaseModel", "_models.GenericModel", "pydantic.generics.GenericModel"}
@@ -31,7 +31,7 @@ class Scope:
 
 
 @dataclass(frozen=True)
-class Field:
+class ClassField:
     """One field: its name on the wire and in Python, its annotation where it stands, and what is said beside the type."""
 
     name: str
@@ -43,20 +43,20 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Shape:
+class ClassShape:
     """A class as data: `kind` is `typed_dict`, `model` or `enum`; `extra` is the type of fields that it does not name."""
 
     kind: str
-    fields: Mapping[str, Field]
+    fields: Mapping[str, ClassField]
     extra: tuple[ast.expr, Scope] | None = None
     closed: bool = False
     values: tuple[Any, ...] = ()
 
 
-def shape(symbol: Symbol, variables: Mapping[str, Node]) -> Shape:
-    """The fields of a class by their Python names; raises Fault where it is neither TypedDict, model nor enum."""
+def shape(symbol: Symbol, variables: Mapping[str, Node]) -> ClassShape:
+    """The fields of a class by their Python names; raises SourceFault where it is neither TypedDict, model nor enum."""
     module, node = _class(symbol)
-    whole = Shape("", {})
+    whole = ClassShape("", {})
     for base in _bases(module, node, variables):
         fields = {**whole.fields, **base.fields}
         whole = replace(base, kind=base.kind or whole.kind, fields=fields, extra=base.extra or whole.extra)
@@ -72,7 +72,7 @@ def shape(symbol: Symbol, variables: Mapping[str, Node]) -> Shape:
     return replace(whole, fields={**whole.fields, **own}, extra=extra, closed=whole.closed or _is_constant(words.get("closed"), value=True))
 
 
-def functional(call: ast.Call, scope: Scope) -> Shape:
+def functional(call: ast.Call, scope: Scope) -> ClassShape:
     """The shape of `TypedDict("Name", {"odd-key": T}, total=False)`."""
     table = call.args[1] if len(call.args) > 1 else None
     pairs: list[Pair] = []
@@ -81,7 +81,7 @@ def functional(call: ast.Call, scope: Scope) -> Shape:
             raise scope.module.fault(call, "a TypedDict in the form of a call without a plain table of its fields")
         pairs.append((str(key.value), value, None))
     total = not any(word.arg == "total" and _is_constant(word.value, value=False) for word in call.keywords)
-    return Shape("typed_dict", {field.python_name: field for field in _fields("typed_dict", pairs, scope, total=total)})
+    return ClassShape("typed_dict", {field.python_name: field for field in _fields("typed_dict", pairs, scope, total=total)})
 
 
 def type_variables(symbol: Symbol) -> list[str]:
@@ -118,19 +118,19 @@ def _class(symbol: Symbol) -> tuple[Module, ast.ClassDef]:
     return symbol.module, symbol.node
 
 
-def _bases(module: Module, node: ast.ClassDef, variables: Mapping[str, Node]) -> Iterator[Shape]:
+def _bases(module: Module, node: ast.ClassDef, variables: Mapping[str, Node]) -> Iterator[ClassShape]:
     """The shapes of the bases, the farthest first, so that a later one takes precedence."""
     for base in reversed(node.bases):
         head = base.value if isinstance(base, ast.Subscript) else base
         symbol = module.symbol(head)
         if symbol.dotted in TYPED_DICT:
-            yield Shape("typed_dict", {})
+            yield ClassShape("typed_dict", {})
         elif symbol.dotted in MODELS:
-            yield Shape("model", {})
+            yield ClassShape("model", {})
         elif symbol.dotted in ENUMS:
-            yield Shape("enum", {})
+            yield ClassShape("enum", {})
         elif symbol.dotted in NO_FIELDS:
-            yield Shape("model", {}) if symbol.dotted.startswith("_base_client.") else Shape("", {})
+            yield ClassShape("model", {}) if symbol.dotted.startswith("_base_client.") else ClassShape("", {})
         elif isinstance(symbol.node, ast.ClassDef):
             yield shape(symbol, _arguments(base, symbol, variables))
         elif isinstance(symbol.node, ast.Call) and symbol.module and is_call_of(symbol.node, "TypedDict"):
@@ -168,7 +168,7 @@ def _annotations(body: list[ast.stmt]) -> list[Pair]:
     ]
 
 
-def _fields(kind: str, pairs: list[Pair], scope: Scope, *, total: bool) -> Iterator[Field]:
+def _fields(kind: str, pairs: list[Pair], scope: Scope, *, total: bool) -> Iterator[ClassField]:
     for name, annotation, value in pairs:
         bare, facts, marked = _unwrapped(annotation, scope)
         if marked == "ClassVar":
@@ -179,7 +179,7 @@ def _fields(kind: str, pairs: list[Pair], scope: Scope, *, total: bool) -> Itera
         required = REQUIRED.get(marked, total) if kind == "typed_dict" else _has_no_default(facts)
         alias = facts.get("alias")
         wire = str(alias.value) if isinstance(alias, ast.Constant) else name
-        yield Field(wire, name, bare, scope, required, facts)
+        yield ClassField(wire, name, bare, scope, required, facts)
 
 
 def _unwrapped(annotation: ast.expr, scope: Scope) -> tuple[ast.expr, dict[str, ast.expr], str]:
@@ -205,7 +205,7 @@ def _parsed(annotation: ast.expr, module: Module) -> ast.expr:
 
 
 def forward(node: ast.Constant, module: Module) -> ast.expr:
-    """The annotation in a text, such as `"Agent"`; raises Fault where it is none."""
+    """The annotation in a text, such as `"Agent"`; raises SourceFault where it is none."""
     try:
         found = ast.parse(str(node.value), mode="eval").body
     except SyntaxError:

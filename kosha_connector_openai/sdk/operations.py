@@ -7,11 +7,11 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from tools.spec.client.answers import responses
-from tools.spec.client.classes import Field, Scope, shape
-from tools.spec.client.methods import MULTIPART, Method, Sent
-from tools.spec.client.schemas import ABSENT, Schemas, union
-from tools.spec.node import Node
+from kosha_connector_openai.sdk.answers import responses
+from kosha_connector_openai.sdk.classes import ClassField, Scope, shape
+from kosha_connector_openai.sdk.methods import MULTIPART, Method, SentTable
+from kosha_connector_openai.sdk.node import Node
+from kosha_connector_openai.sdk.schemas import ABSENT, Schemas, union
 
 JSON = "application/json"
 OCTETS = "application/octet-stream"
@@ -21,14 +21,14 @@ NOT_HEADERS = frozenset({"content-type", "accept"})
 
 
 @dataclass(frozen=True)
-class Reader:
+class OperationReading:
     """What an operation is read with: the schemas, and whether arrays in a query have `[]` in their names."""
 
     schemas: Schemas
     brackets: bool = True
 
     def operation(self, method: Method) -> Node:
-        """Parameters, body, answers and security of one method; raises Fault where one of them is not understood."""
+        """Parameters, body, answers and security of one method; raises SourceFault where one of them is not understood."""
         out: Node = {}
         if method.deprecated:
             out["deprecated"] = True
@@ -126,7 +126,7 @@ class Reader:
         media_type, conditional = constants[0]
         return [media_type, JSON] if conditional else [media_type]
 
-    def object(self, method: Method, sent: Sent) -> Node:
+    def object(self, method: Method, sent: SentTable) -> Node:
         """The object of the fields that are sent: one, or any of several where the types have alternatives."""
         assert sent.values is not None
         variants = [fields for one in sent.types for fields in self._variants(one, method.scope)]
@@ -142,7 +142,7 @@ class Reader:
             whole["required"] = [*whole.get("required", []), *more.get("required", [])]
         return {keyword: value for keyword, value in whole.items() if value != []}
 
-    def _variants(self, node: ast.expr, scope: Scope) -> list[dict[str, Field]]:
+    def _variants(self, node: ast.expr, scope: Scope) -> list[dict[str, ClassField]]:
         """The tables of fields that a type of a body stands for: of a class, or of each class of a union."""
         if isinstance(node, ast.Subscript):
             inner = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
@@ -159,7 +159,7 @@ class Reader:
                 return self._variants(symbol.node, Scope(symbol.module, {}))
         raise scope.module.fault(node, f"the type {ast.unparse(node)[:80]!r} of a body has no fields")
 
-    def _of_fields(self, fields: list[Field]) -> Node:
+    def _of_fields(self, fields: list[ClassField]) -> Node:
         out: Node = {"type": "object", "properties": {one.name: self.schemas.of_field(one) for one in fields}}
         return {**out, "required": [one.name for one in fields if one.required]}
 
