@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from kosha_connector_openai.connector import CallOptions, Connection, Connector, Result
 from kosha_connector_openai.core import adrive_steps, drive_steps
 from kosha_connector_openai.errors import ConnectorError
+from kosha_connector_openai.flows.arun import ARun
 
 T = TypeVar("T")
 
@@ -82,32 +83,33 @@ def _together(step: Together, connector: Connector, connection: Connection) -> N
         raise failures[0]
 
 
-async def adrive(steps: Steps[T], connector: Connector, connection: Connection) -> T:
-    """``drive`` on the running event loop; cancelling it stops the flow."""
+async def adrive(steps: Steps[T], connector: Connector, connection: Connection, arun: ARun | None = None) -> T:
+    """``drive`` on the running event loop; cancelling it stops the flow. ``arun`` runs each action, ``connector.arun`` by default."""
     await connector.aread(connection)
-    return await adrive_steps(steps, lambda step: _aperform(step, connector, connection), (ConnectorError,))
+    run = arun or connector.arun
+    return await adrive_steps(steps, lambda step: _aperform(step, run, connection), (ConnectorError,))
 
 
-async def _aperform(step: Step, connector: Connector, connection: Connection) -> Any:
+async def _aperform(step: Step, arun: ARun, connection: Connection) -> Any:
     import asyncio
 
     if isinstance(step, Run):
-        return await connector.arun(step.action, step.inputs, connection, step.options)
+        return await arun(step.action, step.inputs, connection, step.options)
     if isinstance(step, Pause):
         return await asyncio.sleep(step.seconds)
     if isinstance(step, Work):
         return await asyncio.to_thread(step.work)
-    return await _atogether(step, connector, connection)
+    return await _atogether(step, arun, connection)
 
 
-async def _atogether(step: Together, connector: Connector, connection: Connection) -> None:
+async def _atogether(step: Together, arun: ARun, connection: Connection) -> None:
     import asyncio
 
     failures: list[ConnectorError] = []
 
     async def one(place: int, run: Run) -> None:
         try:
-            step.each(place, await connector.arun(run.action, run.inputs, connection, run.options))
+            step.each(place, await arun(run.action, run.inputs, connection, run.options))
         except ConnectorError as error:
             failures.append(error)
 

@@ -30,7 +30,7 @@ from kosha_connector_openai.gateway.exchange import (
 )
 from kosha_connector_openai.gateway.observe import AuditError, AuditLog, ExchangeRecord, Observe
 from kosha_connector_openai.gateway.pages import OwnPages
-from kosha_connector_openai.gateway.records import Authenticate, Caller, ErrorResponse, Headers, Receive, Scope, Send, ServicePage
+from kosha_connector_openai.gateway.records import REQUEST, Authenticate, Caller, ErrorResponse, Headers, Receive, Scope, Send, ServicePage
 from kosha_connector_openai.gateway.replies import (
     FAILED,
     FORBIDDEN,
@@ -187,6 +187,7 @@ class Gateway:
             await send(message)
 
         audit = self._guards.audit
+        scope.setdefault("state", {})[REQUEST] = record.request_id
         if caller is None:
             await endpoint(scope, receive, with_headers, caller)
             return

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
+REQUEST: Final = "kosha.request"
+"""The key in the scope's state of the request's id, for the pages."""
 Headers = list[tuple[bytes, bytes]]
 """Header fields as ASGI gives them: names in lower case."""
 Validation = Literal["on", "warn", "off"]

@@ -80,6 +80,8 @@ class Service:
             disk=BodyBudget(limits.disk_total),
             checks=self._checks,
             owners=self._owners,
+            admission=self._admission,
+            audit=self._audit,
         )
         guards = Guards(
             policy=OriginPolicy(

@@ -203,6 +203,9 @@ class ActionOverlay(Part):
     long_running: bool = False
     replacement: Name | None = None
     timeout: Seconds | None = Field(default=None, description="Total seconds, where the default is too short.")
+    events: Mapping[str, Any] = Field(
+        default_factory=dict, description="Inputs that ask for the answer as events, the first one's name decides."
+    )
     request: RequestRules = Field(default_factory=RequestRules)
     given_back: tuple[str, ...] = Field(
         default=(), description="Fields of the body that take parts of earlier answers, by pointer: nulls and unknown types pass there."

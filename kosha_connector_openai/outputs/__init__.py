@@ -8,6 +8,8 @@ from kosha_connector_openai._face import face
 
 if TYPE_CHECKING:
     from kosha_connector_openai.outputs.budget import *
+    from kosha_connector_openai.outputs.embedded import *
+    from kosha_connector_openai.outputs.files import *
     from kosha_connector_openai.outputs.outputs import *
     from kosha_connector_openai.outputs.prices import *
     from kosha_connector_openai.outputs.shapes import *
@@ -16,6 +18,8 @@ else:
         __name__,
         {
             "budget": "Budget Ticket",
+            "embedded": "embedded_names replaced",
+            "files": "OutputFile file_name from_bytes",
             "outputs": "OutputRoom",
             "prices": "Prices",
             "shapes": "ShortResult",

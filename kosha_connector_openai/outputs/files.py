@@ -33,6 +33,11 @@ _MAGIC: Final = (
     (b"RIFF", ""),
     (b"ID3", "audio/mpeg"),
     (b"fLaC", "audio/flac"),
+    (b"OggS", "audio/ogg"),
+    (b"GIF8", "image/gif"),
+    (b"\xff\xfb", "audio/mpeg"),
+    (b"\xff\xf3", "audio/mpeg"),
+    (b"\xff\xf2", "audio/mpeg"),
 )
 _RIFF: Final = {b"WEBP": "image/webp", b"WAVE": "audio/wav"}
 
@@ -75,7 +80,7 @@ def from_bytes(data: bytes, *, name: str, declared: str) -> OutputFile:
     content_type = media_type(declared)
     if content_type.startswith(("image/", "audio/", "application/octet-stream")):
         content_type = _sniffed(data) or content_type
-    return OutputFile(_named(name, content_type), content_type, data, size=len(data), sha256=hashlib.sha256(data).hexdigest())
+    return OutputFile(file_name(name, content_type), content_type, data, size=len(data), sha256=hashlib.sha256(data).hexdigest())
 
 
 def from_base64(text: str, *, name: str, declared: str) -> OutputFile | None:
@@ -89,7 +94,7 @@ def from_base64(text: str, *, name: str, declared: str) -> OutputFile | None:
 def from_url(url: str, *, name: str, declared: str) -> OutputFile:
     """A file that the upstream keeps."""
     content_type = media_type(declared)
-    return OutputFile(_named(name, content_type), content_type, url=url)
+    return OutputFile(file_name(name, content_type), content_type, url=url)
 
 
 def from_saved(saved: SavedFile) -> OutputFile:
@@ -108,5 +113,6 @@ def _sniffed(data: bytes) -> str:
     return _RIFF.get(data[8:12], "") if data.startswith(b"RIFF") else kind
 
 
-def _named(name: str, content_type: str) -> str:
+def file_name(name: str, content_type: str) -> str:
+    """A name with the ending of its media type."""
     return f"{name}.{_ENDINGS.get(content_type, 'bin')}"

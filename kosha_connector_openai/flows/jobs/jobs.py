@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from kosha_connector_openai.connector import CallOptions, Connection, Connector
 from kosha_connector_openai.errors import ConnectorError, JobError, JobPendingError
+from kosha_connector_openai.flows.arun import ARun
 from kosha_connector_openai.flows.driving import Steps, adrive, drive
 from kosha_connector_openai.flows.jobs import lifecycle as steps
 from kosha_connector_openai.flows.jobs import uploads
@@ -163,6 +164,19 @@ class Jobs(_Base):
 class AsyncJobs(_Base):
     """Jobs of one connection, for event loops."""
 
+    def __init__(
+        self,
+        connector: Connector,
+        connection: Connection,
+        *,
+        store: JobStore | None = None,
+        name: str | None = None,
+        arun: ARun | None = None,
+    ) -> None:
+        """``arun`` runs each action, ``connector.arun`` by default; the others as in Jobs."""
+        super().__init__(connector, connection, store=store, name=name)
+        self._arun = arun
+
     async def start(self, action: str, inputs: Mapping[str, Any], call: CallOptions = CallOptions(), *, mark: bool = True) -> Handle:
         """As Jobs.start."""
         return await self._drive(steps.start(self._desk, action, inputs, call, mark=mark))
@@ -207,6 +221,6 @@ class AsyncJobs(_Base):
 
     async def _drive(self, flow: Steps[T]) -> T:
         try:
-            return await adrive(flow, self.connector, self.connection)
+            return await adrive(flow, self.connector, self.connection, self._arun)
         except JobError as error:
             raise error.with_traceback(None)  # noqa: B904 - it is its own cause; the frames hold inputs

@@ -11,6 +11,7 @@ from kosha_connector_openai.connector import CallOptions, Connection, Connector
 from kosha_connector_openai.core import file_policy
 from kosha_connector_openai.core.result import Policy
 from kosha_connector_openai.errors import Fault, InputError
+from kosha_connector_openai.flows.arun import ARun
 from kosha_connector_openai.flows.driving import Steps, adrive, drive
 from kosha_connector_openai.flows.tasks.form import TaskForm
 from kosha_connector_openai.flows.tasks.plans import TaskProgress, TaskRun, plan
@@ -125,10 +126,12 @@ async def arun_task(
     on_incomplete: Policy = "fail",
     options: CallOptions = CallOptions(),
     progress: Callable[[TaskProgress], None] = lambda _: None,
+    arun: ARun | None = None,
 ) -> TaskResult:
-    """``run_task`` for asyncio; cancelling it closes the upstream connection."""
+    """``run_task`` for asyncio; cancelling it closes the upstream connection. ``arun`` runs each action, by default the
+    connector's own does."""
     steps = task_steps(connector, name, inputs, connection, on_incomplete=on_incomplete, options=options, progress=progress)
-    return await adrive(steps, connector, connection)
+    return await adrive(steps, connector, connection, arun)
 
 
 def _part(connector: Connector) -> Tasks:

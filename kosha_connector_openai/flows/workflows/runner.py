@@ -13,6 +13,7 @@ from kosha_connector_openai.connector import CallOptions, Connection, Connector
 from kosha_connector_openai.core import adrive_steps, drive_steps
 from kosha_connector_openai.core.request import caller_files
 from kosha_connector_openai.errors import Fault, InputError
+from kosha_connector_openai.flows.arun import ARun
 from kosha_connector_openai.flows.driving import Pause, adrive, drive
 from kosha_connector_openai.flows.usage import add_usage
 from kosha_connector_openai.flows.workflows.commands import Begun, End, Move, Moves, RunLimits, StepCall
@@ -160,8 +161,10 @@ async def arun_workflow(
     watch: Watch | None = None,
     sleep: Callable[[float], Awaitable[object]] | None = None,
     clock: Callable[[], float] = time.monotonic,
+    arun: ARun | None = None,
 ) -> WorkflowResult:
-    """``run_workflow`` for asyncio; cancelling it closes the upstream connection."""
+    """``run_workflow`` for asyncio; cancelling it closes the upstream connection. ``arun`` runs each action, by default the
+    connector's own does."""
     import asyncio
 
     run = _Run(document, choose(document, workflow), Worker(connector, connection, options, handles), limits, journal, watch, clock)
@@ -169,7 +172,7 @@ async def arun_workflow(
 
     async def perform(move: Move) -> Any:
         if isinstance(move, StepCall):
-            return await adrive(run.worker.steps(move), connector, connection)
+            return await adrive(run.worker.steps(move), connector, connection, arun)
         return await (sleep or asyncio.sleep)(move.seconds) if isinstance(move, Pause) else run.note(move)
 
     moves = run.moves(inputs or {})

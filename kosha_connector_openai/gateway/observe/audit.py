@@ -15,6 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+from kosha_connector_openai.core.actions import Action
 from kosha_connector_openai.core.connection import Connection
 from kosha_connector_openai.errors import Fault, SetupError
 from kosha_connector_openai.gateway.observe.exchange_record import ExchangeRecord
@@ -56,6 +57,11 @@ class AuditLog:
             "description": route.action.digest,
         }
         self._begin(request_id, method, route.id, caller, values)
+
+    def step(self, request_id: str, action: Action, caller: Caller, connection: Connection) -> None:
+        """Notes that a flow of the request is about to call an action. Raises AuditError."""
+        values = {"origin": str(connection.server.origin), "description": action.digest}
+        self._begin(request_id, action.operation.method, f"step:{action.id}", caller, values)
 
     def page(self, request_id: str, method: str, name: str, path: str, caller: Caller) -> None:
         """Notes that one of the service's own pages is about to act. Raises AuditError."""

@@ -13,7 +13,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from kosha_connector_openai.errors import ConnectorError, UnknownActionError
-from kosha_connector_openai.gateway.pages.catalog_api import CatalogApi, failed, is_object, misshapen
+from kosha_connector_openai.gateway.pages.catalog_api import failed, is_object, misshapen
+from kosha_connector_openai.gateway.pages.checked_calls import CheckedCalls
 from kosha_connector_openai.gateway.pages.kosha_api import JsonResponse
 from kosha_connector_openai.gateway.pages.run_rights import HiddenError
 from kosha_connector_openai.gateway.records import Caller
@@ -21,28 +22,22 @@ from kosha_connector_openai.gateway.replies import FORBIDDEN, UPSTREAM_KEY, erro
 from kosha_connector_openai.manifest.parts import Pickers
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.connector import Connector
-    from kosha_connector_openai.core.connection import Connection
     from kosha_connector_openai.flows import OptionLists, PickerOptions
-    from kosha_connector_openai.gateway.access import Ownership
 
 
 class BuilderApi:
     """The answers of the builder's paths."""
 
-    def __init__(
-        self, connector: Connector, connections: Mapping[str, Connection], catalog: CatalogApi, owners: Ownership | None = None
-    ) -> None:
-        """``owners`` tells whose ids are whose, where tenants share a connection."""
-        self._connector = connector
-        self._connections = connections
-        self._catalog = catalog
-        self._owners = owners
+    def __init__(self, calls: CheckedCalls) -> None:
+        self._calls = calls
+        self._connector = calls.connector
+        self._connections = calls.connections
+        self._owners = calls.owners
 
     def form(self, caller: Caller, key: str, *, drawn: bool = False) -> JsonResponse:
         """The form; ``drawn``: as JSON Schema 2020-12 with the uiSchema of react-jsonschema-form."""
         try:
-            form = self._connector.forms[self._catalog.find(caller, key).id]
+            form = self._connector.forms[self._calls.find(caller, key).id]
             value = {"schema": form.to_json_schema(), "ui_schema": form.to_ui_schema()} if drawn else form.to_dict()
         except ConnectorError as error:
             return failed(error)
@@ -51,7 +46,7 @@ class BuilderApi:
     def sample(self, caller: Caller, key: str) -> JsonResponse:
         """Inputs that would be accepted, an answer as it could come, its short result and that result's schema. No call is made."""
         try:
-            action = self._catalog.find(caller, key).id
+            action = self._calls.find(caller, key).id
             outputs = self._connector.outputs
             raw = outputs.raw_sample(action)
             value = {
@@ -71,7 +66,7 @@ class BuilderApi:
         if not isinstance(body.get("search", ""), str):
             return misshapen("search", "`search` is a text.")
         try:
-            action = self._catalog.find(caller, key).id
+            action = self._calls.find(caller, key).id
             connection = self._connections[caller.connection]
             if self._owners is not None and not self._owners.allows_body(caller, body.get("inputs", {})):
                 raise HiddenError("Nothing with this id exists.")
@@ -90,10 +85,10 @@ class BuilderApi:
         if picker is None or picker.action is None:
             return True
         try:
-            listing = self._catalog.find(caller, picker.action)
+            listing = self._calls.find(caller, picker.action)
         except UnknownActionError:
             return False
-        self._catalog.rights.guard(caller, listing, {name: inputs[sibling] for name, sibling in picker.take.items() if sibling in inputs})
+        self._calls.rights.guard(caller, listing, {name: inputs[sibling] for name, sibling in picker.take.items() if sibling in inputs})
         return True
 
     def _narrowed(self, caller: Caller, found: PickerOptions) -> PickerOptions:

@@ -5,18 +5,16 @@ Each answer is a status and JSON values; the HTTP side of it is the app's.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from kosha_connector_openai.connector import Connector
 from kosha_connector_openai.core import CallOptions
-from kosha_connector_openai.core.actions import BODY, EXTRA_BODY, Action
+from kosha_connector_openai.core.actions import Action
 from kosha_connector_openai.core.connection import Connection
-from kosha_connector_openai.core.result import Result, SavedFile
+from kosha_connector_openai.core.result import Result
 from kosha_connector_openai.errors import (
     AccessError,
     ApiError,
@@ -26,20 +24,18 @@ from kosha_connector_openai.errors import (
     InputError,
     NotSentError,
     ReplyError,
-    SetupError,
     TransportError,
     UnknownActionError,
 )
-from kosha_connector_openai.gateway.access import Ownership
 from kosha_connector_openai.gateway.exchange import BodyAnswer
+from kosha_connector_openai.gateway.pages.checked_calls import CheckedCalls
 from kosha_connector_openai.gateway.pages.downloads import Downloads
+from kosha_connector_openai.gateway.pages.event_response import EventSender
 from kosha_connector_openai.gateway.pages.kosha_api import JsonResponse
-from kosha_connector_openai.gateway.pages.run_rights import RunRights
+from kosha_connector_openai.gateway.pages.result_files import FileSheet, NoRoomError, ResultFiles
 from kosha_connector_openai.gateway.records import Caller
 from kosha_connector_openai.gateway.replies import UPSTREAM_KEY, error_shape
-from kosha_connector_openai.manifest.parts import RelayRules
 
-_FILES: Final = "/kosha/v1/files"
 _LONGEST_TIMEOUT: Final = 86_400
 _STATUS: Final[Mapping[type[BaseException], int]] = {
     UnknownActionError: HTTPStatus.NOT_FOUND,
@@ -61,25 +57,19 @@ UploadedFile = tuple[str, BinaryIO, str]
 class CatalogApi:
     """The answers of the catalog's paths."""
 
-    def __init__(
-        self, connector: Connector, connections: Mapping[str, Connection], downloads: Downloads, owners: Ownership | None = None
-    ) -> None:
-        """``owners`` tells whose ids are whose, where tenants share a connection."""
-        self._prepared: set[str] = set()
-        self._connector = connector
-        self._connections = connections
+    def __init__(self, calls: CheckedCalls, downloads: Downloads) -> None:
+        self._connector = calls.connector
+        self._connections = calls.connections
         self._downloads = downloads
-        self._owners = owners
-        rules = connector.part("relay", RelayRules)
-        self._refused = frozenset(rules.refused_fields)
-        self.rights = RunRights(connector, connections, rules, owners)
+        self._files = ResultFiles(calls.connector, downloads)
+        self.calls = calls
 
     def actions(self, caller: Caller, *, search: str = "", group: str = "") -> JsonResponse:
         """The actions that the caller may run, in the manifest's order."""
         catalog = self._connector.catalog
         offered = {action.id for action in self._connector.offered(self._connections[caller.connection])}
         found = catalog.search(search) if search else tuple(catalog.values())
-        shown = [a for a in found if a.id in offered and _covers(caller, a) and group in ("", a.group.id)]
+        shown = [a for a in found if a.id in offered and caller.may(a.id) and group in ("", a.group.id)]
         used = {action.group.id for action in shown}
         groups = [{"id": each.id, "title": each.title, "help": each.help} for each in catalog.groups if each.id in used]
         value = {
@@ -112,10 +102,10 @@ class CatalogApi:
         except UnknownActionError as error:
             return failed(error)
         except InputError as error:
-            return JsonResponse(200, {"valid": False, "faults": _faults(error.faults), "warnings": []})
+            return JsonResponse(200, {"valid": False, "faults": faults_of(error.faults), "warnings": []})
         except ConnectorError as error:
             return failed(error)
-        return JsonResponse(200, {"valid": True, "faults": [], "warnings": _faults(warnings)})
+        return JsonResponse(200, {"valid": True, "faults": [], "warnings": faults_of(warnings)})
 
     def report(self, answer: BodyAnswer) -> JsonResponse:
         """The same for inputs that were checked elsewhere."""
@@ -123,80 +113,65 @@ class CatalogApi:
             return misshapen("", "The body is an object with `inputs`, an object.")
         if answer.unread:
             return failed(InputError("The body cannot be read.", answer.faults))
-        return JsonResponse(200, {"valid": not answer.faults, "faults": _faults(answer.faults), "warnings": _faults(answer.warnings)})
+        return JsonResponse(200, {"valid": not answer.faults, "faults": faults_of(answer.faults), "warnings": faults_of(answer.warnings)})
 
-    async def run(self, caller: Caller, key: str, body: Any, uploads: Mapping[str, list[UploadedFile]] | None = None) -> JsonResponse:
-        """Runs an action and gives the result's envelope; the files in ``uploads`` go where inputs of their names are."""
+    async def run(
+        self,
+        caller: Caller,
+        key: str,
+        body: Any,
+        uploads: Mapping[str, list[UploadedFile]] | None = None,
+        events: EventSender | None = None,
+    ) -> JsonResponse:
+        """Runs an action and gives the result's envelope; the files in ``uploads`` go where inputs of their names are.
+
+        With ``events`` each event of the upstream's stream is written as it comes; an action that can stream is asked to.
+        """
         wrong = _wrong_run(body)
         if wrong is not None:
             return wrong
+        out: Path | None = None
+        sheet = self._files.sheet(owner(caller), bare=body.get("file") == "link")
         try:
-            out = self._downloads.place() if body.get("file") == "link" else None
-        except OSError:
-            return _NO_ROOM
-        try:
-            action = self.find(caller, key)
-            given = body.get("inputs", {})
-            chosen = self._chosen(action, given)
-            if chosen is not None:
-                return misshapen(chosen, f"`{chosen}` cannot be chosen by a caller: the service's own connection says where calls go.")
-            given = self.rights.resolved(caller, action, given)
-            inputs = {**given, **_file_inputs(uploads or {})}
-            await self.rights.check(caller, action, inputs)
+            given = _streaming(self.calls.find(caller, key), body.get("inputs", {}), events)
+            action, inputs = await self.calls.prepared(caller, key, given, file_inputs(uploads or {}))
+            if body.get("file") == "link":
+                place = self._downloads.place()  # before anything is paid for
+                out = place if action.hints.file_out else None
             connection = self._connections[caller.connection]
-            options = CallOptions(timeout=_shorter(body.get("timeout"), action, connection), out=out if action.hints.file_out else None)
-            await self._prepare(action)
-            result = await self._connector.arun(action.id, inputs, connection, options)
+            options = CallOptions(timeout=_shorter(body.get("timeout"), action, connection), out=out)
+            result = self.calls.seen(caller, action, given, await self._called(action.id, inputs, connection, options, events, sheet))
+            shown = bool(body.get("result", False))
+            short = self._connector.outputs.of(result) if shown or result.kind == "events" else None  # events hold files in pieces
+            return JsonResponse(200, sheet.envelope(result, short, shown=shown))
+        except (OSError, NoRoomError):
+            return NO_ROOM
         except ConnectorError as error:
             if out is not None:
                 out.unlink(missing_ok=True)
             return failed(error)
-        if self._owners is not None and self._owners.listens(caller, action.id):
-            self.rights.learn(caller, action, given, result)
-        return self._envelope(result, caller, short=body.get("result", False))
 
-    async def _prepare(self, action: Action) -> None:
-        """Has the action's schemas made in a thread, once: the loop would stand still for that long."""
-        if action.id not in self._prepared:
-            with suppress(ConnectorError):
-                await asyncio.to_thread(self._connector.check, action.id, {})
-            self._prepared.add(action.id)
-
-    def _chosen(self, action: Action, given: Mapping[str, Any]) -> str | None:
-        """An input, or a field of a body among the inputs, by which the caller would choose the upstream."""
-        bodies = [part for part in (given, given.get(BODY), given.get(EXTRA_BODY)) if isinstance(part, Mapping)]
-        found = self._refused.intersection(name for part in bodies for name in part) - action.inputs.fields.keys()
-        return min(found, default=None)
+    async def _called(
+        self,
+        key: str,
+        inputs: Mapping[str, Any],
+        connection: Connection,
+        options: CallOptions,
+        events: EventSender | None,
+        sheet: FileSheet,
+    ) -> Result:
+        if events is None:
+            return await self._connector.arun(key, inputs, connection, options)
+        async with self._connector.astream(key, inputs, connection, options) as stream:
+            await events.open()
+            async for event in stream:
+                await events.event("event", {"type": event.type, "data": sheet.event(event.data), "text": event.text})
+        assert stream.result is not None
+        return stream.result
 
     def find(self, caller: Caller, key: str) -> Action:
-        """The action, if the caller may know of it and its connection has the credential; else UnknownActionError."""
-        action = self._connector.catalog[key]
-        if not _covers(caller, action) or not self._meets(caller, action):
-            raise UnknownActionError("No action has this id.")
-        return action
-
-    def _meets(self, caller: Caller, action: Action) -> bool:
-        """Whether the caller's connection has the credential; without it the action is not offered."""
-        try:
-            self._connections[caller.connection].credential(action.operation.security)
-        except SetupError:
-            return False
-        return True
-
-    def _envelope(self, result: Result, caller: Caller, *, short: bool) -> JsonResponse:
-        if self._owners is not None and self._owners.narrows(caller, result.action):
-            result.value = self._owners.narrow(caller, result.action, result.value)
-        value = result.to_dict()
-        if short:
-            value["result"] = self._connector.outputs.of(result).to_dict()
-        if isinstance(result.value, SavedFile):
-            kept = self._downloads.keep(result.value.path, owner(caller), result.content_type)
-            if kept is None:
-                return _NO_ROOM
-            saved = result.value
-            link = {"href": f"{_FILES}/{kept[0]}", "expires_in": kept[1]}
-            value["value"] = {**link, "size": saved.size, "sha256": saved.sha256, "content_type": saved.content_type}
-        return JsonResponse(200, value)
+        """As CheckedCalls.find."""
+        return self.calls.find(caller, key)
 
 
 def _shorter(asked: float | None, action: Action, connection: Connection) -> float | None:
@@ -209,12 +184,13 @@ def owner(caller: Caller) -> str:
     return f"{caller.tenant}/{caller.name}"
 
 
-def _covers(caller: Caller, action: Action) -> bool:
-    """Whether the caller may know of the action at all."""
-    return caller.may(action.id)
+def _streaming(action: Action, given: Mapping[str, Any], events: EventSender | None) -> Mapping[str, Any]:
+    """The inputs; where events are asked for and the action has the switch, with it on, unless the caller says otherwise."""
+    switch = action.overlay.events
+    return {**switch, **given} if events is not None and switch and next(iter(switch)) not in given else given
 
 
-def _file_inputs(uploads: Mapping[str, list[UploadedFile]]) -> dict[str, Any]:
+def file_inputs(uploads: Mapping[str, list[UploadedFile]]) -> dict[str, Any]:
     """Uploads as inputs: one file, or a list where the name ends in ``[]`` or comes several times."""
     return {
         name.removesuffix("[]"): files if len(files) > 1 or name.endswith("[]") else files[0] for name, files in uploads.items() if files
@@ -241,7 +217,8 @@ def is_object(value: Any, known: set[str], *, needed: str = "") -> bool:
     return isinstance(value, Mapping) and value.keys() <= known and (not needed or needed in value)
 
 
-def _faults(faults: tuple[Fault, ...]) -> list[dict[str, Any]]:
+def faults_of(faults: Iterable[Fault]) -> list[dict[str, Any]]:
+    """Faults as JSON-ready values."""
     return [asdict(fault) for fault in faults]
 
 
@@ -250,7 +227,7 @@ def misshapen(param: str, message: str) -> JsonResponse:
     return JsonResponse(400, error_shape(message, param=param or None))
 
 
-_NO_ROOM: Final = JsonResponse(503, error_shape("There is no room for files just now. Ask for `base64`, or try again later.", "overloaded"))
+NO_ROOM: Final = JsonResponse(503, error_shape("There is no room for files just now. Ask for `base64`, or try again later.", "overloaded"))
 
 
 def failed(error: ConnectorError) -> JsonResponse:
@@ -269,6 +246,6 @@ def failed(error: ConnectorError) -> JsonResponse:
 
 
 def _status(error: ConnectorError) -> int:
-    if isinstance(error, ApiError) and not isinstance(error, AccessError):
-        return error.status
+    if isinstance(error, ApiError) and not isinstance(error, AccessError) and error.status >= HTTPStatus.BAD_REQUEST:
+        return error.status  # else it came inside a stream whose status was a good one
     return int(next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS))

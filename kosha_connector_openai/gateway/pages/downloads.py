@@ -54,6 +54,12 @@ class Downloads:
         self._kept[name] = Kept(path, owner, size, content_type, self._clock() + self._seconds)
         return name, self._seconds
 
+    def store(self, data: bytes, owner: str, content_type: str) -> tuple[str, float] | None:
+        """``keep`` for bytes. Raises OSError where they cannot be written."""
+        path = self.place()
+        path.write_bytes(data)
+        return self.keep(path, owner, content_type)
+
     def find(self, name: str, owner: str) -> Kept | None:
         """The file, if it is this owner's and its time is not over."""
         self._sweep()

@@ -29,9 +29,11 @@ from kosha_connector_openai.gateway.exchange import (
 from kosha_connector_openai.gateway.observe import Metrics
 from kosha_connector_openai.gateway.pages.builder_api import BuilderApi
 from kosha_connector_openai.gateway.pages.catalog_api import CatalogApi, failed, owner
+from kosha_connector_openai.gateway.pages.checked_calls import CheckedCalls
 from kosha_connector_openai.gateway.pages.description import ACCESS, served_document, service_document
 from kosha_connector_openai.gateway.pages.docs_page import POLICY, docs_page
 from kosha_connector_openai.gateway.pages.downloads import Downloads
+from kosha_connector_openai.gateway.pages.event_response import EventResponse, EventSender, wants_events
 from kosha_connector_openai.gateway.pages.kosha_api import LARGEST, JsonResponse, Tries, labels
 from kosha_connector_openai.gateway.pages.page_bodies import PageBodies
 from kosha_connector_openai.gateway.records import Caller, Receive, Scope, Send, ServicePage
@@ -41,8 +43,20 @@ from kosha_connector_openai.text import JsonLimits, loads_strict
 if TYPE_CHECKING:
     from kosha_connector_openai.connector import Connector
     from kosha_connector_openai.core.connection import Connection
-    from kosha_connector_openai.gateway.access import Ownership
+    from kosha_connector_openai.gateway.access import Admission, Ownership
+    from kosha_connector_openai.gateway.observe import AuditLog
     from kosha_connector_openai.gateway.settings import Settings
+
+_SHOWN: Final = frozenset(
+    f"{kind}/{name}"
+    for kind, names in (
+        ("image", "png jpeg webp gif"),
+        ("audio", "mpeg wav flac ogg opus aac"),
+        ("video", "mp4 webm"),
+    )
+    for name in names.split()
+)
+"""Types that a page can show by their address."""
 
 Handler = Callable[..., Awaitable[Response | JsonResponse]]
 """Takes the request, the caller, and the path's variables by name."""
@@ -69,6 +83,8 @@ class PagesContext:
     checks: CheckProcesses | None = None
     """Where large bodies are checked."""
     owners: Ownership | None = None
+    admission: Admission | None = None
+    audit: AuditLog | None = None
 
 
 class OwnPages:
@@ -77,8 +93,9 @@ class OwnPages:
     def __init__(self, context: PagesContext) -> None:
         self._context = context
         self._bodies = PageBodies(context.settings.limits, context.bodies, context.disk)
-        self._catalog = CatalogApi(context.connector, context.connections, context.downloads, context.owners)
-        self._builder = BuilderApi(context.connector, context.connections, self._catalog, context.owners)
+        calls = CheckedCalls(context.connector, context.connections, context.owners, context.admission, context.audit)
+        self._catalog = CatalogApi(calls, context.downloads)
+        self._builder = BuilderApi(calls)
         self._handlers: Mapping[str, Handler] = {
             "isAlive": self._alive,
             "isHealthy": self._alive,
@@ -196,7 +213,12 @@ class OwnPages:
                 return self._catalog.report(answer)
             return await asyncio.to_thread(self._catalog.validate, caller, action, _parsed(body))
 
-    async def _run(self, request: Request, caller: Caller, *, action: str) -> JsonResponse:
+    async def _run(self, request: Request, caller: Caller, *, action: str) -> JsonResponse | Response:
+        if wants_events(request.headers.get("accept", "")):
+            return EventResponse(partial(self._ran, request, caller, action))
+        return await self._ran(request, caller, action)
+
+    async def _ran(self, request: Request, caller: Caller, action: str, events: EventSender | None = None) -> JsonResponse:
         if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
             async with self._bodies.whole(request, self._context.settings.limits.body_json) as body:
                 try:
@@ -206,10 +228,10 @@ class OwnPages:
                     value = _parsed(body) if answer is None else await asyncio.to_thread(loads_strict, body, _RUN_LIMITS, what="body")
                 except ConnectorError as error:
                     return failed(error)
-                return await _while_there(request, self._catalog.run(caller, action, value))
+                return await _while_there(request, self._catalog.run(caller, action, value, events=events))
         async with self._bodies.form(request) as (text, uploads):
             value = _parsed(text.encode()) if text else {}
-            return await _while_there(request, self._catalog.run(caller, action, value, uploads))
+            return await _while_there(request, self._catalog.run(caller, action, value, uploads, events))
 
     async def _checked(self, caller: Caller, action: str, body: bytes) -> BodyAnswer | None:
         """What is wrong with a large body of inputs; None where it is small, or there is no process to ask. Raises ConnectorError."""
@@ -222,9 +244,16 @@ class OwnPages:
         kept = self._context.downloads.find(file, owner(caller))
         if kept is None:
             return JsonResponse(404, error_shape("There is no such file, or not any more."))
-        # As an attachment of a plain type: what a run made is not for a browser to open.
-        headers = {**_HEADERS, "content-disposition": "attachment", "x-kosha-content-type": kept.content_type}
-        return FileResponse(kept.path, headers=headers, media_type="application/octet-stream")
+        # As an attachment, of a plain type but for what holds no script: what a run made is not for a browser to open.
+        shown = kept.content_type if kept.content_type in _SHOWN else "application/octet-stream"
+        headers = {
+            **_HEADERS,
+            "content-disposition": "attachment",
+            "x-kosha-content-type": kept.content_type,
+            "content-security-policy": "default-src 'none'; sandbox",
+            "cross-origin-resource-policy": "same-origin",
+        }
+        return FileResponse(kept.path, headers=headers, media_type=shown)
 
 
 def _page(name: str, methods: Mapping[str, Handler], *, public: bool = False) -> ServicePage:
@@ -235,6 +264,9 @@ async def _endpoint(handler: Handler, scope: Scope, receive: Receive, send: Send
     try:
         # Public pages are answered without a caller: their handlers ask nothing of it.
         response = await handler(Request(scope, receive), caller)
+        if isinstance(response, EventResponse):
+            await response(scope, receive, send)
+            return
     except BodyRefused as error:
         raise (Refused(error.refusal) if error.refusal else ClientLeft()) from None
     except MultiPartException:

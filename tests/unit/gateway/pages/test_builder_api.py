@@ -11,7 +11,7 @@ import pytest
 from kosha_connector_openai import Connector
 from kosha_connector_openai.gateway.access.ownership import Ownership, make_ownership
 from kosha_connector_openai.gateway.pages.builder_api import BuilderApi
-from kosha_connector_openai.gateway.pages.catalog_api import CatalogApi
+from kosha_connector_openai.gateway.pages.checked_calls import CheckedCalls
 from kosha_connector_openai.gateway.pages.downloads import Downloads
 from kosha_connector_openai.gateway.records import Allowance, Caller
 from kosha_connector_openai.gateway.settings import OwnershipEntry
@@ -32,7 +32,7 @@ def caller(tenant: str = "acme", actions: frozenset[str] | None = None) -> Calle
 def make(connector: Connector, url: str, owners: Ownership | None = None) -> tuple[BuilderApi, Downloads]:
     connections = {"default": connector.connection({"api_key": "env:OPENAI_API_KEY", "server_url": url})}
     downloads = Downloads()
-    return BuilderApi(connector, connections, CatalogApi(connector, connections, downloads, owners), owners), downloads
+    return BuilderApi(CheckedCalls(connector, connections, owners)), downloads
 
 
 @pytest.fixture

@@ -1,0 +1,124 @@
+"""CheckedCalls that a page makes of the provider for a caller, checked and learned from as one that comes to the provider's own path is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from kosha_connector_openai.core import CallOptions
+from kosha_connector_openai.core.actions import BODY, EXTRA_BODY, Action
+from kosha_connector_openai.errors import BudgetError, ConnectorError, Fault, InputError, NotSentError, SetupError, UnknownActionError
+from kosha_connector_openai.gateway.access import Shed
+from kosha_connector_openai.gateway.observe import AuditError
+from kosha_connector_openai.gateway.pages.run_rights import RunRights
+from kosha_connector_openai.gateway.replies import UNRECORDED
+from kosha_connector_openai.manifest.parts import RelayRules
+
+if TYPE_CHECKING:
+    from kosha_connector_openai.connector import Connector
+    from kosha_connector_openai.core.connection import Connection
+    from kosha_connector_openai.core.result import Result
+    from kosha_connector_openai.flows import ARun
+    from kosha_connector_openai.gateway.access import Admission, Ownership
+    from kosha_connector_openai.gateway.observe import AuditLog
+    from kosha_connector_openai.gateway.records import Caller
+
+
+class CheckedCalls:
+    """Runs actions for callers."""
+
+    def __init__(
+        self,
+        connector: Connector,
+        connections: Mapping[str, Connection],
+        owners: Ownership | None = None,
+        admission: Admission | None = None,
+        audit: AuditLog | None = None,
+    ) -> None:
+        """``owners`` tells whose ids are whose, where tenants share a connection; ``admission`` and ``audit`` see each call of a flow."""
+        self.connector = connector
+        self.connections = connections
+        self.owners = owners
+        rules = connector.part("relay", RelayRules)
+        self.rights = RunRights(connector, connections, rules, owners)
+        self._refused = frozenset(rules.refused_fields)
+        self._admission = admission
+        self._audit = audit
+        self._prepared: set[str] = set()
+
+    def find(self, caller: Caller, key: str) -> Action:
+        """The action, if the caller may know of it and its connection has the credential; else UnknownActionError."""
+        action = self.connector.catalog[key]
+        if not caller.may(action.id) or not self._meets(caller, action):
+            raise UnknownActionError("No action has this id.")
+        return action
+
+    def check_fields(self, action: Action, given: Mapping[str, Any]) -> None:
+        """Refuses an input, or a field of a body among the inputs, by which the caller would choose the upstream. Raises InputError."""
+        bodies = [part for part in (given, given.get(BODY), given.get(EXTRA_BODY)) if isinstance(part, Mapping)]
+        for name in sorted(self._refused.intersection(name for part in bodies for name in part) - action.inputs.fields.keys()):
+            text = "cannot be chosen by a caller: the service's own connection says where calls go."
+            raise InputError(f"`{name}` {text}", [Fault(f"/{name}", "refused_field", text, "Leave it out.")])
+
+    async def prepared(
+        self, caller: Caller, key: str, given: Mapping[str, Any], files: Mapping[str, Any] | None = None
+    ) -> tuple[Action, dict[str, Any]]:
+        """The action and its inputs, once the caller may run it with them: ``files`` go where inputs of their names are.
+
+        Raises ConnectorError.
+        """
+        action = self.find(caller, key)
+        self.check_fields(action, given)
+        inputs = {**self.rights.resolved(caller, action, given), **(files or {})}
+        await self.rights.check(caller, action, inputs)
+        if action.id not in self._prepared:  # in a thread, once: the loop would stand still while its schemas are made
+            with suppress(ConnectorError):
+                await asyncio.to_thread(self.connector.check, action.id, {})
+            self._prepared.add(action.id)
+        return action, inputs
+
+    def seen(self, caller: Caller, action: Action, given: Mapping[str, Any], result: Result) -> Result:
+        """Keeps whose the ids in a result are; the result, with the items of an account's list that the caller may see."""
+        owners = self.owners
+        if owners is None:
+            return result
+        if owners.listens(caller, action.id):
+            self.rights.learn(caller, action, given, result)
+        if owners.narrows(caller, action.id):
+            result.value = owners.narrow(caller, action.id, result.value)
+        return result
+
+    def of_flow(self, caller: Caller, request_id: str = "") -> ARun:
+        """What runs each action of one flow: every call is checked, counted among the caller's calls of a minute, and recorded."""
+        count = 0
+
+        async def arun(key: str, given: Mapping[str, Any], connection: Connection, options: CallOptions) -> Result:
+            nonlocal count
+            action, inputs = await self.prepared(caller, key, given)
+            count += 1
+            self._admit(caller, action, connection, request_id, first=count == 1)
+            return self.seen(caller, action, given, await self.connector.arun(action.id, inputs, connection, options))
+
+        return arun
+
+    def _admit(self, caller: Caller, action: Action, connection: Connection, request_id: str, *, first: bool) -> None:
+        """Counts and records one call; the first was counted with the request that began the flow."""
+        try:
+            if self._admission is not None and not first:
+                self._admission.begin(caller.name, caller.allowance)
+            if self._audit is not None:
+                self._audit.step(request_id, action, caller, connection)
+        except Shed as error:
+            raise BudgetError(error.reason, cap="calls") from None
+        except AuditError:
+            raise NotSentError(UNRECORDED.message, phase="pool") from None
+
+    def _meets(self, caller: Caller, action: Action) -> bool:
+        """Whether the caller's connection has the credential; without it the action is not offered."""
+        try:
+            self.connections[caller.connection].credential(action.operation.security)
+        except SetupError:
+            return False
+        return True
