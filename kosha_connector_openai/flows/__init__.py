@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from kosha_connector_openai._face import face
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.flows.arun import *
     from kosha_connector_openai.flows.jobs import *
     from kosha_connector_openai.flows.paging import *
     from kosha_connector_openai.flows.pickers import *
@@ -22,7 +21,6 @@ else:
     __getattr__, __all__ = face(
         __name__,
         {
-            "arun": "ARun",
             "jobs": "AsyncJobs Handle JobResult JobStore Jobs Status WaitOptions",
             "paging": "Listing Page Pager PagingOptions",
             "pickers": "OptionLists PickerOptions",

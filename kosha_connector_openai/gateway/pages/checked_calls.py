@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from kosha_connector_openai.connector import Connector
     from kosha_connector_openai.core.connection import Connection
     from kosha_connector_openai.core.result import Result
-    from kosha_connector_openai.flows import ARun
     from kosha_connector_openai.gateway.access import Admission, Ownership
     from kosha_connector_openai.gateway.observe import AuditLog
     from kosha_connector_openai.gateway.records import Caller
+
+    FlowCall = Callable[[str, Mapping[str, Any], Connection, CallOptions], Awaitable[Result]]
 
 
 class CheckedCalls:
@@ -90,7 +91,7 @@ class CheckedCalls:
             result.value = owners.narrow(caller, action.id, result.value)
         return result
 
-    def of_flow(self, caller: Caller, request_id: str = "") -> ARun:
+    def of_flow(self, caller: Caller, request_id: str = "") -> FlowCall:
         """What runs each action of one flow: every call is checked, counted among the caller's calls of a minute, and recorded."""
         count = 0
 
