@@ -61,7 +61,9 @@ def connect(
     _check_complete(connector, filled)
     places = {entry: _place(connector, store, f"{path.stem}.{entry}") for entry in filled.secrets}
     written = filled.values | {entry: str(reference) for entry, reference in places.items()}
-    connector.connection(written, environ={})  # all faults of the form, before anything is kept
+    connection = connector.connection(written, environ={})  # all faults of the form, before anything is kept
+    for entry, secret in filled.secrets.items():
+        check_secret(secret.reveal(), entry, shortest=connection.shortest_secret)
     for entry, reference in places.items():
         _STORES[store](connector, reference, filled.secrets[entry], force)
     _save(path, _text(written), force)

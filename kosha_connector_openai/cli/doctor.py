@@ -23,7 +23,7 @@ from kosha_connector_openai.core.transport import tls_of
 from kosha_connector_openai.errors import ConnectorError
 from kosha_connector_openai.manifest_check import ManifestCheck
 from kosha_connector_openai.plugins import installed_plugins
-from kosha_connector_openai.secrets import SecretContext, SecretReference
+from kosha_connector_openai.secrets import SecretReference
 
 _PACKAGES: Final = (
     "kosha-connector-openai",
@@ -154,7 +154,7 @@ def _fields(connector: Connector, given: Sources) -> Iterator[Finding]:
 
 def _secrets(connector: Connector, connection: Connection) -> Iterator[Finding]:
     """Reads each secret, which checks variables, file modes and characters; the value goes nowhere."""
-    context = SecretContext(connection.options.tenant, str(connection.server.origin), connector.id)
+    context = connection.secret_context(connector.id)
     references = {str(ref): ref for credential in connection.credentials.values() for ref in credential.references.values()}
     if connection.options.proxy_auth:
         references[connection.options.proxy_auth] = SecretReference.parse(connection.options.proxy_auth)

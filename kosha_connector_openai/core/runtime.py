@@ -15,7 +15,7 @@ from kosha_connector_openai.core.result import Result
 from kosha_connector_openai.core.transport import Clients, RetryBudget
 from kosha_connector_openai.errors import ConnectorError
 from kosha_connector_openai.manifest import Manifest
-from kosha_connector_openai.secrets import SecretCache, SecretContext, SecretResolver, SecretStores
+from kosha_connector_openai.secrets import SecretCache, SecretResolver, SecretStores
 
 if TYPE_CHECKING:
     from kosha_connector_openai.core.connection import Grant
@@ -89,7 +89,7 @@ class Runtime:
 
     def _resolver(self, call: Call) -> SecretResolver:
         connection, credential = call.connection, call.credential
-        context = SecretContext(connection.options.tenant, str(connection.server.origin), self._manifest.id)
+        context = connection.secret_context(self._manifest.id)
         if credential is None or credential.scheme != "oauth2":
             return SecretResolver(self._stores, self._cache, context, credential.every_reference if credential else {})
         from kosha_connector_openai.core.connection import Grant, TokenResolver

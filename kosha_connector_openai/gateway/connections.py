@@ -20,7 +20,7 @@ from kosha_connector_openai.gateway.pages import SubmittedSecrets, unset_but_nam
 from kosha_connector_openai.gateway.settings import DEFAULT, ConnectionEntry, Settings
 from kosha_connector_openai.http import Origin
 from kosha_connector_openai.manifest import ConnectionField
-from kosha_connector_openai.secrets import Secret, SecretContext, SecretStore
+from kosha_connector_openai.secrets import Secret, SecretStore
 from kosha_connector_openai.secrets.stores import default_stores
 
 _POOL: Final = 5.0
@@ -78,7 +78,7 @@ def same_accounts(connector: Connector, connections: Mapping[str, Connection]) -
 
 def _held(connector: Connector, connection: Connection) -> Iterator[Secret | str]:
     """The secrets of a connection; the reference of one that cannot be had now."""
-    context = SecretContext(connection.options.tenant, str(connection.server.origin), connector.id)
+    context = connection.secret_context(connector.id)
     for credential in connection.credentials.values():
         for reference in credential.references.values():
             try:
@@ -136,7 +136,7 @@ def _variable(field: ConnectionField, environ: Mapping[str, str]) -> str:
 
 def _unreadable(connector: Connector, name: str, connection: Connection, environ: Mapping[str, str]) -> Iterator[Fault]:
     """Secrets that cannot be had now, or that no request could carry."""
-    context = SecretContext(connection.options.tenant, str(connection.server.origin), connector.id)
+    context = connection.secret_context(connector.id)
     for credential in connection.credentials.values():
         for reference in credential.references.values():
             if reference.scheme == "env" and environ is not os.environ and reference.locator in environ:

@@ -126,12 +126,7 @@ _TRIMMED: Final = (
 _RETYPE: Final = "Copy the secret again as plain text."
 _FLAWS: Final = (
     _Flaw(re.compile(r"\A\Z"), "is empty", "Store a value under it.", placed=False),
-    _Flaw(
-        re.compile(r"\A.{1,7}\Z", re.DOTALL),
-        "is shorter than 8 characters",
-        "Store the whole secret.",
-        placed=False,
-    ),
+    _Flaw(re.compile(r"\Abearer\Z", re.IGNORECASE), "is the word Bearer alone", "Store the secret itself.", placed=False),
     _Flaw(re.compile(r".{8193}", re.DOTALL), "is longer than 8 KiB", "Store the secret alone.", placed=False),
     _Flaw(
         re.compile(r"\A([\"'`]).*\1\Z", re.DOTALL),
@@ -153,25 +148,30 @@ _FLAWS: Final = (
 )
 
 
+def _short(shortest: int) -> _Flaw:
+    what = f"is shorter than {shortest} characters"
+    return _Flaw(re.compile(rf"\A.{{0,{shortest - 1}}}\Z", re.DOTALL), what, "Store the whole secret.", placed=False)
+
+
 _PLAIN_SECRET: Final = re.compile(r"[!#-&(-_a-~][!-~]{7,8191}")
 """What passes every rule below as it is, quotes at its start left to them: the way of nearly every call."""
 
 
-def check_secret(text: str, reference: str, *, version: str = "", expires: float | None = None) -> Secret:
+def check_secret(text: str, reference: str, *, version: str = "", expires: float | None = None, shortest: int = 1) -> Secret:
     """The secret in a store's text, trimmed of one line break, of blanks around and of a pasted ``Bearer``.
 
     What was trimmed is in its ``notes``. Raises SecretRefusedError, which names the reference and the
-    position (counted from 1 in the raw text) and never the value, for what is no whole secret and for what
-    an HTTP field (RFC 9110, section 5.5) could not carry unharmed.
+    position (counted from 1 in the raw text) and never the value, for what is no whole secret, for less than
+    ``shortest`` characters and for what an HTTP field (RFC 9110, section 5.5) could not carry unharmed.
     """
-    if _PLAIN_SECRET.fullmatch(text):
+    if len(text) >= shortest and _PLAIN_SECRET.fullmatch(text):
         return Secret(text, reference=reference, version=version, expires=expires)
     value, notes = text, []
     for pattern, note in _TRIMMED:
         shorter = pattern.sub("", value)
         notes += [note] if shorter != value else []
         value = shorter
-    found = next(((flaw, match) for flaw in _FLAWS if (match := flaw.pattern.search(value))), None)
+    found = next(((flaw, match) for flaw in (*_FLAWS, _short(shortest)) if (match := flaw.pattern.search(value))), None)
     if found is None:
         return Secret(value, reference=reference, version=version, notes=tuple(notes), expires=expires)
     flaw, match = found

@@ -26,6 +26,8 @@ class SecretContext:
     tenant: str = ""
     origin: str = ""
     connector: str = ""
+    shortest: int = 1
+    """Characters that a secret for this origin has at least; what is shorter is refused."""
 
 
 @runtime_checkable
@@ -95,21 +97,21 @@ class SecretStores(Mapping[str, SecretStore]):
 def _read(store: SecretStore, reference: SecretReference, context: SecretContext) -> Secret | SecretError:
     """What the store gave or why it did not, never raised: a frame of the store would show its variables."""
     try:
-        return _checked(store.read(reference, context), reference)
+        return _checked(store.read(reference, context), reference, context.shortest)
     except SecretError as error:
         return error
     except Exception as error:
         return SecretStoreError(f"The secret store {store.scheme} failed with {type(error).__name__}.")
 
 
-def _checked(found: object, reference: SecretReference) -> Secret:
+def _checked(found: object, reference: SecretReference, shortest: int) -> Secret:
     """What a store gave, if a request can carry it: an outside store may not have checked."""
     if not isinstance(found, Secret):
         del found
         raise _final(SecretStoreError(f"The secret store {reference.scheme} gave something that is no Secret."))
     if found.expires is not None and found.expires <= time.time():
         raise SecretStoreError(f"The secret store {reference.scheme} gave a secret that has ended.", hint="Check the clocks.")
-    checked = check_secret(found.reveal(), str(reference), version=found.version, expires=found.expires)
+    checked = check_secret(found.reveal(), str(reference), version=found.version, expires=found.expires, shortest=shortest)
     # A record names what was used: a secret that does not say where it came from is given its reference.
     return found if found == checked and found.reference else checked
 

@@ -19,6 +19,7 @@ from kosha_connector_openai.errors import (
     OutcomeUnknownError,
     RejectedError,
     SecretMissingError,
+    SecretRefusedError,
     SetupError,
     UnavailableError,
     UnknownActionError,
@@ -152,6 +153,20 @@ def test_a_missing_secret_sends_nothing(tiny: Connector, connection: Connection,
     monkeypatch.delenv("TINY_KEY")
     with pytest.raises(SecretMissingError, match="TINY_KEY is not set"):
         tiny.run("queryStyles", {}, connection)
+
+
+def test_a_short_key_is_for_servers_that_take_any_word(
+    connector: Connector, httpx_mock: HTTPXMock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the manifest's own server, however it is written, a key under 8 characters is a torn one and nothing is sent."""
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    for server in ({}, {"server_url": "https://API.openai.com:443/v1/"}):
+        connection = connector.connection({"api_key": "env:OPENAI_API_KEY", **server}, environ={})
+        with pytest.raises(SecretRefusedError, match="env:OPENAI_API_KEY is shorter than 8 characters"):
+            connector.run("listModels", {}, connection)
+    httpx_mock.add_response(match_headers={"Authorization": "Bearer none"}, json={"object": "list", "data": []})
+    local = connector.connection({"api_key": "env:OPENAI_API_KEY", "server_url": "https://models.example/v1"}, environ={})
+    assert connector.run("listModels", {}, local).outcome == "complete"
 
 
 def test_options_are_checked(tiny: Connector) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from kosha_connector_openai.core.connection.auth import AUTH_TYPES, Credential, auth_type, combine
 from kosha_connector_openai.core.connection.credentials import ANY, idle_fields, key_place, make_credentials
@@ -26,10 +26,12 @@ from kosha_connector_openai.manifest import (
     Validation,
 )
 from kosha_connector_openai.openapi import Document
-from kosha_connector_openai.secrets import SecretReference
+from kosha_connector_openai.secrets import SecretContext, SecretReference
 from kosha_connector_openai.text import nearest
 
 T = TypeVar("T")
+_SHORTEST_KEY: Final = 8
+"""Characters: what is shorter is a part of a key."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,14 @@ class Connection:
     """What to send in place of a value that is too large for a body."""
     validation: Validation = "on"
     """How strictly inputs are held to the description, by the options or else by the kind of server."""
+    shortest_secret: int = 1
+    """Characters that a secret has at least: 8 at the manifest's own server, 1 elsewhere, since a server of your own may take any word."""
     standard_total: float = 120.0
     """Seconds for a call where neither the operator nor the manifest's entry of the action says how many."""
+
+    def secret_context(self, connector: str) -> SecretContext:
+        """For whom a connector reads this connection's secrets."""
+        return SecretContext(self.options.tenant, str(self.server.origin), connector, self.shortest_secret)
 
     def total(self, usual: float | None = None) -> float:
         """Seconds for a call: the operator's ``timeouts.total``, else ``usual``, the action's own in the manifest, else the standard."""
@@ -135,6 +143,7 @@ def make_connection(
         standard_total=manifest.defaults.timeouts.total or Connection.standard_total,
         form=kind.form,
         validation=options.validation or kind.validation,
+        shortest_secret=_SHORTEST_KEY if _is_default(manifest, server, options.networks) else 1,
         form_values={name: text for name, text in given.items() if not _field(form, name).secret} if kind.form else {},
     )
 
@@ -215,6 +224,11 @@ def _server(manifest: Manifest, given: Mapping[str, str], networks: Sequence[Net
         name = entry.name if entry else "server"
         raise SetupError("No server.", [Fault(f"/{name}", "required", "is missing.", "Give the server's URL.")])
     return parse_server(text, pointer=f"/{entry.name}" if entry else "/server", networks=networks)
+
+
+def _is_default(manifest: Manifest, server: Server, networks: Sequence[Network]) -> bool:
+    default = manifest.servers.default
+    return default is not None and parse_server(default, networks=networks).origin == server.origin
 
 
 def _scheme(form: ConnectionForm, given: Mapping[str, str]) -> str:

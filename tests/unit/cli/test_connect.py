@@ -196,6 +196,13 @@ def test_malformed_secrets(cli: Cli, backend: _Backend, secret: Canary, home: Pa
     secret.scan(done.stdout, done.stderr)
 
 
+def test_a_short_key_of_another_server(cli: Cli, backend: _Backend, httpx_mock: HTTPXMock) -> None:
+    """Servers without keys of their own take any word: it is kept, tried and sent as it is, where the vendor's own would be a torn key."""
+    httpx_mock.add_response(url="https://models.example.com/v1/models", match_headers={"Authorization": "Bearer none"}, json=MODELS)
+    done = cli("connect", "local", "--secret-stdin", "--set", "server_url=https://models.example.com/v1", "--test", input="none\n")
+    assert (done.exit_code, backend.entries) == (0, {("kosha", "local.api_key"): "none"})
+
+
 @pytest.mark.parametrize("field", ["server_url=http://example.com", "organisation=o", "auth_type=BEARRER", "organization=\u00e9"])
 def test_faults_of_the_form(cli: Cli, backend: _Backend, secret: Canary, home: Path, field: str) -> None:
     """A wrong field is told before the secret is kept or the file written."""

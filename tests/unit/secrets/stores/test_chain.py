@@ -83,8 +83,8 @@ def test_a_failure_ends_the_search(failure: Exception) -> None:
 
 def test_a_malformed_secret_ends_the_search() -> None:
     """A store that has a broken secret has one; going on would hide it."""
-    with pytest.raises(SecretRefusedError, match=r"env:ONE is shorter than 8 characters"):
-        _chain(_environment(ONE="short", TWO=_VALUE), "env:ONE", "env:TWO").resolve(_KEY, SecretContext())
+    with pytest.raises(SecretRefusedError, match=r"env:ONE has a blank inside at position 4"):
+        _chain(_environment(ONE="two words", TWO=_VALUE), "env:ONE", "env:TWO").resolve(_KEY, SecretContext())
 
 
 def test_a_secret_that_is_nowhere() -> None:
