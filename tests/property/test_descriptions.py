@@ -35,12 +35,22 @@ OBJECTS = st.dictionaries(st.sampled_from(["k", "l"]), SCALARS, min_size=1, max_
     lambda properties: {"type": "object", "properties": properties, "additionalProperties": False}
 )
 VALUES = SCALARS | LISTS | OBJECTS
+
+
+def types(schema: dict[str, Any]) -> set[str]:
+    """The types that a value of a schema may have; none where its parts exclude each other."""
+    parts = [types(part) for part in (*schema.get("allOf", ()), *schema.get("anyOf", ()))]
+    if "allOf" in schema:
+        return set.intersection(*parts)
+    return set().union(*parts) if parts else {schema.get("type", "string")}
+
+
 BODIES = st.recursive(
     VALUES,
     lambda inner: (
         st.dictionaries(NAMES, inner, min_size=1, max_size=3).map(lambda properties: {"type": "object", "properties": properties})
-        | st.lists(inner, min_size=1, max_size=2).map(lambda parts: {"allOf": parts})
-        | st.lists(inner, min_size=1, max_size=2).map(lambda parts: {"anyOf": parts})
+        | st.lists(inner, min_size=1, max_size=2).map(lambda parts: {"allOf": parts}).filter(types)
+        | st.lists(inner, min_size=1, max_size=2).map(lambda parts: {"anyOf": parts}).filter(lambda union: len(types(union)) == 1)
     ),
     max_leaves=5,
 )
@@ -49,6 +59,10 @@ TYPES = st.sampled_from(
     ["application/json", "text/json", "application/vnd.a+json", "*/*", "application/yaml", "application/x-www-form-urlencoded",
      "multipart/form-data", "application/xml", "application/octet-stream"]
 )  # fmt: skip
+
+BYTES = {"application/xml", "application/octet-stream"}
+OFFERED = st.lists(TYPES, min_size=1, max_size=2, unique=True).filter(lambda names: len(names) == 1 or not BYTES & {*names})
+"""A body that can be bytes as well as values is whatever the input is."""
 
 
 @st.composite
@@ -71,7 +85,7 @@ def descriptions(draw: st.DrawFn) -> dict[str, Any]:
     method = draw(st.sampled_from(["get", "post", "put", "delete"]))
     if method in ("post", "put"):
         schema = draw(BODIES)
-        content = {name: {"schema": schema} for name in draw(st.lists(TYPES, min_size=1, max_size=2, unique=True))}
+        content = {name: {"schema": schema} for name in draw(OFFERED)}
         operation["requestBody"] = {"required": draw(st.booleans()), "content": content}
     return {
         "openapi": draw(st.sampled_from(["3.0.4", "3.1.1"])),

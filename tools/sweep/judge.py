@@ -87,7 +87,7 @@ class Judge:
         parameters = self.parameters(place)
         own = [parameter for parameter in parameters if parameter.get("in") in ("path", "query", "header")]
         body = self._body(place, parameters, sent=sent.partition(";")[0])
-        fields = self._fields(body[1]) if body else set()
+        fields = self._fields(body[1]) if body and _rank(body[0]) < 2 else set()
         names = [str(parameter["name"]) for parameter in own]
         rest, path = dict(inputs), (self.base + place.path).partition("#")[0]
         path, _, fixed = path.partition("?")
@@ -150,17 +150,11 @@ class Judge:
         if self.swagger:
             return self._swagger_body(place, parameters)
         content = self.follow(place.raw.get("requestBody") or {}).get("content") or {}
-        free = [name for name in content if _rank(name) == 0 or self._takes_text(content[name])]
-        ranked = sorted(content, key=lambda name: -1 if name.partition(";")[0] == sent and name in free else _rank(name))
+        ranked = sorted(content, key=lambda name: -1 if name.partition(";")[0] == sent and _rank(name) == 0 else _rank(name))
         if not ranked:
             return None
         media = self.follow(content[ranked[0]])
         return ranked[0], media.get("schema", {}), media.get("encoding") or {}
-
-    def _takes_text(self, media: Node) -> bool:
-        """Whether the body is a text, which every media type carries."""
-        schema = self.follow(self.follow(media).get("schema"))
-        return isinstance(schema, dict) and schema.get("type") == "string"
 
     def _swagger_body(self, place: Place, parameters: list[Node]) -> tuple[str, Node, Node] | None:
         consumed = place.raw.get("consumes", self.root.get("consumes")) or []
