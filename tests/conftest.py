@@ -12,6 +12,7 @@ import pytest
 
 if TYPE_CHECKING:
     from kosha_connector_openai import Connector
+    from kosha_connector_openai.openapi import Document
 
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "NETRC")
 _OURS = ("OPENAI_", "KOSHA_", "BEARER_TOKEN", "API_KEY", "SERVER_URL", "AUTH_TYPE")
@@ -39,6 +40,26 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_reading() -> Iterator[None]:
+    """Our description is read once in a process, since thousands of tests open the connector; nothing may change what was read."""
+    from kosha_connector_openai.core import catalog_cache
+
+    read, ours = catalog_cache.read_document, Path(__file__).parent.parent / "openapi.json"
+    kept: dict[str, Document] = {}
+
+    def remember(path: Path, *, sha256: str | None = None) -> Document:
+        if path != ours or sha256 is None:
+            return read(path, sha256=sha256)
+        if sha256 not in kept:
+            kept[sha256] = read(path, sha256=sha256)
+        return kept[sha256]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(catalog_cache, "read_document", remember)
+        yield
 
 
 @pytest.fixture(scope="session")
