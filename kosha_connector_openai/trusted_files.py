@@ -14,6 +14,12 @@ _OTHERS: Final = 0o077
 _LIMIT: Final = 16 * 1024 * 1024
 
 
+def home() -> Path:
+    """Our folder among the user's settings (XDG Base Directory Specification), for connections, secrets and refreshed descriptions."""
+    base = os.environ.get("XDG_CONFIG_HOME", "")
+    return (Path(base) if base.startswith("/") else Path.home() / ".config") / "kosha"
+
+
 class UntrustedFileError(OSError):
     """The file is there and must not be used; ``strerror`` says why."""
 

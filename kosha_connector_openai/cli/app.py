@@ -49,7 +49,13 @@ COMMANDS: Final[Mapping[str, _Entry]] = {
         },
         "Starts, waits for, cancels and fetches long jobs.",
     ),
-    "spec": ({"diff": ("spec:diff", "Compares two descriptions and tells what breaks.")}, "Compares OpenAPI descriptions."),
+    "spec": (
+        {
+            "diff": ("spec:diff", "Compares two descriptions and tells what breaks."),
+            "refresh": ("refresh:refresh", "Writes a newer description, for the connections that ask for it."),
+        },
+        "Compares OpenAPI descriptions, and brings newer ones.",
+    ),
     "task": (
         {
             "list": ("tasks:list_", "Lists the tasks."),

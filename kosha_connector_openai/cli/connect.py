@@ -16,7 +16,7 @@ import typer
 
 from kosha_connector_openai import Connector
 from kosha_connector_openai.cli import options as opt
-from kosha_connector_openai.cli.connection import Choices, file_of, home, read_sources
+from kosha_connector_openai.cli.connection import Choices, file_of, read_sources
 from kosha_connector_openai.cli.connection import connect as open_connection
 from kosha_connector_openai.cli.session import Session, is_path
 from kosha_connector_openai.cli.terminal import clean, note, say_json
@@ -26,6 +26,7 @@ from kosha_connector_openai.manifest import ConnectionField
 from kosha_connector_openai.secrets import Secret, SecretContext, SecretReference, check_secret
 from kosha_connector_openai.secrets.stores import SERVICE, KeyringStore
 from kosha_connector_openai.text import install
+from kosha_connector_openai.trusted_files import home
 
 StoreName = Literal["keyring", "file"]
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -49,6 +50,7 @@ def connect(
     store: Annotated[StoreName, typer.Option(help="Where secrets are kept: the system's keyring, or files of yours.")] = "keyring",
     test: Annotated[bool | None, typer.Option("--test/--no-test", help="Try the connection at the end.", show_default=False)] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the connection and its secrets.")] = False,
+    spec: opt.Spec = None,
     as_json: opt.AsJson = False,
 ) -> None:
     """Makes a connection: keeps its secrets in a store and writes a file that only refers to them."""
@@ -66,7 +68,7 @@ def connect(
         check_secret(secret.reveal(), entry, shortest=connection.shortest_secret)
     for entry, reference in places.items():
         _STORES[store](connector, reference, filled.secrets[entry], force)
-    _save(path, _text(written), force)
+    _save(path, _text(written, spec), force)
     _tell(session, path, written, test, as_json)
 
 
@@ -194,10 +196,11 @@ _STORES: Final[Mapping[StoreName, Callable[[Connector, SecretReference, Secret, 
 }
 
 
-def _text(values: Mapping[str, str]) -> str:
+def _text(values: Mapping[str, str], spec: str | None) -> str:
     """The connection file. Texts are written as in JSON, so that YAML takes none of them for a number or a truth value."""
     lines = [f"  {name}: {json.dumps(value, ensure_ascii=False)}\n" for name, value in values.items()]
-    return "".join(["# Secrets are kept elsewhere; here are references to them.\n", "values:\n", *lines])
+    options = [f"options:\n  spec: {json.dumps(spec, ensure_ascii=False)}\n"] if spec else []
+    return "".join(["# Secrets are kept elsewhere; here are references to them.\n", "values:\n", *lines, *options])
 
 
 def _save(path: Path, text: str, force: bool) -> None:

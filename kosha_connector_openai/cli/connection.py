@@ -20,7 +20,7 @@ from kosha_connector_openai.manifest import Validation
 from kosha_connector_openai.secrets import SecretReference, SecretStore
 from kosha_connector_openai.secrets.stores import default_stores
 from kosha_connector_openai.text import YamlLimits, load_yaml
-from kosha_connector_openai.trusted_files import read_trusted
+from kosha_connector_openai.trusted_files import home, read_trusted
 
 _PASTED: Final = re.compile(r"(?:\A|[:/#@\s])(?:[spr]k[-_]|eyJ)[\w-]{14}")
 _LIMITS: Final = YamlLimits(bytes=1024 * 1024, depth=16, nodes=10_000)
@@ -106,12 +106,6 @@ def _refuse_pasted(values: Mapping[str, str]) -> None:
         fix = "Put it into a variable or a file of its own, and write `env:NAME` or `file:/path`: others can read command lines."
         faults = [Fault(f"/{name}", "secret", "looks like a secret.", fix) for name in pasted]
         raise SetupError("A secret was written where only a reference to one may stand.", faults)
-
-
-def home() -> Path:
-    """Our folder among the user's settings (XDG Base Directory Specification); ``connect`` keeps connections and secrets there."""
-    base = os.environ.get("XDG_CONFIG_HOME", "")
-    return (Path(base) if base.startswith("/") else Path.home() / ".config") / "kosha"
 
 
 def file_of(name: str) -> Path:

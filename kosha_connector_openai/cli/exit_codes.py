@@ -55,7 +55,10 @@ class ExitCode(IntEnum):
 MEANINGS: Final[Mapping[ExitCode, tuple[str, str]]] = MappingProxyType(
     {
         ExitCode.OK: ("It worked.", "Nothing."),
-        ExitCode.BUG: ("This program failed; from `spec diff`: a breaking change.", "Report it; `KOSHA_DEBUG=1` shows where."),
+        ExitCode.BUG: (
+            "This program failed; from `spec diff`: a breaking change; from `spec refresh`: a part left out.",
+            "Report it; `KOSHA_DEBUG=1` shows where.",
+        ),
         ExitCode.USAGE: ("The command line is wrong.", "Read the message, or add `--help`."),
         ExitCode.INPUT: ("The inputs were refused here; nothing was sent.", "Fix each fault that is listed."),
         ExitCode.SETUP: ("The connection or its secret is not usable; nothing was sent.", "Run `kosha-openai doctor`."),

@@ -72,7 +72,12 @@ Attempts = Annotated[int | None, typer.Option(min=1, max=10, help="How often a c
 Engine = Annotated[Literal["auto", "httpx", "httpx2"] | None, typer.Option(help="The HTTP client.", show_default=False)]
 Spec = Annotated[
     str | None,
-    typer.Option("--spec", metavar="FILE|URL", help="Another description in place of the connector's own.", show_default=False),
+    typer.Option(
+        "--spec",
+        metavar="FILE|URL",
+        help="Another description; `refreshed`: that of `spec refresh`.",
+        show_default=False,
+    ),
 ]
 Validation = Annotated[
     Literal["on", "open", "warn"] | None,

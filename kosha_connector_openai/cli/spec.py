@@ -11,7 +11,8 @@ import typer
 from kosha_connector_openai.cli import options as opt
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import clean, note, say_json
-from kosha_connector_openai.openapi import Document, read_document
+from kosha_connector_openai.core.connection import read_options
+from kosha_connector_openai.openapi import REFRESHED, Document, read_document
 from kosha_connector_openai.openapi import diff as changes
 
 OURS: Final = "ours"
@@ -19,7 +20,10 @@ BREAKING: Final = 1
 """The exit code where something breaks; 0 where nothing does."""
 _ONLY: Final[Mapping[str, str]] = {"requests": "request", "responses": "response"}
 
-Description = Annotated[str, typer.Argument(metavar="FILE|ours", help="A description in JSON or YAML; `ours` is the connector's own.")]
+Description = Annotated[
+    str,
+    typer.Argument(metavar="FILE|ours|refreshed", help="JSON or YAML; `ours`: the connector's own; `refreshed`: that of `spec refresh`."),
+]
 
 
 def diff(
@@ -62,4 +66,6 @@ def diff(
 
 
 def _read(session: Session, name: str) -> Document:
+    if name == REFRESHED:
+        return session.connector.catalog_by(read_options({"spec": REFRESHED})).document
     return session.connector.catalog.document if name == OURS else read_document(Path(name))

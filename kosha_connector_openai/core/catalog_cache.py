@@ -14,7 +14,7 @@ from kosha_connector_openai.core.connection import Options
 from kosha_connector_openai.core.request import open_path
 from kosha_connector_openai.errors import DocumentError, Fault, SetupError
 from kosha_connector_openai.manifest import Manifest, file_in
-from kosha_connector_openai.openapi import MAX_BYTES, Document, parse_document, read_document
+from kosha_connector_openai.openapi import MAX_BYTES, REFRESHED, Document, parse_document, read_document, read_refreshed
 
 _POINTER = "/spec"
 
@@ -28,6 +28,7 @@ class Catalogs:
         """``fetch`` gives what is at a URL; ``make`` lays the manifest's overlay over a description."""
         self._folder = folder
         self._spec = manifest.spec
+        self._id = manifest.id
         self._fetch = fetch
         self._make = make
         self._lock = Lock()
@@ -61,7 +62,7 @@ class Catalogs:
         if remote and not options.spec_url:
             fault = Fault(_POINTER, "url", "is a URL.", "Name a file, or set the option spec_url.")
             raise SetupError("Descriptions are not fetched unless the operator allows it.", [fault])
-        data = self._fetch(source, options) if remote else _load(Path(source))
+        data = read_refreshed(self._id) if source == REFRESHED else self._fetch(source, options) if remote else _load(Path(source))
         digest, name = sha256(data).hexdigest(), (urlsplit(source).path if remote else source).rpartition("/")[2]
         if options.spec_sha256 not in (None, digest):
             hint = "Review the change, then write the new digest as spec_sha256."

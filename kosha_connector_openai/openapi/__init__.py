@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from kosha_connector_openai.openapi.dialect import *
     from kosha_connector_openai.openapi.document import *
     from kosha_connector_openai.openapi.operation import *
+    from kosha_connector_openai.openapi.refreshed import *
+    from kosha_connector_openai.openapi.texts import *
 else:
     __getattr__, __all__ = face(
         __name__,
@@ -17,5 +19,7 @@ else:
             "dialect": "Definitions to_json_schema",
             "document": "Document MAX_BYTES METHODS parse_document read_document",
             "operation": "Encoding MediaType Operation Parameter Schema",
+            "refreshed": "REFRESHED read_refreshed refreshed_pin write_refreshed",
+            "texts": "with_texts",
         },
     )

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.sdk.fault import *
     from kosha_connector_openai.sdk.package import *
     from kosha_connector_openai.sdk.reader import *
+    from kosha_connector_openai.sdk.update import *
 else:
     __getattr__, __all__ = face(
         __name__,
@@ -17,5 +18,6 @@ else:
             "fault": "PackageError SourceFault",
             "package": "Package is_client read_package",
             "reader": "Reading ids_by_place read_client",
+            "update": "read_for updated",
         },
     )

@@ -44,7 +44,7 @@ class Options(Part):
     ca_file: Path | None = None
     client_cert: Path | None = None
     client_key: Path | None = None
-    spec: str | None = Field(default=None, min_length=1, description="Another description: a file, or a URL where that is allowed.")
+    spec: str | None = Field(default=None, min_length=1, description="Another description: a file, `refreshed`, or a URL if allowed.")
     spec_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$", description="What that description must be.")
     spec_url: bool = Field(default=False, description="Whether a description may be fetched.")
     roots: tuple[Path, ...] = ()

@@ -12,11 +12,13 @@ import pytest
 
 from kosha_connector_openai.openapi import read_document
 from kosha_connector_openai.openapi.diff import DiffReport, Verdict, compare_documents
+from kosha_connector_openai.sdk.difference import CLIENT
 from kosha_connector_openai.sdk.merge import SOURCE, Merged
 from kosha_connector_openai.sdk.node import SCHEMA_PREFIX, UNIONS, Node
 from kosha_connector_openai.sdk.reader import Reading, place
+from kosha_connector_openai.sdk.update import updated
 from tools.spec.document import build
-from tools.spec.merging import facts_of, read_sides
+from tools.spec.merging import RULES, facts_of, read_sides
 from tools.spec.selection import Selection
 from tools.spec.source import Source, source_of
 
@@ -227,3 +229,14 @@ def field_names(schema: Node, schemas: Node, seen: frozenset[str]) -> set[str]:
     return set(schema.get("properties", ())).union(
         *(field_names(branch, schemas, seen) for branch in (*branches, *schema.get("allOf", ())))
     )
+
+
+def test_the_client_that_ours_is_from_changes_nothing(current: Reading, openapi: Node) -> None:
+    """A refresh from it would give our own description again: what it says otherwise is kept, each with a reason."""
+    merged = updated(openapi, current, RULES)
+    taken = [str(difference) for difference, side in merged.decided if side and side.right == CLIENT]
+    assert (taken, merged.added) == ([], [])
+    reasons = {side.reason for _, side in merged.decided if side}
+    assert [each.reason for each in RULES.kept if each.reason not in reasons] == []
+    before, after = ({**document, SOURCE: None} for document in (openapi, merged.document))
+    assert before == after
