@@ -24,6 +24,7 @@ COMMANDS: Final[Mapping[str, _Entry]] = {
     "manifest": ("manifest:manifest", "Prints or checks a connector's manifest."),
     "sandbox": ("sandbox:sandbox", "Runs an offline server that answers every action."),
     "serve": ("serve:serve", "Runs the gateway: clients use your tokens, not the API key."),
+    "mcp": ("mcp:mcp", "Offers the actions as tools to an MCP client."),
     "actions": (
         {
             "list": ("actions:list_", "Lists the actions by group."),

@@ -83,6 +83,7 @@ class Service:
             admission=self._admission,
             audit=self._audit,
         )
+        self._pages = OwnPages(context)
         guards = Guards(
             policy=OriginPolicy(
                 host=settings.host,
@@ -93,7 +94,7 @@ class Service:
             authenticate=Authenticator(settings, connector.catalog, privileged=privileged_actions(connector.catalog, rules.privileged)),
             admission=self._admission,
             observe=Observer(self._log, self.metrics, make_traces(connector.id)),
-            pages=OwnPages(context),
+            pages=self._pages,
             owners=self._owners,
             audit=self._audit,
             bodies=bodies,
@@ -122,7 +123,8 @@ class Service:
         self._admission.close()
 
     async def aclose(self) -> None:
-        """Closes the upstream connections of the running loop, and ends the processes that check bodies."""
+        """Ends the sessions of MCP clients, closes the upstream connections of the running loop, ends the processes that check bodies."""
+        await self._pages.aclose()
         await self.connector.aclose()
         await self._checks.aclose()
 

@@ -19,7 +19,7 @@ from kosha_connector_openai.manifest.parts import RelayRules
 if TYPE_CHECKING:
     from kosha_connector_openai.connector import Connector
     from kosha_connector_openai.core.connection import Connection
-    from kosha_connector_openai.core.result import Result
+    from kosha_connector_openai.core.result import Event, Result
     from kosha_connector_openai.gateway.access import Admission, Ownership
     from kosha_connector_openai.gateway.observe import AuditLog
     from kosha_connector_openai.gateway.records import Caller
@@ -52,9 +52,13 @@ class CheckedCalls:
     def find(self, caller: Caller, key: str) -> Action:
         """The action, if the caller may know of it and its connection has the credential; else UnknownActionError."""
         action = self.connector.catalog[key]
-        if not caller.may(action.id) or not self._meets(caller, action):
+        if not self.offers(caller, action):
             raise UnknownActionError("No action has this id.")
         return action
+
+    def offers(self, caller: Caller, action: Action) -> bool:
+        """Whether the caller can call the action."""
+        return caller.may(action.id) and self._meets(caller, action)
 
     def check_fields(self, action: Action, given: Mapping[str, Any]) -> None:
         """Refuses an input, or a field of a body among the inputs, by which the caller would choose the upstream. Raises InputError."""
@@ -90,6 +94,28 @@ class CheckedCalls:
         if owners.narrows(caller, action.id):
             result.value = owners.narrow(caller, action.id, result.value)
         return result
+
+    async def run(
+        self,
+        caller: Caller,
+        key: str,
+        given: Mapping[str, Any],
+        options: CallOptions,
+        sink: Callable[[Event], Awaitable[None]] | None = None,
+        *,
+        first: bool = True,
+        request_id: str = "",
+    ) -> Result:
+        """One call, checked and recorded; ``sink`` gets the events of a stream as they come. All but the ``first`` of a request count."""
+        action, inputs = await self.prepared(caller, key, given)
+        connection = self.connections[caller.connection]
+        self._admit(caller, action, connection, request_id, first=first)
+        async with self.connector.astream(action.id, inputs, connection, options) as stream:
+            async for event in stream:
+                if sink is not None:
+                    await sink(event)
+        assert stream.result is not None
+        return self.seen(caller, action, given, stream.result)
 
     def of_flow(self, caller: Caller, request_id: str = "") -> FlowCall:
         """What runs each action of one flow: every call is checked, counted among the caller's calls of a minute, and recorded."""

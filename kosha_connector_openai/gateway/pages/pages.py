@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
+from starlette.types import ASGIApp
 
 from kosha_connector_openai.errors import ConnectorError, InputError
 from kosha_connector_openai.gateway.exchange import (
@@ -35,6 +36,7 @@ from kosha_connector_openai.gateway.pages.docs_page import POLICY, docs_page
 from kosha_connector_openai.gateway.pages.downloads import Downloads
 from kosha_connector_openai.gateway.pages.event_response import EventResponse, EventSender, wants_events
 from kosha_connector_openai.gateway.pages.kosha_api import LARGEST, JsonResponse, Tries, labels
+from kosha_connector_openai.gateway.pages.mcp_page import McpPage
 from kosha_connector_openai.gateway.pages.page_bodies import PageBodies
 from kosha_connector_openai.gateway.records import Caller, Receive, Scope, Send, ServicePage
 from kosha_connector_openai.gateway.replies import error_shape
@@ -58,7 +60,7 @@ _SHOWN: Final = frozenset(
 )
 """Types that a page can show by their address."""
 
-Handler = Callable[..., Awaitable[Response | JsonResponse]]
+Handler = Callable[..., Awaitable[ASGIApp | JsonResponse]]
 """Takes the request, the caller, and the path's variables by name."""
 _HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 _RUN_LIMITS: Final = JsonLimits(nodes=100_000)
@@ -96,6 +98,7 @@ class OwnPages:
         calls = CheckedCalls(context.connector, context.connections, context.owners, context.admission, context.audit)
         self._catalog = CatalogApi(calls, context.downloads)
         self._builder = BuilderApi(calls)
+        self._mcp = McpPage(calls, context.downloads, self._bodies)
         self._handlers: Mapping[str, Handler] = {
             "isAlive": self._alive,
             "isHealthy": self._alive,
@@ -116,6 +119,8 @@ class OwnPages:
             "runCatalogAction": self._run,
             "readCatalogFile": self._file,
             "readConnectionForm": self._form,
+            "callMcp": self._tools,
+            "endMcp": self._tools,
         }
         """What answers each operation of service.yaml, by its id."""
         self._fixed: dict[str, ServicePage] = {}
@@ -133,6 +138,10 @@ class OwnPages:
                 values = {key: unquote(text, errors="replace") for key, text in parts.groupdict().items()}
                 return _page(name, {method: partial(handler, **values) for method, handler in methods.items()}, public=public)
         return None
+
+    async def aclose(self) -> None:
+        """Ends what outlives a request: the sessions of MCP clients."""
+        await self._mcp.aclose()
 
     def _add(self, path: str, item: Mapping[str, Any]) -> None:
         """A page of service.yaml, where the settings offer it."""
@@ -239,6 +248,9 @@ class OwnPages:
             return None
         question = BodyQuestion("inputs", self._catalog.find(caller, action).id, _RUN_LIMITS.bytes)
         return await self._context.checks.ask(question, body)
+
+    async def _tools(self, request: Request, caller: Caller) -> ASGIApp | JsonResponse:
+        return await self._mcp.answer(request, caller, self._context.settings.limits.body_json)
 
     async def _file(self, _: Request, caller: Caller, *, file: str) -> Response | JsonResponse:
         kept = self._context.downloads.find(file, owner(caller))

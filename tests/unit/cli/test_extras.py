@@ -22,6 +22,7 @@ workflows:
 """
 CASES = [
     ("gateway", ("starlette", "uvicorn"), ("serve",), 4),
+    ("mcp", ("mcp", "mcp_types"), ("mcp",), 4),
     ("httpx2", ("httpx2",), ("run", "listModels", "--engine", "httpx2"), 4),
     ("keyring", ("keyring",), ("run", "listModels", "--set", "api_key=keyring:kosha/work"), 4),
     ("keyring", ("keyring",), ("connect", "work", "--secret-stdin", "--store", "keyring"), 4),

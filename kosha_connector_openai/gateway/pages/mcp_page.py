@@ -1,0 +1,214 @@
+"""The page that MCP clients speak to: the tools of the caller's token, over the protocol's streamable HTTP, within the service's limits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.requests import Request
+
+from kosha_connector_openai.core import CallOptions
+from kosha_connector_openai.errors import ApiError, ConnectorError, SetupError
+from kosha_connector_openai.gateway.exchange import BodyRefused, ClientLeft, Refused
+from kosha_connector_openai.gateway.pages.catalog_api import failed, owner
+from kosha_connector_openai.gateway.pages.checked_calls import CheckedCalls
+from kosha_connector_openai.gateway.pages.downloads import Downloads
+from kosha_connector_openai.gateway.pages.kosha_api import JsonResponse
+from kosha_connector_openai.gateway.pages.page_bodies import PageBodies
+from kosha_connector_openai.gateway.records import REQUEST, Caller, Receive, Scope, Send
+from kosha_connector_openai.gateway.replies import UPSTREAM_KEY, error_shape
+from kosha_connector_openai.mcp import SCOPE, KeptFile, ToolChoice, ToolList
+from kosha_connector_openai.text import install
+
+if TYPE_CHECKING:
+    from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+
+    from kosha_connector_openai.core.actions import Action
+    from kosha_connector_openai.core.connection import Connection
+    from kosha_connector_openai.core.result import Result
+    from kosha_connector_openai.mcp import EventSink
+
+_FILES: Final = "kosha://files/"
+_QUERY: Final = frozenset({"actions", "groups", "only", "search"})
+_LISTS: Final = 64
+"""Lists of tools that are kept, each of one caller and one choice."""
+
+
+class McpPage:
+    """Answers POST and DELETE; there is no stream of its own for GET, since nothing is told unasked."""
+
+    def __init__(self, calls: CheckedCalls, downloads: Downloads, bodies: PageBodies) -> None:
+        self._calls = calls
+        self._connector = calls.connector
+        self._downloads = downloads
+        self._bodies = bodies
+        self._lists: dict[tuple[Any, ...], ToolList] = {}
+        self._manager: StreamableHTTPSessionManager | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._ready = asyncio.Event()
+        self._stop = asyncio.Event()
+
+    async def answer(self, request: Request, caller: Caller, limit: int) -> JsonResponse | _Exchange:
+        """The exchange that answers the request; ``limit`` is in bytes of its body."""
+        try:
+            tools = await asyncio.to_thread(self._tools, caller, _choice(request))
+        except ConnectorError as error:
+            return failed(error)
+        try:
+            manager = await self._running()
+        except ModuleNotFoundError:
+            return JsonResponse(501, error_shape(f"MCP is not installed here. {install('mcp')}", "server_error", code="not_installed"))
+        backend = _CallerBackend(self._calls, caller, self._downloads, request.scope.get("state", {}).get(REQUEST, ""))
+        return _Exchange(manager, tools, backend, self._bodies, limit)
+
+    async def aclose(self) -> None:
+        """Ends all sessions."""
+        self._stop.set()
+        if self._task is not None:
+            await self._task
+
+    def _tools(self, caller: Caller, choice: ToolChoice) -> ToolList:
+        key = (caller.connection, caller.actions, choice)
+        found = self._lists.get(key)
+        if found is None:
+            found = ToolList(self._connector, choice, lambda action: self._calls.offers(caller, action))
+            while len(self._lists) >= _LISTS:
+                self._lists.pop(next(iter(self._lists)))
+            self._lists[key] = found
+        return found
+
+    async def _running(self) -> StreamableHTTPSessionManager:
+        """The sessions, which a task of their own keeps: whoever makes the first request may leave."""
+        if self._manager is None:
+            from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+
+            from kosha_connector_openai.mcp import make_server
+
+            self._manager = StreamableHTTPSessionManager(make_server(self._connector), max_request_body_size=2**62)
+            self._task = asyncio.create_task(self._keep(self._manager))
+        await self._ready.wait()
+        return self._manager
+
+    async def _keep(self, manager: StreamableHTTPSessionManager) -> None:
+        async with manager.run():
+            self._ready.set()
+            await self._stop.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    """One request of a client and its answer, as an ASGI application."""
+
+    manager: StreamableHTTPSessionManager
+    tools: ToolList
+    backend: _CallerBackend
+    bodies: PageBodies
+    limit: int
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+        from mcp.server.auth.provider import AccessToken
+
+        from kosha_connector_openai.mcp import ToolSession
+
+        # A session answers only whoever opened it.
+        user = AuthenticatedUser(AccessToken(token="", client_id=owner(self.backend.caller), scopes=[]))
+        own = {**scope, "user": user, SCOPE: ToolSession(self.tools, self.backend)}
+        try:
+            async with self.bodies.whole(Request(scope, receive), self.limit) as body:
+                await self.manager.handle_request(own, _replayed(body, receive, self.backend.left), send)
+        except BodyRefused as error:
+            raise (Refused(error.refusal) if error.refusal else ClientLeft()) from None
+
+
+class _CallerBackend:
+    """Runs actions within the rights of one caller, until its client leaves."""
+
+    def __init__(self, calls: CheckedCalls, caller: Caller, downloads: Downloads, request_id: str) -> None:
+        self.connector = calls.connector
+        self.caller = caller
+        self.left = asyncio.Event()
+        self._calls = calls
+        self._count = 0
+        self._request_id = request_id
+        self._downloads = downloads
+
+    async def connection(self) -> Connection:
+        return self._calls.connections[self.caller.connection]
+
+    def offers(self, action: Action) -> bool:
+        return self._calls.offers(self.caller, action)
+
+    async def run(self, action: Action, inputs: Mapping[str, Any], options: CallOptions, sink: EventSink | None = None) -> Result:
+        """One call; it ends with the client's connection, also in the era that would let it go on."""
+        self._count += 1
+        run = self._calls.run(self.caller, action.id, inputs, options, sink, first=self._count == 1, request_id=self._request_id)
+        call = asyncio.ensure_future(run)
+        left = asyncio.ensure_future(self.left.wait())
+        try:
+            await asyncio.wait({call, left}, return_when=asyncio.FIRST_COMPLETED)
+            if not call.done():
+                raise SetupError("The client left.")
+            return call.result()
+        except ApiError as error:
+            if error.status == HTTPStatus.UNAUTHORIZED:  # about the service's key, whose ends it may quote
+                raise SetupError(UPSTREAM_KEY.message) from None
+            raise
+        finally:
+            left.cancel()
+            if not call.done():
+                call.cancel()
+                await asyncio.wait({call})
+
+    def keep(self, name: str, content_type: str, data: bytes) -> str | None:
+        try:
+            kept = self._downloads.store(data, owner(self.caller), content_type)
+        except OSError:
+            return None
+        return None if kept is None else f"{_FILES}{kept[0]}"
+
+    def find(self, uri: str) -> KeptFile | None:
+        if not uri.startswith(_FILES):
+            return None
+        kept = self._downloads.find(uri.removeprefix(_FILES), owner(self.caller))
+        return None if kept is None else KeptFile(kept.path, kept.content_type)
+
+
+def _choice(request: Request) -> ToolChoice:
+    """The choice that the address makes: ``actions``, ``groups``, ``only`` and ``search``. Raises InputError."""
+    from kosha_connector_openai.errors import Fault, InputError
+
+    query = request.query_params
+    unknown = [
+        Fault(f"/{name[:60]}", "unknown", "is no choice.", "There are actions, groups, only and search.")
+        for name in query
+        if name not in _QUERY
+    ]
+    faults = [
+        *unknown,
+        *(Fault(f"/{name}", "enum", "is `on` or `off`.") for name in ("only", "search") if query.get(name, "on") not in ("on", "off")),
+    ]
+    if faults:
+        raise InputError("The address is wrong.", faults)
+    names = {key: tuple(name for text in query.getlist(key) for name in text.split(",") if name) for key in ("actions", "groups")}
+    return ToolChoice(names["actions"], names["groups"], only=query.get("only") == "on", search=query.get("search", "on") == "on")
+
+
+def _replayed(body: bytes, receive: Receive, left: asyncio.Event) -> Receive:
+    """The body once more, whole; then what comes after it, and ``left`` once that is the end."""
+    given = False
+
+    async def again() -> Any:
+        nonlocal given
+        if not given:
+            given = True
+            return {"type": "http.request", "body": body, "more_body": False}
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            left.set()
+        return message
+
+    return again

@@ -1,0 +1,97 @@
+"""Tools -> a server of the official ``mcp`` package, for both eras of the protocol; the same one behind standard input and HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel import Server
+from mcp.server.stdio import stdio_server
+from mcp.shared.exceptions import MCPError
+from mcp_types import (
+    INVALID_PARAMS,
+    BlobResourceContents,
+    CallToolRequestParams,
+    CallToolResult,
+    ListResourcesResult,
+    ListToolsResult,
+    PaginatedRequestParams,
+    ReadResourceRequestParams,
+    ReadResourceResult,
+    TextResourceContents,
+    Tool,
+)
+
+from kosha_connector_openai.connector import Connector
+from kosha_connector_openai.mcp.calls import ToolSession, call_tool
+
+SCOPE: Final = "kosha.mcp"
+"""The key in an ASGI scope of the ToolSession that its request belongs to."""
+_INSTRUCTIONS: Final = (
+    "Each call is checked before it is sent: an error names the input by a JSON Pointer, and nothing was sent then. "
+    "Tools marked Paid cost money. search_actions finds what is not in the list; describe_action and run_action use it."
+)
+Context = ServerRequestContext[Any, Any]
+
+
+def make_server(connector: Connector, session: ToolSession | None = None) -> Server[Any]:
+    """The server of a connector. Without ``session`` each request brings its own, in its ASGI scope under ``SCOPE``."""
+
+    def of(context: Context) -> ToolSession:
+        if session is not None:
+            return session
+        assert context.request is not None
+        found = context.request.scope[SCOPE]
+        assert isinstance(found, ToolSession)
+        return found
+
+    async def list_tools(context: Context, _: PaginatedRequestParams | None) -> ListToolsResult:
+        return ListToolsResult(tools=[Tool.model_validate(tool.describe()) for tool in of(context).tools.tools.values()])
+
+    async def call(context: Context, params: CallToolRequestParams) -> CallToolResult:
+        return await call_tool(of(context), params.name, params.arguments or {}, context.session.report_progress)
+
+    async def list_resources(_: Context, __: PaginatedRequestParams | None) -> ListResourcesResult:
+        return ListResourcesResult(resources=[])  # files are named by the answers that made them
+
+    async def read_resource(context: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
+        uri = str(params.uri)
+        kept = of(context).backend.find(uri)
+        if kept is None:
+            raise MCPError(code=INVALID_PARAMS, message="There is no such file, or not any more.")
+        data = await asyncio.to_thread(kept.path.read_bytes)
+        return ReadResourceResult(contents=[_contents(uri, kept.content_type, data)])
+
+    return Server(
+        connector.id,
+        version=connector.manifest.version,
+        title=connector.manifest.title,
+        instructions=_INSTRUCTIONS,
+        on_list_tools=list_tools,
+        on_call_tool=call,
+        on_list_resources=list_resources,
+        on_read_resource=read_resource,
+        get_tool_input_schema=lambda _: None,  # no input of a tool comes in a header
+    )
+
+
+async def serve_stdio(connector: Connector, session: ToolSession, close: Callable[[], Awaitable[None]]) -> None:
+    """Serves one client over standard input and output until it closes them, and then closes what its calls have opened."""
+    server = make_server(connector, session)
+    try:
+        async with stdio_server() as (read, write):
+            await server.run(read, write, server.create_initialization_options())
+    finally:
+        await close()
+
+
+def _contents(uri: str, content_type: str, data: bytes) -> TextResourceContents | BlobResourceContents:
+    if content_type.startswith("text/") or content_type.endswith("json"):
+        try:
+            return TextResourceContents(uri=uri, mime_type=content_type, text=data.decode())
+        except UnicodeDecodeError:
+            pass
+    return BlobResourceContents(uri=uri, mime_type=content_type, blob=base64.b64encode(data).decode())
