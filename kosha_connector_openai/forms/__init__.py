@@ -15,7 +15,7 @@ else:
     __getattr__, __all__ = face(
         __name__,
         {
-            "form": "FORM_VERSION Form Forms",
+            "form": "FORM_VERSION GROUPS Form Forms",
             "format": "format_schema",
             "model_rules": "ModelRules",
             "pickers": "PickerNames",

@@ -150,6 +150,19 @@ class Forms(Mapping[str, Form]):
         with self._lock:
             return self._maker.shaper.definition(name)
 
+    def fields_of(self, schema: Mapping[str, Any]) -> list[Node]:
+        """The fields of an object's schema that refers to nothing, such as a task's inputs; those that are needed come first."""
+        required = schema.get("required", ())
+        names = sorted(schema.get("properties", {}), key=lambda name: name not in required)
+        with self._lock:
+            fields = [
+                self._maker.field(name, schema["properties"][name], name in required, (), order) for order, name in enumerate(names, 1)
+            ]
+        for field in fields:
+            field["group"] = "main" if field["required"] else "options"
+            field["origin"]["group"] = DEFAULT
+        return fields
+
     @cached_property
     def model_facts(self) -> ModelFacts:
         """What is known of models, read when it is first asked for. Raises ManifestError."""

@@ -162,6 +162,7 @@ class FormDocument(Part):
 
     form_version: Literal[1]
     action: str
+    task: str | None = Field(default=None, description="Of a task's form: its name. Then `action` is what it runs.")
     title: str
     summary: str
     help: str = Field(default="", description="CommonMark: text, `code` and links.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from kosha_connector_openai.outputs.cost import estimate
 from kosha_connector_openai.outputs.prices import Prices, read_prices
 from kosha_connector_openai.outputs.schema import body_schema, output_schema
 from kosha_connector_openai.outputs.shapes import ShortResult, normalised_usage, shape_of, shaped
-from kosha_connector_openai.outputs.stream_fold import Folded
+from kosha_connector_openai.outputs.stream_fold import Folded, fold
 from kosha_connector_openai.schema import sample
 from kosha_connector_openai.text import encode
 
@@ -66,6 +67,19 @@ class OutputRoom:
             warnings=(*result.warnings, *folded.warnings),
             raw=folded.raw,
         )
+
+    def whole(self, result: Result) -> Result:
+        """The result as it would have come without events; itself where it came without, or nothing says how they are put together."""
+        shape = shape_of(result.action, self._part)
+        if result.kind != "events" or shape is None or shape.stream is None:
+            return result
+        value = fold(result.value, shape.stream).value
+        if not isinstance(value, Mapping) or not value:
+            return result
+        made = replace(result, kind="json", value=dict(value), raw=encode(value), content_type="application/json")
+        add_body_facts(made, self._catalog.manifest.result)
+        made.model, made.usage = made.model or result.model, made.usage or result.usage
+        return made
 
     def usage(self, result: Result) -> dict[str, int | float] | None:
         """The counts of an answer by the connector's own names; None where it told none."""

@@ -69,6 +69,14 @@ class TaskInfo:
         entries = self.rules.inputs.items()
         return {name: entry.example for name, entry in entries if entry.example is not None}
 
+    def drawn_form(self, connector: Connector) -> dict[str, Any]:
+        """The form in the format of actions' forms, version 1. Raises ManifestError."""
+        from kosha_connector_openai.forms import FORM_VERSION, GROUPS
+
+        words = {"form_version": FORM_VERSION, "action": self.action, "task": self.name, "title": self.title, "summary": self.summary}
+        fields = connector.forms.fields_of(self.input_schema)
+        return {**words, "groups": [*GROUPS], "raw": {"scope": "inputs", "type": "object"}, "fields": fields, "$defs": {}}
+
     def describe(self) -> dict[str, Any]:
         """All of it as JSON-ready values."""
         return {

@@ -26,6 +26,8 @@ from kosha_connector_openai.errors import (
     ReplyError,
     TransportError,
     UnknownActionError,
+    WorkflowDocumentError,
+    WorkflowLimitError,
 )
 from kosha_connector_openai.gateway.exchange import BodyAnswer
 from kosha_connector_openai.gateway.pages.checked_calls import CheckedCalls
@@ -41,6 +43,8 @@ _STATUS: Final[Mapping[type[BaseException], int]] = {
     UnknownActionError: HTTPStatus.NOT_FOUND,
     BudgetError: HTTPStatus.TOO_MANY_REQUESTS,
     InputError: HTTPStatus.BAD_REQUEST,
+    WorkflowDocumentError: HTTPStatus.BAD_REQUEST,
+    WorkflowLimitError: HTTPStatus.GATEWAY_TIMEOUT,
     NotSentError: HTTPStatus.SERVICE_UNAVAILABLE,
     TransportError: HTTPStatus.GATEWAY_TIMEOUT,
     ReplyError: HTTPStatus.BAD_GATEWAY,
@@ -57,11 +61,11 @@ UploadedFile = tuple[str, BinaryIO, str]
 class CatalogApi:
     """The answers of the catalog's paths."""
 
-    def __init__(self, calls: CheckedCalls, downloads: Downloads) -> None:
+    def __init__(self, calls: CheckedCalls, downloads: Downloads, files: ResultFiles) -> None:
         self._connector = calls.connector
         self._connections = calls.connections
         self._downloads = downloads
-        self._files = ResultFiles(calls.connector, downloads)
+        self._files = files
         self.calls = calls
 
     def actions(self, caller: Caller, *, search: str = "", group: str = "") -> JsonResponse:
@@ -127,7 +131,7 @@ class CatalogApi:
 
         With ``events`` each event of the upstream's stream is written as it comes; an action that can stream is asked to.
         """
-        wrong = _wrong_run(body)
+        wrong = wrong_run(body)
         if wrong is not None:
             return wrong
         out: Path | None = None
@@ -139,7 +143,7 @@ class CatalogApi:
                 place = self._downloads.place()  # before anything is paid for
                 out = place if action.hints.file_out else None
             connection = self._connections[caller.connection]
-            options = CallOptions(timeout=_shorter(body.get("timeout"), action, connection), out=out)
+            options = CallOptions(timeout=shorter(body.get("timeout"), action, connection), out=out)
             result = self.calls.seen(caller, action, given, await self._called(action.id, inputs, connection, options, events, sheet))
             shown = bool(body.get("result", False))
             short = self._connector.outputs.of(result) if shown or result.kind == "events" else None  # events hold files in pieces
@@ -174,7 +178,7 @@ class CatalogApi:
         return self.calls.find(caller, key)
 
 
-def _shorter(asked: float | None, action: Action, connection: Connection) -> float | None:
+def shorter(asked: float | None, action: Action, connection: Connection) -> float | None:
     """The caller's limit of time where it is shorter than the operator's."""
     return None if asked is None else min(asked, connection.total(action.overlay.timeout))
 
@@ -197,19 +201,24 @@ def file_inputs(uploads: Mapping[str, list[UploadedFile]]) -> dict[str, Any]:
     }
 
 
-def _wrong_run(body: Any) -> JsonResponse | None:
+def wrong_run(body: Any) -> JsonResponse | None:
+    """What is wrong with the body of a run; None where nothing is."""
     if not is_object(body, {"inputs", "timeout", "file", "result"}):
         return misshapen("", "The body is an object with `inputs`, and maybe `timeout`, `file` and `result`.")
     if not isinstance(body.get("inputs", {}), Mapping):
         return misshapen("inputs", "`inputs` is an object.")
-    timeout = body.get("timeout")
-    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not 0 < timeout <= _LONGEST_TIMEOUT):
+    if body.get("timeout") is not None and not is_seconds(body["timeout"]):
         return misshapen("timeout", f"`timeout` is more than 0 and at most {_LONGEST_TIMEOUT} seconds.")
     if body.get("file", "base64") not in ("base64", "link"):
         return misshapen("file", "`file` is `base64` or `link`.")
     if not isinstance(body.get("result", False), bool):
         return misshapen("result", "`result` is true or false.")
     return None
+
+
+def is_seconds(value: Any) -> bool:
+    """Whether a value is a time that something may take."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= _LONGEST_TIMEOUT
 
 
 def is_object(value: Any, known: set[str], *, needed: str = "") -> bool:

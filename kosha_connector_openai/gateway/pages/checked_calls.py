@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kosha_connector_openai.core import CallOptions
 from kosha_connector_openai.core.actions import BODY, EXTRA_BODY, Action
@@ -15,6 +15,7 @@ from kosha_connector_openai.gateway.observe import AuditError
 from kosha_connector_openai.gateway.pages.run_rights import RunRights
 from kosha_connector_openai.gateway.replies import UNRECORDED
 from kosha_connector_openai.manifest.parts import RelayRules
+from kosha_connector_openai.text import at
 
 if TYPE_CHECKING:
     from kosha_connector_openai.connector import Connector
@@ -23,8 +24,19 @@ if TYPE_CHECKING:
     from kosha_connector_openai.gateway.access import Admission, Ownership
     from kosha_connector_openai.gateway.observe import AuditLog
     from kosha_connector_openai.gateway.records import Caller
+    from kosha_connector_openai.outputs import ShortResult
 
     FlowCall = Callable[[str, Mapping[str, Any], Connection, CallOptions], Awaitable[Result]]
+
+
+class FlowWatch(Protocol):
+    """Is told of what the calls of a flow give."""
+
+    def text(self, action: str, text: str) -> None:
+        """A piece of an answer has come."""
+
+    def answer(self, result: Result, short: ShortResult) -> None:
+        """A call has ended."""
 
 
 class CheckedCalls:
@@ -117,8 +129,11 @@ class CheckedCalls:
         assert stream.result is not None
         return self.seen(caller, action, given, stream.result)
 
-    def of_flow(self, caller: Caller, request_id: str = "") -> FlowCall:
-        """What runs each action of one flow: every call is checked, counted among the caller's calls of a minute, and recorded."""
+    def of_flow(self, caller: Caller, request_id: str = "", watch: FlowWatch | None = None) -> FlowCall:
+        """What runs each action of one flow: every call is checked, counted among the caller's calls of a minute, and recorded.
+
+        ``watch`` is told of texts as they grow, and of answers; what it is told of does not change what the flow gets.
+        """
         count = 0
 
         async def arun(key: str, given: Mapping[str, Any], connection: Connection, options: CallOptions) -> Result:
@@ -126,9 +141,26 @@ class CheckedCalls:
             action, inputs = await self.prepared(caller, key, given)
             count += 1
             self._admit(caller, action, connection, request_id, first=count == 1)
-            return self.seen(caller, action, given, await self.connector.arun(action.id, inputs, connection, options))
+            result = self.seen(caller, action, given, await self._called(action, inputs, connection, options, watch))
+            if watch is not None:
+                watch.answer(result, self.connector.outputs.of(result))
+            return result
 
         return arun
+
+    async def _called(
+        self, action: Action, inputs: Mapping[str, Any], connection: Connection, options: CallOptions, watch: FlowWatch | None
+    ) -> Result:
+        """The result; where somebody watches, of events put together, so that its text can be seen to grow."""
+        switch = action.overlay.events
+        if watch is None or not switch or next(iter(switch)) in inputs or _starts_job(action, inputs):
+            return await self.connector.arun(action.id, inputs, connection, options)
+        async with self.connector.astream(action.id, {**switch, **inputs}, connection, options) as stream:
+            async for event in stream:
+                if event.text:
+                    watch.text(action.id, event.text)
+        assert stream.result is not None
+        return self.connector.outputs.whole(stream.result)
 
     def _admit(self, caller: Caller, action: Action, connection: Connection, request_id: str, *, first: bool) -> None:
         """Counts and records one call; the first was counted with the request that began the flow."""
@@ -149,3 +181,11 @@ class CheckedCalls:
         except SetupError:
             return False
         return True
+
+
+def _starts_job(action: Action, inputs: Mapping[str, Any]) -> bool:
+    """Whether the action starts a long job with these inputs: its answer is the job then, and no text that grows."""
+    if action.job is None:
+        return False
+    rule = action.job[1].start[action.id]
+    return rule.when is None or at(dict(inputs), rule.when) is True

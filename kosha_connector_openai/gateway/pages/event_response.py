@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -32,7 +31,9 @@ class EventSender:
     def __init__(self, send: Send) -> None:
         self._send = send
         self._lock = asyncio.Lock()
-        self._pulse: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._noted: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
+        self._left = False
         self.begun = False
 
     async def open(self) -> None:
@@ -41,7 +42,8 @@ class EventSender:
             self.begun = True
             await self._write({"type": "http.response.start", "status": 200, "headers": _HEAD})
             await self._write({"type": "http.response.body", "body": b"", "more_body": True})
-            self._pulse = asyncio.get_running_loop().create_task(self._beat())
+            loop = asyncio.get_running_loop()
+            self._tasks = [loop.create_task(self._beat()), loop.create_task(self._pump())]
 
     async def event(self, name: str, value: Any) -> None:
         """Sends one event: ``value`` as one line of JSON."""
@@ -49,22 +51,42 @@ class EventSender:
         data = b"event: " + name.encode() + b"\ndata: " + JsonResponse(200, value).body() + b"\n\n"
         await self._write({"type": "http.response.body", "body": data, "more_body": True})
 
+    def note(self, name: str, value: Any) -> None:
+        """Has an event sent, after those noted before it; for functions that cannot wait. The head must be out. Raises ClientLeft."""
+        if self._left:
+            raise ClientLeft
+        self._noted.put_nowait((name, value))
+
     async def end(self, answer: JsonResponse) -> None:
-        """Sends the answer as the last event, ``result`` or ``error``."""
+        """Sends what was noted, then the answer as the last event, ``result`` or ``error``."""
+        await self.open()
+        await self._noted.join()
+        if self._left:
+            raise ClientLeft
         await self.event("result" if answer.status < 400 else "error", answer.value)  # noqa: PLR2004
         await self._write({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def close(self) -> None:
-        """Ends the comments."""
-        if self._pulse is not None:
-            self._pulse.cancel()
-            with suppress(asyncio.CancelledError, ClientLeft):
-                await self._pulse
+        """Ends what writes beside the work."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(_ALIVE)
             await self._write({"type": "http.response.body", "body": b": still at work\n\n", "more_body": True})
+
+    async def _pump(self) -> None:
+        while True:
+            name, value = await self._noted.get()
+            try:
+                if not self._left:
+                    await self.event(name, value)
+            except ClientLeft:
+                self._left = True
+            finally:
+                self._noted.task_done()
 
     async def _write(self, message: dict[str, Any]) -> None:
         try:

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Any, Final, Self
 
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
-from kosha_connector_openai.gateway.exchange import BodyBudget, BodyReader, BodyRefused, ClientLeft, declared_length, too_large
+from kosha_connector_openai.errors import InputError
+from kosha_connector_openai.gateway.exchange import (
+    BodyBudget,
+    BodyReader,
+    BodyRefused,
+    ClientLeft,
+    DisconnectWatch,
+    declared_length,
+    too_large,
+)
 from kosha_connector_openai.gateway.pages.catalog_api import UploadedFile
+from kosha_connector_openai.gateway.pages.kosha_api import JsonResponse
 from kosha_connector_openai.gateway.settings import ServiceLimits
+from kosha_connector_openai.text import JsonLimits, loads_strict
 
+RUN_LIMITS: Final = JsonLimits(nodes=100_000)
+"""A run's inputs are values in this process; what is larger goes as files of a form, or by the operation's own path."""
 _MOST_FILES: Final = 32
 _MOST_FIELDS: Final = 64
 _FIELD: Final = 1024 * 1024
@@ -65,6 +79,16 @@ class PageBodies:
             finally:
                 reader.close()
 
+    @asynccontextmanager
+    async def run(self, request: Request) -> AsyncIterator[tuple[Any, dict[str, list[UploadedFile]]]]:
+        """The JSON of a run, and the files that came with it. Raises InputError for what is no JSON, BodyRefused and ClientLeft."""
+        if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+            async with self.whole(request, self._limits.body_json) as body:
+                yield loads_strict(body, RUN_LIMITS, what="body"), {}
+            return
+        async with self.form(request) as (text, uploads):
+            yield loads_strict(text.encode() or b"{}", RUN_LIMITS, what="part `run`"), uploads
+
 
 class _Held:
     """Bytes that one request holds of what all share, until the block is left."""
@@ -93,3 +117,27 @@ def _check_length(request: Request, limit: int) -> None:
     length = declared_length(dict(request.scope["headers"]))
     if length is not None and length > limit:
         raise BodyRefused(too_large(limit))
+
+
+def parsed(body: bytes) -> Any:
+    """JSON values, read as strictly as everywhere; None, which every handler refuses, for what is no JSON."""
+    try:
+        return loads_strict(body)
+    except InputError:
+        return None
+
+
+async def while_there(request: Request, work: Awaitable[JsonResponse]) -> JsonResponse:
+    """Returns what the work gives, and cancels it once the client has gone. Raises ClientLeft."""
+    watch = DisconnectWatch(request.receive)
+    watch.start()
+    try:
+        return await work
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if not watch.gone or task is None:
+            raise
+        task.uncancel()
+        raise ClientLeft from None
+    finally:
+        watch.stop()

@@ -24,7 +24,6 @@ from kosha_connector_openai.gateway.exchange import (
     BodyRefused,
     CheckProcesses,
     ClientLeft,
-    DisconnectWatch,
     Refused,
 )
 from kosha_connector_openai.gateway.observe import Metrics
@@ -35,12 +34,14 @@ from kosha_connector_openai.gateway.pages.description import ACCESS, served_docu
 from kosha_connector_openai.gateway.pages.docs_page import POLICY, docs_page
 from kosha_connector_openai.gateway.pages.downloads import Downloads
 from kosha_connector_openai.gateway.pages.event_response import EventResponse, EventSender, wants_events
+from kosha_connector_openai.gateway.pages.flow_pages import FlowPages
 from kosha_connector_openai.gateway.pages.kosha_api import LARGEST, JsonResponse, Tries, labels
 from kosha_connector_openai.gateway.pages.mcp_page import McpPage
-from kosha_connector_openai.gateway.pages.page_bodies import PageBodies
+from kosha_connector_openai.gateway.pages.page_bodies import RUN_LIMITS, PageBodies, parsed, while_there
+from kosha_connector_openai.gateway.pages.result_files import ResultFiles
 from kosha_connector_openai.gateway.records import Caller, Receive, Scope, Send, ServicePage
 from kosha_connector_openai.gateway.replies import error_shape
-from kosha_connector_openai.text import JsonLimits, loads_strict
+from kosha_connector_openai.text import loads_strict
 
 if TYPE_CHECKING:
     from kosha_connector_openai.connector import Connector
@@ -63,8 +64,6 @@ _SHOWN: Final = frozenset(
 Handler = Callable[..., Awaitable[ASGIApp | JsonResponse]]
 """Takes the request, the caller, and the path's variables by name."""
 _HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
-_RUN_LIMITS: Final = JsonLimits(nodes=100_000)
-"""A run's inputs are values in this process; what is larger goes as files of a form, or by the operation's own path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,9 @@ class OwnPages:
         self._context = context
         self._bodies = PageBodies(context.settings.limits, context.bodies, context.disk)
         calls = CheckedCalls(context.connector, context.connections, context.owners, context.admission, context.audit)
-        self._catalog = CatalogApi(calls, context.downloads)
+        self._files = ResultFiles(context.connector, context.downloads)
+        self._catalog = CatalogApi(calls, context.downloads, self._files)
+        flows = FlowPages(calls, self._files, self._bodies)
         self._builder = BuilderApi(calls)
         self._mcp = McpPage(calls, context.downloads, self._bodies)
         self._handlers: Mapping[str, Handler] = {
@@ -121,6 +122,7 @@ class OwnPages:
             "readConnectionForm": self._form,
             "callMcp": self._tools,
             "endMcp": self._tools,
+            **flows.handlers,
         }
         """What answers each operation of service.yaml, by its id."""
         self._fixed: dict[str, ServicePage] = {}
@@ -210,7 +212,7 @@ class OwnPages:
 
     async def _options(self, request: Request, caller: Caller, *, action: str, field: str) -> JsonResponse:
         async with self._bodies.whole(request, LARGEST) as body:
-            return await self._builder.options(caller, action, field, _parsed(body) if body else {})
+            return await self._builder.options(caller, action, field, parsed(body) if body else {})
 
     async def _validate(self, request: Request, caller: Caller, *, action: str) -> JsonResponse:
         async with self._bodies.whole(request, self._context.settings.limits.body_json) as body:
@@ -220,7 +222,7 @@ class OwnPages:
                 return failed(error)
             if answer is not None:
                 return self._catalog.report(answer)
-            return await asyncio.to_thread(self._catalog.validate, caller, action, _parsed(body))
+            return await asyncio.to_thread(self._catalog.validate, caller, action, parsed(body))
 
     async def _run(self, request: Request, caller: Caller, *, action: str) -> JsonResponse | Response:
         if wants_events(request.headers.get("accept", "")):
@@ -234,19 +236,19 @@ class OwnPages:
                     answer = await self._checked(caller, action, body)
                     if answer is not None and answer.faults:
                         raise InputError(answer.message or "The body cannot be read.", answer.faults)
-                    value = _parsed(body) if answer is None else await asyncio.to_thread(loads_strict, body, _RUN_LIMITS, what="body")
+                    value = parsed(body) if answer is None else await asyncio.to_thread(loads_strict, body, RUN_LIMITS, what="body")
                 except ConnectorError as error:
                     return failed(error)
-                return await _while_there(request, self._catalog.run(caller, action, value, events=events))
+                return await while_there(request, self._catalog.run(caller, action, value, events=events))
         async with self._bodies.form(request) as (text, uploads):
-            value = _parsed(text.encode()) if text else {}
-            return await _while_there(request, self._catalog.run(caller, action, value, uploads, events))
+            value = parsed(text.encode()) if text else {}
+            return await while_there(request, self._catalog.run(caller, action, value, uploads, events))
 
     async def _checked(self, caller: Caller, action: str, body: bytes) -> BodyAnswer | None:
         """What is wrong with a large body of inputs; None where it is small, or there is no process to ask. Raises ConnectorError."""
         if self._context.checks is None or len(body) <= LARGE:
             return None
-        question = BodyQuestion("inputs", self._catalog.find(caller, action).id, _RUN_LIMITS.bytes)
+        question = BodyQuestion("inputs", self._catalog.find(caller, action).id, RUN_LIMITS.bytes)
         return await self._context.checks.ask(question, body)
 
     async def _tools(self, request: Request, caller: Caller) -> ASGIApp | JsonResponse:
@@ -286,27 +288,3 @@ async def _endpoint(handler: Handler, scope: Scope, receive: Receive, send: Send
     if isinstance(response, JsonResponse):
         response = Response(response.body(), response.status, {**_HEADERS, "content-type": "application/json"})
     await response(scope, receive, send)
-
-
-def _parsed(body: bytes) -> Any:
-    """JSON values, read as strictly as everywhere; None, which every handler refuses, for what is no JSON."""
-    try:
-        return loads_strict(body)
-    except InputError:
-        return None
-
-
-async def _while_there(request: Request, work: Awaitable[JsonResponse]) -> JsonResponse:
-    """Returns what the work gives, and cancels it once the client has gone. Raises ClientLeft."""
-    watch = DisconnectWatch(request.receive)
-    watch.start()
-    try:
-        return await work
-    except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if not watch.gone or task is None:
-            raise
-        task.uncancel()
-        raise ClientLeft from None
-    finally:
-        watch.stop()
