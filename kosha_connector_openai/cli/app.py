@@ -23,6 +23,7 @@ COMMANDS: Final[Mapping[str, _Entry]] = {
     "doctor": ("doctor:doctor", "Checks the installation and the connection."),
     "manifest": ("manifest:manifest", "Prints or checks a connector's manifest."),
     "sandbox": ("sandbox:sandbox", "Runs an offline server that answers every action."),
+    "studio": ("studio:studio", "Serves the page on which flows are built."),
     "serve": ("serve:serve", "Runs the gateway: clients use your tokens, not the API key."),
     "mcp": ("mcp:mcp", "Offers the actions as tools to an MCP client."),
     "actions": (

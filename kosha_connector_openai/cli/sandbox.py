@@ -24,7 +24,7 @@ def sandbox(
 
     def greet(url: str) -> None:
         note("Stop it with Ctrl-C. To use it from another terminal:")
-        note(f"  export {' '.join(_variables(session.connector, url, DEFAULT_KEY))}")
+        note(f"  export {' '.join(variables(session.connector, url, DEFAULT_KEY))}")
 
     arguments = [
         "--port",
@@ -40,7 +40,7 @@ def sandbox(
         raise typer.BadParameter(f"The port cannot be used: {error.strerror}.", param_hint="--port") from None
 
 
-def _variables(connector: Connector, url: str, key: str) -> Iterator[str]:
+def variables(connector: Connector, url: str, key: str) -> Iterator[str]:
     """The connection form's variables, set so that they lead here: those of the scheme that is chosen, and of all where none is."""
     manifest = connector.manifest
     kind = next((entry.default for entry in manifest.connection.fields if entry.role == "auth_type"), None)

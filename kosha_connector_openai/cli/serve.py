@@ -59,10 +59,10 @@ def serve(
     except ModuleNotFoundError:
         raise SetupError("The gateway is not installed.", hint=install("gateway")) from None
     flags = {"host": host, "port": port, "hosts": name, "cors_origins": cors_origin, "validation": validation, "no_token": no_token}
-    settings = _with_connection(session, read_settings(flags, file=config), values, file)
+    settings = with_connection(session, read_settings(flags, file=config), values, file)
     made = None
     if not settings.protected and not settings.no_token:
-        settings, made = _with_token(settings)
+        settings, made = with_token(settings)
     with contextlib.closing(make_service(session.connector, settings)) as service:
         for line in service.warnings:
             note(f"Warning: {line}")
@@ -77,7 +77,7 @@ def serve(
             ) from None
         for line in _greeting(settings, service, sockets[0].getsockname()[1], made):
             note(line)
-        _no_core_dumps()
+        no_core_dumps()
         GatewayServer(service, settings, sockets).run()
 
 
@@ -126,7 +126,7 @@ def audit(file: Annotated[Path, typer.Argument(metavar="FILE", help="The file th
     typer.echo(f"{found.lines} lines follow each other{torn}. The last one's digest: {found.last}")
 
 
-def _with_connection(session: Session, settings: Settings, values: list[str] | None, file: str | None) -> Settings:
+def with_connection(session: Session, settings: Settings, values: list[str] | None, file: str | None) -> Settings:
     """The settings with the connection of the command line as the default one."""
     if not values and file is None:
         return settings
@@ -138,7 +138,7 @@ def _with_connection(session: Session, settings: Settings, values: list[str] | N
     return replace(settings, connections={DEFAULT: ConnectionEntry(values=found.values, options=found.options)})
 
 
-def _with_token(settings: Settings) -> tuple[Settings, str]:
+def with_token(settings: Settings) -> tuple[Settings, str]:
     """The settings with a token of this run alone, and the token."""
     from kosha_connector_openai.gateway import DEFAULT, TokenEntry
     from kosha_connector_openai.gateway.access import hash_token, new_token
@@ -163,7 +163,7 @@ def _greeting(settings: Settings, service: Service, port: int, made: str | None 
     yield from service.describe()
 
 
-def _no_core_dumps() -> None:
+def no_core_dumps() -> None:
     """A dump of this process would hold keys."""
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource

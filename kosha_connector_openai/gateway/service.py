@@ -16,6 +16,7 @@ from kosha_connector_openai.gateway.access import (
     Kind,
     OriginPolicy,
     Ownership,
+    Sessions,
     make_ownership,
     shared_accounts,
     tenants,
@@ -24,7 +25,7 @@ from kosha_connector_openai.gateway.app import Gateway, Guards
 from kosha_connector_openai.gateway.connections import open_connections, same_accounts
 from kosha_connector_openai.gateway.exchange import BodyBudget, CheckProcesses
 from kosha_connector_openai.gateway.observe import AccessLog, AuditLog, Metrics, Observer, make_traces
-from kosha_connector_openai.gateway.pages import Downloads, OwnPages, PagesContext, SubmittedSecrets, Tries
+from kosha_connector_openai.gateway.pages import Downloads, OwnPages, PagesContext, SignIn, SubmittedSecrets, Tries
 from kosha_connector_openai.gateway.routes import privileged_actions
 from kosha_connector_openai.gateway.settings import Settings
 from kosha_connector_openai.manifest.parts import RelayRules
@@ -68,6 +69,9 @@ class Service:
         )
         for kind in self._admission.taken:
             self.metrics.places(kind).set_function(partial(self._taken, kind))
+        self.sessions = Sessions()
+        privileged = privileged_actions(connector.catalog, rules.privileged)
+        authenticate = Authenticator(settings, connector.catalog, privileged=privileged, sessions=self.sessions)
         context = PagesContext(
             connector=connector,
             connections=connections,
@@ -82,6 +86,7 @@ class Service:
             owners=self._owners,
             admission=self._admission,
             audit=self._audit,
+            sign_in=SignIn(self.sessions, authenticate.sign_in),
         )
         self._pages = OwnPages(context)
         guards = Guards(
@@ -91,7 +96,7 @@ class Service:
                 cors_origins=settings.cors_origins,
                 exposed=[name for name in connector.manifest.result.headers if "*" not in name],
             ),
-            authenticate=Authenticator(settings, connector.catalog, privileged=privileged_actions(connector.catalog, rules.privileged)),
+            authenticate=authenticate,
             admission=self._admission,
             observe=Observer(self._log, self.metrics, make_traces(connector.id)),
             pages=self._pages,

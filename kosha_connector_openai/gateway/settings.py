@@ -157,6 +157,7 @@ class Settings(Part):
     validation: Validation = "on"
     limits: ServiceLimits = Field(default_factory=ServiceLimits)
     docs: Literal["on", "token", "off"] = Field(default="token", description="Who may read /docs and /openapi.json.")
+    studio: bool = Field(default=False, description="Whether the page on which flows are built is served under /studio.")
     metrics_port: int | None = Field(default=None, ge=0, le=65_535, description="A loopback port that serves /metrics without a token.")
     ownership: OwnershipEntry = Field(default_factory=OwnershipEntry, description="Whose an id is, where tenants share an account.")
     catalog: bool = Field(default=True, description="Whether the catalog is offered to builders under /kosha/v1.")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.gateway.access.object_ids import *
     from kosha_connector_openai.gateway.access.origin_policy import *
     from kosha_connector_openai.gateway.access.ownership import *
+    from kosha_connector_openai.gateway.access.sessions import *
     from kosha_connector_openai.gateway.access.tokens import *
 else:
     __getattr__, __all__ = face(
@@ -22,6 +23,7 @@ else:
             "object_ids": "Claim ObjectNames UploadScan",
             "origin_policy": "OriginPolicy",
             "ownership": "Ownership make_ownership shared_accounts",
+            "sessions": "Sessions",
             "tokens": "SHORTEST hash_token new_token",
         },
     )

@@ -11,6 +11,7 @@ from typing import Final
 from kosha_connector_openai.core.actions import Catalog
 from kosha_connector_openai.errors import Fault, SetupError
 from kosha_connector_openai.gateway.access.jwt import JwtVerifier, Verified
+from kosha_connector_openai.gateway.access.sessions import Sessions
 from kosha_connector_openai.gateway.access.tokens import TokenTable
 from kosha_connector_openai.gateway.records import Allowance, Caller, ErrorResponse, Headers, Scope, Validation
 from kosha_connector_openai.gateway.settings import DEFAULT, Settings, TokenEntry
@@ -37,12 +38,19 @@ class Authenticator:
     """Checks the token of every request, before its path."""
 
     def __init__(
-        self, settings: Settings, catalog: Catalog, *, privileged: Collection[str] = (), clock: Callable[[], float] = time.time
+        self,
+        settings: Settings,
+        catalog: Catalog,
+        *,
+        privileged: Collection[str] = (),
+        sessions: Sessions | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        """``privileged`` are actions that a list must name. Raises SetupError where a list has a name that nothing has, or the keys of
-        JSON Web Tokens cannot be used."""
+        """``privileged`` are actions that a list must name; ``sessions`` those of browsers. Raises SetupError where a list has a name that
+        nothing has, or the keys of JSON Web Tokens cannot be used."""
         self._settings = settings
         self._clock = clock
+        self._sessions = sessions
         rights = _Rights(settings, catalog, frozenset(privileged))
         self._unlisted = rights.unlisted
         self._open = None if settings.protected else _anyone(settings, self._unlisted)
@@ -65,12 +73,20 @@ class Authenticator:
         if self._open is not None:
             return self._open
         token = _token(headers)
+        if token is None and self._sessions is not None and all(name != b"authorization" for name, _ in headers):
+            token = self._sessions.find(headers)
         if token is None:
             return None
         found = self._table.find(token)
         if found is None and self._jwt is not None and token.count(b".") == 2:  # noqa: PLR2004 - header, claims, signature
             return await self._by_jwt(self._jwt, token)
         return found
+
+    async def sign_in(self, token: str) -> bytes | None:
+        """The token as its sessions keep it, where it is a caller's; else None."""
+        given = token.strip().encode("utf-8", "replace")
+        known = self._open is None and await self.identify([(b"authorization", b"Bearer " + given)])
+        return given if known else None
 
     async def _by_jwt(self, verifier: JwtVerifier, token: bytes) -> Caller | None:
         mark = blake2b(token, digest_size=32, key=self._key).digest()

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from kosha_connector_openai.gateway.pages.downloads import *
     from kosha_connector_openai.gateway.pages.kosha_api import *
     from kosha_connector_openai.gateway.pages.pages import *
+    from kosha_connector_openai.gateway.pages.sign_in import *
+    from kosha_connector_openai.gateway.pages.studio_page import *
     from kosha_connector_openai.gateway.pages.submitted_secrets import *
 else:
     __getattr__, __all__ = face(
@@ -20,6 +22,8 @@ else:
             "downloads": "Downloads",
             "kosha_api": "Tries unset_but_named",
             "pages": "OwnPages PagesContext",
+            "sign_in": "SignIn",
+            "studio_page": "NOT_BUILT studio_assets",
             "submitted_secrets": "SubmittedSecrets",
         },
     )

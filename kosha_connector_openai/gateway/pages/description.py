@@ -17,7 +17,7 @@ from kosha_connector_openai.openapi import METHODS
 from kosha_connector_openai.text import load_yaml
 
 ACCESS: Final = "x-access"
-"""Who may see a page: ``everyone``, ``token``, or as the setting ``docs`` or ``catalog`` says."""
+"""Who may see a page: ``everyone``, ``token``, or as the setting ``docs``, ``catalog`` or ``studio`` says."""
 
 
 @cache
@@ -27,12 +27,12 @@ def service_document() -> Mapping[str, Any]:
     return document
 
 
-def served_document(connector: Connector, *, protected: bool, catalog: bool) -> bytes:
-    """The document as JSON. ``protected``: callers need a token; ``catalog``: it is offered to builders."""
+def served_document(connector: Connector, *, protected: bool, offered: Mapping[str, bool]) -> bytes:
+    """The document as JSON. ``protected``: callers need a token; ``offered``: whether the pages are there that a setting has."""
     root, service = connector.catalog.document.root, service_document()
     components = root.get("components", {})
     every = service["x-every-page"]["responses"]
-    own = {path: _own(item, every) for path, item in service["paths"].items() if catalog or item[ACCESS] != "catalog"}
+    own = {path: _own(item, every) for path, item in service["paths"].items() if offered.get(item[ACCESS], True)}
     used = {tag for item in own.values() for operation in item.values() for tag in operation["tags"]}
     document = {
         **{name: value for name, value in root.items() if name not in ("servers", "security", "paths", "components", "tags")},
@@ -51,7 +51,7 @@ def served_document(connector: Connector, *, protected: bool, catalog: bool) -> 
 
 def _own(item: Mapping[str, Any], every: Mapping[str, Any]) -> dict[str, Any]:
     """A path item of the service's own; ``every`` are the responses that each operation may have."""
-    public: dict[str, Any] = {"security": []} if item[ACCESS] == "everyone" else {}
+    public: dict[str, Any] = {"security": []} if item[ACCESS] in ("everyone", "studio") else {}
     operations = {method: operation for method, operation in item.items() if method != ACCESS}
     return {method: {**public, **each, "responses": {**each["responses"], **every}} for method, each in operations.items()}
 

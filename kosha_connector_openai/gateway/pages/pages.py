@@ -39,6 +39,9 @@ from kosha_connector_openai.gateway.pages.kosha_api import LARGEST, JsonResponse
 from kosha_connector_openai.gateway.pages.mcp_page import McpPage
 from kosha_connector_openai.gateway.pages.page_bodies import RUN_LIMITS, PageBodies, parsed, while_there
 from kosha_connector_openai.gateway.pages.result_files import ResultFiles
+from kosha_connector_openai.gateway.pages.page_bodies import PageBodies
+from kosha_connector_openai.gateway.pages.sign_in import SignIn
+from kosha_connector_openai.gateway.pages.studio_page import NOT_BUILT, studio_assets
 from kosha_connector_openai.gateway.records import Caller, Receive, Scope, Send, ServicePage
 from kosha_connector_openai.gateway.replies import error_shape
 from kosha_connector_openai.text import loads_strict
@@ -86,6 +89,7 @@ class PagesContext:
     owners: Ownership | None = None
     admission: Admission | None = None
     audit: AuditLog | None = None
+    sign_in: SignIn | None = None
 
 
 class OwnPages:
@@ -123,6 +127,10 @@ class OwnPages:
             "callMcp": self._tools,
             "endMcp": self._tools,
             **flows.handlers,
+            "startSession": self._start_session,
+            "endSession": self._end_session,
+            "readStudio": self._studio,
+            "readStudioFile": self._studio,
         }
         """What answers each operation of service.yaml, by its id."""
         self._fixed: dict[str, ServicePage] = {}
@@ -150,7 +158,9 @@ class OwnPages:
         access, settings = item[ACCESS], self._context.settings
         if (access == "docs" and settings.docs == "off") or (access == "catalog" and not settings.catalog):
             return
-        public = access == "everyone" or (access == "docs" and settings.docs == "on")
+        if access == "studio" and not (settings.studio and settings.catalog):
+            return
+        public = access in ("everyone", "studio") or (access == "docs" and settings.docs == "on")
         methods = {method.upper(): self._handlers[operation["operationId"]] for method, operation in item.items() if method != ACCESS}
         if "{" in path:
             pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path))
@@ -185,10 +195,34 @@ class OwnPages:
         headers = {"content-type": "text/html; charset=utf-8", "content-security-policy": POLICY, "referrer-policy": "no-referrer"}
         return Response(await asyncio.to_thread(lambda: self._page), headers={**_HEADERS, **headers})
 
+    async def _start_session(self, request: Request, _: Caller) -> Response | JsonResponse:
+        async with self._bodies.whole(request, LARGEST) as body:
+            return await self._sign_in.start(request, _parsed(body))
+
+    async def _end_session(self, request: Request, _: Caller) -> Response:
+        return self._sign_in.end(request)
+
+    @property
+    def _sign_in(self) -> SignIn:
+        assert self._context.sign_in is not None
+        return self._context.sign_in
+
+    async def _studio(self, request: Request, _: Caller, *, file: str = "index.html") -> Response | JsonResponse:
+        assets = await asyncio.to_thread(studio_assets)
+        if not assets:
+            return JsonResponse(404, error_shape(NOT_BUILT))
+        asset = assets.get(file)
+        if asset is None:
+            return JsonResponse(404, error_shape("The studio has no such file."))
+        packed = asset.packed if "gzip" in request.headers.get("accept-encoding", "") else None
+        headers = {**asset.headers, "content-encoding": "gzip"} if packed is not None else asset.headers
+        return Response(asset.plain if packed is None else packed, headers=headers)
+
     @cached_property
     def _document(self) -> bytes:
         settings = self._context.settings
-        return served_document(self._context.connector, protected=settings.protected, catalog=settings.catalog)
+        offered = {"catalog": settings.catalog, "studio": settings.catalog and settings.studio}
+        return served_document(self._context.connector, protected=settings.protected, offered=offered)
 
     @cached_property
     def _page(self) -> bytes:

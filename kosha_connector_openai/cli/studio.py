@@ -1,0 +1,72 @@
+"""The command that serves the studio, the page on which flows are built, to the browser of whoever started it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kosha_connector_openai.cli import options as opt
+from kosha_connector_openai.cli.session import Session
+from kosha_connector_openai.cli.terminal import note
+from kosha_connector_openai.errors import SetupError
+from kosha_connector_openai.text import install
+
+if TYPE_CHECKING:
+    from kosha_connector_openai.connector import Connector
+
+
+def studio(
+    ctx: typer.Context,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port on 127.0.0.1; 0 takes a free one.")] = 8011,
+    sandbox: Annotated[bool, typer.Option("--sandbox", help="Use an offline server in this process: no key, no network, no cost.")] = False,
+    values: opt.Values = None,
+    file: opt.ConnectionFile = None,
+) -> None:
+    """Serves the page on which flows are built, on this machine alone, until Ctrl-C; the address it prints signs one browser in."""
+    session: Session = ctx.obj
+    try:
+        from kosha_connector_openai.gateway import GatewayServer, listen, make_service, read_settings
+        from kosha_connector_openai.gateway.pages import NOT_BUILT, studio_assets
+    except ModuleNotFoundError:
+        raise SetupError("The studio is not installed.", hint=install("studio")) from None
+    if not studio_assets():
+        raise SetupError(NOT_BUILT)
+    if sandbox and (values or file):
+        raise typer.BadParameter("The sandbox is a connection by itself: leave --set and --connection out.", param_hint="--sandbox")
+    from kosha_connector_openai.cli.serve import no_core_dumps, with_connection, with_token
+
+    flags = {"host": "127.0.0.1", "port": port, "studio": True, "docs": "token", "access_log": "off", "log_level": "warning"}
+    with _upstream(session.connector) if sandbox else contextlib.nullcontext():
+        settings, token = with_token(with_connection(session, replace(read_settings(flags, environ={})), values, file))
+        with contextlib.closing(make_service(session.connector, settings)) as service:
+            try:
+                sockets = listen(settings)
+            except OSError as error:
+                raise SetupError(
+                    f"The studio cannot listen at its address: {os.strerror(error.errno or 0)}.", hint="Choose another --port."
+                ) from None
+            for line in service.describe():
+                note("Against the sandbox: nothing leaves this machine." if sandbox else line)
+            note("Open this address; it signs one browser in, once. Stop the studio with Ctrl-C.")
+            typer.echo(f"http://127.0.0.1:{sockets[0].getsockname()[1]}/studio#code={service.sessions.new_code(token)}")
+            no_core_dumps()
+            GatewayServer(service, settings, sockets).run()
+
+
+@contextlib.contextmanager
+def _upstream(connector: Connector) -> Iterator[None]:
+    """An offline server for the block, and the connection form's variables set to lead there and nowhere else."""
+    from kosha_connector_openai.cli.sandbox import variables
+    from kosha_connector_openai.sandbox import Sandbox
+
+    with Sandbox(connector.folder) as started:
+        for entry in connector.manifest.connection.fields:
+            for name in entry.env:
+                os.environ.pop(name, None)
+        os.environ.update(part.split("=", 1) for part in variables(connector, started.url, started.key))
+        yield

@@ -1,0 +1,413 @@
+/** The page: signing in, then palette, canvas and the step that is chosen. */
+import { ReactFlowProvider } from "@xyflow/react";
+import { useCallback, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
+import { api, ApiFailure, forget, whenSignedOut, type ActionInfo, type Catalog, type Sample } from "./api.ts";
+import type { Change } from "./form/context.ts";
+import { addStep, connect, disconnect, edges, findStep, freeId, isDocument, removeStep, renameStep, stepId, steps, withAction, withInput, withOutput, withStep, workflow, workflows, type Document } from "./model/document.ts";
+import { filled, holdsExpression, type Known } from "./model/expression.ts";
+import { startingInputs, type Form } from "./model/form.ts";
+import { withInputs } from "./model/inputs.ts";
+import { isObject, type Json, type JsonObject } from "./model/json.ts";
+import type { Place } from "./model/layout.ts";
+import { addedText, wholeAnswer } from "./model/pieces.ts";
+import { readText, writeText } from "./model/text.ts";
+import { Canvas } from "./parts/Canvas.tsx";
+import { MapDialog, misfit, type Picked, type Source } from "./parts/MapDialog.tsx";
+import { Palette, type Dragged } from "./parts/Palette.tsx";
+import { SignIn } from "./parts/SignIn.tsx";
+import { StepPanel } from "./parts/StepPanel.tsx";
+import { emptyDraft, keptDraft, useDraft, type Draft, type Outcome } from "./state.ts";
+
+export function App(): ReactNode {
+  const [state, setState] = useState<{ catalog: Catalog; draft: Draft } | { reason: string } | null>(null);
+  const start = useCallback(async () => {
+    try {
+      const [catalog, draft] = await Promise.all([api.catalog(), keptDraft()]);
+      setState({ catalog, draft: draft ?? emptyDraft(catalog.connector) });
+    } catch (error) {
+      setState({ reason: (error as ApiFailure).status === 401 ? "Sign in with a token, or open the address that the studio printed when it started." : (error as Error).message });
+    }
+  }, []);
+  useEffect(() => {
+    whenSignedOut(() => (forget(), setState({ reason: "You are signed out. Sign in with a token, or start the studio again and open the address that it prints." })));
+    const code = /^#code=([A-Za-z0-9_-]+)$/.exec(location.hash)?.[1];
+    if (code) history.replaceState(null, "", location.pathname);
+    void (code ? api.signIn({ code }).catch(() => {}) : Promise.resolve()).then(start);
+  }, [start]);
+  if (state === null) return <main className="sign-in"><p>Starting …</p></main>;
+  if ("reason" in state) return <SignIn reason={state.reason} done={() => void start()} />;
+  return (
+    <ReactFlowProvider>
+      <Studio catalog={state.catalog} first={state.draft} />
+    </ReactFlowProvider>
+  );
+}
+
+const MOST_EVENTS = 20_000;
+type Pane = "actions" | "step" | "flow";
+
+function Studio({ catalog, first }: { catalog: Catalog; first: Draft }): ReactNode {
+  const { draft, send, canUndo, canRedo } = useDraft(first);
+  const { document } = draft;
+  const [index, setIndex] = useState(0);
+  const [selected, select] = useState<string | null>(null);
+  const [outcomes, setOutcomes] = useState<{ [step: string]: Outcome }>({});
+  const [samples, setSamples] = useState<{ [action: string]: Sample }>({});
+  const [said, say] = useState("");
+  const [ghost, setGhost] = useState<Dragged | null>(null);
+  const [mapping, setMapping] = useState<{ label: string; wanted: string | undefined; onChange: Change } | null>(null);
+  const [pane, setPane] = useState<Pane>("actions");
+  const canvas = useRef<{ toCanvas: (point: Place) => Place; fit: () => void } | null>(null);
+  const area = useRef<HTMLElement>(null);
+  const stops = useRef(new Map<string, AbortController>());
+  const change = useCallback((to: (document: Document) => Document, mark?: string) => send({ type: "change", change: (old) => ({ ...old, document: to(old.document) }), ...(mark ? { mark } : {}) }), [send]);
+
+  const actions = useMemo(() => {
+    const found = new Map<string, ActionInfo>(catalog.actions.map((action) => [action.id, action]));
+    for (const task of catalog.tasks ?? []) found.set(`task:${task.id}`, { ...task, kind: "task" });
+    return found;
+  }, [catalog]);
+  const all = steps(document, index);
+  const step = selected === null ? undefined : findStep(document, index, selected);
+
+  // What earlier steps give: their last results, or the samples of their actions.
+  const wanted = all.map((each) => each["x-kosha-task"] ? `task:${String(each["x-kosha-task"])}` : String(each.operationId ?? "")).join(" ");
+  useEffect(() => {
+    for (const name of new Set(wanted.split(" ").filter(Boolean))) {
+      if (samples[name]) continue;
+      const task = name.startsWith("task:");
+      api.sample(task ? name.slice(5) : name, task).then((sample) => setSamples((old) => ({ ...old, [name]: sample })), () => {});
+    }
+  }, [wanted]);
+  const known = useMemo<Known>(() => {
+    const found: Known = { inputs: {}, bodies: {}, outputs: {} };
+    const declared = workflow(document, index).inputs;
+    const properties = isObject(declared) && isObject(declared.properties) ? declared.properties : {};
+    for (const [name, schema] of Object.entries(properties)) found.inputs[name] = draft.values[name] ?? (isObject(schema) ? (schema.default ?? schema.example ?? exampleOf(schema)) : undefined);
+    for (const each of all) {
+      const id = stepId(each);
+      const name = each["x-kosha-task"] ? `task:${String(each["x-kosha-task"])}` : String(each.operationId ?? "");
+      found.bodies[id] = outcomes[id]?.body ?? samples[name]?.answer;
+      found.outputs[id] = isObject(each.outputs) ? Object.fromEntries(Object.entries(each.outputs).map(([key, made]) => [key, String(made)])) : {};
+    }
+    return found;
+  }, [document, index, outcomes, samples, draft.values]);
+
+  const insert = useCallback(async (action: ActionInfo, after: string | null, at: Place | null) => {
+    const task = action.kind === "task";
+    try {
+      const [form, sample] = await Promise.all([api.form(action.id, task), api.sample(action.id, task)]);
+      let id = "";
+      send({
+        type: "change",
+        change: (old) => {
+          id = freeId(old.document, index, action.id.replace(/^create(?=[A-Z])/, "").replace(/^[A-Z]/, (letter) => letter.toLowerCase()));
+          const bare: JsonObject = task ? { stepId: id, "x-kosha-task": action.id } : { stepId: id, operationId: action.id };
+          const made = withInputs(bare, form, task, startingInputs(form, sample.inputs));
+          const first = steps(old.document, index).length === 0;
+          return { ...old, document: addStep(old.document, index, made, first ? null : after), places: at ? { ...old.places, [id]: at } : after ? {} : old.places };
+        },
+      });
+      queueMicrotask(() => {
+        select(id);
+        setPane("step");
+        say(`${action.title} is in the flow as ${id}.`);
+      });
+    } catch (error) {
+      say((error as Error).message);
+    }
+  }, [index, send]);
+
+  const add = useCallback((action: ActionInfo) => {
+    const last = all.at(-1);
+    void insert(action, selected ?? (last ? stepId(last) : null), null).then(() => requestAnimationFrame(() => requestAnimationFrame(() => canvas.current?.fit())));
+  }, [all, selected, insert]);
+  const addRef = useRef(add);
+  addRef.current = add;
+  const stableAdd = useCallback((action: ActionInfo) => addRef.current(action), []);
+  const drag = useCallback((dragged: Dragged, done: boolean) => {
+    setGhost(done ? null : dragged);
+    if (!done) return;
+    const box = area.current?.getBoundingClientRect();
+    const inside = box && dragged.x >= box.left && dragged.x <= box.right && dragged.y >= box.top && dragged.y <= box.bottom;
+    if (!inside || !canvas.current) return;
+    const place = canvas.current.toCanvas({ x: dragged.x, y: dragged.y });
+    void insert(dragged.action, null, { x: place.x - 115, y: place.y - 30 });
+  }, [insert]);
+  const ready = useCallback((toCanvas: (point: Place) => Place, fit: () => void) => void (canvas.current = { toCanvas, fit }), []);
+
+  const run = async (id: string, inputs: JsonObject, form: Form): Promise<void> => {
+    const now = findStep(document, index, id)!;
+    const task = typeof now["x-kosha-task"] === "string" ? now["x-kosha-task"] : null;
+    const action = task ?? String(now.operationId).replace(/^\$sourceDescriptions\.[^.]+\./, "");
+    const started = performance.now();
+    const set = (more: Partial<Outcome>): void => setOutcomes((old) => ({ ...old, [id]: { ...(old[id] ?? { state: "running", text: "", pieces: 0, started }), ...more } }));
+    const { value, unknown } = filled(inputs, known);
+    if (unknown.length) {
+      setOutcomes((old) => ({ ...old, [id]: { state: "failed", text: "", pieces: 0, started, failure: { message: `There is no value yet for ${unknown.join(", ")}.`, hint: "Run the step that it comes from first, or give the flow's input a value." } } }));
+      return;
+    }
+    const about = actions.get(task ? `task:${task}` : action);
+    const streams = task === null && about?.hints.streams === true && form.fields.some((field) => field.name === "stream") && !("stream" in inputs);
+    const given = streams ? { ...(value as JsonObject), stream: true } : (value as JsonObject);
+    const stop = new AbortController();
+    stops.current.set(id, stop);
+    setOutcomes((old) => ({ ...old, [id]: { state: "running", text: "", pieces: 0, started } }));
+    let text = "";
+    let pieces = 0;
+    const events: Json[] = [];
+    try {
+      const envelope = await api.run(action, { inputs: given, ...(task ? {} : { result: true, file: "link" }) }, (event) => {
+        if (events.length < MOST_EVENTS) events.push(event.data);
+        const more = addedText(event.data);
+        if (more) set({ text: (text += more), pieces: ++pieces });
+      }, stop.signal, task !== null);
+      const body = events.length ? (wholeAnswer(events) ?? envelope.value) : envelope.value;
+      set({ state: "ok", envelope, body, milliseconds: performance.now() - started });
+      say(`${id}: done.`);
+    } catch (error) {
+      const stopped = (error as Error).name === "AbortError";
+      const failure = error as ApiFailure;
+      set({
+        state: stopped ? "stopped" : "failed", milliseconds: performance.now() - started,
+        failure: stopped ? { message: "Stopped. What was sent may have been charged." } : {
+          message: failure.message, hint: advice(failure), faults: failure.faults ?? [],
+          ...(typeof failure.detail?.request_id === "string" ? { requestId: failure.detail.request_id } : {}),
+        },
+      });
+      say(`${id}: ${stopped ? "stopped" : "failed"}.`);
+    } finally {
+      stops.current.delete(id);
+    }
+  };
+
+  const rename = (from: string, to: string): void => {
+    send({
+      type: "change",
+      change: (old) => {
+        const { [from]: place, ...places } = old.places;
+        return { ...old, document: renameStep(old.document, index, from, to), places: place ? { ...places, [to]: place } : places };
+      },
+    });
+    setOutcomes(({ [from]: outcome, ...others }) => (outcome ? { ...others, [to]: outcome } : others));
+    select(to);
+    say(`${from} is called ${to} now, everywhere.`);
+  };
+  const remove = (id: string): void => {
+    change((old) => removeStep(old, index, id));
+    if (selected === id) select(null);
+    say(`${id} is gone. Undo brings it back.`);
+  };
+
+  const before = useMemo(() => {
+    // Steps from which a run comes to the chosen one.
+    const lines = edges(document, index);
+    const found = new Set<string>();
+    const waiting = selected === null ? [] : [selected];
+    while (waiting.length) {
+      const id = waiting.pop()!;
+      for (const line of lines) if (line.to === id && line.from !== selected && !found.has(line.from)) (found.add(line.from), waiting.push(line.from));
+    }
+    return found;
+  }, [document, index, selected]);
+  const sources = useMemo<Source[]>(() => [
+    ...all.filter((each) => before.has(stepId(each))).reverse().flatMap((each): Source[] => {
+      const id = stepId(each);
+      const body = known.bodies[id];
+      return body === undefined ? [] : [{ step: id, body, from: outcomes[id]?.body === undefined ? "sample" : "result" }];
+    }),
+    { step: null, body: Object.fromEntries(Object.entries(known.inputs).map(([name, value]) => [name, value ?? ""])), from: "inputs" },
+  ], [all, before, known, outcomes]);
+  const use = (picked: Picked, onChange: Change, type: string | undefined): void => {
+    if (picked.step === null) onChange(`$inputs.${picked.pointer.slice(1)}`);
+    else {
+      const { expression } = withOutput(document, index, picked.step, picked.pointer);
+      change((old) => withOutput(old, index, picked.step!, picked.pointer).document);
+      onChange(expression);
+    }
+    const wrong = misfit(type, picked.value);
+    say(wrong ? `Mapped, but the value ${wrong}.` : "Mapped.");
+  };
+
+  useEffect(() => {
+    const keys = (event: KeyboardEvent): void => {
+      const typing = (event.target as HTMLElement).closest("input, textarea, select");
+      const command = event.ctrlKey || event.metaKey;
+      if (command && !typing && event.key.toLowerCase() === "z") {
+        event.preventDefault();
+        send({ type: event.shiftKey ? "redo" : "undo" });
+      } else if (command && !typing && event.key.toLowerCase() === "y") {
+        event.preventDefault();
+        send({ type: "redo" });
+      } else if (event.key === "/" && !typing) {
+        event.preventDefault();
+        setPane("actions");
+        requestAnimationFrame(() => window.document.getElementById("search")?.focus());
+      }
+    };
+    addEventListener("keydown", keys);
+    return () => removeEventListener("keydown", keys);
+  }, [send]);
+
+  const flows = workflows(document);
+  return (
+    <div className="studio" data-pane={pane}>
+      <header className="top">
+        <h1>Kosha Studio</h1>
+        <input className="title" aria-label="Title of the flow" value={String((document.info as JsonObject | undefined)?.title ?? "")}
+          onChange={(event) => { const title = event.target.value; change((old) => ({ ...old, info: { ...(isObject(old.info) ? old.info : {}), title } }), "title"); }} />
+        {flows.length > 1 && (
+          <select aria-label="Workflow" value={index} onChange={(event) => (setIndex(Number(event.target.value)), select(null))}>
+            {flows.map((flow, place) => <option key={place} value={place}>{String(flow.workflowId)}</option>)}
+          </select>
+        )}
+        <span className="bar">
+          <button type="button" onClick={() => send({ type: "undo" })} disabled={!canUndo}>Undo</button>
+          <button type="button" onClick={() => send({ type: "redo" })} disabled={!canRedo}>Redo</button>
+          <button type="button" onClick={() => { send({ type: "change", change: (old) => ({ ...old, places: {} }) }); requestAnimationFrame(() => requestAnimationFrame(() => canvas.current?.fit())); }}>Tidy up</button>
+          <OpenFile open={(name, text) => {
+            try {
+              const value = readText(text);
+              if (!isDocument(value)) throw new Error("This is no Arazzo document: it needs workflows, each with steps that have a stepId.");
+              send({ type: "change", change: () => ({ document: value, places: {}, values: {}, file: name }) });
+              setOutcomes({});
+              setIndex(0);
+              select(null);
+              say(`${name} is open.`);
+              requestAnimationFrame(() => requestAnimationFrame(() => canvas.current?.fit()));
+            } catch (error) {
+              say(`${name} cannot be opened: ${(error as Error).message}`);
+            }
+          }} />
+          <button type="button" onClick={() => save(draft)}>Save</button>
+          <button type="button" onClick={() => { send({ type: "change", change: () => emptyDraft(catalog.connector) }); setOutcomes({}); setIndex(0); select(null); }}>New</button>
+        </span>
+      </header>
+      <Palette catalog={catalog} add={stableAdd} drag={drag} />
+      <main className="canvas" ref={area} aria-label="Flow">
+        <Canvas
+          document={document} index={index} places={draft.places} outcomes={outcomes} actions={actions} selected={selected} onReady={ready}
+          select={(id) => { select(id); if (id) setPane("step"); }}
+          move={(id, place) => send({ type: "change", change: (old) => ({ ...old, places: { ...old.places, [id]: place } }), mark: `move ${id}` })}
+          connect={(from, to, branch) => {
+            if (branch) {
+              const body = known.bodies[from];
+              change((old) => withAction(old, index, from, "onSuccess", null, { name: `to-${to}`, type: "goto", stepId: to, criteria: [{ condition: body === undefined ? "$statusCode == 200" : branchCondition(body) }] }));
+              select(from);
+              say(`${from} branches to ${to}: set the condition under "What comes next".`);
+            } else change((old) => connect(old, index, from, to));
+          }}
+          remove={remove}
+          cut={(edge) => change((old) => disconnect(old, index, edge))}
+        />
+        {all.length === 0 && <p className="empty-canvas">Drag an action here, or choose one and press Enter.</p>}
+      </main>
+      <div className="side">
+        {step ? (
+          <StepPanel
+            key={selected} step={step} document={document} index={index} known={known} outcome={outcomes[selected!]}
+            about={actions.get(step["x-kosha-task"] ? `task:${String(step["x-kosha-task"])}` : String(step.operationId ?? ""))}
+            setStep={(to, mark) => change((old) => withStep(old, index, stepId(step), to), mark)}
+            setDocument={change}
+            rename={(to) => rename(stepId(step), to)}
+            remove={() => remove(stepId(step))}
+            connect={(to) => change((old) => to === null ? disconnect(old, index, { from: stepId(step), to: null, kind: "next", action: null, label: "" }) : connect(old, index, stepId(step), to))}
+            run={(inputs, form) => void run(stepId(step), inputs, form)}
+            stop={() => stops.current.get(stepId(step))?.abort()}
+            map={(label, type, onChange) => setMapping({ label, wanted: type, onChange })}
+            drop={(dropped, onChange) => {
+              const [from, pointer = ""] = dropped.split("\n");
+              const value = known.bodies[from!];
+              if (value !== undefined && before.has(from!)) use({ step: from!, pointer, value: at(value, pointer) }, onChange, undefined);
+              else say("A step can take values only of steps before it.");
+            }}
+          />
+        ) : (
+          <section className="panel" aria-label="Flow"><p className="dim">Choose a step to fill it in and run it.</p></section>
+        )}
+      </div>
+      <nav className="panes" aria-label="Parts of the page">
+        {(["actions", "step"] as const).map((each) => (
+          <button key={each} type="button" aria-pressed={pane === each} onClick={() => setPane(each)}>{each === "actions" ? "Actions" : "Step"}</button>
+        ))}
+      </nav>
+      <p className="said" role="status" aria-live="polite">{said}</p>
+      {ghost && <Ghost dragged={ghost} />}
+      {mapping && (
+        <MapDialog
+          label={mapping.label} wanted={mapping.wanted} sources={sources} close={() => setMapping(null)}
+          pick={(picked) => { use(picked, mapping.onChange, mapping.wanted); setMapping(null); }}
+          newInput={(name) => {
+            change((old) => withInput(old, index, name, { type: mapping.wanted && mapping.wanted !== "any" ? mapping.wanted : "string" }, true));
+            mapping.onChange(`$inputs.${name}`);
+            setMapping(null);
+          }}
+        />
+      )}
+    </div>
+  );
+}
+
+function at(value: Json, pointer: string): Json {
+  let found: Json | undefined = value;
+  for (const token of pointer.split("/").slice(1)) {
+    const name = token.replaceAll("~1", "/").replaceAll("~0", "~");
+    found = Array.isArray(found) ? found[Number(name)] : isObject(found) ? found[name] : undefined;
+  }
+  return found ?? null;
+}
+
+const exampleOf = (schema: JsonObject): Json | undefined => (Array.isArray(schema.examples) ? schema.examples[0] : undefined);
+
+function branchCondition(body: Json): string {
+  const walk = (value: Json, pointer: string, depth: number): string | null => {
+    if (typeof value === "boolean") return pointer;
+    if (depth > 5 || typeof value !== "object" || value === null) return null;
+    for (const [name, part] of Object.entries(value).slice(0, 40)) {
+      const found = walk(part as Json, `${pointer}/${name}`, depth + 1);
+      if (found !== null) return found;
+    }
+    return null;
+  };
+  const place = walk(body, "", 0);
+  return place === null ? "$statusCode == 200" : `$response.body#${place} == true`;
+}
+
+/** What to do about an error, where the service said so. */
+function advice(failure: ApiFailure): string {
+  const hint = failure.detail?.hint;
+  return typeof hint === "string" && !failure.message.includes(hint) ? hint : "";
+}
+
+function Ghost({ dragged }: { dragged: Dragged }): ReactNode {
+  const box = useRef<HTMLDivElement>(null);
+  useEffect(() => void (box.current!.style.transform = `translate(${dragged.x + 8}px, ${dragged.y + 8}px)`), [dragged]);
+  return <div className="ghost" ref={box} aria-hidden="true">{dragged.action.title}</div>;
+}
+
+function OpenFile({ open }: { open: (name: string, text: string) => void }): ReactNode {
+  const input = useRef<HTMLInputElement>(null);
+  return (
+    <>
+      <button type="button" onClick={() => input.current?.click()}>Open</button>
+      <input ref={input} type="file" accept=".yaml,.yml,.json" className="hidden" tabIndex={-1} aria-label="Arazzo document"
+        onChange={(event) => {
+          const file = event.target.files?.[0];
+          event.target.value = "";
+          if (file) void file.text().then((text) => open(file.name, text));
+        }} />
+    </>
+  );
+}
+
+function save(draft: Draft): void {
+  const text = draft.file.endsWith(".json") ? JSON.stringify(draft.document, null, 2) : writeText(draft.document);
+  const url = URL.createObjectURL(new Blob([text], { type: "application/octet-stream" }));
+  const link = window.document.createElement("a");
+  link.href = url;
+  link.download = draft.file;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
+void holdsExpression;

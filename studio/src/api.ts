@@ -1,0 +1,170 @@
+/** The gateway's HTTP API, which is all that the page talks to. */
+import type { Fault, Form, Option } from "./model/form.ts";
+import { toText, type Json, type JsonObject } from "./model/json.ts";
+
+export class ApiFailure extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+    readonly faults: Fault[] = [],
+    readonly detail: JsonObject = {},
+  ) {
+    super(message);
+  }
+}
+
+export interface ActionInfo {
+  id: string;
+  title: string;
+  summary: string;
+  group: string;
+  kind?: string;
+  featured?: boolean;
+  icon?: string;
+  aliases?: string[];
+  cost?: string | JsonObject | null;
+  hints: { [hint: string]: boolean | string | null };
+}
+export interface Catalog {
+  connector: string;
+  version: string;
+  groups: { id: string; title: string; help?: string }[];
+  actions: ActionInfo[];
+  tasks?: ActionInfo[];
+}
+export interface Sample {
+  inputs: JsonObject;
+  answer: Json;
+  result: JsonObject;
+  result_schema: JsonObject;
+}
+export interface Envelope {
+  action: string;
+  status: number;
+  kind: string;
+  value: Json;
+  content_type?: string;
+  request_id?: string | null;
+  model?: string | null;
+  usage?: JsonObject | null;
+  warnings?: Fault[];
+  incomplete?: string | null;
+  result?: JsonObject;
+}
+export interface StreamEvent {
+  name: string;
+  data: Json;
+}
+
+const ROOT = "/kosha/v1";
+let signedOut: () => void = () => {};
+/** Calls `then` once the service no longer knows who asks. */
+export const whenSignedOut = (then: () => void): void => void (signedOut = then);
+
+async function failure(response: Response): Promise<ApiFailure> {
+  if (response.status === 401) signedOut();
+  const body = (await response.json().catch(() => null)) as { error?: JsonObject | string } | null;
+  const error = body?.error;
+  if (typeof error === "string") return new ApiFailure(response.status, error);
+  return failureOf(response.status, (error ?? {}) as JsonObject);
+}
+
+function failureOf(status: number, error: JsonObject): ApiFailure {
+  const detail = (error.detail ?? {}) as JsonObject;
+  return new ApiFailure(status, String(error.message ?? `The service answered ${status}.`), (detail.faults ?? []) as unknown as Fault[], detail);
+}
+
+async function call(method: string, path: string, body?: Json | FormData, more: RequestInit & { accept?: string } = {}): Promise<Response> {
+  const { accept, ...init } = more;
+  const headers: Record<string, string> = { accept: accept ?? "application/json" };
+  if (body !== undefined && !(body instanceof FormData)) headers["content-type"] = "application/json";
+  let response: Response;
+  try {
+    response = await fetch(path, {
+      ...init,
+      method,
+      headers,
+      credentials: "same-origin",
+      ...(body === undefined ? {} : { body: body instanceof FormData ? body : toText(body) }),
+    });
+  } catch (error) {
+    if ((error as Error).name === "AbortError") throw error;
+    throw new ApiFailure(0, "The studio's service does not answer. Is it still running?");
+  }
+  if (!response.ok) throw await failure(response);
+  return response;
+}
+
+const get = async <T>(path: string, init?: RequestInit): Promise<T> => (await call("GET", path, undefined, init)).json() as Promise<T>;
+const post = async <T>(path: string, body: Json, init?: RequestInit): Promise<T> => (await call("POST", path, body, init)).json() as Promise<T>;
+const part = encodeURIComponent;
+
+const kept = new Map<string, Promise<unknown>>();
+/** The answer of the first time; one that failed is asked for again. */
+function once<T>(path: string): Promise<T> {
+  let found = kept.get(path) as Promise<T> | undefined;
+  if (!found) {
+    found = get<T>(path);
+    kept.set(path, found);
+    found.catch(() => kept.delete(path));
+  }
+  return found;
+}
+export const forget = (): void => kept.clear();
+
+export const api = {
+  signIn: (body: JsonObject) => call("POST", `${ROOT}/session`, body),
+  signOut: () => call("DELETE", `${ROOT}/session`),
+  catalog: () => once<Catalog>(`${ROOT}/actions`),
+  search: (text: string, init?: RequestInit) => get<Catalog>(`${ROOT}/actions?search=${part(text)}`, init),
+  form: (id: string, task = false) => once<Form>(`${ROOT}/${task ? "tasks" : "actions"}/${part(id)}/form`),
+  sample: (id: string, task = false) => once<Sample>(`${ROOT}/${task ? "tasks" : "actions"}/${part(id)}/sample`),
+  validate: (id: string, inputs: JsonObject, init?: RequestInit, task = false) =>
+    post<{ valid: boolean; faults: Fault[]; warnings: Fault[] }>(`${ROOT}/${task ? "tasks" : "actions"}/${part(id)}/validate`, { inputs }, init),
+  options: (id: string, field: string, body: JsonObject, init?: RequestInit) =>
+    post<{ options: (Option & { about?: string })[]; source: string; more: boolean; problem: JsonObject | null }>(
+      `${ROOT}/actions/${part(id)}/options/${part(field)}`, body, init),
+  connection: () => once<JsonObject>(`${ROOT}/connection`),
+  file: async (href: string): Promise<Blob> => {
+    const response = await call("GET", href, undefined, { accept: "*/*" });
+    return new Blob([await response.arrayBuffer()], { type: response.headers.get("x-kosha-content-type") ?? "application/octet-stream" });
+  },
+  /** Runs an action or a task; events as they come go to `onEvent`. */
+  run: (id: string, body: JsonObject, onEvent: (event: StreamEvent) => void, signal: AbortSignal, task = false) =>
+    stream<Envelope>(`${ROOT}/${task ? "tasks" : "actions"}/${part(id)}/run`, body, onEvent, signal),
+  checkFlow: (body: JsonObject, init?: RequestInit) => post<JsonObject>(`${ROOT}/workflows/check`, body, init),
+  runFlow: (body: JsonObject | FormData, onEvent: (event: StreamEvent) => void, signal: AbortSignal) =>
+    stream<JsonObject>(`${ROOT}/workflows/run`, body, onEvent, signal),
+  raw: { get, post, call },
+};
+
+async function stream<T>(path: string, body: JsonObject | FormData, onEvent: (event: StreamEvent) => void, signal: AbortSignal): Promise<T> {
+  const response = await call("POST", path, body, { accept: "text/event-stream, application/json;q=0.5", signal });
+  if (!(response.headers.get("content-type") ?? "").startsWith("text/event-stream")) return (await response.json()) as T;
+  let last: T | undefined;
+  for await (const event of events(response.body!)) {
+    if (event.name === "result") last = event.data as T;
+    else if (event.name === "error") throw failureOf(0, ((event.data as JsonObject).error ?? {}) as JsonObject);
+    else onEvent(event);
+  }
+  if (last === undefined) throw new ApiFailure(0, "The answer ended before it was whole.");
+  return last;
+}
+
+/** The events of a stream (WHATWG HTML, section 9.2.6), each with its JSON. */
+async function* events(body: ReadableStream<Uint8Array>): AsyncGenerator<StreamEvent> {
+  const reader = body.pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>).getReader();
+  let rest = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    rest += value ?? "";
+    for (let end = rest.indexOf("\n\n"); end >= 0; end = rest.indexOf("\n\n")) {
+      const lines = rest.slice(0, end).split("\n");
+      rest = rest.slice(end + 2);
+      const data = lines.filter((line) => line.startsWith("data:")).map((line) => line.slice(5).trimStart()).join("\n");
+      const name = lines.find((line) => line.startsWith("event:"))?.slice(6).trim() ?? "message";
+      if (data) yield { name, data: JSON.parse(data) as Json };
+    }
+    if (done) return;
+  }
+}

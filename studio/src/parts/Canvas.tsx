@@ -1,0 +1,161 @@
+/** The flow as a drawing: steps with their state, what comes after each, and branches. */
+import { Background, BackgroundVariant, Controls, Handle, MarkerType, Position, ReactFlow, useReactFlow, type Connection, type Edge as DrawnEdge, type Node, type NodeProps, type NodeChange } from "@xyflow/react";
+import "@xyflow/react/dist/style.css";
+import { memo, useEffect, useMemo, useState, type ReactNode } from "react";
+import type { ActionInfo } from "../api.ts";
+import { edges, reachable, stepViews, type Document, type Edge, type StepView } from "../model/document.ts";
+import { layout, type Place } from "../model/layout.ts";
+import type { Outcome } from "../state.ts";
+import { Icon } from "./Palette.tsx";
+import { seconds } from "./show.ts";
+
+interface StepData extends Record<string, unknown> {
+  view: StepView;
+  title: string;
+  group: string;
+  kind: string | undefined;
+  paid: boolean;
+  loose: boolean;
+  first: boolean;
+  outcome: Outcome | undefined;
+}
+type StepNode = Node<StepData, "step">;
+type EndNode = Node<{ label: string }, "end">;
+
+const STATES = { running: "running …", ok: "done", failed: "failed", stopped: "stopped" };
+
+const Step = memo(function Step({ data }: NodeProps<StepNode>): ReactNode {
+  const { view, outcome } = data;
+  const tokens = outcome?.envelope?.usage?.total_tokens ?? outcome?.envelope?.usage?.total;
+  return (
+    <div className={`step ${outcome?.state ?? ""} ${data.loose ? "loose" : ""}`}>
+      {!data.first && <Handle type="target" position={Position.Top} id="in" />}
+      <div className="step-head">
+        <Icon name={data.group} kind={data.kind} />
+        <span className="step-names">
+          <strong>{view.id}</strong>
+          <span className="dim">{data.title}</span>
+        </span>
+        {data.paid && <i className="paid">paid</i>}
+      </div>
+      <div className="step-state">
+        {outcome ? (
+          <>
+            <span className={`state ${outcome.state}`}>{STATES[outcome.state]}</span>
+            {outcome.milliseconds !== undefined && <span>{seconds(outcome.milliseconds)}</span>}
+            {typeof tokens === "number" && <span>{tokens} tokens</span>}
+          </>
+        ) : (
+          <span className="dim">{data.loose ? "not connected: does not run" : "not run yet"}</span>
+        )}
+      </div>
+      {view.undrawn.length > 0 && <p className="undrawn">Kept, not drawn: {view.undrawn.join("; ")}</p>}
+      <Handle type="source" position={Position.Bottom} id="next" />
+      <Handle type="source" position={Position.Right} id="branch" title="Branch on a condition" />
+    </div>
+  );
+});
+
+const End = memo(function End({ data }: NodeProps<EndNode>): ReactNode {
+  return (
+    <div className="end">
+      <Handle type="target" position={Position.Left} id="in" isConnectable={false} />
+      {data.label}
+    </div>
+  );
+});
+
+const TYPES = { step: Step, end: End };
+
+export interface CanvasProps {
+  document: Document;
+  index: number;
+  places: { [step: string]: Place };
+  outcomes: { [step: string]: Outcome };
+  actions: ReadonlyMap<string, ActionInfo>;
+  selected: string | null;
+  select: (id: string | null) => void;
+  move: (id: string, place: Place) => void;
+  connect: (from: string, to: string, branch: boolean) => void;
+  remove: (id: string) => void;
+  cut: (edge: Edge) => void;
+  /** Where a point of the screen is on the canvas. */
+  onReady: (toCanvas: (point: Place) => Place, fit: () => void) => void;
+}
+
+export function Canvas(props: CanvasProps): ReactNode {
+  const { document, index, places, outcomes, actions, selected, onReady } = props;
+  const flow = useReactFlow();
+  const [moving, setMoving] = useState<{ [id: string]: Place }>({});
+  const drawn = useMemo(() => {
+    const views = stepViews(document, index);
+    const lines = edges(document, index);
+    const reached = reachable(document, index);
+    const loose = new Set(views.filter((view) => !reached.has(view.id)).map((view) => view.id));
+    return { views, lines, loose, laid: layout(views.map((view) => view.id), lines, loose) };
+  }, [document, index]);
+  useEffect(() => onReady((point) => flow.screenToFlowPosition(point), () => void flow.fitView({ padding: 0.2, maxZoom: 1, duration: 0 })), [flow, onReady]);
+  const nodes = useMemo(() => {
+    const found: (StepNode | EndNode)[] = drawn.views.map((view, place) => {
+      const about = actions.get(view.task ? `task:${view.task}` : view.action) ?? actions.get(view.action);
+      return {
+        id: view.id, type: "step" as const, position: moving[view.id] ?? places[view.id] ?? drawn.laid.get(view.id)!, selected: view.id === selected,
+        ariaLabel: `Step ${view.id}, ${about?.title ?? view.action}`,
+        data: {
+          view, title: about?.title ?? view.action, group: about?.group ?? "?", kind: view.task ? "task" : undefined, paid: about?.hints.paid === true,
+          loose: drawn.loose.has(view.id), first: place === 0, outcome: outcomes[view.id],
+        },
+      };
+    });
+    drawn.lines.forEach((line) => {
+      if (line.to !== null || line.action === null || line.kind === "next") return;
+      const from = found.find((node) => node.id === line.from)!.position;
+      found.push({
+        id: endId(line), type: "end", position: { x: from.x + 270, y: from.y + 26 + 34 * line.action }, data: { label: line.kind === "failure" ? "end, failed" : "end" },
+        selectable: false, draggable: false, focusable: false,
+      });
+    });
+    return found;
+  }, [drawn, places, moving, outcomes, actions, selected]);
+  const lines = useMemo(
+    () =>
+      drawn.lines.flatMap((line): DrawnEdge[] => {
+        if (line.to === null && (line.action === null || line.kind === "next")) return [];
+        return [{
+          id: `${line.from}|${line.kind}|${line.action ?? ""}`, source: line.from, target: line.to ?? endId(line), sourceHandle: line.kind === "next" ? "next" : "branch",
+          targetHandle: "in", ...(line.label ? { label: line.label } : {}), className: line.kind, data: { line }, markerEnd: { type: MarkerType.ArrowClosed },
+          ariaLabel: `${line.kind === "next" ? "Then" : line.label}: from ${line.from} to ${line.to ?? "the end"}`,
+        }];
+      }),
+    [drawn],
+  );
+  const onNodesChange = (changes: NodeChange[]): void => {
+    for (const change of changes) {
+      if (change.type === "position" && change.position) {
+        if (change.dragging) setMoving((old) => ({ ...old, [change.id]: change.position! }));
+        else {
+          setMoving(({ [change.id]: _, ...rest }) => rest);
+          props.move(change.id, change.position);
+        }
+      } else if (change.type === "select" && change.selected) props.select(change.id);
+    }
+  };
+  return (
+    <ReactFlow
+      nodes={nodes} edges={lines} nodeTypes={TYPES} onNodesChange={onNodesChange} fitView fitViewOptions={{ padding: 0.2, maxZoom: 1 }} minZoom={0.1}
+      onPaneClick={() => props.select(null)}
+      onNodeClick={(_, node) => node.type === "step" && props.select(node.id)}
+      onConnect={(made: Connection) => props.connect(made.source, made.target, made.sourceHandle === "branch")}
+      onNodesDelete={(gone) => gone.forEach((node) => node.type === "step" && props.remove(node.id))}
+      onEdgesDelete={(gone) => gone.forEach((edge) => props.cut(edge.data!.line as Edge))}
+      onBeforeDelete={async ({ nodes: gone, edges: cut }) => ({ nodes: gone, edges: gone.length ? [] : cut })}
+      deleteKeyCode={["Delete", "Backspace"]} connectionRadius={36} multiSelectionKeyCode={null} selectionKeyCode={null} onlyRenderVisibleElements
+      proOptions={{ hideAttribution: false }}
+    >
+      <Background variant={BackgroundVariant.Dots} gap={20} />
+      <Controls showInteractive={false} />
+    </ReactFlow>
+  );
+}
+
+const endId = (line: Edge): string => `end|${line.from}|${line.kind}|${line.action}`;
