@@ -4,11 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
+PAGE := kosha_connector_openai/gateway/pages/studio/index.html
+
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # All packages are the ones in the lock, by their digests. `make LOCK= ...` takes the newest that pyproject.toml allows instead.
 LOCK ?= locks/dev.txt
 
-.PHONY: demo test check fix quality bench soak e2e client-suite spec build lock floors clean
+.PHONY: demo test check fix quality bench soak e2e client-suite spec studio studio-test build lock floors clean
 
 demo: $(STAMP)  ## set up, then run actions end to end against the offline sandbox, or the configured server if a key is set
 	@$(BIN)/python -m tools.demo
@@ -54,7 +56,15 @@ sweep: $(STAMP)  ## every operation of other people's descriptions against an in
 	@test -n "$(DIR)" || { echo "Say which folder: make sweep DIR=path/to/descriptions"; exit 2; }
 	@$(BIN)/python -m tools.sweep "$(DIR)"
 
-build: $(STAMP)  ## wheel and sdist in dist/
+studio: $(PAGE)  ## the studio's page, built into the package; Node is the one on the PATH, or that of a Python package
+
+$(PAGE): $(STAMP) $(shell find studio -path studio/node_modules -prune -o -path studio/out -prune -o -type f -print 2>/dev/null)
+	@$(BIN)/python -m tools.studio build
+
+studio-test: $(STAMP)  ## the tests of the studio's editing logic, with Node's own runner
+	@$(BIN)/python -m tools.studio test
+
+build: $(STAMP) $(PAGE)  ## wheel and sdist in dist/, the studio's page in both
 	@$(BIN)/python -m build --outdir dist .
 
 lock: $(VENV)/lock/bin/uv  ## locks/*.txt anew: the newest packages that pyproject.toml allows, with their digests
@@ -64,7 +74,7 @@ floors: $(STAMP)  ## the core of the suite with the lowest versions that pyproje
 	@$(BIN)/python -m tools.floors $(VENV)/floors
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) tests/browser/node_modules dist build out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) tests/browser/node_modules studio/node_modules studio/out $(dir $(PAGE)) dist build out .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(STAMP): pyproject.toml $(LOCK)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'

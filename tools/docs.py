@@ -279,7 +279,12 @@ def gateway_settings(_: Connector) -> str:
 
 def gateway_pages(_: Connector) -> str:
     """The gateway's own pages: where, who may see them, what they give."""
-    who = {"token": "whoever has a token", "docs": "as `docs` says", "catalog": "whoever has a token, where `catalog` is on"}
+    who = {
+        "token": "whoever has a token",
+        "docs": "as `docs` says",
+        "catalog": "whoever has a token, where `catalog` is on",
+        "studio": "everyone, where `studio` is on",
+    }
     rows = [
         (code(f"{method.upper()} {path}{_query(operation)}"), who.get(item[ACCESS], item[ACCESS]), operation["summary"])
         for path, item in service_document()["paths"].items()

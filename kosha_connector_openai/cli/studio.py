@@ -64,9 +64,11 @@ def _upstream(connector: Connector) -> Iterator[None]:
     from kosha_connector_openai.cli.sandbox import variables
     from kosha_connector_openai.sandbox import Sandbox
 
-    with Sandbox(connector.folder) as started:
+    with Sandbox(connector=connector.folder) as started:
         for entry in connector.manifest.connection.fields:
             for name in entry.env:
                 os.environ.pop(name, None)
-        os.environ.update(part.split("=", 1) for part in variables(connector, started.url, started.key))
+        for part in variables(connector, started.url, started.key):
+            name, _, value = part.partition("=")
+            os.environ[name] = value
         yield

@@ -49,6 +49,8 @@ type Pane = "actions" | "step" | "flow";
 function Studio({ catalog, first }: { catalog: Catalog; first: Draft }): ReactNode {
   const { draft, send, canUndo, canRedo } = useDraft(first);
   const { document } = draft;
+  const latest = useRef(draft);
+  latest.current = draft;
   const [index, setIndex] = useState(0);
   const [selected, select] = useState<string | null>(null);
   const [outcomes, setOutcomes] = useState<{ [step: string]: Outcome }>({});
@@ -97,22 +99,19 @@ function Studio({ catalog, first }: { catalog: Catalog; first: Draft }): ReactNo
     const task = action.kind === "task";
     try {
       const [form, sample] = await Promise.all([api.form(action.id, task), api.sample(action.id, task)]);
-      let id = "";
+      const id = freeId(latest.current.document, index, action.id.replace(/^create(?=[A-Z])/, "").replace(/^[A-Z]/, (letter) => letter.toLowerCase()));
       send({
         type: "change",
         change: (old) => {
-          id = freeId(old.document, index, action.id.replace(/^create(?=[A-Z])/, "").replace(/^[A-Z]/, (letter) => letter.toLowerCase()));
           const bare: JsonObject = task ? { stepId: id, "x-kosha-task": action.id } : { stepId: id, operationId: action.id };
           const made = withInputs(bare, form, task, startingInputs(form, sample.inputs));
           const first = steps(old.document, index).length === 0;
           return { ...old, document: addStep(old.document, index, made, first ? null : after), places: at ? { ...old.places, [id]: at } : after ? {} : old.places };
         },
       });
-      queueMicrotask(() => {
-        select(id);
-        setPane("step");
-        say(`${action.title} is in the flow as ${id}.`);
-      });
+      select(id);
+      setPane("step");
+      say(`${action.title} is in the flow as ${id}.`);
     } catch (error) {
       say((error as Error).message);
     }

@@ -86,6 +86,7 @@ export interface CanvasProps {
 export function Canvas(props: CanvasProps): ReactNode {
   const { document, index, places, outcomes, actions, selected, onReady } = props;
   const flow = useReactFlow();
+  const [filled] = useState(document && stepViews(document, index).length > 0);
   const [moving, setMoving] = useState<{ [id: string]: Place }>({});
   const drawn = useMemo(() => {
     const views = stepViews(document, index);
@@ -142,7 +143,7 @@ export function Canvas(props: CanvasProps): ReactNode {
   };
   return (
     <ReactFlow
-      nodes={nodes} edges={lines} nodeTypes={TYPES} onNodesChange={onNodesChange} fitView fitViewOptions={{ padding: 0.2, maxZoom: 1 }} minZoom={0.1}
+      nodes={nodes} edges={lines} nodeTypes={TYPES} onNodesChange={onNodesChange} fitView={filled} fitViewOptions={{ padding: 0.2, maxZoom: 1 }} minZoom={0.1}
       onPaneClick={() => props.select(null)}
       onNodeClick={(_, node) => node.type === "step" && props.select(node.id)}
       onConnect={(made: Connection) => props.connect(made.source, made.target, made.sourceHandle === "branch")}

@@ -88,10 +88,10 @@ async def test_alive_and_ready(house: House):
 
 
 def test_only_the_probes_are_public_by_default(connector: Connector):
-    """G13: numbers, description and page need a token."""
+    """G13: numbers, description and page need a token; signing in is how a browser shows one."""
     context = PagesContext(connector, {}, Settings(), None, Metrics(), None, lambda: True, *_BUDGETS)  # type: ignore[arg-type]
     pages = OwnPages(context)
-    assert [path for path, page in pages._fixed.items() if page.public] == ["/livez", "/readyz", "/healthz"]
+    assert [path for path, page in pages._fixed.items() if page.public] == ["/livez", "/readyz", "/healthz", "/kosha/v1/session"]
     off = OwnPages(PagesContext(connector, {}, Settings(docs="off", catalog=False), None, Metrics(), None, lambda: True, *_BUDGETS))  # type: ignore[arg-type]
     for path in ("/docs", "/openapi.json", "/kosha/v1/actions", "/kosha/v1/actions/listModels"):
         assert pages.find(path) is not None
@@ -153,7 +153,7 @@ def test_it_is_valid_in_both_versions_of_openapi(tmp_path, version: str):
         "{id: tiny, title: Tiny, version: 1.0.0, tagline: T, publisher: {name: N}, license: Apache-2.0, servers: {default: 'https://t.example'}}"
     )
     with Connector(tmp_path) as connector:
-        document = json.loads(served_document(connector, protected=True, catalog=True))
+        document = json.loads(served_document(connector, protected=True, offered={}))
     validate(document)
     assert document["openapi"] == version
 
@@ -162,8 +162,8 @@ def test_every_page_is_told_once_and_every_entry_is_a_page(connector: Connector)
     """service.yaml is a valid OpenAPI document; each of its operations has one handler, and each handler an operation."""
     document = service_document()
     validate({**document, "paths": {path: {k: v for k, v in item.items() if k != ACCESS} for path, item in document["paths"].items()}})
-    assert {item[ACCESS] for item in document["paths"].values()} == {"everyone", "token", "docs", "catalog"}
-    context = PagesContext(connector, {}, Settings(docs="on"), None, Metrics(), None, lambda: True, *_BUDGETS)  # type: ignore[arg-type]
+    assert {item[ACCESS] for item in document["paths"].values()} == {"everyone", "token", "docs", "catalog", "studio"}
+    context = PagesContext(connector, {}, Settings(docs="on", studio=True), None, Metrics(), None, lambda: True, *_BUDGETS)  # type: ignore[arg-type]
     pages = OwnPages(context)
     described = {operation["operationId"] for item in document["paths"].values() for method, operation in item.items() if method != ACCESS}
     assert described == pages._handlers.keys()
