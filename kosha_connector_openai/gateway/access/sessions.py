@@ -1,7 +1,7 @@
 """Sessions of a browser: a cookie in place of the bearer token, which a page must not keep (RFC 6265bis).
 
 The cookie is HttpOnly and SameSite=Strict, and counts only where the browser says that a page of this very origin asks, or nobody but the
-person (Fetch Metadata): other ports of this machine are the same site.
+person (the Sec-Fetch-Site header): other ports of this machine are the same site.
 """
 
 from __future__ import annotations

@@ -39,9 +39,8 @@ from kosha_connector_openai.gateway.pages.kosha_api import LARGEST, JsonResponse
 from kosha_connector_openai.gateway.pages.mcp_page import McpPage
 from kosha_connector_openai.gateway.pages.page_bodies import RUN_LIMITS, PageBodies, parsed, while_there
 from kosha_connector_openai.gateway.pages.result_files import ResultFiles
-from kosha_connector_openai.gateway.pages.page_bodies import PageBodies
 from kosha_connector_openai.gateway.pages.sign_in import SignIn
-from kosha_connector_openai.gateway.pages.studio_page import NOT_BUILT, studio_assets
+from kosha_connector_openai.gateway.pages.studio_page import studio_file
 from kosha_connector_openai.gateway.records import Caller, Receive, Scope, Send, ServicePage
 from kosha_connector_openai.gateway.replies import error_shape
 from kosha_connector_openai.text import loads_strict
@@ -104,6 +103,7 @@ class OwnPages:
         flows = FlowPages(calls, self._files, self._bodies)
         self._builder = BuilderApi(calls)
         self._mcp = McpPage(calls, context.downloads, self._bodies)
+        sign_in = context.sign_in or SignIn()
         self._handlers: Mapping[str, Handler] = {
             "isAlive": self._alive,
             "isHealthy": self._alive,
@@ -127,10 +127,10 @@ class OwnPages:
             "callMcp": self._tools,
             "endMcp": self._tools,
             **flows.handlers,
-            "startSession": self._start_session,
-            "endSession": self._end_session,
-            "readStudio": self._studio,
-            "readStudioFile": self._studio,
+            "startSession": partial(sign_in.start, self._bodies),
+            "endSession": sign_in.end,
+            "readStudio": studio_file,
+            "readStudioFile": studio_file,
         }
         """What answers each operation of service.yaml, by its id."""
         self._fixed: dict[str, ServicePage] = {}
@@ -194,29 +194,6 @@ class OwnPages:
     async def _docs(self, _: Request, __: Caller) -> Response:
         headers = {"content-type": "text/html; charset=utf-8", "content-security-policy": POLICY, "referrer-policy": "no-referrer"}
         return Response(await asyncio.to_thread(lambda: self._page), headers={**_HEADERS, **headers})
-
-    async def _start_session(self, request: Request, _: Caller) -> Response | JsonResponse:
-        async with self._bodies.whole(request, LARGEST) as body:
-            return await self._sign_in.start(request, _parsed(body))
-
-    async def _end_session(self, request: Request, _: Caller) -> Response:
-        return self._sign_in.end(request)
-
-    @property
-    def _sign_in(self) -> SignIn:
-        assert self._context.sign_in is not None
-        return self._context.sign_in
-
-    async def _studio(self, request: Request, _: Caller, *, file: str = "index.html") -> Response | JsonResponse:
-        assets = await asyncio.to_thread(studio_assets)
-        if not assets:
-            return JsonResponse(404, error_shape(NOT_BUILT))
-        asset = assets.get(file)
-        if asset is None:
-            return JsonResponse(404, error_shape("The studio has no such file."))
-        packed = asset.packed if "gzip" in request.headers.get("accept-encoding", "") else None
-        headers = {**asset.headers, "content-encoding": "gzip"} if packed is not None else asset.headers
-        return Response(asset.plain if packed is None else packed, headers=headers)
 
     @cached_property
     def _document(self) -> bytes:

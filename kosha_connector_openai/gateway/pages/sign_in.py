@@ -9,9 +9,12 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from kosha_connector_openai.errors import InputError
 from kosha_connector_openai.gateway.access import Sessions
-from kosha_connector_openai.gateway.pages.kosha_api import JsonResponse
+from kosha_connector_openai.gateway.pages.kosha_api import LARGEST, JsonResponse
+from kosha_connector_openai.gateway.pages.page_bodies import PageBodies
 from kosha_connector_openai.gateway.replies import error_shape
+from kosha_connector_openai.text import loads_strict
 
 _REFUSED: Final = JsonResponse(
     401,
@@ -24,15 +27,20 @@ _NOT_JSON: Final = JsonResponse(415, error_shape("Send the token or the code as 
 class SignIn:
     """The two ends of a session."""
 
-    def __init__(self, sessions: Sessions, check: Callable[[str], Awaitable[bytes | None]]) -> None:
+    def __init__(self, sessions: Sessions | None = None, check: Callable[[str], Awaitable[bytes | None]] | None = None) -> None:
         """``check`` gives a caller's token as sessions keep it, and None for any other."""
-        self._sessions = sessions
-        self._check = check
+        self._sessions = sessions or Sessions()
+        self._check = check or _nobody
 
-    async def start(self, request: Request, body: Any) -> Response | JsonResponse:
+    async def start(self, bodies: PageBodies, request: Request, _: Any) -> Response | JsonResponse:
         """204 with the cookie, or a refusal. The type is asked for since forms of other pages cannot send it."""
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             return _NOT_JSON
+        async with bodies.whole(request, LARGEST) as data:
+            try:
+                body = loads_strict(data)
+            except InputError:
+                return _MISSHAPEN
         if not isinstance(body, dict) or len(body) != 1 or not isinstance(given := body.get("token", body.get("code")), str):
             return _MISSHAPEN
         token = await self._check(given) if "token" in body else self._sessions.redeem(given)
@@ -42,10 +50,14 @@ class SignIn:
         secure = request.headers.get("origin", "").startswith("https://")
         return self._answer(self._sessions.start(token, secure=secure))
 
-    def end(self, request: Request) -> Response:
+    async def end(self, request: Request, _: Any) -> Response:
         """204; the cookie is gone."""
         return self._answer(self._sessions.end(request.scope["headers"]))
 
     @staticmethod
     def _answer(cookie: str) -> Response:
         return Response(status_code=HTTPStatus.NO_CONTENT, headers={"cache-control": "no-store", "set-cookie": cookie})
+
+
+async def _nobody(_: str) -> bytes | None:
+    return None

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kosha_connector_openai.gateway.pages.kosha_api import JsonResponse
+from kosha_connector_openai.gateway.replies import error_shape
 
 FOLDER: Final = Path(__file__).parent / "studio"
 POLICY: Final = (
@@ -31,6 +38,19 @@ class Asset:
     headers: dict[str, str]
 
 
+async def studio_file(request: Request, _: Any, *, file: str = "index.html") -> Response | JsonResponse:
+    """The page, or a file of it."""
+    assets = await asyncio.to_thread(studio_assets)
+    if not assets:
+        return JsonResponse(404, error_shape(NOT_BUILT))
+    asset = assets.get(file)
+    if asset is None:
+        return JsonResponse(404, error_shape("The studio has no such file."))
+    packed = asset.packed if "gzip" in request.headers.get("accept-encoding", "") else None
+    headers = {**asset.headers, "content-encoding": "gzip"} if packed is not None else asset.headers
+    return Response(asset.plain if packed is None else packed, headers=headers)
+
+
 @cache
 def studio_assets(folder: Path = FOLDER) -> dict[str, Asset]:
     """The files of the built page by name, ``index.html`` among them; empty where it was not built."""
@@ -49,7 +69,6 @@ def _asset(path: Path) -> Asset:
         "content-security-policy": POLICY,
         "cross-origin-opener-policy": "same-origin",
         "cross-origin-resource-policy": "same-origin",
-        "permissions-policy": "camera=(), geolocation=(), microphone=()",
         "referrer-policy": "no-referrer",
         "vary": "accept-encoding",
         "x-content-type-options": "nosniff",

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from kosha_connector_openai.gateway.pages import pages, studio_page
+from kosha_connector_openai.gateway.pages import studio_page
 from kosha_connector_openai.gateway.pages.studio_page import POLICY, studio_assets
 from tests.gateway import TOKEN
 from tests.service import Whole, whole
@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def service(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Whole]:
-    monkeypatch.setattr(pages, "studio_assets", lambda: studio_assets(folder))
+    monkeypatch.setattr(studio_page, "studio_assets", lambda: studio_assets(folder))
     with whole("http://127.0.0.1:9", settings={"studio": True}) as running:
         yield running
 
@@ -53,7 +53,7 @@ def test_the_page_is_public_and_strict(service: Whole) -> None:
 
 def test_a_page_that_was_not_built_says_how_to_build_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """And a service that does not offer the studio knows no such page."""
-    monkeypatch.setattr(pages, "studio_assets", dict)
+    monkeypatch.setattr(studio_page, "studio_assets", dict)
     with whole("http://127.0.0.1:9", settings={"studio": True}) as running:
         assert "make studio" in httpx.get(f"{running.url}/studio", trust_env=False).json()["error"]["message"]
     with whole("http://127.0.0.1:9") as running:
