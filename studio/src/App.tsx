@@ -1,17 +1,18 @@
 /** The page: signing in, then palette, canvas and the step that is chosen. */
 import { ReactFlowProvider } from "@xyflow/react";
 import { useCallback, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
-import { api, ApiFailure, forget, whenSignedOut, type ActionInfo, type Catalog, type Sample } from "./api.ts";
+import { api, ApiFailure, forget, whenSignedOut, type ActionInfo, type Catalog, type Envelope, type Sample } from "./api.ts";
 import type { Change } from "./form/context.ts";
 import { addStep, connect, disconnect, edges, findStep, freeId, isDocument, removeStep, renameStep, stepId, steps, withAction, withInput, withOutput, withStep, workflow, workflows, type Document } from "./model/document.ts";
-import { filled, holdsExpression, type Known } from "./model/expression.ts";
-import { startingInputs, type Form } from "./model/form.ts";
+import { filled, type Known } from "./model/expression.ts";
+import { startingInputs, type Fault } from "./model/form.ts";
 import { withInputs } from "./model/inputs.ts";
 import { isObject, type Json, type JsonObject } from "./model/json.ts";
 import type { Place } from "./model/layout.ts";
-import { addedText, wholeAnswer } from "./model/pieces.ts";
+import { wholeAnswer } from "./model/pieces.ts";
 import { readText, writeText } from "./model/text.ts";
 import { Canvas } from "./parts/Canvas.tsx";
+import { FlowPanel, type FlowOutcome } from "./parts/FlowPanel.tsx";
 import { MapDialog, misfit, type Picked, type Source } from "./parts/MapDialog.tsx";
 import { Palette, type Dragged } from "./parts/Palette.tsx";
 import { SignIn } from "./parts/SignIn.tsx";
@@ -65,9 +66,7 @@ function Studio({ catalog, first }: { catalog: Catalog; first: Draft }): ReactNo
   const change = useCallback((to: (document: Document) => Document, mark?: string) => send({ type: "change", change: (old) => ({ ...old, document: to(old.document) }), ...(mark ? { mark } : {}) }), [send]);
 
   const actions = useMemo(() => {
-    const found = new Map<string, ActionInfo>(catalog.actions.map((action) => [action.id, action]));
-    for (const task of catalog.tasks ?? []) found.set(`task:${task.id}`, { ...task, kind: "task" });
-    return found;
+    return new Map<string, ActionInfo>(catalog.items.map((each) => [each.kind === "task" ? `task:${each.id}` : each.id, each]));
   }, [catalog]);
   const all = steps(document, index);
   const step = selected === null ? undefined : findStep(document, index, selected);
@@ -135,7 +134,7 @@ function Studio({ catalog, first }: { catalog: Catalog; first: Draft }): ReactNo
   }, [insert]);
   const ready = useCallback((toCanvas: (point: Place) => Place, fit: () => void) => void (canvas.current = { toCanvas, fit }), []);
 
-  const run = async (id: string, inputs: JsonObject, form: Form): Promise<void> => {
+  const run = async (id: string, inputs: JsonObject): Promise<void> => {
     const now = findStep(document, index, id)!;
     const task = typeof now["x-kosha-task"] === "string" ? now["x-kosha-task"] : null;
     const action = task ?? String(now.operationId).replace(/^\$sourceDescriptions\.[^.]+\./, "");
@@ -146,9 +145,6 @@ function Studio({ catalog, first }: { catalog: Catalog; first: Draft }): ReactNo
       setOutcomes((old) => ({ ...old, [id]: { state: "failed", text: "", pieces: 0, started, failure: { message: `There is no value yet for ${unknown.join(", ")}.`, hint: "Run the step that it comes from first, or give the flow's input a value." } } }));
       return;
     }
-    const about = actions.get(task ? `task:${task}` : action);
-    const streams = task === null && about?.hints.streams === true && form.fields.some((field) => field.name === "stream") && !("stream" in inputs);
-    const given = streams ? { ...(value as JsonObject), stream: true } : (value as JsonObject);
     const stop = new AbortController();
     stops.current.set(id, stop);
     setOutcomes((old) => ({ ...old, [id]: { state: "running", text: "", pieces: 0, started } }));
@@ -156,12 +152,12 @@ function Studio({ catalog, first }: { catalog: Catalog; first: Draft }): ReactNo
     let pieces = 0;
     const events: Json[] = [];
     try {
-      const envelope = await api.run(action, { inputs: given, ...(task ? {} : { result: true, file: "link" }) }, (event) => {
-        if (events.length < MOST_EVENTS) events.push(event.data);
-        const more = addedText(event.data);
-        if (more) set({ text: (text += more), pieces: ++pieces });
+      const envelope = await api.run(action, { inputs: value, file: "link", ...(task ? {} : { result: true }) }, (event) => {
+        if (event.name !== "event" || !isObject(event.data)) return;
+        if (events.length < MOST_EVENTS) events.push(event.data.data ?? null);
+        if (typeof event.data.text === "string" && event.data.text) set({ text: (text += event.data.text), pieces: ++pieces });
       }, stop.signal, task !== null);
-      const body = events.length ? (wholeAnswer(events) ?? envelope.value) : envelope.value;
+      const body = bodyOf(envelope, events);
       set({ state: "ok", envelope, body, milliseconds: performance.now() - started });
       say(`${id}: done.`);
     } catch (error) {
@@ -177,6 +173,66 @@ function Studio({ catalog, first }: { catalog: Catalog; first: Draft }): ReactNo
       say(`${id}: ${stopped ? "stopped" : "failed"}.`);
     } finally {
       stops.current.delete(id);
+    }
+  };
+
+  // What is wrong with the whole flow, as the service says before anything is sent.
+  const [faults, setFaults] = useState<Fault[]>([]);
+  useEffect(() => {
+    if (steps(document, 0).length === 0 && workflows(document).length === 1) return setFaults([]);
+    const stop = new AbortController();
+    const timer = setTimeout(() => {
+      api.checkFlow(document, { signal: stop.signal }).then((answer) => setFaults(answer.faults), () => {});
+    }, 400);
+    return () => (clearTimeout(timer), stop.abort());
+  }, [document]);
+  const [outcome, setOutcome] = useState<FlowOutcome | null>(null);
+  const flowStop = useRef<AbortController | null>(null);
+  const runFlow = async (): Promise<void> => {
+    const stop = new AbortController();
+    flowStop.current = stop;
+    const name = String(workflow(document, index).workflowId);
+    const started = performance.now();
+    const declared = workflow(document, index).inputs;
+    const names = isObject(declared) && isObject(declared.properties) ? Object.keys(declared.properties) : [];
+    const inputs = Object.fromEntries(Object.entries(draft.values).filter(([each]) => names.includes(each)));
+    setOutcomes({});
+    setOutcome({ state: "running", steps: [] });
+    say("The flow runs.");
+    const set = (id: string, to: (old: Outcome) => Partial<Outcome>): void =>
+      setOutcomes((old) => {
+        const before = old[id] ?? { state: "running" as const, text: "", pieces: 0, started: performance.now() };
+        return { ...old, [id]: { ...before, ...to(before) } };
+      });
+    try {
+      const result = await api.runFlow({ document, workflow: name, inputs, file: "link" }, ({ name: kind, data }) => {
+        if (!isObject(data) || typeof data.step !== "string") return;
+        const id = data.step;
+        if (kind === "begun") setOutcomes((old) => ({ ...old, [id]: { state: "running", text: "", pieces: 0, started: performance.now() } }));
+        else if (kind === "text") set(id, (old) => ({ text: old.text + String(data.text), pieces: old.pieces + 1 }));
+        else if (kind === "answer") set(id, () => ({ envelope: data as unknown as Envelope, body: bodyOf(data as unknown as Envelope, []) }));
+        else if (kind === "ended") {
+          const well = data.outcome === "succeeded";
+          set(id, () => ({
+            state: well ? "ok" : "failed", milliseconds: Number(data.duration ?? 0) * 1000,
+            ...(well ? {} : { failure: { message: data.error === "criteria" ? "A condition of the step was not met." : `The step failed: ${String(data.error ?? "no reason is known")}.`, ...(typeof data.failed === "string" ? { hint: data.failed } : {}), ...(typeof data.request_id === "string" ? { requestId: data.request_id } : {}) } }),
+          }));
+          setOutcome((old) => old && { ...old, steps: [...old.steps, `${id}: ${String(data.outcome)}`] });
+        }
+      }, stop.signal);
+      setOutcome((old) => ({ state: "ok", steps: old?.steps ?? [], result, milliseconds: performance.now() - started }));
+      say("The flow is done.");
+    } catch (error) {
+      const failure = error as ApiFailure;
+      const stopped = failure.name === "AbortError";
+      setOutcomes((old) => Object.fromEntries(Object.entries(old).map(([id, each]) => [id, each.state === "running" ? { ...each, state: stopped ? "stopped" : "failed" } : each])));
+      setOutcome((old) => ({
+        state: stopped ? "stopped" : "failed", steps: old?.steps ?? [], milliseconds: performance.now() - started, ...(failure.result ? { result: failure.result } : {}),
+        failure: stopped ? { message: "Stopped. What was sent may have been charged." } : { message: failure.message, hint: advice(failure), faults: failure.faults ?? [] },
+      }));
+      say(stopped ? "The flow was stopped." : "The flow failed.");
+    } finally {
+      flowStop.current = null;
     }
   };
 
@@ -279,6 +335,9 @@ function Studio({ catalog, first }: { catalog: Catalog; first: Draft }): ReactNo
             }
           }} />
           <button type="button" onClick={() => save(draft)}>Save</button>
+          {outcome?.state === "running"
+            ? <button type="button" className="primary" onClick={() => flowStop.current?.abort()}>Stop flow</button>
+            : <button type="button" className="primary" disabled={all.length === 0} onClick={() => { select(null); setPane("step"); void runFlow(); }}>Run flow</button>}
           <button type="button" onClick={() => { send({ type: "change", change: () => emptyDraft(catalog.connector) }); setOutcomes({}); setIndex(0); select(null); }}>New</button>
         </span>
       </header>
@@ -311,7 +370,7 @@ function Studio({ catalog, first }: { catalog: Catalog; first: Draft }): ReactNo
             rename={(to) => rename(stepId(step), to)}
             remove={() => remove(stepId(step))}
             connect={(to) => change((old) => to === null ? disconnect(old, index, { from: stepId(step), to: null, kind: "next", action: null, label: "" }) : connect(old, index, stepId(step), to))}
-            run={(inputs, form) => void run(stepId(step), inputs, form)}
+            run={(inputs) => void run(stepId(step), inputs)}
             stop={() => stops.current.get(stepId(step))?.abort()}
             map={(label, type, onChange) => setMapping({ label, wanted: type, onChange })}
             drop={(dropped, onChange) => {
@@ -322,7 +381,11 @@ function Studio({ catalog, first }: { catalog: Catalog; first: Draft }): ReactNo
             }}
           />
         ) : (
-          <section className="panel" aria-label="Flow"><p className="dim">Choose a step to fill it in and run it.</p></section>
+          <FlowPanel
+            document={document} index={index} values={draft.values} faults={faults} outcome={outcome} sources={outputSources(all, known, outcomes)}
+            setValues={(values, mark) => send({ type: "change", change: (old) => ({ ...old, values }), mark: `values ${mark}` })}
+            setDocument={change} select={select} run={() => void runFlow()} stop={() => flowStop.current?.abort()}
+          />
         )}
       </div>
       <nav className="panes" aria-label="Parts of the page">
@@ -347,6 +410,15 @@ function Studio({ catalog, first }: { catalog: Catalog; first: Draft }): ReactNo
   );
 }
 
+/** Everything that steps give, for the outputs of the flow. */
+function outputSources(all: JsonObject[], known: Known, outcomes: { [step: string]: Outcome }): Source[] {
+  return all.flatMap((each): Source[] => {
+    const id = stepId(each);
+    const body = known.bodies[id];
+    return body === undefined ? [] : [{ step: id, body, from: outcomes[id]?.body === undefined ? "sample" : "result" }];
+  });
+}
+
 function at(value: Json, pointer: string): Json {
   let found: Json | undefined = value;
   for (const token of pointer.split("/").slice(1)) {
@@ -354,6 +426,13 @@ function at(value: Json, pointer: string): Json {
     found = Array.isArray(found) ? found[Number(name)] : isObject(found) ? found[name] : undefined;
   }
   return found ?? null;
+}
+
+/** What `$response.body` is of a step, with the events of its stream put together. */
+function bodyOf(envelope: Envelope, events: Json[]): Json {
+  if (envelope.kind !== "events") return envelope.value;
+  const held = events.length ? events : Array.isArray(envelope.value) ? envelope.value.map((event) => (isObject(event) ? (event.data ?? null) : null)) : [];
+  return wholeAnswer(held) ?? envelope.value;
 }
 
 const exampleOf = (schema: JsonObject): Json | undefined => (Array.isArray(schema.examples) ? schema.examples[0] : undefined);
@@ -408,5 +487,3 @@ function save(draft: Draft): void {
   link.click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
-
-void holdsExpression;

@@ -3,6 +3,8 @@ import type { Fault, Form, Option } from "./model/form.ts";
 import { toText, type Json, type JsonObject } from "./model/json.ts";
 
 export class ApiFailure extends Error {
+  /** What there was until then. */
+  result: JsonObject | undefined;
   constructor(
     readonly status: number,
     message: string,
@@ -25,12 +27,26 @@ export interface ActionInfo {
   cost?: string | JsonObject | null;
   hints: { [hint: string]: boolean | string | null };
 }
-export interface Catalog {
+interface TaskInfo {
+  name: string;
+  title: string;
+  summary: string;
+  action: string;
+  group?: string;
+  aliases?: string[];
+}
+interface Answer {
   connector: string;
   version: string;
   groups: { id: string; title: string; help?: string }[];
   actions: ActionInfo[];
-  tasks?: ActionInfo[];
+  tasks?: TaskInfo[];
+  results?: { kind: string; id?: string; name?: string }[];
+}
+/** Actions and tasks in one list, in the order of the answer: that of the search, or the catalog's. */
+export interface Catalog {
+  connector: string;
+  items: ActionInfo[];
 }
 export interface Sample {
   inputs: JsonObject;
@@ -50,10 +66,28 @@ export interface Envelope {
   warnings?: Fault[];
   incomplete?: string | null;
   result?: JsonObject;
+  files?: Json;
 }
 export interface StreamEvent {
   name: string;
   data: Json;
+}
+
+/** A task as an item of the palette; what its action costs, it costs. */
+function item(task: TaskInfo, actions: ReadonlyMap<string, ActionInfo>): ActionInfo {
+  const action = actions.get(task.action);
+  const hints = { paid: action?.hints.paid ?? null };
+  return { id: task.name, title: task.title, summary: task.summary, group: action?.group ?? task.group ?? "Tasks", kind: "task", featured: true, hints };
+}
+
+let all: ReadonlyMap<string, ActionInfo> = new Map();
+
+function listed(answer: Answer): ActionInfo[] {
+  const actions = new Map(answer.actions.map((action) => [action.id, action]));
+  if (actions.size > all.size) all = actions;
+  const tasks = new Map((answer.tasks ?? []).map((task) => [task.name, item(task, all)]));
+  if (!answer.results) return [...tasks.values(), ...actions.values()];
+  return answer.results.flatMap((each) => (each.kind === "task" ? tasks.get(each.name ?? "") : actions.get(each.id ?? "")) ?? []);
 }
 
 const ROOT = "/kosha/v1";
@@ -115,10 +149,16 @@ export const forget = (): void => kept.clear();
 export const api = {
   signIn: (body: JsonObject) => call("POST", `${ROOT}/session`, body),
   signOut: () => call("DELETE", `${ROOT}/session`),
-  catalog: () => once<Catalog>(`${ROOT}/actions`),
-  search: (text: string, init?: RequestInit) => get<Catalog>(`${ROOT}/actions?search=${part(text)}`, init),
+  catalog: async (): Promise<Catalog> => {
+    const answer = await once<Answer>(`${ROOT}/actions`);
+    return { connector: answer.connector, items: listed(answer) };
+  },
+  search: async (text: string, init?: RequestInit): Promise<ActionInfo[]> => listed(await get<Answer>(`${ROOT}/actions?search=${part(text)}`, init)),
   form: (id: string, task = false) => once<Form>(`${ROOT}/${task ? "tasks" : "actions"}/${part(id)}/form`),
-  sample: (id: string, task = false) => once<Sample>(`${ROOT}/${task ? "tasks" : "actions"}/${part(id)}/sample`),
+  sample: async (id: string, task = false): Promise<Sample> => {
+    const found = await once<Sample>(`${ROOT}/${task ? "tasks" : "actions"}/${part(id)}/sample`);
+    return task ? { ...found, answer: found.result } : found;
+  },
   validate: (id: string, inputs: JsonObject, init?: RequestInit, task = false) =>
     post<{ valid: boolean; faults: Fault[]; warnings: Fault[] }>(`${ROOT}/${task ? "tasks" : "actions"}/${part(id)}/validate`, { inputs }, init),
   options: (id: string, field: string, body: JsonObject, init?: RequestInit) =>
@@ -132,7 +172,8 @@ export const api = {
   /** Runs an action or a task; events as they come go to `onEvent`. */
   run: (id: string, body: JsonObject, onEvent: (event: StreamEvent) => void, signal: AbortSignal, task = false) =>
     stream<Envelope>(`${ROOT}/${task ? "tasks" : "actions"}/${part(id)}/run`, body, onEvent, signal),
-  checkFlow: (body: JsonObject, init?: RequestInit) => post<JsonObject>(`${ROOT}/workflows/check`, body, init),
+  checkFlow: (document: JsonObject, init?: RequestInit) =>
+    post<{ valid: boolean; faults: Fault[]; warnings: Fault[] }>(`${ROOT}/workflows/check`, { document }, init),
   runFlow: (body: JsonObject | FormData, onEvent: (event: StreamEvent) => void, signal: AbortSignal) =>
     stream<JsonObject>(`${ROOT}/workflows/run`, body, onEvent, signal),
   raw: { get, post, call },
@@ -144,7 +185,11 @@ async function stream<T>(path: string, body: JsonObject | FormData, onEvent: (ev
   let last: T | undefined;
   for await (const event of events(response.body!)) {
     if (event.name === "result") last = event.data as T;
-    else if (event.name === "error") throw failureOf(0, ((event.data as JsonObject).error ?? {}) as JsonObject);
+    else if (event.name === "error") {
+      const failed = failureOf(0, ((event.data as JsonObject).error ?? {}) as JsonObject);
+      failed.result = (event.data as JsonObject).result as JsonObject | undefined;
+      throw failed;
+    }
     else onEvent(event);
   }
   if (last === undefined) throw new ApiFailure(0, "The answer ended before it was whole.");

@@ -1,18 +1,5 @@
-/** What of a stream's events is text to show as it comes, and the whole answer that they make. */
-import { at, isObject, type Json, type JsonObject } from "./json.ts";
-
-/** The text that an event adds; "" where it adds none. */
-export function addedText(event: Json): string {
-  if (!isObject(event)) return "";
-  if (typeof event.text === "string" && event.type === "text") return event.text;
-  const choice = at(event, ["choices", 0]);
-  if (isObject(choice)) {
-    const content = at(choice, ["delta", "content"]) ?? choice.text;
-    return typeof content === "string" ? content : "";
-  }
-  const kind = String(event.type ?? "");
-  return kind.endsWith("text.delta") && typeof event.delta === "string" ? event.delta : "";
-}
+/** The whole answer that the events of a stream make, as it would have come without one. */
+import { isObject, type Json, type JsonObject } from "./json.ts";
 
 /** The answer as it would have come in one piece: the last event's own, or the pieces put together. Undefined where neither is known. */
 export function wholeAnswer(events: readonly Json[]): Json | undefined {
@@ -31,8 +18,7 @@ export function wholeAnswer(events: readonly Json[]): Json | undefined {
     }
   }
   if (choices.length) return { ...objects[0], choices, usage: last?.usage ?? null };
-  const text = events.map(addedText).join("");
-  return text && last ? { ...last, text: last.text ?? text } : undefined;
+  return last && typeof last.text === "string" ? last : undefined;
 }
 
 function merged(old: JsonObject, more: JsonObject): JsonObject {

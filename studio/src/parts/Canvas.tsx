@@ -7,7 +7,7 @@ import { edges, reachable, stepViews, type Document, type Edge, type StepView } 
 import { layout, type Place } from "../model/layout.ts";
 import type { Outcome } from "../state.ts";
 import { Icon } from "./Palette.tsx";
-import { seconds } from "./show.ts";
+import { seconds, short } from "./show.ts";
 
 interface StepData extends Record<string, unknown> {
   view: StepView;
@@ -112,7 +112,7 @@ export function Canvas(props: CanvasProps): ReactNode {
       if (line.to !== null || line.action === null || line.kind === "next") return;
       const from = found.find((node) => node.id === line.from)!.position;
       found.push({
-        id: endId(line), type: "end", position: { x: from.x + 270, y: from.y + 26 + 34 * line.action }, data: { label: line.kind === "failure" ? "end, failed" : "end" },
+        id: endId(line), type: "end", position: { x: from.x + 430, y: from.y + 24 + 40 * line.action }, data: { label: line.kind === "failure" ? "end, failed" : "end" },
         selectable: false, draggable: false, focusable: false,
       });
     });
@@ -124,7 +124,7 @@ export function Canvas(props: CanvasProps): ReactNode {
         if (line.to === null && (line.action === null || line.kind === "next")) return [];
         return [{
           id: `${line.from}|${line.kind}|${line.action ?? ""}`, source: line.from, target: line.to ?? endId(line), sourceHandle: line.kind === "next" ? "next" : "branch",
-          targetHandle: "in", ...(line.label ? { label: line.label } : {}), className: line.kind, data: { line }, markerEnd: { type: MarkerType.ArrowClosed },
+          targetHandle: "in", ...(line.label ? { label: brief(line.label) } : {}), className: line.kind, data: { line }, markerEnd: { type: MarkerType.ArrowClosed },
           ariaLabel: `${line.kind === "next" ? "Then" : line.label}: from ${line.from} to ${line.to ?? "the end"}`,
         }];
       }),
@@ -158,5 +158,8 @@ export function Canvas(props: CanvasProps): ReactNode {
     </ReactFlow>
   );
 }
+
+/** A condition as a line has room for it: the last name of a path stands for the whole. */
+const brief = (label: string): string => short(label.replace(/\$response\.body#(?:\/[^\s/]+)*\/([^\s/]+)/g, "$1"), 26);
 
 const endId = (line: Edge): string => `end|${line.from}|${line.kind}|${line.action}`;

@@ -14,7 +14,7 @@ export function Palette({ catalog, add, drag }: { catalog: Catalog; add: (action
   const [said, setSaid] = useState("");
   const list = useRef<HTMLUListElement>(null);
   const all = useMemo(() => {
-    const shown = [...(catalog.tasks ?? []), ...catalog.actions];
+    const shown = catalog.items;
     const featured = shown.filter((each) => each.featured && !each.hints.deprecated);
     return [...featured, ...shown.filter((each) => !featured.includes(each))];
   }, [catalog]);
@@ -23,8 +23,7 @@ export function Palette({ catalog, add, drag }: { catalog: Catalog; add: (action
     const stop = new AbortController();
     const timer = setTimeout(() => {
       api.search(search, { signal: stop.signal }).then(
-        (answer) => {
-          const hits = matched(answer);
+        (hits) => {
           setFound(hits);
           setSaid(`${hits.length} found`);
         },
@@ -64,11 +63,6 @@ export function Palette({ catalog, add, drag }: { catalog: Catalog; add: (action
       </ul>
     </section>
   );
-}
-
-/** Tasks and actions of an answer in its own order. */
-function matched(answer: Catalog): ActionInfo[] {
-  return [...(answer.tasks ?? []), ...answer.actions];
 }
 
 const Item = memo(function Item({ action, add, drag }: { action: ActionInfo; add: (action: ActionInfo) => void; drag: (dragged: Dragged, done: boolean) => void }): ReactNode {

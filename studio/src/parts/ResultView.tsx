@@ -11,7 +11,7 @@ export function ResultView({ outcome, source }: { outcome: Outcome; source?: str
   const { envelope, failure } = outcome;
   const result = isObject(envelope?.result) ? envelope.result : null;
   const inner = result && "result" in result ? result.result! : (envelope?.value ?? null);
-  const media = useMemo(() => (envelope ? files([envelope.result ?? null, envelope.value]) : []), [envelope]);
+  const media = useMemo(() => (envelope ? files([envelope.result ?? null, envelope.files ?? null, envelope.value]) : []), [envelope]);
   const written = outcome.text || textOf(inner);
   const rows = useMemo(() => tableOf(inner), [inner]);
   return (
@@ -79,6 +79,12 @@ function Text({ text, live, pieces }: { text: string; live: boolean; pieces: num
       {cut && <button type="button" className="link" onClick={() => setWhole(true)}>… {size(text.length - LONG)} more</button>}
     </div>
   );
+}
+
+/** The files of some values, drawn. */
+export function Files({ values }: { values: (Json | undefined)[] }): ReactNode {
+  const found = useMemo(() => files(values), [values[0], values[1]]);
+  return found.map((each) => <Media key={each.href ?? each.name} file={each} />);
 }
 
 interface FoundFile {

@@ -26,7 +26,7 @@ export interface StepPanelProps {
   rename: (to: string) => void;
   remove: () => void;
   connect: (to: string | null) => void;
-  run: (inputs: JsonObject, form: Form) => void;
+  run: (inputs: JsonObject) => void;
   stop: () => void;
   map: ((label: string, type: string | undefined, onChange: Change) => void) | null;
   drop: (source: string, onChange: Change) => void;
@@ -62,7 +62,7 @@ export function StepPanel(props: StepPanelProps): ReactNode {
           {running ? (
             <button type="button" className="primary" onClick={props.stop}>Stop</button>
           ) : (
-            <button type="button" className="primary" disabled={!form || !inputs} onClick={() => props.run(inputs!, form!)}>Run step</button>
+            <button type="button" className="primary" disabled={!form || !inputs} onClick={() => props.run(inputs!)}>Run step</button>
           )}
           <button type="button" onClick={props.remove}>Delete step</button>
         </div>
