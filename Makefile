@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # All packages are the ones in the lock, by their digests. `make LOCK= ...` takes the newest that pyproject.toml allows instead.
 LOCK ?= locks/dev.txt
 
-.PHONY: demo test check fix quality bench soak e2e client-suite spec studio studio-test build lock floors clean
+.PHONY: demo test check fix quality bench soak e2e client-suite spec drift studio studio-test build lock floors clean
 
 demo: $(STAMP)  ## set up, then run actions end to end against the offline sandbox, or the configured server if a key is set
 	@$(BIN)/python -m tools.demo
@@ -51,6 +51,9 @@ spec: $(STAMP)  ## openapi.json from a description and a client: make spec FROM=
 	@test -n "$(FROM)" || { echo "Say which source: make spec FROM=path/to/openapi.json [CLIENT=openai==3.57.0], or FROM=openai==3.57.0"; exit 2; }
 	@$(BIN)/python -m tools.spec --from "$(FROM)" $(if $(CLIENT),"$(CLIENT)"); status=$$?; \
 	  $(BIN)/python -m tools.pin && $(BIN)/python -m tools.docs && exit $$status  # what could be read is written all the same
+
+drift: $(STAMP)  ## what the newest client says that ours does not; DRIFT="--base openai==3.53.0 --description path/to/openapi.json"
+	@$(BIN)/python -m tools.drift $(DRIFT)
 
 sweep: $(STAMP)  ## every operation of other people's descriptions against an independent reader: make sweep DIR=path/to/folders
 	@test -n "$(DIR)" || { echo "Say which folder: make sweep DIR=path/to/descriptions"; exit 2; }
