@@ -16,6 +16,8 @@ from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import clean, note, say_json, say_table
 from kosha_connector_openai.core.actions import Action
 from kosha_connector_openai.errors import InputError
+from kosha_connector_openai.flows import search_catalog
+from kosha_connector_openai.flows.tasks import TaskInfo
 from kosha_connector_openai.text import nearest
 
 
@@ -52,15 +54,19 @@ def list_(
 
 def search(
     ctx: typer.Context,
-    words: Annotated[list[str], typer.Argument(help="Words that must all occur.")],
+    words: Annotated[list[str], typer.Argument(help="What you look for: words, or a name that people use.")],
     as_json: opt.AsJson = False,
     spec: opt.Spec = None,
 ) -> None:
-    """Finds actions by words in their id, title, summary or group."""
-    found = find_catalog(_session(ctx), Choices(spec=spec)).search(" ".join(words))
-    _say(found, as_json)
-    if not found and not as_json:
-        note("No action has all of these words. Try fewer, or `actions list`.")
+    """Finds actions and tasks by words in their names, titles and summaries, and by what people call them."""
+    found = search_catalog(_session(ctx).connector, " ".join(words), find_catalog(_session(ctx), Choices(spec=spec)))
+    if as_json:
+        say_json([thing.describe() | {"kind": "action"} if isinstance(thing, Action) else _task(thing) for thing in found])
+        return
+    rows = [_row(thing) if isinstance(thing, Action) else (f"task {thing.name}", thing.title, "Tasks", "") for thing in found]
+    say_table(("Action", "Title", "Group", "Hints"), rows)
+    if not found:
+        note("No action or task has all of these words. Try fewer, or `actions list`.")
 
 
 def show(ctx: typer.Context, action: opt.ActionId, as_json: opt.AsJson = False, spec: opt.Spec = None) -> None:
@@ -105,7 +111,15 @@ def _say(found: Iterable[Action], as_json: bool) -> None:
     if as_json:
         say_json([action.describe() for action in found])
     else:
-        say_table(("Action", "Title", "Group", "Hints"), [(a.id, a.title, a.group.title, hint_words(a)) for a in found])
+        say_table(("Action", "Title", "Group", "Hints"), map(_row, found))
+
+
+def _row(action: Action) -> tuple[str, str, str, str]:
+    return action.id, action.title, action.group.title, hint_words(action)
+
+
+def _task(task: TaskInfo) -> dict[str, str]:
+    return {"kind": "task", "name": task.name, "title": task.title, "summary": task.summary, "action": task.action}
 
 
 def _described(field: Field) -> dict[str, Any]:

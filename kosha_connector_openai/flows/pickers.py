@@ -58,7 +58,7 @@ class PickerOptions:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready values."""
-        return asdict(self)
+        return {**asdict(self), "options": [{**asdict(option), "label": option.label or option.value} for option in self.options]}
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from kosha_connector_openai.manifest.reply_rules import ResultRules, StreamRules
 from kosha_connector_openai.manifest.servers import Servers
 
 Seconds = Annotated[float, Constraint(gt=0, le=86_400)]
-PartName = Literal["forms", "pickers", "models", "outputs", "paging", "jobs", "tasks", "triggers", "relay", "sdk"]
+PartName = Literal["forms", "pickers", "models", "outputs", "paging", "jobs", "tasks", "triggers", "relay", "sdk", "catalog"]
 
 
 class Publisher(Part):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.text.json_pointer import *
     from kosha_connector_openai.text.json_text import *
     from kosha_connector_openai.text.media_type import *
+    from kosha_connector_openai.text.search import *
     from kosha_connector_openai.text.yaml_text import *
 else:
     __getattr__, __all__ = face(
@@ -24,6 +25,7 @@ else:
             "json_pointer": "all_of at escape find first_of resolve to_pointer tokens walk",
             "json_text": "DEFAULT_LIMITS JsonLimits JsonTextError MIB check_value decode encode is_shallow loads_strict",
             "media_type": "essence is_json",
+            "search": "SearchEntry ranked",
             "yaml_text": "YamlLimits load_yaml",
         },
     )

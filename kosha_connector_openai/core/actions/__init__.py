@@ -21,7 +21,7 @@ else:
         {
             "action": "Action EVENT_STREAM RETIRED",
             "sample_inputs": "action_sample",
-            "catalog": "Catalog",
+            "catalog": "Catalog standing",
             "body_form": "BODY BodyForm",
             "inputs": "ABSENT Checked EXTRA_BODY is_file",
             "promise": "Promise",

@@ -9,7 +9,7 @@ from kosha_connector_openai.core.actions.action import Action, Parts
 from kosha_connector_openai.errors import DocumentError, Fault, UnknownActionError
 from kosha_connector_openai.manifest import ActionOverlay, ConnectionTest, Group, Manifest
 from kosha_connector_openai.openapi import Document
-from kosha_connector_openai.text import nearest
+from kosha_connector_openai.text import SearchEntry, nearest, ranked
 
 _PLAIN = ActionOverlay()
 
@@ -76,10 +76,21 @@ class Catalog(Mapping[str, Action]):
         return ConnectionTest(action=best.id) if best else None
 
     def search(self, words: str) -> tuple[Action, ...]:
-        """The actions that have every word in their id, title, summary or group; those with a hit in id or title first."""
-        terms = words.lower().split()
-        found = [action for action in self.values() if all(term in _text(action) for term in terms)]
-        return tuple(sorted(found, key=lambda action: not any(term in f"{action.id} {action.title}".lower() for term in terms)))
+        """The actions that have every word in id, title, other names, summary or group, best first; a slip of a letter is forgiven.
+
+        Retired actions and those of administration come last.
+        """
+        actions = tuple(self.values())
+        found = ranked(words, [self.entry(action) for action in actions])
+        best = sorted(found, key=lambda pair: (standing(actions[pair[1]]), -pair[0] - actions[pair[1]].overlay.featured))
+        return tuple(actions[place] for _, place in best)
+
+    def entry(self, action: Action) -> SearchEntry:
+        """What a search looks at of an action. Raises ManifestError."""
+        from kosha_connector_openai.manifest.parts import CatalogPart
+
+        part: CatalogPart = self._parts("catalog", CatalogPart)
+        return SearchEntry((action.id, action.title), part.aliases.get(action.id, ()), (action.summary, action.group.title))
 
     def _overlay(self, key: str) -> ActionOverlay:
         return self.manifest.actions.get(key, _PLAIN)
@@ -104,5 +115,6 @@ class _Unknown(UnknownActionError, KeyError):
     __str__ = UnknownActionError.__str__
 
 
-def _text(action: Action) -> str:
-    return f"{action.id} {action.title} {action.summary} {action.group.title}".lower()
+def standing(action: Action) -> int:
+    """Where an action stands in a list: 0 with the usual ones, 1 with administration, 2 with what should not be used any more."""
+    return 2 if action.hints.deprecated else 1 if action.group.security else 0

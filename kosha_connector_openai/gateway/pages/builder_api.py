@@ -13,8 +13,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from kosha_connector_openai.errors import ConnectorError, UnknownActionError
-from kosha_connector_openai.gateway.pages.catalog_api import failed, is_object, misshapen
 from kosha_connector_openai.gateway.pages.checked_calls import CheckedCalls
+from kosha_connector_openai.gateway.pages.failures import failed, is_object, misshapen
 from kosha_connector_openai.gateway.pages.kosha_api import JsonResponse
 from kosha_connector_openai.gateway.pages.run_rights import HiddenError
 from kosha_connector_openai.gateway.records import Caller

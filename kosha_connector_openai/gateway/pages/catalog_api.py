@@ -5,54 +5,34 @@ Each answer is a status and JSON values; the HTTP side of it is the app's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import asdict
-from http import HTTPStatus
+from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO
 
 from kosha_connector_openai.core import CallOptions
-from kosha_connector_openai.core.actions import Action
+from kosha_connector_openai.core.actions import Action, standing
 from kosha_connector_openai.core.connection import Connection
 from kosha_connector_openai.core.result import Result
 from kosha_connector_openai.errors import (
-    AccessError,
-    ApiError,
-    BudgetError,
     ConnectorError,
-    Fault,
     InputError,
-    NotSentError,
-    ReplyError,
-    TransportError,
     UnknownActionError,
-    WorkflowDocumentError,
-    WorkflowLimitError,
 )
+from kosha_connector_openai.flows import search_catalog
+from kosha_connector_openai.flows.tasks import TaskInfo, list_tasks
 from kosha_connector_openai.gateway.exchange import BodyAnswer
 from kosha_connector_openai.gateway.pages.checked_calls import CheckedCalls
 from kosha_connector_openai.gateway.pages.downloads import Downloads
 from kosha_connector_openai.gateway.pages.event_response import EventSender
+from kosha_connector_openai.gateway.pages.failures import LONGEST, NO_ROOM, failed, faults_of, is_object, is_seconds, misshapen
 from kosha_connector_openai.gateway.pages.kosha_api import JsonResponse
 from kosha_connector_openai.gateway.pages.result_files import FileSheet, NoRoomError, ResultFiles
 from kosha_connector_openai.gateway.records import Caller
-from kosha_connector_openai.gateway.replies import UPSTREAM_KEY, error_shape
-
-_LONGEST_TIMEOUT: Final = 86_400
-_STATUS: Final[Mapping[type[BaseException], int]] = {
-    UnknownActionError: HTTPStatus.NOT_FOUND,
-    BudgetError: HTTPStatus.TOO_MANY_REQUESTS,
-    InputError: HTTPStatus.BAD_REQUEST,
-    WorkflowDocumentError: HTTPStatus.BAD_REQUEST,
-    WorkflowLimitError: HTTPStatus.GATEWAY_TIMEOUT,
-    NotSentError: HTTPStatus.SERVICE_UNAVAILABLE,
-    TransportError: HTTPStatus.GATEWAY_TIMEOUT,
-    ReplyError: HTTPStatus.BAD_GATEWAY,
-    AccessError: HTTPStatus.BAD_GATEWAY,
-    ConnectorError: HTTPStatus.BAD_GATEWAY,
-}
-"""What our answer's status is for an error; an answer of the upstream keeps its own, but for the upstream's word about *our* key."""
-
+from kosha_connector_openai.manifest import Group
+from kosha_connector_openai.manifest.parts import CatalogPart
+from kosha_connector_openai.text import nearest
 
 UploadedFile = tuple[str, BinaryIO, str]
 """A file that came with a run: its name as the caller said, its bytes, its type as the caller said."""
@@ -67,22 +47,68 @@ class CatalogApi:
         self._downloads = downloads
         self._files = files
         self.calls = calls
+        self._shown: dict[str, dict[str, Any]] = {}
 
-    def actions(self, caller: Caller, *, search: str = "", group: str = "") -> JsonResponse:
-        """The actions that the caller may run, in the manifest's order."""
-        catalog = self._connector.catalog
-        offered = {action.id for action in self._connector.offered(self._connections[caller.connection])}
-        found = catalog.search(search) if search else tuple(catalog.values())
-        shown = [a for a in found if a.id in offered and caller.may(a.id) and group in ("", a.group.id)]
-        used = {action.group.id for action in shown}
-        groups = [{"id": each.id, "title": each.title, "help": each.help} for each in catalog.groups if each.id in used]
+    def actions(self, caller: Caller, *, search: str = "", group: str = "", featured: bool = False) -> JsonResponse:
+        """The actions and tasks that the caller may run: in the manifest's order, administration and what is retired last, or by rank.
+
+        ``results`` names both in the order of the search.
+        """
+        catalog, groups = self._connector.catalog, {each.id: each for each in self._connector.catalog.groups}
+        if group and group not in groups:
+            near = nearest(group, groups)
+            return misshapen(
+                "group", "No group has this name." + (f" Did you mean `{near}`?" if near else f" There is {', '.join(groups)}.")
+            )
+        offered = {action.id for action in self._connector.offered(self._connections[caller.connection]) if caller.may(action.id)}
+        things = search_catalog(self._connector, search) if search else self._all()
+        actions = [thing for thing in things if isinstance(thing, Action) and _wanted(thing, offered, group, featured=featured)]
+        tasks = [] if group else [thing for thing in things if isinstance(thing, TaskInfo) and thing.action in offered]
+        shown = {*map(id, actions), *map(id, tasks)}
+        used = {action.group.id for action in actions}
         value = {
             "connector": self._connector.id,
             "version": self._connector.manifest.version,
-            "groups": groups,
-            "actions": [action.describe() for action in shown],
+            "groups": [
+                {"id": each.id, "title": each.title, "help": each.help, "icon": self._icon(each.id)}
+                for each in groups.values()
+                if each.id in used
+            ],
+            "actions": [self._listed(action) for action in actions],
+            "tasks": [self._task(task, catalog[task.action]) for task in tasks],
+            "results": [_named(thing) for thing in things if id(thing) in shown],
         }
         return JsonResponse(200, value)
+
+    def _group(self, group: Group) -> dict[str, str]:
+        return {"id": group.id, "title": group.title, "help": group.help, "icon": self._icon(group.id)}
+
+    def _all(self) -> list[Action | TaskInfo]:
+        return [*list_tasks(self._connector), *sorted(self._connector.catalog.values(), key=standing)]
+
+    @cached_property
+    def _part(self) -> CatalogPart:
+        return self._connector.part("catalog", CatalogPart)
+
+    def _icon(self, group: str) -> str:
+        return self._part.icons.get(group, "action")
+
+    def _listed(self, action: Action) -> dict[str, Any]:
+        """An action as a palette shows it; made once."""
+        if action.id not in self._shown:
+            job = action.job
+            more = {"aliases": list(self._part.aliases.get(action.id, ())), "icon": self._icon(action.group.id), "cost": self._cost(action)}
+            self._shown[action.id] = {**action.describe(), **more, "job": job[0] if job else None}
+        return self._shown[action.id]
+
+    def _task(self, task: TaskInfo, action: Action) -> dict[str, Any]:
+        more = {"aliases": list(self._part.aliases.get(task.name, ())), "icon": self._icon(action.group.id), "cost": self._cost(action)}
+        return {**brief(task), "group": action.group.id, **more}
+
+    def _cost(self, action: Action) -> dict[str, Any]:
+        """Whether a call is paid for, and by what it is charged, where that is known."""
+        charges = self._part.charges
+        return {"paid": action.hints.paid, "by": charges.get(action.id, charges.get(action.group.id)) if action.hints.paid else None}
 
     def action(self, caller: Caller, key: str) -> JsonResponse:
         """One action with the schemas of what it takes and gives."""
@@ -91,7 +117,15 @@ class CatalogApi:
             schemas = {"input_schema": action.input_schema, "output_schema": action.output_schema}
         except ConnectorError as error:
             return failed(error)
-        return JsonResponse(200, {**action.describe(), **schemas})
+        return JsonResponse(200, {**self._listed(action), **schemas})
+
+    def connector(self, caller: Caller) -> JsonResponse:
+        """Who the connector is, who stands behind it, and where the caller's calls go."""
+        manifest = self._connector.manifest
+        names = ("id", "title", "version", "tagline", "description", "license", "maturity", "categories", "keywords", "links")
+        origin = self._connections[caller.connection].server.origin
+        more = {"publisher": asdict(manifest.publisher), "hosts": [str(origin)], "icon": "/kosha/v1/icon" if manifest.icon else None}
+        return JsonResponse(200, {name: getattr(manifest, name) for name in names} | more)
 
     def form(self) -> JsonResponse:
         """The connection form as JSON Schema."""
@@ -178,6 +212,19 @@ class CatalogApi:
         return self.calls.find(caller, key)
 
 
+def _wanted(action: Action, offered: Container[str], group: str, *, featured: bool) -> bool:
+    return action.id in offered and group in ("", action.group.id) and (action.overlay.featured or not featured)
+
+
+def _named(thing: Action | TaskInfo) -> dict[str, str]:
+    return {"kind": "action", "id": thing.id} if isinstance(thing, Action) else {"kind": "task", "name": thing.name}
+
+
+def brief(task: TaskInfo) -> dict[str, Any]:
+    """A task as a list shows it."""
+    return {"name": task.name, "title": task.title, "summary": task.summary, "action": task.action}
+
+
 def shorter(asked: float | None, action: Action, connection: Connection) -> float | None:
     """The caller's limit of time where it is shorter than the operator's."""
     return None if asked is None else min(asked, connection.total(action.overlay.timeout))
@@ -208,53 +255,9 @@ def wrong_run(body: Any) -> JsonResponse | None:
     if not isinstance(body.get("inputs", {}), Mapping):
         return misshapen("inputs", "`inputs` is an object.")
     if body.get("timeout") is not None and not is_seconds(body["timeout"]):
-        return misshapen("timeout", f"`timeout` is more than 0 and at most {_LONGEST_TIMEOUT} seconds.")
+        return misshapen("timeout", f"`timeout` is more than 0 and at most {LONGEST} seconds.")
     if body.get("file", "base64") not in ("base64", "link"):
         return misshapen("file", "`file` is `base64` or `link`.")
     if not isinstance(body.get("result", False), bool):
         return misshapen("result", "`result` is true or false.")
     return None
-
-
-def is_seconds(value: Any) -> bool:
-    """Whether a value is a time that something may take."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= _LONGEST_TIMEOUT
-
-
-def is_object(value: Any, known: set[str], *, needed: str = "") -> bool:
-    """Whether a body is an object with no other keys, and with the needed one."""
-    return isinstance(value, Mapping) and value.keys() <= known and (not needed or needed in value)
-
-
-def faults_of(faults: Iterable[Fault]) -> list[dict[str, Any]]:
-    """Faults as JSON-ready values."""
-    return [asdict(fault) for fault in faults]
-
-
-def misshapen(param: str, message: str) -> JsonResponse:
-    """The answer to a body of another shape than is asked for."""
-    return JsonResponse(400, error_shape(message, param=param or None))
-
-
-NO_ROOM: Final = JsonResponse(503, error_shape("There is no room for files just now. Ask for `base64`, or try again later.", "overloaded"))
-
-
-def failed(error: ConnectorError) -> JsonResponse:
-    """The answer to an error: in the provider's shape, with all that the core says of it beside."""
-    if isinstance(error, ApiError) and error.status == HTTPStatus.UNAUTHORIZED:
-        detail = {"code": error.code, "status": error.status}
-        return JsonResponse(
-            UPSTREAM_KEY.status, error_shape(UPSTREAM_KEY.message, UPSTREAM_KEY.type, code=UPSTREAM_KEY.code, detail=detail)
-        )
-    status = _status(error)
-    faults = getattr(error, "faults", ())
-    param = faults[0].pointer.removeprefix("/").replace("/", ".") if faults else None
-    kind = "invalid_request_error" if status < 500 else "api_error"  # noqa: PLR2004
-    message = " ".join(part for part in (error.message, *(str(fault) for fault in faults), error.hint) if part)
-    return JsonResponse(status, error_shape(message, kind, param, error.code, detail=error.to_dict()))
-
-
-def _status(error: ConnectorError) -> int:
-    if isinstance(error, ApiError) and not isinstance(error, AccessError) and error.status >= HTTPStatus.BAD_REQUEST:
-        return error.status  # else it came inside a stream whose status was a good one
-    return int(next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS))

@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kosha_connector_openai.errors import InputError
-from kosha_connector_openai.gateway.pages.catalog_api import failed
 from kosha_connector_openai.gateway.pages.event_response import EventResponse, EventSender, wants_events
+from kosha_connector_openai.gateway.pages.failures import failed
 from kosha_connector_openai.gateway.pages.jobs_api import VERBS, JobsApi
 from kosha_connector_openai.gateway.pages.kosha_api import JsonResponse
 from kosha_connector_openai.gateway.pages.page_bodies import PageBodies, while_there

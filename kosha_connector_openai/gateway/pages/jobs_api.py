@@ -9,16 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kosha_connector_openai.core import CallOptions
 from kosha_connector_openai.errors import ConnectorError, Fault, InputError, JobPendingError
-from kosha_connector_openai.gateway.pages.catalog_api import (
-    NO_ROOM,
-    UploadedFile,
-    failed,
-    file_inputs,
-    is_object,
-    is_seconds,
-    misshapen,
-    owner,
-)
+from kosha_connector_openai.gateway.pages.catalog_api import UploadedFile, file_inputs, owner
+from kosha_connector_openai.gateway.pages.failures import NO_ROOM, failed, is_object, is_seconds, misshapen
 from kosha_connector_openai.gateway.pages.kosha_api import JsonResponse
 from kosha_connector_openai.gateway.pages.result_files import NoRoomError, ResultFiles
 

@@ -13,9 +13,10 @@ from starlette.requests import Request
 from kosha_connector_openai.core import CallOptions
 from kosha_connector_openai.errors import ApiError, ConnectorError, SetupError
 from kosha_connector_openai.gateway.exchange import BodyRefused, ClientLeft, Refused
-from kosha_connector_openai.gateway.pages.catalog_api import failed, owner
+from kosha_connector_openai.gateway.pages.catalog_api import owner
 from kosha_connector_openai.gateway.pages.checked_calls import CheckedCalls
 from kosha_connector_openai.gateway.pages.downloads import Downloads
+from kosha_connector_openai.gateway.pages.failures import failed
 from kosha_connector_openai.gateway.pages.kosha_api import JsonResponse
 from kosha_connector_openai.gateway.pages.page_bodies import PageBodies
 from kosha_connector_openai.gateway.records import REQUEST, Caller, Receive, Scope, Send

@@ -28,12 +28,14 @@ from kosha_connector_openai.gateway.exchange import (
 )
 from kosha_connector_openai.gateway.observe import Metrics
 from kosha_connector_openai.gateway.pages.builder_api import BuilderApi
-from kosha_connector_openai.gateway.pages.catalog_api import CatalogApi, failed, owner
+from kosha_connector_openai.gateway.pages.catalog_api import CatalogApi, owner
+from kosha_connector_openai.gateway.pages.catalog_reply import CatalogReplies
 from kosha_connector_openai.gateway.pages.checked_calls import CheckedCalls
 from kosha_connector_openai.gateway.pages.description import ACCESS, served_document, service_document
 from kosha_connector_openai.gateway.pages.docs_page import POLICY, docs_page
 from kosha_connector_openai.gateway.pages.downloads import Downloads
 from kosha_connector_openai.gateway.pages.event_response import EventResponse, EventSender, wants_events
+from kosha_connector_openai.gateway.pages.failures import failed
 from kosha_connector_openai.gateway.pages.flow_pages import FlowPages
 from kosha_connector_openai.gateway.pages.kosha_api import LARGEST, JsonResponse, Tries, labels
 from kosha_connector_openai.gateway.pages.mcp_page import McpPage
@@ -124,6 +126,8 @@ class OwnPages:
             "runCatalogAction": self._run,
             "readCatalogFile": self._file,
             "readConnectionForm": self._form,
+            "readConnector": self._connector,
+            "readConnectorIcon": self._icon,
             "callMcp": self._tools,
             "endMcp": self._tools,
             **flows.handlers,
@@ -133,6 +137,7 @@ class OwnPages:
             "readStudioFile": studio_file,
         }
         """What answers each operation of service.yaml, by its id."""
+        self._replies = CatalogReplies()
         self._fixed: dict[str, ServicePage] = {}
         self._patterns: list[tuple[re.Pattern[str], str, Mapping[str, Handler], bool]] = []
         for path, item in service_document()["paths"].items():
@@ -161,7 +166,10 @@ class OwnPages:
         if access == "studio" and not (settings.studio and settings.catalog):
             return
         public = access in ("everyone", "studio") or (access == "docs" and settings.docs == "on")
-        methods = {method.upper(): self._handlers[operation["operationId"]] for method, operation in item.items() if method != ACCESS}
+        found = {method.upper(): operation for method, operation in item.items() if method != ACCESS}
+        methods = {method: self._handlers[operation["operationId"]] for method, operation in found.items()}
+        if access == "catalog":
+            methods = {method: self._replies.of(method, found[method], handler) for method, handler in methods.items()}
         if "{" in path:
             pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path))
             self._patterns.append((pattern, path, methods, public))
@@ -207,7 +215,18 @@ class OwnPages:
 
     async def _actions(self, request: Request, caller: Caller) -> JsonResponse:
         query = request.query_params
-        return await asyncio.to_thread(self._catalog.actions, caller, search=query.get("search", ""), group=query.get("group", ""))
+        search, group, featured = query.get("search", ""), query.get("group", ""), query.get("featured") == "true"
+        return await asyncio.to_thread(self._catalog.actions, caller, search=search, group=group, featured=featured)
+
+    async def _connector(self, _: Request, caller: Caller) -> JsonResponse:
+        return self._catalog.connector(caller)
+
+    async def _icon(self, _: Request, __: Caller) -> Response | JsonResponse:
+        logo = await asyncio.to_thread(self._context.connector.icon)
+        if logo is None:
+            return JsonResponse(404, error_shape("The connector has no logo."))
+        kind = "image/svg+xml" if logo.lstrip().startswith(b"<") else "image/png"
+        return Response(logo, headers={**_HEADERS, "content-type": kind, "content-security-policy": "default-src 'none'; sandbox"})
 
     async def _form(self, _: Request, __: Caller) -> JsonResponse:
         return self._catalog.form()

@@ -8,18 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from kosha_connector_openai.core import CallOptions
 from kosha_connector_openai.errors import ConnectorError, InputError, UnknownActionError
-from kosha_connector_openai.gateway.pages.catalog_api import (
-    NO_ROOM,
-    UploadedFile,
-    failed,
-    faults_of,
-    file_inputs,
-    is_object,
-    misshapen,
-    owner,
-    shorter,
-    wrong_run,
-)
+from kosha_connector_openai.gateway.pages.catalog_api import UploadedFile, brief, file_inputs, owner, shorter, wrong_run
+from kosha_connector_openai.gateway.pages.failures import NO_ROOM, failed, faults_of, is_object, misshapen
 from kosha_connector_openai.gateway.pages.kosha_api import JsonResponse
 from kosha_connector_openai.gateway.pages.result_files import NoRoomError, ResultFiles
 
@@ -140,11 +130,6 @@ class TasksApi:
         except UnknownActionError:
             return False
         return True
-
-
-def brief(task: TaskInfo) -> dict[str, Any]:
-    """A task as a list shows it."""
-    return {"name": task.name, "title": task.title, "summary": task.summary, "action": task.action}
 
 
 def _for_drawing(schema: Mapping[str, Any]) -> dict[str, Any]:

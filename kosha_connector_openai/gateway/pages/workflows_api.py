@@ -9,17 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from kosha_connector_openai.errors import ConnectorError, Fault, UnknownActionError, WorkflowDocumentError, WorkflowError
-from kosha_connector_openai.gateway.pages.catalog_api import (
-    NO_ROOM,
-    UploadedFile,
-    failed,
-    faults_of,
-    file_inputs,
-    is_object,
-    is_seconds,
-    misshapen,
-    owner,
-)
+from kosha_connector_openai.gateway.pages.catalog_api import UploadedFile, file_inputs, owner
+from kosha_connector_openai.gateway.pages.failures import NO_ROOM, failed, faults_of, is_object, is_seconds, misshapen
 from kosha_connector_openai.gateway.pages.kosha_api import JsonResponse
 from kosha_connector_openai.gateway.pages.result_files import NoRoomError, ResultFiles
 from kosha_connector_openai.gateway.replies import error_shape

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kosha_connector_openai._face import face
 
 if TYPE_CHECKING:
+    from kosha_connector_openai.manifest.parts.catalog import *
     from kosha_connector_openai.manifest.parts.forms import *
     from kosha_connector_openai.manifest.parts.jobs import *
     from kosha_connector_openai.manifest.parts.models import *
@@ -22,6 +23,7 @@ else:
     __getattr__, __all__ = face(
         __name__,
         {
+            "catalog": "CatalogPart Charge IconName",
             "forms": "ActionForm FieldForm FormsPart GroupName Source Visibility Widget",
             "jobs": "End File Hint Items JobKind JobsPart Lines Poll Text UploadKind Value",
             "models": "FactSource Models Retirement Rule",

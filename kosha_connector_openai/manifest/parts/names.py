@@ -7,6 +7,7 @@ from typing import Final
 
 from kosha_connector_openai.manifest.manifest import PartName
 from kosha_connector_openai.manifest.part import Part
+from kosha_connector_openai.manifest.parts.catalog import CatalogPart
 from kosha_connector_openai.manifest.parts.forms import FormsPart
 from kosha_connector_openai.manifest.parts.jobs import JobsPart
 from kosha_connector_openai.manifest.parts.models import Models
@@ -19,6 +20,7 @@ from kosha_connector_openai.manifest.parts.tasks import Tasks
 from kosha_connector_openai.manifest.parts.triggers import Triggers
 
 PARTS: Final[Mapping[PartName, type[Part]]] = {
+    "catalog": CatalogPart,
     "forms": FormsPart,
     "jobs": JobsPart,
     "models": Models,

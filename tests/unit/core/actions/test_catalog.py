@@ -137,7 +137,7 @@ def test_one_name_in_two_places_is_two_inputs() -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("widget", ["getWidgetsById", "createWidget", "patchWidgets"]),
+        ("widget", ["createWidget", "getWidgetsById", "patchWidgets"]),  # one is featured
         ("WIDGET build", ["createWidget"]),
         ("styles path", ["simplePath", "labelPath", "matrixPath"]),
         ("bodies", ["uploadPicture", "postForm", "postNote", "putBlob", "postLines"]),
