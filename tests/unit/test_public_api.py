@@ -88,6 +88,7 @@ def test_the_public_flows_are_these() -> None:
         "read_workflows",
         "run_task",
         "run_workflow",
+        "search_catalog",
         "verify",
     ]
 
