@@ -14,7 +14,7 @@ from kosha_connector_openai.core.connection import Connection
 from kosha_connector_openai.core.request import is_cut
 from kosha_connector_openai.core.transport import load_async_engine
 from kosha_connector_openai.errors import SetupError
-from kosha_connector_openai.gateway.access import Admission, OriginPolicy, Ownership, Shed
+from kosha_connector_openai.gateway.access import Admission, OriginPolicy, Ownership, Shed, TokenBudgets
 from kosha_connector_openai.gateway.connections import wide
 from kosha_connector_openai.gateway.exchange import (
     BodyBudget,
@@ -70,10 +70,10 @@ class Guards:
     pages: OwnPages | None = None
     owners: Ownership | None = None
     audit: AuditLog | None = None
+    spending: TokenBudgets | None = None
     bodies: BodyBudget | None = None
     """What the bodies of relayed calls share with those of the pages."""
     checks: CheckProcesses | None = None
-    """Where large bodies are checked."""
 
 
 class Gateway:
@@ -100,7 +100,9 @@ class Gateway:
             refused=frozenset(rules.refused_fields),
             bodies=guards.bodies or BodyBudget(settings.limits.bodies_total),
             checks=guards.checks,
+            bounds=connector.outputs.part,
             owners=guards.owners,
+            spending=guards.spending,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -254,15 +256,14 @@ class Gateway:
 
     def _meets(self, route: Route, name: str) -> bool:
         """Whether the connection has the credential that the operation needs, such as an administration key. Looked up once for each."""
-        known = self._met.get((name, route.id))
-        if known is None:
+        key = name, route.id
+        if key not in self._met:
             try:
                 self._connections[name].credential(route.action.operation.security)
-                known = True
+                self._met[key] = True
             except SetupError:
-                known = False
-            self._met[name, route.id] = known
-        return known
+                self._met[key] = False
+        return self._met[key]
 
     def _may(self, route: Route, caller: Caller, headers: Headers, values: Mapping[str, str], query: str, named: set[str]) -> str:
         """Returns the query to send; refuses headers and objects that the caller may not name, and adds to ``named`` what it does name."""

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+
+from kosha_connector_openai.errors import BudgetError
+
+if TYPE_CHECKING:
+    from kosha_connector_openai.gateway.budget_entries import BudgetEntry
 
 REQUEST: Final = "kosha.request"
 """The key in the scope's state of the request's id, for the pages."""
@@ -37,6 +42,8 @@ class Caller:
     allowance: Allowance
     actions: frozenset[str] | None = None
     """All that it may call; None for everything."""
+    budget: BudgetEntry | None = None
+    """What it may spend."""
 
     def may(self, action: str) -> bool:
         """Whether the caller may call this action."""
@@ -53,6 +60,16 @@ class ErrorResponse:
     code: str | None = None
     param: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
+
+
+class SpentError(BudgetError):
+    """A budget of the token's does not cover the call. ``retry_after`` is in seconds, None where waiting does not help."""
+
+    def __init__(self, message: str, *, cap: str, status: int, code: str, retry_after: float | None = None) -> None:
+        super().__init__(message, cap=cap)
+        self.status = status
+        self.reason = code
+        self.retry_after = retry_after
 
 
 Authenticate = Callable[[Scope], Awaitable[Caller | ErrorResponse]]

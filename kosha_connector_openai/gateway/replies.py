@@ -19,13 +19,14 @@ from kosha_connector_openai.errors import (
     SetupError,
     TruncatedReplyError,
 )
-from kosha_connector_openai.gateway.records import ErrorResponse, Send
+from kosha_connector_openai.gateway.records import ErrorResponse, Send, SpentError
 from kosha_connector_openai.text import essence, tokens
 
 ID_HEADER: Final = b"x-kosha-request-id"
 _MOST_FAULTS: Final = 20
 _UPSTREAM: Final = "upstream_error"
 _TOO_MANY: Final = 429
+_LONG: Final = 60.0
 _PLAIN_TEXT: Final = 500
 """Characters of an upstream's plain text that are passed on."""
 
@@ -91,6 +92,16 @@ def shed(status: int, reason: str, retry_after: float) -> ErrorResponse:
     """429 or 503, with the time after which to try again."""
     kind, code = ("rate_limit_error", "rate_limit_exceeded") if status == _TOO_MANY else ("overloaded", "overloaded")
     return ErrorResponse(status, reason, type=kind, code=code, headers=(("retry-after", str(max(1, ceil(retry_after)))),))
+
+
+def spent(error: SpentError, hint: str | None = None) -> ErrorResponse:
+    """429 for a budget that does not cover the call, with the time after which it begins anew. ``hint`` names the header that tells
+    clients whether to try again: not where waiting does not help, or takes longer than a minute."""
+    kind = {429: "rate_limit_error", 503: "overloaded"}.get(error.status, "permission_error")
+    wait = error.retry_after
+    headers = (("retry-after", str(max(1, ceil(wait)))),) if wait is not None else ()
+    more = ((hint, "false"),) if hint and (wait is None or wait > _LONG) else ()
+    return ErrorResponse(error.status, error.message, type=kind, code=error.reason, headers=(*headers, *more))
 
 
 def bad_input(error: InputError) -> ErrorResponse:

@@ -17,6 +17,7 @@ from kosha_connector_openai.gateway.access import (
     OriginPolicy,
     Ownership,
     Sessions,
+    TokenBudgets,
     make_ownership,
     shared_accounts,
     tenants,
@@ -29,6 +30,7 @@ from kosha_connector_openai.gateway.pages import Downloads, OwnPages, PagesConte
 from kosha_connector_openai.gateway.routes import privileged_actions
 from kosha_connector_openai.gateway.settings import Settings
 from kosha_connector_openai.manifest.parts import RelayRules
+from kosha_connector_openai.outputs import read_prices
 
 _SHARED: Final = (
     "Several tenants share the account behind {name}: each sees and reaches only what it has made through this service, and nothing that "
@@ -40,6 +42,7 @@ _FORGOTTEN: Final = (
     "Whose an id is, is kept in memory: after a restart nobody reaches what was made before. `ownership: /path` keeps it in a file."
 )
 _ISSUER: Final = "The tenant {name} of a static token is the same as that of an issuer's tokens: they share what they make."
+_RESET: Final = "What tokens have spent is kept in memory: a restart begins every budget anew. `budgets.file: /path` keeps it in a file."
 _CLEAR: Final = "Tokens and answers travel in the clear: put a proxy that speaks TLS in front of {host}."
 
 
@@ -62,6 +65,10 @@ class Service:
         bodies = BodyBudget(limits.bodies_total)
         self._checks = CheckProcesses(connector.folder)
         self._owners: Ownership | None = make_ownership(settings.ownership, shared, connector.catalog, rules.objects)
+        prices = read_prices(settings.budgets.prices) if settings.budgets.prices is not None else None
+        self._spending = (
+            TokenBudgets(settings.budgets, connector.outputs.part, prices, told=self.metrics.spent) if settings.has_budgets else None
+        )
         self._log = AccessLog(settings.access_log)
         self._audit = AuditLog(settings.audit, required=settings.audit_failure == "refuse") if isinstance(settings.audit, Path) else None
         self._admission = Admission(
@@ -71,7 +78,7 @@ class Service:
             self.metrics.places(kind).set_function(partial(self._taken, kind))
         self.sessions = Sessions()
         privileged = privileged_actions(connector.catalog, rules.privileged)
-        authenticate = Authenticator(settings, connector.catalog, privileged=privileged, sessions=self.sessions)
+        authenticate = Authenticator(settings, connector.catalog, privileged=privileged, unmetered=rules.unmetered, sessions=self.sessions)
         context = PagesContext(
             connector=connector,
             connections=connections,
@@ -87,6 +94,7 @@ class Service:
             admission=self._admission,
             audit=self._audit,
             sign_in=SignIn(self.sessions, authenticate.sign_in),
+            spending=self._spending,
         )
         self._pages = OwnPages(context)
         guards = Guards(
@@ -102,6 +110,7 @@ class Service:
             pages=self._pages,
             owners=self._owners,
             audit=self._audit,
+            spending=self._spending,
             bodies=bodies,
             checks=self._checks,
         )
@@ -142,6 +151,8 @@ class Service:
             self._audit.close()
         if self._owners is not None:
             self._owners.close()
+        if self._spending is not None:
+            self._spending.close()
 
     def _taken(self, kind: Kind) -> float:
         return float(self._admission.taken[kind])
@@ -172,6 +183,8 @@ def _warnings(settings: Settings, shared: Mapping[str, str]) -> list[str]:
     if shared and ownership.ids != "off":
         found += [_PASSING] if ownership.unknown == "pass" else []
         found += [_FORGOTTEN] if ownership.file is None else []
+    if settings.has_budgets and settings.budgets.file is None:
+        found.append(_RESET)
     if settings.jwt:
         found += [_ISSUER.format(name=name) for name in dict.fromkeys(entry.tenant for entry in settings.tokens if entry.tenant)]
     if not settings.loopback:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from kosha_connector_openai.errors import ConnectorError, DescriptionError, Fault, ManifestError, SetupError
+from kosha_connector_openai.gateway.budget_entries import BudgetEntry, BudgetsEntry, budget_faults
 from kosha_connector_openai.gateway.records import Validation
 from kosha_connector_openai.manifest import Constraint, Field, Part, read_part, validated
 from kosha_connector_openai.text import YamlLimits, load_yaml
@@ -117,6 +118,7 @@ class TokenEntry(Part):
     calls_per_minute: int | None = Field(default=None, ge=0)
     actions: tuple[str, ...] | None = Field(default=None, description="Actions that the holder may call, and no others but ``groups``.")
     groups: tuple[str, ...] | None = Field(default=None, description="Groups whose actions the holder may call, too.")
+    budget: BudgetEntry | None = Field(default=None, description="What the holder may spend; `budgets.default` where left out.")
 
 
 class JwtEntry(Part):
@@ -160,6 +162,7 @@ class Settings(Part):
     studio: bool = Field(default=False, description="Whether the page on which flows are built is served under /studio.")
     metrics_port: int | None = Field(default=None, ge=0, le=65_535, description="A loopback port that serves /metrics without a token.")
     ownership: OwnershipEntry = Field(default_factory=OwnershipEntry, description="Whose an id is, where tenants share an account.")
+    budgets: BudgetsEntry = Field(default_factory=BudgetsEntry, description="How what tokens may spend is counted.")
     catalog: bool = Field(default=True, description="Whether the catalog is offered to builders under /kosha/v1.")
     access_log: Literal["stdout", "stderr", "off"] | Path = "stdout"
     audit: Literal["off"] | Path = Field(default="off", description="A file to which a record of each call is added.")
@@ -176,6 +179,11 @@ class Settings(Part):
     def protected(self) -> bool:
         """Whether callers need a token."""
         return bool(self.tokens or self.jwt)
+
+    @property
+    def has_budgets(self) -> bool:
+        """Whether any caller has a budget."""
+        return self.budgets.default is not None or any(token.budget is not None for token in self.tokens)
 
 
 def is_loopback(host: str) -> bool:
@@ -270,6 +278,7 @@ def _faults(settings: Settings) -> Iterator[Fault]:
         fix = f"Set {PREFIX}TOKEN_HASHES, `tokens:` or `jwt:` in the file; the command `gateway token` makes one."
         yield Fault("/host", "tokens", "is open to the network, and no token protects it: anyone could spend your money.", fix)
     yield from _token_faults(settings)
+    yield from budget_faults(settings.budgets, [token.budget for token in settings.tokens])
     for name, place in (("ownership", settings.ownership.ids), ("access_log", settings.access_log), ("audit", settings.audit)):
         if isinstance(place, Path) and not place.is_absolute():
             yield Fault(f"/{name}", "path", "is none of the words, and no absolute path.", "Write /path/to/file, or one of the words.")

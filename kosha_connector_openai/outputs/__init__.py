@@ -8,6 +8,7 @@ from kosha_connector_openai._face import face
 
 if TYPE_CHECKING:
     from kosha_connector_openai.outputs.budget import *
+    from kosha_connector_openai.outputs.cost import *
     from kosha_connector_openai.outputs.embedded import *
     from kosha_connector_openai.outputs.files import *
     from kosha_connector_openai.outputs.outputs import *
@@ -17,11 +18,12 @@ else:
     __getattr__, __all__ = face(
         __name__,
         {
-            "budget": "Budget Ticket",
+            "budget": "Budget Extent Ticket extent_of",
+            "cost": "amount most",
             "embedded": "embedded_names replaced",
             "files": "OutputFile file_name from_bytes",
             "outputs": "OutputRoom",
-            "prices": "Prices",
-            "shapes": "ShortResult",
+            "prices": "Price Prices read_prices",
+            "shapes": "ShortResult normalised_usage",
         },
     )

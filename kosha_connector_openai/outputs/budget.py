@@ -13,7 +13,7 @@ from kosha_connector_openai.core.result import Result
 from kosha_connector_openai.errors import ApiError, BudgetError, ConnectorError, Fault, InputError, NotSentError, SetupError
 from kosha_connector_openai.manifest.parts import Bound, OutputsPart
 from kosha_connector_openai.outputs import cost as money
-from kosha_connector_openai.outputs.prices import Price, Prices
+from kosha_connector_openai.outputs.prices import Prices
 from kosha_connector_openai.outputs.shapes import normalised_usage
 from kosha_connector_openai.text import find, first_of
 
@@ -28,6 +28,25 @@ _BOUND_HINT: Final = (
     "Limit the tokens of the answer, name the model in the price file with its `most_` values, "
     "or allow calls without a limit (strict=False)."
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """What a request says of how much it can use at most; tokens are None where it does not bound them."""
+
+    model: str | None = None
+    input: int | None = None
+    output: int | None = None
+    answers: int = 1
+
+
+def extent_of(rules: OutputsPart, action: str, inputs: Mapping[str, Any], size: int | None) -> Extent:
+    """The extent of a call with these inputs, whose body has ``size`` bytes (None where unknown)."""
+    rule = rules.bounds.get(action, _UNKNOWN)
+    given = {**inputs, **(extra if isinstance(extra := inputs.get("extra_body"), Mapping) else {})}
+    model = first_of(given, (rules.model,))
+    answers = _answers(given, rule)
+    return Extent(model if isinstance(model, str) else None, _input(given, rule, size), _output(given, rule, answers), answers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +105,8 @@ class Budget:
 
         ``size`` is the body's length in bytes, None where it is unknown; ``times`` is how often the call may have to be paid for.
         """
-        model = first_of(dict(inputs), (self._rules.model,))
-        need = self._need(action, inputs, size, model, times) if paid else Need()
+        extent = extent_of(self._rules, action, inputs, size)
+        need = self._need(extent, times) if paid else Need()
         wanted: dict[str, Decimal | None] = {
             "calls": Decimal(1),
             "tokens": None if need.tokens is None else Decimal(need.tokens),
@@ -99,7 +118,7 @@ class Budget:
             held = {name: max(value or Decimal(0), Decimal(0)) for name, value in wanted.items()}
             for name, value in held.items():
                 self._held[name] += value
-        return Ticket(self, need, held, model if isinstance(model, str) else None)
+        return Ticket(self, need, held, extent.model)
 
     def _admit(self, name: str, cap: Decimal, wanted: Decimal | None) -> None:
         left = cap - self._used[name] - self._held[name]
@@ -112,12 +131,12 @@ class Budget:
             message = f"The run's cap on {name} is {cap:f}; {max(left, Decimal(0)):f} are left, and this call can use {use}."
             raise BudgetError(message, cap=name, hint=_HINTS[name])
 
-    def _need(self, action: str, inputs: Mapping[str, Any], size: int | None, model: Any, times: int) -> Need:
-        rule = self._rules.bounds.get(action, _UNKNOWN)
-        price = self._prices.of(model) if self._prices else None
-        given = {**inputs, **(extra if isinstance(extra := inputs.get("extra_body"), Mapping) else {})}
-        answers = _answers(given, rule)
-        tokens_in, tokens_out = _input(given, rule, size, price), _output(given, rule, answers, price)
+    def _need(self, extent: Extent, times: int) -> Need:
+        price = self._prices.of(extent.model) if self._prices else None
+        tokens_in, tokens_out, answers = extent.input, extent.output, extent.answers
+        if price is not None:
+            tokens_in = price.most_input if tokens_in is None else tokens_in
+            tokens_out = price.most_output * answers if tokens_out is None and price.most_output is not None else tokens_out
         tokens = None if tokens_in is None or tokens_out is None else (tokens_in + tokens_out) * times
         cost = money.most(tokens_in, tokens_out, price, answers=answers) if price else None
         return Need(tokens, None if cost is None else cost * times, answers)
@@ -186,19 +205,15 @@ def _answers(inputs: Mapping[str, Any], rule: Bound) -> int:
     return max([1, *counts]) * max([1, *many])
 
 
-def _input(inputs: Mapping[str, Any], rule: Bound, size: int | None, price: Price | None) -> int | None:
-    if size is None or any(find(dict(inputs), path) for path in rule.elsewhere):
-        return price.most_input if price else None
-    return size
+def _input(inputs: Mapping[str, Any], rule: Bound, size: int | None) -> int | None:
+    return None if size is None or any(find(dict(inputs), path) for path in rule.elsewhere) else size
 
 
-def _output(inputs: Mapping[str, Any], rule: Bound, answers: int, price: Price | None) -> int | None:
+def _output(inputs: Mapping[str, Any], rule: Bound, answers: int) -> int | None:
     if rule.no_output:
         return 0
     limits = [value for path in rule.output for value in find(dict(inputs), path) if value is not None]
     if limits:  # less than 1 means "no end" to some servers, and what is no whole number means nothing that can be counted on
         sound = [int(value) for value in limits if _is_whole(value) and value >= 1]
         return max(sound) * answers if len(sound) == len(limits) else None
-    if rule.output_default is not None:
-        return rule.output_default * answers
-    return price.most_output * answers if price and price.most_output is not None else None
+    return rule.output_default * answers if rule.output_default is not None else None

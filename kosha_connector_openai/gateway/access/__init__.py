@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.gateway.access.origin_policy import *
     from kosha_connector_openai.gateway.access.ownership import *
     from kosha_connector_openai.gateway.access.sessions import *
+    from kosha_connector_openai.gateway.access.spending import *
     from kosha_connector_openai.gateway.access.tokens import *
 else:
     __getattr__, __all__ = face(
@@ -24,6 +25,7 @@ else:
             "origin_policy": "OriginPolicy",
             "ownership": "Ownership make_ownership shared_accounts",
             "sessions": "Sessions",
+            "spending": "TokenBudgets SpendingTicket TokenBudget",
             "tokens": "SHORTEST hash_token new_token",
         },
     )

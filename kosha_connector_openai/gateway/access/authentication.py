@@ -13,6 +13,7 @@ from kosha_connector_openai.errors import Fault, SetupError
 from kosha_connector_openai.gateway.access.jwt import JwtVerifier, Verified
 from kosha_connector_openai.gateway.access.sessions import Sessions
 from kosha_connector_openai.gateway.access.tokens import TokenTable
+from kosha_connector_openai.gateway.budget_entries import BudgetEntry
 from kosha_connector_openai.gateway.records import Allowance, Caller, ErrorResponse, Headers, Scope, Validation
 from kosha_connector_openai.gateway.settings import DEFAULT, Settings, TokenEntry
 from kosha_connector_openai.text import nearest
@@ -43,16 +44,17 @@ class Authenticator:
         catalog: Catalog,
         *,
         privileged: Collection[str] = (),
+        unmetered: Collection[str] = (),
         sessions: Sessions | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """``privileged`` are actions that a list must name; ``sessions`` those of browsers. Raises SetupError where a list has a name that
-        nothing has, or the keys of JSON Web Tokens cannot be used."""
+        """``privileged`` are actions that a list must name, ``unmetered`` those that it must name under a budget; ``sessions`` those of
+        browsers. Raises SetupError where a list has a name that nothing has, or the keys of JSON Web Tokens cannot be used."""
         self._settings = settings
         self._clock = clock
         self._sessions = sessions
-        rights = _Rights(settings, catalog, frozenset(privileged))
-        self._unlisted = rights.unlisted
+        rights = _Rights(settings, catalog, frozenset(privileged), frozenset(unmetered))
+        self._unlisted = rights.unlisted(settings.budgets.default)
         self._open = None if settings.protected else _anyone(settings, self._unlisted)
         self._table = TokenTable([(entry.hash, _holder(entry, number, settings, rights)) for number, entry in enumerate(settings.tokens)])
         self._jwt = JwtVerifier(settings.jwt) if settings.jwt else None
@@ -137,7 +139,7 @@ def _token(headers: Headers) -> bytes | None:
 
 def _anyone(settings: Settings, actions: frozenset[str]) -> Caller:
     name = next(iter(settings.connections), DEFAULT)
-    return Caller("local", "local", name, _validation(settings, name), _allowance(settings, None), actions)
+    return Caller("local", "local", name, _validation(settings, name), _allowance(settings, None), actions, settings.budgets.default)
 
 
 def _holder(entry: TokenEntry, number: int, settings: Settings, rights: _Rights) -> Caller:
@@ -148,28 +150,38 @@ def _holder(entry: TokenEntry, number: int, settings: Settings, rights: _Rights)
         entry.validation or _validation(settings, entry.connection),
         _allowance(settings, entry),
         rights.of(entry, number),
+        entry.budget or settings.budgets.default,
     )
 
 
 class _Rights:
     """What callers may do: their lists, and of privileged actions only those that a list names one by one."""
 
-    def __init__(self, settings: Settings, catalog: Catalog, privileged: frozenset[str]) -> None:
+    def __init__(self, settings: Settings, catalog: Catalog, privileged: frozenset[str], unmetered: frozenset[str]) -> None:
         """Raises SetupError where the list for callers without one of their own has an unknown name."""
         self._groups = {key: action.group.id for key, action in catalog.items()}
-        self._privileged = privileged
+        self._privileged, self._unmetered = privileged, unmetered
+        self._settings = settings
         self._check("/privileged", settings.privileged, self._groups)
-        self.unlisted = frozenset(self._groups.keys() - privileged | set(settings.privileged))
+
+    def unlisted(self, budget: BudgetEntry | None) -> frozenset[str]:
         """What those may do who have no list."""
+        return frozenset(self._groups.keys() - self._named_alone(budget) | set(self._settings.privileged))
+
+    def _named_alone(self, budget: BudgetEntry | None) -> frozenset[str]:
+        """The actions that a list must name: a budget that meters cannot hold those whose use no reply tells."""
+        return self._privileged | self._unmetered if budget is not None and budget.meters else self._privileged
 
     def of(self, entry: TokenEntry, number: int) -> frozenset[str]:
         """The actions that a token's lists leave; one counts that is in either list. Raises SetupError for an unknown name."""
+        budget = entry.budget or self._settings.budgets.default
         if entry.actions is None and entry.groups is None:
-            return self.unlisted
+            return self.unlisted(budget)
         named, groups = set(entry.actions or ()), set(entry.groups or ())
         self._check(f"/tokens/{number}/actions", named, self._groups)
         self._check(f"/tokens/{number}/groups", groups, set(self._groups.values()))
-        grouped = (key for key, group in self._groups.items() if group in groups and key not in self._privileged)
+        alone = self._named_alone(budget)
+        grouped = (key for key, group in self._groups.items() if group in groups and key not in alone)
         return frozenset(named.union(grouped))
 
     def _check(self, place: str, given: Iterable[str], known: Collection[str]) -> None:
@@ -186,7 +198,9 @@ def _bearer_of(verified: Verified, settings: Settings, actions: frozenset[str]) 
     # Two kinds of tokens must not share a name, or one could spend the other's places.
     named = any(entry.tenant == verified.tenant for entry in settings.tokens)
     tenant = verified.tenant if named else f"jwt:{verified.tenant}"
-    return Caller(f"jwt:{verified.subject}", tenant, name, _validation(settings, name), _allowance(settings, None), actions)
+    return Caller(
+        f"jwt:{verified.subject}", tenant, name, _validation(settings, name), _allowance(settings, None), actions, settings.budgets.default
+    )
 
 
 def _validation(settings: Settings, connection: str) -> Validation:

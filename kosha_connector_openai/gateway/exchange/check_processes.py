@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 import orjson
 
 from kosha_connector_openai.errors import Fault, InputError
+from kosha_connector_openai.outputs import Extent
 
 _AT_ONCE: Final = 2
 """Processes; further bodies wait for their turn."""
@@ -42,6 +43,8 @@ class BodyQuestion:
     texts: bool = False
     """Whether all texts in it that may be ids are wanted."""
     refused: tuple[str, ...] = ()
+    extent: bool = False
+    """Whether it is wanted how much the call can use at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class BodyAnswer:
     """A field by which the caller would choose the upstream."""
     message: str = ""
     texts: set[str] = field(default_factory=set)
+    extent: Extent = Extent()
 
 
 class CheckProcesses:
@@ -109,7 +113,7 @@ async def _exchange(process: Process, question: BodyQuestion, raw: bytes) -> Bod
     found: dict[str, Any] = orjson.loads(await process.stdout.readline())
     named = await _texts(process, found.pop("texts"))
     faults, warnings = (tuple(map(_fault, found.pop(name))) for name in ("faults", "warnings"))
-    return BodyAnswer(faults=faults, warnings=warnings, texts=named, **found)
+    return BodyAnswer(faults=faults, warnings=warnings, texts=named, extent=Extent(**found.pop("extent", {})), **found)
 
 
 async def _texts(process: Process, size: int) -> set[str]:

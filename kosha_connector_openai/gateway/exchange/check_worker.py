@@ -19,9 +19,10 @@ import orjson
 from kosha_connector_openai.connector import Connector
 from kosha_connector_openai.errors import ConnectorError, Fault, InputError
 from kosha_connector_openai.gateway.access import Claim, ObjectNames
-from kosha_connector_openai.gateway.exchange.validation import form_faults, refused_in_text, refused_name
+from kosha_connector_openai.gateway.exchange.validation import form_faults, own_fields, refused_in_text, refused_name
 from kosha_connector_openai.gateway.routes import Route, sound_actions
 from kosha_connector_openai.manifest.parts import RelayRules
+from kosha_connector_openai.outputs import extent_of
 from kosha_connector_openai.text import JsonLimits, loads_strict
 
 _MEMORY: Final = 3 * 1024 * 1024 * 1024
@@ -70,6 +71,8 @@ def _answer(connector: Connector, question: Mapping[str, Any], raw: bytes) -> It
                     (claim.name, text) for text, claim in _names(connector).in_value(value) if text.isprintable() or claim is not Claim.TEXT
                 }
                 named = "\n".join(f"{claim} {' '.join(text.split())}" for claim, text in claims).encode("utf-8", "replace")
+            if question["extent"]:
+                answer["extent"] = asdict(extent_of(connector.outputs.part, question["action"], own_fields(value), len(raw)))
             if form is not None and question["check"]:
                 answer["faults"] = _written(form_faults(form, value))
     answer["texts"] = len(named)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kosha_connector_openai.connector import Connector
-from kosha_connector_openai.gateway.access import Admission, Ownership
+from kosha_connector_openai.gateway.access import Admission, Ownership, TokenBudgets
 from kosha_connector_openai.gateway.exchange.bodies import BodyBudget
 from kosha_connector_openai.gateway.exchange.check_processes import CheckProcesses
 from kosha_connector_openai.gateway.exchange.headers import HeaderRules
 from kosha_connector_openai.gateway.exchange.usage_scan import UsageFinder
 from kosha_connector_openai.gateway.records import ErrorResponse
 from kosha_connector_openai.gateway.settings import ServiceLimits
-from kosha_connector_openai.manifest.parts import RelayRules
+from kosha_connector_openai.manifest.parts import OutputsPart, RelayRules
 
 
 class Refused(Exception):
@@ -39,6 +39,8 @@ class CallContext:
     usage: UsageFinder
     refused: frozenset[str]
     bodies: BodyBudget
+    bounds: OutputsPart
     owners: Ownership | None = None
+    spending: TokenBudgets | None = None
     checks: CheckProcesses | None = None
     """Where large bodies are checked; None for the threads of this process."""

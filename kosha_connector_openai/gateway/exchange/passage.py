@@ -19,6 +19,7 @@ from kosha_connector_openai.gateway.exchange.bodies import BodyReader, BodyRefus
 from kosha_connector_openai.gateway.exchange.check_processes import BodyQuestion, CheckProcesses
 from kosha_connector_openai.gateway.exchange.context import Broken, CallContext, Refused
 from kosha_connector_openai.gateway.exchange.disconnect import DisconnectWatch
+from kosha_connector_openai.gateway.exchange.metering import Metering
 from kosha_connector_openai.gateway.exchange.response import UpstreamResponse
 from kosha_connector_openai.gateway.observe import ExchangeRecord
 from kosha_connector_openai.gateway.records import Caller, ErrorResponse, Headers, Receive
@@ -58,6 +59,7 @@ class Passage:
         """Whether it holds a place among the calls under way."""
         self._upload: UploadStream | None = None
         self._held_bytes = 0
+        self._meter = Metering(context, caller, route, record, response)
 
     async def run(self, values: Mapping[str, str], query: str, headers: Headers, connection: Connection) -> None:
         """Sends the request to the upstream and the reply to the caller. Raises Refused before the reply has begun, Broken after."""
@@ -67,6 +69,7 @@ class Passage:
             body = await self._body(values, query, headers)
             await self._sit()  # not before: who sends slowly takes a connection, and no place
             watch.start(self._upload.over if self._upload else None)
+            self._meter.set_aside()
             raw = RawInputs(values, query, self._context.headers.sent(headers), body)
             self._record.attempts = 1
             async with await self._context.connector.relay(self._route.id, raw, connection) as relay:
@@ -75,6 +78,7 @@ class Passage:
                     self._forget(values)
                 await self._response.pass_on(relay)
                 self._record.outcome = relay.outcome
+                self._meter.ended(relay)
         except ClientLeft:
             self._record.outcome = "left"
         except asyncio.CancelledError:
@@ -88,8 +92,10 @@ class Passage:
             self._record.attempts = 0
             raise Refused(bad_input(error)) from None
         except ConnectorError as error:
+            self._meter.failed(error)
             self._fail(error)
         finally:
+            self._meter.ended()
             watch.stop()
             self._response.close()
             self._context.bodies.give_back(self._held_bytes)
@@ -202,6 +208,7 @@ class Passage:
             name = validation.refused_name(value, context.refused, form)
             if name is not None:
                 raise Refused(refused_field(name))
+            self._meter.measure(value, len(raw))
             if context.owners is not None and self._shared:
                 await self._look(context.owners, value, len(raw))
             if form is not None and caller.validation != "off":
@@ -213,7 +220,9 @@ class Passage:
     async def _ask(self, checks: CheckProcesses, raw: bytes, kind: str, limit: int) -> tuple[Fault, ...]:
         """Has a large body checked elsewhere; returns its faults. Raises Refused."""
         refused = tuple(self._context.refused)
-        question = BodyQuestion("body", self._route.id, limit, kind, self._caller.validation != "off", self._shared, refused)
+        question = BodyQuestion(
+            "body", self._route.id, limit, kind, self._caller.validation != "off", self._shared, refused, self._meter.applies
+        )
         try:
             answer = await checks.ask(question, raw)
         except InputError as error:
@@ -222,6 +231,7 @@ class Passage:
             raise Refused(bad_fields(answer.faults))
         if answer.refused is not None:
             raise Refused(refused_field(answer.refused))
+        self._meter.extent = answer.extent
         owners = self._context.owners
         if owners is not None and self._shared:
             for number, line in enumerate(answer.texts):
@@ -273,10 +283,11 @@ class Passage:
                 raise Refused(multipart.BAD_BOUNDARY)
             owners, caller = self._context.owners, self._caller
             permits = (lambda fields: owners.allows_fields(caller, fields)) if owners is not None and self._shared else None
-            parts = multipart.Parts(mark, self._context.refused, permits)
+            parts = multipart.Parts(mark, self._context.refused, self._meter.noting(permits))
         reader = BodyReader(self._receive, limit, self._context.limits)
         upload = self._upload = UploadStream(reader, parts, required, self._scan())
         small = await upload.begin()
+        self._meter.measure_form()
         return BytesBody(small, content_type) if small is not None else StreamBody(upload.pieces(), content_type, length)
 
     def _scan(self) -> UploadScan | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final
@@ -27,6 +27,8 @@ _HELD: Final = 256 * 1024
 """Bytes of a JSON reply that are held back until it is whole, so that a cut one is told by its status."""
 _STALLED: Final = 120.0
 """Seconds until the connection of a client that reads nothing is broken."""
+_METERED: Final = 512 * 1024
+"""Bytes of a stream's end in which its count is looked for; the last event may be the whole answer."""
 _FAULTS: Final = b"x-kosha-faults"
 _REFUSED: Final = 300
 _FORGOTTEN: Final = frozenset({b"content-type", b"content-length", b"content-encoding"})
@@ -58,6 +60,10 @@ class UpstreamResponse:
         """Whether the caller has got the head of it."""
         self.request: Any = None
         """The JSON values of the request, where they were read."""
+        self.metered = False
+        """Whether the upstream's count of what was used is taken from its own place alone, where nothing of the request can stand."""
+        self.usage: Mapping[str, Any] | None = None
+        """That count."""
         self.kind: Kind = "call"
         """The place that the call holds."""
 
@@ -98,11 +104,14 @@ class UpstreamResponse:
         self.kind = "stream"
         await self._begin(relay.status, shown)
         await self._send(_NOTHING)  # else the head would wait for the first event
-        tail = Tail()
+        tail = Tail(_METERED) if self.metered else Tail()
         try:
             await self._pieces(relay.chunks(), tail)
         finally:
-            self._record.usage = self._context.usage.find(tail.text())
+            text = tail.text()
+            self._record.usage = self._context.usage.find(text)
+            if self.metered:
+                self.usage = self._context.usage.in_events(text)
         await self._send(_LAST)
 
     async def _held(self, relay: Passthrough, shown: Headers) -> None:
@@ -116,12 +125,14 @@ class UpstreamResponse:
             held.append(chunk)
             size += len(chunk)
             if size > most:
-                await self._plain(_chain(held, chunks), relay.status, shown)
+                await self._plain(_chain(held, chunks), relay.status, shown, Tail())
                 return
         body = held[0] if len(held) == 1 else b"".join(held)
         if not any(name == b"content-length" for name, _ in shown):
             shown.append((b"content-length", str(size).encode()))
         self._record.usage = self._context.usage.find(body)
+        if self.metered and self._record.usage is not None:
+            self.usage = self._context.usage.in_json(body)
         if owners is not None and listens:
             owners.learn(caller, route.id, body, self._named, self.request)
         await self._whole(relay.status, shown, body)
@@ -167,12 +178,14 @@ class UpstreamResponse:
     def _limit_of_errors(self, relay: Passthrough) -> int:
         return relay.call.connection.limits.reply_error
 
-    async def _plain(self, chunks: AsyncIterator[bytes], status: int, shown: Headers) -> None:
+    async def _plain(self, chunks: AsyncIterator[bytes], status: int, shown: Headers, tail: Tail | None = None) -> None:
         """Sends anything else: the head with the first chunk, so that a reply that never comes is told by a status."""
         first = await anext(chunks, b"")
         await self._begin(status, shown)
         if first:
-            await self._pieces(_chain([first], chunks))
+            await self._pieces(_chain([first], chunks), tail)
+        if tail is not None:
+            self._record.usage = self.usage = self._context.usage.at_end(tail.text())
         await self._send(_LAST)
 
     async def _pieces(self, chunks: AsyncIterator[bytes], tail: Tail | None = None) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
 
-from kosha_connector_openai.core.actions import BodyForm, Leniency
+from kosha_connector_openai.core.actions import EXTRA_BODY, BodyForm, Leniency
 from kosha_connector_openai.errors import DocumentError, Fault, InputError
 from kosha_connector_openai.gateway.routes import Route
 from kosha_connector_openai.text import JsonLimits, loads_strict
@@ -66,6 +66,11 @@ def _without_unknown(form: BodyForm, value: Any, faults: tuple[Fault, ...]) -> I
             if name not in value and f"/{name}" not in told:
                 yield Fault(f"/{name}", "required", "is missing.", f"Add `{name}`.")
     yield from (fault for fault in faults if fault.rule != _UNKNOWN)
+
+
+def own_fields(value: Any) -> Mapping[str, Any]:
+    """The fields of a body as the provider reads them: without the name under which our own clients add some."""
+    return {name: each for name, each in value.items() if name != EXTRA_BODY} if isinstance(value, Mapping) else {}
 
 
 def refused_in_text(raw: bytes, refused: frozenset[str]) -> str | None:

@@ -49,12 +49,23 @@ class Metrics:
         self.failures = self._counter("upstream_failures_total", "Calls without a whole reply, by reason.", "operation", "reason")
         self.retries = self._counter("retries_total", "Requests sent again.", "operation")
         self.tokens = self._counter("tokens_total", "Tokens used, as the upstream counts them.", "operation", "kind")
+        self._spent = self._counter("budget_spent_total", "What tokens with a budget have spent.", "token", "kind")
+        self._unspent = self._counter("budget_refused_total", "Calls refused because of a budget.", "token", "budget")
         self.sheds = self._counter("shed_total", "Requests turned away because of limits.", "operation", "status")
         self.refused = self._counter("refused_total", "Requests refused before they were looked at.", "reason")
         self.received = self._counter("received_bytes_total", "Bytes of requests' bodies.", "operation")
         self.sent = self._counter("sent_bytes_total", "Bytes of replies' bodies.", "operation")
         places = Gauge("kosha_gateway_places_taken", "Calls and streams under way.", ("kind",), registry=self._registry)
         self.places = Series(places)
+
+    def spent(self, token: str, kind: str, number: float) -> None:
+        """Counts calls, tokens or cost of a token; ``minute calls`` and the like are a budget that refused a call. Subjects of JSON Web
+        Tokens are one."""
+        name = token.partition(":")[0] if ":" in token else token
+        if " " in kind:
+            self._unspent(name, kind).inc()
+        else:
+            self._spent(name, kind).inc(number)
 
     def expose(self) -> bytes:
         """All numbers as text."""

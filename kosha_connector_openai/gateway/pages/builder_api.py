@@ -72,6 +72,7 @@ class BuilderApi:
                 raise HiddenError("Nothing with this id exists.")
             if not self._may_list(caller, action, field, body.get("inputs", {})):
                 return JsonResponse(403, error_shape(FORBIDDEN.message, FORBIDDEN.type, code=FORBIDDEN.code))
+            self._calls.count(caller)
             found = await self._lists.aget(action, field, connection, body.get("inputs"), search=body.get("search", ""))
         except ConnectorError as error:
             return failed(error)

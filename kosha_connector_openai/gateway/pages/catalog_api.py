@@ -177,7 +177,7 @@ class CatalogApi:
                 place = self._downloads.place()  # before anything is paid for
                 out = place if action.hints.file_out else None
             connection = self._connections[caller.connection]
-            options = CallOptions(timeout=shorter(body.get("timeout"), action, connection), out=out)
+            options = self.calls.within(caller, CallOptions(timeout=shorter(body.get("timeout"), action, connection), out=out))
             result = self.calls.seen(caller, action, given, await self._called(action.id, inputs, connection, options, events, sheet))
             shown = bool(body.get("result", False))
             short = self._connector.outputs.of(result) if shown or result.kind == "events" else None  # events hold files in pieces

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from kosha_connector_openai.core import CallOptions
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.connector import Connector
     from kosha_connector_openai.core.connection import Connection
     from kosha_connector_openai.core.result import Event, Result
-    from kosha_connector_openai.gateway.access import Admission, Ownership
+    from kosha_connector_openai.gateway.access import Admission, Ownership, TokenBudgets
     from kosha_connector_openai.gateway.observe import AuditLog
     from kosha_connector_openai.gateway.records import Caller
     from kosha_connector_openai.outputs import ShortResult
@@ -49,8 +50,10 @@ class CheckedCalls:
         owners: Ownership | None = None,
         admission: Admission | None = None,
         audit: AuditLog | None = None,
+        spending: TokenBudgets | None = None,
     ) -> None:
-        """``owners`` tells whose ids are whose, where tenants share a connection; ``admission`` and ``audit`` see each call of a flow."""
+        """``owners`` tells whose ids are whose, where tenants share a connection; ``admission`` and ``audit`` see each call of a flow,
+        ``spending`` holds every call to its caller's budget."""
         self.connector = connector
         self.connections = connections
         self.owners = owners
@@ -59,6 +62,7 @@ class CheckedCalls:
         self._refused = frozenset(rules.refused_fields)
         self._admission = admission
         self._audit = audit
+        self._spending = spending
         self._prepared: set[str] = set()
 
     def find(self, caller: Caller, key: str) -> Action:
@@ -122,7 +126,7 @@ class CheckedCalls:
         action, inputs = await self.prepared(caller, key, given)
         connection = self.connections[caller.connection]
         self._admit(caller, action, connection, request_id, first=first)
-        async with self.connector.astream(action.id, inputs, connection, options) as stream:
+        async with self.connector.astream(action.id, inputs, connection, self.within(caller, options)) as stream:
             async for event in stream:
                 if sink is not None:
                     await sink(event)
@@ -141,12 +145,24 @@ class CheckedCalls:
             action, inputs = await self.prepared(caller, key, given)
             count += 1
             self._admit(caller, action, connection, request_id, first=count == 1)
-            result = self.seen(caller, action, given, await self._called(action, inputs, connection, options, watch))
+            held = self.within(caller, options)
+            result = self.seen(caller, action, given, await self._called(action, inputs, connection, held, watch))
             if watch is not None:
                 watch.answer(result, self.connector.outputs.of(result))
             return result
 
         return arun
+
+    def within(self, caller: Caller, options: CallOptions) -> CallOptions:
+        """The options with the caller's budget."""
+        budget = self._spending.of(caller) if self._spending is not None else None
+        return options if budget is None else replace(options, budget=budget)
+
+    def count(self, caller: Caller) -> None:
+        """Counts one call that is not paid for in the caller's budget. Raises SpentError."""
+        budget = self._spending.of(caller) if self._spending is not None else None
+        if budget is not None:
+            budget.set_aside(None)
 
     async def _called(
         self, action: Action, inputs: Mapping[str, Any], connection: Connection, options: CallOptions, watch: FlowWatch | None

@@ -116,7 +116,12 @@ class EventResponse(Response):
                 return
         finally:
             await writer.close()
-        headers = {"content-type": "application/json", "cache-control": "no-store", "x-content-type-options": "nosniff"}
+        headers = {
+            "content-type": "application/json",
+            "cache-control": "no-store",
+            "x-content-type-options": "nosniff",
+            **dict(answer.headers),
+        }
         await Response(answer.body(), answer.status, headers)(scope, receive, send)
 
 

@@ -22,7 +22,8 @@ from kosha_connector_openai.errors import (
     WorkflowLimitError,
 )
 from kosha_connector_openai.gateway.pages.kosha_api import JsonResponse
-from kosha_connector_openai.gateway.replies import UPSTREAM_KEY, error_shape
+from kosha_connector_openai.gateway.records import SpentError
+from kosha_connector_openai.gateway.replies import UPSTREAM_KEY, error_shape, spent
 
 LONGEST: Final = 86_400
 """Seconds that a caller may give anything."""
@@ -66,6 +67,10 @@ NO_ROOM: Final = JsonResponse(503, error_shape("There is no room for files just 
 
 def failed(error: ConnectorError) -> JsonResponse:
     """The answer to an error: in the provider's shape, with all that the core says of it beside."""
+    if isinstance(error, SpentError):
+        refusal = spent(error)
+        shape = error_shape(refusal.message, refusal.type, code=refusal.code, detail=error.to_dict())
+        return JsonResponse(refusal.status, shape, refusal.headers)
     if isinstance(error, ApiError) and error.status == HTTPStatus.UNAUTHORIZED:
         detail = {"code": error.code, "status": error.status}
         return JsonResponse(

@@ -32,6 +32,7 @@ class JsonResponse:
 
     status: int
     value: Any
+    headers: tuple[tuple[str, str], ...] = ()
 
     def body(self) -> bytes:
         """The values as JSON; integers of any size stay exact."""

@@ -50,7 +50,7 @@ from kosha_connector_openai.text import loads_strict
 if TYPE_CHECKING:
     from kosha_connector_openai.connector import Connector
     from kosha_connector_openai.core.connection import Connection
-    from kosha_connector_openai.gateway.access import Admission, Ownership
+    from kosha_connector_openai.gateway.access import Admission, Ownership, TokenBudgets
     from kosha_connector_openai.gateway.observe import AuditLog
     from kosha_connector_openai.gateway.settings import Settings
 
@@ -91,6 +91,7 @@ class PagesContext:
     admission: Admission | None = None
     audit: AuditLog | None = None
     sign_in: SignIn | None = None
+    spending: TokenBudgets | None = None
 
 
 class OwnPages:
@@ -99,7 +100,9 @@ class OwnPages:
     def __init__(self, context: PagesContext) -> None:
         self._context = context
         self._bodies = PageBodies(context.settings.limits, context.bodies, context.disk)
-        calls = CheckedCalls(context.connector, context.connections, context.owners, context.admission, context.audit)
+        calls = self._calls = CheckedCalls(
+            context.connector, context.connections, context.owners, context.admission, context.audit, context.spending
+        )
         self._files = ResultFiles(context.connector, context.downloads)
         self._catalog = CatalogApi(calls, context.downloads, self._files)
         flows = FlowPages(calls, self._files, self._bodies)
@@ -192,6 +195,10 @@ class OwnPages:
 
     async def _test(self, request: Request, caller: Caller) -> JsonResponse:
         async with self._bodies.whole(request, LARGEST) as body:
+            try:
+                self._calls.count(caller)
+            except ConnectorError as error:
+                return failed(error)
             return await self._context.tries.answer(body, self._context.connections.get(caller.connection))
 
     async def _openapi(self, _: Request, __: Caller) -> Response:
@@ -316,5 +323,6 @@ async def _endpoint(handler: Handler, scope: Scope, receive: Receive, send: Send
     except MultiPartException:
         response = JsonResponse(400, error_shape("The form cannot be read."))
     if isinstance(response, JsonResponse):
-        response = Response(response.body(), response.status, {**_HEADERS, "content-type": "application/json"})
+        headers = {**_HEADERS, "content-type": "application/json", **dict(response.headers)}
+        response = Response(response.body(), response.status, headers)
     await response(scope, receive, send)

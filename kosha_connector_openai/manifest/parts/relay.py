@@ -49,6 +49,9 @@ class RelayRules(Part):
         default=(), description="Fields of a body that would do the same, unless the action declares them."
     )
     privileged: Privileged = Field(default_factory=Privileged, description="Actions that a token's list must name.")
+    unmetered: tuple[str, ...] = Field(
+        default=(), description="Paid actions whose replies do not tell what they use: a token with a budget needs a list that names each."
+    )
     objects: ObjectRules = Field(default_factory=ObjectRules, description="What is told apart where tenants share an account.")
     slashes: tuple[str, ...] = Field(default=(), description="Variables of paths whose values may hold slashes; no other may.")
     retry_hint: str | None = Field(default=None, description="The reply header that tells clients' libraries whether to try again.")
