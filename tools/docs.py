@@ -27,6 +27,7 @@ from kosha_connector_openai.gateway import Settings
 from kosha_connector_openai.gateway.pages import ACCESS, service_document
 from kosha_connector_openai.manifest import Manifest, json_schema
 from kosha_connector_openai.manifest.parts import FormsPart, JobKind, JobsPart, Models, PageForm, Paging, Rule
+from kosha_connector_openai.sandbox.fault_injection import dialects
 from tools import trigger_docs
 
 ROOT: Final = Path(__file__).parent.parent
@@ -327,6 +328,16 @@ def _summary(value: Any) -> str:
     return " ".join((text or "").partition("\n\n")[0].split()).replace("``", "`")
 
 
+def dialect_table(_: Connector) -> str:
+    """What the sandbox can send in the manner of other servers."""
+    ways = {"stream": "createChatCompletion, `stream`", "response-stream": "createResponse, `stream`"}
+    rows = [
+        (code(name), row["what"], ways.get(row.get("of", ""), row.get("of", "createChatCompletion")), row["is"])
+        for name, row in dialects().items()
+    ]
+    return table(("Dialect", "What comes", "For", "What it is"), rows)
+
+
 PARTS: Final[Mapping[str, Callable[[Connector], str]]] = {
     "actions": actions,
     "exit-codes": exit_codes,
@@ -347,6 +358,7 @@ PARTS: Final[Mapping[str, Callable[[Connector], str]]] = {
     "moved": lambda _: table(("Old", "New"), [(code(f"{PACKAGE}.{old}"), code(f"{PACKAGE}.{new}")) for old, new in MOVED.items()]),
     "triggers": lambda connector: table(("Event", "When", "The job has ended with", "Then run"), trigger_docs.triggers(connector)),
     "polls": lambda connector: table(("Kind", "List", "Needs"), trigger_docs.polls(connector)),
+    "dialects": dialect_table,
     "gateway-settings": gateway_settings,
     "gateway-pages": gateway_pages,
 }

@@ -9,8 +9,17 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from kosha_connector_openai.core.actions import EVENT_STREAM, Promise
+from kosha_connector_openai.core.actions import EVENT_STREAM
 from kosha_connector_openai.core.call import Call, Head
+from kosha_connector_openai.core.reply_body import (
+    EVENT_STARTS,
+    LARGEST_ERROR,
+    NAMES,
+    is_misnamed,
+    looks_like_events,
+    mislabelled,
+    read_media,
+)
 from kosha_connector_openai.core.result import (
     REPLY_LIMITS,
     Decoded,
@@ -40,9 +49,6 @@ from kosha_connector_openai.http import WireError
 from kosha_connector_openai.manifest import ResultRules
 from kosha_connector_openai.text import JsonLimits, JsonTextError, decode, encode, essence, find
 
-_SAYS_NOTHING = frozenset({"", "text/plain", "application/octet-stream", "binary/octet-stream", "application/unknown"})
-"""What servers write that do not know what they send."""
-_EVENT_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
 _ERROR, _FAILED = 400, 500
 """The first status of an error; what an error without one counts as (RFC 9110, section 15.6.1)."""
 _ERROR_ALONE = 3
@@ -112,7 +118,7 @@ def read_reply(call: Call, head: Head, sink: FileSink | None) -> Generator[Step,
 def _stream_reader(call: Call) -> StreamReader:
     limits = call.connection.limits
     caps = EventLimits(line=limits.stream_event, event=limits.stream_event, stream=limits.stream)
-    return StreamReader(call.manifest.streams, call.manifest.result, caps)
+    return StreamReader(call.manifest.streams, call.manifest.result, caps, call.manifest.error_body)
 
 
 def _error_body(call: Call, *, compressed: bool) -> Generator[Step, Any, bytes]:
@@ -129,15 +135,19 @@ def _error_body(call: Call, *, compressed: bool) -> Generator[Step, Any, bytes]:
 
 def _whole(call: Call, head: Head, facts: Facts, content_type: str, sink: FileSink | None) -> Generator[Step, Any, Result | LiveStream]:
     limits, kind, promise = call.connection.limits, essence(content_type), call.action.promise
-    if kind in _PAGES and kind not in promise.types:
-        page = yield from _error_body(call, compressed=False)
-        raise malformed("The reply is a web page.", page, status=head.status, request_id=facts.request_id, scrub=call.scrub)
     binary = sink is not None or not kind.endswith("json")
-    read = yield Read(limits.download if binary else limits.reply_json, sink)
+    if kind in _PAGES and kind not in promise.types:
+        read = yield from _error_body(call, compressed=False)
+        if not (promise.only_json and read.lstrip()[:8].startswith((b"{", b"[", *EVENT_STARTS))):
+            raise malformed("The reply is a web page.", read, status=head.status, request_id=facts.request_id, scrub=call.scrub)
+        if sink is not None:
+            sink.write(read)
+    else:
+        read = yield Read(limits.download if binary else limits.reply_json, sink)
     if sink is not None:
         return _saved(call, head, facts, content_type, sink)
-    if _looks_like_events(read, kind, promise):
-        return LiveStream(_stream_reader(call), head, facts, loaded=read, warnings=(_mislabelled("an event stream", kind),))
+    if looks_like_events(read, kind, promise):
+        return LiveStream(_stream_reader(call), head, facts, loaded=read, warnings=(mislabelled("an event stream", kind),))
     decoded, warnings = _decoded(call, head, facts, content_type, read)
     result = make_result(call, head, facts, decoded.kind, decoded.value, content_type)
     result.warnings += warnings
@@ -158,9 +168,11 @@ def _decoded(call: Call, head: Head, facts: Facts, content_type: str, read: byte
     """The body by its Content-Type; by what it is, with a warning, where JSON is promised and comes under a type that says nothing."""
     kind = essence(content_type)
     promise = call.action.promise
-    if kind in _SAYS_NOTHING and promise.has_json and kind not in promise.types and read.lstrip()[:1] in (b"{", b"["):
+    if is_misnamed(kind, promise) and read.lstrip()[:1] in (b"{", b"["):
         with suppress(JsonTextError):
-            return Decoded("json", decode(read, REPLY_LIMITS)), (_mislabelled("JSON", kind),)
+            return Decoded("json", decode(read, REPLY_LIMITS)), (mislabelled("JSON", kind),)
+    if read and promise.has_media and not kind.endswith("json") and (found := read_media(read, kind)):
+        return found, (mislabelled(NAMES[found.kind], kind),)
     decoded = decode_body(
         content_type or None,
         read,
@@ -170,17 +182,6 @@ def _decoded(call: Call, head: Head, facts: Facts, content_type: str, read: byte
         optional=_may_be_empty(call, head.status),
     )
     return decoded, ()
-
-
-def _looks_like_events(read: bytes, kind: str, promise: Promise) -> bool:
-    """Whether a body is an event stream under another name, where one is promised."""
-    named_otherwise = kind.endswith("json") or (kind in _SAYS_NOTHING and kind not in promise.types)
-    return promise.has_events and named_otherwise and read.lstrip()[:8].startswith(_EVENT_STARTS)
-
-
-def _mislabelled(what: str, kind: str) -> Fault:
-    name = f"as {kind}" if kind else "without a Content-Type"
-    return Fault("", "content-type", f"The reply is {what}, sent {name}.", "It was read as what it is; the server should say so.")
 
 
 def _judge(call: Call, head: Head, facts: Facts, result: Result) -> None:
@@ -225,9 +226,16 @@ def _saved(call: Call, head: Head, facts: Facts, content_type: str, sink: FileSi
     """The file, judged like every other answer where it is JSON. One that cannot be read stays as it was saved; an error is not kept."""
     kind, promise = essence(content_type), call.action.promise
     probe = make_result(call, head, facts, "file", None, content_type)
-    if kind.endswith("json") or (promise.has_json and kind in _SAYS_NOTHING and kind not in promise.types):
+    most = (
+        call.connection.limits.reply_json
+        if kind.endswith("json") or is_misnamed(kind, promise)
+        else LARGEST_ERROR
+        if promise.has_media
+        else 0
+    )
+    if most and (found := sink.peek(most)) and (not promise.has_media or found.lstrip()[:1] == b"{"):
         try:
-            probe.value = decode(sink.peek(call.connection.limits.reply_json) or b"", REPLY_LIMITS)
+            probe.value = decode(found, REPLY_LIMITS)
             probe.kind = "json"
             _judge(call, head, facts, probe)
         except JsonTextError:

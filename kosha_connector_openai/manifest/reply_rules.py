@@ -18,7 +18,8 @@ class Carrier(Part):
     name: Name
     actions: tuple[Name, ...] = ()
     filled: bool = Field(default=False, description="Without items it carries nothing.")
-    each: tuple[str, ...] = Field(default=(), description="Paths of which each of its items must have one.")
+    each: tuple[str, ...] = Field(default=(), description="Paths of which each of its items must have one, not empty.")
+    text: bool = Field(default=False, description="An empty text is a result too.")
 
 
 class OutcomeRule(Part):
@@ -26,7 +27,9 @@ class OutcomeRule(Part):
     is every item, and ``*[name=value]`` the items that fit."""
 
     at: Annotated[str, Constraint(pattern=r"^/")]
-    equals: str | bool | int | None = Field(default=None, description="The value that is the sign; without it any that is not empty.")
+    equals: str | bool | int | tuple[str, ...] | None = Field(
+        default=None, description="The value, or one of several, that is the sign; without it any that is not empty."
+    )
     where: Mapping[str, str] = Field(default_factory=dict, description="Pointer -> value that must be there too.")
     outcome: Literal["pending", "incomplete", "refused", "filtered", "failed"]
     reason: Line

@@ -7,10 +7,13 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 from kosha_connector_openai.sandbox.error_replies import RequestFailure, error_reply
 from kosha_connector_openai.sandbox.message import CHUNK, SandboxReply
+from kosha_connector_openai.text import load_yaml
 
 _HTML = b"<!doctype html><html><head><title>Bad gateway</title></head><body><h1>502 Bad gateway</h1></body></html>\n"
 _EXTRA = 10
@@ -46,7 +49,7 @@ class InjectedFault:
             name = behaviour["fault_errors"].get(self.name, "other")
             return error_reply(behaviour, RequestFailure(name, status=self.status, key="****"))
         if self.name == _DIALECT:
-            return _dialect(self.value, behaviour["dialects"])
+            return _dialect(self.value)
         make = INSTEAD.get(self.name)
         return make(self.value) if make else None
 
@@ -84,16 +87,23 @@ class FaultQueue:
             return [{"fault": f"{fault.name}={fault.value}".rstrip("="), "operation": name} for fault, name in self._waiting]
 
 
-def _dialect(name: str, dialects: Mapping[str, Any]) -> SandboxReply:
+@cache
+def dialects() -> Mapping[str, Any]:
+    """What other servers send in cases of theirs, by name: the reply and what it is to a caller."""
+    found: Mapping[str, Any] = load_yaml((Path(__file__).parent / "dialects.yaml").read_bytes(), what="dialects.yaml")
+    return found
+
+
+def _dialect(name: str) -> SandboxReply:
     """What other servers send in a case of theirs; raises RequestFailure where the table has no such."""
-    if name not in dialects:
-        raise RequestFailure("unreadable", reason=f"There is no such dialect. There are: {', '.join(sorted(dialects))}.")
-    row = dialects[name]
+    if name not in dialects():
+        raise RequestFailure("unreadable", reason=f"There is no such dialect. There are: {', '.join(sorted(dialects()))}.")
+    row = dialects()[name]
     if "events" in row:
         lines = (event if isinstance(event, str) else json.dumps(event) for event in row["events"])
         return SandboxReply(200, "".join(f"data: {line}\n\n" for line in lines).encode(), row.get("type", "text/event-stream"))
     text = row["text"] if "text" in row else json.dumps(row["json"])
-    return SandboxReply(row.get("status", 200), text.encode(), row.get("type", "application/json"))
+    return SandboxReply(row.get("status", 200), text.encode(), row.get("type", "application/json") or None)
 
 
 def _retype(reply: SandboxReply, value: str) -> SandboxReply:

@@ -24,6 +24,9 @@ _IDLE = 120.0
 _DRAIN = 5.0
 _BODILESS = (204, 304)
 _ENDING = frozenset({"cut", "cut-stream", "longer"})
+_EARLY = "early-413"
+"""The fault that is answered before the body was read."""
+_TOO_LARGE = b'{"error":{"message":"The body is larger than this server takes.","code":"request_too_large"}}'
 _SAYS_SO = {"x-kosha-sandbox": "1"}
 
 
@@ -98,6 +101,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         with self.server.at_work():
+            if self.headers.get("x-kosha-fault", "").strip() == _EARLY:
+                self._write(SandboxReply(413, _TOO_LARGE, headers=dict(_SAYS_SO)), close=True)
+                return
             try:
                 body, digest = self._body()
             except _TooLarge:

@@ -49,10 +49,19 @@ class Promise:
         """Whether the answer is JSON or events, and nothing else."""
         return self.has_json and all(is_json(name) or name == _STREAM for name in self.types)
 
+    @property
+    def has_media(self) -> bool:
+        """Whether the answer is sound or pictures, and never JSON or text."""
+        return any(map(_is_media, self.types)) and not self.has_json and "text/plain" not in self.types
+
     def lack(self, kind: str, value: Any, status: int) -> str:
         """What an answer lacks of the promise, as a sentence; "" where it is kept."""
+        if kind in ("json", "text") and self.has_media:
+            return f"The reply is {'JSON' if kind == 'json' else 'text'} and not the {self.types[0]} that the action promises."
+        if kind == "json" and not self.has_json:
+            return ""
         if kind == "json":
-            return self._lack_of_json(value) if self.has_json else ""
+            return self._lack_of_json(value)
         if kind == "empty":
             return self._lack_of_nothing(status)
         return "The reply is not the JSON that the action promises." if self.only_json and kind in ("text", "bytes") else ""
@@ -70,8 +79,7 @@ class Promise:
     def _lack_of_nothing(self, status: int) -> str:
         if not self.types or (status in _NO_CONTENT and self.may_be_empty):
             return ""
-        heard = any(name.startswith(_HEARD) for name in self.types)
-        return "The answer is empty." if self.only_json or heard else ""
+        return "The answer is empty." if self.only_json or any(map(_is_media, self.types)) else ""
 
 
 def promise_of(operation: Operation, root: Mapping[str, Any], version: str, carriers: Sequence[Carrier]) -> Promise:
@@ -98,9 +106,19 @@ def _lack_of_carrier(value: Mapping[str, Any], rule: Carrier) -> str:
         return f"The answer does not have `{rule.name}`, which carries its result."
     if rule.filled and not found:
         return f"`{rule.name}`, which carries the answer's result, is empty."
-    if rule.each and isinstance(found, list) and not all(any(find(item, path) for path in rule.each) for item in found):
+    if rule.each and not isinstance(found, list):
+        return f"`{rule.name}`, which carries the answer's result, is {a_type(json_type(found))} and not a list."
+    if rule.each and not all(any(_carries(value, rule) for path in rule.each for value in find(item, path)) for item in found):
         return f"An item of `{rule.name}` has no result."
     return ""
+
+
+def _carries(value: Any, rule: Carrier) -> bool:
+    return value not in ([], {}, None) and (rule.text or value != "")
+
+
+def _is_media(media_type: str) -> bool:
+    return media_type.startswith(_HEARD)
 
 
 def _is_nullable(schema: Any) -> bool:

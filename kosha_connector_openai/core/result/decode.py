@@ -91,8 +91,14 @@ def _parse(content_type: str) -> tuple[str, str]:
     return name, charset if charset in _CHARSETS else "utf-8"
 
 
-def _read_json(body: bytes, _: str, limits: JsonLimits) -> Any:
-    return decode(body, limits)
+def _read_json(body: bytes, charset: str, limits: JsonLimits) -> Any:
+    try:
+        return decode(body, limits)
+    except JsonTextError:
+        # JSON is UTF-8 (RFC 8259, section 8.1); a server that names another charset may mean it.
+        if charset == "utf-8":
+            raise
+        return decode(body.decode(charset, "replace").encode("utf-8", "replace"), limits)
 
 
 def _read_text(body: bytes, charset: str, _: JsonLimits) -> str:

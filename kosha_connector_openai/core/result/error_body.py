@@ -42,6 +42,7 @@ def read_error_bytes(body: bytes, rules: ErrorBody) -> ErrorFacts:
     """What the body of an error says: JSON, the events of a stream, a web page, plain text, or nothing."""
     text = body.decode("utf-8", "replace").strip()
     value = _decoded(text)
+    value = _decoded(text.partition("\n")[0]) if value is None and text.startswith("{") else value  # JSON lines
     return read_error(text[:_TEXT] if value is None else value, rules)
 
 
@@ -78,6 +79,13 @@ def shows_error(value: Any, rules: ErrorBody) -> bool:
     if not isinstance(whole, Mapping):
         return False
     return any(_shows(first_of(whole, (sign.at,)), sign.equals) for sign in rules.signs)
+
+
+def names_error(value: Any, rules: ErrorBody) -> bool:
+    """Whether a value says in one word that it is an error, such as ``object: error``, whatever else is in it."""
+    return isinstance(value, Mapping) and any(
+        sign.equals is not None and _shows(first_of(value, (sign.at,)), sign.equals) for sign in rules.signs
+    )
 
 
 def tells(value: Any) -> bool:
@@ -140,6 +148,16 @@ def _text(value: Any, rules: ErrorBody, depth: int) -> str:
 
 
 def _own_text(value: Mapping[str, Any], rules: ErrorBody, depth: int) -> str:
+    return _told(value, rules, depth) or _by_field(value, rules, depth)
+
+
+def _by_field(value: Mapping[str, Any], rules: ErrorBody, depth: int) -> str:
+    """The words of an object that has, in place of a message, a list of texts for each field that is wrong."""
+    lists = [(name, texts) for name, texts in value.items() if isinstance(texts, list) and texts and isinstance(texts[0], str)]
+    return _joined((f"{name}: {_listed(texts, rules, depth)}" for name, texts in lists[:_SHOWN]), "; ")
+
+
+def _told(value: Mapping[str, Any], rules: ErrorBody, depth: int) -> str:
     told = (_text(found, rules, depth + 1) for path in rules.message if tells(found := first_of(value, (path,))))
     more = (_text(found, rules, depth + 1) for path in rules.more for found in find(value, path))
     return _joined((next(filter(None, told), ""), *more), ": ")

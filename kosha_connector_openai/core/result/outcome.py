@@ -82,5 +82,8 @@ def _shows(value: Any, rule: OutcomeRule) -> bool:
     found = find(value, rule.at)
     if not found:
         return False
-    shown = any(found) if rule.equals is None else rule.equals in found
+    if isinstance(rule.equals, tuple):
+        shown = any(isinstance(value, str) and value in rule.equals for value in found)
+    else:
+        shown = any(found) if rule.equals is None else rule.equals in found
     return shown and all(find(value, pointer) == [wanted] for pointer, wanted in rule.where.items())

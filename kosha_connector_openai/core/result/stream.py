@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from kosha_connector_openai.core.result.error_body import tells
+from kosha_connector_openai.core.result.error_body import names_error, shows_error, tells
 from kosha_connector_openai.core.result.sse import EventDecoder, EventLimits, ServerSentEvent
-from kosha_connector_openai.manifest import ResultRules, StreamItems, StreamRules
+from kosha_connector_openai.manifest import ErrorBody, ResultRules, StreamItems, StreamRules
 from kosha_connector_openai.text import JsonTextError, at, decode, find, first_of
 
 _LARGEST_ERROR = 64 * 1024
+_FIELD = re.compile(r"(?:data|event|id|retry)?:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,11 @@ class Event:
 class StreamReader:
     """Bytes in, events out, no I/O. After ``end``, ``incomplete`` says whether the stream was cut, and why."""
 
-    def __init__(self, rules: StreamRules, facts: ResultRules, limits: EventLimits = EventLimits()) -> None:
+    def __init__(
+        self, rules: StreamRules, facts: ResultRules, limits: EventLimits = EventLimits(), errors: ErrorBody = ErrorBody()
+    ) -> None:
         self._rules = rules
+        self._errors = errors
         self._facts = facts
         self._decoder = EventDecoder(limits)
         self._finished = False
@@ -39,7 +44,9 @@ class StreamReader:
         self._began: set[Any] = set()
         self._ended: set[Any] = set()
         self._head: bytearray | None = bytearray()
-        """What came before the first event: an error may be sent as JSON under the name of a stream."""
+        """What came before the first event: an error may be sent as JSON, or as words, under the name of a stream."""
+        self._suspect: Any = None
+        """The first event without content that may be an error: it is one where no content comes."""
         self.model: str | None = None
         self.usage: Mapping[str, Any] | None = None
         self.failure: Any = None
@@ -65,10 +72,8 @@ class StreamReader:
 
     def end(self, cut: str | None = None) -> None:
         """Says that no more bytes come; ``cut`` names the reason where the connection broke."""
-        if self._head and self._rules.error:
-            with suppress(JsonTextError):
-                error = at(decode(bytes(self._head)), self._rules.error)
-                self.failure = error if tells(error) else None
+        if self._rules.error and not self._has_content and self.failure is None:
+            self.failure = self._error_in_head() or self._suspect
         if self.failure is not None:
             self.incomplete = self.incomplete and "the upstream reported an error in the stream"
         elif not self._signed:
@@ -77,6 +82,17 @@ class StreamReader:
             self.incomplete = "the stream ended without any part of an answer"
         else:
             self.incomplete = None
+
+    def _error_in_head(self) -> Any:
+        """The error in a body that has no events; None where it is empty or holds fields of a stream alone."""
+        text = bytes(self._head or b"")[:_LARGEST_ERROR].decode("utf-8", "replace").strip()
+        if not text or _FIELD.match(text):
+            return None
+        with suppress(JsonTextError):
+            data = decode(text.encode())
+            error = at(data, self._rules.error or "")
+            return error if tells(error) and error is not True else data if shows_error(data, self._errors) else None
+        return text
 
     @property
     def _signed(self) -> bool:
@@ -93,6 +109,7 @@ class StreamReader:
         except JsonTextError:
             if raw.event in self._rules.failed:
                 self.failure = raw.data
+            self._suspect = self._suspect or raw.data.strip()
             return Event(raw.event, raw.data, id=raw.id)
         named = at(data, self._rules.type) if self._rules.type else None
         kind = named if isinstance(named, str) else raw.event
@@ -104,11 +121,14 @@ class StreamReader:
         self.model = model if isinstance(model, str) and model else self.model
         self.usage = usage if isinstance(usage, Mapping) else self.usage
         error = at(data, self._rules.error) if self._rules.error else None
-        if tells(error) or kind in self._rules.failed:
+        brings = any(map(tells, chain.from_iterable(find(data, path) for path in self._rules.content)))
+        if tells(error) or kind in self._rules.failed or names_error(data, self._errors):
             self.failure = error if tells(error) and error is not True else data
         elif kind in self._rules.final:
             self.incomplete = None
-        self._has_content = self._has_content or any(map(tells, chain.from_iterable(find(data, path) for path in self._rules.content)))
+        if not brings and not self._has_content and self._suspect is None and shows_error(data, self._errors):
+            self._suspect = data
+        self._has_content = self._has_content or brings
         if self._rules.items is not None and isinstance(data, Mapping):
             self._count(data.get(self._rules.items.name), self._rules.items)
 

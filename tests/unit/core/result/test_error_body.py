@@ -50,6 +50,8 @@ def error(manifest: Manifest, status: int, value: Any) -> ApiError:
         ({"message": '{"error": {"message": "No GPU is free"}}'}, "No GPU is free", None),
         ([{"error": "first"}, {"error": "second"}], "first; second", None),
         ([[{"message": "deep"}]], "deep", None),
+        ({"errors": {"model": ["is not known"], "n": ["too large", "no number"]}}, "model: is not known; n: too large; no number", None),
+        ({"fault": {"faultstring": "Bad key", "detail": {"errorcode": "k"}}}, "Bad key", None),
         ({"error": {"type": "overloaded_error", "message": "Overloaded"}, "type": "error"}, "Overloaded", None),
         ({"error": {}, "message": "beside nothing"}, "beside nothing", None),
         (
@@ -77,6 +79,7 @@ def test_the_words_are_found(manifest: Manifest, value: Any, message: str, code:
         (b"<p>Only\n a  <b>word</b></p>", "Only a word"),
         (b'event: error\ndata: {"error": {"message": "in an event"}}\n\n', "in an event"),
         (b': ping\n\ndata: x\n\ndata: {"message": "the second"}\n\n', "the second"),
+        (b'{"error": "the first line"}\n{"done": true}\n', "the first line"),
         (b"upstream connect error", "upstream connect error"),
         (b"", ""),
         (b"\xff", "\ufffd"),

@@ -227,6 +227,9 @@ def test_a_stream_is_whole_where_it_says_so_and_brought_something(
         ("text/plain", b"\n " + json.dumps({"choices": [choice()]}).encode(), "json", "x"),
         ("application/json", part(content="a") + part(reason="stop"), "events", "a"),
         (None, b": ok\n\n" + part(content="a") + DONE, "events", "a"),
+        ("text/html", json.dumps({"choices": [choice()]}).encode(), "json", "x"),
+        ("application/x-ndjson", json.dumps({"choices": [choice()]}).encode(), "json", "x"),
+        ("application/x-sse", part(content="a") + DONE, "events", "a"),
         ("text/plain", b"{broken", "text", "{broken"),
         ("text/plain", b'"words"', "text", '"words"'),
     ],
@@ -248,6 +251,75 @@ def test_a_text_that_looks_like_json_stays_text(connector: Connector, key: str, 
     inputs = {"model": "whisper-1", "file": b"x", "response_format": "text"}
     result = connector.run("createTranscription", inputs, connector.connection())
     assert (result.kind, result.value, result.outcome) == ("text", '{"text": "spoken"}', "complete")
+
+
+SPEECH = {"model": "m", "input": "i", "voice": "alloy"}
+
+
+@pytest.mark.parametrize("to_file", [False, True])
+def test_sound_is_taken_for_what_it_is(connector: Connector, key: str, httpx_mock: HTTPXMock, tmp_path: Path, to_file: bool) -> None:
+    """Sound under the name of text stays sound, byte for byte; an object in JSON under the name of sound is none."""
+    options = CallOptions(attempts=1, out=tmp_path / "out" if to_file else None)
+    for body in (b"ID3\x04\x00\xff\xfb\x90", b"{\x00\x01\x02"):
+        httpx_mock.add_response(content=body, headers={"content-type": "text/plain"})
+        result = connector.run("createSpeech", SPEECH, connector.connection(), options)
+        read = (tmp_path / "out").read_bytes() if to_file else result.value
+        assert (result.outcome, read) == ("complete", body)
+        (tmp_path / "out").unlink(missing_ok=True)
+    httpx_mock.add_response(content=b' {"detail": "No such voice"}', headers={"content-type": "audio/mpeg"})
+    with pytest.raises(ApiError, match="No such voice"):
+        connector.run("createSpeech", SPEECH, connector.connection(), options)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "word"),
+    [("text/plain", b"the voice is busy", "busy"), ("audio/mpeg", b"<html><title>Sign in</title></html>", "Sign in")],
+)
+def test_words_are_no_sound(connector: Connector, key: str, httpx_mock: HTTPXMock, content_type: str, body: bytes, word: str) -> None:
+    """Text and web pages where sound is promised are failed answers, with their words."""
+    httpx_mock.add_response(content=body, headers={"content-type": content_type})
+    result = connector.run("createSpeech", SPEECH, connector.connection(), CallOptions(attempts=1))
+    assert result.outcome == "failed"
+    assert word in result.reasons[0]
+
+
+ENDS = {
+    "complete": ("stop", "eos", "eos_token", "end_turn", "STOP", "stop_sequence", None),
+    "incomplete": ("length", "max_tokens", "model_length", "MAX_TOKENS"),
+    "filtered": ("content_filter", "sensitive", "SAFETY", "PROHIBITED_CONTENT"),
+    "failed": ("error", "abort", "network_error", "insufficient_system_resource"),
+}
+
+
+def test_how_other_servers_end_a_choice(connector: Connector, key: str, httpx_mock: HTTPXMock) -> None:
+    """Their words for the end of an answer mean the same, whole or streamed; an error beside a good end is an error all the same."""
+    for outcome, reasons in ENDS.items():
+        for reason in reasons:
+            httpx_mock.add_response(json={"choices": [{**choice(), "finish_reason": reason}]})
+            assert connector.run("createChatCompletion", CHAT, connector.connection()).outcome == outcome, reason
+            httpx_mock.add_response(content=part(content="a") + part(reason=reason) + DONE, headers=STREAM)
+            assert connector.run("createChatCompletion", {**CHAT, "stream": True}, connector.connection()).outcome == outcome, reason
+    httpx_mock.add_response(json={"choices": [choice(), {**choice(), "error": {"message": "It died"}}]})
+    result = connector.run("createChatCompletion", CHAT, connector.connection())
+    assert (result.outcome, result.reasons) == ("failed", ("The server failed while it answered: It died.",))
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (part(content="a") + b'data: {"object": "error", "message": "It died", "code": 500}\n\n' + DONE, "It died"),
+        (b'data: {"detail": "Not loaded"}\n\n', "Not loaded"),
+        (b"data: error: no worker\n\n" + DONE, "no worker"),
+        (b"upstream connect error", "upstream connect error"),
+        (b'{"detail": "Not loaded"}', "Not loaded"),
+    ],
+)
+def test_an_error_in_a_stream_has_its_words(connector: Connector, key: str, httpx_mock: HTTPXMock, body: bytes, words: str) -> None:
+    """Whatever its shape, and where nothing else came also words."""
+    httpx_mock.add_response(content=body, headers=STREAM)
+    with pytest.raises(ApiError, match=words):
+        connector.run("createChatCompletion", {**CHAT, "stream": True}, connector.connection(), CallOptions(attempts=1))
 
 
 @pytest.mark.parametrize(
