@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 import orjson
 
 from kosha_connector_openai.errors import Fault, InputError
+from kosha_connector_openai.manifest import Validation
 from kosha_connector_openai.outputs import Extent
 
 _AT_ONCE: Final = 2
@@ -43,6 +44,8 @@ class BodyQuestion:
     texts: bool = False
     """Whether all texts in it that may be ids are wanted."""
     refused: tuple[str, ...] = ()
+    validation: Validation = "on"
+    """How strictly the connection holds bodies to the description."""
     extent: bool = False
     """Whether it is wanted how much the call can use at most."""
 

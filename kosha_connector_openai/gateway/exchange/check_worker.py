@@ -17,10 +17,13 @@ from typing import Any, Final
 import orjson
 
 from kosha_connector_openai.connector import Connector
+from kosha_connector_openai.core.actions import Leniency
+from kosha_connector_openai.core.request import FilePolicy, check_inputs
 from kosha_connector_openai.errors import ConnectorError, Fault, InputError
 from kosha_connector_openai.gateway.access import Claim, ObjectNames
 from kosha_connector_openai.gateway.exchange.validation import form_faults, own_fields, refused_in_text, refused_name
 from kosha_connector_openai.gateway.routes import Route, sound_actions
+from kosha_connector_openai.manifest import Validation
 from kosha_connector_openai.manifest.parts import RelayRules
 from kosha_connector_openai.outputs import extent_of
 from kosha_connector_openai.text import JsonLimits, loads_strict
@@ -62,7 +65,7 @@ def _answer(connector: Connector, question: Mapping[str, Any], raw: bytes) -> It
         answer |= {"unread": True, "faults": _written(error.faults), "refused": refused_in_text(raw, frozenset(question["refused"]))}
     else:
         if question["kind"] == "inputs":
-            answer |= _inputs(connector, question["action"], value)
+            answer |= _inputs(connector, question["action"], value, question["validation"])
         else:
             form = Route(connector.catalog[question["action"]], connector.catalog).forms.get(question["media_type"])
             answer["refused"] = refused_name(value, frozenset(question["refused"]), form)
@@ -74,7 +77,8 @@ def _answer(connector: Connector, question: Mapping[str, Any], raw: bytes) -> It
             if question["extent"]:
                 answer["extent"] = asdict(extent_of(connector.outputs.part, question["action"], own_fields(value), len(raw)))
             if form is not None and question["check"]:
-                answer["faults"] = _written(form_faults(form, value))
+                leniency = Leniency(question["validation"], connector.catalog[question["action"]].overlay.given_back)
+                answer["faults"] = _written(form_faults(form, value, leniency))
     answer["texts"] = len(named)
     yield orjson.dumps(answer) + b"\n"
     yield named
@@ -85,13 +89,14 @@ def _names(connector: Connector) -> ObjectNames:
     return ObjectNames(sound_actions(connector.catalog), connector.part("relay", RelayRules).objects)
 
 
-def _inputs(connector: Connector, action: str, value: Any) -> dict[str, Any]:
+def _inputs(connector: Connector, action: str, value: Any, validation: Validation) -> dict[str, Any]:
     """What is wrong with the inputs of a run, where they are an object; the shape of all else is checked by who asks."""
     given = value.get("inputs", {}) if isinstance(value, Mapping) else None
     if not isinstance(given, Mapping):
         return {"unread": True}
     try:
-        return {"warnings": _written(connector.check(action, given))}
+        told = check_inputs(connector.catalog[action], given, FilePolicy(), validation)
+        return {"warnings": _written((*told, *connector.models.advice(action, given)))}
     except InputError as error:
         return {"faults": _written(error.faults), "message": error.message}
     except ConnectorError:

@@ -221,7 +221,15 @@ class Passage:
         """Has a large body checked elsewhere; returns its faults. Raises Refused."""
         refused = tuple(self._context.refused)
         question = BodyQuestion(
-            "body", self._route.id, limit, kind, self._caller.validation != "off", self._shared, refused, self._meter.applies
+            "body",
+            self._route.id,
+            limit,
+            kind,
+            check=self._caller.validation != "off",
+            texts=self._shared,
+            refused=refused,
+            validation=self._leniency.validation,
+            extent=self._meter.applies,
         )
         try:
             answer = await checks.ask(question, raw)

@@ -285,7 +285,8 @@ class OwnPages:
         """What is wrong with a large body of inputs; None where it is small, or there is no process to ask. Raises ConnectorError."""
         if self._context.checks is None or len(body) <= LARGE:
             return None
-        question = BodyQuestion("inputs", self._catalog.find(caller, action).id, RUN_LIMITS.bytes)
+        validation = self._context.connections[caller.connection].validation
+        question = BodyQuestion("inputs", self._catalog.find(caller, action).id, RUN_LIMITS.bytes, validation=validation)
         return await self._context.checks.ask(question, body)
 
     async def _tools(self, request: Request, caller: Caller) -> ASGIApp | JsonResponse:

@@ -46,6 +46,26 @@ def body(action: str = "createEmbedding", **more: Any) -> BodyQuestion:
     return BodyQuestion("body", action, LIMIT, JSON, **{"refused": ("api_base",), **more})
 
 
+async def test_what_passes_here_passes_there(processes: CheckProcesses) -> None:
+    """Nulls and new items of an answer that is given back, and what the connection's validation lets through, however large the body is."""
+    known = {"role": "user", "content": "x" * 100_000}
+    given_back = {
+        "model": "m",
+        "input": [known, {"type": "reasoning", "id": "r", "summary": [], "content": None}, {"type": "brand_new_call", "id": "b"}],
+    }
+    unlisted = {"model": "m", "input": "x" * 100_000, "service_tier": "on_demand"}
+    wrong = {"model": "m", "input": "x" * 100_000, "temperature": "warm"}
+    found = {}
+    for validation in ("on", "open", "warn"):
+        for name, value in (("given back", given_back), ("unlisted", unlisted), ("wrong", wrong)):
+            relayed = await processes.ask(body("createResponse", validation=validation), orjson.dumps(value))
+            question = BodyQuestion("inputs", "createResponse", LIMIT, validation=validation)
+            run = await processes.ask(question, orjson.dumps({"inputs": value}))
+            assert bool(relayed.faults) == bool(run.faults)
+            found[validation, name] = not run.faults
+    assert [key for key, passes in found.items() if not passes] == [("on", "unlisted"), ("on", "wrong"), ("open", "wrong")]
+
+
 async def test_the_verdict_is_the_same_as_here(processes: CheckProcesses) -> None:
     """Faults, and the field by which a caller would choose the upstream."""
     with Connector(ROOT) as connector:
