@@ -12,15 +12,16 @@ from typing import Annotated, Any
 import typer
 
 from kosha_connector_openai.cli import options as opt
-from kosha_connector_openai.cli.connection import Choices, catalog, connect
+from kosha_connector_openai.cli.connection import Choices, catalog, connect, validation
 from kosha_connector_openai.cli.error_output import fault_line, tell
 from kosha_connector_openai.cli.exit_codes import ExitCode
 from kosha_connector_openai.cli.fields import fields_of
 from kosha_connector_openai.cli.inputs import Given, read_given
-from kosha_connector_openai.cli.job_work import folder
+from kosha_connector_openai.cli.job_work import folder as jobs_folder
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.spending import Spending
 from kosha_connector_openai.cli.terminal import clean, note, one_line, say_json
+from kosha_connector_openai.cli.workflow_outputs import OutputPrinter
 from kosha_connector_openai.connector import CallOptions
 from kosha_connector_openai.errors import WorkflowDocumentError, WorkflowError
 from kosha_connector_openai.flows.jobs import JobStore
@@ -33,7 +34,6 @@ from kosha_connector_openai.flows.workflows import (
     WorkflowDocument,
     choose,
     draw,
-    plain,
     read_workflows,
     run_workflow,
 )
@@ -56,7 +56,8 @@ _Inputs = Annotated[
 
 def _read(ctx: typer.Context, file: Path, sources: list[str] | None, choices: Choices) -> WorkflowDocument:
     session: Session = ctx.obj
-    return read_workflows(file, session.connector, sources=sources or (), catalog=catalog(session, choices))
+    chosen = catalog(session, choices)
+    return read_workflows(file, session.connector, sources=sources or (), catalog=chosen, validation=validation(session, choices))
 
 
 def check(
@@ -116,6 +117,8 @@ def run(
     record: Annotated[
         Path | None, typer.Option("--record", metavar="PATH", help="Append a line for each step and one for the run, as JSON.")
     ] = None,
+    folder: Annotated[Path | None, typer.Option("--files", metavar="FOLDER", help="Save the files among the outputs here.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Let --files replace files.")] = False,
     as_json: opt.AsJson = False,
     quiet: opt.Quiet = False,
     values: opt.Values = None,
@@ -136,6 +139,7 @@ def run(
     connector, connection = connect(ctx.obj, choices)
     spending = Spending(connector, caps or (), prices)
     watch = None if quiet or as_json else _Progress()
+    printer = OutputPrinter(connector, folder, overwrite=force)
     try:
         with _journal(record) as journal:
             result = run_workflow(
@@ -153,9 +157,13 @@ def run(
     except WorkflowError as error:
         if not as_json:
             raise
-        say_json({"error": error.to_dict()} | (error.result.to_dict() if error.result else {}))
+        partial = error.result
+        say_json({"error": error.to_dict()} | (partial.to_dict() | {"outputs": printer.of(partial.outputs)} if partial else {}))
         raise typer.Exit(ExitCode.WORKFLOW) from None
-    say_json(result.to_dict() if as_json else plain(result.outputs))
+    outputs = printer.of(result.outputs)
+    say_json(result.to_dict() | {"outputs": outputs} if as_json else outputs)
+    if not quiet:
+        note("\n".join(f"Saved {one_line(str(path))}" for path in printer.saved))
     spending.tell_all(quiet=quiet or as_json)
 
 
@@ -176,7 +184,7 @@ def _handles(document: WorkflowDocument) -> JobStore | None:
     """Where `jobs` keeps its handles, for a document that starts jobs."""
     if not any(step.runner == "job" for workflow in document.workflows.values() for step in workflow.steps):
         return None
-    return JobStore(folder())
+    return JobStore(jobs_folder())
 
 
 def _schema(workflow: Workflow) -> Mapping[str, Any]:

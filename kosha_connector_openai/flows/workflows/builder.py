@@ -158,12 +158,13 @@ class Flow:
         inputs = {name: self._plain(value, literals, f"{pointer}/{escape(name)}") for name, value in step.inputs.items()}
         found: dict[str, Any] = {"stepId": step.id}
         found |= {"description": step.description} if step.description else {}
-        found |= _named(inputs) if step.kind == "task" else _sent(step, inputs, catalog)
+        found |= {} if step.kind == "task" else _sent(step, inputs, catalog)
         if step.kind == "task":
             from kosha_connector_openai.flows.tasks import find_task
 
             # Other tools, which know no task, find the operation that it uses.
             found |= {"operationId": find_task(connector, step.action).action, "x-kosha-task": step.action}
+            found |= {"x-kosha-inputs": inputs} if inputs else {}
         found |= {"successCriteria": list(map(_criterion, step.success))} if step.success else {}
         for name, actions in (("onSuccess", step.on_success), ("onFailure", step.on_failure)):
             found |= {name: [dict(action) for action in actions]} if actions else {}
@@ -184,10 +185,6 @@ class Flow:
             raise InputError("A document holds JSON only.", [fault], pointer=pointer)
         check_value(value, pointer=pointer)
         return value
-
-
-def _named(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    return {"parameters": [{"name": name, "value": value} for name, value in inputs.items()]} if inputs else {}
 
 
 def _sent(step: StepDraft, inputs: Mapping[str, Any], catalog: Catalog) -> dict[str, Any]:

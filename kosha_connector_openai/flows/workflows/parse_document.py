@@ -18,6 +18,7 @@ from kosha_connector_openai.flows.workflows.node import DocumentReport, Keys, No
 from kosha_connector_openai.flows.workflows.parse_step import OUTPUT, Shared, read_step
 from kosha_connector_openai.flows.workflows.targets import Targets
 from kosha_connector_openai.flows.workflows.templates import read_template
+from kosha_connector_openai.manifest import Validation
 from kosha_connector_openai.openapi import to_json_schema
 from kosha_connector_openai.schema import SchemaReader
 from kosha_connector_openai.text import YamlLimits, load_yaml, walk
@@ -36,17 +37,23 @@ _WORKFLOW: Final = Keys(
 
 
 def read_workflows(
-    source: DocumentSource, connector: Connector, *, sources: Iterable[str] = (), catalog: Catalog | None = None
+    source: DocumentSource,
+    connector: Connector,
+    *,
+    sources: Iterable[str] = (),
+    catalog: Catalog | None = None,
+    validation: Validation = "on",
 ) -> WorkflowDocument:
     """The document in a file, in YAML or JSON text, or in values. Raises WorkflowDocumentError with every fault.
 
     A source description is this connector where its name is the connector's id, its URL ends in the name of the connector's description,
     or its name is among ``sources``. Its operations are those of ``catalog``, the connector's own unless another is given: a connection
-    that names a description needs ``connector.catalog_of(connection)``. Nothing is fetched and nothing is sent.
+    that names a description needs ``connector.catalog_of(connection)``. Literals of steps are held against the schemas of what they run, as
+    strictly as ``validation``, a connection's, says. Nothing is fetched and nothing is sent.
     """
     raw, what = _raw(source)
     findings = DocumentReport()
-    document = _Reader(Node(raw, findings), connector, catalog or connector.catalog, frozenset(sources)).document()
+    document = _Reader(Node(raw, findings), connector, catalog or connector.catalog, frozenset(sources), validation).document()
     if findings.faults:
         raise WorkflowDocumentError(f"{what} cannot be run.", findings.faults)
     return document
@@ -71,7 +78,8 @@ def _raw(source: DocumentSource) -> tuple[Any, str]:
 class _Reader:
     """Reads one document: first the names in it, then everything else."""
 
-    def __init__(self, root: Node, connector: Connector, catalog: Catalog, sources: frozenset[str]) -> None:
+    def __init__(self, root: Node, connector: Connector, catalog: Catalog, sources: frozenset[str], validation: Validation) -> None:
+        self._validation: Validation = validation
         self._root = root
         self._connector = connector
         self._catalog = catalog
@@ -95,7 +103,7 @@ class _Reader:
             headers=self._connector.manifest.result.headers,
         )
         required = {str(node.value["workflowId"]): self._inputs(node).required for node in nodes if _id(node, "workflowId")}
-        targets = Targets(self._connector, self._catalog, sources, signatures, required)
+        targets = Targets(self._connector, self._catalog, sources, signatures, required, self._validation)
         found = [self._workflow(node, components, place, targets) for node in nodes if isinstance(node.value, Mapping)]
         workflows = {workflow.id: workflow for workflow in found}
         self._check_circles(found)

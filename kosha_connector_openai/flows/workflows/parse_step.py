@@ -10,7 +10,8 @@ from typing import Any, Final
 from kosha_connector_openai.flows.workflows.conditions import SimpleCondition, parse_condition
 from kosha_connector_openai.flows.workflows.criteria import KINDS
 from kosha_connector_openai.flows.workflows.expressions import Expression, ExpressionError, parse
-from kosha_connector_openai.flows.workflows.model import Criterion, Step, StepAction, StepParameter
+from kosha_connector_openai.flows.workflows.literals import literal_faults, task_faults
+from kosha_connector_openai.flows.workflows.model import Criterion, Step, StepAction, StepBody, StepParameter
 from kosha_connector_openai.flows.workflows.name_check import NameScope
 from kosha_connector_openai.flows.workflows.node import Keys, Node
 from kosha_connector_openai.flows.workflows.parse_payload import read_body
@@ -22,7 +23,18 @@ from kosha_connector_openai.text import nearest
 OUTPUT: Final = re.compile(r"[a-zA-Z0-9._-]+")
 STEP: Final = Keys(
     ("stepId",),
-    (*FINDERS, "x-kosha-job", "description", "parameters", "requestBody", "successCriteria", "onSuccess", "onFailure", "outputs"),
+    (
+        *FINDERS,
+        "x-kosha-job",
+        "x-kosha-inputs",
+        "description",
+        "parameters",
+        "requestBody",
+        "successCriteria",
+        "onSuccess",
+        "onFailure",
+        "outputs",
+    ),
 )
 _PARAMETER: Final = Keys(("name", "value"), ("in",))
 _CRITERION: Final = Keys(("condition",), ("context", "type"))
@@ -49,9 +61,10 @@ def read_step(node: Node, shared: Shared, place: NameScope, targets: Targets) ->
     target = targets.find(node, fields)
     place = place.at(runner=target.runner, target=target.name, action=target.action)
     reader = _Reader(shared, place)
-    parameters = reader.parameters(fields.get("parameters"), target, node)
+    parameters = reader.parameters(fields.get("parameters"), target, node, fields.get("x-kosha-inputs"))
     place = reader.place = place.at(given=frozenset((p.location, p.name.lower() if p.location == "header" else p.name) for p in parameters))
     body = read_body(fields["requestBody"], target, place) if "requestBody" in fields else None
+    _check_literals(node, target, parameters, body, targets)
     reader.place = place.at(replied=True)
     criteria = tuple(map(reader.criterion, fields["successCriteria"].items())) if "successCriteria" in fields else ()
     on_success = reader.actions("success", fields.get("onSuccess"))
@@ -73,6 +86,18 @@ def read_step(node: Node, shared: Shared, place: NameScope, targets: Targets) ->
         outputs=outputs,
         asks_url=_asks_url(outputs, (*criteria, *actions)),
     )
+
+
+def _check_literals(node: Node, target: Target, parameters: tuple[StepParameter, ...], body: StepBody | None, targets: Targets) -> None:
+    """Holds what the step gives by literals against the schema of what it runs; what is wrong is noted."""
+    if target.lost or any(fault.pointer.startswith(node.pointer) for fault in node.findings.faults):
+        return  # what is wrong already may be the cause of anything else
+    if target.action is not None:
+        found = literal_faults(target.action, parameters, body, node.pointer, targets.validation)
+    else:
+        found = task_faults(targets.form(target), parameters) if target.runner == "task" else []
+    for fault in found:
+        node.findings.add(fault.pointer, fault.rule, fault.message, fault.fix)
 
 
 def _asks_url(outputs: Mapping[str, Template], criteria: tuple[Criterion, ...]) -> bool:
@@ -99,8 +124,8 @@ class _Reader:
             node.fault("expression", "must be a runtime expression.", "Write, for example, `$response.body#/id`.")
         return found
 
-    def parameters(self, own: Node | None, target: Target, step: Node) -> tuple[StepParameter, ...]:
-        """The step's parameters, and those of the workflow that it does not override."""
+    def parameters(self, own: Node | None, target: Target, step: Node, inputs: Node | None = None) -> tuple[StepParameter, ...]:
+        """The step's parameters, and those of the workflow that it does not override; a task's inputs, which need no place, are theirs."""
         found: dict[tuple[str, str | None], StepParameter] = {}
         for source in (self.shared.parameters, own):
             seen: set[tuple[str, str | None]] = set()
@@ -111,10 +136,25 @@ class _Reader:
                     node.fault("duplicate", "is given twice in one list.", "Keep one.")
                 seen.add(key)
                 found[key] = parameter
+        for name, node in inputs.entries() if inputs is not None else ():
+            self._take(found, name, node, target)
+        if inputs is not None and target.runner != "task" and not target.lost:
+            inputs.fault("exclusive", "has a meaning only for a task.", "Give `parameters` and a `requestBody`.")
         if target.runner in ("workflow", "task"):
             for name in sorted(target.required - {parameter.name for parameter in found.values()}):
                 step.findings.add(f"{step.pointer}/parameters", f"required:{name}", f"does not give `{safe(name)}`, which is needed.")
         return tuple(found.values())
+
+    def _take(self, found: dict[tuple[str, str | None], StepParameter], name: str, node: Node, target: Target) -> None:
+        """One input of a task, from ``x-kosha-inputs``."""
+        try:
+            key = target.parameter(name, None) if target.runner == "task" else (name, None)
+        except ExpressionError as error:
+            node.findings.refuse(node.pointer, error)
+            return
+        if key in found:
+            node.fault("duplicate", "is given among the parameters too.", "Keep one.")
+        found[key] = StepParameter(*key, self.template(node), node.pointer)
 
     def _parameter(self, node: Node, target: Target) -> StepParameter:
         found, override = self._resolved(node, "parameters")

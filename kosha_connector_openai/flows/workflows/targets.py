@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from kosha_connector_openai.connector import Connector
 from kosha_connector_openai.core.actions import Action, Catalog
@@ -14,8 +14,12 @@ from kosha_connector_openai.flows.workflows.expressions import ExpressionError
 from kosha_connector_openai.flows.workflows.model import Runner
 from kosha_connector_openai.flows.workflows.name_check import Signature
 from kosha_connector_openai.flows.workflows.node import Node
+from kosha_connector_openai.manifest import Validation
 from kosha_connector_openai.schema import safe
 from kosha_connector_openai.text import nearest
+
+if TYPE_CHECKING:
+    from kosha_connector_openai.flows.tasks.form import TaskForm
 
 _PATH: Final = re.compile(r"\{\$sourceDescriptions\.([A-Za-z0-9_-]+)\.url\}#(/paths/.+)")
 _HEADER: Final = "header"
@@ -77,12 +81,21 @@ class Targets:
         sources: Mapping[str, str],
         workflows: Mapping[str, Signature],
         required: Mapping[str, Any],
+        validation: Validation = "on",
     ) -> None:
+        self.validation: Validation = validation
+        """How strict the checks of literals are: as those of the connection that will run them."""
         self._connector = connector
         self._catalog = catalog
         self._sources = sources
         self._workflows = workflows
         self._required = required
+
+    def form(self, target: Target) -> TaskForm:
+        """The form of a task that was found."""
+        from kosha_connector_openai.flows.tasks import find_task
+
+        return find_task(self._connector, target.name).form
 
     def find(self, node: Node, fields: Mapping[str, Node]) -> Target:
         """The step's target; what is wrong with it is noted."""

@@ -136,7 +136,7 @@ class WorkflowsApi:
         from kosha_connector_openai.flows.workflows import read_workflows
 
         connector, connection = self._calls.connector, self._calls.connections[caller.connection]
-        document = read_workflows(source, connector, catalog=connector.catalog_of(connection))
+        document = read_workflows(source, connector, catalog=connector.catalog_of(connection), validation=connection.validation)
         if faults := list(self._hidden(caller, document)):
             raise WorkflowDocumentError("The document cannot be run.", faults)
         return document
