@@ -90,9 +90,10 @@ $(VENV)/lock/bin/uv: $(STAMP)
 	@test -x $(VENV)/lock/bin/python || $(PYTHON) -m venv $(VENV)/lock
 	@$(VENV)/lock/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.8"
 
-$(VENV)/.e2e: $(STAMP) tests/integration/requirements.txt tests/integration/node/package.json
+$(VENV)/.e2e: $(STAMP) tests/integration/requirements.txt tests/integration/node/package.json tests/integration/arazzo_linters/package.json
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/integration/requirements.txt
-	@if command -v npm >/dev/null; then npm --prefix tests/integration/node install --no-package-lock --no-audit --no-fund --silent; fi
+	@if command -v npm >/dev/null; then for folder in node arazzo_linters; do \
+	  npm --prefix tests/integration/$$folder install --no-package-lock --no-audit --no-fund --silent || exit 1; done; fi
 	@touch $@
 
 $(VENV)/servers/.installed: $(STAMP) tests/integration/servers/requirements.txt  # of their own: gateways pin what we use too

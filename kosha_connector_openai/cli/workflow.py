@@ -162,7 +162,7 @@ def run(
         raise typer.Exit(ExitCode.WORKFLOW) from None
     outputs = printer.of(result.outputs)
     say_json(result.to_dict() | {"outputs": outputs} if as_json else outputs)
-    if not quiet:
+    if printer.saved and not quiet:
         note("\n".join(f"Saved {one_line(str(path))}" for path in printer.saved))
     spending.tell_all(quiet=quiet or as_json)
 

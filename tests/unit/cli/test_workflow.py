@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -121,3 +122,24 @@ def test_what_all_steps_cost(run: Any, tmp_path: Path) -> None:
     with Recorder(moderated(False), answer) as upstream:
         result = run(upstream, MODERATE, "question=Which colour?", "--prices", str(tmp_path / "prices.yaml"))
     assert "About 0.007000 USD in all by the prices of 2026-11-01." in result.stderr
+
+
+def test_files_among_the_outputs_are_saved_or_told_never_printed(run: Any, tmp_path: Path) -> None:
+    """A picture in JSON is told by type and size; with --files it is saved under the output's name, and never over another file."""
+    picture = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(60)).decode()
+    outputs = {"picture": "$response.body#/data/0/b64_json"}
+    step = {"stepId": "draw", "operationId": "createImage", "requestBody": {"payload": {"prompt": "x"}}, "outputs": outputs}
+    workflow = {"workflowId": "w", "steps": [step], "outputs": {"picture": "$steps.draw.outputs.picture"}}
+    sources = [{"name": "openai", "url": "openapi.json", "type": "openapi"}]
+    document = {"arazzo": "1.0.1", "info": {"title": "T", "version": "1"}, "sourceDescriptions": sources, "workflows": [workflow]}
+    file = tmp_path / "flow.json"
+    file.write_text(json.dumps(document))
+    with Recorder(reply(body={"created": 1, "data": [{"b64_json": picture}]})) as upstream:
+        told = run(upstream, str(file))
+        assert (told.exit_code, picture in told.stdout) == (0, False)
+        assert json.loads(told.stdout)["picture"]["content_type"] == "image/png"
+        saved = run(upstream, str(file), "--files", str(tmp_path / "out"), "--json")
+        path = Path(json.loads(saved.stdout)["outputs"]["picture"]["path"])
+        assert (path.name, base64.b64encode(path.read_bytes()).decode()) == ("picture.png", picture)
+        assert run(upstream, str(file), "--files", str(tmp_path / "out")).exit_code != 0
+        assert run(upstream, str(file), "--files", str(tmp_path / "out"), "--force").exit_code == 0
