@@ -5,6 +5,7 @@ ConnectorError
 │   ├── ManifestError
 │   ├── DocumentError
 │   ├── PluginError
+│   ├── ConnectorPackageError   take another package; nothing was written
 │   └── WorkflowDocumentError   fix the workflow's document
 ├── InputError                  fix the input; nothing was sent
 │   └── UnknownActionError
@@ -55,13 +56,13 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 __all__ = [
-    "AccessError", "AnswerError", "ApiError", "BudgetError", "ConnectorError", "DescriptionError", "DocumentError", "EventError", "Fault",
-    "IncompleteAnswerError", "InputError", "JobEndedError", "JobError", "JobPendingError", "JobUnknownError", "MalformedReplyError",
-    "ManifestError", "NotSentError", "OriginError", "OutcomeUnknownError", "PagingError", "PluginError", "RedirectRefusedError",
-    "RefusedAnswerError", "RejectedError", "ReplayError", "ReplyError", "ReplyTooLargeError", "SecretError", "SecretMissingError",
-    "SecretRefusedError", "SecretStoreError", "SetupError", "SignatureError", "StaleError", "TransportError", "TriggerError",
-    "TruncatedReplyError", "UnavailableError", "UnfitAnswerError", "UnknownActionError", "WorkflowDocumentError", "WorkflowError",
-    "WorkflowLimitError",
+    "AccessError", "AnswerError", "ApiError", "BudgetError", "ConnectorError", "ConnectorPackageError", "DescriptionError",
+    "DocumentError", "EventError", "Fault", "IncompleteAnswerError", "InputError", "JobEndedError", "JobError", "JobPendingError",
+    "JobUnknownError", "MalformedReplyError", "ManifestError", "NotSentError", "OriginError", "OutcomeUnknownError", "PagingError",
+    "PluginError", "RedirectRefusedError", "RefusedAnswerError", "RejectedError", "ReplayError", "ReplyError", "ReplyTooLargeError",
+    "SecretError", "SecretMissingError", "SecretRefusedError", "SecretStoreError", "SetupError", "SignatureError", "StaleError",
+    "TransportError", "TriggerError", "TruncatedReplyError", "UnavailableError", "UnfitAnswerError", "UnknownActionError",
+    "WorkflowDocumentError", "WorkflowError", "WorkflowLimitError",
 ]  # fmt: skip
 
 
@@ -157,6 +158,12 @@ class PluginError(DescriptionError):
     """A plugin failed to load, or returned something that the hook specification does not allow."""
 
     code = "plugin"
+
+
+class ConnectorPackageError(DescriptionError):
+    """A package is refused, or what is installed is not as it was; faults name the file or field."""
+
+    code = "package"
 
 
 class InputError(_Faulty):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ import pluggy
 from kosha_connector_openai import hookspecs
 from kosha_connector_openai.connector import Connector
 from kosha_connector_openai.errors import ConnectorError, Fault, PluginError
-from kosha_connector_openai.manifest import read_folder
+from kosha_connector_openai.manifest import has_manifest, read_folder
 from kosha_connector_openai.secrets import SecretStore
 from kosha_connector_openai.secrets.stores import FailingStore, default_stores
 from kosha_connector_openai.trusted_files import is_loose
 
-__all__ = ["GROUP", "Found", "create_plugin_manager", "installed_plugins", "load_connectors"]
+__all__ = ["GROUP", "FolderPlugin", "Found", "create_plugin_manager", "installed_plugins", "load_connectors"]
 
 GROUP: Final = "kosha.connectors"
 HOOK_SECONDS: Final = 5.0
@@ -38,6 +38,18 @@ class Found:
     name: str
     distribution: str
     listed: bool
+
+
+class FolderPlugin:
+    """A plugin that offers one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @hookspecs.hookimpl
+    def kosha_connectors(self) -> Sequence[Path]:
+        """The folder."""
+        return [self._folder]
 
 
 class _Manager(pluggy.PluginManager):
@@ -136,10 +148,18 @@ def _choose(name: str, entries: dict[tuple[str, str], EntryPoint]) -> EntryPoint
 
 def _import(name: str, entry: EntryPoint) -> Any:
     try:
-        return entry.load()
+        loaded = entry.load()
     except (Exception, SystemExit) as error:
         missing = f"It needs {error.name}." if isinstance(error, ModuleNotFoundError) and error.name else ""
         raise PluginError(f"The plugin {name!r} cannot be loaded: {type(error).__name__}.", hint=missing) from None
+    return FolderPlugin(folder) if (folder := _data_folder(loaded)) else loaded
+
+
+def _data_folder(loaded: Any) -> Path | None:
+    """The folder of a package of data alone: a namespace package (PEP 420) with a manifest in it; None for any other."""
+    if getattr(loaded, "__file__", None) is not None or not hasattr(loaded, "__path__"):
+        return None
+    return next((folder for folder in map(Path, loaded.__path__) if has_manifest(folder)), None)
 
 
 def _register(manager: pluggy.PluginManager, plugin: Any, name: str) -> None:

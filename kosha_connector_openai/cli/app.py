@@ -26,6 +26,20 @@ COMMANDS: Final[Mapping[str, _Entry]] = {
     "studio": ("studio:studio", "Serves the page on which flows are built."),
     "serve": ("serve:serve", "Runs the gateway: clients use your tokens, not the API key."),
     "mcp": ("mcp:mcp", "Offers the actions as tools to an MCP client."),
+    "package": ("packages:package", "Builds a connector's folder as a package, and signs it."),
+    "install": ("packages:install", "Installs a connector from a package or a catalogue."),
+    "upgrade": ("packages:upgrade", "Installs another version of a connector."),
+    "rollback": ("packages:rollback", "Goes back to a connector's version before."),
+    "remove": ("packages:remove", "Removes an installed connector."),
+    "verify": ("packages:verify", "Checks an installed connector, or a package."),
+    "list": ("packages:list_", "Lists the installed connectors."),
+    "catalogue": (
+        {
+            "build": ("packages:catalogue_build", "Writes the index of a folder of packages."),
+            "search": ("packages:catalogue_search", "Finds connectors in a catalogue."),
+        },
+        "Builds and searches catalogues of packages.",
+    ),
     "actions": (
         {
             "list": ("actions:list_", "Lists the actions by group."),

@@ -33,12 +33,17 @@ class Session:
         """The connector; raises PluginError or ManifestError."""
         from kosha_connector_openai import create_plugin_manager, load_connectors, plugin
         from kosha_connector_openai.errors import PluginError
+        from kosha_connector_openai.plugins import FolderPlugin
 
         folder = Path(self._choice) if self._choice and is_path(self._choice) else None
         if folder and not folder.is_dir():
             raise PluginError("No folder is there.", hint="Name a folder with a connector.yaml, or a connector's id.")
-        manager = create_plugin_manager([_plugin(folder) if folder else plugin], names=self.plugins)
-        found = load_connectors(manager)
+        added = self._installed() if folder is None and self._choice not in (None, OURS) else None
+        if added is not None:
+            found = load_connectors(create_plugin_manager([added], names=self.plugins))
+        else:
+            names = (*self.plugins, *self._entry_points()) if folder is None else self.plugins
+            found = load_connectors(create_plugin_manager([FolderPlugin(folder) if folder else plugin], names=names))
         self._open += found.values()
         if folder:
             return self._open[0] if len(found) == 1 else next(c for c in self._open if c.folder == folder)
@@ -47,6 +52,21 @@ class Session:
             beside = f" For the folder of this name here write ./{wanted}." if Path(wanted).is_dir() else ""
             raise PluginError("No loaded plugin offers this connector.", hint=f"Loaded: {', '.join(sorted(found))}.{beside}")
         return found[wanted]
+
+    def _installed(self) -> object | None:
+        """A plugin that offers the installed package of the chosen id; None where there is none."""
+        from kosha_connector_openai.packages import PackageStore, plugin_of
+
+        found = PackageStore().find(str(self._choice))
+        return None if found is None else plugin_of(found)
+
+    def _entry_points(self) -> tuple[str, ...]:
+        """The plugin of the chosen id that pip has installed: to choose it is to list it."""
+        from kosha_connector_openai.plugins import installed_plugins
+
+        if self._choice is None or self._choice == OURS or self._choice in self.plugins:
+            return ()
+        return (self._choice,) if any(each.name == self._choice for each in installed_plugins()) else ()
 
     def keep(self, connector: Connector) -> Connector:
         """``connector``, closed together with the others."""
@@ -57,15 +77,3 @@ class Session:
         """Closes all connectors."""
         for connector in self._open:
             connector.close()
-
-
-def _plugin(folder: Path) -> object:
-    """A plugin that offers the folder named on the command line."""
-    from kosha_connector_openai import hookimpl
-
-    class FolderPlugin:
-        @hookimpl
-        def kosha_connectors(self) -> Sequence[Path]:
-            return [folder]
-
-    return FolderPlugin()

@@ -22,7 +22,7 @@ else:
         {
             "checked": "read_part",
             "error_body": "ErrorBody ErrorSign",
-            "folder": "MANIFEST read_any_manifest read_folder",
+            "folder": "MANIFEST has_manifest read_any_manifest read_folder",
             "kosha_spec": "write_kosha_spec",
             "manifest": "ActionOverlay AuthRule ConnectionField ConnectionForm ConnectionTest ErrorRule Group Limits "
             "Manifest PartName RequestRules Retries Timeouts",

@@ -19,6 +19,11 @@ def read_folder(folder: Path) -> Manifest:
     return read_any_manifest(folder / (found or [MANIFEST])[0])
 
 
+def has_manifest(folder: Path) -> bool:
+    """Whether a folder is a connector's."""
+    return any((folder / name).is_file() for name in (MANIFEST, KOSHA_SPEC))
+
+
 def read_any_manifest(path: Path) -> Manifest:
     """The manifest in a file, which its name tells from a Kosha specification. Raises ManifestError."""
     if path.name != KOSHA_SPEC:

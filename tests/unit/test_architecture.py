@@ -32,7 +32,7 @@ PLAIN = frozenset(
     accept alpha archive audio batch batches bucket calls cancel certificate characters compact complete content costs edits engines
     eval events extensions file files group groups images items jobs list messages model models page parts pause projects refer response
     responses resume role roles run runs search steps thread threads upload uploads usage user users validate version versions video
-    sessions Tool ToolChoice TextContent
+    sessions Metadata Project Tool ToolChoice TextContent
     Error Group Item Message Model Response Upload User AuditLog ErrorResponse file_id input_tokens key_id role_id v1
     """.split()  # noqa: SIM905 - a list of words reads better as text
 )

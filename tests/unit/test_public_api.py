@@ -24,7 +24,7 @@ NAMES = {
     "connector": "Action CallOptions Connection Connector Options Preview Result",
     "hookspecs": "PROJECT hookimpl hookspec kosha_connectors kosha_secret_stores",
     "plugin": "folder kosha_connectors",
-    "plugins": "Found GROUP create_plugin_manager installed_plugins load_connectors",
+    "plugins": "Found FolderPlugin GROUP create_plugin_manager installed_plugins load_connectors",
     "secrets": "Secret SecretCache SecretContext SecretReference SecretResolver SecretStore SecretStores check_secret",
     "secrets.stores": "ChainStore ComputedStore EnvironmentStore FailingStore FileStore KeyringStore Login MOUNTS SERVICE Scoped Token"
     " VaultStore default_stores",
