@@ -192,11 +192,15 @@ def _walk(node: _Node, segments: list[str], index: int, values: tuple[str, ...])
             yield from _walk(following, segments, index + 1, (*values, *match.groups()))
 
 
+def administration_actions(catalog: Mapping[str, Action], rules: Privileged) -> frozenset[str]:
+    """The actions of the privileged security schemes."""
+    schemes = set(rules.schemes)
+    return frozenset(a.id for a in sound_actions(catalog) if any(schemes & set(wanted) for wanted in a.operation.security))
+
+
 def privileged_actions(catalog: Mapping[str, Action], rules: Privileged) -> frozenset[str]:
     """The actions of the privileged security schemes, and those that are named."""
-    schemes = set(rules.schemes)
-    needing = (a.id for a in sound_actions(catalog) if any(schemes & set(wanted) for wanted in a.operation.security))
-    return frozenset((*needing, *rules.actions)) & frozenset(catalog)
+    return (administration_actions(catalog, rules) | set(rules.actions)) & frozenset(catalog)
 
 
 def pairs(query: str) -> Iterable[tuple[str, str]]:

@@ -27,7 +27,7 @@ from kosha_connector_openai.gateway.connections import open_connections, same_ac
 from kosha_connector_openai.gateway.exchange import BodyBudget, CheckProcesses
 from kosha_connector_openai.gateway.observe import AccessLog, AuditLog, Metrics, Observer, make_traces
 from kosha_connector_openai.gateway.pages import Downloads, OwnPages, PagesContext, SignIn, SubmittedSecrets, Tries
-from kosha_connector_openai.gateway.routes import privileged_actions
+from kosha_connector_openai.gateway.routes import administration_actions, privileged_actions
 from kosha_connector_openai.gateway.settings import Settings
 from kosha_connector_openai.manifest.parts import RelayRules
 from kosha_connector_openai.outputs import read_prices
@@ -64,7 +64,8 @@ class Service:
         self._downloads = Downloads(most=limits.disk_total)
         bodies = BodyBudget(limits.bodies_total)
         self._checks = CheckProcesses(connector.folder)
-        self._owners: Ownership | None = make_ownership(settings.ownership, shared, connector.catalog, rules.objects)
+        apart = administration_actions(connector.catalog, rules.privileged)
+        self._owners: Ownership | None = make_ownership(settings.ownership, shared, connector.catalog, rules.objects, apart)
         prices = read_prices(settings.budgets.prices) if settings.budgets.prices is not None else None
         self._spending = (
             TokenBudgets(settings.budgets, connector.outputs.part, prices, told=self.metrics.spent) if settings.has_budgets else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from enum import Enum
 from fnmatch import fnmatchcase
 from functools import cache
@@ -37,13 +37,16 @@ class Claim(Enum):
 class ObjectNames:
     """Which names of fields and variables hold ids: those of the description's paths, and those of the manifest."""
 
-    def __init__(self, actions: Iterable[Action], rules: ObjectRules) -> None:
+    def __init__(self, actions: Iterable[Action], rules: ObjectRules, apart: Collection[str] = ()) -> None:
+        """``apart`` are actions whose paths name what no other action takes, such as people: a caller's own words elsewhere."""
         self.rules = rules
         self._open = frozenset(rules.open)
         firsts: set[str] = set()
         inner: set[str] = set()
         for action in actions:
-            names = [name for name in _VARIABLE.findall(action.operation.path) if name not in self._open]
+            if action.id in apart:
+                continue
+            names = [name for name in _VARIABLE.findall(action.operation.path) if name not in self._open and name != _ID]
             firsts.update(names[:1])
             inner.update(names[1:])
         words = set(rules.words)
@@ -53,6 +56,8 @@ class ObjectNames:
         self._parents = {
             parent for parent, _, _ in (name.partition(".") for name in rules.references) if f"{parent}.{_ID}" in rules.references
         }
+        pairs = (name.partition(".") for name in rules.references if "." in name)
+        self._inside = {(parent, name) for parent, _, name in pairs if name != _ID}
         self.claim = cache(self._claim)
 
     def _claim(self, name: str) -> Claim | None:
@@ -90,27 +95,29 @@ class ObjectNames:
 
     def in_value(self, value: Any) -> Iterator[tuple[str, Claim]]:
         """The claims of every text in JSON values."""
-        waiting: list[tuple[Any, Claim | None, bool]] = [(value, None, False)]
+        waiting: list[tuple[Any, Claim | None, bool, str]] = [(value, None, False, "")]
         while waiting:
-            node, claim, free = waiting.pop()
+            node, claim, free, at = waiting.pop()
             if isinstance(node, str):
                 if claim is not None and not free and node:
                     yield node, claim
                 elif fits(node):
                     yield node, Claim.OBJECT if self.is_reserved(node) else Claim.TEXT
             elif isinstance(node, Mapping):
-                waiting += [(child, self._of(name, node, claim), free or name in self.rules.free) for name, child in node.items()]
+                free_in = self.rules.free
+                waiting += [(child, self._of(name, node, claim, at), free or name in free_in, name) for name, child in node.items()]
             elif isinstance(node, (list, tuple)):
-                waiting += [(child, claim, free) for child in node]
+                waiting += [(child, claim, free, at) for child in node]
 
-    def _of(self, name: str, node: Mapping[str, Any], parent: Claim | None) -> Claim | None:
+    def _of(self, name: str, node: Mapping[str, Any], parent: Claim | None, at: str = "") -> Claim | None:
         if name == _ID:
             return parent if parent is Claim.OBJECT else Claim.ANY if node.keys() <= _ALONE else Claim.LABEL
         if name in self._parents and isinstance(node[name], Mapping):
             return Claim.OBJECT
-        claim = self.claim(name)
         # A schema has a field's name over an object that describes the field.
-        return None if claim is not None and isinstance(node[name], Mapping) and name not in self._firsts else claim
+        if isinstance(node[name], Mapping):
+            return None
+        return Claim.OBJECT if (at, name) in self._inside else self.claim(name)
 
     def in_reply(self, value: Any) -> Iterator[tuple[str, Claim]]:
         """The ids in a reply: OBJECT under a name that says so, ANY for the others; none in what callers write freely."""

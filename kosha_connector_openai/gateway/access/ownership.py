@@ -39,15 +39,22 @@ class Ownership:
     """The rule over the ids kept, for the accounts that several tenants share."""
 
     def __init__(
-        self, ids: Ids, accounts: Mapping[str, str], actions: Mapping[str, Action], rules: ObjectRules, entry: OwnershipEntry
+        self,
+        ids: Ids,
+        accounts: Mapping[str, str],
+        actions: Mapping[str, Action],
+        rules: ObjectRules,
+        entry: OwnershipEntry,
+        apart: Collection[str] = (),
     ) -> None:
-        """``accounts``: connections that several tenants share -> the account behind each; elsewhere everything passes."""
+        """``accounts``: connections that several tenants share -> the account behind each; elsewhere everything passes.
+        ``apart``: as ObjectNames."""
         self._ids = ids
         self._accounts = accounts
         self._actions = actions
         self._entry = entry
         sound = list(sound_actions(actions))
-        self.names = ObjectNames(sound, rules)
+        self.names = ObjectNames(sound, rules, apart)
         self._cursors = frozenset(rules.cursors)
         self._items = {a.operation.path.rpartition("/{")[0]: a for a in sound if a.operation.path.endswith("}")}
         self._open_items = {path for path, a in self._items.items() if a.operation.path.rpartition("{")[2][:-1] in rules.open}
@@ -273,13 +280,13 @@ def shared_accounts(tenants: Mapping[str, Iterable[str]], accounts: Mapping[str,
 
 
 def make_ownership(
-    entry: OwnershipEntry, accounts: Mapping[str, str], catalog: Mapping[str, Action], rules: ObjectRules
+    entry: OwnershipEntry, accounts: Mapping[str, str], catalog: Mapping[str, Action], rules: ObjectRules, apart: Collection[str] = ()
 ) -> Ownership | None:
     """The rule, where it is needed: None where no account is shared, or ``entry.ids`` is ``off``. Raises SetupError."""
     if not accounts or entry.ids == "off":
         return None
     ids = SqliteIds(entry.file) if entry.file is not None else MemoryIds()
-    return Ownership(ids, accounts, catalog, rules, entry)
+    return Ownership(ids, accounts, catalog, rules, entry, apart)
 
 
 def _variables(path: str) -> list[str]:

@@ -22,7 +22,7 @@ from kosha_connector_openai.core.request import FilePolicy, check_inputs
 from kosha_connector_openai.errors import ConnectorError, Fault, InputError
 from kosha_connector_openai.gateway.access import Claim, ObjectNames
 from kosha_connector_openai.gateway.exchange.validation import form_faults, own_fields, refused_in_text, refused_name
-from kosha_connector_openai.gateway.routes import Route, sound_actions
+from kosha_connector_openai.gateway.routes import Route, administration_actions, sound_actions
 from kosha_connector_openai.manifest import Validation
 from kosha_connector_openai.manifest.parts import RelayRules
 from kosha_connector_openai.outputs import extent_of
@@ -86,7 +86,8 @@ def _answer(connector: Connector, question: Mapping[str, Any], raw: bytes) -> It
 
 @cache
 def _names(connector: Connector) -> ObjectNames:
-    return ObjectNames(sound_actions(connector.catalog), connector.part("relay", RelayRules).objects)
+    rules = connector.part("relay", RelayRules)
+    return ObjectNames(sound_actions(connector.catalog), rules.objects, administration_actions(connector.catalog, rules.privileged))
 
 
 def _inputs(connector: Connector, action: str, value: Any, validation: Validation) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any, Final
 
 import orjson
@@ -139,14 +140,17 @@ class Parts:
 
 
 def field_values(name: str, value: bytes) -> Iterator[tuple[str, Any]]:
-    """A form's field under each word of its name (``image[file_id]``), as text, and as JSON where it is some."""
+    """A form's field under each word of its name (``image[file_id]``) and under each two, as text, and as JSON where it is some."""
     text = value.decode("utf-8", "replace")
     found: list[Any] = [text]
     if text.lstrip()[:1] in ("{", "["):
         with suppress(orjson.JSONDecodeError):
             found.append(orjson.loads(value))
-    for word in re.split(r"[\[\].]+", name):
-        yield from ((word, each) for each in found if word)
+    words = [word for word in re.split(r"[\[\].]+", name) if word]
+    for word in words:
+        yield from ((word, each) for each in found)
+    for outer, inner in pairwise(words):
+        yield from ((outer, {inner: each}) for each in found)
 
 
 def _name(head: bytes) -> str | None:
