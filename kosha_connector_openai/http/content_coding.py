@@ -11,6 +11,8 @@ from kosha_connector_openai.http.engine import AsyncReply, HeaderList, SyncReply
 
 _PIECE: Final = 65_536
 """Bytes of one decoded piece."""
+_TAKEN: Final = 4_096
+"""Bytes that are given to zlib at once."""
 _GZIP: Final = zlib.MAX_WBITS | 16
 _WINDOWS: Final = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": zlib.MAX_WBITS}
 _ABOUT_CODING: Final = frozenset({"content-encoding", "content-length"})
@@ -26,6 +28,11 @@ class ContentDecoder:
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         """The pieces that ``chunk`` completes."""
+        # Each call copies what it leaves unread: of a large chunk those copies would fragment the heap to many times the body.
+        for start in range(0, len(chunk), _TAKEN):
+            yield from self._feed(chunk[start : start + _TAKEN])
+
+    def _feed(self, chunk: bytes) -> Iterator[bytes]:
         while chunk := self._next_member(chunk):
             try:
                 piece = self._inflate.decompress(chunk, _PIECE)
@@ -45,11 +52,13 @@ class ContentDecoder:
             yield piece
 
     def _next_member(self, chunk: bytes) -> bytes:
-        """Begins another member where one has ended (RFC 1952, section 2.2); what follows the last one as padding is dropped."""
+        """Begins another member where one has ended (RFC 1952, section 2.2); zeros that follow the last one are dropped."""
         if not self._inflate.eof:
             return chunk
-        if self._window != _GZIP or not chunk.strip(b"\0"):
+        if not chunk.strip(b"\0"):
             return b""
+        if self._window != _GZIP:
+            raise WireError("protocol", "ContentCoding")
         self._inflate = zlib.decompressobj(self._window)
         return chunk
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import fnmatch
 import re
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -52,6 +53,11 @@ class Result:
     saved: SavedFile | None = field(default=None, repr=False)
     """The file that the events of a stream were saved in, a line of JSON for each; another body that was saved is the ``value``."""
 
+    def __repr__(self) -> str:
+        """Short however large the value is: event loops and test runners write down what they hold."""
+        head = f"action={self.action!r}, status={self.status}, kind={self.kind!r}, outcome={self.outcome!r}"
+        return f"Result({head}, value={_short(self.value)})"
+
     @property
     def text(self) -> str:
         """The answer as text: a text body, what a stream's events add up to, or where the manifest finds it in JSON; else ""."""
@@ -79,6 +85,14 @@ class Result:
             "outcome": self.outcome,
             "reasons": list(self.reasons),
         }
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, bytes):
+        return f"<{len(value)} bytes>"
+    if isinstance(value, list) and value and isinstance(value[0], Event):
+        return f"<{len(value)} events>"
+    return reprlib.repr(value)
 
 
 def _plain(value: Any) -> Any:

@@ -149,3 +149,19 @@ def test_the_whole_envelope() -> None:
 def test_the_raw_body_is_not_shown() -> None:
     """What is kept for programs does not fill a log."""
     assert "secret" not in repr(result("json", {}, raw=b"secret"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "shown"),
+    [
+        ("bytes", bytes(1 << 20), "<1048576 bytes>"),
+        ("events", [Event("x", {"a": "b" * 99_999})] * 3, "<3 events>"),
+        ("text", "x" * 1_000_000, "'xxxxxxxxxxxx...xxxxxxxxxxxxx'"),
+        ("json", {"a": ["b" * 99_999] * 99}, "{'a': ['bbbbbbbbbbbb...bbbbbbbbbbbbb', "),
+    ],
+)
+def test_a_result_is_written_down_shortly(kind: Any, value: Any, shown: str) -> None:
+    """asyncio writes down the result of a task: four times the bytes of a large one would be held for that."""
+    text = repr(Result("a", 200, kind, value))
+    assert shown in text
+    assert len(text) < 500
