@@ -40,7 +40,7 @@ bench: $(VENV)/.bench  ## the promises about speed, peers in the same run
 soak: $(STAMP)  ## five minutes of mixed load with changing keys and restarts, then hostile clients, then overload; SOAK="--minutes 120 --overload 60" for the long one
 	@$(BIN)/python -m benchmarks.soak $(SOAK)
 
-e2e: $(VENV)/.e2e $(VENV)/servers/.installed $(VENV)/.browser  ## longer checks: a real secret server, compatible servers, Node, schemathesis, a browser, the full tenant run
+e2e: $(VENV)/.e2e $(VENV)/servers/.installed $(VENV)/.browser $(PAGE)  ## longer checks: a real secret server, compatible servers, Node, schemathesis, a browser, the full tenant run
 	@$(BIN)/python -m pytest -q -m "e2e or not e2e" tests/integration tests/unit/core/connection tests/browser
 	@$(BIN)/python -m pytest -q -m slow tests/contract tests/packaging tests/property tests/threats tests/tools tests/unit
 

@@ -285,6 +285,7 @@ def gateway_pages(_: Connector) -> str:
         "docs": "as `docs` says",
         "catalog": "whoever has a token, where `catalog` is on",
         "studio": "everyone, where `studio` is on",
+        "owner": "the user of this machine's `kosha-openai studio`",
     }
     rows = [
         (code(f"{method.upper()} {path}{_query(operation)}"), who.get(item[ACCESS], item[ACCESS]), operation["summary"])

@@ -72,6 +72,27 @@ def connect(
     _tell(session, path, written, test, as_json)
 
 
+STORES: Final = ("keyring", "file")
+"""Where a connection's secrets can be kept."""
+
+
+def keep_connection(connector: Connector, name: str, store: StoreName, values: Mapping[str, str], given: Mapping[str, str]) -> str:
+    """Keeps a connection under a new name: secrets in a store, references to them in a file; the file. Raises SetupError."""
+    path = file_of(name)
+    if not _NAME.fullmatch(path.stem) or is_path(name):
+        raise SetupError("The connection was not kept.", [Fault("/name", "name", "has other signs than letters, digits, dots, - and _.")])
+    if path.exists():
+        raise SetupError(
+            "A connection of this name exists: it was not kept. It is used until the studio stops.", hint="Choose another name."
+        )
+    held = {entry: check_secret(text, entry) for entry, text in given.items()}
+    places = {entry: _place(connector, store, f"{path.stem}.{entry}") for entry in held}
+    for entry, reference in places.items():
+        _STORES[store](connector, reference, held[entry], False)
+    _save(path, _text({**values, **{entry: str(reference) for entry, reference in places.items()}}, None), False)
+    return str(path)
+
+
 def _tell(session: Session, path: Path, written: Mapping[str, str], test: bool | None, as_json: bool) -> None:
     if not as_json:
         typer.echo(f"The connection is in {clean(str(path))}. Use it with: --connection {clean(_named(path))}")

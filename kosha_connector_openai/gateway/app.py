@@ -29,6 +29,7 @@ from kosha_connector_openai.gateway.exchange import (
     UsageFinder,
 )
 from kosha_connector_openai.gateway.observe import AuditError, AuditLog, ExchangeRecord, Observe
+from kosha_connector_openai.gateway.other_scopes import answer_other
 from kosha_connector_openai.gateway.pages import OwnPages
 from kosha_connector_openai.gateway.records import REQUEST, Authenticate, Caller, ErrorResponse, Headers, Receive, Scope, Send, ServicePage
 from kosha_connector_openai.gateway.replies import (
@@ -82,8 +83,8 @@ class Gateway:
     def __init__(self, connector: Connector, connections: Mapping[str, Connection], settings: Settings, guards: Guards) -> None:
         """``connections`` are the upstreams by name. Raises ManifestError, DocumentError."""
         rules = connector.part("relay", RelayRules)
-        most = settings.limits.calls_total + settings.limits.streams_total
-        self._connections = {name: wide(each, most) for name, each in connections.items()}
+        self._most = settings.limits.calls_total + settings.limits.streams_total
+        self._connections = {name: wide(each, self._most) for name, each in connections.items()}
         for each in self._connections.values():
             load_async_engine(each)
         self._retired = frozenset(name for name, entry in settings.connections.items() if entry.retired)
@@ -105,10 +106,16 @@ class Gateway:
             spending=guards.spending,
         )
 
+    def replace(self, name: str, connection: Connection) -> None:
+        """Takes another connection under a name, for calls that begin from now on."""
+        self._connections[name] = wide(connection, self._most)
+        load_async_engine(connection)
+        self._met.clear()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request and gives its record to the observers."""
         if scope["type"] != "http":
-            await _other(scope, receive, send)
+            await answer_other(scope, receive, send)
             return
         record = ExchangeRecord(scope["method"])
         more = list(self._guards.policy.response_headers(scope["headers"]))
@@ -316,15 +323,3 @@ async def _abort(scope: Scope) -> None:
     if abort is not None:
         abort()
         await asyncio.sleep(0)  # the server learns of it in the loop's next round
-
-
-async def _other(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers the server's lifespan events, and refuses WebSockets."""
-    if scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": 1002})
-        return
-    while True:
-        message = await receive()
-        await send({"type": f"{message['type']}.complete"})
-        if message["type"] == "lifespan.shutdown":
-            return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -26,9 +27,9 @@ from kosha_connector_openai.gateway.app import Gateway, Guards
 from kosha_connector_openai.gateway.connections import open_connections, same_accounts
 from kosha_connector_openai.gateway.exchange import BodyBudget, CheckProcesses
 from kosha_connector_openai.gateway.observe import AccessLog, AuditLog, Metrics, Observer, make_traces
-from kosha_connector_openai.gateway.pages import Downloads, OwnPages, PagesContext, SignIn, SubmittedSecrets, Tries
+from kosha_connector_openai.gateway.pages import Downloads, OwnPages, PagesContext, SignIn, SubmittedSecrets, Tries, Workbench
 from kosha_connector_openai.gateway.routes import administration_actions, privileged_actions
-from kosha_connector_openai.gateway.settings import Settings
+from kosha_connector_openai.gateway.settings import DEFAULT, Settings
 from kosha_connector_openai.manifest.parts import RelayRules
 from kosha_connector_openai.outputs import read_prices
 
@@ -50,7 +51,12 @@ class Service:
     """The gateway, put together. ``stop`` turns new calls away; ``close`` ends everything."""
 
     def __init__(
-        self, connector: Connector, connections: Mapping[str, Connection], settings: Settings, submitted: SubmittedSecrets
+        self,
+        connector: Connector,
+        connections: dict[str, Connection],
+        settings: Settings,
+        submitted: SubmittedSecrets,
+        workbench: Workbench | None = None,
     ) -> None:
         """Takes ``connector``, and closes it at the end. Raises SetupError where something of the settings cannot be used."""
         limits = settings.limits
@@ -60,6 +66,11 @@ class Service:
         self.metrics = Metrics()
         self.warnings = tuple(_warnings(settings, shared))
         self._connections = connections
+        self._submitted = submitted
+        self._workbench = workbench
+        if workbench is not None:
+            workbench.replace, workbench.current = self._replace, lambda: self._connections[DEFAULT]
+            workbench.fields = connector.manifest.connection.fields
         self._stopping = False
         self._downloads = Downloads(most=limits.disk_total)
         bodies = BodyBudget(limits.bodies_total)
@@ -96,6 +107,7 @@ class Service:
             audit=self._audit,
             sign_in=SignIn(self.sessions, authenticate.sign_in),
             spending=self._spending,
+            workbench=workbench,
         )
         self._pages = OwnPages(context)
         guards = Guards(
@@ -154,12 +166,30 @@ class Service:
             self._owners.close()
         if self._spending is not None:
             self._spending.close()
+        if self._workbench is not None:
+            self._workbench.history.close()
+
+    def _replace(self, values: Mapping[str, str], secrets: Mapping[str, str]) -> str:
+        """Tries a connection, and takes it for all calls from now on; the test's sentence.
+
+        Raises ConnectorError, and changes nothing then.
+        """
+        references = self._submitted.keep(secrets)
+        try:
+            made = self.connector.connection({**values, **references}, environ={}, tenant=DEFAULT, engine="aiohttp")
+            tried = self.connector.test(replace(made, retries=replace(made.retries, attempts=1)))
+        except BaseException:
+            self._submitted.drop(references.values())
+            raise
+        self._connections[DEFAULT] = made
+        self.app.replace(DEFAULT, made)
+        return tried
 
     def _taken(self, kind: Kind) -> float:
         return float(self._admission.taken[kind])
 
 
-def make_service(connector: Connector, settings: Settings) -> Service:
+def make_service(connector: Connector, settings: Settings, workbench: Workbench | None = None) -> Service:
     """The service for these settings; everything is checked here, and nothing is sent. Raises SetupError with every fault.
 
     ``connector`` stays the caller's; the service opens one of its own, which reads exactly the secrets that the settings name.
@@ -167,7 +197,7 @@ def make_service(connector: Connector, settings: Settings) -> Service:
     submitted = SubmittedSecrets()
     opened, connections = open_connections(connector, settings, submitted, record=_unrecorded)
     try:
-        return Service(opened, connections, settings, submitted)
+        return Service(opened, connections, settings, submitted, workbench)
     except BaseException:
         opened.close()
         raise

@@ -176,6 +176,11 @@ class Settings(Part):
         return is_loopback(self.host)
 
     @property
+    def offers(self) -> dict[str, bool]:
+        """Which of the pages are there that need a switch: the catalog, and the studio, which builds on it."""
+        return {"catalog": self.catalog, "studio": self.catalog and self.studio}
+
+    @property
     def protected(self) -> bool:
         """Whether callers need a token."""
         return bool(self.tokens or self.jwt)

@@ -1,7 +1,7 @@
 /** The page: signing in, then palette, canvas and the step that is chosen. */
 import { ReactFlowProvider } from "@xyflow/react";
 import { useCallback, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
-import { api, ApiFailure, forget, whenSignedOut, type ActionInfo, type Catalog, type Envelope, type Sample } from "./api.ts";
+import { api, ApiFailure, forget, whenSignedOut, type ActionInfo, type Catalog, type Envelope, type Sample, type Workbench } from "./api.ts";
 import type { Change } from "./form/context.ts";
 import { addStep, connect, disconnect, edges, findStep, freeId, isDocument, removeStep, renameStep, stepId, steps, withAction, withInput, withOutput, withStep, workflow, workflows, type Document } from "./model/document.ts";
 import { filled, type Known } from "./model/expression.ts";
@@ -12,19 +12,24 @@ import type { Place } from "./model/layout.ts";
 import { wholeAnswer } from "./model/pieces.ts";
 import { readText, writeText } from "./model/text.ts";
 import { Canvas } from "./parts/Canvas.tsx";
+import { ConnectionDialog } from "./parts/ConnectionDialog.tsx";
 import { FlowPanel, type FlowOutcome } from "./parts/FlowPanel.tsx";
+import { HistoryDialog } from "./parts/HistoryDialog.tsx";
+import { JobsDialog, type Job } from "./parts/JobsDialog.tsx";
 import { MapDialog, misfit, type Picked, type Source } from "./parts/MapDialog.tsx";
 import { Palette, type Dragged } from "./parts/Palette.tsx";
 import { SignIn } from "./parts/SignIn.tsx";
 import { StepPanel } from "./parts/StepPanel.tsx";
-import { emptyDraft, keptDraft, useDraft, type Draft, type Outcome } from "./state.ts";
+import { emptyDraft, keepJobs, keptDraft, keptJobs, useDraft, type Draft, type Outcome } from "./state.ts";
 
 export function App(): ReactNode {
-  const [state, setState] = useState<{ catalog: Catalog; draft: Draft } | { reason: string } | null>(null);
+  const [state, setState] = useState<{ catalog: Catalog; draft: Draft; bench: Workbench | null; jobs: Job[] } | { reason: string } | { bench: Workbench } | null>(null);
   const start = useCallback(async () => {
     try {
-      const [catalog, draft] = await Promise.all([api.catalog(), keptDraft()]);
-      setState({ catalog, draft: draft ?? emptyDraft(catalog.connector) });
+      const [bench, draft, jobs] = await Promise.all([api.workbench(), keptDraft(), keptJobs()]);
+      if (bench && !bench.connected) return setState({ bench });
+      const catalog = await api.catalog();
+      setState({ catalog, draft: draft ?? emptyDraft(catalog.connector), bench, jobs });
     } catch (error) {
       setState({ reason: (error as ApiFailure).status === 401 ? "Sign in with a token, or open the address that the studio printed when it started." : (error as Error).message });
     }
@@ -37,9 +42,10 @@ export function App(): ReactNode {
   }, [start]);
   if (state === null) return <main className="sign-in"><p>Starting …</p></main>;
   if ("reason" in state) return <SignIn reason={state.reason} done={() => void start()} />;
+  if (!("catalog" in state)) return <ConnectionDialog bench={state.bench} close={null} connected={() => (forget(), void start())} />;
   return (
     <ReactFlowProvider>
-      <Studio catalog={state.catalog} first={state.draft} />
+      <Studio catalog={state.catalog} first={state.draft} bench={state.bench} firstJobs={state.jobs} reconnected={() => (forget(), void start())} />
     </ReactFlowProvider>
   );
 }
@@ -47,7 +53,7 @@ export function App(): ReactNode {
 const MOST_EVENTS = 20_000;
 type Pane = "actions" | "step" | "flow";
 
-function Studio({ catalog, first }: { catalog: Catalog; first: Draft }): ReactNode {
+function Studio({ catalog, first, bench, firstJobs, reconnected }: { catalog: Catalog; first: Draft; bench: Workbench | null; firstJobs: Job[]; reconnected: () => void }): ReactNode {
   const { draft, send, canUndo, canRedo } = useDraft(first);
   const { document } = draft;
   const latest = useRef(draft);
@@ -60,6 +66,14 @@ function Studio({ catalog, first }: { catalog: Catalog; first: Draft }): ReactNo
   const [ghost, setGhost] = useState<Dragged | null>(null);
   const [mapping, setMapping] = useState<{ label: string; wanted: string | undefined; onChange: Change } | null>(null);
   const [pane, setPane] = useState<Pane>("actions");
+  const [dialog, setDialog] = useState<"connection" | "history" | "jobs" | null>(null);
+  const [jobs, setJobs] = useState(firstJobs);
+  useEffect(() => void keepJobs(jobs), [jobs]);
+  const note = (what: string, outcome: string, milliseconds: number, envelope?: Envelope, contents?: JsonObject): void => {
+    if (!bench) return;
+    const run: JsonObject = { what: what.slice(0, 200), outcome, seconds: milliseconds / 1000, request_id: envelope?.request_id ?? null, usage: envelope?.usage ?? null };
+    void api.addRun(bench.contents && contents ? { ...run, contents } : run).catch(() => {});
+  };
   const canvas = useRef<{ toCanvas: (point: Place) => Place; fit: () => void } | null>(null);
   const area = useRef<HTMLElement>(null);
   const stops = useRef(new Map<string, AbortController>());
@@ -159,6 +173,7 @@ function Studio({ catalog, first }: { catalog: Catalog; first: Draft }): ReactNo
       }, stop.signal, task !== null);
       const body = bodyOf(envelope, events);
       set({ state: "ok", envelope, body, milliseconds: performance.now() - started });
+      note(`${action} (${id})`, "ok", performance.now() - started, envelope, { inputs: value, answer: body });
       say(`${id}: done.`);
     } catch (error) {
       const stopped = (error as Error).name === "AbortError";
@@ -170,9 +185,24 @@ function Studio({ catalog, first }: { catalog: Catalog; first: Draft }): ReactNo
           ...(typeof failure.detail?.request_id === "string" ? { requestId: failure.detail.request_id } : {}),
         },
       });
+      note(`${action} (${id})`, stopped ? "stopped" : `failed ${failure.status || ""}`.trim(), performance.now() - started);
       say(`${id}: ${stopped ? "stopped" : "failed"}.`);
     } finally {
       stops.current.delete(id);
+    }
+  };
+
+  const startJob = async (id: string, action: string, inputs: JsonObject): Promise<void> => {
+    const { value, unknown } = filled(inputs, known);
+    if (unknown.length) return say(`There is no value yet for ${unknown.join(", ")}.`);
+    try {
+      const answer = await api.job("start", { action, inputs: value }, () => {}, new AbortController().signal);
+      const handle = isObject(answer.handle) ? answer.handle : {};
+      setJobs((old) => [{ id: crypto.randomUUID(), title: `${id} (${action})`, handle, state: String(handle.state ?? "started"), end: null }, ...old]);
+      setDialog("jobs");
+    } catch (error) {
+      const failure = error as ApiFailure;
+      setOutcomes((old) => ({ ...old, [id]: { state: "failed", text: "", pieces: 0, started: performance.now(), failure: { message: failure.message, hint: advice(failure), faults: failure.faults ?? [] } } }));
     }
   };
 
@@ -221,6 +251,7 @@ function Studio({ catalog, first }: { catalog: Catalog; first: Draft }): ReactNo
         }
       }, stop.signal);
       setOutcome((old) => ({ state: "ok", steps: old?.steps ?? [], result, milliseconds: performance.now() - started }));
+      note(`flow ${name}`, "ok", performance.now() - started, { usage: isObject(result.usage) ? result.usage : null } as Envelope, { inputs, outputs: result.outputs ?? null });
       say("The flow is done.");
     } catch (error) {
       const failure = error as ApiFailure;
@@ -230,6 +261,7 @@ function Studio({ catalog, first }: { catalog: Catalog; first: Draft }): ReactNo
         state: stopped ? "stopped" : "failed", steps: old?.steps ?? [], milliseconds: performance.now() - started, ...(failure.result ? { result: failure.result } : {}),
         failure: stopped ? { message: "Stopped. What was sent may have been charged." } : { message: failure.message, hint: advice(failure), faults: failure.faults ?? [] },
       }));
+      note(`flow ${name}`, stopped ? "stopped" : "failed", performance.now() - started);
       say(stopped ? "The flow was stopped." : "The flow failed.");
     } finally {
       flowStop.current = null;
@@ -338,6 +370,9 @@ function Studio({ catalog, first }: { catalog: Catalog; first: Draft }): ReactNo
           {outcome?.state === "running"
             ? <button type="button" className="primary" onClick={() => flowStop.current?.abort()}>Stop flow</button>
             : <button type="button" className="primary" disabled={all.length === 0} onClick={() => { select(null); setPane("step"); void runFlow(); }}>Run flow</button>}
+          <button type="button" onClick={() => setDialog("connection")}>Connection</button>
+          <button type="button" onClick={() => setDialog("jobs")}>Jobs{jobs.some((job) => job.end === null) ? ` (${jobs.filter((job) => job.end === null).length})` : ""}</button>
+          {bench && <button type="button" onClick={() => setDialog("history")}>History</button>}
           <button type="button" onClick={() => { send({ type: "change", change: () => emptyDraft(catalog.connector) }); setOutcomes({}); setIndex(0); select(null); }}>New</button>
         </span>
       </header>
@@ -371,6 +406,7 @@ function Studio({ catalog, first }: { catalog: Catalog; first: Draft }): ReactNo
             remove={() => remove(stepId(step))}
             connect={(to) => change((old) => to === null ? disconnect(old, index, { from: stepId(step), to: null, kind: "next", action: null, label: "" }) : connect(old, index, stepId(step), to))}
             run={(inputs) => void run(stepId(step), inputs)}
+            startJob={(action, inputs) => void startJob(stepId(step), action, inputs)}
             stop={() => stops.current.get(stepId(step))?.abort()}
             map={(label, type, onChange) => setMapping({ label, wanted: type, onChange })}
             drop={(dropped, onChange) => {
@@ -395,6 +431,9 @@ function Studio({ catalog, first }: { catalog: Catalog; first: Draft }): ReactNo
       </nav>
       <p className="said" role="status" aria-live="polite">{said}</p>
       {ghost && <Ghost dragged={ghost} />}
+      {dialog === "connection" && <ConnectionDialog bench={bench} close={() => setDialog(null)} connected={reconnected} />}
+      {dialog === "history" && <HistoryDialog contents={bench?.contents === true} close={() => setDialog(null)} />}
+      {dialog === "jobs" && <JobsDialog jobs={jobs} set={setJobs} close={() => setDialog(null)} />}
       {mapping && (
         <MapDialog
           label={mapping.label} wanted={mapping.wanted} sources={sources} close={() => setMapping(null)}

@@ -25,6 +25,8 @@ export interface ActionInfo {
   icon?: string;
   aliases?: string[];
   cost?: string | JsonObject | null;
+  /** The kind of long job that the action starts. */
+  job?: string | null;
   hints: { [hint: string]: boolean | string | null };
 }
 interface TaskInfo {
@@ -67,6 +69,30 @@ export interface Envelope {
   incomplete?: string | null;
   result?: JsonObject;
   files?: Json;
+}
+/** What only the user of this machine's studio is told. */
+export interface Workbench {
+  sandbox: boolean;
+  connected: boolean;
+  server: string;
+  key_from: string[];
+  stores: string[];
+  contents: boolean;
+}
+export interface PastRun {
+  at: number;
+  what: string;
+  outcome: string;
+  seconds: number | null;
+  request_id: string | null;
+  usage: JsonObject | null;
+  contents: JsonObject | null;
+}
+export interface JobTick {
+  state: string;
+  percent: number | null;
+  done: number | null;
+  total: number | null;
 }
 export interface StreamEvent {
   name: string;
@@ -165,6 +191,24 @@ export const api = {
     post<{ options: (Option & { about?: string })[]; source: string; more: boolean; problem: JsonObject | null }>(
       `${ROOT}/actions/${part(id)}/options/${part(field)}`, body, init),
   connection: () => once<JsonObject>(`${ROOT}/connection`),
+  card: () => once<JsonObject>(`${ROOT}/connector`),
+  workbench: async (): Promise<Workbench | null> => {
+    try {
+      return await get<Workbench>(`${ROOT}/studio`);
+    } catch (error) {
+      if ((error as ApiFailure).status === 404) return null;
+      throw error;
+    }
+  },
+  /** Tries credentials as they stand, or the connection in use where there are none; the sentence that says how it went. */
+  test: async (values: { [name: string]: string }): Promise<string> => (await post<{ message: string }>("/api/v2/specification/test", values)).message,
+  connect: (values: { [name: string]: string }, keep: { name: string; store: string } | null) =>
+    post<{ message: string; saved: string | null }>(`${ROOT}/studio/connection`, keep ? { values, keep } : { values }),
+  runs: async (): Promise<PastRun[]> => (await get<{ runs: PastRun[] }>(`${ROOT}/studio/runs`)).runs,
+  addRun: (run: JsonObject) => post(`${ROOT}/studio/runs`, run),
+  forgetRuns: () => call("DELETE", `${ROOT}/studio/runs`),
+  job: (verb: string, body: JsonObject, onEvent: (event: StreamEvent) => void, signal: AbortSignal) =>
+    stream<JsonObject>(`${ROOT}/jobs/${verb}`, body, onEvent, signal),
   file: async (href: string): Promise<Blob> => {
     const response = await call("GET", href, undefined, { accept: "*/*" });
     return new Blob([await response.arrayBuffer()], { type: response.headers.get("x-kosha-content-type") ?? "application/octet-stream" });

@@ -4,6 +4,7 @@ import type { Envelope } from "./api.ts";
 import { begin, change, redo, undo, type History } from "./model/undo.ts";
 import { isDocument, newDocument, type Document } from "./model/document.ts";
 import type { Json, JsonObject } from "./model/json.ts";
+import type { Job } from "./parts/JobsDialog.tsx";
 import type { Place } from "./model/layout.ts";
 
 export interface Draft {
@@ -63,26 +64,37 @@ function database(): Promise<IDBDatabase> {
   });
 }
 
-export async function keepDraft(draft: Draft): Promise<void> {
+export const keepDraft = (draft: Draft): Promise<void> => keep("now", draft);
+
+export async function keep(name: string, value: unknown): Promise<void> {
   try {
     const opened = await database();
-    opened.transaction("drafts", "readwrite").objectStore("drafts").put(draft, "now");
+    opened.transaction("drafts", "readwrite").objectStore("drafts").put(value, name);
     opened.close();
   } catch {
     // A browser that keeps nothing still lets one work; the flow can be saved as a file.
   }
 }
 
+/** Jobs that were started from this browser: their handles, by which anybody with the key can go on with them. */
+export const keepJobs = (jobs: Job[]): Promise<void> => keep("jobs", jobs);
+export const keptJobs = async (): Promise<Job[]> => (await kept<Job[]>("jobs")) ?? [];
+
 export async function keptDraft(): Promise<Draft | null> {
+  const found = await kept<Draft>("now");
+  return found && isDocument(found.document) ? found : null;
+}
+
+export async function kept<T>(name: string): Promise<T | null> {
   try {
     const opened = await database();
-    const found = await new Promise<Draft | undefined>((done, failed) => {
-      const asked = opened.transaction("drafts").objectStore("drafts").get("now");
-      asked.onsuccess = () => done(asked.result as Draft | undefined);
+    const found = await new Promise<T | undefined>((done, failed) => {
+      const asked = opened.transaction("drafts").objectStore("drafts").get(name);
+      asked.onsuccess = () => done(asked.result as T | undefined);
       asked.onerror = () => failed(asked.error);
     });
     opened.close();
-    return found && isDocument(found.document) ? found : null;
+    return found ?? null;
   } catch {
     return null;
   }

@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from kosha_connector_openai.gateway.pages.downloads import *
     from kosha_connector_openai.gateway.pages.kosha_api import *
     from kosha_connector_openai.gateway.pages.pages import *
+    from kosha_connector_openai.gateway.pages.run_history import *
     from kosha_connector_openai.gateway.pages.sign_in import *
     from kosha_connector_openai.gateway.pages.studio_page import *
     from kosha_connector_openai.gateway.pages.submitted_secrets import *
+    from kosha_connector_openai.gateway.pages.workbench import *
 else:
     __getattr__, __all__ = face(
         __name__,
@@ -22,8 +24,10 @@ else:
             "downloads": "Downloads",
             "kosha_api": "Tries unset_but_named",
             "pages": "OwnPages PagesContext",
+            "run_history": "RunHistory",
             "sign_in": "SignIn",
             "studio_page": "NOT_BUILT studio_assets",
             "submitted_secrets": "SubmittedSecrets",
+            "workbench": "Workbench",
         },
     )

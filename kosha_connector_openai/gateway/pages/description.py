@@ -17,7 +17,8 @@ from kosha_connector_openai.openapi import METHODS
 from kosha_connector_openai.text import load_yaml
 
 ACCESS: Final = "x-access"
-"""Who may see a page: ``everyone``, ``token``, or as the setting ``docs``, ``catalog`` or ``studio`` says."""
+"""Who may see a page: ``everyone``, ``token``, or as the setting ``docs``, ``catalog`` or ``studio`` says; or ``owner``, who started a
+studio."""
 
 
 @cache

@@ -78,7 +78,7 @@ class Tries:
                 connection = self._connection({**given, **references}, home)
                 return _works(self._connector.test(connection))
         except ConnectorError as error:
-            return _wrong(_sentence(error, self._fields))
+            return _wrong(sentence(error, self._fields))
 
     @property
     def _fields(self) -> tuple[ConnectionField, ...]:
@@ -155,7 +155,7 @@ def _wrong(sentence: str) -> JsonResponse:
     return JsonResponse(400, {"error": sentence})
 
 
-def _sentence(error: ConnectorError, fields: tuple[ConnectionField, ...]) -> str:
+def sentence(error: ConnectorError, fields: tuple[ConnectionField, ...]) -> str:
     """What is wrong, in words; places in the form are named by their variable."""
     names = {f"/{entry.name}": _variables(entry)[0] for entry in fields}
     faults = [f"{names.get(fault.pointer, fault.pointer)} {fault.message} {fault.fix}".strip() for fault in getattr(error, "faults", ())]

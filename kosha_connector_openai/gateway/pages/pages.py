@@ -43,6 +43,7 @@ from kosha_connector_openai.gateway.pages.page_bodies import RUN_LIMITS, PageBod
 from kosha_connector_openai.gateway.pages.result_files import ResultFiles
 from kosha_connector_openai.gateway.pages.sign_in import SignIn
 from kosha_connector_openai.gateway.pages.studio_page import studio_file
+from kosha_connector_openai.gateway.pages.workbench import Workbench
 from kosha_connector_openai.gateway.records import Caller, Receive, Scope, Send, ServicePage
 from kosha_connector_openai.gateway.replies import error_shape
 from kosha_connector_openai.text import loads_strict
@@ -92,6 +93,7 @@ class PagesContext:
     audit: AuditLog | None = None
     sign_in: SignIn | None = None
     spending: TokenBudgets | None = None
+    workbench: Workbench | None = None
 
 
 class OwnPages:
@@ -109,6 +111,7 @@ class OwnPages:
         self._builder = BuilderApi(calls)
         self._mcp = McpPage(calls, context.downloads, self._bodies)
         sign_in = context.sign_in or SignIn()
+        self._offers = {"docs": context.settings.docs != "off", "owner": context.workbench is not None, **context.settings.offers}
         self._handlers: Mapping[str, Handler] = {
             "isAlive": self._alive,
             "isHealthy": self._alive,
@@ -134,6 +137,7 @@ class OwnPages:
             "callMcp": self._tools,
             "endMcp": self._tools,
             **flows.handlers,
+            **(context.workbench.handlers(self._bodies) if context.workbench else {}),
             "startSession": partial(sign_in.start, self._bodies),
             "endSession": sign_in.end,
             "readStudio": studio_file,
@@ -164,9 +168,7 @@ class OwnPages:
     def _add(self, path: str, item: Mapping[str, Any]) -> None:
         """A page of service.yaml, where the settings offer it."""
         access, settings = item[ACCESS], self._context.settings
-        if (access == "docs" and settings.docs == "off") or (access == "catalog" and not settings.catalog):
-            return
-        if access == "studio" and not (settings.studio and settings.catalog):
+        if not self._offers.get(access, True):
             return
         public = access in ("everyone", "studio") or (access == "docs" and settings.docs == "on")
         found = {method.upper(): operation for method, operation in item.items() if method != ACCESS}
@@ -212,9 +214,7 @@ class OwnPages:
 
     @cached_property
     def _document(self) -> bytes:
-        settings = self._context.settings
-        offered = {"catalog": settings.catalog, "studio": settings.catalog and settings.studio}
-        return served_document(self._context.connector, protected=settings.protected, offered=offered)
+        return served_document(self._context.connector, protected=self._context.settings.protected, offered=self._offers)
 
     @cached_property
     def _page(self) -> bytes:

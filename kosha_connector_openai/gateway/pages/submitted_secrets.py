@@ -1,9 +1,10 @@
-"""``submitted:`` secrets: what a caller hands over to have a connection tried, held for that one try and read by nobody else."""
+"""``submitted:`` secrets: what a caller hands over to have a connection tried, held for that one try and read by nobody else; and what the
+user of this machine's studio hands over, held until the process ends."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
@@ -16,6 +17,8 @@ class SubmittedSecrets:
 
     scheme: Final = "submitted"
     immediate: Final = True
+    UNSET: Final = "submitted:unset"
+    """The reference of a secret that nobody has handed over yet."""
 
     def __init__(self) -> None:
         self._held: dict[str, Secret] = {}
@@ -26,6 +29,20 @@ class SubmittedSecrets:
         if found is None:
             raise SecretMissingError("This secret was submitted for one try, which is over.")
         return found
+
+    def keep(self, values: Mapping[str, str]) -> dict[str, str]:
+        """References for the values, by the same names, for as long as this process runs. Raises SecretRefusedError as ``hold``."""
+        found = {}
+        for name, text in values.items():
+            locator = secrets.token_hex(16)
+            self._held[locator] = check_secret(text, name)
+            found[name] = f"{self.scheme}:{locator}"
+        return found
+
+    def drop(self, references: Iterable[str]) -> None:
+        """Forgets secrets that were kept."""
+        for reference in references:
+            self._held.pop(reference.partition(":")[2], None)
 
     @contextmanager
     def hold(self, values: Mapping[str, str]) -> Iterator[dict[str, str]]:

@@ -21,6 +21,8 @@ export interface ValueProps {
   onChange: Change;
   needed: boolean;
   field?: Field;
+  /** Whether no label of its own stands before the control. */
+  alone?: boolean;
 }
 
 export function FieldView(props: { field: Field; needed: boolean; pointer: string; value: Json | undefined; beside: JsonObject; onChange: Change }): ReactNode {
@@ -58,7 +60,7 @@ export function FieldView(props: { field: Field; needed: boolean; pointer: strin
         <button type="button" className="small" aria-pressed={raw} onClick={() => setRaw(!raw)} aria-label={`${field.label} as JSON`}>{"{ }"}</button>
       )}
       {map && field.expression && (
-        <button type="button" className="small" onClick={() => map(field.label, whole.type, onChange)} aria-label={`${field.label} from an earlier step`}>↩ map</button>
+        <button type="button" className="small" onClick={() => map(field.label, whole.type, onChange)} aria-label={`Map ${field.label} from an earlier step`}><span aria-hidden="true">↩ </span>map</button>
       )}
       {!needed && value !== undefined && (
         <button type="button" className="small" onClick={() => onChange(undefined)} aria-label={`Clear ${field.label}`}>✕</button>
@@ -127,7 +129,7 @@ function Mapped({ id, expression, label, onChange }: { id: string; expression: s
 /** The control for a value alone. */
 export function ValueInput(props: ValueProps): ReactNode {
   const { defs, prefix, faults } = useForm();
-  const { pointer, value, onChange, label, field } = props;
+  const { pointer, value, onChange, label, field, alone } = props;
   const shape = resolved(props.shape, defs);
   const id = elementId(prefix, pointer);
   const inner = { ...props, shape };
@@ -135,7 +137,7 @@ export function ValueInput(props: ValueProps): ReactNode {
     id,
     "aria-describedby": [faults.has(pointer) ? `${id}-fault` : "", field?.help ? `${id}-help` : ""].filter(Boolean).join(" ") || undefined,
     "aria-invalid": faults.has(pointer) || undefined,
-    "aria-label": field ? undefined : label,
+    "aria-label": field && !alone ? undefined : label,
   };
   if (shape.constant !== undefined) return <output id={id} className="dim">{String(shape.constant)}</output>;
   switch (shape.widget) {

@@ -12,7 +12,7 @@ async function read(file: File): Promise<Json> {
   return { base64: btoa(binary), filename: file.name };
 }
 
-export function FileInput({ shape, pointer, value, onChange, label, field }: ValueProps): ReactNode {
+export function FileInput({ shape, pointer, value, onChange, label, field, alone }: ValueProps): ReactNode {
   const { prefix } = useForm();
   const id = elementId(prefix, pointer);
   const [over, setOver] = useState(false);
@@ -43,7 +43,7 @@ export function FileInput({ shape, pointer, value, onChange, label, field }: Val
     >
       <input
         id={id} type="file" multiple={shape.multiple} accept={[...(rules?.types ?? []), ...(rules?.extensions ?? [])].join(",")}
-        aria-label={field ? undefined : label} onChange={(event) => void take(event.target.files)}
+        aria-label={field && !alone ? undefined : label} onChange={(event) => void take(event.target.files)}
       />
       <p className="dim">
         {held.length ? held.join(", ") : `Drop ${shape.multiple ? "files" : "a file"} here`}

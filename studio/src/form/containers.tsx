@@ -122,7 +122,7 @@ export function VariantsInput({ shape, pointer, value, onChange, label, needed, 
         </select>
       )}
       {variant?.help && <Markdown text={variant.help} />}
-      {variant && <ValueInput shape={variant} label={variant.label === label ? label : `${label}: ${variant.label}`} pointer={pointer} value={value} beside={{}} onChange={onChange} needed={needed} />}
+      {variant && <ValueInput shape={variant} label={variant.label === label ? label : `${label}: ${variant.label}`} pointer={pointer} value={value} beside={{}} onChange={onChange} needed={needed} alone {...(field ? { field } : {})} />}
     </div>
   );
 

@@ -194,15 +194,20 @@ export function withField(shape: Shape, defs: Defs, value: Json | undefined, nam
   return withName(old, name, to);
 }
 
+/** Whether a field's value is chosen rather than written. */
+function isChosen(field: Field, defs: Defs): boolean {
+  const whole = resolved(field, defs);
+  const first = whole.widget === "variants" && whole.variants?.[0] ? resolved(whole.variants[0], defs) : whole;
+  return field.name === "model" || ["select", "multi-select", "slider"].includes(first.widget);
+}
+
 /** What the fields of a new step hold: what is chosen and not written, such as a model. */
 export function startingInputs(form: Form, sample: JsonObject): JsonObject {
   const found: JsonObject = {};
   for (const field of form.fields) {
     const seeded = fieldSeed(field, form.$defs);
     if (seeded !== undefined && field.visibility !== "internal") found[field.name] = seeded;
-    else if (field.required && field.visibility !== "internal" && ["select", "multi-select", "slider"].includes(field.widget) && sample[field.name] !== undefined) {
-      found[field.name] = sample[field.name]!;
-    }
+    else if (field.required && field.visibility !== "internal" && isChosen(field, form.$defs) && sample[field.name] !== undefined) found[field.name] = sample[field.name]!;
   }
   return found;
 }

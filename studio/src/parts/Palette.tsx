@@ -96,7 +96,6 @@ const Item = memo(function Item({ action, add, drag }: { action: ActionInfo; add
     <li>
       <div
         className={hints.deprecated ? "action retired" : "action"} role="button" tabIndex={0} data-action={action.id} {...grip}
-        aria-label={`Add ${action.title}${hints.paid ? ", paid" : ""}${hints.destructive ? ", deletes" : ""}${hints.deprecated ? ", retired" : ""}`}
         onKeyDown={(event) => {
           if (event.key === "Enter" || event.key === " ") {
             event.preventDefault();
@@ -108,10 +107,11 @@ const Item = memo(function Item({ action, add, drag }: { action: ActionInfo; add
       >
         <span className="grip" aria-hidden="true"><Icon name={action.group} kind={action.kind} /></span>
         <span className="action-text">
+          <span className="hidden">Add </span>
           <span className="action-title">{action.title}</span>
           <span className="dim">{action.summary}</span>
         </span>
-        <span className="marks" aria-hidden="true">
+        <span className="marks">
           {action.kind === "task" && <i>task</i>}
           {hints.paid && <i className="paid">paid</i>}
           {hints.destructive && <i className="deletes">deletes</i>}

@@ -27,6 +27,7 @@ export interface StepPanelProps {
   remove: () => void;
   connect: (to: string | null) => void;
   run: (inputs: JsonObject) => void;
+  startJob: (action: string, inputs: JsonObject) => void;
   stop: () => void;
   map: ((label: string, type: string | undefined, onChange: Change) => void) | null;
   drop: (source: string, onChange: Change) => void;
@@ -64,6 +65,7 @@ export function StepPanel(props: StepPanelProps): ReactNode {
           ) : (
             <button type="button" className="primary" disabled={!form || !inputs} onClick={() => props.run(inputs!)}>Run step</button>
           )}
+          {about?.job && <button type="button" disabled={!inputs} onClick={() => props.startJob(action, inputs!)}>Start as a job</button>}
           <button type="button" onClick={props.remove}>Delete step</button>
         </div>
       </header>
@@ -80,14 +82,16 @@ export function StepPanel(props: StepPanelProps): ReactNode {
           inputs ? (
             <>
               {form.help && <Markdown text={form.help} />}
-              {faults.length > 0 && <p className="summary" data-faults={faults.length}>{faults.length === 1 ? "1 thing is" : `${faults.length} things are`} missing or wrong.</p>}
+              <p className={faults?.length ? "summary" : "dim"} data-faults={faults?.length}>
+                {faults === null ? "Checking …" : faults.length === 0 ? "Nothing is missing." : `${faults.length === 1 ? "1 thing is" : `${faults.length} things are`} missing or wrong.`}
+              </p>
               <FormView
-                form={form} value={inputs} faults={faults} map={props.map} drop={props.drop}
+                form={form} value={inputs} faults={faults ?? NONE} map={props.map} drop={props.drop}
                 preview={(expression) => short(find(expression, known) ?? "nothing is known yet", 60)}
                 onChange={(to, mark) => setStep((old) => withInputs(old, form, task !== null, to), `${id}/${mark ?? ""}`)}
                 {...(task ? {} : { options: (field: string, search: string, signal: AbortSignal) => offers(action, field, search, inputs, signal) })}
               />
-              <Elsewhere faults={faults} form={form} />
+              <Elsewhere faults={faults ?? NONE} form={form} />
             </>
           ) : <p className="warning">The body of this step is text. It is kept as it is; change it under JSON.</p>
         )}
@@ -114,9 +118,11 @@ function Elsewhere({ faults, form }: { faults: Fault[]; form: Form }): ReactNode
   return <Faults faults={lost} />;
 }
 
+const NONE: Fault[] = [];
+
 /** What `validate` says of the inputs; expressions are looked at as what they find now. */
-function useFaults(action: string, inputs: JsonObject | null, known: Known, task: boolean): Fault[] {
-  const [faults, setFaults] = useState<Fault[]>([]);
+function useFaults(action: string, inputs: JsonObject | null, known: Known, task: boolean): Fault[] | null {
+  const [faults, setFaults] = useState<Fault[] | null>(null);
   useEffect(() => {
     if (!inputs) return;
     const stop = new AbortController();

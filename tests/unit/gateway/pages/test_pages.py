@@ -18,6 +18,7 @@ from kosha_connector_openai.gateway.pages.downloads import Downloads
 from kosha_connector_openai.gateway.pages.kosha_api import Tries
 from kosha_connector_openai.gateway.pages.pages import OwnPages, PagesContext
 from kosha_connector_openai.gateway.pages.submitted_secrets import SubmittedSecrets
+from kosha_connector_openai.gateway.pages.workbench import Workbench
 from kosha_connector_openai.gateway.records import Allowance, Caller
 from kosha_connector_openai.gateway.replies import send_refusal
 from kosha_connector_openai.gateway.settings import Settings
@@ -162,8 +163,18 @@ def test_every_page_is_told_once_and_every_entry_is_a_page(connector: Connector)
     """service.yaml is a valid OpenAPI document; each of its operations has one handler, and each handler an operation."""
     document = service_document()
     validate({**document, "paths": {path: {k: v for k, v in item.items() if k != ACCESS} for path, item in document["paths"].items()}})
-    assert {item[ACCESS] for item in document["paths"].values()} == {"everyone", "token", "docs", "catalog", "studio"}
-    context = PagesContext(connector, {}, Settings(docs="on", studio=True), None, Metrics(), None, lambda: True, *_BUDGETS)  # type: ignore[arg-type]
+    assert {item[ACCESS] for item in document["paths"].values()} == {"everyone", "token", "docs", "catalog", "studio", "owner"}
+    context = PagesContext(
+        connector,
+        {},
+        Settings(docs="on", studio=True),
+        None,
+        Metrics(),
+        None,
+        lambda: True,
+        *_BUDGETS,
+        workbench=Workbench(None, sandbox=True),
+    )  # type: ignore[arg-type]
     pages = OwnPages(context)
     described = {operation["operationId"] for item in document["paths"].values() for method, operation in item.items() if method != ACCESS}
     assert described == pages._handlers.keys()

@@ -1,0 +1,336 @@
+// Drives the studio with real mouse, keys, fingers and files. In: a JSON file {chromium, folder, runs: {scenario: url}, ...}; out: JSON on
+// standard output, what each scenario saw.
+import { readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { chromium } from "playwright-core";
+
+const job = JSON.parse(readFileSync(process.argv[2], "utf-8"));
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf-8");
+const quiet = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+  "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required"];
+const WIDE = { width: 1440, height: 900 };
+
+class Studio {
+  /** A page that is signed in, and what it said and asked for. */
+  static async open(browser, url, options = { viewport: WIDE }) {
+    const context = await browser.newContext({ acceptDownloads: true, ...options });
+    const page = await context.newPage();
+    page.setDefaultTimeout(15_000);
+    const studio = new Studio(page, context);
+    page.on("console", (message) => ["error", "warning"].includes(message.type()) && studio.problems.push(message.text()));
+    page.on("pageerror", (error) => studio.problems.push(String(error)));
+    page.on("request", (request) => studio.origins.add(new URL(request.url()).protocol === "blob:" ? "blob:" : new URL(request.url()).origin));
+    await page.goto(url);
+    await page.locator("[data-action]").first().waitFor();
+    return studio;
+  }
+  constructor(page, context) {
+    this.page = page;
+    this.context = context;
+    this.problems = [];
+    this.origins = new Set();
+  }
+  node = (id) => this.page.locator(`.react-flow__node[data-id="${id}"]`);
+  field = (pointer) => this.page.locator(`[data-pointer="${pointer}"]`);
+  button = (name, options = {}) => this.page.getByRole("button", { name, exact: true, ...options });
+  async search(words, action) {
+    await this.page.locator("#search").fill(words);
+    await this.page.locator(`.palette li:first-child [data-action="${action}"]`).waitFor();
+  }
+  async ready(name) {
+    await this.page.locator(`.panel[data-ready=true][aria-label="Step ${name}"]`).waitFor();
+  }
+  async drag(from, to, steps = 8) {
+    const { mouse } = this.page;
+    await mouse.move(from.x, from.y);
+    await mouse.down();
+    await mouse.move(from.x + 12, from.y + 12, { steps: 3 });
+    await mouse.move(to.x, to.y, { steps });
+    await mouse.up();
+  }
+  async middle(locator) {
+    const box = await locator.boundingBox();
+    return { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+  }
+  async add(words, action, name, place) {
+    await this.search(words, action);
+    await this.drag(await this.middle(this.page.locator(`[data-action="${action}"]`)), place);
+    await this.ready(name);
+  }
+  async connect(from, to) {
+    const handle = (id, name) => this.node(id).locator(`.react-flow__handle[data-handleid=${name}]`);
+    await this.drag(await this.middle(handle(from, "next")), await this.middle(handle(to, "in")));
+  }
+  async map(pointer, label, value) {
+    await this.field(pointer).getByRole("button", { name: `${label} from an earlier step` }).last().click();
+    await this.page.locator(`[data-pick="${value}"]`).click();
+  }
+  async save() {
+    const [download] = await Promise.all([this.page.waitForEvent("download"), this.button("Save").click()]);
+    const path = `${job.folder}/${Date.now()}-${download.suggestedFilename()}`;
+    await download.saveAs(path);
+    return path;
+  }
+  async audit(name) {
+    await this.page.evaluate(axe);
+    const found = await this.page.evaluate(() => window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] }));
+    return found.violations.map((each) => `${name}: ${each.id}: ${each.nodes.slice(0, 3).map((node) => node.target.join(" ")).join(", ")}`);
+  }
+  shot = (name) => this.page.screenshot({ path: `${job.folder}/${name}.png` });
+}
+
+/** The flow of the documents: a question is answered where the moderation does not flag it. */
+async function build(studio) {
+  const { page } = studio;
+  await studio.add("moderation", "createModeration", "moderation", { x: 620, y: 220 });
+  await studio.add("ChatGPT", "createChatCompletion", "chatCompletion", { x: 620, y: 500 });
+  const loose = await studio.node("chatCompletion").innerText();
+  await studio.connect("moderation", "chatCompletion");
+  await studio.field("/messages/0/content").getByRole("button", { name: "Content from an earlier step" }).click();
+  await page.getByLabel("Name of a new input").fill("question");
+  await studio.button("Use a new input").click();
+  await studio.node("moderation").click();
+  await studio.ready("moderation");
+  await studio.map("/input", "Input", "inputs#/question");
+  await page.getByRole("tab", { name: "What comes next" }).click();
+  await studio.button("Add a branch").click();
+  await page.locator(".react-flow__pane").click({ position: { x: 60, y: 60 } });
+  await page.locator("[id='flow/question']").fill("Tell me about the sea");
+  await studio.button("Add output").click();
+  await page.locator('[data-pick="chatCompletion#/choices/0/message/content"]').click();
+  return loose;
+}
+
+const run = async (studio) => {
+  await studio.page.locator(".top").getByRole("button", { name: "Run flow" }).click();
+  await studio.page.locator("[aria-label='Result of the flow'][data-state=ok] .answer").waitFor();
+  return studio.page.locator("[aria-label='Result of the flow'] .answer").innerText();
+};
+
+const SCENARIOS = {
+  async flow(browser, url) {
+    const studio = await Studio.open(browser, url);
+    const { page } = studio;
+    const seen = { first: [] };
+    for (const words of ["whisper", "ChatGPT", "dall-e", "sumarise"]) {
+      await page.locator("#search").fill(words);
+      await page.waitForTimeout(400);
+      seen.first.push(await page.locator(".palette [data-action]").first().getAttribute("data-action"));
+    }
+    seen.loose = await build(studio);
+    await page.waitForTimeout(700);
+    seen.faults = await page.locator(".faults li").allInnerTexts();
+    seen.answer = await run(studio);
+    await studio.shot("flow");
+    await studio.node("chatCompletion").click();
+    seen.pieces = Number(await page.locator("[aria-label=Result] .answer").getAttribute("data-pieces"));
+    await page.getByLabel("Name of the step").fill("answer");
+    await page.getByLabel("Name of the step").press("Enter");
+    await studio.ready("answer");
+    await page.getByLabel("Name of the step").fill("reply");
+    await page.getByLabel("Name of the step").press("Enter");
+    await studio.ready("reply");
+    await studio.button("Undo").click();
+    await studio.node("answer").waitFor();
+    await page.waitForTimeout(600);
+    seen.violations = await studio.audit("flow");
+    seen.hidden = await page.evaluate(async () => ({
+      cookie: document.cookie, url: location.href, storage: JSON.stringify({ ...localStorage, ...sessionStorage }), html: document.documentElement.outerHTML,
+    }));
+    await page.reload();
+    await studio.node("answer").waitFor();
+    seen.again = await run(studio);
+    seen.file = await studio.save();
+    seen.problems = studio.problems;
+    seen.origins = [...studio.origins];
+    await studio.context.close();
+    return seen;
+  },
+
+  async media(browser, url) {
+    const studio = await Studio.open(browser, url);
+    const { page } = studio;
+    const seen = {};
+    await studio.button("Connection").click();
+    await page.locator("dialog.connection input[type=password]").first().fill("a-wrong-key");
+    await studio.button("Test").click();
+    await page.locator("[data-told=false]").waitFor();
+    seen.advice = await page.locator("[data-told]").innerText();
+    seen.violations = await studio.audit("connection");
+    await studio.shot("connection");
+    await studio.button("Close").click();
+    await studio.add("create image", "createImage", "image", { x: 620, y: 200 });
+    await studio.field("/prompt").locator("textarea").fill("A lighthouse");
+    await studio.button("Run step").click();
+    await page.locator("figure img").waitFor();
+    seen.image = await page.locator("figure img").evaluate((image) => image.decode().then(() => [image.naturalWidth, image.naturalHeight]));
+    await studio.add("create speech", "createSpeech", "speech", { x: 620, y: 400 });
+    await studio.field("/input").locator("textarea").fill("Good morning");
+    await studio.button("Run step").click();
+    await page.locator("figure audio").waitFor();
+    seen.audio = await page.locator("figure audio").evaluate(async (audio) => {
+      audio.muted = true;
+      await audio.play();
+      await new Promise((done) => setTimeout(done, 300));
+      return audio.currentTime;
+    });
+    await studio.add("whisper", "createTranscription", "transcription", { x: 620, y: 600 });
+    const at = await studio.middle(studio.field("/file").locator(".drop"));
+    const client = await studio.context.newCDPSession(page);
+    const data = { items: [], files: [job.sound], dragOperationsMask: 1 };
+    for (const type of ["dragEnter", "dragOver", "drop"]) await client.send("Input.dispatchDragEvent", { type, ...at, data });
+    await page.getByText("talk.wav").waitFor();
+    await studio.button("Run step").click();
+    await page.locator("[aria-label=Result] .answer").waitFor();
+    seen.transcript = await page.locator("[aria-label=Result] .answer").innerText();
+    seen.violations.push(...(await studio.audit("media")));
+    await studio.button("History").click();
+    await page.locator("dialog.history tbody tr").first().waitFor();
+    seen.history = await page.locator("dialog.history tbody tr").allInnerTexts();
+    seen.violations.push(...(await studio.audit("history")));
+    seen.problems = studio.problems.filter((each) => !each.includes("status of 400"));
+    seen.origins = [...studio.origins];
+    await studio.context.close();
+    return seen;
+  },
+
+  async keys(browser, url) {
+    const studio = await Studio.open(browser, url, { viewport: WIDE, colorScheme: "dark" });
+    const { page } = studio;
+    const { keyboard } = page;
+    const seen = {};
+    const reach = async (locator, most = 80) => {
+      for (let count = 0; count < most; count++) {
+        if (await locator.evaluate((each) => each === document.activeElement).catch(() => false)) return true;
+        await keyboard.press("Tab");
+      }
+      throw new Error(`not reached: ${locator}`);
+    };
+    for (const [words, action, name] of [["moderation", "createModeration", "moderation"], ["ChatGPT", "createChatCompletion", "chatCompletion"]]) {
+      await page.locator("body").press("/");
+      await page.waitForTimeout(200);
+      await keyboard.press("Control+a");
+      await keyboard.type(words);
+      await page.locator(`.palette li:first-child [data-action="${action}"]`).waitFor();
+      await keyboard.press("ArrowDown");
+      await keyboard.press("Enter");
+      await studio.ready(name);
+      await page.waitForTimeout(200);
+    }
+    await reach(studio.field("/messages/0/content").locator("textarea"));
+    await keyboard.type("Tell me about the sea");
+    await studio.node("moderation").focus(); // where a person presses Shift+Tab
+    await keyboard.press("Enter");
+    await studio.ready("moderation");
+    await reach(studio.field("/input").locator("textarea"));
+    await keyboard.type("Tell me about the sea");
+    await page.getByRole("tab", { name: "Inputs" }).focus();
+    await keyboard.press("ArrowRight");
+    await reach(studio.button("Add a branch"));
+    await keyboard.press("Enter");
+    await page.getByLabel("Branch 1: condition").waitFor();
+    seen.condition = await page.getByLabel("Branch 1: condition").inputValue();
+    seen.next = await page.getByLabel("Then", { exact: true }).inputValue();
+    await page.locator(".top").getByRole("button", { name: "Run flow" }).focus();
+    await keyboard.press("Enter");
+    await page.locator("[aria-label='Result of the flow'][data-state=ok]").waitFor();
+    await studio.node("chatCompletion").focus();
+    await keyboard.press("Enter");
+    await page.locator("[aria-label=Result] .answer").waitFor();
+    seen.answer = await page.locator("[aria-label=Result] .answer").innerText();
+    seen.violations = await studio.audit("dark");
+    await studio.shot("dark");
+    await studio.node("chatCompletion").focus();
+    await keyboard.press("Delete");
+    await studio.node("chatCompletion").waitFor({ state: "detached" });
+    await keyboard.press("Control+z");
+    await studio.node("chatCompletion").waitFor();
+    seen.problems = studio.problems;
+    await studio.context.close();
+    return seen;
+  },
+
+  async touch(browser, url) {
+    const studio = await Studio.open(browser, url, { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 });
+    const { page } = studio;
+    const client = await studio.context.newCDPSession(page);
+    const seen = {};
+    const finger = async (from, to) => {
+      const point = (x, y) => [{ x, y, id: 1, radiusX: 4, radiusY: 4, force: 1 }];
+      await client.send("Input.dispatchTouchEvent", { type: "touchStart", touchPoints: point(from.x, from.y) });
+      for (let step = 1; step <= 10; step++) {
+        await client.send("Input.dispatchTouchEvent", { type: "touchMove", touchPoints: point(from.x + ((to.x - from.x) * step) / 10, from.y + ((to.y - from.y) * step) / 10) });
+      }
+      await client.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
+    };
+    await page.locator("#search").tap();
+    await page.locator("#search").fill("ChatGPT");
+    await page.locator('.palette li:first-child [data-action="createChatCompletion"]').waitFor();
+    const canvas = await page.locator("main.canvas").boundingBox();
+    await finger(await studio.middle(page.locator('[data-action="createChatCompletion"] .grip')), { x: canvas.x + 180, y: canvas.y + 90 });
+    await studio.ready("chatCompletion");
+    await page.locator("[data-faults]").waitFor();
+    await studio.field("/messages/0/content").locator("textarea").tap();
+    await page.keyboard.type("Tell me about the sea");
+    await studio.button("Run step").tap();
+    await page.locator("[aria-label=Result] .answer").waitFor();
+    seen.answer = await page.locator("[aria-label=Result] .answer").innerText();
+    seen.wide = await page.evaluate(() => document.documentElement.scrollWidth);
+    seen.violations = await studio.audit("touch");
+    await studio.shot("touch");
+    seen.problems = studio.problems;
+    await studio.context.close();
+    return seen;
+  },
+
+  async forms(browser, url) {
+    const studio = await Studio.open(browser, url);
+    const { page } = studio;
+    const seen = { problems: {}, undrawn: {}, slow: [], count: 0 };
+    const ids = await page.locator(".palette [data-action]").evaluateAll((all) => all.map((each) => each.dataset.action));
+    for (const id of [...new Set(ids)]) {
+      const before = studio.problems.length;
+      await page.locator(`[data-action="${id}"]`).first().evaluate((each) => each.scrollIntoView());
+      await page.locator(`[data-action="${id}"]`).first().focus();
+      await page.keyboard.press("Enter");
+      await page.locator(".panel[data-ready=true]").waitFor();
+      for (const group of await page.locator(".panel details.group:not([open]) > summary").all()) await group.click();
+      const empty = await page.locator(".panel .field").evaluateAll((all) => all.filter((each) => !each.querySelector("input, select, textarea, button:not(.small), output, .drop")).map((each) => each.dataset.pointer));
+      if (empty.length) seen.undrawn[id] = empty;
+      seen.count += 1;
+      await studio.button("Delete step").click();
+      if (studio.problems.length > before) seen.problems[id] = studio.problems.slice(before);
+    }
+    await studio.context.close();
+    return seen;
+  },
+
+  async documents(browser, url) {
+    const studio = await Studio.open(browser, url);
+    const seen = {};
+    for (const path of job.documents) {
+      await studio.page.locator("input[aria-label='Arazzo document']").setInputFiles(path);
+      await studio.page.getByText(`${path.split("/").pop()} is open.`).waitFor();
+      seen[path] = await studio.save();
+    }
+    seen.problems = studio.problems;
+    await studio.context.close();
+    return seen;
+  },
+};
+
+const browser = await chromium.launch({ executablePath: job.chromium, args: quiet });
+const results = {};
+for (const [name, url] of Object.entries(job.runs)) {
+  try {
+    results[name] = await SCENARIOS[name](browser, url);
+  } catch (error) {
+    results[name] = { failed: String(error), said: [] };
+    for (const context of browser.contexts()) {
+      for (const page of context.pages()) { results[name].said.push(await page.locator(".failure, .fault").allInnerTexts()); await page.screenshot({ path: `${job.folder}/${name}-failed.png` }).catch(() => {}); }
+      await context.close();
+    }
+  }
+}
+await browser.close();
+writeFileSync(1, JSON.stringify(results));

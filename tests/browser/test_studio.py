@@ -1,0 +1,205 @@
+"""The studio in a real browser, against the sandbox: built, filled in and run by mouse, keys and fingers; nothing of it leaves the page.
+
+Needs Node.js, Chromium, the packages of package.json and the built page (``make e2e`` makes all of these); skipped without them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kosha_connector_openai import open_connector
+from kosha_connector_openai.flows import read_workflows, run_workflow
+from kosha_connector_openai.gateway.pages import studio_assets
+from kosha_connector_openai.sandbox import Sandbox
+from kosha_connector_openai.text import load_yaml
+
+HERE = Path(__file__).parent
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or ""
+DOCUMENTS = 500
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+
+class Studio:
+    """A studio of this test's own, whose address counts once."""
+
+    def __init__(self, folder: Path) -> None:
+        environ = {**os.environ, "XDG_CONFIG_HOME": str(folder / "home")}
+        command = [sys.executable, "-m", "kosha_connector_openai.cli", "studio", "--sandbox", "--port", "0"]
+        self._process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        self.url = self._process.stdout.readline().strip()
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/studio#code=[\w-]{43}", self.url)
+
+    @property
+    def origin(self) -> str:
+        return self.url.partition("/studio")[0]
+
+    def close(self) -> str:
+        """Stops it; what it had to say."""
+        self._process.terminate()
+        return "".join(self._process.communicate(timeout=30))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    shots = os.environ.get("KOSHA_SHOTS")
+    return Path(shots) if shots else tmp_path
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Studio]:
+    if not shutil.which("node") or not (HERE / "node_modules" / "playwright-core").is_dir():
+        pytest.skip("Node.js or the packages of tests/browser/package.json are not here; `make e2e` installs the packages")
+    if not CHROMIUM:
+        pytest.skip("no Chromium is here")
+    if not studio_assets():
+        pytest.skip("the studio's page is not built; `make studio` builds it")
+    running = Studio(tmp_path)
+    yield running
+    running.close()
+
+
+def drive(name: str, studio: Studio, folder: Path, **more: Any) -> dict[str, Any]:
+    """What a scenario of studio.mjs saw."""
+    job = folder / f"{name}.json"
+    job.write_text(json.dumps({"chromium": CHROMIUM, "folder": str(folder), "runs": {name: studio.url}, "documents": [], **more}))
+    done = subprocess.run(["node", "studio.mjs", str(job)], cwd=HERE, capture_output=True, text=True, timeout=900, check=False)
+    assert done.returncode == 0, done.stderr[-2_000:]
+    seen: dict[str, Any] = json.loads(done.stdout)[name]
+    assert "failed" not in seen, seen
+    return seen
+
+
+def test_a_flow_is_dragged_filled_in_and_run(studio: Studio, folder: Path) -> None:
+    """Found by the words people use; two actions dragged, connected, branched and mapped; text grows; renamed, undone, reloaded, run
+    again; the saved file passes the check and a run of it outside gives the same. No secret is where a script could read it, every
+    request goes to the studio, and axe finds nothing."""
+    seen = drive("flow", studio, folder)
+    assert seen["first"] == ["createTranscription", "createChatCompletion", "createImage", "summarise"]
+    assert "does not run" in seen["loose"]
+    assert (seen["faults"], seen["problems"], seen["violations"]) == ([], [], [])
+    assert seen["pieces"] >= 3
+    assert seen["again"] == seen["answer"]
+    assert seen["origins"] == [studio.origin]
+    hidden, code = json.dumps(seen["hidden"]), studio.url.partition("#code=")[2]
+    assert (seen["hidden"]["cookie"], seen["hidden"]["url"], "sk-" in hidden, code in hidden) == (
+        "",
+        f"{studio.origin}/studio",
+        False,
+        False,
+    )
+    with Sandbox() as sandbox, open_connector() as connector:
+        os.environ["OPENAI_API_KEY"] = sandbox.key
+        connection = connector.connection({"api_key": "env:OPENAI_API_KEY", "server_url": sandbox.url})
+        result = run_workflow(read_workflows(Path(seen["file"]), connector), connector, connection, {"question": "Tell me about the sea"})
+    assert result.outputs["content"] == seen["answer"]
+    assert [step.step for step in result.steps] == ["moderation", "answer"]
+    assert code not in studio.close()
+
+
+def test_pictures_sounds_files_and_the_connection(studio: Studio, folder: Path) -> None:
+    """A wrong key gets its advice; a picture has its true size; a sound plays; a dropped file is transcribed; the history has the runs."""
+    sound = folder / "talk.wav"
+    with wave.open(str(sound), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8_000)
+        file.writeframes(b"\0\0" * 8_000)
+    seen = drive("media", studio, folder, sound=str(sound))
+    assert "not accepted" in seen["advice"]
+    assert seen["image"] == [1024, 1024]
+    assert seen["audio"] > 0
+    assert seen["transcript"]
+    assert [row.split("\t")[1].split(" ")[0] for row in seen["history"]] == ["createTranscription", "createSpeech", "createImage"]
+    assert (seen["problems"], seen["violations"]) == ([], [])
+    assert set(seen["origins"]) == {studio.origin, "blob:"}
+
+
+def test_by_keys_alone_in_the_dark(studio: Studio, folder: Path) -> None:
+    """Search, add, fill in, branch, run, delete and undo without a pointer; the dark theme passes axe."""
+    seen = drive("keys", studio, folder)
+    assert (seen["condition"], seen["next"]) == ("$response.body#/results/0/flagged == true", "chatCompletion")
+    assert seen["answer"]
+    assert (seen["problems"], seen["violations"]) == ([], [])
+
+
+def test_by_touch_on_a_small_screen(studio: Studio, folder: Path) -> None:
+    """At 360 px a finger drags, types and runs; nothing is wider than the screen."""
+    seen = drive("touch", studio, folder)
+    assert seen["answer"]
+    assert seen["wide"] == 360
+    assert (seen["problems"], seen["violations"]) == ([], [])
+
+
+def test_every_form_is_drawn(studio: Studio, folder: Path) -> None:
+    """Without a word on the console, and with a control for each field."""
+    seen = drive("forms", studio, folder)
+    assert seen["count"] > 200
+    assert (seen["problems"], seen["undrawn"]) == ({}, {})
+
+
+def test_documents_keep_their_value(studio: Studio, folder: Path) -> None:
+    """Generated documents, with unknown keys, odd texts and large numbers, are the same after being opened and saved in the page."""
+    made = random.Random(15)
+    paths = {}
+    for number in range(DOCUMENTS):
+        path = folder / f"d{number}.arazzo.{'yaml' if number % 2 else 'json'}"
+        value = _document(made)
+        path.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
+        paths[str(path)] = value
+    seen = drive("documents", studio, folder, documents=list(paths))
+    assert seen.pop("problems") == []
+    changed = [path for path, saved in seen.items() if load_yaml(Path(saved).read_bytes()) != paths[path]]
+    assert changed == []
+    orders = [path for path, saved in seen.items() if json.dumps(load_yaml(Path(saved).read_bytes())) != json.dumps(paths[path])]
+    assert orders == []
+
+
+_TEXTS = ["", "no", "0o17", "1_000", "12:30:45", "2026-01-01", "~", "null", "a: b", "- x", "{$steps.a.outputs.b}", "$inputs.q", "a\n b\n", "'\"", "#", "\t", "\u2028", "ü𝄞", "<<", "=", "*a", "&a", "!t", "%", "@", "`", "1e3", ".5", "0x1F", ".inf", "true", "Yes", "\\n", "|", ">", "?", "? a", ":", "  lead"]  # fmt: skip # noqa: E501
+
+
+def _value(made: random.Random, depth: int = 0) -> Any:
+    kind = made.randrange(9 if depth < 4 else 6)
+    if kind < 3:
+        return made.choice(_TEXTS)
+    if kind == 3:
+        return made.choice([0, -1, 7, 10**15, 10**25, -(10**18), 12345678901234567890])
+    if kind == 4:
+        return made.choice([0.5, -2.25, 1e-7, 1.5e30])
+    if kind == 5:
+        return made.choice([True, False, None])
+    if kind == 6:
+        return [_value(made, depth + 1) for _ in range(made.randrange(4))]
+    return {made.choice(_TEXTS) + str(number): _value(made, depth + 1) for number in range(made.randrange(4))}
+
+
+def _document(made: random.Random) -> dict[str, Any]:
+    ids = [f"s{number}" for number in range(made.randrange(1, 5))]
+    steps: list[dict[str, Any]] = []
+    for each in ids:
+        step: dict[str, Any] = {"stepId": each, "operationId": "createEmbedding", "requestBody": {"payload": _value(made)}}
+        if made.random() < 0.5:
+            step["onSuccess"] = [
+                {"name": "go", "type": "goto", "stepId": made.choice(ids), "criteria": [{"condition": "$statusCode == 200"}]}
+            ]
+        if made.random() < 0.3:
+            step["onFailure"] = [{"reference": "$components.failureActions.again"}]
+        step[made.choice(["x-own", "x-other", "note"])] = _value(made)
+        steps.append(step)
+    document: dict[str, Any] = {"arazzo": "1.0.1", "info": {"title": made.choice(_TEXTS), "version": "1", "x-info": _value(made)}}
+    document |= {"x-top": _value(made), "sourceDescriptions": [{"name": "openai", "url": "./openapi.json", "type": "openapi"}]}
+    document["workflows"] = [{"workflowId": "w", "x-flow": _value(made), "steps": steps, "outputs": {"a": "$steps.s0.outputs.a"}}]
+    return document

@@ -1,0 +1,130 @@
+"""What only the studio of this machine's user may do: another connection, tried first and kept out of sight; and a history of runs."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import httpx
+import pytest
+
+from kosha_connector_openai.connector import Connector
+from kosha_connector_openai.gateway.access.tokens import hash_token
+from kosha_connector_openai.gateway.pages.run_history import RunHistory
+from kosha_connector_openai.gateway.pages.submitted_secrets import SubmittedSecrets
+from kosha_connector_openai.gateway.pages.workbench import Workbench
+from kosha_connector_openai.gateway.service import make_service
+from kosha_connector_openai.gateway.settings import read_settings
+from tests.gateway import ROOT, TOKEN, Running, _server
+from tests.recorder import Recorder, reply
+
+KEY = "sk-a-key-that-was-typed-0123456789"
+
+
+@pytest.fixture
+def kept() -> list[tuple[str, str, Mapping[str, str], Mapping[str, str]]]:
+    return []
+
+
+@pytest.fixture
+def studio(tmp_path: Path, kept: list) -> Iterator[Running]:
+    """A studio that has no key yet."""
+
+    def keep(name: str, store: str, values: Mapping[str, str], secrets: Mapping[str, str]) -> str:
+        kept.append((name, store, values, secrets))
+        return f"/{name}"
+
+    given = {"tokens": [{"name": "local", "hash": hash_token(TOKEN)}], "access_log": "off"}
+    given["connections"] = {"default": {"values": {"api_key": SubmittedSecrets.UNSET}}}
+    settings = read_settings(given, environ={})
+    bench = Workbench(RunHistory(tmp_path / "runs.sqlite"), sandbox=False, stores=("file",), keep=keep)
+    running = Running("", 0)
+    with Connector(ROOT) as connector:
+        service = make_service(connector, settings, bench)
+        try:
+            with _server(service.app, settings, running, service):
+                yield running
+        finally:
+            service.close()
+
+
+def test_a_connection_is_tried_and_then_used(studio: Running, kept: list) -> None:
+    """Before it nothing can be sent; a wrong key changes nothing and says what to do; the right one is used from then on."""
+    with Recorder(reply(401, b'{"error": {"message": "Incorrect API key"}}'), reply(200, b'{"object": "list", "data": []}')) as upstream:
+        assert studio.call("GET", "/kosha/v1/studio").json()["connected"] is False
+        assert studio.call("POST", "/kosha/v1/actions/listModels/run", json={}).status_code >= 400
+        assert upstream.requests == []
+        values = {"api_key": KEY, "server_url": upstream.url}
+        refused = studio.call("POST", "/kosha/v1/studio/connection", json={"values": values})
+        assert (refused.status_code, "not accepted" in refused.text, KEY in refused.text) == (400, True, False)
+        assert studio.call("GET", "/kosha/v1/studio").json()["connected"] is False
+        keep = {"name": "mine", "store": "file"}
+        taken = studio.call("POST", "/kosha/v1/studio/connection", json={"values": values, "keep": keep})
+        assert taken.status_code == 200, taken.text
+        assert taken.json()["saved"] == "/mine"
+        about = studio.call("GET", "/kosha/v1/studio")
+        assert (about.json()["connected"], about.json()["server"]) == (True, upstream.url)
+        assert studio.call("POST", "/kosha/v1/actions/listModels/run", json={}).status_code == 200
+        assert studio.call("GET", "/v1/models").status_code == 200
+        assert [request.header("authorization") for request in upstream.requests[1:]] == [f"Bearer {KEY}"] * 3
+    assert kept == [("mine", "file", {"server_url": values["server_url"]}, {"api_key": KEY})]
+    assert KEY not in taken.text + about.text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"values": {"api_key": 1}},
+        {"values": {"nothing": "x"}},
+        {"values": {}, "more": 1},
+        {"values": {"api_key": KEY}, "keep": {"name": "a", "store": "vault"}},
+    ],
+    ids=json.dumps,
+)  # fmt: skip
+def test_what_is_no_connection_is_refused(studio: Running, body: dict) -> None:
+    """With what is wrong, and without the key."""
+    answer = studio.call("POST", "/kosha/v1/studio/connection", json=body)
+    assert (answer.status_code, KEY in answer.text) == (400, False)
+
+
+def test_it_is_the_users_alone(studio: Running) -> None:
+    """Without the token, nothing of it."""
+    for method, path in [("GET", "/studio"), ("POST", "/studio/connection"), ("GET", "/studio/runs"), ("DELETE", "/studio/runs")]:
+        assert httpx.request(method, f"{studio.url}/kosha/v1{path}", trust_env=False).status_code == 401, path
+
+
+def test_runs_are_kept_and_forgotten(studio: Running) -> None:
+    """Newest first, as they were told; what is no run is refused."""
+    for number in range(3):
+        run = {"what": f"run {number}", "outcome": "ok", "seconds": 1.5, "request_id": "r", "usage": {"total_tokens": 3}}
+        assert studio.call("POST", "/kosha/v1/studio/runs", json=run | {"contents": {"text": "secret"}}).status_code == 200
+    found = studio.call("GET", "/kosha/v1/studio/runs").json()["runs"]
+    assert [(run["what"], run["usage"], run["contents"]) for run in found] == [(f"run {n}", {"total_tokens": 3}, None) for n in (2, 1, 0)]
+    for wrong in (
+        [],
+        {"what": "x"},
+        {"what": 1, "outcome": "ok"},
+        {"what": "x" * 201, "outcome": "ok"},
+        {"what": "x", "outcome": "ok", "more": 1},
+    ):
+        assert studio.call("POST", "/kosha/v1/studio/runs", json=wrong).status_code == 400, wrong
+    studio.call("DELETE", "/kosha/v1/studio/runs")
+    assert studio.call("GET", "/kosha/v1/studio/runs").json() == {"runs": []}
+
+
+def test_the_file_is_for_its_user_alone(tmp_path: Path) -> None:
+    """Mode 0600 in a folder of 0700; no contents unless they were asked for; a file that others can read is refused."""
+    path = tmp_path / "studio" / "runs.sqlite"
+    for contents in (False, True):
+        history = RunHistory(path, contents=contents)
+        history.add({"what": "a", "outcome": "ok", "contents": {"text": "the prompt"}})
+        history.close()
+        assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+        assert (b"the prompt" in path.read_bytes()) is contents
+    assert len(sqlite3.connect(path).execute("SELECT * FROM runs").fetchall()) == 2
+    path.chmod(0o644)
+    with pytest.raises(OSError, match="others"):
+        RunHistory(path)
