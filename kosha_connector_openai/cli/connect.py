@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import secrets
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 import typer
 
@@ -18,17 +16,14 @@ from kosha_connector_openai import Connector
 from kosha_connector_openai.cli import options as opt
 from kosha_connector_openai.cli.connection import Choices, file_of, read_sources
 from kosha_connector_openai.cli.connection import connect as open_connection
+from kosha_connector_openai.cli.secret_places import StoreName, keep, place, save
 from kosha_connector_openai.cli.session import Session, is_path
 from kosha_connector_openai.cli.terminal import clean, note, say_json
 from kosha_connector_openai.core.connection import idle, server_kind_of
-from kosha_connector_openai.errors import Fault, SecretMissingError, SetupError
+from kosha_connector_openai.errors import Fault, SetupError
 from kosha_connector_openai.manifest import ConnectionField
-from kosha_connector_openai.secrets import Secret, SecretContext, SecretReference, check_secret
-from kosha_connector_openai.secrets.stores import SERVICE, KeyringStore
-from kosha_connector_openai.text import install
-from kosha_connector_openai.trusted_files import home
+from kosha_connector_openai.secrets import Secret, check_secret
 
-StoreName = Literal["keyring", "file"]
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _FILES: Final = (".yaml", ".yml")
 _PIPE_LIMIT: Final = 64 * 1024
@@ -61,14 +56,14 @@ def connect(
     given = read_sources(connector, Choices(values or ())).values
     filled = _piped(connector, given) if secret_stdin else _asked(connector, given) if _is_interactive() else _Filled(given)
     _check_complete(connector, filled)
-    places = {entry: _place(connector, store, f"{path.stem}.{entry}") for entry in filled.secrets}
+    places = {entry: place(connector, store, f"{path.stem}.{entry}") for entry in filled.secrets}
     written = filled.values | {entry: str(reference) for entry, reference in places.items()}
     connection = connector.connection(written, environ={})  # all faults of the form, before anything is kept
     for entry, secret in filled.secrets.items():
         check_secret(secret.reveal(), entry, shortest=connection.shortest_secret)
     for entry, reference in places.items():
-        _STORES[store](connector, reference, filled.secrets[entry], force)
-    _save(path, _text(written, spec), force)
+        keep(connector, reference, filled.secrets[entry], force=force)
+    save(path, _text(written, spec), force=force)
     _tell(session, path, written, test, as_json)
 
 
@@ -182,69 +177,8 @@ def _check_complete(connector: Connector, filled: _Filled) -> None:
         )
 
 
-def _place(connector: Connector, store: StoreName, name: str) -> SecretReference:
-    """Where a secret will be kept; raises SetupError where this store cannot keep any."""
-    if store == "file":
-        return SecretReference.parse(f"file:{home() / 'secrets' / name}")
-    if not isinstance(connector.stores.get("keyring"), KeyringStore):
-        advice = f"{install('keyring')} Or add --store file."
-        raise SetupError("The keyring cannot be used here.", hint=advice)
-    return SecretReference.parse(f"keyring:{SERVICE}/{name}")
-
-
-def _keep_in_keyring(connector: Connector, reference: SecretReference, secret: Secret, force: bool) -> None:
-    store = connector.stores["keyring"]
-    assert isinstance(store, KeyringStore)
-    if not force and _is_kept(connector, reference):
-        raise SetupError("The keyring has a secret of this name.", hint="Choose another name, or add --force to replace it.")
-    store.write(reference, secret)
-
-
-def _is_kept(connector: Connector, reference: SecretReference) -> bool:
-    try:
-        return bool(connector.stores.resolve(reference, SecretContext()))
-    except SecretMissingError:
-        return False
-
-
-def _keep_in_file(_: Connector, reference: SecretReference, secret: Secret, force: bool) -> None:
-    _save(Path(reference.locator), secret.reveal(), force)
-
-
-_STORES: Final[Mapping[StoreName, Callable[[Connector, SecretReference, Secret, bool], None]]] = {
-    "keyring": _keep_in_keyring,
-    "file": _keep_in_file,
-}
-
-
 def _text(values: Mapping[str, str], spec: str | None) -> str:
     """The connection file. Texts are written as in JSON, so that YAML takes none of them for a number or a truth value."""
     lines = [f"  {name}: {json.dumps(value, ensure_ascii=False)}\n" for name, value in values.items()]
     options = [f"options:\n  spec: {json.dumps(spec, ensure_ascii=False)}\n"] if spec else []
     return "".join(["# Secrets are kept elsewhere; here are references to them.\n", "values:\n", *lines, *options])
-
-
-def _save(path: Path, text: str, force: bool) -> None:
-    """Writes a file for its owner alone, whole or not at all; folders that are made are the owner's, too."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
-    reason = ""
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            _write(part, text)
-            # A hard link fails where the file exists, which a rename does not.
-            part.replace(path) if force else path.hardlink_to(part)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        exists = isinstance(error, FileExistsError) and path.exists()
-        reason = "exists. Choose another name, or add --force to replace it." if exists else f"cannot be written: {error.strerror}."
-    if reason:
-        raise SetupError(f"The file {path} {reason}")
-
-
-def _write(path: Path, text: str) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())

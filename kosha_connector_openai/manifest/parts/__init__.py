@@ -35,6 +35,6 @@ else:
             "relay": "ObjectRules Privileged RelayRules",
             "sdk": "IdRules KeptFact SdkPart",
             "tasks": "FileRule Input TaskRules Tasks Rank Split StrictRules step",
-            "triggers": "Delivery EventKind FollowUp PollRule Triggers",
+            "triggers": "Delivery EndpointRules EventKind FollowUp PollRule Triggers",
         },
     )

@@ -58,6 +58,20 @@ class PollRule(Part):
     events: Mapping[Name, Name] = Field(default_factory=dict)
 
 
+class EndpointRules(Part):
+    """The actions that make, list and remove the addresses to which events are sent, and what their fields are called."""
+
+    create: Name
+    url: Name = "url"
+    name: Name = "name"
+    types: Name = Field(default="event_types", description="The input of ``create`` that lists the types of events.")
+    id: Pointer = "/id"
+    secret: Pointer = Field(default="/signing_secret", description="Where the answer of ``create`` has the signing secret.")
+    list: Name
+    remove: Name
+    remove_id: Name = Field(default="id", description="The input of ``remove`` that names the endpoint.")
+
+
 class Triggers(Part):
     """A whole ``triggers.yaml``. ``polls`` has a rule for kinds of jobs by their names in ``jobs.yaml``."""
 
@@ -68,4 +82,5 @@ class Triggers(Part):
     data: Pointer = "/data"
     schemas: Mapping[Name, Mapping[str, Any]] = Field(default_factory=dict)
     events: Mapping[Name, EventKind] = Field(default_factory=dict)
+    endpoints: EndpointRules | None = None
     polls: Mapping[Name, PollRule] = Field(default_factory=dict)

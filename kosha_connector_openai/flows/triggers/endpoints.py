@@ -1,0 +1,68 @@
+"""Endpoints: the addresses to which an API sends its events; a signing secret goes to whoever keeps it, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from kosha_connector_openai.connector import Connection, Connector
+from kosha_connector_openai.errors import ConnectorError, MalformedReplyError, SetupError
+from kosha_connector_openai.flows.paging import Pager
+from kosha_connector_openai.manifest.parts import EndpointRules, Triggers
+from kosha_connector_openai.secrets import Secret, check_secret
+from kosha_connector_openai.text import at, to_pointer
+
+Keep = Callable[[str, Secret], None]
+"""Takes an endpoint's id and its signing secret."""
+
+
+def endpoint_rules(connector: Connector) -> EndpointRules:
+    """How endpoints are made; raises SetupError where the API has none."""
+    found: EndpointRules | None = connector.part("triggers", Triggers).endpoints
+    if found is None:
+        raise SetupError("This connector cannot register addresses for events.", hint="Register the address at the provider.")
+    return found
+
+
+def sent_types(connector: Connector, connection: Connection) -> list[str]:
+    """The types of events that an endpoint may ask for: those that the description lists, else those that the connector knows."""
+    rules, catalog = endpoint_rules(connector), connector.catalog_of(connection)
+    field = catalog.document.schema(catalog[rules.create].inputs.fields[rules.types], request=True)
+    items = field.get("items", {})
+    return list(items.get("enum", ())) or list(connector.part("triggers", Triggers).events)
+
+
+def register(connector: Connector, connection: Connection, url: str, types: Iterable[str], keep: Keep, *, name: str = "") -> dict[str, Any]:
+    """Makes an endpoint, hands its signing secret to ``keep``, and returns what was answered without the secret.
+
+    The secret is shown this once, so one whose secret cannot be kept is removed again. Raises what calls and ``keep`` raise.
+    """
+    rules = endpoint_rules(connector)
+    result = connector.run(rules.create, {rules.url: url, rules.types: list(types), rules.name: name or url}, connection)
+    endpoint, secret = at(result.value, rules.id, None), at(result.value, rules.secret, None)
+    if not isinstance(endpoint, str) or not isinstance(secret, str):
+        raise MalformedReplyError("The answer has no id or no signing secret.", status=result.status, request_id=result.request_id)
+    try:
+        keep(endpoint, check_secret(secret, rules.secret))
+    except BaseException:
+        with suppress(ConnectorError):
+            remove(connector, connection, endpoint)
+        raise
+    return _without(result.value, rules)
+
+
+def list_endpoints(connector: Connector, connection: Connection) -> Iterable[dict[str, Any]]:
+    """Every endpoint, without secrets. Raises what calls and lists raise."""
+    rules = endpoint_rules(connector)
+    return (_without(item, rules) for item in Pager(connector, rules.list, {}, connection).items())
+
+
+def remove(connector: Connector, connection: Connection, endpoint: str) -> None:
+    """Removes an endpoint by its id: nothing is sent to it any more. Raises what calls raise."""
+    rules = endpoint_rules(connector)
+    connector.run(rules.remove, {rules.remove_id: endpoint}, connection)
+
+
+def _without(data: Mapping[str, Any], rules: EndpointRules) -> dict[str, Any]:
+    return {name: value for name, value in data.items() if to_pointer((name,)) != rules.secret}
