@@ -81,10 +81,10 @@ def keep_connection(connector: Connector, name: str, store: StoreName, values: M
             "A connection of this name exists: it was not kept. It is used until the studio stops.", hint="Choose another name."
         )
     held = {entry: check_secret(text, entry) for entry, text in given.items()}
-    places = {entry: _place(connector, store, f"{path.stem}.{entry}") for entry in held}
+    places = {entry: place(connector, store, f"{path.stem}.{entry}") for entry in held}
     for entry, reference in places.items():
-        _STORES[store](connector, reference, held[entry], False)
-    _save(path, _text({**values, **{entry: str(reference) for entry, reference in places.items()}}, None), False)
+        keep(connector, reference, held[entry])
+    save(path, _text({**values, **{entry: str(reference) for entry, reference in places.items()}}, None), force=False)
     return str(path)
 
 
