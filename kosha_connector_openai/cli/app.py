@@ -40,6 +40,16 @@ COMMANDS: Final[Mapping[str, _Entry]] = {
         },
         "Builds and searches catalogues of packages.",
     ),
+    "export": (
+        {
+            "openapi3": ("exports:openapi3_file", "Writes the description in OpenAPI 3.0.3."),
+            "power-platform": ("exports:power_platform_files", "Writes the files of a custom connector."),
+            "curl": ("exports:curl_file", "Writes curl commands for actions."),
+            "mcpb": ("exports:mcpb_file", "Writes a bundle for desktop assistants."),
+            "server-json": ("exports:server_json_file", "Writes an entry for an MCP registry."),
+        },
+        "Writes the connector in the formats of other tools.",
+    ),
     "actions": (
         {
             "list": ("actions:list_", "Lists the actions by group."),

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -103,7 +104,7 @@ async def a_client_meets(client: Client) -> None:
     assert "only where it is named" in refused.content[0].text
 
 
-@pytest.mark.parametrize("era", ["auto", pytest.param("legacy", marks=pytest.mark.e2e)])
+@pytest.mark.parametrize("era", ["auto", pytest.param("legacy", marks=[pytest.mark.e2e, pytest.mark.slow])])
 async def test_over_standard_input(sandbox: Sandbox, tmp_path: Path, era: str) -> None:
     """The command as a client starts it; files lie in the folder that was named."""
     async with over_stdio(sandbox, tmp_path, "--files", str(tmp_path), era=era) as client:
@@ -117,6 +118,7 @@ async def test_over_standard_input(sandbox: Sandbox, tmp_path: Path, era: str) -
     assert (tmp_path / "content.bin").is_file()
 
 
+@pytest.mark.slow
 async def test_without_a_key_the_error_says_what_to_set(tmp_path: Path) -> None:
     """Tools can be listed; the call is an answer that names the missing credential."""
     command = StdioServerParameters(
@@ -182,6 +184,7 @@ async def test_a_cancelled_call_is_cancelled_upstream(tmp_path: Path, era: str) 
 
 
 @pytest.mark.e2e
+@pytest.mark.slow
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_cancelled_call_over_standard_input(tmp_path: Path, era: str) -> None:
     """The same over standard input."""
@@ -231,3 +234,21 @@ async def test_the_services_key_is_no_business_of_a_model() -> None:
     assert answer.is_error
     assert "cdef" not in str(answer)
     assert "operator" in answer.content[0].text
+
+
+@pytest.mark.e2e
+@pytest.mark.slow
+def test_the_inspector_lists_and_calls(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The command of the protocol's own inspector, from npm."""
+    inspector = Path(__file__).parent / "node" / "node_modules" / ".bin" / "mcp-inspector"
+    if not inspector.exists():
+        pytest.skip("the inspector is not installed: npm --prefix tests/integration/node install")
+    environ = {"OPENAI_API_KEY": sandbox.key, "OPENAI_BASE_URL": sandbox.url, "PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    command = [inspector, "--cli", *(part for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL") for part in ("-e", f"{name}={environ[name]}"))]
+    server = [sys.executable, "-m", "kosha_connector_openai.cli", "mcp"]
+    for ask, wanted in (
+        (["--method", "tools/list"], '"createImage"'),
+        (["--method", "tools/call", "--tool-name", "ask", "--tool-arg", "question=hi"], "sandbox"),
+    ):
+        done = subprocess.run([*command, *server, *ask], env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+        assert wanted in done.stdout, done.stdout + done.stderr

@@ -101,7 +101,7 @@ def test_a_broken_note_says_what_to_do(store: PackageStore) -> None:
     assert store.put(made()).version == "1.0.0"
 
 
-@pytest.mark.parametrize("times", [20, pytest.param(200, marks=pytest.mark.e2e)])
+@pytest.mark.parametrize("times", [20, pytest.param(200, marks=[pytest.mark.e2e, pytest.mark.slow])])
 def test_killed_at_any_step_the_old_or_the_new_version_works(times: int) -> None:
     """SIGKILL before a chosen operation on files, seeded; every version that counts afterwards is whole and opens."""
     command = [sys.executable, "-m", "tests.unit.packages.killed", str(times), "13"]
