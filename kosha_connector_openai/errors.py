@@ -465,17 +465,24 @@ class JobUnknownError(JobError):
 
 
 class JobEndedError(JobError):
-    """The job has ended, and not with success. ``state`` is the upstream's word, ``end`` ours."""
+    """The job has ended, and not with success. ``state`` is the upstream's word, ``end`` ours.
+
+    ``category`` is that of the upstream's error, where it tells one; ``retryable`` says whether another job may be started safely.
+    """
 
     code = "job_ended"
 
-    def __init__(self, message: str, *, handle: Mapping[str, Any], state: str, end: str, hint: str = "") -> None:
-        super().__init__(message, handle=handle, hint=hint)
+    def __init__(
+        self, message: str, *, handle: Mapping[str, Any], state: str, end: str, hint: str = "", cause: ApiError | None = None
+    ) -> None:
+        super().__init__(message, handle=handle, hint=hint, cause=cause)
         self.state = state
         self.end = end
+        self.category = cause.category if cause else None
+        self.retryable = cause.retryable if cause else False
 
     def to_dict(self) -> dict[str, Any]:
-        return super().to_dict() | {"state": self.state, "end": self.end}
+        return super().to_dict() | {"state": self.state, "end": self.end, "category": self.category}
 
 
 class WorkflowDocumentError(DescriptionError):

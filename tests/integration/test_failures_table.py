@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from kosha_connector_openai import Connection, Connector, open_connector
+from kosha_connector_openai import CallOptions, Connection, Connector, open_connector
 from kosha_connector_openai.cli.app import make_app
 from kosha_connector_openai.cli.exit_codes import exit_code
 from kosha_connector_openai.errors import ConnectorError, JobUnknownError, WorkflowError
@@ -56,6 +56,10 @@ def said(status: int, code: str | None = None, *headers: tuple[str, str], kind: 
 
 def page(status: int, *headers: tuple[str, str]) -> Script:
     return reply(status, b"<html>A timeout occurred</html>", headers, content_type="text/html")
+
+
+def events(*data: Any) -> Script:
+    return reply(200, b"".join(b"data: %b\n\n" % json.dumps(each).encode() for each in data), content_type="text/event-stream")
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,13 @@ FAILURES = [
     Failure("200 half of the JSON", reply(200, b'{"id": '), "malformed_reply", None, 9, gateway=200),
     Failure("200 cut", reply(200, b'{"id": ', length=900), "truncated_reply", None, 9, hint="false"),
     Failure("200 gzip", reply(200, b"\x1f\x8b", [("content-encoding", "gzip")]), "truncated_reply", None, 9, gateway=200),
+    Failure("200 with an error", said(200, "server_error"), "server", None, 7, gateway=200),
+    Failure("200 with a rate limit", said(200, "rate_limit_exceeded"), "rate_limit", True, 7, 2, gateway=200),
+    Failure("200 with no credit", said(200, "insufficient_quota"), "quota", False, 6, gateway=200),
+    Failure("200 with a refusal", reply(200, {"object": "error", "message": "m", "code": 400}), "invalid_input", False, 5, gateway=200),
+    Failure("error in a stream", events({"error": {"message": "m", "code": "overloaded"}}), "overloaded", None, 7, gateway=200),
+    Failure("no credit in a stream", events({"error": {"message": "m", "type": "insufficient_quota"}}), "quota", False, 6, gateway=200),
+    Failure("refusal in a stream", events({"object": "error", "message": "m", "code": 400}), "invalid_input", False, 5, gateway=200),
     Failure("reset", reset, "outcome_unknown", None, 8, hint="false"),
     Failure("closed", raw(b""), "outcome_unknown", None, 8, hint="false"),
     Failure("no HTTP", raw(b"SSH-2.0-x\r\n\r\n"), "malformed_reply", None, 9, hint="false"),
@@ -247,3 +258,31 @@ def test_every_way_says_the_same(
     answer = gateways[upstream.url].call("POST", "/v1/chat/completions", json=CHAT)
     assert (answer.status_code, answer.headers.get("x-should-retry")) == (failure.gateway, failure.hint)
     assert len(upstream.recorder.requests) == min(failure.requests, 1)
+
+
+SHORT = {"choices": [{"index": 0, "finish_reason": "length", "message": {"role": "assistant", "content": "Hel"}}]}
+CUTS = {
+    "cut stream": events({"choices": [{"index": 0, "delta": {"content": "Hel"}}]}),
+    "stream of nothing": reply(200, b"data: [DONE]\n\n", content_type="text/event-stream"),
+    "reached its limit": reply(200, SHORT),
+}
+
+
+@pytest.mark.parametrize("name", CUTS)
+def test_an_answer_that_is_not_whole(name: str, upstream: Upstream, opened: Connector) -> None:
+    """Library, task and command line, told to fail, say the same of it: code, retryability, exit code; one request each."""
+    upstream.failure = Failure(name, CUTS[name], "incomplete_answer", False, 9)
+    connection = opened.connection({"server_url": upstream.url, "auth_type": "NONE"}, environ={}, tenant=name, **QUICK)
+    upstream.recorder.requests.clear()
+    warned = opened.run("createChatCompletion", CHAT, connection)
+    assert (warned.outcome, bool(warned.warnings), bool(warned.reasons)) == ("incomplete", True, True)
+    with pytest.raises(ConnectorError) as library:
+        opened.run("createChatCompletion", CHAT, connection, CallOptions(policy="fail"))
+    with pytest.raises(ConnectorError) as task:
+        run_task(opened, "ask", {"question": "hi"}, connection)
+    words = ["run", "createChatCompletion", "--json", "--json-input", json.dumps(CHAT), "--if-cut", "fail", "--set", "auth_type=NONE"]
+    done = CliRunner().invoke(make_app(), [*words, "--set", f"server_url={upstream.url}"])
+    told = [library.value.to_dict(), task.value.to_dict(), json.loads(done.stdout)["error"]]
+    assert {(each["code"], each["retryable"]) for each in told} == {(library.value.code, library.value.retryable)}
+    assert (exit_code(library.value), exit_code(task.value), done.exit_code) == (9, 9, 9)
+    assert len(upstream.recorder.requests) == 4

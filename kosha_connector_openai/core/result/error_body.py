@@ -60,9 +60,10 @@ def read_error(value: Any, rules: ErrorBody) -> ErrorFacts:
     around = (whole,) if place else ()
     sources = [source for source in (_first(inner), *around) if isinstance(source, Mapping)]
     code, kind = _word(sources, rules.code), _word(sources, rules.type, texts=True)
+    several = isinstance(value, list) and (len(value) > 1 or _line(whole, rules) is not None)
     more = (str(found) for path in rules.words for source in sources for found in find(source, path) if isinstance(found, (str, int)))
     return ErrorFacts(
-        message=(_listed(value, rules, 0) if isinstance(value, list) and len(value) > 1 else "") or _message(inner, around, rules),
+        message=(_listed(value, rules, 0) if several else "") or _message(inner, around, rules),
         code=code,
         type=kind,
         param=_word(sources, rules.param, texts=True) or _field(sources, rules),

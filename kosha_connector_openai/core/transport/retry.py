@@ -145,8 +145,9 @@ def may_have_run(error: ConnectorError) -> bool:
     """Whether the upstream may have done what was asked, and been paid for it, although no usable answer came."""
     if isinstance(error, ApiError):
         turned_away = error.category == _TURNED_AWAY or (error.status == _UNAVAILABLE and error.retry_after is not None)
-        # An error inside a stream has the status of its head: the call had begun.
-        return not turned_away and (error.status in _DOUBTFUL or error.status < 300)  # noqa: PLR2004
+        # An error in a 200 or inside a stream has the status of its head: the call had begun, unless the input or the key was refused.
+        begun = error.status < 300 and error.retryable is not False  # noqa: PLR2004
+        return not turned_away and (error.status in _DOUBTFUL or begun)
     if isinstance(error, WorkflowError):
         return error.retryable is None
     return isinstance(error, (OutcomeUnknownError, ReplyError, JobPendingError, JobUnknownError))

@@ -209,7 +209,7 @@ def wait(desk: Desk, handle: Handle, options: WaitOptions, *, fresh: bool = Fals
 
 
 def _read(desk: Desk, handle: Handle, kind: JobKind, result: Result) -> Status:
-    status = read_status(handle, kind, result, desk.connector.manifest.error_body)
+    status = read_status(handle, kind, result, desk.connector.manifest)
     if (status.handle.phase, status.handle.state) != (handle.phase, handle.state):
         desk.note(status.handle)
     return status

@@ -10,13 +10,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kosha_connector_openai.connector import Connection, Connector, Result
-from kosha_connector_openai.core.result import read_error
-from kosha_connector_openai.errors import ConnectorError, Fault, InputError, JobEndedError
+from kosha_connector_openai.core.result import Facts, read_error, to_api_error
+from kosha_connector_openai.core.transport import Failure, retryable
+from kosha_connector_openai.errors import ApiError, ConnectorError, Fault, InputError, JobEndedError
 from kosha_connector_openai.flows.jobs.handle import Handle
-from kosha_connector_openai.manifest import ErrorBody
+from kosha_connector_openai.manifest import Manifest
 from kosha_connector_openai.manifest.parts import End, Hint, JobKind, JobsPart, Poll, UploadKind
 from kosha_connector_openai.text import at, first_of
 
+_FAILED = 500
+"""What an error without a status counts as (RFC 9110, section 15.6.1)."""
 GOES_ON = "It goes on upstream: resume from the handle, or cancel it."
 
 
@@ -34,6 +37,8 @@ class Status:
     proceed: str | None = None
     """The action that gives the job what it waits for, where it does."""
     result: Result | None = field(default=None, repr=False)
+    cause: ApiError | None = field(default=None, repr=False)
+    """The upstream's error as the same error of a call would be: with category, code and retryability."""
 
     @property
     def ok(self) -> bool:
@@ -45,10 +50,12 @@ class Status:
         if self.end in (None, "success"):
             return self
         reason = f" {self.error}" if self.error else ""
-        handle = self.handle.to_dict()
-        raise JobEndedError(f"{_WORDS[self.end]}{reason}", handle=handle, state=self.state, end=self.end, hint=self._advice())
+        handle, hint = self.handle.to_dict(), self._advice()
+        raise JobEndedError(f"{_WORDS[self.end]}{reason}", handle=handle, state=self.state, end=self.end, hint=hint, cause=self.cause)
 
     def _advice(self) -> str:
+        if self.end == "failure" and self.cause:
+            return self.cause.hint
         if self.end == "needs_action":
             return f"Give it what it waits for{f' by {self.proceed}' if self.proceed else ''}, then resume from the handle."
         return "What there is of a result can be fetched from the handle." if self.end != "failure" else ""
@@ -140,8 +147,8 @@ def upload_kind(connector: Connector, name: str) -> UploadKind | None:
     return connector.part("jobs", JobsPart).uploads.get(name)
 
 
-def read_status(handle: Handle, kind: JobKind, result: Result, rules: ErrorBody = ErrorBody()) -> Status:
-    """Reads a job's status from an answer; a state that the data does not name counts as running. ``rules`` say how errors are read."""
+def read_status(handle: Handle, kind: JobKind, result: Result, manifest: Manifest) -> Status:
+    """Reads a job's status from an answer; a state that the data does not name counts as running. The manifest says how errors are read."""
     state = at(result.value, kind.state) if isinstance(result.value, dict) else None
     state = state if isinstance(state, str) else "unknown"
     end, progress = kind.ends.get(state), kind.progress
@@ -149,7 +156,7 @@ def read_status(handle: Handle, kind: JobKind, result: Result, rules: ErrorBody 
     total = at(result.value, progress.total) if progress and progress.total else None
     percent = at(result.value, progress.percent) if progress and progress.percent else None
     error = first_of(result.value, kind.error) if end not in (None, "success") else None
-    said = error if isinstance(error, str) else read_error(error, rules).message
+    said = error if isinstance(error, str) else read_error(error, manifest.error_body).message
     return Status(
         handle=handle.with_(phase="ended" if end not in (None, "needs_action") else "started", state=state[:200]),
         state=state,
@@ -160,7 +167,18 @@ def read_status(handle: Handle, kind: JobKind, result: Result, rules: ErrorBody 
         error=said or None,
         proceed=kind.proceed if end == "needs_action" else None,
         result=result,
+        cause=_cause(result, manifest) if end == "failure" and error else None,
     )
+
+
+def _cause(result: Result, manifest: Manifest) -> ApiError:
+    """The error in the last answer about a job that failed; the job, like a paid call, may have run in part."""
+    facts = Facts(result.headers, result.request_id, result.rate_limit)
+    said = read_error(result.value, manifest.error_body)
+    error = to_api_error(result.status, said, facts=facts, rules=manifest.errors, scrub=str)
+    failure = Failure("status", False, said.status or _FAILED, error.retryable, error.category)
+    error.retryable = retryable(failure, method="POST", idempotent=False)
+    return error
 
 
 class Schedule:

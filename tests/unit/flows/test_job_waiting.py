@@ -10,7 +10,7 @@ import pytest
 from pytest_httpx import HTTPXMock
 
 from kosha_connector_openai import Connection, Connector
-from kosha_connector_openai.errors import InputError, JobPendingError, JobUnknownError
+from kosha_connector_openai.errors import InputError, JobEndedError, JobPendingError, JobUnknownError
 from kosha_connector_openai.flows.jobs import Handle, Jobs, Tick, WaitOptions, read_handle
 from kosha_connector_openai.flows.jobs.handle import new_handle
 from kosha_connector_openai.flows.jobs.state import Schedule
@@ -207,6 +207,33 @@ def test_a_batch_that_was_refused_for_its_lines(jobs: Jobs, httpx_mock: HTTPXMoc
         "Line 7 (invalid_json_line): This line is no JSON; and 1 more",
         "Line 7 (invalid_json_line): This line is no JSON; and 3 more",
     ]
+
+
+def test_the_error_of_a_job_means_what_it_means_elsewhere(jobs: Jobs, httpx_mock: HTTPXMock) -> None:
+    """Category, code and retryability of a failed job are those that the same error of a paid call has."""
+    cases = [
+        ({"code": "rate_limit_exceeded", "message": "Slow down"}, "rate_limit", True),
+        ({"code": "server_error", "message": "It broke"}, "server", None),
+        ({"code": "insufficient_quota", "message": "No credit"}, "quota", False),
+        ({"code": "invalid_prompt", "message": "Not this"}, "invalid_input", False),
+    ]
+    for error, category, retryable in cases:
+        httpx_mock.add_response(json={"id": "r", "object": "response", "status": "failed", "error": error, "output": []})
+        with pytest.raises(JobEndedError, match=error["message"]) as caught:
+            status_of(jobs, "response", {"response_id": "r"}).check()
+        assert (caught.value.category, caught.value.retryable) == (category, retryable)
+        assert (caught.value.reason or {})["api_code"] == error["code"]
+        assert caught.value.to_dict()["category"] == category
+    httpx_mock.add_response(
+        json={"id": "b", "status": "failed", "errors": {"data": [{"code": "invalid_json_line", "line": 7, "message": "m"}]}}
+    )
+    with pytest.raises(JobEndedError, match="Line 7") as caught:
+        status_of(jobs, "batch", {"batch_id": "b"}).check()
+    assert (caught.value.category, caught.value.retryable) == ("invalid_input", False)
+    httpx_mock.add_response(json={"id": "b", "status": "expired"})
+    with pytest.raises(JobEndedError) as caught:
+        status_of(jobs, "batch", {"batch_id": "b"}).check()
+    assert (caught.value.category, caught.value.reason, caught.value.retryable) == (None, None, False)
 
 
 def test_a_batch_of_files_of_which_some_failed(jobs: Jobs, httpx_mock: HTTPXMock) -> None:

@@ -183,7 +183,8 @@ def test_what_is_sent_again_is_retryable(kind, code, category, asked, method):
 
 
 def api(status, category="server", retry_after=None):
-    return ApiError("m", status=status, category=category, retry_after=retry_after)
+    refused = category in ("invalid_input", "quota", "conflict")
+    return ApiError("m", status=status, category=category, retryable=False if refused else None, retry_after=retry_after)
 
 
 @pytest.mark.parametrize(
@@ -201,6 +202,8 @@ def api(status, category="server", retry_after=None):
         (api(503, retry_after=1.0), False),
         (api(524), True),
         (api(200), True),
+        (api(200, "invalid_input"), False),
+        (api(200, "quota"), False),
         (api(200, "rate_limit"), False),
         (NotSentError("m", phase="pool"), False),
         (OutcomeUnknownError("m", phase="read"), True),
