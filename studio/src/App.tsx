@@ -7,7 +7,7 @@ import { addStep, connect, disconnect, edges, findStep, freeId, isDocument, remo
 import { filled, type Known } from "./model/expression.ts";
 import { startingInputs, type Fault } from "./model/form.ts";
 import { withInputs } from "./model/inputs.ts";
-import { isObject, type Json, type JsonObject } from "./model/json.ts";
+import { isObject, toText, type Json, type JsonObject } from "./model/json.ts";
 import type { Place } from "./model/layout.ts";
 import { wholeAnswer } from "./model/pieces.ts";
 import { readText, writeText } from "./model/text.ts";
@@ -518,7 +518,7 @@ function OpenFile({ open }: { open: (name: string, text: string) => void }): Rea
 }
 
 function save(draft: Draft): void {
-  const text = draft.file.endsWith(".json") ? JSON.stringify(draft.document, null, 2) : writeText(draft.document);
+  const text = draft.file.endsWith(".json") ? toText(draft.document, 2) : writeText(draft.document);
   const url = URL.createObjectURL(new Blob([text], { type: "application/octet-stream" }));
   const link = window.document.createElement("a");
   link.href = url;

@@ -171,7 +171,7 @@ const SCENARIOS = {
     seen.audio = await page.locator("figure audio").evaluate(async (audio) => {
       audio.muted = true;
       await audio.play();
-      await new Promise((done) => setTimeout(done, 300));
+      for (let count = 0; count < 100 && audio.currentTime === 0; count++) await new Promise((done) => setTimeout(done, 50));
       return audio.currentTime;
     });
     await studio.add("whisper", "createTranscription", "transcription", { x: 620, y: 600 });
