@@ -36,7 +36,7 @@ class Capped:
     peak: int
 
 
-def capped(snippet: str, *, memory: int = 1024, seconds: float = 10, environment: dict[str, str] | None = None, **values: Any) -> Capped:
+def capped(snippet: str, *, memory: int = 1024, seconds: float = 120, environment: dict[str, str] | None = None, **values: Any) -> Capped:
     """Runs ``snippet`` with ``values`` (JSON) as its globals; ``memory`` is address space in MiB.
 
     Raises AssertionError where the clock ran out or the child was killed.

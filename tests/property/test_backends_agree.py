@@ -23,6 +23,8 @@ from kosha_connector_openai.schema.validator import SchemaValidator
 DESCRIPTION = Path(__file__).parents[2] / "openapi.json"
 EXAMPLES = 60
 LEAST_BODIES = 5_000
+STEP = 8
+"""Of the description's bodies each eighth is compared every time, the others where slow tests are run."""
 
 DROP, RENAME = object(), object()
 JUNK = (None, True, 0, -1, 1.0, 2.5, 10**30, "", "1", "a\nb", "user", [], [None], ["a", 1], {}, {"type": "text"}, {"role": "user"})
@@ -96,7 +98,13 @@ def bodies(draw: st.DrawFn, name: str) -> Any:
     return value["body"]
 
 
-@pytest.mark.parametrize("name", sorted(schemas()))
+NAMES = [
+    pytest.param(name, marks=() if name in SMALL or number % STEP == 0 else pytest.mark.slow)
+    for number, name in enumerate(sorted(schemas()))
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_backends_agree(name: str) -> None:
     """For bodies that are valid, or changed in up to three places, both backends tell the same faults at the same places."""
     rust, python = validators(name)
@@ -119,7 +127,7 @@ def test_there_are_enough_bodies() -> None:
 
 
 @pytest.mark.parametrize("backend", [RustBackend(), PythonBackend()], ids=["rust", "python"])
-@pytest.mark.parametrize("name", sorted(schemas()))
+@pytest.mark.parametrize("name", NAMES)
 def test_samples_are_valid(name: str, backend: SchemaBackend) -> None:
     """The bodies that the changes start from are valid, so that valid ones are compared too."""
     assert SchemaValidator(schemas()[name], backend=backend).check(start(name)).faults == ()

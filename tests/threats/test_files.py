@@ -426,7 +426,7 @@ def test_an_upload_is_not_held_in_memory(tmp_path: Path, way: tuple[str, bool]) 
     path = tmp_path / "large"
     with path.open("wb") as file:
         file.truncate(400 << 20)
-    done = capped(UPLOADS, memory=1024, seconds=30, path=str(path), size=400 << 20, engine=way[0], is_async=way[1])
+    done = capped(UPLOADS, memory=1024, path=str(path), size=400 << 20, engine=way[0], is_async=way[1])
     assert done.output == "200\n"
     assert done.peak < 160
 
