@@ -22,6 +22,7 @@ _MAPS: Final = ("properties", "patternProperties")
 _NOTHING: Final = {"type": "null", "title": "Nothing"}
 _FORMATS: Final = frozenset({"date", "date-time", "time", "duration", "email", "hostname", "ipv4", "ipv6", "uri", "uuid"})
 """Formats of JSON Schema itself; libraries complain about others."""
+_INNER: Final = frozenset({"properties", "additionalProperties", "patternProperties", "anyOf", "oneOf", "allOf", "$ref"})
 _ONE: Final = ("items", "additionalProperties", "not")
 
 
@@ -31,7 +32,10 @@ def json_schema(action: Action, fields: list[Node], shapes: Mapping[str, Node], 
     drawing = _Drawing(given.get("$defs", {}), shapes, wording)
     by_name = {field["name"]: field for field in fields}
     out: Node = {"$schema": _DIALECT, "title": action.title, "description": action.summary, "type": "object"}
-    out["properties"] = {name: drawing.field(name, given["properties"].get(name, {"type": "object"}), by_name[name]) for name in by_name}
+    out["properties"] = {
+        name: drawing.field(name, given["properties"].get(name, {"type": "object", "additionalProperties": True}), by_name[name])
+        for name in by_name
+    }
     out["required"] = [field["name"] for field in fields if field["required"]]
     out = _conditional(out, fields)
     definitions = {name: drawing.definition(name) for name in given.get("$defs", {})}
@@ -76,7 +80,7 @@ class _Drawing:
             return self._plain(schema, flat, required, owner)
         if "properties" in flat.node:  # what all alternatives have in common stands beside them
             return self._walked(schema, owner)
-        branches = collapse(self._flattener.branches(flat))
+        branches = self._wording.ordered(collapse(self._flattener.branches(flat)))
         if len(branches) == 1:
             return self._plain(branches[0].schema, Flat(branches[0].node, nullable=flat.nullable), required, owner) | _words(flat.node)
         discriminator = Discriminator(self._flattener, branches, flat.node.get("discriminator"))
@@ -123,10 +127,16 @@ class _Drawing:
                 out[keyword] = [self._value(part, required=True) for part in value]
             elif keyword != "default" and (keyword != "format" or value in _FORMATS):
                 out[keyword] = value
-        items = out.get("items")
-        if isinstance(items, dict) and "enum" in items:  # some of a list; nobody means one of them twice
+        if isinstance(out.get("items"), dict) and self._is_listed(schema["items"]):  # some of a list; nobody means one of them twice
             out["uniqueItems"] = True
+        if out.get("type") == "object" and not out.keys() & _INNER:  # any object: its names are the user's
+            out["additionalProperties"] = True
         return out
+
+    def _is_listed(self, schema: Any) -> bool:
+        """Whether only some values are allowed, here or in what the schema refers to."""
+        flat = self._flattener.flat(schema)
+        return not flat.branches and bool(choices(flat.node)) and not flat.node.get("open")
 
     def _property(self, name: str, schema: Any, required: bool, owner: str | None) -> Any:
         out = self._value(schema, required=required)

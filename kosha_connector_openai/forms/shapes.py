@@ -91,7 +91,7 @@ class Shaper:
         return out
 
     def _inline(self, flat: Flat, name: str, owner: str | None) -> Node:
-        branches = collapse(self._flattener.branches(flat)) if flat.branches else []
+        branches = self._wording.ordered(collapse(self._flattener.branches(flat))) if flat.branches else []
         if len(branches) > 1:
             out = self._files(branches) or self._union(flat, branches, name)
         else:

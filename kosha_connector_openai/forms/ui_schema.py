@@ -15,6 +15,7 @@ _HINTS: Final = ("group", "visibility", "units", "expression", "location", "raw"
 _DEEPEST: Final = 5
 """Levels of nested values; a library draws deeper ones by its own rules."""
 _ROWS: Final = 4
+_LEFT: Final = "left to the provider: "
 
 
 def ui_schema(fields: list[Node], definition: Callable[[str], Node]) -> Node:
@@ -104,7 +105,8 @@ def _options(field: Node) -> Node:
 
 
 def _shown(field: Node) -> str:
-    """The provider's default as the form would show it."""
+    """The default as an empty field shows it: what the provider takes if nothing is sent is no choice, and must not look like one."""
     default: Any = field["default"]
     label = next((option["label"] for option in field.get("enum", ()) if option["value"] == default), None)
-    return label or (str(default).lower() if isinstance(default, bool) else str(default))
+    text = label or (str(default).lower() if isinstance(default, bool) else str(default))
+    return text if field["origin"].get("default") == "overlay" else f"{_LEFT}{text}"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from kosha_connector_openai.forms.labels import label
+from kosha_connector_openai.forms.unions import is_file
 from kosha_connector_openai.manifest import given
 from kosha_connector_openai.manifest.parts import FieldForm, FormsPart
+from kosha_connector_openai.schema import Branch
 
 Facts = Mapping[str, Any]
 _NONE: Final[Facts] = {}
@@ -61,6 +63,16 @@ class Wording:
         if definition not in self._shapes:
             self._shapes[definition] = {name: facts(form) for name, form in shape.fields.items()}
         return self._shapes[definition]
+
+    def ordered(self, branches: Sequence[Branch]) -> list[Branch]:
+        """Alternatives as they are offered: the usual ones first, one file before several."""
+        usual = {name: rank for rank, name in enumerate(self._part.usual)}
+
+        def rank(branch: Branch) -> tuple[int, bool]:
+            return usual.get(branch.target or "", len(usual)), all_files and branch.node.get("type") == "array"
+
+        all_files = all(is_file(branch.node) or branch.node.get("type") == "array" for branch in branches)
+        return sorted(branches, key=rank)
 
     def curated(self, definition: str | None) -> str | None:
         """The curated label of a definition."""

@@ -33,6 +33,8 @@ try {
         await page.locator("button[type=submit]").press("Enter"); // a picture of the page moves it below the mouse
         await page.waitForFunction(() => window.submitted || window.refused);
         result.submitted = await page.evaluate(() => window.submitted ?? null);
+        await page.waitForTimeout(50);
+        result.shown = await page.locator(".error-detail li, .field-error li, .text-danger").count();
         result.refused = await page.evaluate(() => window.refused ?? null);
       }
     } catch (error) {

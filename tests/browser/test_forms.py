@@ -19,19 +19,18 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai import Connector, open_connector
+from kosha_connector_openai.errors import Fault, InputError
 
 HERE = Path(__file__).parent
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or ""
 PNG = {"name": "cat.png", "mimeType": "image/png", "text": "not really a picture"}
 MP3 = {"name": "talk.mp3", "mimeType": "audio/mpeg", "text": "not really sound"}
-MESSAGE = "#root_messages_0__anyof_select"
 BATCH_SIZE = "#root_method_dpo_hyperparameters_batch_size__anyof_select"
 FILLED: dict[str, tuple[str, list[list[Any]]]] = {
     "chat": (
         "createChatCompletion",
         [
             ["fill", "#root_model", "gpt-4o-mini"],
-            ["select", MESSAGE, "User message"],
             ["fill", "#root_messages_0_content", "What is the capital of Norway?"],
             ["open", "options"],
             ["fill", "#root_max_completion_tokens", "200"],
@@ -75,6 +74,7 @@ FILLED: dict[str, tuple[str, list[list[Any]]]] = {
         ],
     ),
     "nothing": ("createEmbedding", [["fill", "#root_model", ""]]),
+    "chat-untouched": ("createChatCompletion", [["open", "options"]]),
 }
 EXPECTED: dict[str, dict[str, Any]] = {
     "chat": {
@@ -125,11 +125,11 @@ def page(opened: Connector, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     )
     shutil.copy(HERE / "page" / "page.html", folder)
     (folder / "forms").mkdir()
-    for action in opened.forms.core:
+    for action in opened.forms:
         form = opened.forms[action]
         text = json.dumps({"schema": form.to_json_schema(), "uiSchema": form.to_ui_schema()})
         (folder / "forms" / f"{action}.json").write_text(text, encoding="utf-8")
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder))) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, opened, directory=str(folder))) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -171,9 +171,49 @@ def test_what_a_person_submits_passes_the_check(opened: Connector, drawn: dict[s
 def test_an_empty_form_is_refused_in_the_browser(drawn: dict[str, Any]) -> None:
     """The schema's required fields are asked for before anything is submitted."""
     assert drawn["nothing"]["submitted"] is None
-    assert any("required property" in error for error in drawn["nothing"]["refused"])
+    assert any("is missing" in error for error in drawn["nothing"]["refused"])
+
+
+def test_an_untouched_chat_form_shows_the_faults_of_the_check_and_nothing_else(opened: Connector, drawn: dict[str, Any]) -> None:
+    """One line for each; the message that it begins with is a user's, and no branch of an alternative adds its own."""
+    refused = drawn["chat-untouched"]["refused"]
+    inputs = {"messages": [{"role": "user"}]}
+    with pytest.raises(InputError) as caught:
+        opened.check("createChatCompletion", inputs)
+    assert sorted(refused) == sorted(f"{fault.pointer} {fault.message}" for fault in caught.value.faults)
+    assert drawn["chat-untouched"]["shown"] == len(refused) == 2
+
+
+def test_every_form_draws_and_every_field_has_a_control(opened: Connector, page: str, tmp_path: Path) -> None:
+    """All forms, all of their parts open: no error or warning on the console, and something to fill in, choose or add in each field."""
+    job = tmp_path / "job.json"
+    job.write_text(json.dumps({"url": page, "chromium": CHROMIUM, "forms": list(opened.forms)}), encoding="utf-8")
+    done = subprocess.run(["node", "survey.mjs", str(job)], cwd=HERE, capture_output=True, text=True, timeout=900, check=False)
+    assert done.returncode == 0, done.stderr[-2_000:]
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert found.keys() == set(opened.forms)
+    assert {name: each for name, each in found.items() if each["problems"] or each["bare"]} == {}
 
 
 class _Quiet(SimpleHTTPRequestHandler):
+    def __init__(self, connector: Connector, *arguments: Any, **options: Any) -> None:
+        self._connector = connector
+        super().__init__(*arguments, **options)
+
+    def do_POST(self) -> None:
+        """What the check says of the inputs of the action that the path names."""
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        try:
+            self._connector.check(self.path.rpartition("/")[2], body["inputs"])
+            faults: tuple[Fault, ...] = ()
+        except InputError as error:
+            faults = error.faults
+        data = json.dumps({"faults": [{"pointer": each.pointer, "message": each.message, "fix": each.fix} for each in faults]}).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
     def log_message(self, *_: object) -> None:
         """Says nothing."""

@@ -80,4 +80,8 @@ class FormsPart(Part):
     fields: Mapping[Name, FieldForm] = Field(default_factory=dict, description="Field name, or a pattern with *, in any action and object.")
     inputs: Mapping[Name, FieldForm] = Field(default_factory=dict, description="The same for the fields of an action itself.")
     shapes: Mapping[Name, ShapeForm] = Field(default_factory=dict, description="Name of a schema in the description -> its form.")
+    usual: tuple[Name, ...] = Field(
+        default=(),
+        description="Schemas that stand first among alternatives, in this order: what most people mean. The others follow as described.",
+    )
     actions: Mapping[Name, ActionForm] = Field(default_factory=dict, description="Operation id -> its form.")

@@ -1,4 +1,6 @@
-// One form, drawn by react-jsonschema-form from what the connector gives for it: page.html?form=<action id>.
+// One form, drawn by react-jsonschema-form from what the connector gives for it: page.html?form=<action id>. The faults that it shows are
+// those of the connector's own check, at their fields: a validator of the library's would report every branch of every alternative.
+import { useState } from "react";
 import { createRoot } from "react-dom/client";
 import Form from "@rjsf/core";
 import { customizeValidator } from "@rjsf/validator-ajv8";
@@ -43,17 +45,43 @@ function Fields({ fieldPathId, title, description, properties, uiSchema, schema,
 
 const id = new URLSearchParams(location.search).get("form");
 const { schema, uiSchema } = await (await fetch(`forms/${id}.json`)).json();
-createRoot(document.getElementById("form")).render(
-  <Form
-    schema={schema}
-    uiSchema={uiSchema}
-    validator={validator}
-    templates={{ ObjectFieldTemplate: Fields }}
-    experimental_defaultFormStateBehavior={{ emptyObjectFields: "populateRequiredDefaults" }}
-    omitExtraData
-    noHtml5Validate
-    focusOnFirstError={false}
-    onSubmit={({ formData }) => (window.submitted = formData)}
-    onError={(errors) => (window.refused = errors.map((error) => error.stack))}
-  />,
-);
+
+// Faults by JSON Pointer as rjsf wants them: nested by field.
+const nested = (faults) => {
+  const errors = {};
+  for (const { pointer, message, fix } of faults) {
+    let place = errors;
+    for (const name of pointer.split("/").slice(1)) place = place[name.replaceAll("~1", "/").replaceAll("~0", "~")] ??= {};
+    (place.__errors ??= []).push(`${message} ${fix}`.trim());
+  }
+  return errors;
+};
+
+function Page() {
+  const [errors, setErrors] = useState({});
+  const check = async ({ formData }) => {
+    const asked = { method: "POST", body: JSON.stringify({ inputs: formData }) };
+    const { faults } = await (await fetch(`validate/${id}`, asked)).json();
+    setErrors(nested(faults));
+    if (faults.length > 0) window.refused = faults.map((fault) => `${fault.pointer} ${fault.message}`);
+    else window.submitted = formData;
+  };
+  return (
+    <Form
+      schema={schema}
+      uiSchema={uiSchema}
+      validator={validator}
+      templates={{ ObjectFieldTemplate: Fields }}
+      experimental_defaultFormStateBehavior={{ emptyObjectFields: "populateRequiredDefaults" }}
+      omitExtraData
+      noValidate
+      noHtml5Validate
+      extraErrors={errors}
+      showErrorList={false}
+      focusOnFirstError={false}
+      onSubmit={check}
+    />
+  );
+}
+
+createRoot(document.getElementById("form")).render(<Page />);
