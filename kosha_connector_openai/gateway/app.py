@@ -30,7 +30,7 @@ from kosha_connector_openai.gateway.exchange import (
 )
 from kosha_connector_openai.gateway.observe import AuditError, AuditLog, ExchangeRecord, Observe
 from kosha_connector_openai.gateway.other_scopes import answer_other
-from kosha_connector_openai.gateway.pages import OwnPages
+from kosha_connector_openai.gateway.pages import OwnPages, sign_in_first
 from kosha_connector_openai.gateway.records import REQUEST, Authenticate, Caller, ErrorResponse, Headers, Receive, Scope, Send, ServicePage
 from kosha_connector_openai.gateway.replies import (
     FAILED,
@@ -166,7 +166,7 @@ class Gateway:
             return
         caller = await self._guards.authenticate(scope)
         if isinstance(caller, ErrorResponse):
-            raise Refused(caller)
+            raise Refused(sign_in_first(page, record.method, headers) or caller)
         record.identify(caller)
         known = scope.get("state", {}).get(KNOWN)
         if known is not None:

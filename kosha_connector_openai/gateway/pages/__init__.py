@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.gateway.pages.pages import *
     from kosha_connector_openai.gateway.pages.run_history import *
     from kosha_connector_openai.gateway.pages.sign_in import *
+    from kosha_connector_openai.gateway.pages.sign_in_page import *
     from kosha_connector_openai.gateway.pages.studio_page import *
     from kosha_connector_openai.gateway.pages.submitted_secrets import *
     from kosha_connector_openai.gateway.pages.workbench import *
@@ -24,6 +25,7 @@ else:
             "downloads": "Downloads",
             "kosha_api": "Tries unset_but_named",
             "pages": "OwnPages PagesContext",
+            "sign_in_page": "sign_in_first",
             "run_history": "RunHistory",
             "sign_in": "SignIn",
             "studio_page": "NOT_BUILT studio_assets",

@@ -1,59 +1,162 @@
-"""The description as one page for people: no script, nothing fetched from elsewhere, so that it works offline and can do no harm."""
+"""The description as pages for people: a search, every action with its fields and an example. No script, nothing fetched from elsewhere."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from collections.abc import Iterator
+import asyncio
+import json
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from html import escape
-from typing import Final
+from typing import Any, Final
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
 
 from kosha_connector_openai.connector import Connector
 from kosha_connector_openai.core.actions import Action
+from kosha_connector_openai.errors import ConnectorError, UnknownActionError
+from kosha_connector_openai.flows import search_catalog
+from kosha_connector_openai.flows.tasks import TaskInfo
+from kosha_connector_openai.gateway.pages.failures import failed
+from kosha_connector_openai.gateway.pages.html import HEADERS, document
+from kosha_connector_openai.gateway.pages.kosha_api import JsonResponse
 
-_STYLE: Final = """
-:root{color-scheme:light dark;--ink:#1c2330;--dim:#5b6677;--line:#d9dee6;--back:#fff;--chip:#eef1f6;--mark:#0b66c3}
-@media(prefers-color-scheme:dark){:root{--ink:#e7ebf2;--dim:#9aa6b8;--line:#313a48;--back:#141a23;--chip:#222b38;--mark:#7ab8ff}}
-body{margin:0;background:var(--back);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
-main{max-width:62rem;margin:0 auto;padding:2rem 1rem 4rem}
-h1{font-size:1.6rem;margin:0 0 .3rem}p{margin:.4rem 0}.dim{color:var(--dim)}
-pre{background:var(--chip);padding:.8rem 1rem;border-radius:.4rem;overflow:auto;font-size:.85rem}
-details{border-top:1px solid var(--line);padding:.5rem 0}
-summary{cursor:pointer;font-weight:600}summary span{font-weight:400;margin-left:.5rem}
-ul{list-style:none;padding:0;margin:.4rem 0}li{padding:.35rem 0 .35rem .2rem}
-code{font:.85rem ui-monospace,monospace}b.m{display:inline-block;min-width:4.2rem;font:.75rem ui-monospace,monospace;color:var(--mark)}
-i{font-style:normal;font-size:.75rem;background:var(--chip);border-radius:.3rem;padding:.05rem .4rem;margin-left:.4rem}
-a{color:var(--mark)}
-"""
-POLICY: Final = (
-    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; img-src data:; "
-    f"style-src 'sha256-{base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}'"
-)
-"""The page's Content Security Policy: one style sheet by its digest, and nothing else."""
+_KEPT: Final = 64
+_LONGEST: Final = 200
+"""Characters of a search."""
+_NAMED: Final = 8
+"""Values of a list that are named."""
 
 
-def docs_page(connector: Connector, *, protected: bool) -> bytes:
-    """The page, in UTF-8."""
-    manifest = connector.manifest
-    key = "the service's token" if protected else "any word, since no token is needed here"
-    token = " -H &quot;Authorization: Bearer $TOKEN&quot;" if protected else ""
-    prefix = _prefix(connector)
-    behind = f" with <code>{escape(prefix)}</code> behind it" if prefix else ""
-    parts = [
-        (
-            f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-            f"<title>{escape(manifest.title)} connector</title><style>{_STYLE}</style><main>"
-        ),
-        f"<h1>{escape(manifest.title)} connector</h1><p class=dim>{escape(manifest.tagline)}</p>",
-        (
-            f"<p>A client of this API needs two settings: <code>base_url</code>, this service{behind}, "
+class DocsPages:
+    """The pages of one connector."""
+
+    def __init__(self, connector: Connector, *, protected: bool, catalog: bool = True) -> None:
+        """``protected``: callers need a token; ``catalog``: builders' paths are offered."""
+        self._connector = connector
+        self._token = ' -H "Authorization: Bearer $TOKEN"' if protected else ""
+        self._protected = protected
+        self._catalog = catalog
+        self.page = lru_cache(_KEPT)(self._page)
+
+    async def answer(self, request: Request) -> Response | JsonResponse:
+        """The page that a request's query asks for."""
+        query, address = request.query_params, f"{request.url.scheme}://{request.headers['host']}"
+        try:
+            page = await asyncio.to_thread(self.page, address, query.get("search", ""), query.get("action", ""))
+        except ConnectorError as error:
+            return failed(error)
+        return Response(page, headers=HEADERS)
+
+    def _page(self, address: str, search: str = "", action: str = "") -> bytes:
+        """The index, what a search found, or one action; ``address`` is the service's own, as the reader has it.
+
+        Raises UnknownActionError.
+        """
+        if action:
+            return self._of_action(address, action)
+        manifest = self._connector.manifest
+        parts = [
+            f"<h1>{escape(manifest.title)} connector</h1><p class=dim>{escape(manifest.tagline)}</p>",
+            _search_form(search),
+            *(self._found(search[:_LONGEST]) if search.strip() else (*self._words(address), *self._groups())),
+        ]
+        return document(f"{manifest.title} connector", *parts)
+
+    def _words(self, address: str) -> Iterator[str]:
+        key = "the service's token" if self._protected else "any word, since no token is needed here"
+        prefix = _prefix(self._connector)
+        yield (
+            f"<p>A client of this API needs two settings: <code>base_url</code>, <code>{escape(address + prefix)}</code>, "
             f'and as its key {key}. The whole description, for generators of clients: <a href="/openapi.json">openapi.json</a>.</p>'
-        ),
-        *_example(connector, token),
-        *_groups(connector),
-        "</main></html>",
-    ]
-    return "".join(parts).encode()
+        )
+        test = self._connector.manifest.connection.test
+        operation = self._connector.catalog[test.action].operation if test and test.action in self._connector.catalog else None
+        if operation and operation.method == "GET" and "{" not in operation.path:
+            yield f"<pre>{escape(f'curl {address}{operation.path}{self._token}')}</pre>"
+
+    def _groups(self) -> Iterator[str]:
+        catalog = self._connector.catalog
+        for group in catalog.groups:
+            actions = [action for action in catalog.values() if action.group.id == group.id]
+            note = f"{len(actions)} \u00b7 {group.help}" if group.help else f"{len(actions)}"
+            yield f"<details><summary>{escape(group.title)}<span class=dim>{escape(note)}</span></summary><ul>"
+            yield from map(_row, actions)
+            yield "</ul></details>"
+
+    def _found(self, search: str) -> Iterator[str]:
+        things = search_catalog(self._connector, search)
+        yield f"<h2>{len(things)} found</h2><ul>" if things else "<p>Nothing has all of these words. Try fewer.</p>"
+        yield from (_task(thing) if isinstance(thing, TaskInfo) else _row(thing) for thing in things)
+        yield "</ul>" if things else ""
+
+    def _of_action(self, address: str, key: str) -> bytes:
+        action = self._connector.catalog[key]
+        if key not in list(self._connector.catalog):
+            raise UnknownActionError("No action has this id.")
+        parts = [
+            f'<p><a href="/docs">All actions</a></p><h1>{escape(action.title)}</h1><p>{escape(action.summary)}</p>',
+            f"<p>{_where(action)}<br><code class=dim>{escape(action.id)}</code></p>",
+            *self._example(address, action),
+            *_form(self._connector.forms[action.id].fields),
+        ]
+        return document(f"{action.title}: {self._connector.manifest.title}", *parts)
+
+    def _example(self, address: str, action: Action) -> Iterator[str]:
+        """A call that the service takes, as the builders' path writes it, which is alike for every action."""
+        if not self._catalog:
+            return
+        try:
+            inputs = self._connector.forms[action.id].sample()
+        except ConnectorError:
+            return
+        body = shlex.quote(json.dumps({"inputs": _short(inputs)}, ensure_ascii=False))
+        command = f"curl {address}/kosha/v1/actions/{quote(action.id)}/run{self._token} \\\n  -H 'Content-Type: application/json' -d {body}"
+        yield f"<pre>{escape(command)}</pre>"
+
+
+def _search_form(search: str) -> str:
+    given = escape(search[:_LONGEST], quote=True)
+    return (
+        f'<form action="/docs" method="get" role="search"><label for="search">Search</label>'
+        f'<input id="search" name="search" type="search" value="{given}" placeholder="transcription"> <button>Search</button></form>'
+    )
+
+
+def _form(fields: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """The action's form as a table: what each field is called, takes and does."""
+    shown = [field for field in fields if field["visibility"] != "internal"]
+    if not shown:
+        yield "<p>It takes no inputs.</p>"
+        return
+    yield "<h2>Inputs</h2><table><tr><th>Field<th>Takes<th>What it is</tr>"
+    for field in shown:
+        needed = "<i>needed</i>" if field["required"] else ""
+        yield (
+            f"<tr><td>{escape(field['label'])}{needed}<br><code class=dim>{escape(field['name'])}</code>"
+            f"<td>{escape(_takes(field))}<td>{escape(field.get('help', ''))}</tr>"
+        )
+    yield "</table>"
+
+
+def _takes(field: Mapping[str, Any]) -> str:
+    words = [field["widget"]]
+    labels = [option["label"] for option in field.get("enum", ())]
+    if labels:
+        words.append(", ".join(labels[:_NAMED]) + (", \u2026" if len(labels) > _NAMED or field.get("open") else ""))
+    words += [f"{word} {field[bound]:g}" for bound, word in (("minimum", "from"), ("maximum", "to")) if field.get(bound) is not None]
+    return " \u00b7 ".join([*words, *([field["units"]] if "units" in field else [])])
+
+
+def _short(value: Any) -> Any:
+    """A sample without the bytes of its files."""
+    if isinstance(value, str) and value.startswith("data:") and len(value) > 80:  # noqa: PLR2004
+        return value[: value.index(",") + 1] + "..."
+    if isinstance(value, Mapping):
+        return {name: _short(part) for name, part in value.items()}
+    return [_short(part) for part in value] if isinstance(value, list) else value
 
 
 def _prefix(connector: Connector) -> str:
@@ -62,25 +165,20 @@ def _prefix(connector: Connector) -> str:
     return f"/{firsts.pop()}" if len(firsts) == 1 else ""
 
 
-def _example(connector: Connector, token: str) -> Iterator[str]:
-    """A call that costs nothing: the one that tests a connection, where it needs no inputs."""
-    test = connector.manifest.connection.test
-    operation = connector.catalog[test.action].operation if test and test.action in connector.catalog else None
-    if operation and operation.method == "GET" and "{" not in operation.path:
-        yield f"<pre>curl $GATEWAY{escape(operation.path)}{token}</pre>"
+def _hints(action: Action) -> str:
+    return "".join(f"<i>{word}</i>" for word in action.hints.words)
 
 
-def _groups(connector: Connector) -> Iterator[str]:
-    for group in connector.catalog.groups:
-        actions = [action for action in connector.catalog.values() if action.group.id == group.id]
-        note = f"{len(actions)} \u00b7 {group.help}" if group.help else f"{len(actions)}"
-        yield f"<details><summary>{escape(group.title)}<span class=dim>{escape(note)}</span></summary><ul>"
-        yield from map(_action, actions)
-        yield "</ul></details>"
+def _where(action: Action) -> str:
+    return f"<b class=m>{action.operation.method}</b><code>{escape(action.operation.path)}</code>{_hints(action)}"
 
 
-def _action(action: Action) -> str:
-    hints = "".join(f"<i>{word}</i>" for word in action.hints.words)
-    operation = action.operation
-    where = f"<b class=m>{operation.method}</b><code>{escape(operation.path)}</code>"
-    return f"<li>{where}{hints}<br>{escape(action.title)} <code class=dim>{escape(action.id)}</code></li>"
+def _row(action: Action) -> str:
+    link = f'<a href="/docs?action={quote(action.id)}">{escape(action.title)}</a>'
+    return f"<li>{_where(action)}<br>{link} <code class=dim>{escape(action.id)}</code><br>{escape(action.summary)}</li>"
+
+
+def _task(task: TaskInfo) -> str:
+    link = f'<a href="/docs?action={quote(task.action)}">{escape(task.action)}</a>'
+    where = f"<b class=m>TASK</b><code>/kosha/v1/tasks/{escape(task.name)}</code>"
+    return f"<li>{where}<br>{escape(task.title)} <span class=dim>runs {link}</span><br>{escape(task.summary)}</li>"

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from starlette.formparsers import MultiPartException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from kosha_connector_openai.errors import ConnectorError, InputError
@@ -32,8 +32,8 @@ from kosha_connector_openai.gateway.pages.catalog_api import CatalogApi, owner
 from kosha_connector_openai.gateway.pages.catalog_reply import CatalogReplies
 from kosha_connector_openai.gateway.pages.checked_calls import CheckedCalls
 from kosha_connector_openai.gateway.pages.description import ACCESS, served_document, service_document
-from kosha_connector_openai.gateway.pages.docs_page import POLICY, docs_page
-from kosha_connector_openai.gateway.pages.downloads import Downloads
+from kosha_connector_openai.gateway.pages.docs_page import DocsPages
+from kosha_connector_openai.gateway.pages.downloads import Downloads, file_reply
 from kosha_connector_openai.gateway.pages.event_response import EventResponse, EventSender, wants_events
 from kosha_connector_openai.gateway.pages.failures import failed
 from kosha_connector_openai.gateway.pages.flow_pages import FlowPages
@@ -42,6 +42,7 @@ from kosha_connector_openai.gateway.pages.mcp_page import McpPage
 from kosha_connector_openai.gateway.pages.page_bodies import RUN_LIMITS, PageBodies, parsed, while_there
 from kosha_connector_openai.gateway.pages.result_files import ResultFiles
 from kosha_connector_openai.gateway.pages.sign_in import SignIn
+from kosha_connector_openai.gateway.pages.sign_in_page import SignInPage
 from kosha_connector_openai.gateway.pages.studio_page import studio_file
 from kosha_connector_openai.gateway.pages.workbench import Workbench
 from kosha_connector_openai.gateway.records import Caller, Receive, Scope, Send, ServicePage
@@ -54,17 +55,6 @@ if TYPE_CHECKING:
     from kosha_connector_openai.gateway.access import Admission, Ownership, TokenBudgets
     from kosha_connector_openai.gateway.observe import AuditLog
     from kosha_connector_openai.gateway.settings import Settings
-
-_SHOWN: Final = frozenset(
-    f"{kind}/{name}"
-    for kind, names in (
-        ("image", "png jpeg webp gif"),
-        ("audio", "mpeg wav flac ogg opus aac"),
-        ("video", "mp4 webm"),
-    )
-    for name in names.split()
-)
-"""Types that a page can show by their address."""
 
 Handler = Callable[..., Awaitable[ASGIApp | JsonResponse]]
 """Takes the request, the caller, and the path's variables by name."""
@@ -111,6 +101,7 @@ class OwnPages:
         self._builder = BuilderApi(calls)
         self._mcp = McpPage(calls, context.downloads, self._bodies)
         sign_in = context.sign_in or SignIn()
+        sign_in_page = SignInPage(sign_in, self._bodies, context.connector.manifest.title)
         self._offers = {"docs": context.settings.docs != "off", "owner": context.workbench is not None, **context.settings.offers}
         self._handlers: Mapping[str, Handler] = {
             "isAlive": self._alive,
@@ -118,7 +109,7 @@ class OwnPages:
             "isReady": self._ready,
             "readMetrics": self._metrics,
             "readDescription": self._openapi,
-            "readDocs": self._docs,
+            "readDocs": lambda request, _: self._docs.answer(request),
             "listSpecification": self._list,
             "listSpecificationV2": self._list,
             "testSpecification": self._test,
@@ -138,6 +129,8 @@ class OwnPages:
             "endMcp": self._tools,
             **flows.handlers,
             **(context.workbench.handlers(self._bodies) if context.workbench else {}),
+            "readSignIn": sign_in_page.show,
+            "signIn": sign_in_page.take,
             "startSession": partial(sign_in.start, self._bodies),
             "endSession": sign_in.end,
             "readStudio": studio_file,
@@ -208,17 +201,14 @@ class OwnPages:
         document = await asyncio.to_thread(lambda: self._document)
         return Response(document, headers={**_HEADERS, "content-type": "application/json"})
 
-    async def _docs(self, _: Request, __: Caller) -> Response:
-        headers = {"content-type": "text/html; charset=utf-8", "content-security-policy": POLICY, "referrer-policy": "no-referrer"}
-        return Response(await asyncio.to_thread(lambda: self._page), headers={**_HEADERS, **headers})
-
     @cached_property
     def _document(self) -> bytes:
         return served_document(self._context.connector, protected=self._context.settings.protected, offered=self._offers)
 
     @cached_property
-    def _page(self) -> bytes:
-        return docs_page(self._context.connector, protected=self._context.settings.protected)
+    def _docs(self) -> DocsPages:
+        settings = self._context.settings
+        return DocsPages(self._context.connector, protected=settings.protected, catalog=settings.catalog)
 
     async def _actions(self, request: Request, caller: Caller) -> JsonResponse:
         query = request.query_params
@@ -296,16 +286,7 @@ class OwnPages:
         kept = self._context.downloads.find(file, owner(caller))
         if kept is None:
             return JsonResponse(404, error_shape("There is no such file, or not any more."))
-        # As an attachment, of a plain type but for what holds no script: what a run made is not for a browser to open.
-        shown = kept.content_type if kept.content_type in _SHOWN else "application/octet-stream"
-        headers = {
-            **_HEADERS,
-            "content-disposition": "attachment",
-            "x-kosha-content-type": kept.content_type,
-            "content-security-policy": "default-src 'none'; sandbox",
-            "cross-origin-resource-policy": "same-origin",
-        }
-        return FileResponse(kept.path, headers=headers, media_type=shown)
+        return file_reply(kept)
 
 
 def _page(name: str, methods: Mapping[str, Handler], *, public: bool = False) -> ServicePage:

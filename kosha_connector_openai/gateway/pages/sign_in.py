@@ -50,6 +50,11 @@ class SignIn:
         secure = request.headers.get("origin", "").startswith("https://")
         return self._answer(self._sessions.start(token, secure=secure))
 
+    async def cookie(self, token: str, *, secure: bool) -> str | None:
+        """The Set-Cookie header's value for a caller's token, a session begun; None for any other text."""
+        found = await self._check(token) if token else None
+        return self._sessions.start(found, secure=secure) if found is not None else None
+
     async def end(self, request: Request, _: Any) -> Response:
         """204; the cookie is gone."""
         return self._answer(self._sessions.end(request.scope["headers"]))

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 
@@ -13,8 +14,8 @@ from kosha_connector_openai import Connector
 from kosha_connector_openai.gateway.exchange import BodyBudget, Refused
 from kosha_connector_openai.gateway.observe.metrics import Metrics
 from kosha_connector_openai.gateway.pages.description import ACCESS, served_document, service_document
-from kosha_connector_openai.gateway.pages.docs_page import POLICY
 from kosha_connector_openai.gateway.pages.downloads import Downloads
+from kosha_connector_openai.gateway.pages.html import POLICY
 from kosha_connector_openai.gateway.pages.kosha_api import Tries
 from kosha_connector_openai.gateway.pages.pages import OwnPages, PagesContext
 from kosha_connector_openai.gateway.pages.submitted_secrets import SubmittedSecrets
@@ -92,7 +93,13 @@ def test_only_the_probes_are_public_by_default(connector: Connector):
     """G13: numbers, description and page need a token; signing in is how a browser shows one."""
     context = PagesContext(connector, {}, Settings(), None, Metrics(), None, lambda: True, *_BUDGETS)  # type: ignore[arg-type]
     pages = OwnPages(context)
-    assert [path for path, page in pages._fixed.items() if page.public] == ["/livez", "/readyz", "/healthz", "/kosha/v1/session"]
+    assert [path for path, page in pages._fixed.items() if page.public] == [
+        "/livez",
+        "/readyz",
+        "/healthz",
+        "/sign-in",
+        "/kosha/v1/session",
+    ]
     off = OwnPages(PagesContext(connector, {}, Settings(docs="off", catalog=False), None, Metrics(), None, lambda: True, *_BUDGETS))  # type: ignore[arg-type]
     for path in ("/docs", "/openapi.json", "/kosha/v1/actions", "/kosha/v1/actions/listModels"):
         assert pages.find(path) is not None
@@ -199,9 +206,40 @@ async def test_the_page_runs_no_script_and_loads_nothing(house: House):
     assert "default-src 'none'" in POLICY
     assert "unsafe" not in POLICY
     assert "<script" not in answer.text
-    assert "http://" not in answer.text.lower()
-    assert "https://" not in answer.text.lower()
+    assert not re.search(r"(?:src|href|action)=[\"']?(?:https?:|//)", answer.text.lower())
     assert "createChatCompletion" in answer.text
+
+
+async def test_the_page_can_be_searched_and_shows_each_action(house: House):
+    """Summaries, a form of each action as a table, an example with the service's own address; what the query holds is text."""
+    index = (await house.client.get("/docs")).text
+    assert "http://gateway/v1" in index
+    found = (await house.client.get("/docs", params={"search": "whisper"})).text
+    assert "createTranscription" in found
+    assert "createEmbedding" not in found
+    nothing = (await house.client.get("/docs", params={"search": "<script>alert(1)</script>"})).text
+    assert "<script" not in nothing
+    for action in ("createChatCompletion", "createSpeech", "listModels", "CreateSkill"):
+        page = (await house.client.get("/docs", params={"action": action})).text
+        assert f"curl http://gateway/kosha/v1/actions/{action}/run" in page
+    page = (await house.client.get("/docs", params={"action": "createChatCompletion"})).text
+    assert "max_completion_tokens" in page
+    unknown = await house.client.get("/docs", params={"action": "createChatCompletions"})
+    assert (unknown.status_code, "createChatCompletion" in unknown.text) == (404, True)
+
+
+async def test_a_person_signs_in_by_a_form(house: House):
+    """Only where the browser says that this page sent it; the token is never shown; it leads to our own pages alone."""
+    form = await house.client.get("/sign-in", params={"next": "https://evil.example/"})
+    assert 'name="next" value="/docs"' in form.text
+    assert form.headers["content-security-policy"] == POLICY
+    assert "form-action 'self'" in POLICY
+    typed = {"token": "not-the-token-0123456789", "next": "/docs"}
+    for site, status in (("cross-site", 403), ("same-site", 403), (None, 403), ("same-origin", 401)):
+        answer = await house.client.post("/sign-in", data=typed, headers={"sec-fetch-site": site} if site else {})
+        assert answer.status_code == status
+        assert "set-cookie" not in answer.headers
+        assert typed["token"] not in answer.text
 
 
 async def test_the_catalog_lists_and_describes(house: House):
