@@ -76,6 +76,8 @@ class _Drawing:
         if (found := target(schema)) is not None:
             same: Node = {"$ref": f"#/$defs/{found}", **_words(schema)}
             return {"anyOf": [same, dict(_NOTHING)]} if flat.nullable and required else same
+        if "properties" in schema and all(map(_only_asks, schema.get("anyOf", ()))):  # which fields go together: the check says
+            return self._walked({key: value for key, value in schema.items() if key != "anyOf"}, owner)
         if not flat.branches:
             return self._plain(schema, flat, required, owner)
         if "properties" in flat.node:  # what all alternatives have in common stands beside them
@@ -145,6 +147,11 @@ class _Drawing:
         said = {**self._wording.field(name), **self._wording.fields_of(owner).get(name, {})}
         title = said.get("label") or from_title(out.get("title")) or self._wording.label(name)
         return {**out, "title": title, "description": _described(name, said.get("help") or out.get("description"))}
+
+
+def _only_asks(branch: Any) -> bool:
+    """Whether an alternative says no more than which fields must be there."""
+    return isinstance(branch, Mapping) and branch.keys() <= {"required", "not", "title", "description"}
 
 
 def _described(name: str, text: str | None) -> str:
