@@ -76,8 +76,6 @@ class _Drawing:
         if (found := target(schema)) is not None:
             same: Node = {"$ref": f"#/$defs/{found}", **_words(schema)}
             return {"anyOf": [same, dict(_NOTHING)]} if flat.nullable and required else same
-        if "properties" in schema and all(map(_only_asks, schema.get("anyOf", ()))):  # which fields go together: the check says
-            return self._walked({key: value for key, value in schema.items() if key != "anyOf"}, owner)
         if not flat.branches:
             return self._plain(schema, flat, required, owner)
         if "properties" in flat.node:  # what all alternatives have in common stands beside them
@@ -102,7 +100,7 @@ class _Drawing:
         node = flat.node
         if node.get("open"):
             return {"type": "string", "examples": node["enum"], **_words(node)}
-        only_null = isinstance(schema, dict) and "anyOf" in schema
+        only_null = isinstance(schema, dict) and "anyOf" in schema and "properties" not in schema
         if only_null and not (flat.nullable and required):
             inner: Any = next((part for part in schema["anyOf"] if part != {"type": "null"}), {})
             return {**self._value(inner, required=required), **_words(schema)}
@@ -125,6 +123,8 @@ class _Drawing:
                 out[keyword] = {name: self._property(name, part, name in required, owner) for name, part in value.items()}
             elif keyword in _ONE and isinstance(value, dict):
                 out[keyword] = self._value(value, required=True)
+            elif keyword == "anyOf" and "properties" in schema and all(map(_only_asks, value)):
+                continue  # which fields go together, the check says
             elif keyword in ("allOf", "anyOf", "prefixItems"):
                 out[keyword] = [self._value(part, required=True) for part in value]
             elif keyword != "default" and (keyword != "format" or value in _FORMATS):

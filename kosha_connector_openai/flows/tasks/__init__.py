@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kosha_connector_openai._face import face
 
 if TYPE_CHECKING:
+    from kosha_connector_openai.flows.tasks.form import *
     from kosha_connector_openai.flows.tasks.plans import *
     from kosha_connector_openai.flows.tasks.result import *
     from kosha_connector_openai.flows.tasks.runner import *
@@ -14,6 +15,7 @@ else:
     __getattr__, __all__ = face(
         __name__,
         {
+            "form": "TaskForm",
             "plans": "TaskProgress",
             "result": "TaskResult",
             "runner": "TaskInfo arun_task find_task list_tasks run_task task_steps",

@@ -17,7 +17,7 @@ from kosha_connector_openai.manifest import Validation
 from kosha_connector_openai.text import escape
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.flows.tasks.form import TaskForm
+    from kosha_connector_openai.flows.tasks import TaskForm
 
 _TEXT: Final = "\ue000"
 _FILE: Final = "data:application/octet-stream;base64,AAAA"

@@ -19,7 +19,7 @@ from kosha_connector_openai.schema import safe
 from kosha_connector_openai.text import nearest
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.flows.tasks.form import TaskForm
+    from kosha_connector_openai.flows.tasks import TaskForm
 
 _PATH: Final = re.compile(r"\{\$sourceDescriptions\.([A-Za-z0-9_-]+)\.url\}#(/paths/.+)")
 _HEADER: Final = "header"
