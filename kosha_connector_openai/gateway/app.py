@@ -31,7 +31,7 @@ from kosha_connector_openai.gateway.exchange import (
 from kosha_connector_openai.gateway.observe import AuditError, AuditLog, ExchangeRecord, Observe
 from kosha_connector_openai.gateway.other_scopes import answer_other
 from kosha_connector_openai.gateway.pages import OwnPages, sign_in_first
-from kosha_connector_openai.gateway.records import REQUEST, Authenticate, Caller, ErrorResponse, Headers, Receive, Scope, Send, ServicePage
+from kosha_connector_openai.gateway.records import Authenticate, Caller, ErrorResponse, Headers, Receive, Scope, Send, ServicePage, mark
 from kosha_connector_openai.gateway.replies import (
     FAILED,
     FORBIDDEN,
@@ -99,7 +99,7 @@ class Gateway:
             admission=guards.admission,
             usage=UsageFinder(connector.manifest.result.usage),
             refused=frozenset(rules.refused_fields),
-            bodies=guards.bodies or BodyBudget(settings.limits.bodies_total),
+            bodies=guards.bodies or BodyBudget(settings.limits.bodies_total, settings.limits.body_json),
             checks=guards.checks,
             bounds=connector.outputs.part,
             owners=guards.owners,
@@ -196,7 +196,7 @@ class Gateway:
             await send(message)
 
         audit = self._guards.audit
-        scope.setdefault("state", {})[REQUEST] = record.request_id
+        mark(scope, record.request_id, record.caller)
         if caller is None:
             await endpoint(scope, receive, with_headers, caller)
             return

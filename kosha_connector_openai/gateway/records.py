@@ -13,12 +13,19 @@ if TYPE_CHECKING:
 
 REQUEST: Final = "kosha.request"
 """The key in the scope's state of the request's id, for the pages."""
+CALLER: Final = "kosha.caller"
+"""The same of the token's name."""
 Headers = list[tuple[bytes, bytes]]
 """Header fields as ASGI gives them: names in lower case."""
 Validation = Literal["on", "warn", "off"]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+def mark(scope: Scope, request_id: str, token: str) -> None:
+    """Notes for the pages whose request it is."""
+    scope.setdefault("state", {}).update({REQUEST: request_id, CALLER: token})
 
 
 @dataclass(frozen=True, slots=True)

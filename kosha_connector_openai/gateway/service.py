@@ -73,7 +73,7 @@ class Service:
             workbench.fields = connector.manifest.connection.fields
         self._stopping = False
         self._downloads = Downloads(most=limits.disk_total)
-        bodies = BodyBudget(limits.bodies_total)
+        bodies = BodyBudget(limits.bodies_total, limits.body_json)
         self._checks = CheckProcesses(connector.folder)
         apart = administration_actions(connector.catalog, rules.privileged)
         self._owners: Ownership | None = make_ownership(settings.ownership, shared, connector.catalog, rules.objects, apart)
@@ -100,7 +100,7 @@ class Service:
             downloads=self._downloads,
             ready=lambda: not self._stopping,
             bodies=bodies,
-            disk=BodyBudget(limits.disk_total),
+            disk=BodyBudget(limits.disk_total, limits.body),
             checks=self._checks,
             owners=self._owners,
             admission=self._admission,

@@ -21,6 +21,7 @@ _SMALL: Final = 256 * 1024
 """Bytes; a smaller upload is looked at whole before anything is sent."""
 SLOW: Final = ErrorResponse(408, "The body did not arrive in time.", code="body_timeout")
 FULL: Final = shed(503, "The service holds as many large bodies as it can.", 1)
+OWN_FULL: Final = shed(429, "This token's large bodies take as much room as one token may.", 1)
 BAD_LENGTH: Final = ErrorResponse(400, "The Content-Length is no number.", code="content_length")
 
 
@@ -57,21 +58,36 @@ def declared_length(headers: Mapping[bytes, bytes]) -> int | None:
 
 
 class BodyBudget:
-    """A limit on the bytes of bodies for all calls together, in memory or on disk: each alone may be allowed, and all be too much."""
+    """A limit on the bytes of bodies for all calls together, in memory or on disk: each alone may be allowed, and all be too much.
 
-    def __init__(self, most: int) -> None:
+    One token has half of it at most, or one body where that is more: so that it cannot take the room of all the others.
+    """
+
+    def __init__(self, most: int, largest: int = 0) -> None:
+        """``largest``: bytes of one body."""
         self._most = most
+        self._share = max(most // 2, largest)
+        self._held: dict[str, int] = {}
         self.used = 0
 
-    def take(self, size: int) -> None:
-        """Reserves bytes; raises BodyRefused where there are too many."""
+    def take(self, size: int, token: str = "") -> None:
+        """Reserves bytes for a token's body; raises BodyRefused where there are too many."""
         if self.used + size > self._most:
             raise BodyRefused(FULL)
+        held = self._held.get(token, 0) + size
+        if token and held > self._share:
+            raise BodyRefused(OWN_FULL)
+        self._held[token] = held
         self.used += size
 
-    def give_back(self, size: int) -> None:
+    def give_back(self, size: int, token: str = "") -> None:
         """Frees them."""
         self.used -= size
+        left = self._held.get(token, 0) - size
+        if left > 0:
+            self._held[token] = left
+        else:
+            self._held.pop(token, None)
 
 
 class BodyReader:

@@ -6,8 +6,8 @@ import asyncio
 import os
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import DEVNULL
@@ -19,8 +19,10 @@ from kosha_connector_openai.errors import Fault, InputError
 from kosha_connector_openai.manifest import Validation
 from kosha_connector_openai.outputs import Extent
 
-_AT_ONCE: Final = 2
+_AT_ONCE: Final = 3
 """Processes; further bodies wait for their turn."""
+_OF_ONE: Final = 2
+"""Processes that one token may keep busy: the bodies of others do not wait behind all of its own."""
 _SECONDS: Final = 30.0
 """For one body, its turn left out; one that takes longer is refused."""
 _PIECE: Final = 64 * 1024
@@ -73,10 +75,11 @@ class CheckProcesses:
         self._folder = folder
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._idle: list[Process] = []
+        self._own: dict[str, tuple[asyncio.Semaphore, int]] = {}
 
-    async def ask(self, question: BodyQuestion, raw: bytes) -> BodyAnswer:
-        """What is wrong with a body. Raises InputError where that cannot be told in time, and OSError where no process starts."""
-        async with self._turns:
+    async def ask(self, question: BodyQuestion, raw: bytes, token: str = "") -> BodyAnswer:
+        """What is wrong with a token's body. Raises InputError where that cannot be told in time, and OSError where no process starts."""
+        async with self._turn_of(token), self._turns:
             process = self._idle.pop() if self._idle else await self._start()
             try:
                 async with asyncio.timeout(_SECONDS):
@@ -89,6 +92,20 @@ class CheckProcesses:
                 raise
             self._idle.append(process)
             return answer
+
+    @asynccontextmanager
+    async def _turn_of(self, token: str) -> AsyncIterator[None]:
+        """One of the token's own turns, until the block is left."""
+        own, users = self._own.get(token) or (asyncio.Semaphore(_OF_ONE), 0)
+        self._own[token] = own, users + 1
+        try:
+            async with own:
+                yield
+        finally:
+            _, users = self._own[token]
+            self._own[token] = own, users - 1
+            if users == 1:
+                del self._own[token]
 
     async def aclose(self) -> None:
         """Ends the processes."""

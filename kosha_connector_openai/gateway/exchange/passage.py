@@ -98,7 +98,7 @@ class Passage:
             self._meter.ended()
             watch.stop()
             self._response.close()
-            self._context.bodies.give_back(self._held_bytes)
+            self._context.bodies.give_back(self._held_bytes, self._caller.name)
             if self._upload is not None:
                 self._upload.stop()
                 self._record.received = self._upload.received
@@ -232,7 +232,7 @@ class Passage:
             extent=self._meter.applies,
         )
         try:
-            answer = await checks.ask(question, raw)
+            answer = await checks.ask(question, raw, self._caller.name)
         except InputError as error:
             raise Refused(bad_input(error)) from None
         if answer.unread and self._shared:
@@ -270,7 +270,7 @@ class Passage:
         self.seated = True
 
     def _take(self, size: int) -> None:
-        self._context.bodies.take(size)
+        self._context.bodies.take(size, self._caller.name)
         self._record.received += size
         self._held_bytes += size
 

@@ -13,6 +13,7 @@ from starlette.requests import Request
 
 from kosha_connector_openai.errors import InputError
 from kosha_connector_openai.gateway.exchange import (
+    LARGE,
     BodyBudget,
     BodyReader,
     BodyRefused,
@@ -23,6 +24,7 @@ from kosha_connector_openai.gateway.exchange import (
 )
 from kosha_connector_openai.gateway.pages.catalog_api import UploadedFile
 from kosha_connector_openai.gateway.pages.kosha_api import JsonResponse
+from kosha_connector_openai.gateway.records import CALLER
 from kosha_connector_openai.gateway.settings import ServiceLimits
 from kosha_connector_openai.text import JsonLimits, loads_strict
 
@@ -48,7 +50,7 @@ class PageBodies:
     async def whole(self, request: Request, limit: int) -> AsyncIterator[bytes]:
         """The whole body. Raises BodyRefused and ClientLeft."""
         _check_length(request, limit)
-        with _Held(self._memory) as held:
+        with _Held(self._memory, token_of(request)) as held:
             yield await BodyReader(request.receive, limit, self._limits).whole(held.take)
 
     @asynccontextmanager
@@ -56,7 +58,8 @@ class PageBodies:
         """The text of the part ``run``, and the files by the names of their parts. Raises BodyRefused and ClientLeft."""
         _check_length(request, self._limits.body)
         reader = BodyReader(request.receive, self._limits.body, self._limits)
-        with _Held(self._disk) as disk, _Held(self._memory, _IN_MEMORY) as memory:
+        token = token_of(request)
+        with _Held(self._disk, token) as disk, _Held(self._memory, token, _IN_MEMORY) as memory:
 
             async def counted() -> Any:
                 message = await reader.next()
@@ -84,7 +87,10 @@ class PageBodies:
         """The JSON of a run, and the files that came with it. Raises InputError for what is no JSON, BodyRefused and ClientLeft."""
         if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
             async with self.whole(request, self._limits.body_json) as body:
-                yield loads_strict(body, RUN_LIMITS, what="body"), {}
+                if len(body) > LARGE:  # a caller can make it large: not where others wait
+                    yield await asyncio.to_thread(loads_strict, body, RUN_LIMITS, what="body"), {}
+                else:
+                    yield loads_strict(body, RUN_LIMITS, what="body"), {}
             return
         async with self.form(request) as (text, uploads):
             yield loads_strict(text.encode() or b"{}", RUN_LIMITS, what="part `run`"), uploads
@@ -93,9 +99,10 @@ class PageBodies:
 class _Held:
     """Bytes that one request holds of what all share, until the block is left."""
 
-    def __init__(self, budget: BodyBudget, most: float = math.inf) -> None:
-        """``most``: bytes from which on it holds no more."""
+    def __init__(self, budget: BodyBudget, token: str, most: float = math.inf) -> None:
+        """``token``: whose they are; ``most``: bytes from which on it holds no more."""
         self._budget = budget
+        self._token = token
         self._most = most
         self._size = 0
 
@@ -103,13 +110,18 @@ class _Held:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._budget.give_back(self._size)
+        self._budget.give_back(self._size, self._token)
 
     def take(self, size: int) -> None:
         """Reserves bytes. Raises BodyRefused."""
         size = int(min(size, self._most - self._size))
-        self._budget.take(size)
+        self._budget.take(size, self._token)
         self._size += size
+
+
+def token_of(request: Request) -> str:
+    """The name of the token that a request came with."""
+    return str(request.scope.get("state", {}).get(CALLER, ""))
 
 
 def _check_length(request: Request, limit: int) -> None:

@@ -277,7 +277,7 @@ class OwnPages:
             return None
         validation = self._context.connections[caller.connection].validation
         question = BodyQuestion("inputs", self._catalog.find(caller, action).id, RUN_LIMITS.bytes, validation=validation)
-        return await self._context.checks.ask(question, body)
+        return await self._context.checks.ask(question, body, caller.name)
 
     async def _tools(self, request: Request, caller: Caller) -> ASGIApp | JsonResponse:
         return await self._mcp.answer(request, caller, self._context.settings.limits.body_json)

@@ -144,3 +144,21 @@ async def test_bodies_in_memory_are_bounded_together() -> None:
     assert caught.value.refusal.status == 503
     store.give_back(6)
     await reader(sending(b"abcdef"), 10, 1).whole(store.take)
+
+
+def test_one_token_has_half_of_the_room() -> None:
+    """B13: it cannot take that of the others; one body has room in any case, and what is given back can be taken again."""
+    store = BodyBudget(100)
+    store.take(50, "a")
+    with pytest.raises(BodyRefused) as refused:
+        store.take(1, "a")
+    assert refused.value.refusal is not None
+    assert refused.value.refusal.status == 429
+    store.take(50, "b")
+    store.give_back(50, "a")
+    store.take(50, "a")
+    alone = BodyBudget(100, largest=90)
+    alone.take(90, "a")
+    store.give_back(50, "a")
+    store.give_back(50, "b")
+    assert (store.used, store._held) == (0, {})

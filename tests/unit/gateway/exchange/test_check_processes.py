@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from dataclasses import asdict
@@ -119,3 +120,26 @@ async def test_the_process_gets_no_secret(processes: CheckProcesses, monkeypatch
     if place.exists():
         assert b"sk-canary" not in place.read_bytes()
         assert b"PATH=" in place.read_bytes() or "PATH" not in os.environ
+
+
+async def test_one_token_leaves_a_process_to_the_others(processes: CheckProcesses, monkeypatch: pytest.MonkeyPatch) -> None:
+    """B6, B13: however many bodies of one token wait, that of another is looked at."""
+    asked: list[str] = []
+    gate = asyncio.Event()
+
+    async def exchange(_: object, question: BodyQuestion, __: bytes) -> check_processes.BodyAnswer:
+        asked.append(question.action)
+        if question.action == "greedy":
+            await gate.wait()
+        return check_processes.BodyAnswer()
+
+    monkeypatch.setattr(check_processes, "_exchange", exchange)
+    greedy = [asyncio.create_task(processes.ask(BodyQuestion("body", "greedy", LIMIT), b"", "a")) for _ in range(9)]
+    await asyncio.sleep(0)
+    await asyncio.wait_for(processes.ask(BodyQuestion("body", "other", LIMIT), b"", "b"), 30)
+    assert asked.count("greedy") <= 2
+    assert "other" in asked
+    gate.set()
+    await asyncio.gather(*greedy)
+    assert len(asked) == 10
+    assert not processes._own
