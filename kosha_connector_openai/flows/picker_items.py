@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from kosha_connector_openai.manifest.parts import Picker
 from kosha_connector_openai.schema import UNIONS, SchemaReader
-from kosha_connector_openai.text import find, first_of
+from kosha_connector_openai.text import LONGEST_QUERY, find, first_of
 
 _LABEL: Final = 120
 
@@ -71,7 +71,8 @@ def _short(text: str) -> str:
 
 def searched(options: Sequence[PickerItem], search: str) -> tuple[PickerItem, ...]:
     """Returns the options that have every word; those whose value begins with the words come first."""
-    words = search.casefold().split()
+    search = search[:LONGEST_QUERY]
+    words = set(search.casefold().split())
     found = [o for o in options if all(word in f"{o.value} {o.label} {o.about}".casefold() for word in words)]
     return tuple(sorted(found, key=lambda option: not option.value.casefold().startswith(search.strip().casefold())))
 

@@ -13,6 +13,8 @@ from kosha_connector_openai.text.did_you_mean import nearest
 _WORD: Final = re.compile(r"[^\W_]+", re.UNICODE)
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _FILLERS: Final = frozenset({"a", "an", "the", "to", "of", "for", "my", "with", "and", "in", "into", "from", "some", "me", "i", "please"})
+LONGEST_QUERY: Final = 300
+"""Characters of a query that are looked at: a caller of a service may send any number."""
 _ALIAS: Final = 100.0
 """Points of a thing whose other name is the whole query."""
 
@@ -49,7 +51,8 @@ def words(text: str) -> list[str]:
 
 def ranked(query: str, entries: Sequence[SearchEntry]) -> list[tuple[float, int]]:
     """The points and the places of the entries that have every word of the query, best first; where none has, with slips forgiven."""
-    asked = words(query)
+    query = query[:LONGEST_QUERY]
+    asked = list(dict.fromkeys(words(query)))
     terms = [word for word in asked if word not in _FILLERS] or asked
     if not terms:
         return []
@@ -62,9 +65,14 @@ def _found(
 ) -> list[tuple[float, int]]:
     found = []
     for place, entry in enumerate(entries):
-        each = [points(term, entry) for term in terms]
-        if all(each) or phrase in entry.phrases:
-            found.append((sum(each) + (_ALIAS if phrase in entry.phrases else 0.0), place))
+        total = _ALIAS if phrase in entry.phrases else 0.0
+        for term in terms:
+            more = points(term, entry)
+            if not more and total < _ALIAS:
+                break
+            total += more
+        else:
+            found.append((total, place))
     return sorted(found, key=lambda pair: (-pair[0], pair[1]))
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from kosha_connector_openai.connector import Connector
 from kosha_connector_openai.errors import SetupError
+from kosha_connector_openai.flows.picker_items import PickerItem, searched
 from kosha_connector_openai.gateway.access import jwt
 from kosha_connector_openai.gateway.observe.metrics import Metrics
 from kosha_connector_openai.gateway.server import _metrics_app
@@ -22,6 +23,7 @@ from kosha_connector_openai.gateway.settings import JwtEntry, read_settings
 from kosha_connector_openai.schema import validator
 from kosha_connector_openai.secrets.stores.environment import EnvironmentStore
 from kosha_connector_openai.text import nearest
+from kosha_connector_openai.text.search import LONGEST_QUERY, SearchEntry, _found, ranked, words
 from tests.contract.kosha.conftest import CHAT, CHAT_PATH, House, eventually
 from tests.gateway import KEY, ROOT, TOKEN, read_all, serving
 from tests.recorder import Received, Recorder, reply, silence
@@ -388,3 +390,21 @@ async def test_b20_keys_that_cannot_be_fetched_anew_age(monkeypatch: pytest.Monk
     answers[0] = kept
     now += 60
     assert await keys.find("one", "RS256") is not None
+
+
+async def test_b06_a_search_looks_at_so_many_words() -> None:
+    """B6: a query of any length costs what one of 300 characters costs, in the catalog as in the options of a field."""
+    asked: list[str] = []
+    long = " ".join(f"word{number}" for number in range(20_000))
+
+    def points(term: str, entry: SearchEntry) -> float:
+        asked.append(term)
+        return 1.0
+
+    entries = [SearchEntry(("createThing", "Create a thing"))] * 10
+    ranked(long, entries)
+    _found(words(long[:LONGEST_QUERY]), "", entries, points)
+    assert len(asked) <= 10 * LONGEST_QUERY / 2
+    many = [PickerItem(str(number), "a") for number in range(1_000)]
+    assert len(searched(many, "a " * 100_000)) == 1_000
+    assert not searched(many, "b")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 
 from kosha_connector_openai.connector import Connector
 from kosha_connector_openai.gateway.access import Admission, Ownership, TokenBudgets
@@ -42,5 +43,7 @@ class CallContext:
     bounds: OutputsPart
     owners: Ownership | None = None
     spending: TokenBudgets | None = None
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while a body is looked into on the event loop."""
     checks: CheckProcesses | None = None
     """Where large bodies are checked; None for the threads of this process."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -29,6 +30,8 @@ from kosha_connector_openai.text import essence
 
 _PAUSE: Final = 1_000
 """Texts that are looked up before other calls have a turn."""
+_QUICK: Final = 4 * 1024
+"""Bytes of a body that is looked into at once."""
 _REFUSED: Final = 300
 
 
@@ -187,13 +190,31 @@ class Passage:
         return too_large(limit, "body_json", advice) if is_json else too_large(limit, "body")
 
     async def _json(self, content_type: str, limit: int, faults: list[Fault]) -> BytesBody:
-        context, caller = self._context, self._caller
+        context = self._context
         large = self._too_large(limit, is_json=True)
         raw = await BodyReader(self._receive, limit, context.limits, large).whole(self._take)
         if context.checks is not None and len(raw) > validation.LARGE:
             self._found([*faults, *await self._ask(context.checks, raw, essence(content_type), limit)])
             return BytesBody(raw, content_type or None)
-        form = self._route.forms.get(essence(content_type))
+        async with self._turn(len(raw)):
+            self._found([*faults, *await self._look_into(raw, essence(content_type), limit)])
+        return BytesBody(raw, content_type or None)
+
+    @asynccontextmanager
+    async def _turn(self, size: int) -> AsyncIterator[None]:
+        """One body after the other is looked into, and in between the loop has a round for all else: many at once hold nobody up."""
+        if size <= _QUICK:
+            yield
+            return
+        async with self._context.turn:
+            await asyncio.sleep(0)
+            yield
+
+    async def _look_into(self, raw: bytes, kind: str, limit: int) -> list[Fault]:
+        """The faults of a small body. Raises Refused."""
+        context, caller = self._context, self._caller
+        form = self._route.forms.get(kind)
+        faults: list[Fault] = []
         value: Any = None
         try:
             value = await validation.read_json(raw, limit) if raw or form else None
@@ -214,8 +235,7 @@ class Passage:
             if form is not None and caller.validation != "off":
                 faults += await validation.body_faults(form, value, len(raw), self._leniency, first=self._route.first)
                 self._route.first = False
-        self._found(faults)
-        return BytesBody(raw, content_type or None)
+        return faults
 
     async def _ask(self, checks: CheckProcesses, raw: bytes, kind: str, limit: int) -> tuple[Fault, ...]:
         """Has a large body checked elsewhere; returns its faults. Raises Refused."""
