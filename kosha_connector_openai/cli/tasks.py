@@ -105,6 +105,7 @@ def run(
     caps: opt.Budget = None,
     prices: opt.PriceFile = None,
     spec: opt.Spec = None,
+    strictness: opt.Validation = None,
 ) -> None:
     """Runs a task: checks its inputs, makes the calls it needs, shows the typed result."""
     info = _find(ctx, task)
@@ -114,7 +115,7 @@ def run(
     sink = FileSink(out, overwrite=force) if out else None
     if sink is not None:
         sink.check()
-    connector, connection = connect(ctx.obj, Choices(values or (), connection_file, timeout, attempts, engine, spec))
+    connector, connection = connect(ctx.obj, Choices(values or (), connection_file, timeout, attempts, engine, spec, strictness))
     spending = Spending(connector, caps or (), prices)
     call = CallOptions(timeout=timeout, attempts=attempts, budget=spending.budget)
     result = run_task(connector, task, given, connection, on_incomplete=on_incomplete, options=call, progress=_progress(quiet))

@@ -67,10 +67,11 @@ def check(
     as_json: opt.AsJson = False,
     connection_file: opt.ConnectionFile = None,
     spec: opt.Spec = None,
+    strictness: opt.Validation = None,
 ) -> None:
     """Lists every fault of a document with its pointer; nothing is sent."""
     try:
-        document = _read(ctx, file, source, Choices(file=connection_file, spec=spec))
+        document = _read(ctx, file, source, Choices(file=connection_file, spec=spec, validation=strictness))
     except WorkflowDocumentError as error:
         if not as_json:
             raise typer.Exit(tell(error, as_json=False)) from None
@@ -129,9 +130,10 @@ def run(
     spec: opt.Spec = None,
     caps: opt.Budget = None,
     prices: opt.PriceFile = None,
+    strictness: opt.Validation = None,
 ) -> None:
     """Runs a workflow: shows each step as it ends, then the outputs as JSON."""
-    choices = Choices(values or (), connection_file, None, attempts, engine, spec)
+    choices = Choices(values or (), connection_file, None, attempts, engine, spec, strictness)
     _trust(file)
     document = _read(ctx, file, source, choices)
     chosen = choose(document, workflow)

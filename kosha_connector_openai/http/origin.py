@@ -22,11 +22,13 @@ _DEFAULT_PORTS: Final = MappingProxyType({"https": 443, "http": 80})
 _HIGHEST_PORT: Final = 65_535
 _LONGEST_HOST: Final = 253
 _SERVER: Final = re.compile(
-    r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::(?P<port>[1-9][0-9]{0,4}))?"
+    r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(?P<port>[1-9][0-9]{0,4}))?"
     r"(?P<path>(?:/[\w.~:@!$&'()*+,;=-]*)*)",
     re.ASCII | re.IGNORECASE,
 )
 _LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_CONTAINER: Final = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?")
+"""What container networks take for a name besides: one with underscores."""
 _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _FLAWS: Final = tuple(
     (re.compile(pattern), what, fix)
@@ -112,7 +114,8 @@ def parse_server(url: str, *, pointer: str = _POINTER, networks: Sequence[Networ
         )
         raise SetupError(what, hint=fix, pointer=pointer)
     scheme = parts["scheme"].lower()
-    origin = Origin(scheme, _host(parts["host"].lower(), pointer), _port(parts["port"], scheme, pointer))
+    label = _CONTAINER if scheme == "http" and networks else _LABEL
+    origin = Origin(scheme, _host(parts["host"].lower(), pointer, label), _port(parts["port"], scheme, pointer))
     if origin.scheme == "http" and not origin.loopback and not _is_inside(origin.host, networks):
         hint = "Write https://, or ask the operator to list the server's private network (`networks`)."
         raise SetupError("Plain http is for this machine and for listed private networks only.", hint=hint, pointer=pointer)
@@ -160,16 +163,16 @@ def _port(text: str | None, scheme: str, pointer: str) -> int:
     return port
 
 
-def _host(text: str, pointer: str) -> str:
+def _host(text: str, pointer: str, label: re.Pattern[str]) -> str:
     labels = text.split(".")
     if text.startswith("["):
         return _address(IPv6Address, text[1:-1], pointer)
     if _NUMBER.fullmatch(labels[-1]):
         return _address(IPv4Address, text, pointer)
-    if len(text) > _LONGEST_HOST or not all(map(_LABEL.fullmatch, labels)):
+    if len(text) > _LONGEST_HOST or not all(map(label.fullmatch, labels)):
         raise SetupError(
             "The server's host is not a name (RFC 1123, section 2.1).",
-            hint="Correct the host.",
+            hint="Correct the host; an underscore is for plain http in a private network that the operator lists (`networks`).",
             pointer=pointer,
         )
     return text

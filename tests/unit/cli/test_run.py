@@ -259,3 +259,19 @@ def test_list_on_a_terminal(cli: Cli, httpx_mock: HTTPXMock, canary: Canary, mon
     assert "m-1 " in done.stdout
     assert "[red]me" in done.stdout
     assert "has_more True" in done.stderr
+
+
+def test_a_batch_of_files_of_which_some_failed_ends_with_12(
+    cli: Cli, canary: Canary, httpx_mock: HTTPXMock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The job has ended and its files can be had, and the exit code says that it is not whole."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    batch = {"id": "vsfb", "object": "vector_store.files_batch", "created_at": 1, "vector_store_id": "vs"}
+    for failed, code in ((0, 0), (1, 12)):
+        counts = {"in_progress": 0, "completed": 1, "failed": failed, "cancelled": 0, "total": 1 + failed}
+        httpx_mock.add_response(json={**batch, "status": "in_progress", "file_counts": {**counts, "completed": 0, "failed": 0}})
+        httpx_mock.add_response(json={**batch, "status": "completed", "file_counts": counts})
+        httpx_mock.add_response(json={"object": "list", "data": [], "has_more": False})
+        done = cli("run", "createVectorStoreFileBatch", "vector_store_id=vs", 'file_ids:=["file-1", "file-2"]', "--wait")
+        assert done.exit_code == code, done.stderr
+    assert "Some of the files could not be taken in" in done.stderr

@@ -143,3 +143,31 @@ def test_files_among_the_outputs_are_saved_or_told_never_printed(run: Any, tmp_p
         assert (path.name, base64.b64encode(path.read_bytes()).decode()) == ("picture.png", picture)
         assert run(upstream, str(file), "--files", str(tmp_path / "out")).exit_code != 0
         assert run(upstream, str(file), "--files", str(tmp_path / "out"), "--force").exit_code == 0
+
+
+def test_how_strictly_the_steps_are_held_to_the_description(cli: Any, tmp_path: Path) -> None:
+    """A value of another server is a fault of the document, unless ``--validation`` lets it pass."""
+    document = {
+        "arazzo": "1.0.1",
+        "info": {"title": "T", "version": "1"},
+        "sourceDescriptions": [{"name": "openai", "url": "./openapi.json", "type": "openapi"}],
+        "workflows": [
+            {
+                "workflowId": "w",
+                "steps": [
+                    {
+                        "stepId": "s",
+                        "operationId": "createChatCompletion",
+                        "requestBody": {
+                            "payload": {"model": "m", "messages": [{"role": "user", "content": "x"}], "service_tier": "on_demand"}
+                        },
+                    }
+                ],
+            }
+        ],
+    }
+    path = tmp_path / "flow.json"
+    path.write_text(json.dumps(document))
+    refused, passed = cli("workflow", "check", str(path)), cli("workflow", "check", str(path), "--validation", "open")
+    assert ("service_tier" in refused.stderr, refused.exit_code) == (True, 10)
+    assert passed.exit_code == 0

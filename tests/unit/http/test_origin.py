@@ -95,7 +95,7 @@ def test_servers_have_one_canonical_form(url: str, origin: str, prefix: str) -> 
         ("https://api.example.com:0443", "The server is not a plain https address."),
         ("https://api.example.com:+443", "The server is not a plain https address."),
         ("https://api.example.com:443:80", "The server is not a plain https address."),
-        ("https://api_x.example.com", "The server is not a plain https address."),
+        ("https://api_x.example.com", "The server's host is not a name (RFC 1123, section 2.1)."),
         ("https://-api.example.com", "The server's host is not a name (RFC 1123, section 2.1)."),
         ("https://api..example.com", "The server's host is not a name (RFC 1123, section 2.1)."),
         (f"https://{'a' * 64}.example.com", "The server's host is not a name (RFC 1123, section 2.1)."),
@@ -334,6 +334,16 @@ def test_plain_http_reaches_the_private_networks_that_are_listed(url: str) -> No
     assert parse_server(url, networks=PRIVATE).origin.scheme == "http"
     with pytest.raises(SetupError, match="listed private networks"):
         parse_server(url)
+
+
+def test_names_of_containers_have_underscores() -> None:
+    """Over plain http where networks are listed; no name of the open network has one (RFC 1123, section 2.1)."""
+    assert parse_server("http://open_webui_1:8080/v1", networks=PRIVATE).origin.host == "open_webui_1"
+    for url in ("https://open_webui_1", "http://_webui", "http://webui_", "http://10_1.0.0.1"):
+        with pytest.raises(SetupError):
+            parse_server(url, networks=PRIVATE)
+    with pytest.raises(SetupError, match="networks"):
+        parse_server("http://open_webui_1:8080")
 
 
 @pytest.mark.parametrize("url", ["http://10.2.0.1", "http://93.184.215.14", "http://[2606:4700::1]"])
