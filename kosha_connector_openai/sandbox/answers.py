@@ -79,3 +79,19 @@ class Answers:
         filled = sample({**self.schema, "required": [name], "minItems": 1}, minimal=False, hidden="writeOnly")
         found = filled.get(name) if isinstance(filled, dict) else None
         return deepcopy(found[0]) if isinstance(found, list) and found else {}
+
+    def entries(self, name: str, values: list[Any]) -> list[Any]:
+        """``values`` as items of the array property ``name``: one that its schema refuses keeps what the schema takes of it."""
+        if not isinstance(self._base, dict) or self.fits({**self._base, name: values}):
+            return values
+        return [value if self.fits({**self._base, name: [value]}) else self._entry(name, value) for value in values]
+
+    def _entry(self, name: str, value: Any) -> Any:
+        found = self.part(name)
+        if not isinstance(found, dict) or not isinstance(value, Mapping):
+            return value
+        for key, inner in value.items():
+            changed = {**found, key: inner}
+            if self.fits({**self._base, name: [changed]}):
+                found = changed
+        return found

@@ -149,6 +149,7 @@ class Operations:
         """A page in the shape of the schema; an empty one has ids that are null, or empty where null is not allowed."""
         rules = self._behaviour["paging"]
         shown, more = pages(values, scene.inputs, rules)
+        shown = answers.entries(rules["items"], shown)
         made = answers.make({rules["items"]: shown}, {rules["more"]: more, **rules["same"]})
         ends = {rules["first"]: shown[0].get("id") if shown else "", rules["last"]: shown[-1].get("id") if shown else ""}
         token = shown[-1].get("id") if shown and more else None

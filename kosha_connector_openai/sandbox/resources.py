@@ -74,8 +74,7 @@ class Resources(Hub):
         if not count:
             return 0
         kept = self.kept(collection, {})
-        reader = self._shapes.get(collection)
-        base = reader.base() if reader else {}
+        base = self._least(collection, self._shapes.get(collection))
         for number in range(len(kept), len(kept) + count):
             name = f"{self.rules(collection).get('id', 'obj_')}added-{number:06d}"
             kept[name] = Item({**base, "id": name}, {})
@@ -108,7 +107,7 @@ class Resources(Hub):
         kept, name = self.kept(place.collection, values), values[place.variable]
         if name not in kept and self._stands(place, name):
             reader = self._shapes.get(place.collection) or answers
-            base = reader.base() if reader else {}
+            base = self._least(place.collection, reader)
             kept[name] = self._new(place.collection, {**base, "id": name}, {}, reader, whole=False, now=EPOCH)
         if name not in kept:
             thing = place.collection.rpartition("/")[2].replace("_", " ").removesuffix("s")
@@ -122,7 +121,7 @@ class Resources(Hub):
     def add(self, collection: str, values: Mapping[str, str], made: dict[str, Any], scene: Scene, content: Blob | None = None) -> Item:
         """Remembers an object that was just made."""
         reader = self._shapes.get(collection)
-        complete = reader.lay(reader.base(), made) if reader else made
+        complete = reader.lay(self._least(collection, reader), made) if reader else made
         when = self.rules(collection).get("when")
         whole = when is not None and not scene.ask(when, False)
         item = self._new(collection, complete, scene.inputs, reader, whole=whole, now=scene.get("now"))
@@ -187,6 +186,10 @@ class Resources(Hub):
         late = self.rules(collection).get("late", ())
         return {name: base.get(name, ABSENT) if isinstance(base, dict) else ABSENT for name in late}
 
+    def _least(self, collection: str, reader: Answers | None) -> dict[str, Any]:
+        """The least object of a collection."""
+        return {**(reader.base() if reader else {}), **self.rules(collection).get("always", {})}
+
     def _new(self, collection: str, made: dict[str, Any], inputs: Rules, reader: Answers | None, *, whole: bool, now: int) -> Item:
         steps, usual = self.steps(collection), self.rules(collection).get("steps", ())
         early = self.early(collection, reader.base() if reader else {})
@@ -211,8 +214,7 @@ class Resources(Hub):
             BEHAVIOURS[name](self, item, path, scene)
 
     def _seed(self, collection: str) -> Kept:
-        reader = self._shapes.get(collection)
-        base = reader.base() if reader else {}
+        base = self._least(collection, self._shapes.get(collection))
         return {seed["id"]: Item({**base, **seed}, {}) for seed in self.rules(collection).get("seed", ())}
 
 

@@ -171,13 +171,18 @@ class Comparison:
         for node in (node for one in side for node in one.nodes):
             self._renew(node, {keyword: value for keyword, value in node.items() if keyword not in ("enum", "const")})
 
+    def _name_values(self, side: list[Alternative], other: list[Alternative]) -> None:
+        values = list(dict.fromkeys(value for one in other for value in one.values or ()))
+        for node in (one.nodes[-1] for one in side if one.values is None):
+            self._renew(node, {**node, "enum": values})
+
     def _scalars(self, where: str, ours: Node, mine: list[Alternative], other: list[Alternative], depth: int) -> None:
         """Whether any value may come, and the values that are named."""
         if mine[0].kind == "boolean":
             self._agree(where)
             return
         free = [any(one.values is None for one in side) for side in (mine, other)]
-        self._fact("any-value", where, free[0], free[1], lambda: self._open_values(mine) if free[1] else None)
+        self._fact("any-value", where, free[0], free[1], lambda: self._open_values(mine) if free[1] else self._name_values(mine, other))
         named = [list(dict.fromkeys(value for one in side for value in one.values or ())) for side in (mine, other)]
         if not named[0] or not named[1]:
             return

@@ -57,9 +57,9 @@ def test_bodies_with_required_fields_are_required(openapi: Node, operations: Nod
 @pytest.mark.parametrize(
     ("operation_id", "media_types"),
     [
-        ("CreateContainerFile", {"multipart/form-data": ["file"], "application/json": ["file_id"]}),
-        ("CreateSkill", {"multipart/form-data": ["files"]}),
-        ("CreateSkillVersion", {"multipart/form-data": ["files"]}),
+        ("CreateContainerFile", {"multipart/form-data": ["file"], "application/json": []}),
+        ("CreateSkill", {"multipart/form-data": ["files"], "application/json": []}),
+        ("CreateSkillVersion", {"multipart/form-data": ["files"], "application/json": []}),
         ("create-realtime-call", {"multipart/form-data": ["sdp"], "application/sdp": []}),
     ],
 )

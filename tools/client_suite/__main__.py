@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import random
 import re
 import signal
 import subprocess
@@ -44,7 +43,7 @@ def main() -> int:
     given = parser.parse_args()
     suite = source(given.version, given.sdist)
     python = environment(given.version)
-    known = [str(entry["test"]) for entry in yaml.safe_load((Path(__file__).parent / "known.yaml").read_text())["known"]]
+    known = known_failures()
     failed = 0
     with Sandbox(any_id=True, retired=True) as sandbox, ExitStack() as started:
         urls = {}
@@ -53,22 +52,27 @@ def main() -> int:
         if given.way != "direct":
             urls["gateway"] = started.enter_context(gateway(sandbox))
         for way, url in urls.items():
-            outcomes = run(python, suite, url, sandbox.key, given.keyword, given.sample)
+            outcomes = run(python, suite, url, sandbox.key, keyword=given.keyword, sample=given.sample)
             failed += report(way, outcomes, known, whole=not (given.sample or given.keyword))
     return 1 if failed else 0
 
 
-def source(version: str, sdist: Path | None) -> Path:
+def known_failures() -> list[str]:
+    """The beginnings of the ids of tests that cannot pass."""
+    return [str(entry["test"]) for entry in yaml.safe_load((Path(__file__).parent / "known.yaml").read_text(encoding="utf-8"))["known"]]
+
+
+def source(version: str, sdist: Path | None, build: Path = BUILD) -> Path:
     """The folder of the unpacked source distribution."""
-    folder = BUILD / f"openai-{version}"
+    folder = build / f"openai-{version}"
     if not folder.is_dir():
-        BUILD.mkdir(parents=True, exist_ok=True)
+        build.mkdir(parents=True, exist_ok=True)
         if sdist is None:
-            fetch = ("download", "--quiet", "--no-deps", "--no-binary", ":all:", "--dest", str(BUILD), f"openai=={version}")
+            fetch = ("download", "--quiet", "--no-deps", "--no-binary", ":all:", "--dest", str(build), f"openai=={version}")
             subprocess.run([sys.executable, "-m", "pip", *fetch], check=True)
-            sdist = BUILD / f"openai-{version}.tar.gz"
+            sdist = build / f"openai-{version}.tar.gz"
         with tarfile.open(sdist) as archive:
-            archive.extractall(BUILD, filter="data")
+            archive.extractall(build, filter="data")
     return folder
 
 
@@ -121,25 +125,21 @@ def _listening(process: subprocess.Popen[bytes], log: Path) -> str:
     raise SystemExit(f"The gateway did not start: {log.read_text(encoding='utf-8')[-2000:]}")
 
 
-def run(python: Path, suite: Path, url: str, key: str, keyword: str, sample: int | None) -> dict[str, str]:
-    """Each test's outcome by its id."""
-    settings = {"TEST_API_BASE_URL": f"{url}/v1", "CLIENT_SUITE_KEY": key, "PYTHONPATH": str(Path(__file__).parent)}
-    command = [str(python), "-m", "pytest", "-q", "-p", "keys", "-o", "addopts=", "--tb=line", "-rA", "-n", "2"]
+def run(
+    python: Path, suite: Path, url: str, key: str, *, keyword: str = "", sample: int | None = None, processes: int = 2
+) -> dict[str, str]:
+    """Each test's outcome by its id; the suite's output is in ``suite.log`` beside it. A sample has the same tests each time."""
+    settings = {"TEST_API_BASE_URL": f"{url}/v1", "CLIENT_SUITE_KEY": key, "CLIENT_SUITE_SAMPLE": str(sample or 0)}
+    command = [str(python), "-m", "pytest", "-q", "-p", "keys", "-p", "no:cacheprovider", "-o", "addopts=", "--tb=line", "-rA"]
+    command += ["-n", str(processes)] if processes > 1 else []
     command += ["-k", keyword] if keyword else []
-    command += _sampled(python, suite, sample) if sample else ["tests/api_resources"]
-    done = subprocess.run(command, cwd=suite, env={**os.environ, **settings}, capture_output=True, text=True, check=False)
-    (BUILD / "suite.log").write_text(done.stdout + done.stderr, encoding="utf-8")
+    environ = {**os.environ, **settings, "PYTHONPATH": str(Path(__file__).parent)}
+    done = subprocess.run([*command, "tests/api_resources"], cwd=suite, env=environ, capture_output=True, text=True, check=False)
+    (suite.parent / "suite.log").write_text(done.stdout + done.stderr, encoding="utf-8")
     outcomes = {name: outcome for outcome, name in _OUTCOME.findall(done.stdout)}
     if not outcomes:
         raise SystemExit(f"The suite did not run: {(done.stdout + done.stderr)[-2000:]}")
     return outcomes
-
-
-def _sampled(python: Path, suite: Path, count: int) -> list[str]:
-    command = [str(python), "-m", "pytest", "-q", "-o", "addopts=", "--collect-only", "tests/api_resources"]
-    found = subprocess.run(command, cwd=suite, capture_output=True, text=True, check=False).stdout.splitlines()
-    names = sorted(name for name in found if "::" in name)
-    return random.Random(0).sample(names, min(count, len(names)))  # the same tests each time
 
 
 def report(way: str, outcomes: dict[str, str], known: list[str], *, whole: bool) -> int:

@@ -99,8 +99,10 @@ class Inputs:
             flat = [form for form in self.bodies if form.is_flat]
             # Beside an object in JSON, other types are other spellings of it.
             forms = flat if flat and flat[0].takes_json else self.bodies
-            shared = set.intersection(*(set(form.required) for form in forms))
-            names += [name for name in forms[0].required if name in shared]
+            # One that only lacks fields of another, such as JSON without the files, takes what the other asks for as missing.
+            whole = [form for form in forms if not any(form.properties.keys() < other.properties.keys() for other in forms)]
+            shared = set.intersection(*(set(form.required) for form in whole))
+            names += [name for name in whole[0].required if name in shared]
         return tuple(names)
 
     @cached_property

@@ -282,3 +282,21 @@ def test_a_vaults_credential_is_never_shown(call: Any, auth: dict[str, Any]) -> 
     assert [answer.status for answer in answers] == [200] * 4
     assert answers[2].json["name"] == "key"
     assert not any(b"9f31" in answer.body for answer in answers)
+
+
+def test_a_list_shows_its_entries_in_their_own_shape(call: Any) -> None:
+    """A certificate alone is a `certificate`; in the organization's list it is an `organization.certificate` and may be active."""
+    made = call("POST", "/v1/organization/certificates", {"name": "ours", "certificate": "PEM"}).json
+    (shown,) = (one for one in call("GET", "/v1/organization/certificates").json["data"] if one["id"] == made["id"])
+    assert (made["object"], made["name"]) == ("certificate", "ours")
+    assert (shown["object"], shown["name"], isinstance(shown["active"], bool)) == ("organization.certificate", "ours", True)
+
+
+def test_a_vaults_credential_always_has_labels(call: Any) -> None:
+    """None unless they are given; the client reads them in every answer."""
+    beta = {"openai_beta": "agents=v1"}
+    vault = call("POST", "/v1/vaults", {"name": "keys"}, **beta).json["id"]
+    auth = {"type": "static_bearer", "token": "t", "mcp_server_url": "https://mcp.example.com"}
+    path = f"/v1/vaults/{vault}/credentials"
+    made = [call("POST", path, {"name": "key", "auth": auth, **labels}, **beta).json for labels in ({}, {"metadata": {"team": "a"}})]
+    assert [one["metadata"] for one in made] == [{}, {"team": "a"}]

@@ -433,3 +433,12 @@ def test_cookies_are_refused() -> None:
     with pytest.raises(InputError) as caught:
         Inputs(document, document["a"]).check({})
     assert [(fault.pointer, fault.rule) for fault in caught.value.faults] == [("/session", "cookie")]
+
+
+def test_json_without_the_files_does_not_make_them_optional() -> None:
+    """A form asks for what the whole body needs; a call without it goes as JSON, which has the other fields alone."""
+    whole = {"type": "object", "properties": {"files": FILE, "name": TEXT}, "required": ["files"]}
+    inputs = make({MULTIPART: whole, JSON: {"type": "object", "properties": {"name": TEXT}}})
+    assert inputs.required == ("files",)
+    sent = [inputs.check(values).media_type for values in ({"name": "a"}, {"files": b"x", "name": "a"})]
+    assert [kind.name for kind in sent if kind] == [JSON, MULTIPART]
