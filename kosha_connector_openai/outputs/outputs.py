@@ -24,7 +24,11 @@ from kosha_connector_openai.text import encode
 _PLAIN = Shape(help="The answer as it came.", fields={"file": BodyField(kind="body", help="The answer as a file.")})
 _ENVELOPE = Shape(help="The answer as it came.")
 _NOTHING = {"type": "object", "properties": {"value": {"type": "null"}}, "required": ["value"]}
-_SOUND = b"ID3\x04\x00\x00\x00\x00\x00\x00"
+_MEDIA = {
+    "audio": b"ID3\x04\x00\x00\x00\x00\x00\x00",
+    "video": b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom",
+    "image": b"\x89PNG\r\n\x1a\n",
+}
 _LINES = b'{"id": "sample"}\n'
 
 
@@ -180,7 +184,7 @@ def _body_sample(types: Sequence[str]) -> bytes | str | None:
         return None
     if types[0].startswith("text/"):
         return "sample"
-    return _SOUND if types[0].startswith("audio/") else _LINES
+    return _MEDIA.get(types[0].partition("/")[0], _LINES)
 
 
 def _content_type(action: Action, kind: str) -> str:
