@@ -128,6 +128,23 @@ def test_parameters_with_one_value_are_no_fields(connector: Connector) -> None:
     assert asked == []
 
 
+def test_what_is_no_http_call_says_where_to_go_on(connector: Connector) -> None:
+    """Sessions whose sound and events run over another connection; what is entered into a page's sign-in is secret."""
+    sessions = (
+        "create-realtime-client-secret",
+        "create-realtime-session",
+        "accept-realtime-call",
+        "createLiveSession",
+        "acceptLiveSession",
+    )
+    for action in sessions:
+        words = connector.forms[action].head()["help"]
+        assert "WebSocket" in words or "WebRTC" in words, action
+        assert "Go on" in words, action
+    shape = connector.forms["createAgentSessionEvent"].definitions["AgentBrowserAuthenticationSubmitParamParamField"]
+    assert [entry["name"] for entry in shape["fields"] if entry.get("secret")] == ["value"]
+
+
 def test_bodies_of_two_kinds_say_whose_a_field_is(connector: Connector) -> None:
     """A file goes into the multipart body, links into the other."""
     form = connector.forms["createImageEdit"]
