@@ -391,6 +391,8 @@ class ApiError(ConnectorError):
         self.attempts = attempts
         self.body = body
         """The upstream's error body after scrubbing: JSON values, or at most 200 safe characters of text."""
+        self.rate_limit: dict[str, str] = {}
+        """The state of the rate limits by name, as the reply told it, like ``Result.rate_limit``."""
         self.place = ""  # the pointer in the upstream's answer where ``body`` stood, such as ``/error``
 
     def __str__(self) -> str:

@@ -75,6 +75,18 @@ COMMANDS: Final[Mapping[str, _Entry]] = {
         },
         "Starts, waits for, cancels and fetches long jobs.",
     ),
+    "bulk": (
+        {
+            "run": ("bulk:run", "Runs a target over rows of a file."),
+            "resume": ("bulk:resume", "Goes on with a run."),
+            "status": ("bulk_status:status", "Shows how a run stands, and its rows in trouble."),
+            "retry-failed": ("bulk:retry_failed", "Sends the rows that failed again."),
+            "export": ("bulk_status:export", "Writes the answers that there are."),
+            "show": ("bulk_status:show", "Shows one row and its answer."),
+            "cancel": ("bulk_status:cancel", "Ends the sending of a run in another process."),
+        },
+        "Runs an action, a task or a workflow over many rows.",
+    ),
     "spec": (
         {
             "diff": ("spec:diff", "Compares two descriptions and tells what breaks."),

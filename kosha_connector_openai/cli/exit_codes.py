@@ -68,8 +68,11 @@ MEANINGS: Final[Mapping[ExitCode, tuple[str, str]]] = MappingProxyType(
         ExitCode.UNKNOWN: ("It was sent and no answer came: it may have run.", "Look before you run it again."),
         ExitCode.REPLY: ("The answer is not usable, or a stream was cut.", "Look before you run it again."),
         ExitCode.DESCRIPTION: ("A manifest, a description or a plugin is wrong.", "Fix the file or plugin that is named."),
-        ExitCode.PENDING: ("A long job was not seen to end; it goes on.", "Run `kosha-openai jobs resume JOB`."),
-        ExitCode.ENDED: ("A long job ended without success.", "Read why; `kosha-openai jobs fetch JOB` gives what there is."),
+        ExitCode.PENDING: ("A long job was not seen to end, or rows still wait.", "Run `jobs resume JOB` or `bulk resume OUTPUT`."),
+        ExitCode.ENDED: (
+            "A long job ended without success, or some rows failed.",
+            "Read why; `jobs fetch JOB` or `bulk status OUTPUT` tells.",
+        ),
         ExitCode.BUDGET: ("The call could pass a cap of `--budget`; nothing was sent.", "Raise the cap, or ask for less."),
         ExitCode.WORKFLOW: ("A workflow failed at a step.", "Look at the step that is named; what came before may have been paid."),
         ExitCode.DELIVERY: ("A webhook's delivery must not be acted on.", "Check the secret and the clock; else it is not the API's."),

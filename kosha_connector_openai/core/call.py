@@ -42,6 +42,31 @@ class CallBudget(Protocol):
         """Sets aside the most that a call can use; raises BudgetError. ``size`` is in bytes, ``times`` how often it may be paid for."""
 
 
+@dataclass(slots=True)
+class Attempt:
+    """One attempt of a call, as a pace is asked about it. ``size`` is the body's length in bytes, 0 where it is unknown."""
+
+    action: str
+    model: str | None = None
+    size: int = 0
+    granted: bool = False
+    """Whether the pace has let it go; what it took for it is in ``taken``."""
+    taken: Any = None
+
+
+class CallPace(Protocol):
+    """When attempts may leave. The calls of a run share one; it is asked before each attempt, and told how that ended."""
+
+    def wait(self, attempt: Attempt) -> float:
+        """Seconds after which to ask again; 0 where the attempt may leave now."""
+
+    def answered(self, attempt: Attempt, limits: Mapping[str, float], result: Result | None, error: ConnectorError | None) -> bool:
+        """Takes in how the attempt ended and which limits its reply told; ``result`` is None where a stream goes on.
+
+        True: it was turned away before it ran, and leaves again when the pace allows, without counting as an attempt.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class CallOptions:
     """What one call may set for itself. ``timeout`` is the total in seconds; ``out`` is where a reply body is saved, and of an event
@@ -58,6 +83,8 @@ class CallOptions:
     ``pass`` a result whose ``outcome`` alone tells."""
     budget: CallBudget | None = None
     """The caps that this call shares with others of a run; checked before it is sent."""
+    pace: CallPace | None = None
+    """Asked before every attempt, and told its answer; what it waits does not count for ``timeout``."""
     named_files: bool = True
     """Whether an input may name a file by a text, ``{"path": ...}`` below the connection's ``roots``. A workflow's steps say no: what
     a reply gave is a value."""
@@ -101,6 +128,8 @@ class Call:
     refreshed: bool = False
     ticket: Reservation | None = None
     """What the call has set aside of its budget."""
+    model: str | None = None
+    """The model that the inputs name; read where a pace asks for it."""
 
     def __post_init__(self) -> None:
         self.started = self.clock()

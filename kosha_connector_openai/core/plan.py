@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
-from kosha_connector_openai.core.call import Call, Head
+from kosha_connector_openai.core.call import Attempt, Call, Head
 from kosha_connector_openai.core.reply import LOOK, LiveStream, read_reply, redirect_refused
-from kosha_connector_openai.core.result import FileSink, Result, merge, read_facts
+from kosha_connector_openai.core.result import FileSink, Result, merge, read_facts, read_limits
 from kosha_connector_openai.core.steps import Drop, Open, Step, Wait
 from kosha_connector_openai.core.transport import Failure, RetryPolicy, decide, retryable
 from kosha_connector_openai.errors import (
@@ -46,6 +46,7 @@ def _unread(head: Head) -> Generator[Step, Any, Head]:
 
 def _attempts(call: Call, answer: Callable[[Head], Generator[Step, Any, T]]) -> Generator[Step, Any, T]:
     while True:
+        attempt = yield from _paced(call)
         call.attempts += 1
         head: Head | None = None
         try:
@@ -59,21 +60,51 @@ def _attempts(call: Call, answer: Callable[[Head], Generator[Step, Any, T]]) -> 
                 raise redirect_refused(head, call.manifest.result)
             done = yield from answer(head)
             call.retry_budget.succeeded()
+            _told(call, attempt, head, done if isinstance(done, Result) else None, None)
             return done
         except WireError as fault:
             error, failure = transport_error(call, fault)
             _note_head(call, error, head)
         except ReplyError as unusable:
             _note_head(call, unusable, head)
+            _told(call, attempt, head, None, unusable)
             raise
         except ApiError as refusal:
             # All headers, not the error's: a manifest need not keep those that say when to come back.
             error, headers = refusal, merge(head.headers if head else ())
+            refusal.rate_limit = dict(read_facts(head.headers, call.manifest.result).rate_limit) if head else {}
             failure = Failure("status", False, refusal.status, refusal.retryable, refusal.category, headers)
+        if _told(call, attempt, head, None, error) and call.request.replayable:
+            call.attempts -= 1
+            yield Drop()
+            continue
         wait = retry_wait(call, failure)
         if wait is None:
             raise error
         yield Wait(wait)
+
+
+def _paced(call: Call) -> Generator[Step, Any, Attempt | None]:
+    """Waits until the call's pace lets the next attempt go; that is not the call's own time."""
+    if call.options.pace is None:
+        return None
+    body = call.request.body
+    attempt = Attempt(call.action.id, call.model, (body.length or 0) if body else 0)
+    began = call.clock()
+    while (wait := call.options.pace.wait(attempt)) > 0:
+        yield Wait(wait)
+    waited = call.clock() - began
+    call.started += waited
+    call.deadline += waited
+    return attempt
+
+
+def _told(call: Call, attempt: Attempt | None, head: Head | None, result: Result | None, error: ConnectorError | None) -> bool:
+    """Tells the pace how the attempt ended; whether it leaves again without being counted."""
+    if call.options.pace is None or attempt is None:
+        return False
+    limits = read_limits(read_facts(head.headers, call.manifest.result).rate_limit) if head else {}
+    return call.options.pace.answered(attempt, limits, result, error)
 
 
 def _note_head(call: Call, error: ConnectorError, head: Head | None) -> None:

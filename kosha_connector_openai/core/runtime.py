@@ -16,6 +16,7 @@ from kosha_connector_openai.core.transport import Clients, RetryBudget
 from kosha_connector_openai.errors import ConnectorError
 from kosha_connector_openai.manifest import Manifest
 from kosha_connector_openai.secrets import SecretCache, SecretResolver, SecretStores
+from kosha_connector_openai.text import first_of
 
 if TYPE_CHECKING:
     from kosha_connector_openai.core.connection import Grant
@@ -43,6 +44,9 @@ class Runtime:
         """A call ready to be made, and what resolves its secrets; raises ConnectorError."""
         connection = connection.serving(action.operation.servers)
         call, resolver = self._ready(action, make_request(action, inputs, connection, named_files=options.named_files), connection, options)
+        if options.pace is not None:
+            model = first_of(dict(inputs), self._manifest.result.model)
+            call.model = model if isinstance(model, str) else None
         if options.budget is not None:
             size = call.request.body.length if call.request.body else 0
             call.ticket = options.budget.reserve(action.id, inputs, size, paid=action.hints.paid, times=call.payments)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from kosha_connector_openai._face import face
 
 if TYPE_CHECKING:
+    from kosha_connector_openai.flows.bulk import *
     from kosha_connector_openai.flows.catalog_search import *
     from kosha_connector_openai.flows.jobs import *
     from kosha_connector_openai.flows.paging import *
@@ -22,6 +23,7 @@ else:
     __getattr__, __all__ = face(
         __name__,
         {
+            "bulk": "AsyncBulk Bulk BulkResult Pace RowCheck RowOptions RunProgress SendOptions",
             "catalog_search": "search_catalog",
             "jobs": "AsyncJobs Handle JobResult JobStore Jobs Status WaitOptions",
             "paging": "Listing Page Pager PagingOptions",

@@ -100,6 +100,18 @@ class Budget:
         cost = float(round(used["cost"], 9)) if self._prices else None
         return {"calls": int(used["calls"]), "tokens": int(used["tokens"]), "cost": cost, "currency": currency, "unknown": self._unknown}
 
+    @property
+    def kept(self) -> dict[str, str]:
+        """What was used and what is set aside, as texts: for a later process that goes on with the run."""
+        with self._lock:
+            return {name: str(self._used[name] + self._held[name]) for name in self._used}
+
+    def go_on(self, kept: Mapping[str, str]) -> None:
+        """Counts what an earlier process of the run had used."""
+        with self._lock:
+            for name in self._used:
+                self._used[name] += Decimal(kept.get(name, "0"))
+
     def reserve(self, action: str, inputs: Mapping[str, Any], size: int | None, *, paid: bool, times: int = 1) -> Ticket:
         """Sets aside what a call can use at most; raises BudgetError, which names the cap.
 

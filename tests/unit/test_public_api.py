@@ -58,7 +58,10 @@ def test_the_public_names_are_these() -> None:
 def test_the_public_flows_are_these() -> None:
     """The list changes only on purpose."""
     assert sorted(flows.__all__) == [
+        "AsyncBulk",
         "AsyncJobs",
+        "Bulk",
+        "BulkResult",
         "FileJournal",
         "Flow",
         "Handle",
@@ -69,11 +72,16 @@ def test_the_public_flows_are_these() -> None:
         "Literal",
         "MemoryGuard",
         "OptionLists",
+        "Pace",
         "Page",
         "Pager",
         "PagingOptions",
         "PickerOptions",
+        "RowCheck",
+        "RowOptions",
         "RunLimits",
+        "RunProgress",
+        "SendOptions",
         "Status",
         "TaskResult",
         "TriggerEvent",

@@ -24,7 +24,7 @@ else:
             "error_body": "ErrorFacts read_error read_error_bytes shows_error",
             "file_sink": "FileSink SavedFile",
             "outcome": "Policy RANKS judge settle",
-            "result": "Facts Result add_body_facts merge read_facts",
+            "result": "Facts Result add_body_facts merge parse_duration read_facts read_limits",
             "sse": "EventLimits",
             "stream": "Event StreamReader",
         },

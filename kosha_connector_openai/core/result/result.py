@@ -59,6 +59,11 @@ class Result:
         return f"Result({head}, value={_short(self.value)})"
 
     @property
+    def limits(self) -> dict[str, float]:
+        """``rate_limit`` as numbers; the names with ``reset`` are in seconds. What cannot be read is left out."""
+        return read_limits(self.rate_limit)
+
+    @property
     def text(self) -> str:
         """The answer as text: a text body, what a stream's events add up to, or where the manifest finds it in JSON; else ""."""
         if self.kind == "events":
@@ -129,6 +134,36 @@ def read_facts(headers: Sequence[tuple[str, str]], rules: ResultRules) -> Facts:
         request_id=next((given[name] for name in rules.request_id if name in given), None),
         rate_limit={name: given[header] for name, header in rules.rate_limit.items() if header in given},
     )
+
+
+_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
+_SECONDS = (86_400.0, 3_600.0, 60.0, 1.0, 0.001)
+_PLAIN = re.compile(r"\d{1,15}(?:\.\d{1,9})?")
+_FARTHEST = 86_400.0 * 366
+"""Seconds: a limit that is reset later than this tells nothing."""
+
+
+def read_limits(texts: Mapping[str, str]) -> dict[str, float]:
+    """Limits as numbers: counts, and for names with ``reset`` seconds out of durations such as ``6m0s``, ``250ms`` or ``1.5``."""
+    found: dict[str, float] = {}
+    for name, text in texts.items():
+        value = parse_duration(text) if "reset" in name else float(text) if _PLAIN.fullmatch(text.strip()) else None
+        if value is not None:
+            found[name] = value
+    return found
+
+
+def parse_duration(text: str) -> float | None:
+    """Seconds of a duration in the form of ``1d2h3m4.5s`` or ``6ms``, or of a plain number of seconds; None where it is neither."""
+    text = text.strip()
+    if _PLAIN.fullmatch(text):
+        value = float(text)
+    else:
+        match = _DURATION.fullmatch(text) if len(text) <= 40 else None  # noqa: PLR2004
+        if match is None or not any(match.groups()):
+            return None
+        value = sum(float(part) * unit for part, unit in zip(match.groups(), _SECONDS, strict=True) if part)
+    return value if value <= _FARTHEST else None
 
 
 @lru_cache(maxsize=16)

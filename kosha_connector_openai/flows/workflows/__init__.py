@@ -12,6 +12,7 @@ from kosha_connector_openai._face import face
 if TYPE_CHECKING:
     from kosha_connector_openai.flows.workflows.builder import *
     from kosha_connector_openai.flows.workflows.commands import *
+    from kosha_connector_openai.flows.workflows.interpreter import *
     from kosha_connector_openai.flows.workflows.journal import *
     from kosha_connector_openai.flows.workflows.model import *
     from kosha_connector_openai.flows.workflows.outline import *
@@ -24,6 +25,7 @@ else:
         {
             "builder": "Flow Literal",
             "commands": "Begun RunLimits",
+            "interpreter": "checked_inputs",
             "journal": "FileJournal",
             "model": "Step Workflow WorkflowDocument",
             "outline": "draw",

@@ -1,0 +1,82 @@
+"""How a run over rows is shown, on standard error: a live line on a terminal, JSON lines for programs, else a line each five seconds."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Any, Final, Self
+
+import typer
+
+from kosha_connector_openai.cli.terminal import note, to_json
+from kosha_connector_openai.flows.bulk import RunProgress
+
+_EACH: Final = 5.0
+
+
+class BulkProgress:
+    """A context manager; call it with each state of the run."""
+
+    def __init__(self, *, as_json: bool, quiet: bool, currency: str | None = None) -> None:
+        self._as_json, self._quiet, self._currency = as_json, quiet, currency
+        self._live: Any = None
+        self._bar: Any = None
+        self._next = time.monotonic() + _EACH
+
+    def __enter__(self) -> Self:
+        if not (self._as_json or self._quiet) and sys.stderr.isatty():
+            self._open()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def _open(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
+        columns = (SpinnerColumn(), BarColumn(), TextColumn("{task.description}", markup=False))
+        self._live = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._bar = self._live.add_task("", total=None)
+        self._live.start()
+
+    def __call__(self, state: RunProgress) -> None:
+        """Shows one state."""
+        if self._live is not None:
+            self._live.update(self._bar, description=self.words(state), completed=state.done + state.failed, total=state.total or None)
+        elif time.monotonic() >= self._next and not self._quiet:
+            self._next = time.monotonic() + _EACH
+            if self._as_json:
+                typer.echo(to_json(_values(state), indent=None), err=True)
+            else:
+                note(self.words(state))
+
+    def words(self, state: RunProgress) -> str:
+        """One line about the run."""
+        parts = [f"{state.done} of {state.total} done"]
+        parts += [f"{state.failed} failed"] if state.failed else []
+        parts += [f"{state.unknown} unknown"] if state.unknown else []
+        parts += [f"{state.in_flight} under way"] if state.in_flight else []
+        parts += [f"{state.rate:.0f} rows/s"] if state.rate else []
+        parts += [f"{duration(state.left)} left"] if state.left is not None and state.waiting else []
+        parts += [f"paused for {duration(state.pause)}"] if state.pause >= 1 else []
+        parts += [f"{state.tokens} tokens"] if state.tokens else []
+        parts += [f"about {state.cost:.4f} {self._currency or ''}".rstrip()] if state.cost is not None and self._currency else []
+        return " \u00b7 ".join(parts)
+
+
+def _values(state: RunProgress) -> dict[str, Any]:
+    names = ("total", "done", "failed", "unknown", "waiting", "in_flight", "tokens", "cost", "refused")
+    return {name: getattr(state, name) for name in names} | {"rate": round(state.rate, 2), "seconds": round(state.seconds, 2)}
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the largest units that fit."""
+    whole = round(seconds)
+    if whole < 60:  # noqa: PLR2004 - seconds
+        return f"{whole} s"
+    if whole < 3_600:  # noqa: PLR2004
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3_600} h {whole % 3_600 // 60:02d} min"

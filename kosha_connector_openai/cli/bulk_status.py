@@ -1,0 +1,153 @@
+"""The commands that look at a run over rows, write its answers out, or end it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from kosha_connector_openai.cli import options as opt
+from kosha_connector_openai.cli.terminal import clean, one_line, say_json, say_table, to_json
+from kosha_connector_openai.errors import InputError, SetupError
+from kosha_connector_openai.flows.bulk import RowAnswer, RowEntry, RowState, kept_options, ledger_of, open_run, source_of
+from kosha_connector_openai.flows.bulk import export as write_out
+
+_Run = Annotated[Path, typer.Argument(metavar="OUTPUT", help="The output of a run, or its ledger.", show_default=False)]
+_Row = Annotated[int, typer.Argument(metavar="ROW", min=1, help="The row's number, from 1.", show_default=False)]
+
+
+def status(ctx: typer.Context, run_path: _Run, as_json: opt.AsJson = False) -> None:
+    """Shows how a run stands, and lists its rows that failed or may have run; another process may work on it."""
+    del ctx
+    with open_run(run_path) as ledger:
+        settings, counts = ledger.kept("settings"), ledger.counts()
+        if settings is None:
+            raise SetupError("The ledger has no run.", hint="Begin the run anew.")
+        numbers = {state.name.lower(): counts[state] for state in RowState}
+        troubled = [_row_values(entry, ledger.answer(entry.n), ledger.calls(entry.n)) for entry in _troubled(ledger)]
+        values = {"target": settings["target"], "input": settings["input"], "out": settings["out"], "total": sum(counts.values())}
+        values |= numbers | {"categories": ledger.categories(), "spent": ledger.kept("spent") or {}, "rows": troubled}
+    if as_json:
+        say_json(values)
+        return
+    typer.echo(clean(f"{values['target']} over {Path(str(values['input'])).name}: {values['total']} rows"))
+    say_table(("Rows", ""), [(name, str(count)) for name, count in numbers.items() if count])
+    if troubled:
+        rows = [(str(row["row"]), row["state"], row["category"], row["at"], _why(row)) for row in troubled]
+        say_table(("Row", "State", "Why", "When", "What is known"), rows)
+
+
+def _troubled(ledger: Any, most: int = 100) -> Iterator[RowEntry]:
+    for number, entry in enumerate(ledger.entries(RowState.UNKNOWN, RowState.FAILED, RowState.SENT)):
+        if number >= most:
+            return
+        yield entry
+
+
+def _row_values(entry: RowEntry, answer: RowAnswer | None, calls: list[dict[str, Any]]) -> dict[str, Any]:
+    at = datetime.fromtimestamp(entry.at, UTC).isoformat(timespec="seconds") if entry.at else ""
+    facts = answer.facts if answer else {}
+    values = {
+        "row": entry.n,
+        "key": entry.key,
+        "state": entry.state.name.lower(),
+        "category": entry.category,
+        "tries": entry.tries,
+        "at": at,
+    }
+    return values | {"facts": facts} | ({"calls_answered": calls} if calls else {})
+
+
+def _why(row: dict[str, Any]) -> str:
+    words = [str(row["facts"].get("message", ""))]
+    if row.get("calls_answered"):
+        words.append(
+            f"{len(row['calls_answered'])} of its calls were answered: {', '.join(call['action'] for call in row['calls_answered'])}."
+        )
+    return one_line(" ".join(filter(None, words)))
+
+
+def show(ctx: typer.Context, run_path: _Run, row: _Row, as_json: opt.AsJson = False) -> None:
+    """Shows one row: its state, its columns, and its answer or what is known of it."""
+    del ctx
+    with open_run(run_path) as ledger:
+        entry, settings = ledger.entry(row), ledger.kept("settings")
+        if entry is None or settings is None:
+            raise InputError("The run has no such row.", hint="`bulk status` tells how many there are.")
+        answer = ledger.answer(row)
+        values = _row_values(entry, answer, ledger.calls(row))
+        found = next((each for each in source_of(settings).rows() if each.number == row), None)
+        values["columns"] = found.values if found else None
+        values["line"] = found.line if found else None
+        if answer is not None and entry.state == RowState.DONE:
+            import json
+
+            values["answer"] = json.loads(answer.body) if not answer.media_type else answer.facts["file"]
+    if as_json:
+        say_json(values)
+        return
+    for name, value in values.items():
+        if value not in (None, "", {}):
+            typer.echo(clean(f"{name}: {value if isinstance(value, str) else to_json(value)}"))
+
+
+def export(
+    ctx: typer.Context,
+    run_path: _Run,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="OUTPUT", help="Another place or form.")] = None,
+    order: Annotated[Literal["input", "done"] | None, typer.Option(help="The order of the output.", show_default=False)] = None,
+    as_json: opt.AsJson = False,
+) -> None:
+    """Writes the answers that there are, from the ledger."""
+    with open_run(run_path) as ledger:
+        settings = ledger.kept("settings")
+        if settings is None:
+            raise SetupError("The ledger has no run.", hint="Begin the run anew.")
+        if out is not None and out.exists():
+            raise InputError("The output is there already.", hint="Name another one.")
+        place = out or Path(settings["out"])
+        texts = ctx.obj.connector.manifest.result.text
+        count = write_out(
+            ledger, source_of(settings), place, order=order or settings["options"]["order"], texts=texts, keep=kept_options(settings)
+        )
+    if as_json:
+        say_json({"out": str(place), "answers": count})
+    else:
+        typer.echo(clean(f"{place}: {count} answers"))
+
+
+def cancel(ctx: typer.Context, run_path: _Run) -> None:
+    """Ends the sending of a run that goes on in another process; what is under way is finished and kept."""
+    del ctx
+    import fcntl
+
+    path = ledger_of(run_path)
+    lock = path.with_name(f"{path.name}.lock")
+    if not path.is_file() or not lock.is_file():
+        raise InputError("No run is there.", hint="Name the output or ledger of a run.")
+    with lock.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            owner = file.read(20).decode("ascii", "replace")
+        else:
+            typer.echo("No process works on this run. It stays as it is; `bulk resume` goes on with it.")
+            return
+        if not owner.isdigit():
+            raise SetupError("The process that works on this run is not known.")
+        os.kill(int(owner), signal.SIGTERM)
+        end = time.monotonic() + 35
+        while time.monotonic() < end:
+            with suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                typer.echo(f"Process {owner} has ended; its answers are kept. `bulk resume` would go on.")
+                return
+            time.sleep(0.1)
+    raise SetupError(f"Process {owner} was asked to end, and goes on.", hint="Look at it; a second signal ends it at once.")

@@ -1,0 +1,34 @@
+"""Rows in, rows out: an action, a task or a workflow over a file or a table, kept in a ledger, paced, and never paid for twice.
+
+``Bulk`` is for threads, ``AsyncBulk`` for event loops. A row is claimed before it leaves and done when its answer is kept.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kosha_connector_openai._face import face
+
+if TYPE_CHECKING:
+    from kosha_connector_openai.flows.bulk.bulk import *
+    from kosha_connector_openai.flows.bulk.files import *
+    from kosha_connector_openai.flows.bulk.ledger import *
+    from kosha_connector_openai.flows.bulk.options import *
+    from kosha_connector_openai.flows.bulk.output import *
+    from kosha_connector_openai.flows.bulk.pace import *
+    from kosha_connector_openai.flows.bulk.progress import *
+    from kosha_connector_openai.flows.bulk.targets import *
+else:
+    __getattr__, __all__ = face(
+        __name__,
+        {
+            "bulk": "AsyncBulk Bulk",
+            "files": "kept_options ledger_of open_run source_of",
+            "ledger": "Ledger RowAnswer RowEntry RowState",
+            "options": "BulkResult RowCheck RowOptions SendOptions",
+            "output": "export failed_path",
+            "pace": "Pace",
+            "progress": "RunProgress",
+            "targets": "target_schema",
+        },
+    )

@@ -1,0 +1,326 @@
+"""The facade of bulk: runs over rows, from a thread or an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kosha_connector_openai.connector import Connection, Connector
+from kosha_connector_openai.errors import ConnectorError, Fault, InputError, SetupError
+from kosha_connector_openai.flows.bulk.files import check_places, exists, ledger_of, remove, shared_name, spooled
+from kosha_connector_openai.flows.bulk.job import RowJob
+from kosha_connector_openai.flows.bulk.keys import read_share
+from kosha_connector_openai.flows.bulk.ledger import Ledger, RowState
+from kosha_connector_openai.flows.bulk.mapping import Fields, RowMap
+from kosha_connector_openai.flows.bulk.options import BulkResult, RowCheck, RowOptions, Rows, SendOptions, Watch
+from kosha_connector_openai.flows.bulk.output import export
+from kosha_connector_openai.flows.bulk.pace import InFlight, Pace
+from kosha_connector_openai.flows.bulk.progress import RunProgress
+from kosha_connector_openai.flows.bulk.row import FaultList, RowSource, Start, refused
+from kosha_connector_openai.flows.bulk.rows import open_source
+from kosha_connector_openai.flows.bulk.runner import Item, Runner
+from kosha_connector_openai.flows.bulk.targets import RowTarget, find_target
+
+if TYPE_CHECKING:
+    from kosha_connector_openai.outputs import Prices
+
+
+class AsyncBulk:
+    """Bulk runs over one connection, for event loops; ``Bulk`` is the same for threads."""
+
+    def __init__(self, connector: Connector, connection: Connection, *, watch: Watch | None = None) -> None:
+        """``watch`` is told how a run stands, four times a second."""
+        self.connector, self.connection, self._watch = connector, connection, watch
+        self._runner: Runner | None = None
+
+    def stop(self) -> None:
+        """Ends sending: nothing new leaves, and what is under way is finished and kept within 30 seconds."""
+        if self._runner is not None:
+            self._runner.stop_soon()
+
+    async def run(
+        self, target: str, rows: Rows, out: Path, options: RowOptions = RowOptions(), send: SendOptions = SendOptions()
+    ) -> BulkResult:
+        """Sends every row to ``target``: an action's id, a task's name, or the path of an Arazzo document; writes the answers to ``out``.
+
+        ``rows`` are a file or folder by its path, an open binary file, or mappings. Raises InputError or SetupError with every fault
+        before anything is sent; what happens to rows later is in the result.
+        """
+        await self.connector.aread(self.connection)
+        out = shared_name(out, options.share)
+        path = ledger_of(out)
+        check_places(out, path)
+        job, spool = self._new(target, rows, out, options)
+        try:
+            ledger = Ledger(path, sync=send.sync, new=True)
+        except BaseException:
+            remove(spool)
+            raise
+        try:
+            if ledger.kept("settings") is not None:
+                raise exists("/ledger", path, "is the ledger of a run")
+            faults = FaultList()
+            ledger.add(self._checked(job, faults), self._kept(job))
+        except BaseException:
+            ledger.close()
+            for name in (path, *(path.with_name(f"{path.name}{end}") for end in ("-wal", "-shm", ".lock"))):
+                name.unlink(missing_ok=True)
+            remove(spool)
+            raise
+        with ledger:
+            return await self._send(job, ledger, send, Start())
+
+    async def resume(self, path: Path, send: SendOptions = SendOptions(), *, adopt: bool = False, retry_failed: bool = False) -> BulkResult:
+        """Goes on with the run whose output or ledger is at ``path``; nothing that is done is sent again.
+
+        Raises InputError where its input has changed, with the numbers of rows that are new, missing and other; with ``adopt`` the
+        unchanged keep their answers and the others are sent. ``retry_failed``: rows that failed are sent again.
+        """
+        await self.connector.aread(self.connection)
+        with Ledger(ledger_of(path), sync=send.sync) as ledger:
+            job = self._old(ledger)
+            ledger.move(RowState.SENT, RowState.UNKNOWN, "process_ended")
+            start = self._verified(job, ledger, adopt=adopt)
+            if retry_failed:
+                ledger.move(RowState.FAILED, RowState.PENDING)
+                start = Start()
+            return await self._send(job, ledger, send, start)
+
+    def check(
+        self, target: str, rows: Rows, options: RowOptions = RowOptions(), *, prices: Prices | None = None, show: int = 2
+    ) -> RowCheck:
+        """Checks every row, and sends nothing: counts, faults by line, tokens and cost as a range, the first rows as requests."""
+        from kosha_connector_openai.flows.bulk.dry_run import check_rows
+
+        self.connector.catalog_of(self.connection)
+        job, spool = self._new(target, rows, Path("-"), options)
+        try:
+            return check_rows(job.target, job.source, job.row_map, options, prices, show)
+        finally:
+            remove(spool)
+
+    # --- parts of a run ---
+
+    def _new(self, target: str, rows: Rows, out: Path, options: RowOptions) -> tuple[RowJob, Path | None]:
+        found = find_target(self.connector, self.connection, target, policy=options.if_cut, workflow=options.workflow)
+        read_share(options.share)
+        if options.keep and options.order == "done":
+            raise SetupError("The options of the run are wrong.", [Fault("/keep", "order", "needs the output in the order of the input.")])
+        spool = None
+        if not isinstance(rows, (str, Path)):
+            spool = spooled(rows, out)
+            source = open_source(spool, options.format or "jsonl")
+        else:
+            source = open_source(Path(rows), options.format)
+        try:
+            return self._job(found, source, out, options), spool
+        except BaseException:
+            remove(spool)
+            raise
+
+    def _job(self, target: RowTarget, source: RowSource, out: Path, options: RowOptions) -> RowJob:
+        source.columns()
+        first = next(source.rows(), None)
+        if first is None:
+            raise refused("/input", "empty", "has no rows.", "Give at least one row.")
+        if first.fault is not None:
+            faults = FaultList()
+            for row in source.rows():
+                if row.fault is not None:
+                    faults.add(row.fault)
+            faults.check()
+        unknown = [name for name in options.keep if name not in (source.columns() or tuple(first.values))]
+        if unknown:
+            raise refused(f"/column/{unknown[0]}", "unknown", "is no column of the input.", "Name columns of the input with --keep.")
+        row_map = RowMap(options.map, options.fixed, Fields.of(target.schema), source, first)
+        return RowJob(target, source, row_map, options, out)
+
+    def _checked(self, job: RowJob, faults: FaultList) -> Iterator[tuple[int, bytes]]:
+        """The rows for the ledger; raises InputError after the last one where any has a fault."""
+        for row, base in job.bases(faults):
+            yield row.number, base
+        faults.check()
+
+    def _kept(self, job: RowJob) -> dict[str, Any]:
+        options = {**asdict(job.options), "format": job.source.format}
+        settings = {
+            "target": job.target.name,
+            "kind": job.target.kind,
+            "description": job.target.digest,
+            "document": str(Path(job.target.place).absolute()) if job.target.place else None,
+            "input": str(job.source.path.absolute()),
+            "out": str(job.out.absolute()),
+            "options": options,
+        }
+        return {"settings": settings, "spent": {}}
+
+    def _old(self, ledger: Ledger) -> RowJob:
+        settings = ledger.kept("settings")
+        if settings is None:
+            raise SetupError(
+                "The ledger has no run.", [Fault("/ledger", "empty", "was never filled.", "Delete it, and begin the run anew.")]
+            )
+        given = settings["options"]
+        options = RowOptions(**{**given, "map": tuple(given["map"]), "keep": tuple(given["keep"])})
+        name = settings["document"] or settings["target"]
+        workflow = settings["target"] if settings["document"] else None
+        target = find_target(self.connector, self.connection, name, policy=options.if_cut, workflow=workflow)
+        return self._job(target, open_source(Path(settings["input"]), options.format), Path(settings["out"]), options)
+
+    def _verified(self, job: RowJob, ledger: Ledger, *, adopt: bool) -> Start:
+        """Where the first row stands that waits; raises InputError where input and ledger differ, and none of it may be adopted."""
+        settings = ledger.kept("settings")
+        changed = settings["description"] != job.target.digest and not adopt
+        if changed:
+            fix = "Run it with the description of before; or resume with --adopt, and rows that wait are sent by the new one."
+            raise InputError(
+                "The run cannot go on as it is; nothing was sent.", [Fault("/target", "changed", "has another description.", fix)]
+            )
+        faults = FaultList()
+        start: Start | None = None
+        entries, differs = ledger.entries(), False
+        for row, base in job.bases(faults):
+            entry = next(entries, None)
+            if entry is None or entry.n != row.number or entry.base != base:
+                differs = True
+                break
+            if start is None and entry.state == RowState.PENDING:
+                start = Start(row.number - 1, row.line - 1, row.place)
+        differs = differs or bool(faults.count) or next(entries, None) is not None
+        if not differs:
+            if settings["description"] != job.target.digest:
+                ledger.keep("settings", self._kept(job)["settings"])
+            return start or Start()
+        faults = FaultList()
+        counts = ledger.adopt(self._checked(job, faults), {"settings": self._kept(job)["settings"]}, change=adopt)
+        if not adopt:
+            words = ", ".join(f"{counts[name]} {name}" for name in ("added", "missing", "changed"))
+            fix = f"Give back the input of before; or resume with --adopt: the {counts['unchanged']} unchanged rows keep their answers."
+            raise InputError("The input has changed; nothing was sent.", [Fault("/input", "changed", f"has other rows: {words}.", fix)])
+        return Start()
+
+    async def _send(self, job: RowJob, ledger: Ledger, send: SendOptions, start: Start) -> BulkResult:
+        counts = ledger.counts()
+        _, parts = read_share(job.options.share)
+        job.target.connection = _wide(self.connection, send.in_flight)
+        part = self.connector.outputs.part
+        progress = RunProgress(
+            total=sum(counts.values()), done=counts[RowState.DONE], failed=counts[RowState.FAILED], unknown=counts[RowState.UNKNOWN]
+        )
+        if send.budget is not None:
+            send.budget.go_on(ledger.kept("spent") or {})
+        pace = Pace(
+            requests=send.requests,
+            tokens=send.tokens,
+            share=1 / parts,
+            again=not job.target.single,
+            count=lambda usage: _total(usage, part),
+        )
+        flight = InFlight(send.in_flight)
+        for last in (False, True):
+            runner = self._runner = Runner(
+                job.target, ledger, job.row_map, self._feed(job, ledger, start), pace, flight, send.attempts, send.timeout, send.budget,
+                self._watch, lambda usage: _total(usage, part), progress,
+            )  # fmt: skip
+            await runner.run()
+            if runner.stop or last or not ledger.counts()[RowState.UNKNOWN] or send.unknown == "hold":
+                break
+            if send.unknown == "skip":
+                progress.failed += ledger.move(RowState.UNKNOWN, RowState.FAILED, "unknown")
+                progress.unknown = 0
+                break
+            ledger.move(RowState.UNKNOWN, RowState.PENDING)
+            progress.unknown, start = 0, Start()
+        return self._result(job, ledger, runner)
+
+    def _feed(self, job: RowJob, ledger: Ledger, start: Start) -> Iterator[Item]:
+        rows = iter(job.source.rows(start))
+        for entry in ledger.entries(RowState.PENDING, after=start.number):
+            if job.options.dedupe and entry.occurrence:
+                continue
+            row = next((row for row in rows if row.number == entry.n), None)
+            if row is None:
+                raise InputError("The input was changed while it was read.", [Fault("/input", "changed", "is shorter than before.")])
+            yield entry, row
+
+    def _result(self, job: RowJob, ledger: Ledger, runner: Runner) -> BulkResult:
+        stop, reason = runner.stop, runner.reason
+        if stop != "ledger":
+            try:
+                if job.options.dedupe:
+                    ledger.copy_equal()
+                export(
+                    ledger, job.source, job.out, order=job.options.order, texts=self.connector.manifest.result.text, keep=job.options.keep
+                )
+            except ConnectorError as error:
+                stop, reason = stop or "ledger", reason or error
+        counts, progress = ledger.counts(), runner.progress
+        return BulkResult(
+            out=job.out,
+            ledger=ledger.path,
+            total=sum(counts.values()),
+            done=counts[RowState.DONE],
+            failed=counts[RowState.FAILED],
+            unknown=counts[RowState.UNKNOWN] + counts[RowState.SENT],
+            waiting=counts[RowState.PENDING],
+            stop=stop,
+            reason=reason,
+            tokens=progress.tokens,
+            seconds=progress.seconds,
+            refused=progress.refused,
+            categories=ledger.categories(),
+            unkept=tuple(runner.unkept),
+        )
+
+
+class Bulk:
+    """Bulk runs over one connection, for threads."""
+
+    def __init__(self, connector: Connector, connection: Connection, *, watch: Watch | None = None) -> None:
+        """``watch`` is told how a run stands, four times a second."""
+        self._bulk = AsyncBulk(connector, connection, watch=watch)
+
+    def run(self, target: str, rows: Rows, out: Path, options: RowOptions = RowOptions(), send: SendOptions = SendOptions()) -> BulkResult:
+        """As AsyncBulk.run."""
+        return asyncio.run(self._closing(self._bulk.run(target, rows, out, options, send)))
+
+    def resume(self, path: Path, send: SendOptions = SendOptions(), *, adopt: bool = False, retry_failed: bool = False) -> BulkResult:
+        """As AsyncBulk.resume."""
+        return asyncio.run(self._closing(self._bulk.resume(path, send, adopt=adopt, retry_failed=retry_failed)))
+
+    def check(
+        self, target: str, rows: Rows, options: RowOptions = RowOptions(), *, prices: Prices | None = None, show: int = 2
+    ) -> RowCheck:
+        """As AsyncBulk.check."""
+        return self._bulk.check(target, rows, options, prices=prices, show=show)
+
+    def stop(self) -> None:
+        """As AsyncBulk.stop; from a signal handler or another thread."""
+        self._bulk.stop()
+
+    async def _closing(self, work: Any) -> BulkResult:
+        try:
+            result: BulkResult = await work
+            return result
+        finally:
+            await self._bulk.connector.aclose()
+
+
+def _total(usage: Any, part: Any) -> float | None:
+    from kosha_connector_openai.outputs import normalised_usage
+
+    found = normalised_usage(usage, part) if isinstance(usage, Mapping) else None
+    return found.get("total") if found else None
+
+
+def _wide(connection: Connection, in_flight: int) -> Connection:
+    """The connection with a place in its pool for each row that is under way."""
+    limits = connection.limits
+    return (
+        connection
+        if limits.connections >= in_flight
+        else replace(connection, limits=type(limits)(**{**vars(limits), "connections": in_flight}))
+    )

@@ -1,0 +1,122 @@
+"""What a run is told, and what it tells: its rows, how they are sent, how it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal
+
+from kosha_connector_openai.core.result import Policy
+from kosha_connector_openai.errors import ConnectorError, Fault, SetupError
+from kosha_connector_openai.flows.bulk.ledger import Sync
+from kosha_connector_openai.flows.bulk.output import Order
+from kosha_connector_openai.flows.bulk.progress import RunProgress
+from kosha_connector_openai.flows.bulk.row import Format
+
+if TYPE_CHECKING:
+    from kosha_connector_openai.outputs import Budget
+
+Unknown = Literal["hold", "retry", "skip"]
+Rows = Path | str | BinaryIO | Iterable[Mapping[str, Any]]
+Watch = Callable[[RunProgress], None]
+MOST: Final = 100
+"""Rows under way at most, unless more are asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowOptions:
+    """What belongs to a run and stays the same when it goes on.
+
+    ``map`` are ``field=column`` rules, ``fixed`` inputs that all rows share. ``order`` of the output is that of the input, or as rows were
+    ``done``; ``keep`` are columns of the input that the output has too. ``dedupe`` sends one of equal rows. ``if_cut`` says what an
+    answer is that was cut, refused or filtered: a failed row, or with ``pass`` an answer. ``share`` is ``i/n``: this process's part.
+    """
+
+    map: tuple[str, ...] = ()
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    format: Format | None = None
+    order: Order = "input"
+    keep: tuple[str, ...] = ()
+    dedupe: bool = False
+    if_cut: Policy = "fail"
+    workflow: str | None = None
+    share: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SendOptions:
+    """How rows are sent; may differ each time that a run goes on.
+
+    ``in_flight`` is how many rows are under way at most; ``requests`` and ``tokens`` are limits a minute, else replies tell them.
+    ``attempts`` counts for each row, ``timeout`` is seconds for each call. ``unknown`` decides, at the end, about rows that were sent and
+    whose answer was never seen. ``sync`` ``full`` survives a loss of power, too.
+    """
+
+    in_flight: int = MOST
+    requests: float | None = None
+    tokens: float | None = None
+    attempts: int = 3
+    timeout: float | None = None
+    unknown: Unknown = "hold"
+    sync: Sync = "normal"
+    budget: Budget | None = None
+
+    def __post_init__(self) -> None:
+        bounds = {"in_flight": (1, 1_000), "attempts": (1, 10), "requests": (1, 1e9), "tokens": (1, 1e12)}
+        given = {name: getattr(self, name) for name in bounds}
+        faults = [
+            Fault(f"/{name}", "range", f"must be from {low:g} to {high:g}.")
+            for name, (low, high) in bounds.items()
+            if given[name] is not None and not low <= given[name] <= high
+        ]
+        if faults:
+            raise SetupError("The options of the run are wrong.", faults)
+
+
+@dataclass(frozen=True, slots=True)
+class BulkResult:
+    """How a run stands when its process ends. ``stop`` is "" where nothing is left to send, else why it goes on later: ``signal``,
+    ``budget``, ``access`` (the key or its balance), ``failures`` (nothing works any more) or ``ledger``."""
+
+    out: Path
+    ledger: Path
+    total: int
+    done: int
+    failed: int
+    unknown: int
+    waiting: int
+    stop: str = ""
+    reason: ConnectorError | None = None
+    tokens: int = 0
+    seconds: float = 0.0
+    refused: int = 0
+    categories: Mapping[str, int] = field(default_factory=dict)
+    unkept: tuple[int, ...] = ()
+    """Rows whose answers came and could not be kept: they are told as unknown."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as JSON-ready values."""
+        values = {name: getattr(self, name) for name in ("total", "done", "failed", "unknown", "waiting", "stop", "tokens", "refused")}
+        more = {"categories": dict(self.categories), "unkept": list(self.unkept), "seconds": round(self.seconds, 3)}
+        error = {"reason": self.reason.to_dict()} if self.reason else {}
+        return {"out": str(self.out), "ledger": str(self.ledger)} | values | more | error
+
+
+@dataclass(slots=True)
+class RowCheck:
+    """What a dry run found. ``tokens`` and ``cost`` are ranges; ``cost`` is None without prices for the rows' models."""
+
+    rows: int = 0
+    equal: int = 0
+    bytes: int = 0
+    tokens: tuple[int, int] = (0, 0)
+    cost: tuple[float, float] | None = None
+    currency: str | None = None
+    faults: tuple[Fault, ...] = ()
+    fault_count: int = 0
+    first: tuple[dict[str, Any], ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The check as JSON-ready values."""
+        return asdict(self)

@@ -1,0 +1,326 @@
+"""When calls may leave: requests and tokens a minute for each model, learned from replies, and one pause for all after a refusal.
+
+Slots are given by the generic cell rate algorithm (GCRA) with a depth of a quarter of a second, since limits are enforced over shorter
+times than a minute. Tokens are estimated from bytes and corrected by what answers say was used.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from kosha_connector_openai.core import Attempt
+from kosha_connector_openai.core.result import Result
+from kosha_connector_openai.errors import ApiError, ConnectorError
+
+_DEPTH: Final = 0.25
+"""Seconds of the limit that may leave at once."""
+_USED: Final = 0.98
+"""Of a limit: what is taken up of it."""
+_DAY: Final = 600.0
+"""Seconds: a limit that refills more slowly than in this time is none of a minute."""
+_UNITS: Final = 600_000
+"""Units a minute at most, so that the time of one is at least 100 us."""
+_PROBE: Final = 0.02
+_PAUSES: Final = (0.5, 20.0)
+"""Seconds: the first pause where a refusal tells none, and the longest."""
+_TURNED_AWAY: Final = ("rate_limit",)
+_TOO_MANY, _UNAVAILABLE = 429, 503
+
+
+def turned_away(error: ConnectorError | None) -> bool:
+    """Whether a call was counted and refused before it ran, and may be made again later."""
+    if not isinstance(error, ApiError) or error.category == "quota":
+        return False
+    return error.category in _TURNED_AWAY or error.status == _TOO_MANY or (error.status == _UNAVAILABLE and error.retry_after is not None)
+
+
+@dataclass(slots=True)
+class _Bucket:
+    """One limit as GCRA: ``limit`` units a minute, the state its theoretical arrival time in microseconds."""
+
+    limit: float
+    unit: int = 1
+    rates: list[Any] = field(default_factory=list)
+    state: tuple[int, ...] = (0,)
+
+    def set(self, limit: float) -> None:
+        from pyrate_limiter import Rate
+
+        self.limit = limit
+        self.unit = max(1, int(limit // _UNITS) + (limit > _UNITS))
+        units = max(1, int(limit * _USED / self.unit))
+        self.rates = [Rate(units, 60_000, burst=max(1, int(units / 60 * _DEPTH)))]
+
+    def take(self, now: int, amount: float) -> tuple[int, tuple[int, ...]]:
+        """Milliseconds until the amount may leave, and the state after that."""
+        from pyrate_limiter import GCRA
+
+        gcra, rate = GCRA(), self.rates[0]
+        weight = max(1, round(amount / self.unit))
+        inside = min(weight, rate.burst)
+        state, decision = gcra.step(self.rates, self.state, now, inside)
+        wait = decision.retry_after_ms or 0
+        if wait:
+            state, decision = gcra.step(self.rates, self.state, now + wait, inside)
+        return wait, (int(state[0]) + (weight - inside) * self.time,)
+
+    @property
+    def time(self) -> int:
+        """Microseconds of one unit."""
+        rate = self.rates[0]
+        return int(max(1, -(-rate.interval * 1000 // rate.limit)))
+
+    def correct(self, amount: float) -> None:
+        """Counts so much more, or less, than was taken."""
+        self.state = (int(self.state[0] + amount / self.unit * self.time),)
+
+
+@dataclass(slots=True)
+class _Lane:
+    """The limits of one model, and what is known of it."""
+
+    requests: _Bucket | None = None
+    tokens: _Bucket | None = None
+    known: bool = False
+    """Whether an answer told the limits, or that there are none to see."""
+    probing: float = -1.0
+    ratio: float = 0.3
+    """Tokens that a byte of a request stands for, its answer's included."""
+    measured: int = 0
+    adaptive: bool = False
+    """Whether the rate is found by trying, since no header tells it."""
+    raised: float = 0.0
+    successes: deque[float] = field(default_factory=lambda: deque(maxlen=4_096))
+
+
+@dataclass(slots=True)
+class _Slot:
+    """What an attempt took."""
+
+    at: float
+    epoch: int
+    tokens: float = 0.0
+    probe: bool = False
+
+
+class Pace:
+    """The pace of one run; give it to each call as ``CallOptions.pace``. For one event loop or one thread."""
+
+    def __init__(
+        self,
+        *,
+        requests: float | None = None,
+        tokens: float | None = None,
+        share: float = 1.0,
+        again: bool = True,
+        count: Callable[[Mapping[str, Any] | None], float | None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``requests`` and ``tokens`` a minute are limits of each model where they are known; else replies tell.
+
+        ``share`` is the part of told limits that is ours. ``again``: an attempt that was turned away leaves again by itself. ``count``
+        reads the tokens of an answer's usage.
+        """
+        self._count = count
+        self._given = {"requests": requests, "tokens": tokens}
+        self._share, self._again, self._clock = share, again, clock
+        self._lanes: dict[str | None, _Lane] = {}
+        self._epoch = 0
+        self._until = 0.0
+        self._streak = 0
+        self.refused = 0
+        """Attempts that were turned away."""
+
+    @property
+    def paused(self) -> float:
+        """Seconds for which nothing leaves."""
+        return max(0.0, self._until - self._clock())
+
+    def wait(self, attempt: Attempt) -> float:
+        """As CallPace."""
+        now = self._clock()
+        if now < self._until:
+            return self._until - now
+        slot: _Slot | None = attempt.taken
+        if slot is not None and slot.epoch == self._epoch:
+            if slot.at > now:
+                return slot.at - now
+            attempt.granted = True
+            return 0.0
+        lane = self._lane(attempt.model)
+        if slot is not None and slot.probe:
+            lane.probing = -1.0
+        if not lane.known:
+            if lane.probing >= 0 and now - lane.probing < 600:  # noqa: PLR2004 - a probe that never came back
+                return _PROBE
+            lane.probing = now
+            attempt.taken, attempt.granted = _Slot(now, self._epoch, attempt.size * lane.ratio, probe=True), True
+            return 0.0
+        attempt.taken = slot = self._take(lane, attempt, now)
+        attempt.granted = slot.at <= now
+        return max(0.0, slot.at - now)
+
+    def release(self, attempt: Attempt) -> None:
+        """The attempt does not leave after all."""
+        slot: _Slot | None = attempt.taken
+        if slot is not None and slot.probe:
+            self._lane(attempt.model).probing = -1.0
+        attempt.taken = None
+
+    def _take(self, lane: _Lane, attempt: Attempt, now: float) -> _Slot:
+        estimate = attempt.size * lane.ratio
+        wait, states = 0, []
+        for bucket, amount in ((lane.requests, 1.0), (lane.tokens, estimate)):
+            if bucket is not None:
+                found, state = bucket.take(int(now * 1000), amount)
+                wait = max(wait, found)
+                states.append((bucket, state))
+        for bucket, state in states:
+            bucket.state = state
+        return _Slot(now + wait / 1000, self._epoch, estimate)
+
+    def _lane(self, model: str | None) -> _Lane:
+        lane = self._lanes.get(model)
+        if lane is None:
+            lane = self._lanes[model] = _Lane()
+            for name, limit in self._given.items():
+                if limit is not None:
+                    self._set(lane, name, limit)
+                    lane.known = True
+        return lane
+
+    def _set(self, lane: _Lane, name: str, limit: float) -> None:
+        limit *= self._share
+        bucket: _Bucket | None = getattr(lane, name)
+        if bucket is None:
+            bucket = _Bucket(limit)
+            setattr(lane, name, bucket)
+        elif bucket.limit == limit:
+            return
+        bucket.set(limit)
+
+    def answered(self, attempt: Attempt, limits: Mapping[str, float], result: Result | None, error: ConnectorError | None) -> bool:
+        """As CallPace."""
+        lane, now = self._lane(attempt.model), self._clock()
+        slot: _Slot = attempt.taken or _Slot(now, self._epoch)
+        attempt.taken = None
+        if slot.probe:
+            lane.probing = -1.0
+        self._learn(lane, limits, error)
+        if turned_away(error):
+            self.refused += 1
+            self._pause(error, limits, slot, lane, now)
+            return self._again
+        if error is None:
+            self._streak = 0
+            lane.successes.append(now)
+            self._raise(lane, now)
+        if result is not None:
+            self._measure(lane, attempt, slot, result)
+        return False
+
+    def _learn(self, lane: _Lane, limits: Mapping[str, float], error: ConnectorError | None) -> None:
+        for name, given in self._given.items():
+            limit = limits.get(f"limit_{name}")
+            if given is None and limit and limit > 0:
+                self._set(lane, name, _a_minute(limit, limits.get(f"remaining_{name}"), limits.get(f"reset_{name}")))
+        if limits or error is None or isinstance(error, ApiError):
+            lane.known = True
+
+    def _pause(self, error: ConnectorError | None, limits: Mapping[str, float], slot: _Slot, lane: _Lane, now: float) -> None:
+        told = error.retry_after if isinstance(error, ApiError) else None
+        if slot.epoch == self._epoch:  # those that were on their way when the pause began say nothing new
+            self._streak += 1
+            self._slow(lane, now)
+            self._epoch += 1
+        first, most = _PAUSES
+        wait = told if told is not None else min(most, first * 2 ** (self._streak - 1))
+        self._until = max(self._until, now + wait)
+        for each in self._lanes.values():
+            for bucket in (each.requests, each.tokens):
+                if bucket is not None:
+                    bucket.state = (int(self._until * 1e6),)
+
+    def _slow(self, lane: _Lane, now: float) -> None:
+        """Where no header tells a limit: what was answered in the last seconds is what can be had."""
+        if lane.requests is not None and not lane.adaptive:
+            return
+        recent = [at for at in lane.successes if now - at <= 2.0]  # noqa: PLR2004
+        seen = len(recent) / max(0.5, min(2.0, now - recent[0])) if recent else 1.0
+        rate = seen if lane.requests is None else min(seen, lane.requests.limit / 60)
+        lane.adaptive, lane.raised = True, now
+        bucket = lane.requests or _Bucket(0)
+        bucket.set(max(6.0, rate * 60 * 0.93))
+        lane.requests = bucket
+
+    def _raise(self, lane: _Lane, now: float) -> None:
+        if lane.adaptive and lane.requests is not None and now - lane.raised >= 1.0:
+            lane.raised = now
+            lane.requests.set(lane.requests.limit * 1.02 + 0.6)
+
+    def _measure(self, lane: _Lane, attempt: Attempt, slot: _Slot, result: Result) -> None:
+        used = self._count(result.usage)
+        if used is None or not attempt.size:
+            return
+        lane.measured += 1
+        weight = max(0.05, 1 / lane.measured)
+        lane.ratio += (used / attempt.size - lane.ratio) * weight
+        if lane.tokens is not None:
+            lane.tokens.correct(used - slot.tokens)
+
+
+def _a_minute(limit: float, remaining: float | None, reset: float | None) -> float:
+    """The limit for a minute; one that refills over a day is told by how slowly it does."""
+    if remaining is not None and reset and limit > remaining:
+        window = limit * reset / (limit - remaining)
+        if window > _DAY:
+            return max(1.0, limit * 60 / window)
+    return limit
+
+
+class Granted:
+    """The pace of one call whose first attempt was let go already."""
+
+    def __init__(self, pace: Pace, first: Attempt) -> None:
+        self._pace, self._first = pace, first
+
+    def wait(self, attempt: Attempt) -> float:
+        """As CallPace."""
+        if self._first.taken is not None:
+            attempt.taken, self._first.taken = self._first.taken, None
+        return self._pace.wait(attempt)
+
+    def answered(self, attempt: Attempt, limits: Mapping[str, float], result: Result | None, error: ConnectorError | None) -> bool:
+        """As CallPace; a refusal is the runner's to deal with."""
+        self._pace.answered(attempt, limits, result, error)
+        return False
+
+
+class InFlight:
+    """How many rows are under way at most: grows with answers, shrinks where the server is too busy (AIMD)."""
+
+    def __init__(self, most: int, start: int = 8) -> None:
+        self.most = most
+        self.size = min(start, most)
+        self._grown: float = self.size
+        self._slow = False
+        self._shrunk = 0.0
+
+    def answered(self) -> bool:
+        """One more answer; whether there is room for one more row."""
+        if self.size >= self.most:
+            return False
+        self._grown = min(self.most, self._grown + (1 / self._grown if self._slow else 1))
+        before, self.size = self.size, int(self._grown)
+        return self.size > before
+
+    def busy(self, now: float) -> None:
+        """The server is too busy; counts once a second."""
+        if now - self._shrunk >= 1.0:
+            self._shrunk, self._slow = now, True
+            self._grown = max(1.0, self._grown * 0.7)
+            self.size = int(self._grown)

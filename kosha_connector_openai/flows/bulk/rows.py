@@ -1,0 +1,224 @@
+"""Rows in: JSONL, CSV, Parquet, a folder of files, or values of a program; read one by one, every fault with its line or column."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Final, get_args
+
+import orjson
+
+from kosha_connector_openai.errors import Fault, InputError
+from kosha_connector_openai.flows.bulk.row import Format, Row, RowSource, Start, refused
+from kosha_connector_openai.text import MIB, escape
+
+FORMATS: Final = get_args(Format)
+_LONGEST: Final = 64 * MIB
+"""Bytes of one line, or of one cell."""
+_ENDINGS: Final[dict[str, Format]] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
+
+
+def open_source(path: Path, format: Format | None = None) -> RowSource:  # noqa: A002 - the field's word
+    """The input at ``path``; its form by ``format``, else by its name. Raises InputError for what is no input."""
+    try:
+        is_folder = path.is_dir()
+        if not is_folder and not path.is_file():
+            raise refused("/input", "file", "is not there.", "Name a file, a folder, or - for standard input.")
+    except OSError as error:
+        raise refused("/input", "file", f"cannot be read: {error.strerror}.", "Name a file that you may read.") from None
+    kind = format or ("folder" if is_folder else _ENDINGS.get(path.suffix.lower()))
+    if kind is None:
+        raise refused("/input", "format", "has an unknown ending.", f"Say which it is: --format {', '.join(FORMATS[:-1])}.")
+    if is_folder != (kind == "folder"):
+        raise refused("/format", "format", f"is {kind}, and the input is {'a folder' if is_folder else 'a file'}.")
+    from kosha_connector_openai.flows.bulk.parquet import ParquetTable
+
+    kinds: dict[Format, Callable[[Path, Format], RowSource]] = {
+        "jsonl": JsonLines,
+        "csv": CsvTable,
+        "tsv": CsvTable,
+        "parquet": ParquetTable,
+        "folder": FileFolder,
+    }
+    return kinds[kind](path, kind)
+
+
+@dataclass
+class _Lines:
+    """The lines of a file from a place on, decoded where asked for."""
+
+    path: Path
+    start: Start = Start()
+    place: int = field(default=0, init=False)
+    next_place: int = field(default=0, init=False)
+    line: int = field(default=0, init=False)
+
+    def raw(self) -> Iterator[bytes]:
+        """Each line's bytes, without a byte order mark; ``place`` and ``line`` are those of the line that was just given."""
+        try:
+            with self.path.open("rb") as file:
+                yield from self._raw(file)
+        except OSError as error:
+            raise refused("/input", "file", f"cannot be read: {error.strerror}.", "Name a file that you may read.") from None
+
+    def _raw(self, file: BinaryIO) -> Iterator[bytes]:
+        file.seek(self.start.place)
+        self.next_place, self.line = self.start.place, self.start.line
+        while data := file.readline(_LONGEST + 1):
+            self.place, self.line = self.next_place, self.line + 1
+            self.next_place += len(data)
+            pointer = f"/line/{self.line}"
+            if len(data) > _LONGEST:
+                raise refused(pointer, "size", "is longer than 64 MiB.", "Give large values as files, with --map FIELD=@COLUMN.")
+            if self.place == 0:
+                if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                    raise refused(pointer, "utf-8", "is UTF-16.", "Save the file as UTF-8.")
+                data = data.removeprefix(codecs.BOM_UTF8)
+            if b"\0" in data:
+                raise refused(pointer, "control", "has a NUL character.", "Take it out; a text file has none.")
+            yield data
+
+    def text(self) -> Iterator[str]:
+        for data in self.raw():
+            try:
+                yield data.decode("utf-8")
+            except UnicodeDecodeError as error:
+                byte = error.start + 1
+            else:
+                continue
+            raise refused(f"/line/{self.line}", "utf-8", f"is not UTF-8 at its byte {byte}.", "Save the file as UTF-8.")
+
+
+@dataclass
+class JsonLines:
+    """A JSON object in each line (RFC 8259); blank lines are passed over."""
+
+    path: Path
+    format: Format = "jsonl"
+
+    def columns(self) -> tuple[str, ...] | None:
+        return None
+
+    def rows(self, start: Start = Start()) -> Iterator[Row]:
+        lines, number = _Lines(self.path, start), start.number
+        for data in lines.raw():
+            if data.isspace():
+                continue
+            number += 1
+            fault, values = None, {}
+            try:
+                values = _object(data, lines.line)
+            except InputError as error:
+                fault = error
+            yield Row(number, lines.line, values, lines.place, data.strip(), fault)
+
+
+def _object(data: bytes, line: int) -> dict[str, Any]:
+    pointer = f"/line/{line}"
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        is_text = _is_utf8(data)
+        column = error.colno
+    else:
+        if isinstance(value, dict):
+            return value
+        raise refused(pointer, "type", "is no JSON object.", 'Write a row as {"column": value}.')
+    if not is_text:
+        raise refused(pointer, "utf-8", "is not UTF-8.", "Save the file as UTF-8.")
+    raise refused(pointer, "json", f"is no valid JSON at its character {column}.", "Write one JSON object in each line.")
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+@dataclass
+class CsvTable:
+    """CSV (RFC 4180) with a header, or the same with tabs."""
+
+    path: Path
+    format: Format = "csv"
+
+    def columns(self) -> tuple[str, ...] | None:
+        """The header; raises InputError where a name is missing or stands twice."""
+        lines = _Lines(self.path)
+        for header in self._cells(lines):
+            if header:
+                return self._named(header, lines.line)
+        raise refused("/input", "empty", "has no header and no rows.", "Write the names of the columns in the first line.")
+
+    def _named(self, header: Sequence[str], line: int) -> tuple[str, ...]:
+        faults = [
+            Fault(f"/column/{number}", "required", f"has no name in the header (line {line}).", "Give each column a name.")
+            for number, name in enumerate(header, 1)
+            if not name.strip()
+        ]
+        double = [name for number, name in enumerate(header) if name.strip() and name in header[:number]]
+        faults += [Fault(f"/column/{escape(name)}", "twice", "stands twice in the header.", "Name each column once.") for name in double]
+        if faults:
+            raise InputError("The rows cannot be used; nothing was sent.", faults)
+        return tuple(header)
+
+    def rows(self, start: Start = Start()) -> Iterator[Row]:
+        header = self.columns()
+        assert header is not None
+        lines, number = _Lines(self.path, start), start.number
+        skip_header = start.place == 0
+        place, line = start.place, start.line + 1
+        for cells in self._cells(lines):
+            here, place, line = (place, line), lines.next_place, lines.line + 1
+            if not cells:
+                continue
+            if skip_header:
+                skip_header = False
+                continue
+            number += 1
+            if len(cells) != len(header):
+                message = f"has {len(cells)} cells, and the header has {len(header)}."
+                fault = refused(f"/line/{here[1]}", "ragged", message, "Quote cells that hold a comma, a quote or a line's end.")
+                yield Row(number, here[1], {}, here[0], fault=fault)
+                continue
+            yield Row(number, here[1], dict(zip(header, cells, strict=True)), here[0])
+
+    def _cells(self, lines: _Lines) -> Iterator[list[str]]:
+        csv.field_size_limit(min(_LONGEST, sys.maxsize))
+        reader = csv.reader(lines.text(), delimiter="\t" if self.format == "tsv" else ",", strict=True)
+        try:
+            yield from reader
+        except csv.Error as error:
+            reason = str(error)
+        else:
+            return
+        raise refused(f"/line/{lines.line}", "csv", f"is no CSV: {reason}.", "Quote cells that hold a comma, a quote or a line's end.")
+
+
+@dataclass
+class FileFolder:
+    """A row for each file below a folder, by path: ``path``, ``name`` and ``size``. Hidden files and links are passed over."""
+
+    path: Path
+    format: Format = "folder"
+
+    def columns(self) -> tuple[str, ...] | None:
+        return ("path", "name", "size")
+
+    def rows(self, start: Start = Start()) -> Iterator[Row]:
+        found = []
+        for folder, names, files in os.walk(self.path):
+            names[:] = sorted(name for name in names if not name.startswith("."))
+            found += [Path(folder, name) for name in files if not name.startswith(".")]
+        paths = sorted(path for path in found if not path.is_symlink() and path.is_file())
+        for number, path in enumerate(paths, 1):
+            if number > start.number:
+                values = {"path": path.relative_to(self.path).as_posix(), "name": path.name, "size": path.stat().st_size}
+                yield Row(number, number, values, number - 1)

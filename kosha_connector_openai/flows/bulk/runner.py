@@ -1,0 +1,369 @@
+"""Sends the rows of a run that are still to be sent: claims, calls, answers and pauses, on one event loop.
+
+One module: which row may leave, which answer is kept and when all stops are one state, read together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from kosha_connector_openai.core import Attempt, CallOptions
+from kosha_connector_openai.core.transport import may_have_run
+from kosha_connector_openai.errors import AccessError, ApiError, BudgetError, ConnectorError, InputError, NotSentError, SetupError
+from kosha_connector_openai.flows.bulk.ledger import Ledger, RowAnswer, RowEntry, RowState
+from kosha_connector_openai.flows.bulk.notes import CallNotes
+from kosha_connector_openai.flows.bulk.pace import Granted, InFlight, Pace, turned_away
+from kosha_connector_openai.flows.bulk.progress import RunProgress
+
+if TYPE_CHECKING:
+    from kosha_connector_openai.flows.bulk.mapping import RowMap
+    from kosha_connector_openai.flows.bulk.row import Row
+    from kosha_connector_openai.flows.bulk.targets import RowTarget
+    from kosha_connector_openai.outputs import Budget
+
+Stop = Literal["", "signal", "budget", "access", "failures", "ledger"]
+Item = tuple[RowEntry, "Row"]
+DRAIN: Final = 30.0
+"""Seconds in which what is under way ends after a signal."""
+_IN_A_ROW, _WINDOW = 20, 100
+_BACKOFF: Final = (0.5, 20.0)
+
+
+@dataclass
+class Runner:
+    """One process's work on a run. ``feed`` gives the rows that wait, each with its entry."""
+
+    target: RowTarget
+    ledger: Ledger
+    row_map: RowMap
+    feed: Iterator[Item]
+    pace: Pace
+    flight: InFlight
+    attempts: int = 3
+    timeout: float | None = None
+    budget: Budget | None = None
+    watch: Callable[[RunProgress], None] | None = None
+    count: Callable[[Any], float | None] = lambda _: None
+    progress: RunProgress = field(default_factory=RunProgress)
+    stop: Stop = ""
+    reason: ConnectorError | None = None
+
+    def __post_init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._claims: list[tuple[RowEntry, asyncio.Future[bool]]] = []
+        self._moved: list[tuple[RowEntry, RowAnswer | None]] = []
+        self._calls: list[tuple[int, int, dict[str, Any]]] = []
+        self._flush_asked = False
+        self._later: list[tuple[float, int, Item]] = []
+        self._order = itertools.count()
+        self._done_order = self.ledger.last_done()
+        self._streak = 0
+        self._last: deque[bool] = deque(maxlen=_WINDOW)
+        self._gates: list[asyncio.Future[None]] = []
+        self._active = 0
+        self._ended_feed = False
+        self._recent: deque[float] = deque(maxlen=2_000)
+        self._began = time.monotonic()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._deadline: float | None = None
+
+    async def run(self) -> None:
+        """Sends until nothing waits, or a rule or a signal stops it; ``stop`` and ``reason`` say which."""
+        self._loop = asyncio.get_running_loop()
+        self._tasks = [asyncio.create_task(self._worker(place)) for place in range(self.flight.most)]
+        ticker = asyncio.create_task(self._tick())
+        try:
+            await self._wait_all()
+        finally:
+            ticker.cancel()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, ticker, return_exceptions=True)
+            self._flush(last=True)
+            self._show()
+
+    @property
+    def _here(self) -> asyncio.AbstractEventLoop:
+        assert self._loop is not None
+        return self._loop
+
+    async def _wait_all(self) -> None:
+        waiting = set(self._tasks)
+        while waiting:
+            left = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+            done, waiting = await asyncio.wait(
+                waiting, timeout=0.2 if left is None else min(0.2, left), return_when=asyncio.FIRST_EXCEPTION
+            )
+            for task in done:
+                if (error := task.exception()) is not None:
+                    raise error
+            if left == 0.0:
+                return
+
+    def stop_soon(self) -> None:
+        """``drain`` from a signal handler or another thread."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self.drain)
+        else:
+            self.stop = "signal"
+
+    def drain(self, stop: Stop = "signal", reason: ConnectorError | None = None) -> None:
+        """Nothing new leaves; what is under way ends within 30 seconds."""
+        if self.stop:
+            return
+        self.stop, self.reason = stop, reason
+        self._deadline = time.monotonic() + DRAIN
+        self._wake()
+
+    def _wake(self) -> None:
+        gates, self._gates = self._gates, []
+        for gate in gates:
+            if not gate.done():
+                gate.set_result(None)
+
+    async def _sleep(self, seconds: float) -> None:
+        """Sleeps, but no longer than until the run stops."""
+        if self.stop:
+            return
+        gate = self._here.create_future()
+        self._gates.append(gate)
+        timer = self._here.call_later(seconds, lambda: None if gate.done() else gate.set_result(None))
+        try:
+            await gate
+        finally:
+            timer.cancel()
+            if gate in self._gates:
+                self._gates.remove(gate)
+
+    async def _worker(self, place: int) -> None:
+        while not self.stop:
+            if place >= self.flight.size:
+                await self._sleep(0.5 if self._ended_feed else 5.0)
+                if self._ended_feed and not self._later and not self._active:
+                    return
+                continue
+            item = self._next()
+            if item is not None:
+                self._active += 1
+                self.progress.in_flight += 1
+                try:
+                    await self._one(*item)
+                finally:
+                    self._active -= 1
+                    self.progress.in_flight -= 1
+                continue
+            if not self._later and (not self._active or place):
+                return  # the first worker waits for rows that come back
+            wait = self._later[0][0] - time.monotonic() if self._later else 0.05
+            await self._sleep(max(0.01, min(wait, 0.5)))
+
+    def _next(self) -> Item | None:
+        if self._later and self._later[0][0] <= time.monotonic():
+            return heapq.heappop(self._later)[2]
+        if self._ended_feed:
+            return None
+        item = next(self.feed, None)
+        self._ended_feed = item is None
+        return item
+
+    async def _one(self, entry: RowEntry, row: Row) -> None:
+        try:
+            inputs = self.row_map.inputs(row)
+            if not self.target.single:
+                self.target.check(inputs)
+        except InputError as error:
+            self._end(entry, RowState.FAILED, "input", RowAnswer(b"null", _facts(error)))
+            return
+        pace: Any = self.pace
+        if self.target.single:
+            attempt = Attempt(self.target.name, self.target.model(inputs), len(row.raw) if row.raw else _size(inputs))
+            while (wait := self.pace.wait(attempt)) > 0 and not self.stop:
+                await self._sleep(min(wait, 5.0))
+            if self.stop:
+                self.pace.release(attempt)
+                self._back(entry, row, wait=0.0)
+                return
+            pace = Granted(self.pace, attempt)
+        try:
+            if not await self._claim(entry):
+                if self.target.single:
+                    self.pace.release(attempt)
+                return
+        except ConnectorError:
+            return  # the ledger takes nothing any more, and the run stops
+        await self._send(entry, row, inputs, pace)
+
+    async def _send(self, entry: RowEntry, row: Row, inputs: dict[str, Any], pace: Any) -> None:
+        options = CallOptions(
+            attempts=1 if self.target.single else self.attempts,
+            timeout=self.timeout,
+            pace=pace,
+            budget=self.budget,
+            policy="pass" if self.target.single else "fail",
+            named_files=False,
+        )
+        try:
+            answer, ended = await self.target.run(inputs, options, CallNotes(self.keep_calls, entry.n))
+        except ConnectorError as error:
+            self._refused(entry, row, error)
+        else:
+            self._succeeded(entry, answer, ended)
+
+    def _succeeded(self, entry: RowEntry, answer: RowAnswer, ended: str) -> None:
+        used = self.count(answer.facts.get("usage"))
+        self.progress.tokens += int(used or 0)
+        self._count(failed=False)
+        if self.flight.answered():
+            self._wake()
+        if ended:
+            self._end(entry, RowState.FAILED, ended, answer)
+        else:
+            self._done_order += 1
+            entry.done = self._done_order
+            self._end(entry, RowState.DONE, "", answer)
+
+    def _refused(self, entry: RowEntry, row: Row, error: ConnectorError) -> None:
+        if turned_away(error):
+            self.flight.busy(time.monotonic())
+            self._back(entry, row, wait=0.0, counted=False)
+        elif isinstance(error, BudgetError):
+            self._back(entry, row, wait=0.0, counted=False)
+            self.drain("budget", error)
+        elif isinstance(error, (AccessError, SetupError)):
+            self._back(entry, row, wait=0.0, counted=False)
+            self.drain("access", error)
+        elif may_have_run(error):
+            self.flight.busy(time.monotonic())
+            self._end(entry, RowState.UNKNOWN, _category(error), RowAnswer(b"null", _facts(error)))
+            self._count(failed=True, error=error)
+        elif (isinstance(error, NotSentError) or error.retryable) and (entry.tries < self.attempts or isinstance(error, NotSentError)):
+            self.flight.busy(time.monotonic())
+            first, most = _BACKOFF
+            wait = random.random() * min(most, first * 2**entry.tries)  # noqa: S311 - spreads retries
+            self._back(entry, row, wait=max(0.05, wait), counted=not isinstance(error, NotSentError) or entry.tries < self.attempts)
+            self._count(failed=True, error=error)
+        else:
+            self._end(entry, RowState.FAILED, _category(error), RowAnswer(b"null", _facts(error)))
+            self._count(failed=not isinstance(error, InputError), error=error)
+
+    def _count(self, *, failed: bool, error: ConnectorError | None = None) -> None:
+        """The rules that stop a run in which nothing works any more."""
+        self._last.append(failed)
+        self._streak = self._streak + 1 if failed else 0
+        if self._streak >= _IN_A_ROW or (len(self._last) == _WINDOW and sum(self._last) * 2 >= _WINDOW):
+            self.drain("failures", error)
+
+    # --- the ledger ---
+
+    def _claim(self, entry: RowEntry) -> asyncio.Future[bool]:
+        future: asyncio.Future[bool] = self._here.create_future()
+        self._claims.append((entry, future))
+        self._ask_flush()
+        return future
+
+    def _end(self, entry: RowEntry, state: RowState, category: str, answer: RowAnswer) -> None:
+        entry.state, entry.category, entry.at = state, category, time.time()
+        self._moved.append((entry, answer))
+        name = {RowState.DONE: "done", RowState.FAILED: "failed", RowState.UNKNOWN: "unknown"}[state]
+        setattr(self.progress, name, getattr(self.progress, name) + 1)
+        self._recent.append(time.monotonic())
+        self._ask_flush()
+
+    def _back(self, entry: RowEntry, row: Row, *, wait: float, counted: bool = True) -> None:
+        """The row waits again; nothing of it has left, or it was refused."""
+        if entry.state != RowState.PENDING:
+            entry.state, entry.tries = RowState.PENDING, entry.tries if counted else max(0, entry.tries - 1)
+            self._moved.append((entry, None))
+            self._ask_flush()
+        heapq.heappush(self._later, (time.monotonic() + wait, next(self._order), (entry, row)))
+
+    def _ask_flush(self) -> None:
+        """All claims and answers of one turn of the loop share a commit."""
+        if not self._flush_asked:
+            self._flush_asked = True
+            self._here.call_soon(self._flush)
+
+    def _flush(self, *, last: bool = False) -> None:
+        self._flush_asked = False
+        claims, self._claims = self._claims, []
+        moved, calls = self._moved, self._calls
+        if not (claims or moved or calls):
+            return
+        entries = [entry for entry, _ in claims]
+        if self.stop == "ledger" and not last:
+            _fail(claims, self.reason)
+            return
+        try:
+            kept = self.budget.kept if self.budget is not None else None
+            taken = self.ledger.commit(entries, moved, calls, kept)
+        except ConnectorError as error:
+            _fail(claims, error)
+            self.drain("ledger", error)
+            if self.stop != "ledger":
+                self.stop, self.reason = "ledger", error
+            return
+        self._moved, self._calls = [], []
+        for (_, future), ours in zip(claims, taken, strict=True):
+            if not future.done():
+                future.set_result(ours)
+
+    @property
+    def unkept(self) -> list[int]:
+        """The rows whose answers came and could not be kept."""
+        return [entry.n for entry, answer in self._moved if answer is not None]
+
+    def keep_calls(self, n: int, calls: list[tuple[int, dict[str, Any]]]) -> None:
+        """Keeps which calls of a row were answered, before its next one leaves."""
+        self._calls += [(n, place, facts) for place, facts in calls]
+        self._flush()
+        if self.stop == "ledger" and self.reason is not None:
+            raise self.reason
+
+    # --- progress ---
+
+    async def _tick(self) -> None:
+        while True:
+            self._show()
+            await asyncio.sleep(0.25)
+
+    def _show(self) -> None:
+        now, progress = time.monotonic(), self.progress
+        progress.waiting = progress.total - progress.done - progress.failed - progress.unknown - progress.in_flight
+        progress.seconds, progress.pause, progress.refused = now - self._began, self.pace.paused, self.pace.refused
+        recent = [at for at in self._recent if now - at <= 10.0]  # noqa: PLR2004 - seconds
+        progress.rate = len(recent) / max(0.5, min(10.0, now - self._began)) if recent else 0.0
+        if len(recent) == self._recent.maxlen:
+            progress.rate = len(recent) / max(0.001, now - recent[0])
+        if self.budget is not None:
+            progress.cost = self.budget.spent["cost"]
+        if self.watch is not None:
+            self.watch(progress)
+
+
+def _fail(claims: list[tuple[RowEntry, asyncio.Future[bool]]], error: ConnectorError | None) -> None:
+    for _, future in claims:
+        if not future.done():
+            future.set_exception(error or SetupError("The ledger cannot be written."))
+
+
+def _size(inputs: dict[str, Any]) -> int:
+    return sum(
+        len(value) if isinstance(value, str) else len(repr(value)) for value in inputs.values() if isinstance(value, (str, list, dict))
+    )
+
+
+def _category(error: ConnectorError) -> str:
+    return error.category if isinstance(error, ApiError) else error.code
+
+
+def _facts(error: ConnectorError) -> dict[str, Any]:
+    """What is kept of an error: its words, and where it says so the status and the request's id."""
+    return {name: value for name, value in error.to_dict().items() if value not in (None, "")}

@@ -1,0 +1,172 @@
+"""What is wrong with rows is told before anything is sent, with the line or the column and a fix."""
+
+from __future__ import annotations
+
+import builtins
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kosha_connector_openai.errors import InputError, SetupError
+from kosha_connector_openai.flows.bulk import Ledger, RowOptions, SendOptions, ledger_of
+from kosha_connector_openai.flows.bulk.mapping import MapRule
+from kosha_connector_openai.flows.bulk.rows import open_source
+from tests.unit.flows.bulk.conftest import SHARED, Upstream, prompts
+
+JSONL, CSV = "in.jsonl", "in.csv"
+WRONG = [
+    ("no rows", JSONL, b"", {}, "/input", "no rows"),
+    ("blank lines", JSONL, b"\n  \n", {}, "/input", "no rows"),
+    ("a header alone", CSV, b"prompt\n", {}, "/input", "no rows"),
+    ("an empty table", CSV, b"", {}, "/input", "no header"),
+    ("no JSON", JSONL, b'{"prompt": "a"}\n{"prompt": \n', {}, "/line/2", "no valid JSON"),
+    ("no object", JSONL, b'{"prompt": "a"}\n["a"]\n', {}, "/line/2", "no JSON object"),
+    ("NaN", JSONL, b'{"prompt": "a", "top_p": NaN}\n', {}, "/line/1", "no valid JSON"),
+    ("no UTF-8", JSONL, b'{"prompt": "a"}\n{"prompt": "\xff"}\n', {}, "/line/2", "not UTF-8"),
+    ("no UTF-8 in a table", CSV, b"prompt\na\n\xe9\n", {}, "/line/3", "not UTF-8"),
+    ("UTF-16", CSV, "prompt\na\n".encode("utf-16"), {}, "/line/1", "UTF-16"),
+    ("NUL", JSONL, b'{"prompt": "a\0"}\n', {}, "/line/1", "NUL"),
+    ("NUL in a table", CSV, b"prompt\na\0\n", {}, "/line/2", "NUL"),
+    ("ragged", CSV, b"prompt,n\na,1\nb\n", {}, "/line/3", "1 cells, and the header has 2"),
+    ("ragged after two lines in a cell", CSV, b'prompt,n\n"a\nb",1\nc,1,2\n', {}, "/line/4", "3 cells"),
+    ("a quote that never ends", CSV, b'prompt\n"a\n', {}, "/line/2", "no CSV"),
+    ("a doubled header", CSV, b"prompt,n,prompt\na,1,b\n", {}, "/column/prompt", "twice"),
+    ("a header without a name", CSV, b"prompt,\na,1\n", {}, "/column/2", "no name"),
+    ("a field that the action lacks", CSV, b"promt\na\n", {}, "/column/promt", "no field of the target"),
+    ("a field that one row has", JSONL, b'{"prompt": "a"}\n{"prompt": "b", "promt": 1}\n', {}, "/line/2", "no field of the target"),
+    ("a mapped field that it lacks", CSV, b"a\nx\n", {"map": ("promt=a",)}, "/promt", "no field of the target"),
+    ("a fixed field that it lacks", CSV, b"prompt\nx\n", {"fixed": {"modle": "m"}}, "/modle", "no field of the target"),
+    ("an unknown column", CSV, b"question\nx\n", {"map": ("prompt=quesion",)}, "/column/quesion", "no column"),
+    ("an unknown column in one row", JSONL, b'{"a": "x"}\n{"b": "x"}\n', {"map": ("prompt=a",)}, "/line/2", "no column"),
+    ("a rule that is none", CSV, b"prompt\nx\n", {"map": ("prompt",)}, "/map", "FIELD=COLUMN"),
+    ("JSON in a cell", CSV, b"prompt,j\nx,{\n", {"map": ("prompt=prompt", "logit_bias=j")}, "/line/2", "no valid JSON"),
+    ("a column to keep", CSV, b"prompt\nx\n", {"keep": ("id",)}, "/column/id", "no column"),
+    ("a share", CSV, b"prompt\nx\n", {"share": "4/3"}, "/share", "no share"),
+    ("an order that cannot keep", CSV, b"prompt\nx\n", {"keep": ("prompt",), "order": "done"}, "/keep", "order of the input"),
+    ("an unknown ending", "in.txt", b"x\n", {}, "/input", "unknown ending"),
+    ("a file that is not there", "", b"", {}, "/input", "not there"),
+    ("a file in no Parquet", "in.parquet", b"PAR1 no", {}, "/input", "arquet"),
+    ("a named file that is not there", CSV, b"f\nx.txt\n", {"map": ("prompt=@f",)}, "/line/2", "not there"),
+    ("a named file outside", CSV, b"f\n../x.txt\n", {"map": ("prompt=@f",)}, "/line/2", "outside"),
+]
+
+
+def test_bad_input_is_told_before_anything_is_sent(run: Any, tmp_path: Path) -> None:
+    """Each case names its place and what to do, sends nothing, and leaves no file behind."""
+    wrong = []
+    with Upstream() as upstream:
+        for number, (what, name, data, options, pointer, words) in enumerate(WRONG):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            path = folder / (name or "missing.jsonl")
+            if name:
+                path.write_bytes(data)
+            before = sorted(folder.iterdir())
+            try:
+                run(upstream, path, out=f"{number}/out.jsonl", **options)
+            except (InputError, SetupError) as error:
+                fault = error.faults[0]
+                told = fault.pointer == pointer and words in f"{error} {fault.message} {fault.fix}"
+                if not told or sorted(folder.iterdir()) != before:
+                    wrong.append((what, str(error), sorted(folder.iterdir())))
+            else:
+                wrong.append((what, "was taken", []))
+        assert wrong == []
+        assert not upstream.seen
+
+
+def test_a_line_over_64_mib_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_bytes(b'{"prompt": "a"}\n{"prompt": "' + b"x" * (64 * 1024 * 1024) + b'"}\n')
+    with pytest.raises(InputError) as refused:
+        list(open_source(path).rows())
+    assert (refused.value.faults[0].pointer, refused.value.faults[0].rule) == ("/line/2", "size")
+
+
+def test_what_is_in_the_way_is_refused(run: Any, tmp_path: Path) -> None:
+    """An output, failed rows or a ledger of before; a folder that is not there; a run that another process works on."""
+    with Upstream() as upstream:
+        (tmp_path / "out.jsonl").write_text("mine")
+        with pytest.raises(SetupError, match="is there already"):
+            run(upstream, prompts(1))
+        (tmp_path / "out.jsonl").unlink()
+        (tmp_path / "out.jsonl.failed.jsonl").write_text("mine")
+        with pytest.raises(SetupError, match="is there already"):
+            run(upstream, prompts(1))
+        (tmp_path / "out.jsonl.failed.jsonl").unlink()
+        with pytest.raises(SetupError, match="not there"):
+            run(upstream, prompts(1), out="none/out.jsonl")
+        assert not upstream.seen
+        run(upstream, prompts(1))
+        (tmp_path / "out.jsonl").unlink()
+        with pytest.raises(SetupError, match="is the ledger of a run"):
+            run(upstream, prompts(1))
+        with Ledger(ledger_of(tmp_path / "out.jsonl")), pytest.raises(SetupError, match="is held by process"):
+            Ledger(ledger_of(tmp_path / "out.jsonl"))
+    assert sum(upstream.seen.values()) == 1
+
+
+def test_options_out_of_range_are_named() -> None:
+    with pytest.raises(SetupError) as refused:
+        SendOptions(in_flight=0, attempts=11)
+    assert [fault.pointer for fault in refused.value.faults] == ["/in_flight", "/attempts"]
+
+
+def test_columns_become_inputs_by_dotted_paths_and_types(bulk: Any, tmp_path: Path) -> None:
+    """Cells are texts where the field takes one, else JSON; an empty cell is no value; paths reach into objects, lists and JSON texts."""
+    source = tmp_path / "in.csv"
+    source.write_text('p,n,meta\n007,5,"{""who"": [""me""]}"\n{{x}},,"{""who"": [""you""]}"\n')
+    rules = ("prompt=p", "max_tokens=n", "user=meta.who.0")
+    with Upstream() as upstream:
+        bulk(upstream).run("createCompletion", source, tmp_path / "o.jsonl", RowOptions(map=rules, fixed=SHARED))
+        sent = sorted((request.json() for request in upstream.requests), key=str)
+    assert sent == [
+        {"model": "m", "prompt": "007", "max_tokens": 5, "user": "me"},
+        {"model": "m", "prompt": "{{x}}", "user": "you"},
+    ]
+    assert MapRule.parse("messages.0.content=text") == MapRule(("messages", "0", "content"), "text", "=")
+
+
+def test_a_reader_can_begin_at_any_row(tmp_path: Path) -> None:
+    """From a row's place on, each form gives the same rows as from the start."""
+    from kosha_connector_openai.flows.bulk.row import Start
+
+    (tmp_path / "a.jsonl").write_text('\ufeff{"a": 1}\n\n{"a": "é"}\n{"a": 3}', encoding="utf-8")
+    (tmp_path / "a.csv").write_bytes(b'\xef\xbb\xbfa,b\r\n1,"x\r\ny"\r\n\r\n2,z\r\n3,w')
+    (tmp_path / "d").mkdir()
+    for name in ("x.txt", ".hidden", "y.txt"):
+        (tmp_path / "d" / name).write_text(name)
+    for name in ("a.jsonl", "a.csv", "d"):
+        source = open_source(tmp_path / name)
+        rows = list(source.rows())
+        assert len(rows) == (2 if name == "d" else 3)
+        for row in rows:
+            assert list(source.rows(Start(row.number - 1, row.line - 1, row.place))) == rows[row.number - 1 :]
+    assert [row.line for row in open_source(tmp_path / "a.csv").rows()] == [2, 5, 6]
+
+
+def test_parquet_without_its_extra_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.parquet").write_bytes(b"PAR1")
+    real = builtins.__import__
+
+    def refuse(name: str, *rest: Any, **more: Any) -> Any:
+        if name.startswith("pyarrow"):
+            raise ImportError(name)
+        return real(name, *rest, **more)
+
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    with pytest.raises(InputError, match="extra `parquet`"):
+        list(open_source(tmp_path / "a.parquet").rows())
+
+
+def test_parquet_rows_and_output(run: Any, tmp_path: Path) -> None:
+    """Rows in and out; dates and decimals become texts."""
+    arrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    parquet.write_table(arrow.table({"prompt": ["a", "b", "c"], "n": [1, 2, 3]}), tmp_path / "in.parquet", row_group_size=2)
+    with Upstream() as upstream:
+        run(upstream, tmp_path / "in.parquet", out="out.parquet", map=("prompt=prompt",), keep=("n",))
+    table = parquet.read_table(tmp_path / "out.parquet").to_pylist()
+    assert [(row["row"], row["n"], row["text"]) for row in table] == [(1, "1", "echo a"), (2, "2", "echo b"), (3, "3", "echo c")]

@@ -1,0 +1,252 @@
+"""Runs over rows, against a loopback upstream: what was sent, what is kept, what a run says of itself."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from kosha_connector_openai.errors import InputError, SetupError
+from kosha_connector_openai.flows.bulk import RowOptions, RowState, SendOptions, failed_path, open_run
+from tests.recorder import raw, reply, reset
+from tests.unit.flows.bulk.conftest import SHARED, Upstream, completion, prompts, texts
+
+REFUSED = reply(400, {"error": {"message": "No.", "code": "invalid_value", "type": "invalid_request_error"}})
+BUSY = reply(429, {"error": {"message": "Slow.", "code": "rate_limit_exceeded"}}, [("retry-after-ms", "50")])
+EMPTY = reply(429, {"error": {"message": "Pay.", "code": "insufficient_quota"}})
+
+
+def test_each_row_is_sent_once_and_answers_stand_in_order(run: Any, tmp_path: Path) -> None:
+    """Many rows are under way at a time; equal rows are rows; the files are for their owner alone."""
+    with Upstream(delay=0.005) as upstream:
+        result = run(upstream, [*prompts(40), {"prompt": "t1"}])
+    assert (result.total, result.done, result.stop, result.tokens) == (41, 41, "", 41 * 7)
+    assert upstream.seen == {f"t{number}": 1 + (number == 1) for number in range(1, 41)}
+    assert upstream.most > 1
+    assert texts(tmp_path / "out.jsonl") == [(number, f"echo t{number}") for number in range(1, 41)] + [(41, "echo t1")]
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert set(modes.values()) == {0o600}
+    assert b"test-key" not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
+
+
+def test_failed_rows_are_told_and_sent_again_on_request(run: Any, bulk: Any, tmp_path: Path) -> None:
+    """A refusal is a failed row in the input's own form; ``retry_failed`` sends it again, and only it."""
+    source = tmp_path / "in.jsonl"
+    source.write_text('{"prompt": "t1"}\n{"prompt":   "t2"}\n{"prompt": "t3"}\n')
+    with Upstream({"t2": [REFUSED]}) as upstream:
+        result = run(upstream, source)
+        assert (result.done, result.failed, dict(result.categories)) == (2, 1, {"invalid_input": 1})
+        assert failed_path(tmp_path / "out.jsonl").read_text() == '{"prompt":   "t2"}\n'
+        again = bulk(upstream).resume(tmp_path / "out.jsonl", retry_failed=True)
+    assert (again.done, again.failed, upstream.seen) == (3, 0, {"t1": 1, "t2": 2, "t3": 1})
+    assert not failed_path(tmp_path / "out.jsonl").exists()
+    assert [number for number, _ in texts(tmp_path / "out.jsonl")] == [1, 2, 3]
+
+
+def test_a_rate_limit_pauses_all_and_costs_no_row_an_attempt(run: Any) -> None:
+    """Five refusals of one row with one attempt allowed: the row is answered in the end."""
+    with Upstream({"t2": [BUSY] * 5}) as upstream:
+        result = run(upstream, prompts(6), SendOptions(attempts=1))
+    assert (result.done, result.failed, result.refused, upstream.seen["t2"]) == (6, 0, 5, 6)
+
+
+def test_an_empty_balance_stops_the_run_which_goes_on_later(run: Any, bulk: Any, tmp_path: Path) -> None:
+    with Upstream({"t1": [EMPTY]}) as upstream:
+        result = run(upstream, prompts(30))
+        assert (result.stop, result.failed) == ("access", 0)
+        assert result.waiting + result.done == 30
+        again = bulk(upstream).resume(tmp_path / "out.jsonl")
+    assert (again.done, again.stop) == (30, "")
+    assert {prompt: count for prompt, count in upstream.seen.items() if count > 1} == {"t1": 2}
+
+
+def test_a_lost_answer_is_unknown_until_it_is_decided(run: Any, bulk: Any, tmp_path: Path) -> None:
+    """The connection breaks after the row was sent: held and listed; then sent again, or given up, as the user says."""
+    with Upstream({"t2": [reset], "t3": [raw(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{")]}) as upstream:
+        result = run(upstream, prompts(4))
+        assert (result.done, result.unknown, result.stop) == (2, 2, "")
+        with open_run(tmp_path / "out.jsonl") as ledger:
+            held = list(ledger.entries(RowState.UNKNOWN))
+        assert [(entry.n, entry.tries, entry.at > 0) for entry in held] == [(2, 1, True), (3, 1, True)]
+        assert bulk(upstream).resume(tmp_path / "out.jsonl").unknown == 2
+        assert upstream.seen["t2"] == 1
+        again = bulk(upstream).resume(tmp_path / "out.jsonl", SendOptions(unknown="retry"))
+        assert (again.done, again.unknown, upstream.seen) == (4, 0, {"t1": 1, "t2": 2, "t3": 2, "t4": 1})
+    with Upstream({"t1": [reset]}) as upstream:
+        skipped = run(upstream, prompts(2), SendOptions(unknown="skip"), out="other.jsonl")
+    assert (skipped.done, skipped.failed, skipped.unknown) == (1, 1, 0)
+
+
+def test_a_run_in_which_nothing_works_stops(run: Any) -> None:
+    """20 failures in a row; the rows that were not sent wait."""
+    with Upstream({f"t{number}": [REFUSED] for number in range(1, 200)}) as upstream:
+        result = run(upstream, prompts(200), SendOptions(in_flight=4))
+    assert result.stop == "failures"
+    assert 20 <= result.failed <= 24
+    assert result.total == 200 == result.done + result.failed + result.waiting
+    assert sum(upstream.seen.values()) == result.failed
+
+
+def test_a_budget_covers_the_run_and_not_the_process(run: Any, bulk: Any, opened: Any, tmp_path: Path) -> None:
+    with Upstream() as upstream:
+        result = run(upstream, prompts(10), SendOptions(budget=opened.outputs.budget(calls=4)))
+        assert (result.stop, result.done, result.waiting) == ("budget", 4, 6)
+        assert bulk(upstream).resume(tmp_path / "out.jsonl", SendOptions(budget=opened.outputs.budget(calls=4))).done == 4
+        assert bulk(upstream).resume(tmp_path / "out.jsonl", SendOptions(budget=opened.outputs.budget(calls=7))).done == 7
+        assert bulk(upstream).resume(tmp_path / "out.jsonl").done == 10
+    assert set(upstream.seen.values()) == {1}
+
+
+def test_a_signal_lets_what_is_under_way_finish(run: Any, bulk: Any, opened: Any, tmp_path: Path) -> None:
+    """``stop`` from another thread: no row more is sent, and all that was sent is answered and kept."""
+    with Upstream(delay=0.1) as upstream:
+        worker = bulk(upstream)
+        found: list[Any] = []
+        thread = threading.Thread(
+            target=lambda: found.append(
+                worker.run("createCompletion", prompts(100), tmp_path / "out.jsonl", RowOptions(fixed=SHARED), SendOptions(in_flight=4))
+            )
+        )
+        thread.start()
+        while thread.is_alive() and sum(upstream.seen.values()) < 6:
+            threading.Event().wait(0.01)
+        worker.stop()
+        thread.join(20)
+        (result,) = found
+        assert result.stop == "signal"
+        assert result.done == sum(upstream.seen.values()) < 100
+        assert bulk(upstream).resume(tmp_path / "out.jsonl").done == 100
+    assert set(upstream.seen.values()) == {1}
+
+
+def test_a_changed_input_is_refused_and_can_be_adopted(run: Any, bulk: Any, tmp_path: Path) -> None:
+    """The numbers of rows that are new, gone and other are told; unchanged rows keep their answers at their new places."""
+    source = tmp_path / "in.jsonl"
+    source.write_text("".join(f'{{"prompt": "t{number}"}}\n' for number in range(1, 6)))
+    with Upstream() as upstream:
+        run(upstream, source)
+        source.write_text('{"prompt": "t1"}\n{"prompt": "x"}\n{"prompt": "t5"}\n{"prompt": "t3"}\n{"prompt": "t1"}\n{"prompt": "y"}\n')
+        with pytest.raises(InputError) as refused:
+            bulk(upstream).resume(tmp_path / "out.jsonl")
+        assert refused.value.faults[0].message == "has other rows: 2 added, 1 missing, 1 changed."
+        assert sum(upstream.seen.values()) == 5
+        assert bulk(upstream).resume(tmp_path / "out.jsonl", adopt=True).done == 6
+    assert upstream.seen == {"t1": 2, "t2": 1, "t3": 1, "t4": 1, "t5": 1, "x": 1, "y": 1}
+    assert texts(tmp_path / "out.jsonl") == [(n, f"echo {name}") for n, name in enumerate(["t1", "x", "t5", "t3", "t1", "y"], 1)]
+
+
+def test_equal_rows_are_sent_once_where_that_is_asked_for(run: Any, tmp_path: Path) -> None:
+    with Upstream() as upstream:
+        result = run(upstream, [{"prompt": name} for name in "abaab"], dedupe=True)
+    assert (result.done, upstream.seen) == (5, {"a": 1, "b": 1})
+    assert [text for _, text in texts(tmp_path / "out.jsonl")] == [f"echo {name}" for name in "abaab"]
+
+
+def test_shares_send_each_row_once(run: Any, tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text("".join(f'{{"prompt": "t{number}"}}\n' for number in range(1, 11)))
+    with Upstream() as upstream:
+        results = [run(upstream, source, share=f"{part}/3") for part in (1, 2, 3)]
+    assert [result.total for result in results] == [4, 3, 3]
+    assert len(upstream.seen) == 10
+    assert set(upstream.seen.values()) == {1}
+    assert [number for number, _ in texts(tmp_path / "out.2-of-3.jsonl")] == [2, 5, 8]
+
+
+def test_tasks_and_workflows_are_targets_too(bulk: Any, tmp_path: Path) -> None:
+    """A task's row is its typed value; a workflow's its outputs."""
+    flow = tmp_path / "flow.yaml"
+    flow.write_text(
+        "arazzo: 1.0.1\ninfo: {title: T, version: '1'}\nsourceDescriptions: [{name: openai, url: ./openapi.json, type: openapi}]\n"
+        "workflows:\n- workflowId: echo\n  inputs: {type: object, properties: {word: {type: string}}}\n  steps:\n"
+        "  - stepId: one\n    operationId: createCompletion\n    requestBody: {payload: {model: m, prompt: $inputs.word}}\n"
+        "    outputs: {text: $response.body#/choices/0/text}\n  - stepId: two\n    operationId: createCompletion\n"
+        "    requestBody: {payload: {model: m, prompt: $steps.one.outputs.text}}\n    outputs: {text: $response.body#/choices/0/text}\n"
+        "  outputs: {text: $steps.two.outputs.text}\n"
+    )
+    with Upstream() as upstream:
+        result = bulk(upstream).run(str(flow), [{"word": "a"}, {"word": "b"}], tmp_path / "flow.jsonl")
+        assert (result.done, upstream.seen) == (2, {"a": 1, "b": 1, "echo a": 1, "echo b": 1})
+    assert [orjson.loads(line)["answer"] for line in (tmp_path / "flow.jsonl").read_bytes().splitlines()] == [
+        {"text": "echo echo a"},
+        {"text": "echo echo b"},
+    ]
+    message = {"role": "assistant", "content": "Blue."}
+    chat = {"id": "c", "object": "chat.completion", "created": 1, "model": "m"}
+    answer = reply(200, chat | {"choices": [{"index": 0, "finish_reason": "stop", "message": message}]})
+    with Upstream({"Which?": [answer]}) as upstream:
+        bulk(upstream).run("ask", [{"q": "Which?", "other": 1}], tmp_path / "ask.jsonl", RowOptions(map=("question=q",)))
+    assert orjson.loads((tmp_path / "ask.jsonl").read_bytes())["answer"] == "Blue."
+
+
+def test_a_cut_row_of_several_calls_says_which_were_answered(bulk: Any, tmp_path: Path) -> None:
+    """The second call's answer is lost: the row is unknown, and the ledger names the call that was answered."""
+    flow = tmp_path / "flow.yaml"
+    flow.write_text(
+        "arazzo: 1.0.1\ninfo: {title: T, version: '1'}\nsourceDescriptions: [{name: openai, url: ./openapi.json, type: openapi}]\n"
+        "workflows:\n- workflowId: echo\n  inputs: {type: object, properties: {word: {type: string}}}\n  steps:\n"
+        "  - stepId: one\n    operationId: createCompletion\n    requestBody: {payload: {model: m, prompt: $inputs.word}}\n"
+        "    outputs: {text: $response.body#/choices/0/text}\n  - stepId: two\n    operationId: createCompletion\n"
+        "    requestBody: {payload: {model: m, prompt: $steps.one.outputs.text}}\n"
+    )
+    with Upstream({"echo a": [reset]}) as upstream:
+        result = bulk(upstream).run(str(flow), [{"word": "a"}], tmp_path / "flow.jsonl")
+    assert (result.unknown, result.done) == (1, 0)
+    with open_run(tmp_path / "flow.jsonl") as ledger:
+        assert [call["action"] for call in ledger.calls(1)] == ["createCompletion"]
+
+
+def test_files_are_rows(bulk: Any, tmp_path: Path) -> None:
+    """A folder: each file's text goes where its path is mapped as a file; a path in a column alone opens nothing."""
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    (folder / "b.txt").write_text("second")
+    (folder / "a.txt").write_text("first")
+    with Upstream() as upstream:
+        bulk(upstream).run("createCompletion", folder, tmp_path / "a.jsonl", RowOptions(map=("prompt=@path",), fixed=SHARED))
+        bulk(upstream).run("createCompletion", folder, tmp_path / "b.jsonl", RowOptions(map=("prompt=path",), fixed=SHARED))
+        assert sorted(upstream.seen) == ["a.txt", "b.txt", "first", "second"]
+        with pytest.raises(InputError) as refused:
+            bulk(upstream).run(
+                "createCompletion", [{"f": "../../etc/passwd"}], tmp_path / "c.jsonl", RowOptions(map=("prompt=@f",), fixed=SHARED)
+            )
+    assert refused.value.faults[0].pointer == "/line/1"
+    assert not list(tmp_path.glob("c.jsonl*"))
+
+
+def test_large_answers_are_files_beside_the_ledger(run: Any, tmp_path: Path) -> None:
+    large = completion("x" * 300_000)
+    with Upstream({"t1": [reply(200, large)]}) as upstream:
+        run(upstream, prompts(2))
+    (kept,) = (tmp_path / "out.jsonl.ledger.answers").iterdir()
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert texts(tmp_path / "out.jsonl")[0] == (1, large["choices"][0]["text"])
+    data = kept.read_bytes()
+    kept.write_bytes(data.replace(b"xxx", b"xyx", 1))
+    with open_run(tmp_path / "out.jsonl") as ledger, pytest.raises(SetupError, match="The answer of row 1 was changed"):
+        ledger.answer(1)
+
+
+def test_csv_cells_that_begin_a_formula_are_quoted(run: Any, tmp_path: Path) -> None:
+    """Answers and kept columns; numbers stay as they are."""
+    source = tmp_path / "in.csv"
+    source.write_text('id,prompt\n-7,"=1+1"\n+x,"two\nlines"\n')
+    answer = completion("")
+    answer["choices"][0]["text"] = '=HYPERLINK("x")'
+    with Upstream({"=1+1": [reply(200, answer)]}) as upstream:
+        run(upstream, source, out="out.csv", map=("prompt=prompt",), keep=("id",))
+    assert (tmp_path / "out.csv").read_bytes() == b'row,id,answer\r\n1,-7,"\'=HYPERLINK(""x"")"\r\n2,\'+x,"echo two\nlines"\r\n'
+    assert upstream.seen == {"=1+1": 1, "two\nlines": 1}
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the administrator may write everywhere")
+def test_an_output_that_cannot_be_written_is_refused_first(run: Any, tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with Upstream() as upstream, pytest.raises(SetupError):
+        run(upstream, prompts(1))
+    assert not upstream.seen
