@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kosha_connector_openai.connector import Connection, Connector
 from kosha_connector_openai.errors import ConnectorError, Fault, InputError, SetupError
-from kosha_connector_openai.flows.bulk.files import check_places, exists, ledger_of, remove, shared_name, spooled
+from kosha_connector_openai.flows.bulk.files import check_places, drop_spool, exists, ledger_of, shared_name, spooled
 from kosha_connector_openai.flows.bulk.job import RowJob
 from kosha_connector_openai.flows.bulk.keys import read_share
 from kosha_connector_openai.flows.bulk.ledger import Ledger, RowState
@@ -57,7 +57,7 @@ class AsyncBulk:
         try:
             ledger = Ledger(path, sync=send.sync, new=True)
         except BaseException:
-            remove(spool)
+            drop_spool(spool)
             raise
         try:
             if ledger.kept("settings") is not None:
@@ -68,7 +68,7 @@ class AsyncBulk:
             ledger.close()
             for name in (path, *(path.with_name(f"{path.name}{end}") for end in ("-wal", "-shm", ".lock"))):
                 name.unlink(missing_ok=True)
-            remove(spool)
+            drop_spool(spool)
             raise
         with ledger:
             return await self._send(job, ledger, send, Start())
@@ -100,7 +100,7 @@ class AsyncBulk:
         try:
             return check_rows(job.target, job.source, job.row_map, options, prices, show)
         finally:
-            remove(spool)
+            drop_spool(spool)
 
     # --- parts of a run ---
 
@@ -118,7 +118,7 @@ class AsyncBulk:
         try:
             return self._job(found, source, out, options), spool
         except BaseException:
-            remove(spool)
+            drop_spool(spool)
             raise
 
     def _job(self, target: RowTarget, source: RowSource, out: Path, options: RowOptions) -> RowJob:

@@ -92,7 +92,7 @@ def _write_rows(file: BinaryIO, rows: Iterable[Mapping[str, Any]]) -> None:
         raise fault
 
 
-def remove(path: Path | None) -> None:
+def drop_spool(path: Path | None) -> None:
     """Deletes a file of rows, where there is one."""
     if path is not None:
         path.unlink(missing_ok=True)
