@@ -17,7 +17,6 @@ from starlette.types import ASGIApp
 
 from kosha_connector_openai.errors import ConnectorError, InputError
 from kosha_connector_openai.gateway.exchange import (
-    LARGE,
     BodyAnswer,
     BodyBudget,
     BodyQuestion,
@@ -58,6 +57,8 @@ if TYPE_CHECKING:
 
 Handler = Callable[..., Awaitable[ASGIApp | JsonResponse]]
 """Takes the request, the caller, and the path's variables by name."""
+_QUICK: Final = 8 * 1024
+"""Bytes of a body of inputs that is checked here: what is wrong with a larger one can take long to tell."""
 _HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
@@ -273,7 +274,7 @@ class OwnPages:
 
     async def _checked(self, caller: Caller, action: str, body: bytes) -> BodyAnswer | None:
         """What is wrong with a large body of inputs; None where it is small, or there is no process to ask. Raises ConnectorError."""
-        if self._context.checks is None or len(body) <= LARGE:
+        if self._context.checks is None or len(body) <= _QUICK:
             return None
         validation = self._context.connections[caller.connection].validation
         question = BodyQuestion("inputs", self._catalog.find(caller, action).id, RUN_LIMITS.bytes, validation=validation)
