@@ -223,8 +223,15 @@ class Ledger:
         assert self._base is not None
         return self._base
 
+    def _read(self, text: str, *values: Any) -> list[Any]:
+        """All rows of a query; raises SetupError where they cannot be read."""
+        try:
+            return self._db.execute(text, values).fetchall()
+        except (sqlite3.Error, OSError) as error:
+            raise _unusable(error) from None
+
     def _value(self, text: str) -> Any:
-        return self._db.execute(text).fetchone()[0]
+        return self._read(text)[0][0]
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -254,15 +261,11 @@ class Ledger:
 
     def kept(self, name: str) -> Any:
         """A value of the run; None where it is not there."""
-        try:
-            found = self._db.execute("SELECT value, sum FROM run WHERE name = ?", (name,)).fetchone()
-        except sqlite3.Error as error:
-            raise _unusable(error) from None
-        if found is None:
-            return None
-        if _sum(name.encode() + found[0]) != found[1]:
-            raise damaged(f"the run's {name} were changed")
-        return orjson.loads(found[0])
+        for value, total in self._read("SELECT value, sum FROM run WHERE name = ?", name):
+            if not isinstance(value, bytes) or _sum(name.encode() + value) != total:
+                raise damaged(f"the run's {name} were changed")
+            return orjson.loads(value)
+        return None
 
     # --- rows ---
 
@@ -293,10 +296,7 @@ class Ledger:
         """The rows in these states, or all, in the order of the input; read in pieces, so that rows may change meanwhile."""
         where = f"AND state IN ({','.join(str(int(state)) for state in states)})" if states else ""
         while True:
-            try:
-                found = self._db.execute(f"SELECT * FROM rows WHERE n > ? {where} ORDER BY n LIMIT {_PIECE}", (after,)).fetchall()  # noqa: S608 - whole numbers
-            except sqlite3.Error as error:
-                raise _unusable(error) from None
+            found = self._read(f"SELECT * FROM rows WHERE n > ? {where} ORDER BY n LIMIT {_PIECE}", after)  # noqa: S608 - whole numbers
             yield from map(_entry, found)
             if len(found) < _PIECE:
                 return
@@ -304,25 +304,19 @@ class Ledger:
 
     def entry(self, n: int) -> RowEntry | None:
         """One row."""
-        try:
-            found = self._db.execute("SELECT * FROM rows WHERE n = ?", (n,)).fetchone()
-        except sqlite3.Error as error:
-            raise _unusable(error) from None
-        return _entry(found) if found else None
+        found = self._read("SELECT * FROM rows WHERE n = ?", n)
+        return _entry(found[0]) if found else None
 
     def counts(self) -> Counter[RowState]:
         """How many rows are in each state."""
-        try:
-            found = self._db.execute("SELECT state, count(*) FROM rows GROUP BY state").fetchall()
-        except sqlite3.Error as error:
-            raise _unusable(error) from None
+        found = self._read("SELECT state, count(*) FROM rows GROUP BY state")
         if not {state for state, _ in found} <= _STATES:
             raise damaged("a row has a state that there is not")
         return Counter({RowState(state): count for state, count in found})
 
     def categories(self) -> dict[str, int]:
         """How many rows failed, by category."""
-        found = self._db.execute("SELECT category, count(*) FROM rows WHERE state = 3 GROUP BY category ORDER BY 2 DESC")
+        found = self._read("SELECT category, count(*) FROM rows WHERE state = 3 GROUP BY category ORDER BY 2 DESC")
         return {str(category): int(count) for category, count in found}
 
     def last_done(self) -> int:
@@ -331,7 +325,7 @@ class Ledger:
 
     def in_order_done(self) -> list[tuple[int]]:
         """The numbers of the done rows in the order in which they were."""
-        return self._db.execute("SELECT n FROM rows WHERE state = 2 ORDER BY done").fetchall()
+        return self._read("SELECT n FROM rows WHERE state = 2 ORDER BY done")
 
     def commit(
         self,
@@ -403,14 +397,11 @@ class Ledger:
 
     def answer(self, n: int) -> RowAnswer | None:
         """The answer of a row, checked; None where there is none. Raises SetupError where it was changed."""
-        try:
-            found = self._db.execute("SELECT body, facts, sum FROM answers WHERE n = ?", (n,)).fetchone()
-        except sqlite3.Error as error:
-            raise _unusable(error) from None
-        if found is None:
+        found = self._read("SELECT body, facts, sum FROM answers WHERE n = ?", n)
+        if not found:
             return None
-        body, data, total = found
-        if not isinstance(data, bytes) or _sum(b"%d|%s|" % (n, data) + (body or b"")) != total:
+        body, data, total = found[0]
+        if not isinstance(data, bytes) or not isinstance(body, bytes | None) or _sum(b"%d|%s|" % (n, data) + (body or b"")) != total:
             raise damaged(f"The answer of row {n} was changed")
         facts = orjson.loads(data)
         if body is not None:
@@ -424,9 +415,19 @@ class Ledger:
             raise damaged(f"The answer of row {n} was changed")
         return RowAnswer(body, facts, stored["type"])
 
+    def answer_of(self, entry: RowEntry) -> RowAnswer:
+        """The answer of a row that is done; raises SetupError where it was changed, or is not there any more."""
+        found = self.answer(entry.n)
+        if found is None:
+            raise damaged(f"The answer of row {entry.n} is missing")
+        return found
+
     def calls(self, n: int) -> list[dict[str, Any]]:
         """The calls of a row that were answered, where a row makes several."""
-        return [orjson.loads(facts) for (facts,) in self._db.execute("SELECT facts FROM calls WHERE n = ? ORDER BY place", (n,))]
+        found = self._read("SELECT facts, sum FROM calls WHERE n = ? ORDER BY place", n)
+        if any(not isinstance(facts, bytes) or _sum(facts) != total for facts, total in found):
+            raise damaged(f"The calls of row {n} were changed")
+        return [orjson.loads(facts) for facts, _ in found]
 
     def move(self, before: RowState, after: RowState, category: str = "") -> int:
         """Puts all rows of one state into another; gives how many."""

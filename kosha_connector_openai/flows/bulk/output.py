@@ -89,9 +89,7 @@ def _answers(ledger: Ledger, source: RowSource, order: Order, keep: Sequence[str
     else:
         entries = ledger.entries(RowState.DONE)
     for entry in entries:
-        answer = ledger.answer(entry.n)
-        if answer is not None:
-            yield entry, answer, rows(entry)
+        yield entry, ledger.answer_of(entry), rows(entry)
 
 
 def _kept(source: RowSource, keep: Sequence[str]) -> Callable[[RowEntry], dict[str, Any]]:
