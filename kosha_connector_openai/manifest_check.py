@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from kosha_connector_openai.core.actions import EXTRA_BODY, Catalog
-from kosha_connector_openai.core.connection import SCHEMES
+from kosha_connector_openai.core.connection import SCHEMES, described_place
 from kosha_connector_openai.errors import ConnectorError, Fault, ManifestError, SetupError
 from kosha_connector_openai.manifest import MANIFEST, AuthRule, Manifest, Part, PartName, file_in, read_part
 from kosha_connector_openai.manifest.parts import PARTS
@@ -203,6 +203,7 @@ def auth_faults(manifest: Manifest, document: Document) -> Iterator[Fault]:
                 f"{pointer}/scheme", "unknown", "is no scheme.", f"Did you mean `{near}`?" if near else f"Known: {', '.join(SCHEMES)}."
             )
             continue
+        yield from _strange_names(pointer, rule)
         for part, field in rule.fields.items():
             if field not in fields:
                 near = nearest(field, fields)
@@ -212,17 +213,30 @@ def auth_faults(manifest: Manifest, document: Document) -> Iterator[Fault]:
             if part not in rule.fields:
                 yield Fault(f"{pointer}/fields", "required", f"lacks {part}.", "Name the connection field that holds it.")
         try:
-            SCHEMES[rule.scheme].check({**dict.fromkeys(rule.fields, "X-Set-By-A-Field"), **rule.settings})
+            described = {} if {"header", "query"} & rule.settings.keys() else described_place(document, name)
+            SCHEMES[rule.scheme].check({**described, **dict.fromkeys(rule.fields, "X-Set-By-A-Field"), **rule.settings})
         except SetupError as error:
             yield Fault(f"{pointer}/settings", "setting", error.message, error.hint)
         yield from _misplaced(pointer, rule, schemes.get(name, {}))
+
+
+def _strange_names(pointer: str, rule: AuthRule) -> Iterator[Fault]:
+    """Parts and settings that the scheme does not have: what they hold would go nowhere."""
+    scheme = SCHEMES[rule.scheme]
+    for place, given, known in (("fields", rule.fields, scheme.names), ("settings", rule.settings, scheme.settings)):
+        for name in given:
+            if name not in known:
+                near = nearest(name, known, shortest=3)
+                fix = f"Did you mean `{near}`?" if near else f"It has: {', '.join(known) or 'none'}."
+                yield Fault(f"{pointer}/{place}/{name}", "unknown", f"The scheme {rule.scheme} has no such {place[:-1]}.", fix)
 
 
 def _misplaced(pointer: str, rule: AuthRule, scheme: Mapping[str, Any]) -> Iterator[Fault]:
     """A key that goes elsewhere than the description says."""
     place, key = {"query": "query", "header": "header"}.get(str(scheme.get("in"))), scheme.get("name")
     given = rule.settings.get(place or "")
-    if rule.scheme != "api_key" or scheme.get("type") != "apiKey" or not place or place in rule.fields:
+    said = {"header", "query"} & (rule.settings.keys() | rule.fields.keys())
+    if rule.scheme != "api_key" or scheme.get("type") != "apiKey" or not place or place in rule.fields or not said:
         return
     if (given or "").lower() != str(key).lower():
         message = f"The description has the key in the {place}, as {safe(str(key))}."

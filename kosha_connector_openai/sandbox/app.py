@@ -12,6 +12,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -139,13 +140,35 @@ class App:
         elif scheme.lower() != "bearer" and self._schemes & {"api_key"}:
             others = [value.rpartition(" ")[2] for name, value in request.headers.items() if name not in _PLAIN]
             others += [value for _, value in parse_qsl(request.query)]
-            found = next((value for value in others if hmac.compare_digest(value.encode(), self._key.encode())), found)
+            found = next(
+                (value for value in others if hmac.compare_digest(value.encode(), self._key.encode())), found or self._given(request)
+            )
         elif scheme.lower() != "bearer":
             found = ""
         if not found:
-            raise RequestFailure("no_key")
+            raise RequestFailure("no_key", place=self._place)
         if not hmac.compare_digest(found.encode(), self._key.encode()):
             raise RequestFailure("unauthorized", key=masked(found))
+
+    @cached_property
+    def _described(self) -> Mapping[str, Any]:
+        """The security scheme of a key whose header or query parameter the description names; empty where there is none."""
+        schemes = self._connector.catalog.document.security_schemes.values()
+        return next((each for each in schemes if each.get("type") == "apiKey" and each.get("in") in ("header", "query")), {})
+
+    @property
+    def _place(self) -> str:
+        """Where a key goes, in words."""
+        if not self._described or "bearer" in self._schemes:
+            return "Authorization: Bearer KEY"
+        name = self._described.get("name")
+        return f"{name}: KEY" if self._described.get("in") == "header" else f"?{name}=KEY"
+
+    def _given(self, request: Incoming) -> str:
+        """What stands where the description has the key."""
+        name = str(self._described.get("name", ""))
+        in_query = self._described.get("in") == "query"
+        return dict(parse_qsl(request.query)).get(name, "") if in_query else request.headers.get(name.lower(), "")
 
     def _call(self, method: str, target: str, body: Any) -> tuple[int, Any]:
         """Answers one request of a batch."""

@@ -9,6 +9,7 @@ from kosha_connector_openai._face import face
 if TYPE_CHECKING:
     from kosha_connector_openai.core.connection.auth import *
     from kosha_connector_openai.core.connection.connection import *
+    from kosha_connector_openai.core.connection.credentials import *
     from kosha_connector_openai.core.connection.oauth2_renewal import *
     from kosha_connector_openai.core.connection.options import *
     from kosha_connector_openai.core.connection.scheme import *
@@ -19,6 +20,7 @@ else:
         {
             "auth": "Credential SCHEMES authorize masked scrub with_key with_mask",
             "connection": "Connection form_schema home_of_environment make_connection values_from_environment",
+            "credentials": "described_place",
             "oauth2_renewal": "Exchange Grant RefreshForm TokenResolver",
             "options": "Options read_options",
             "scheme": "RequestFacts",

@@ -40,6 +40,7 @@ class ApiKey(AuthScheme):
     """
 
     parts = ("token",)
+    settings = ("header", "prefix", "query")
 
     def check(self, settings: Mapping[str, str]) -> None:
         """Needs a header's name (RFC 9110, section 5.6.2) that does not belong to the message itself, or a name for the query."""
@@ -75,6 +76,7 @@ class Basic(AuthScheme):
     """``Authorization: Basic ...`` (RFC 7617) of the setting ``username`` and a password, in UTF-8."""
 
     parts = ("password",)
+    settings = ("username",)
 
     def check(self, settings: Mapping[str, str]) -> None:
         """Needs a user name without colon and control characters."""

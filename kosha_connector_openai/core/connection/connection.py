@@ -132,7 +132,14 @@ def make_connection(
     return Connection(
         server=server,
         credentials=make_credentials(
-            manifest.auth, scheme, references, given, allowed, api_key_header=options.api_key_header, token_url=options.token_url
+            manifest.auth,
+            scheme,
+            references,
+            given,
+            allowed,
+            api_key_header=options.api_key_header,
+            token_url=options.token_url,
+            document=document,
         ),
         headers=headers,
         timeouts=options.timeouts or replace(manifest.defaults.timeouts, total=None),

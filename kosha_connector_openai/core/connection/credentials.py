@@ -26,8 +26,11 @@ def make_credentials(
     *,
     api_key_header: str,
     token_url: str,
+    document: Callable[[], Document] | None = None,
 ) -> dict[str, Credential]:
     """A credential for each rule whose fields are filled in; the ``chosen`` scheme, if any, replaces the rule's own.
+
+    A key goes where the rule says, else where the ``document`` has the rule's scheme, else into ``api_key_header``.
 
     Of rules for any scheme the chosen one alone counts, and it must be filled in. Raises SetupError, which names the form's fields.
     """
@@ -40,8 +43,8 @@ def make_credentials(
         }
         if scheme != rule.scheme:
             parts = dict(zip(SCHEMES[scheme].parts, parts.values(), strict=False))
-        if scheme == "api_key" and not rule.any_scheme and "query" not in settings:
-            settings.setdefault("header", api_key_header)
+        if scheme == "api_key" and not rule.any_scheme and not {"header", "query"} & settings.keys():
+            settings |= (described_place(document(), name) if document and scheme == rule.scheme else {}) or {"header": api_key_header}
         if scheme == "oauth2":
             settings["token_url"] = token_url
         missing = [part for part in SCHEMES[scheme].parts if part not in parts]
@@ -63,6 +66,13 @@ def key_place(manifest: Manifest, values: Mapping[str, str], document: Callable[
             places = {f"?{name}" if place == "query" else name for place, name in named if place != "cookie"}
             return {field: places.pop()} if len(places) == 1 else {}
     return {}
+
+
+def described_place(document: Document, name: str) -> dict[str, str]:
+    """The setting that puts a key where the description has this security scheme; nothing where it says no place that we write."""
+    scheme = document.security_schemes.get(name, {})
+    place, key = scheme.get("in"), scheme.get("name")
+    return {str(place): key} if scheme.get("type") == "apiKey" and place in ("header", "query") and isinstance(key, str) else {}
 
 
 def idle_fields(form: ConnectionForm, rules: Rules, chosen: str) -> frozenset[str]:

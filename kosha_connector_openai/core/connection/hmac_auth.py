@@ -30,6 +30,7 @@ class Hmac(AuthScheme):
     """
 
     parts = ("secret_key",)
+    settings = ("integration_key",)
     signs = True
 
     def check(self, settings: Mapping[str, str]) -> None:

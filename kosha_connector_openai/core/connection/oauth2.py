@@ -20,6 +20,7 @@ class OAuth2(AuthScheme):
     """``Authorization: Bearer ...`` (RFC 6750, section 2.1) of an access token."""
 
     parts = ("token",)
+    settings = ("token_url", "client_id", "expires_at")
     optional = ("refresh_token", "client_secret", "client_id", "expires_at")
 
     def check(self, settings: Mapping[str, str]) -> None:

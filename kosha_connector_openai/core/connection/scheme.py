@@ -30,8 +30,15 @@ class AuthScheme:
     """The names of the secrets that it needs; a credential gives a reference for each."""
     optional: tuple[str, ...] = ()
     """The names of secrets and settings that it can do without."""
+    settings: tuple[str, ...] = ()
+    """The names of what is no secret: written in the manifest, or given by a field of the connection."""
     signs = False
     """Whether its headers depend on the request."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Everything that a field of the connection may give it."""
+        return tuple(dict.fromkeys((*self.parts, *self.optional, *self.settings)))
 
     def check(self, settings: Mapping[str, str]) -> None:
         """Raises SetupError for settings that it cannot use, before any secret is read."""
