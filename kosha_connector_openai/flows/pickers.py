@@ -196,7 +196,7 @@ class OptionLists:
         needs: tuple[str, ...] = (),
     ) -> PickerOptions:
         picker = self._part.pickers.get(key)
-        if picker is not None and picker.models and not self._is_elsewhere(connection):
+        if picker is not None and picker.models and not (self._is_elsewhere(connection) and self._has_strangers(action, options)):
             options = self._serving(action, options)
         date = (picker.fallback.date if picker else None) or self._part.described
         return PickerOptions(
@@ -222,6 +222,10 @@ class OptionLists:
         """Whether a connection goes to another server than the connector's own: what its models do, nobody knows."""
         home = self._connector.manifest.servers.default
         return connection is not None and (home is None or connection.server.origin != parse_server(home).origin)
+
+    def _has_strangers(self, action: str, options: Sequence[PickerItem]) -> bool:
+        """Whether a list names a model that nothing is known of. One of known models alone is the provider's, such as the sandbox's."""
+        return any(self._connector.models.serves(option.value, action) is None for option in options)
 
     def _find(self, place: tuple[object, ...]) -> _Listed | None:
         with self._lock:

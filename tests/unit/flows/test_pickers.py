@@ -70,6 +70,17 @@ def test_another_server_shows_everything(connector: Connector, lists: OptionList
     assert values(lists.get("createChatCompletion", "model", elsewhere)) == MODELS
 
 
+def test_a_server_with_the_providers_models_alone_is_as_the_provider(
+    connector: Connector, lists: OptionLists, key: str, httpx_mock: HTTPXMock
+) -> None:
+    """The sandbox, or a proxy: what is known not to serve the action is left out. A label is always there."""
+    httpx_mock.add_response(json=models("gpt-4o", "tts-1", "whisper-1"))
+    elsewhere = connector.connection({"server_url": "https://models.example", "api_key": "env:OPENAI_API_KEY"}, engine="httpx")
+    found = lists.get("createChatCompletion", "model", elsewhere)
+    assert values(found) == ["gpt-4o"]
+    assert [option["label"] for option in found.to_dict()["options"]] == ["gpt-4o"]
+
+
 def test_an_action_without_a_family_shows_everything(lists: OptionLists, connection: Connection, httpx_mock: HTTPXMock) -> None:
     """Where the table is silent about an action nothing is left out."""
     httpx_mock.add_response(json=models(*MODELS))
