@@ -296,7 +296,7 @@ class Ledger:
         """The rows in these states, or all, in the order of the input; read in pieces, so that rows may change meanwhile."""
         where = f"AND state IN ({','.join(str(int(state)) for state in states)})" if states else ""
         while True:
-            found = self._read(f"SELECT * FROM rows WHERE n > ? {where} ORDER BY n LIMIT {_PIECE}", after)  # noqa: S608 - whole numbers
+            found = self._read(f"SELECT * FROM rows WHERE n > ? {where} ORDER BY n LIMIT {_PIECE}", after)  # noqa: S608 - whole numbers # nosec B608
             yield from map(_entry, found)
             if len(found) < _PIECE:
                 return
@@ -465,7 +465,7 @@ class Ledger:
             )
             join = "FROM fresh f JOIN rows r ON r.base = f.base AND r.occurrence = f.occurrence"
             same = base.execute(f"SELECT count(*) {join}").fetchone()[0]
-            total, before = (base.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in ("fresh", "rows"))  # noqa: S608
+            total, before = (base.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in ("fresh", "rows"))  # noqa: S608 - our own words # nosec B608
             unlike = base.execute(
                 "SELECT count(*) FROM fresh f JOIN rows r ON r.n = f.n"
                 " WHERE NOT EXISTS (SELECT 1 FROM rows x WHERE x.base = f.base AND x.occurrence = f.occurrence)"
@@ -500,7 +500,7 @@ class Ledger:
         answers = {n: self.answer(n) for n in places}
         calls = {n: self.calls(n) for n in places}
         for name in ("rows", "answers", "calls", "fresh"):
-            base.execute(f"DELETE FROM {name}")  # noqa: S608 - our own words
+            base.execute(f"DELETE FROM {name}")  # noqa: S608 - our own words # nosec B608
         base.executemany("INSERT INTO rows VALUES (?,?,?,?,?,?,?,?,?)", [entry.values() for entry in entries])
         by_number = {entry.n: entry for entry in entries}
         for place_before, n in places.items():

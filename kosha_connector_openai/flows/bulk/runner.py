@@ -247,7 +247,7 @@ class Runner:
         elif (isinstance(error, NotSentError) or error.retryable) and (entry.tries < self.attempts or isinstance(error, NotSentError)):
             self.flight.busy(time.monotonic())
             first, most = _BACKOFF
-            wait = random.random() * min(most, first * 2**entry.tries)  # noqa: S311 - spreads retries
+            wait = random.random() * min(most, first * 2**entry.tries)  # noqa: S311 - spreads retries # nosec B311
             self._back(entry, row, wait=max(0.05, wait), counted=not isinstance(error, NotSentError) or entry.tries < self.attempts)
             self._count(failed=True, error=error)
         else:
