@@ -7,7 +7,6 @@ times than a minute. Tokens are estimated from bytes and corrected by what answe
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -24,8 +23,12 @@ _DAY: Final = 600.0
 """Seconds: a limit that refills more slowly than in this time is none of a minute."""
 _UNITS: Final = 600_000
 """Units a minute at most, so that the time of one is at least 100 us."""
+_WHOLE: Final = 1_000
 _PROBE: Final = 0.02
-_PAUSES: Final = (0.5, 20.0)
+_FIRST: Final = 50.0
+"""Requests a second that are tried first where no header tells a limit."""
+_IN_USE: Final = 0.6
+_PAUSES: Final = (0.25, 20.0)
 """Seconds: the first pause where a refusal tells none, and the longest."""
 _TURNED_AWAY: Final = ("rate_limit",)
 _TOO_MANY, _UNAVAILABLE = 429, 503
@@ -52,8 +55,11 @@ class _Bucket:
 
         self.limit = limit
         self.unit = max(1, int(limit // _UNITS) + (limit > _UNITS))
-        units = max(1, int(limit * _USED / self.unit))
-        self.rates = [Rate(units, 60_000, burst=max(1, int(units / 60 * _DEPTH)))]
+        units = limit * _USED / self.unit
+        burst = max(1, int(units / 60 * _DEPTH))
+        # Few units a minute are a thousand in a longer time: the library counts in whole ones.
+        rate = Rate(int(units), 60_000, burst=burst) if units >= _WHOLE else Rate(_WHOLE, round(60_000 * _WHOLE / units), burst=burst)
+        self.rates = [rate]
 
     def take(self, now: int, amount: float) -> tuple[int, tuple[int, ...]]:
         """Milliseconds until the amount may leave, and the state after that."""
@@ -74,6 +80,10 @@ class _Bucket:
         rate = self.rates[0]
         return int(max(1, -(-rate.interval * 1000 // rate.limit)))
 
+    def begin(self, at: float) -> None:
+        """Nothing is saved up at ``at``: what was refused leaves evenly, not all at once."""
+        self.state = (int(at * 1e6) + (self.rates[0].burst - 1) * self.time,)
+
     def correct(self, amount: float) -> None:
         """Counts so much more, or less, than was taken."""
         self.state = (int(self.state[0] + amount / self.unit * self.time),)
@@ -93,8 +103,10 @@ class _Lane:
     measured: int = 0
     adaptive: bool = False
     """Whether the rate is found by trying, since no header tells it."""
+    doubling: bool = False
+    left: int = 0
+    """Attempts that were let go since the rate was last looked at."""
     raised: float = 0.0
-    successes: deque[float] = field(default_factory=lambda: deque(maxlen=4_096))
 
 
 @dataclass(slots=True)
@@ -172,6 +184,7 @@ class Pace:
         attempt.taken = None
 
     def _take(self, lane: _Lane, attempt: Attempt, now: float) -> _Slot:
+        lane.left += 1
         estimate = attempt.size * lane.ratio
         wait, states = 0, []
         for bucket, amount in ((lane.requests, 1.0), (lane.tokens, estimate)):
@@ -217,7 +230,6 @@ class Pace:
             return self._again
         if error is None:
             self._streak = 0
-            lane.successes.append(now)
             self._raise(lane, now)
         if result is not None:
             self._measure(lane, attempt, slot, result)
@@ -227,9 +239,15 @@ class Pace:
         for name, given in self._given.items():
             limit = limits.get(f"limit_{name}")
             if given is None and limit and limit > 0:
+                lane.adaptive = False
                 self._set(lane, name, _a_minute(limit, limits.get(f"remaining_{name}"), limits.get(f"reset_{name}")))
-        if limits or error is None or isinstance(error, ApiError):
+        if not lane.known and (limits or error is None or isinstance(error, ApiError)):
             lane.known = True
+            if lane.requests is None and lane.tokens is None:
+                lane.adaptive = lane.doubling = True
+                lane.raised = self._clock()
+                lane.requests = _Bucket(0)
+                lane.requests.set(_FIRST * 60)
 
     def _pause(self, error: ConnectorError | None, limits: Mapping[str, float], slot: _Slot, lane: _Lane, now: float) -> None:
         told = error.retry_after if isinstance(error, ApiError) else None
@@ -243,24 +261,25 @@ class Pace:
         for each in self._lanes.values():
             for bucket in (each.requests, each.tokens):
                 if bucket is not None:
-                    bucket.state = (int(self._until * 1e6),)
+                    bucket.begin(self._until)
 
     def _slow(self, lane: _Lane, now: float) -> None:
-        """Where no header tells a limit: what was answered in the last seconds is what can be had."""
-        if lane.requests is not None and not lane.adaptive:
+        """Where no header tells a limit: a refusal halves the rate that was doubled, and then each one takes a part of it."""
+        if not lane.adaptive or lane.requests is None:
             return
-        recent = [at for at in lane.successes if now - at <= 2.0]  # noqa: PLR2004
-        seen = len(recent) / max(0.5, min(2.0, now - recent[0])) if recent else 1.0
-        rate = seen if lane.requests is None else min(seen, lane.requests.limit / 60)
-        lane.adaptive, lane.raised = True, now
-        bucket = lane.requests or _Bucket(0)
-        bucket.set(max(6.0, rate * 60 * 0.93))
-        lane.requests = bucket
+        part = 0.5 if lane.doubling else 0.93
+        lane.doubling, lane.raised, lane.left = False, now, 0
+        lane.requests.set(max(6.0, lane.requests.limit * part))
 
     def _raise(self, lane: _Lane, now: float) -> None:
-        if lane.adaptive and lane.requests is not None and now - lane.raised >= 1.0:
-            lane.raised = now
-            lane.requests.set(lane.requests.limit * 1.02 + 0.6)
+        """Doubles each half second until something is refused, then grows slowly."""
+        if lane.requests is None or not lane.adaptive or now - lane.raised < 0.5:  # noqa: PLR2004 - seconds
+            return
+        rate, used = lane.requests.limit / 60, lane.left / (now - lane.raised)
+        lane.raised, lane.left = now, 0
+        if used < rate * _IN_USE:
+            return  # what is not used up tells nothing about the limit
+        lane.requests.set(lane.requests.limit * 2 if lane.doubling else lane.requests.limit * 1.01 + 0.1)
 
     def _measure(self, lane: _Lane, attempt: Attempt, slot: _Slot, result: Result) -> None:
         used = self._count(result.usage)

@@ -1,0 +1,180 @@
+"""The pace against an upstream that enforces its limits, on a clock of its own."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from kosha_connector_openai.core import Attempt
+from kosha_connector_openai.core.result import Result, parse_duration, read_limits
+from kosha_connector_openai.errors import UnavailableError
+from kosha_connector_openai.flows.bulk import Pace
+from kosha_connector_openai.flows.bulk.pace import InFlight
+
+CALLERS, LATENCY = 120, 0.2
+
+
+@dataclass
+class Enforcing:
+    """Buckets of requests and tokens a minute that hold ``depth`` seconds of them; each call uses a quarter of its bytes as tokens."""
+
+    requests: float
+    tokens: float
+    depth: float
+    headers: bool = True
+    retry_after: float | None = 0.3
+    change: Callable[[float], float] = lambda _: 1.0
+    used: float = 0
+    used_tokens: float = 0
+    refused: int = 0
+    early: int = 0
+    told: float = 0.0
+    levels: list[float] = field(default_factory=list)
+    at: float = 0.0
+
+    def answer(self, now: float, tokens: float) -> bool:
+        rates = [self.requests / 60 * self.change(now), self.tokens / 60 * self.change(now)]
+        if not self.levels:
+            self.levels = [rate * self.depth for rate in rates]
+        self.levels = [min(rate * self.depth, level + rate * (now - self.at)) for rate, level in zip(rates, self.levels, strict=True)]
+        self.at = now
+        if self.levels[0] < 1 or self.levels[1] < min(tokens, rates[1] * self.depth):
+            self.refused += 1
+            return False
+        self.levels = [self.levels[0] - 1, self.levels[1] - tokens]
+        self.used += 1
+        self.used_tokens += tokens
+        return True
+
+    def limits(self, now: float) -> dict[str, float]:
+        if not self.headers:
+            return {}
+        part = self.change(now)
+        return {"limit_requests": self.requests * part, "limit_tokens": self.tokens * part}
+
+
+def simulate(upstream: Enforcing, seconds: float, paces: int = 1, **given: float) -> None:
+    """``CALLERS`` callers who begin again at once, spread over so many paces."""
+    now = 0.0
+    chosen, order = random.Random(7), itertools.count()
+    crowd = [Pace(share=1 / paces, clock=lambda: now, count=lambda usage: usage and usage["total"], **given) for _ in range(paces)]
+    waiting: list[tuple[float, int, int, Attempt, str]] = []
+
+    def begin(pace: int) -> None:
+        heapq.heappush(waiting, (now, next(order), pace, Attempt("a", "m", chosen.randint(200, 1_800)), "ask"))
+
+    for caller in range(CALLERS):
+        begin(caller % paces)
+    while waiting:
+        now, _, pace, attempt, what = heapq.heappop(waiting)
+        if now > seconds:
+            return
+        if what == "ask":
+            wait = crowd[pace].wait(attempt)
+            if wait > 0:
+                heapq.heappush(waiting, (now + wait, next(order), pace, attempt, "ask"))
+                continue
+            upstream.early += now < upstream.told - 1e-9
+            good = upstream.answer(now, attempt.size / 4)
+            if not good and upstream.retry_after is not None and paces == 1:
+                attempt.action = "refused"
+            heapq.heappush(waiting, (now + (LATENCY if good else 0.02), next(order), pace, attempt, "yes" if good else "no"))
+            continue
+        if what == "yes":
+            result = Result("a", 200, "json", {}, usage={"total": attempt.size / 4})
+            crowd[pace].answered(attempt, upstream.limits(now), result, None)
+        else:
+            error = UnavailableError("Slow.", status=429, category="rate_limit", retry_after=upstream.retry_after)
+            if upstream.retry_after is not None and paces == 1:
+                upstream.told = max(upstream.told, now + upstream.retry_after)
+            crowd[pace].answered(attempt, upstream.limits(now), None, error)
+        begin(pace)
+
+
+CASES = [
+    ("requests bind, depth 1 s", Enforcing(12_000, 1e7, 1.0), 1, 0.95),
+    ("requests bind, depth 0.3 s", Enforcing(12_000, 1e7, 0.3), 1, 0.95),
+    ("tokens bind, depth 1 s", Enforcing(60_000, 600_000, 1.0), 1, 0.95),
+    ("tokens bind, depth 0.3 s", Enforcing(60_000, 600_000, 0.3), 1, 0.95),
+    ("large limits of tokens", Enforcing(18_000, 40_000_000, 0.3), 1, 0.95),
+    ("halved midway", Enforcing(12_000, 1e7, 0.3, change=lambda now: 1.0 if now < 10 else 0.5), 1, 0.95),
+    ("four processes", Enforcing(12_000, 1e7, 0.3), 4, 0.95),
+    ("no headers", Enforcing(12_000, 1e9, 0.3, headers=False, retry_after=0.1), 1, 0.85),
+    ("no headers, no time told", Enforcing(12_000, 1e9, 1.0, headers=False, retry_after=None), 1, 0.85),
+]
+
+
+def test_what_is_allowed_is_used_and_little_is_refused() -> None:
+    """95 % of the limit (85 % where no header tells it), at most 1 % refused, nothing before the time told."""
+    wrong = []
+    for what, upstream, paces, least in CASES:
+        seconds = 20.0 if upstream.headers else 40.0
+        simulate(upstream, seconds, paces)
+        allowed = sum(upstream.change(moment / 10) for moment in range(int(seconds * 10))) / 10
+        used = max(upstream.used / (upstream.requests / 60 * allowed), upstream.used_tokens / (upstream.tokens / 60 * allowed))
+        refused = upstream.refused / (upstream.used + upstream.refused)
+        if used < least or refused > 0.01 or upstream.early:
+            wrong.append(f"{what}: used {used:.3f}, refused {refused:.4f}, early {upstream.early}")
+    assert wrong == []
+
+
+def test_given_limits_hold_from_the_first_call() -> None:
+    upstream = Enforcing(600, 1e9, 0.3, headers=False)
+    simulate(upstream, 20.0, requests=600)
+    assert upstream.refused == 0
+    assert 0.95 <= upstream.used / 200 <= 1.01
+
+
+def test_one_row_goes_ahead_alone() -> None:
+    """Until the first answer tells the limits, or that there are none; a probe that fails lets the next one try."""
+    now = 0.0
+    pace = Pace(clock=lambda: now)
+    first, second = Attempt("a", "m", 10), Attempt("a", "m", 10)
+    assert (pace.wait(first), pace.wait(second) > 0, pace.wait(Attempt("a", "other", 1))) == (0, True, 0)
+    pace.release(first)
+    assert pace.wait(second) == 0
+    pace.answered(second, {}, Result("a", 200, "json", {}), None)
+    assert all(pace.wait(Attempt("a", "m", 10)) < 0.1 for _ in range(5))
+
+
+def test_limits_of_a_day_are_told_by_how_slowly_they_refill() -> None:
+    """10,000 requests a day, of which one takes 8.64 s to come back, are not 10,000 a minute."""
+    now = 0.0
+    pace = Pace(clock=lambda: now)
+    first = Attempt("a", "m", 10)
+    pace.wait(first)
+    pace.answered(
+        first, {"limit_requests": 10_000, "remaining_requests": 9_999, "reset_requests": 8.64}, Result("a", 200, "json", {}), None
+    )
+    waits = [pace.wait(Attempt("a", "m", 10)) for _ in range(3)]
+    assert waits[0] == 0
+    assert 8 < waits[1] < 10
+    assert 17 < waits[2] < 19
+
+
+def test_durations_are_read_in_the_forms_that_servers_send() -> None:
+    read = {"6ms": 0.006, "1s": 1, "6m0s": 360, "1h2m3.5s": 3723.5, "1d": 86_400, "12": 12, "0.25": 0.25, "7.66s": 7.66, "1m30ms": 60.03}
+    assert {text: parse_duration(text) for text in read} == pytest.approx(read)
+    assert [parse_duration(text) for text in ("", "s", "-1", "1e9", "nan", "1 s", "9" * 20, "99999999999d", "Mon, 01 Jan")] == [None] * 9
+    assert read_limits({"limit_tokens": "10000", "reset_tokens": "1m2s", "remaining_tokens": "x"}) == {
+        "limit_tokens": 10_000,
+        "reset_tokens": 62,
+    }
+
+
+def test_rows_under_way_grow_with_answers_and_shrink_when_busy() -> None:
+    flight = InFlight(100)
+    for _ in range(200):
+        flight.answered()
+    assert flight.size == 100
+    flight.busy(10.0)
+    flight.busy(10.5)
+    assert flight.size == 70
+    for _ in range(71):
+        flight.answered()
+    assert 70 < flight.size <= 72
