@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
@@ -136,9 +137,14 @@ def _form(fields: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         needed = "<i>needed</i>" if field["required"] else ""
         yield (
             f"<tr><td>{escape(field['label'])}{needed}<br><code class=dim>{escape(field['name'])}</code>"
-            f"<td>{escape(_takes(field))}<td>{escape(field.get('help', ''))}</tr>"
+            f"<td>{escape(_takes(field))}<td>{_help(field.get('help', ''))}</tr>"
         )
     yield "</table>"
+
+
+def _help(text: str) -> str:
+    """A help of a form, which is CommonMark, as HTML: its code as code, all else as text."""
+    return re.sub(r"`+([^`]+)`+", r"<code>\1</code>", escape(text))
 
 
 def _takes(field: Mapping[str, Any]) -> str:
