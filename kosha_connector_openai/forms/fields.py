@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from kosha_connector_openai.forms.labels import from_title, units
 from kosha_connector_openai.forms.shapes import TEXTS, Shaper
+from kosha_connector_openai.forms.unions import TELLERS
 from kosha_connector_openai.forms.wording import Facts, Wording
 from kosha_connector_openai.manifest import given
 from kosha_connector_openai.schema import Flat, Flattener, Node
@@ -52,7 +53,7 @@ class FieldMaker:
         self._words(out, origin, schema, flat, said)
         out["order"] = order
         out["required"] = required
-        constant = "constant" in shape and required
+        constant = "constant" in shape and (required or name in TELLERS or flat.node.get("default") == shape["constant"])
         self._place(out, origin, said, flat, constant)
         out["expression"] = not constant
         out.update(shape)

@@ -217,13 +217,14 @@ class Shaper:
     def _number(self, node: Node, name: str, _: str | None, __: bool) -> Node:
         whole = node.get("type") == "integer"
         if listed := choices(node):
-            return {"widget": "select", "type": kind(node), "enum": _plain(listed)}
+            out: Node = {"widget": "select", "type": kind(node), "enum": _plain(listed)}
+            return {**out, "constant": listed[0]} if len(listed) == 1 else out
         if node.get("format") in _DATES:
             return {"widget": "date", "type": "integer", "date": "unix"}
         low, high = node.get("minimum"), node.get("maximum")
         span = high - low if low is not None and high is not None else None
         narrow = span is not None and span <= _SLIDER * (10 if whole else 1)
-        out: Node = {"widget": "slider" if narrow else "number", "type": "integer" if whole else "number"}
+        out = {"widget": "slider" if narrow else "number", "type": "integer" if whole else "number"}
         return out if whole or not narrow or span is None else {**out, "step": 0.1 if span > 1 else 0.01}
 
     def _boolean(self, node: Node, *_: Any) -> Node:

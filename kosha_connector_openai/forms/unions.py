@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from kosha_connector_openai.schema import Branch, Flattener, Node
 
-_PREFERRED: Final = ("type", "role", "mode", "kind", "object")
+TELLERS: Final = ("type", "role", "mode", "kind", "object")
+"""Properties that tell what an object is, the usual ones first; one with a single value is no choice."""
 _TYPES: Final[Mapping[type, str]] = {bool: "boolean", str: "string", int: "integer", float: "number", list: "array", dict: "object"}
 _SHAPES: Final = (("properties", "object"), ("additionalProperties", "object"), ("items", "array"), ("prefixItems", "array"))
 _ONE: Final[Mapping[str, tuple[str, str]]] = {
@@ -82,7 +83,7 @@ class Discriminator:
             first = next(iter(objects), None)
             named = declared.get("propertyName") if isinstance(declared, dict) else None
             others = first.node.get("properties", ()) if first else ()
-            names = dict.fromkeys([*([named] if isinstance(named, str) else []), *_PREFERRED, *others])
+            names = dict.fromkeys([*([named] if isinstance(named, str) else []), *TELLERS, *others])
             self.name = next((name for name in names if self._tells(name, objects)), None)
 
     def _tells(self, name: str, objects: Iterable[Branch]) -> bool:
