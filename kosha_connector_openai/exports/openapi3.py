@@ -6,7 +6,7 @@ client take more than the service does, and never less.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from kosha_connector_openai.core.actions import Action
@@ -109,14 +109,7 @@ def _branches(base: str, branches: Sequence[Any], out: dict[str, Any]) -> bool:
         out["allOf"] = [*out.get("allOf", ()), {"anyOf": out.pop("anyOf")}, {"anyOf": found}]
     else:
         out[base] = [*out.get(base, ()), *found] if base == "allOf" else found
-    if null:
-        # 3.0 allows null only where the branches do: a branch beside an own type says so itself.
-        out[base] = [*out[base], {"nullable": True, "enum": [None], "type": "object"}] if _only_references(out[base]) else out[base]
     return null
-
-
-def _only_references(branches: Sequence[Any]) -> bool:
-    return all("$ref" in branch for branch in branches)
 
 
 def _is_null(branch: Any) -> bool:
@@ -156,7 +149,10 @@ def _operation(operation: Mapping[str, Any], shared: Sequence[Any], action: Acti
     if parameters:
         out["parameters"] = [_part(each) for each in parameters]
     if "requestBody" in operation:
-        out["requestBody"] = _part(operation["requestBody"])
+        out["requestBody"] = body = _part(operation["requestBody"])
+        forms = {name: each for name, each in body.get("content", {}).items() if name.startswith("multipart/")}
+        if forms and action.hints.file_in:  # generators write one of several ways, and not always the one with the files
+            body["content"] = forms
     out["responses"] = {code: _part(reply) for code, reply in operation["responses"].items()}
     return out
 
@@ -189,6 +185,7 @@ def _part(value: Any) -> Any:
 def _reached(document: Mapping[str, Any], components: Mapping[str, Any]) -> dict[str, Any]:
     """The components that the document refers to, directly or not."""
     found: dict[str, dict[str, Any]] = {}
+    forms = set(_forms(document))
     waiting = list(_references(document))
     while waiting:
         _, _, kind, name = waiting.pop().split("/", 3)
@@ -197,9 +194,51 @@ def _reached(document: Mapping[str, Any], components: Mapping[str, Any]) -> dict
             continue
         source = components[kind][key]
         made = schema3(source) if kind == "schemas" else _part(source)
+        if f"#/components/{kind}/{name}" in forms:
+            made = _form(made, components.get("schemas", {}))
         found.setdefault(kind, {})[key] = made
         waiting.extend(_references(made))
     return {kind: dict(sorted(each.items())) for kind, each in sorted(found.items())}
+
+
+def _forms(document: Mapping[str, Any]) -> Iterator[str]:
+    """The references of bodies that are forms."""
+    for item in document["paths"].values():
+        for operation in item.values():
+            content = operation.get("requestBody", {}).get("content", {})
+            for name, media_type in content.items():
+                if name.startswith("multipart/") and "$ref" in media_type.get("schema", {}):
+                    yield media_type["schema"]["$ref"]
+
+
+def _form(schema: dict[str, Any], schemas: Mapping[str, Any]) -> dict[str, Any]:
+    """A form whose fields generators can write: of a union with a file the file, of texts a text."""
+    fields = {name: _form_field(field, schemas) for name, field in schema.get("properties", {}).items()}
+    return {**schema, "properties": fields} if fields else schema
+
+
+def _form_field(field: dict[str, Any], schemas: Mapping[str, Any]) -> dict[str, Any]:
+    told: dict[str, Any] = {name: field[name] for name in ("description", "example") if name in field}
+    branches = [schema3(branch) for base in ("anyOf", "oneOf") for branch in _flat(field.get(base, ()), schemas)]
+    if any(branch.get("format") == "binary" for branch in branches):
+        return {"type": "string", "format": "binary", **told}
+    if branches and all(_is_text(branch) for branch in branches):
+        return {"type": "string", **told}
+    return field
+
+
+def _flat(branches: Sequence[Any], schemas: Mapping[str, Any]) -> Iterator[Any]:
+    """The branches of a union, those of unions that they refer to among them."""
+    for branch in branches:
+        found = schemas.get(branch["$ref"].rpartition("/")[2], {}) if isinstance(branch, Mapping) and "$ref" in branch else branch
+        inner = found.get("anyOf") or found.get("oneOf") if isinstance(found, Mapping) else None
+        yield from _flat(inner, schemas) if inner else [found]
+
+
+def _is_text(schema: Mapping[str, Any]) -> bool:
+    return schema.get("type") == "string" or (
+        bool(schema.get("enum")) and all(isinstance(each, (str, type(None))) for each in schema["enum"])
+    )
 
 
 def _references(value: Any) -> list[str]:
