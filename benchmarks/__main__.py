@@ -11,7 +11,7 @@ from pathlib import Path
 
 import orjson
 
-from benchmarks import cold_start, command_line, concurrent, forms, gateway, loading, report, sequential, streaming, validation
+from benchmarks import bulk, cold_start, command_line, concurrent, forms, gateway, loading, report, sequential, streaming, validation
 from benchmarks.clients import ENVIRONMENT
 from benchmarks.measure import Effort, Figure
 from benchmarks.upstream import upstream
@@ -34,6 +34,7 @@ PROMISES = {
     "concurrent": Promise(concurrent.run, concurrent.EFFORT),
     "validation": Promise(validation.run, validation.EFFORT),
     "streaming": Promise(streaming.run, streaming.EFFORT),
+    "bulk": Promise(bulk.run, bulk.EFFORT),
     "gateway": Promise(gateway.run, gateway.EFFORT),
 }
 

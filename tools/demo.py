@@ -25,7 +25,7 @@ from kosha_connector_openai import Connection, Connector, ConnectorError, create
 from kosha_connector_openai.errors import InputError
 from kosha_connector_openai.sandbox import Sandbox
 from kosha_connector_openai.secrets.stores import FileStore
-from tools import demo_flows
+from tools import demo_bulk, demo_flows
 from tools.demo_words import DemoError, check, say
 
 OUT = Path(__file__).parent.parent / "out"
@@ -150,6 +150,8 @@ def steps() -> dict[str, Any]:
         demo_flows.listing(*both, fill=bool(demo.environment))
         demo_flows.job(*both)
         demo_flows.workflow(*both)
+        if demo.environment:
+            demo_bulk.rows(demo.environment)
         demo_flows.gateway(demo.environment)
     return first
 

@@ -220,7 +220,7 @@ class Runner:
     def _succeeded(self, entry: RowEntry, answer: RowAnswer, ended: str) -> None:
         used = self.count(answer.facts.get("usage"))
         self.progress.tokens += int(used or 0)
-        self._count(failed=False)
+        self._count(failed=bool(ended))
         if self.flight.answered():
             self._wake()
         if ended:
