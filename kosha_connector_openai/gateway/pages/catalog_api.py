@@ -9,7 +9,7 @@ from collections.abc import Container, Mapping
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
 from kosha_connector_openai.core import CallOptions
 from kosha_connector_openai.core.actions import Action, standing
@@ -33,6 +33,13 @@ from kosha_connector_openai.gateway.records import Caller
 from kosha_connector_openai.manifest import Group
 from kosha_connector_openai.manifest.parts import CatalogPart
 from kosha_connector_openai.text import nearest
+
+_INDEX: Final = {
+    "workflows": {verb: f"/kosha/v1/workflows/{verb}" for verb in ("check", "run")},
+    "jobs": {verb: f"/kosha/v1/jobs/{verb}" for verb in ("start", "status", "wait", "resume", "cancel", "fetch")},
+    "description": "/openapi.json",
+    "docs": "/docs",
+}
 
 UploadedFile = tuple[str, BinaryIO, str]
 """A file that came with a run: its name as the caller said, its bytes, its type as the caller said."""
@@ -126,6 +133,11 @@ class CatalogApi:
         origin = self._connections[caller.connection].server.origin
         more = {"publisher": asdict(manifest.publisher), "hosts": [str(origin)], "icon": "/kosha/v1/icon" if manifest.icon else None}
         return JsonResponse(200, {name: getattr(manifest, name) for name in names} | more)
+
+    @staticmethod
+    def index() -> JsonResponse:
+        """What there is under the catalog's path."""
+        return JsonResponse(200, {name: f"/kosha/v1/{name}" for name in ("actions", "tasks", "connector", "connection")} | _INDEX)
 
     def form(self) -> JsonResponse:
         """The connection form as JSON Schema."""

@@ -49,7 +49,7 @@ class Downloads:
         """The name under which ``owner`` can fetch the file, and for how many seconds; None, and no file, where too much is kept."""
         self._sweep()
         size = path.stat().st_size
-        if len(self._kept) >= _MOST_FILES or size + sum(kept.size for kept in self._kept.values()) > self._most:
+        if not self._has_room(owner, size):
             path.unlink()
             return None
         name = secrets.token_urlsafe(24)
@@ -73,6 +73,13 @@ class Downloads:
         self._kept.clear()
         if self._folder is not None:
             self._folder.cleanup()
+
+    def _has_room(self, owner: str, size: int) -> bool:
+        """Whether a file more fits: beside all others, and beside the owner's own, which may take half of it all."""
+        own = [kept.size for kept in self._kept.values() if kept.owner == owner]
+        every = size + sum(kept.size for kept in self._kept.values())
+        fits = len(self._kept) < _MOST_FILES and every <= self._most
+        return fits and len(own) < max(1, _MOST_FILES // 2) and size + sum(own) <= max(size, self._most // 2)
 
     def _sweep(self) -> None:
         now = self._clock()

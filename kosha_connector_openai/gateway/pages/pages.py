@@ -124,6 +124,7 @@ class OwnPages:
             "runCatalogAction": self._run,
             "readCatalogFile": self._file,
             "readConnectionForm": self._form,
+            "readCatalog": self._index,
             "readConnector": self._connector,
             "readConnectorIcon": self._icon,
             "callMcp": self._tools,
@@ -215,6 +216,9 @@ class OwnPages:
         query = request.query_params
         search, group, featured = query.get("search", ""), query.get("group", ""), query.get("featured") == "true"
         return await asyncio.to_thread(self._catalog.actions, caller, search=search, group=group, featured=featured)
+
+    async def _index(self, _: Request, __: Caller) -> JsonResponse:
+        return self._catalog.index()
 
     async def _connector(self, _: Request, caller: Caller) -> JsonResponse:
         return self._catalog.connector(caller)

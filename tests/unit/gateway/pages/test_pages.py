@@ -444,6 +444,16 @@ def test_files_kept_are_bounded_and_end(monkeypatch: pytest.MonkeyPatch):
     kept.close()
 
 
+def test_one_caller_cannot_take_all_the_room(monkeypatch: pytest.MonkeyPatch):
+    """Half of the files and half of the bytes, so that others can still be given addresses."""
+    monkeypatch.setattr("kosha_connector_openai.gateway.pages.downloads._MOST_FILES", 4)
+    kept = Downloads(most=100)
+    assert [kept.store(b"x", "a", "text/plain") is not None for _ in range(3)] == [True, True, False]
+    assert [kept.store(b"x" * size, "b", "text/plain") is not None for size in (40, 40)] == [True, False]
+    assert kept.store(b"x" * 40, "c", "text/plain") is not None
+    kept.close()
+
+
 async def test_the_builders_paths_are_there(house: House):
     """Form, drawn form, samples and options over HTTP; a run gives the short result where that is asked for."""
     base = "/kosha/v1/actions/createEmbedding"
