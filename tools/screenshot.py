@@ -2,6 +2,7 @@
 
 ``python -m tools.screenshot form`` takes images/form.png: a form as react-jsonschema-form draws it in Chromium, filled in by tests/browser
 (``make e2e`` installs what that needs).
+``python -m tools.screenshot studio`` takes images/studio*.png: the studio as tests/browser drives it in Chromium, after a flow was run.
 """
 
 from __future__ import annotations
@@ -42,6 +43,21 @@ def form() -> int:
     return 0
 
 
+def studio() -> int:
+    """Writes the pictures of the studio; 1 where the browser, its packages or the built page are not here."""
+    pictures = {"flow.png": "studio.png", "dark.png": "studio-dark.png", "touch.png": "studio-touch.png"}
+    names = ("a_flow_is_dragged_filled_in_and_run", "by_keys_alone_in_the_dark", "by_touch_on_a_small_screen")
+    tests = [f"tests/browser/test_studio.py::test_{name}" for name in names]
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "pytest", "-q", "-m", "e2e", *tests]
+        done = subprocess.run(command, cwd=ROOT, env={**os.environ, "KOSHA_SHOTS": folder}, check=False)
+        if done.returncode or not all((Path(folder) / name).is_file() for name in pictures):
+            return 1
+        for name, to in pictures.items():
+            shutil.copyfile(Path(folder) / name, ROOT / "images" / to)
+    return 0
+
+
 def terminal() -> int:
     """Writes the drawing."""
     console = Console(record=True, width=104, file=io.StringIO(), force_terminal=True)
@@ -60,4 +76,5 @@ def terminal() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(form() if "form" in sys.argv[1:] else terminal())
+    made = next((draw for draw in (form, studio) if draw.__name__ in sys.argv[1:]), terminal)
+    sys.exit(made())

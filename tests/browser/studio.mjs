@@ -1,6 +1,6 @@
 // Drives the studio with real mouse, keys, fingers and files. In: a JSON file {chromium, folder, runs: {scenario: url}, ...}; out: JSON on
 // standard output, what each scenario saw.
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
 
@@ -270,8 +270,11 @@ const SCENARIOS = {
     await finger(await studio.middle(page.locator('[data-action="createChatCompletion"] .grip')), { x: canvas.x + 180, y: canvas.y + 90 });
     await studio.ready("chatCompletion");
     await page.locator("[data-faults]").waitFor();
+    await page.waitForTimeout(700); // a tap right after a drag would be taken for a second one
     await studio.field("/messages/0/content").locator("textarea").tap();
     await page.keyboard.type("Tell me about the sea");
+    seen.typed = await studio.field("/messages/0/content").locator("textarea").inputValue();
+    if (!seen.typed) throw new Error(`typed into ${await page.evaluate(() => document.activeElement.outerHTML.slice(0, 200))}`);
     await studio.button("Run step").tap();
     await page.locator("[aria-label=Result] .answer").waitFor();
     seen.answer = await page.locator("[aria-label=Result] .answer").innerText();
@@ -294,8 +297,9 @@ const SCENARIOS = {
       await page.locator(`[data-action="${id}"]`).first().focus();
       await page.keyboard.press("Enter");
       await page.locator(".panel[data-ready=true]").waitFor();
-      for (const group of await page.locator(".panel details.group:not([open]) > summary").all()) await group.click();
-      const empty = await page.locator(".panel .field").evaluateAll((all) => all.filter((each) => !each.querySelector("input, select, textarea, button:not(.small), output, .drop")).map((each) => each.dataset.pointer));
+      const closed = page.locator(".panel details.group:not([open]) > summary");
+      while (await closed.count()) await closed.first().click();
+      const empty = await page.locator(".panel .field").evaluateAll((all) => all.filter((each) => !each.querySelector("input, select, textarea, output, .drop, .list button, .object button")).map((each) => each.dataset.pointer));
       if (empty.length) seen.undrawn[id] = empty;
       seen.count += 1;
       await studio.button("Delete step").click();
@@ -333,4 +337,4 @@ for (const [name, url] of Object.entries(job.runs)) {
   }
 }
 await browser.close();
-writeFileSync(1, JSON.stringify(results));
+console.log(JSON.stringify(results));

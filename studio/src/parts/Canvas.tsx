@@ -88,6 +88,8 @@ export function Canvas(props: CanvasProps): ReactNode {
   const flow = useReactFlow();
   const [filled] = useState(document && stepViews(document, index).length > 0);
   const [moving, setMoving] = useState<{ [id: string]: Place }>({});
+  // What was measured stays known: a node without its size is hidden until it is measured again.
+  const [sizes, setSizes] = useState<{ [id: string]: { width: number; height: number } }>({});
   const drawn = useMemo(() => {
     const views = stepViews(document, index);
     const lines = edges(document, index);
@@ -100,7 +102,7 @@ export function Canvas(props: CanvasProps): ReactNode {
     const found: (StepNode | EndNode)[] = drawn.views.map((view, place) => {
       const about = actions.get(view.task ? `task:${view.task}` : view.action) ?? actions.get(view.action);
       return {
-        id: view.id, type: "step" as const, position: moving[view.id] ?? places[view.id] ?? drawn.laid.get(view.id)!, selected: view.id === selected,
+        id: view.id, type: "step" as const, ...(sizes[view.id] ? { measured: sizes[view.id]! } : {}), position: moving[view.id] ?? places[view.id] ?? drawn.laid.get(view.id)!, selected: view.id === selected,
         ariaLabel: `Step ${view.id}, ${about?.title ?? view.action}`,
         data: {
           view, title: about?.title ?? view.action, group: about?.group ?? "?", kind: view.task ? "task" : undefined, paid: about?.hints.paid === true,
@@ -112,12 +114,12 @@ export function Canvas(props: CanvasProps): ReactNode {
       if (line.to !== null || line.action === null || line.kind === "next") return;
       const from = found.find((node) => node.id === line.from)!.position;
       found.push({
-        id: endId(line), type: "end", position: { x: from.x + 430, y: from.y + 24 + 40 * line.action }, data: { label: line.kind === "failure" ? "end, failed" : "end" },
+        id: endId(line), type: "end", ...(sizes[endId(line)] ? { measured: sizes[endId(line)]! } : {}), position: { x: from.x + 430, y: from.y + 24 + 40 * line.action }, data: { label: line.kind === "failure" ? "end, failed" : "end" },
         selectable: false, draggable: false, focusable: false,
       });
     });
     return found;
-  }, [drawn, places, moving, outcomes, actions, selected]);
+  }, [drawn, places, moving, outcomes, actions, selected, sizes]);
   const lines = useMemo(
     () =>
       drawn.lines.flatMap((line): DrawnEdge[] => {
@@ -138,6 +140,9 @@ export function Canvas(props: CanvasProps): ReactNode {
           setMoving(({ [change.id]: _, ...rest }) => rest);
           props.move(change.id, change.position);
         }
+      } else if (change.type === "dimensions" && change.dimensions) {
+        const { width, height } = change.dimensions;
+        setSizes((old) => (old[change.id]?.width === width && old[change.id]?.height === height ? old : { ...old, [change.id]: { width, height } }));
       } else if (change.type === "select" && change.selected) props.select(change.id);
     }
   };
