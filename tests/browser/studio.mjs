@@ -309,6 +309,38 @@ const SCENARIOS = {
     return seen;
   },
 
+  async speed(browser, url) {
+    const studio = await Studio.open(browser, url);
+    const { page } = studio;
+    await page.reload();
+    await page.waitForFunction(() => document.querySelectorAll("[data-action]").length > 200, null, { polling: "raf" });
+    const seen = { ready: await page.evaluate(() => performance.now()), forms: {}, long: [] };
+    await page.evaluate(() => {
+      window.long = [];
+      new PerformanceObserver((list) => window.long.push(...list.getEntries().map((entry) => entry.duration))).observe({ type: "longtask", buffered: false });
+    });
+    for (const id of await page.locator(".palette [data-action]").evaluateAll((all) => all.map((each) => each.dataset.action))) {
+      await page.locator(`[data-action="${id}"]`).first().focus();
+      const begun = await page.evaluate(() => performance.now());
+      await page.keyboard.press("Enter");
+      await page.waitForFunction(() => document.querySelector(".panel[data-ready=true] .field, .panel[data-ready=true] .dim"), null, { polling: "raf" });
+      seen.forms[id] = (await page.evaluate(() => performance.now())) - begun;
+      await studio.button("Delete step").click();
+    }
+    await page.locator("input[aria-label='Arazzo document']").setInputFiles(job.large);
+    await page.getByText("large.json is open.").waitFor();
+    await page.evaluate(() => (window.long = []));
+    await studio.button("Tidy up").click();
+    await page.waitForTimeout(500);
+    await page.evaluate(() => (window.long = []));
+    await page.locator(".react-flow__node").nth(20).click();
+    await page.locator(".panel[data-ready=true]").waitFor();
+    await page.waitForTimeout(500);
+    seen.long = await page.evaluate(() => window.long);
+    await studio.context.close();
+    return seen;
+  },
+
   async documents(browser, url) {
     const studio = await Studio.open(browser, url);
     const seen = {};

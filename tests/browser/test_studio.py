@@ -28,8 +28,13 @@ from kosha_connector_openai.text import load_yaml
 HERE = Path(__file__).parent
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or ""
 DOCUMENTS = 500
+SHOTS = os.environ.get("KOSHA_SHOTS")
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+
+LARGEST = 350_000
+"""Bytes of JavaScript, compressed."""
 
 
 class Studio:
@@ -55,8 +60,7 @@ class Studio:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    shots = os.environ.get("KOSHA_SHOTS")
-    return Path(shots) if shots else tmp_path
+    return Path(SHOTS) if SHOTS else tmp_path
 
 
 @pytest.fixture
@@ -142,6 +146,12 @@ def test_by_touch_on_a_small_screen(studio: Studio, folder: Path) -> None:
     assert seen["answer"]
     assert seen["wide"] == 360
     assert (seen["problems"], seen["violations"]) == ([], [])
+
+
+def test_the_page_is_small() -> None:
+    """All of its JavaScript together."""
+    sizes = {name: len(asset.packed or asset.plain) for name, asset in studio_assets().items() if name.endswith(".js")}
+    assert sum(sizes.values()) <= LARGEST, sizes
 
 
 def test_every_form_is_drawn(studio: Studio, folder: Path) -> None:

@@ -103,6 +103,7 @@ const Item = memo(function Item({ action, add, drag }: { action: ActionInfo; add
           }
         }}
         onDoubleClick={() => add(action)}
+        onFocus={() => fetchSoon(action)} onPointerEnter={() => fetchSoon(action)} onPointerLeave={forgetSoon}
         title={action.summary}
       >
         <span className="grip" aria-hidden="true"><Icon name={action.group} kind={action.kind} /></span>
@@ -122,6 +123,18 @@ const Item = memo(function Item({ action, add, drag }: { action: ActionInfo; add
     </li>
   );
 });
+
+let soon: ReturnType<typeof setTimeout> | undefined;
+const forgetSoon = (): void => clearTimeout(soon);
+
+/** Has the form of an action that somebody stays at ready before it is asked for. */
+function fetchSoon(action: ActionInfo): void {
+  forgetSoon();
+  soon = setTimeout(() => {
+    const task = action.kind === "task";
+    void Promise.all([api.form(action.id, task), api.sample(action.id, task)]).catch(() => {});
+  }, 40);
+}
 
 /** A tile with the first letters of a group: the same colour for the same group. */
 export function Icon({ name, kind }: { name: string; kind?: string | undefined }): ReactNode {
