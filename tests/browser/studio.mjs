@@ -270,8 +270,11 @@ const SCENARIOS = {
     await finger(await studio.middle(page.locator('[data-action="createChatCompletion"] .grip')), { x: canvas.x + 180, y: canvas.y + 90 });
     await studio.ready("chatCompletion");
     await page.locator("[data-faults]").waitFor();
-    await page.waitForTimeout(700); // a tap right after a drag would be taken for a second one
-    await studio.field("/messages/0/content").locator("textarea").tap();
+    const content = studio.field("/messages/0/content").locator("textarea");
+    for (let count = 0; count < 5 && !(await content.evaluate((each) => each === document.activeElement)); count++) {
+      await page.waitForTimeout(700); // a tap right after a drag is taken for a second one
+      await content.tap();
+    }
     await page.keyboard.type("Tell me about the sea");
     seen.typed = await studio.field("/messages/0/content").locator("textarea").inputValue();
     if (!seen.typed) throw new Error(`typed into ${await page.evaluate(() => document.activeElement.outerHTML.slice(0, 200))}`);
