@@ -42,6 +42,9 @@ export function ConnectionDialog({ bench, close, connected }: { bench: Workbench
     api.connection().then((schema) => setForm(properties(schema)), (error: Error) => setTold({ good: false, text: error.message }));
     api.card().then(setCard, () => {});
   }, []);
+  useEffect(() => {
+    if (form.length) box.current?.querySelector<HTMLElement>(".field input, .field select")?.focus();
+  }, [form]);
   const given = Object.fromEntries(Object.entries(values).filter(([, text]) => text.trim() !== ""));
   const act = (work: Promise<string>): void => {
     setBusy(true);
