@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -19,7 +20,7 @@ from kosha_connector_openai.gateway.pages.downloads import Downloads
 from kosha_connector_openai.gateway.pages.failures import failed
 from kosha_connector_openai.gateway.pages.kosha_api import JsonResponse
 from kosha_connector_openai.gateway.pages.page_bodies import PageBodies
-from kosha_connector_openai.gateway.records import REQUEST, Caller, Receive, Scope, Send
+from kosha_connector_openai.gateway.records import REQUEST, Caller, ErrorResponse, Receive, Scope, Send
 from kosha_connector_openai.gateway.replies import UPSTREAM_KEY, error_shape
 from kosha_connector_openai.mcp import SCOPE, KeptFile, ToolChoice, ToolList
 from kosha_connector_openai.text import install
@@ -34,8 +35,40 @@ if TYPE_CHECKING:
 
 _FILES: Final = "kosha://files/"
 _QUERY: Final = frozenset({"actions", "groups", "only", "search"})
+_SESSION: Final = b"mcp-session-id"
+_SESSIONS: Final = 64
+_IDLE: Final = 30 * 60.0
+"""After which the ``mcp`` package forgets a session."""
+_WRONG: Final = 400
 _LISTS: Final = 64
 """Lists of tools that are kept, each of one caller and one choice."""
+
+
+class OpenSessions:
+    """The sessions that each caller has open, so that one cannot take the room of all; time in seconds."""
+
+    def __init__(self, most: int = _SESSIONS, idle: float = _IDLE, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most = most
+        self._idle = idle
+        self._clock = clock
+        self._open: dict[str, dict[str, float]] = {}
+
+    def check(self, owner: str) -> None:
+        """Raises Refused where the caller has as many as it may."""
+        known = self._open.get(owner, {})
+        late = self._clock() - self._idle
+        self._open[owner] = known = {key: used for key, used in known.items() if used > late}
+        if len(known) >= self._most:
+            text = f"This token has {self._most} MCP sessions open. End some, or wait until they are forgotten."
+            raise Refused(ErrorResponse(429, text, type="rate_limit_error", code="too_many_sessions"))
+
+    def use(self, owner: str, key: str) -> None:
+        """Notes that a session was opened or used."""
+        self._open.setdefault(owner, {})[key] = self._clock()
+
+    def end(self, owner: str, key: str) -> None:
+        """Forgets a session."""
+        self._open.get(owner, {}).pop(key, None)
 
 
 class McpPage:
@@ -49,6 +82,7 @@ class McpPage:
         self._lists: dict[tuple[Any, ...], ToolList] = {}
         self._manager: StreamableHTTPSessionManager | None = None
         self._task: asyncio.Task[None] | None = None
+        self._sessions = OpenSessions()
         self._ready = asyncio.Event()
         self._stop = asyncio.Event()
 
@@ -63,7 +97,7 @@ class McpPage:
         except ModuleNotFoundError:
             return JsonResponse(501, error_shape(f"MCP is not installed here. {install('mcp')}", "server_error", code="not_installed"))
         backend = _CallerBackend(self._calls, caller, self._downloads, request.scope.get("state", {}).get(REQUEST, ""))
-        return _Exchange(manager, tools, backend, self._bodies, limit)
+        return _Exchange(manager, tools, backend, self._bodies, self._sessions, limit)
 
     async def aclose(self) -> None:
         """Ends all sessions."""
@@ -107,6 +141,7 @@ class _Exchange:
     tools: ToolList
     backend: _CallerBackend
     bodies: PageBodies
+    sessions: OpenSessions
     limit: int
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -116,11 +151,25 @@ class _Exchange:
         from kosha_connector_openai.mcp import ToolSession
 
         # A session answers only whoever opened it.
-        user = AuthenticatedUser(AccessToken(token="", client_id=owner(self.backend.caller), scopes=[]))
+        name = owner(self.backend.caller)
+        user = AuthenticatedUser(AccessToken(token="", client_id=name, scopes=[]))
+        key = dict(scope["headers"]).get(_SESSION, b"").decode("latin-1")
+        if not key:
+            self.sessions.check(name)
+        elif scope["method"] == "DELETE":
+            self.sessions.end(name, key)
+
+        async def noted(message: Any) -> None:
+            if message["type"] == "http.response.start" and scope["method"] != "DELETE" and message["status"] < _WRONG:
+                opened = next((value.decode("latin-1") for header, value in message["headers"] if header.lower() == _SESSION), "")
+                if opened:
+                    self.sessions.use(name, opened)
+            await send(message)
+
         own = {**scope, "user": user, SCOPE: ToolSession(self.tools, self.backend)}
         try:
             async with self.bodies.whole(Request(scope, receive), self.limit) as body:
-                await self.manager.handle_request(own, _replayed(body, receive, self.backend.left), send)
+                await self.manager.handle_request(own, _replayed(body, receive, self.backend.left), noted)
         except BodyRefused as error:
             raise (Refused(error.refusal) if error.refusal else ClientLeft()) from None
 
