@@ -16,7 +16,7 @@ ROOT: Final = Path(__file__).parent.parent
 FOLDER: Final = ROOT / "locks"
 LOCKS: Final = {
     "dev": ("dev",),
-    "runtime": ("aiohttp", "gateway", "httpx2", "keyring", "otel", "workflows"),
+    "runtime": ("aiohttp", "bulk", "gateway", "httpx2", "keyring", "mcp", "otel", "signing", "studio", "workflows"),
     "gateway": ("gateway",),
 }
 """Which extras each lock is for: development, the wheel's list of packages (SBOM), the image. ``build`` is what the build itself needs."""

@@ -29,6 +29,10 @@ def _lock(root: Path, name: str) -> str:
     return (root / "locks" / f"{name}.txt").read_text()
 
 
+UNLOCKED = frozenset({"pyarrow"})
+"""In no lock: large, and only for files of its own format."""
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_b36_each_package_of_a_lock_has_digests_and_no_address(root: Path, name: str) -> None:
     """pip takes nothing else with ``--require-hashes``, and the lock binds nobody to an index."""
@@ -47,6 +51,8 @@ def test_b36_the_locks_agree_and_fit_the_project(root: Path) -> None:
     names = {package for package, _ in locks["runtime"]}
     for floor in floors():
         package, least = floor.split("==")
+        if package in UNLOCKED:
+            continue
         found = [version for name, version in locks["runtime"] if name == re.sub("[-_.]+", "-", package).lower()]
         assert found, package
         assert min(map(_number, found)) >= _number(least), package
