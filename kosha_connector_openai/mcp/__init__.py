@@ -19,9 +19,9 @@ else:
     __getattr__, __all__ = face(
         __name__,
         {
-            "backend": "Backend EventSink KeptFile LocalBackend",
+            "backend": "SCOPE Backend EventSink KeptFile LocalBackend",
             "calls": "ToolSession",
-            "server": "SCOPE make_server serve_stdio",
+            "server": "make_server serve_stdio",
             "tool": "Tool ToolChoice",
             "tools": "ToolList",
         },

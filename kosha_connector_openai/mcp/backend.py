@@ -6,12 +6,14 @@ import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from kosha_connector_openai.connector import CallOptions, Connection, Connector, Result
 from kosha_connector_openai.core.actions import Action
 from kosha_connector_openai.core.result import Event, FileSink
 
+SCOPE: Final = "kosha.mcp"
+"""The key in an ASGI scope of the session that its request belongs to."""
 EventSink = Callable[[Event], Awaitable[None]]
 
 

@@ -26,10 +26,9 @@ from mcp_types import (
 )
 
 from kosha_connector_openai.connector import Connector
+from kosha_connector_openai.mcp.backend import SCOPE
 from kosha_connector_openai.mcp.calls import ToolSession, call_tool
 
-SCOPE: Final = "kosha.mcp"
-"""The key in an ASGI scope of the ToolSession that its request belongs to."""
 _INSTRUCTIONS: Final = (
     "Each call is checked before it is sent: an error names the input by a JSON Pointer, and nothing was sent then. "
     "Tools marked Paid cost money. search_actions finds what is not in the list; describe_action and run_action use it."

@@ -77,3 +77,10 @@ asyncio.run(main())
 """
     done = without(tmp_path, ("aiohttp",), code)
     assert done.stdout == "The engine aiohttp is not installed. Install it: pip install 'kosha-connector-openai[aiohttp]'.\n", done.stderr
+
+
+def test_the_gateway_does_without_the_extra_of_its_page(tmp_path: Path) -> None:
+    """Without ``mcp`` it serves all but that page."""
+    code = "from kosha_connector_openai.cli.app import make_app\nmake_app()(['serve', '--check', '--no-token'])"
+    done = without(tmp_path, ("mcp", "mcp_types"), code)
+    assert (done.returncode, "The settings are fine" in done.stdout) == (0, True), done.stderr
