@@ -24,7 +24,7 @@ from benchmarks.measure import NO_BAR, Bar, Effort, Figure
 from kosha_connector_openai import open_connector
 from kosha_connector_openai.flows import Bulk, RowOptions, SendOptions
 
-EFFORT = Effort(rounds=3, calls=3_000)
+EFFORT = Effort(rounds=3, calls=2_000)
 IN_FLIGHT = 64
 DELAY = 0.05
 Cost = tuple[float, float]

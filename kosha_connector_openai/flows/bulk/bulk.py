@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ from kosha_connector_openai.flows.bulk.runner import Item, Runner
 from kosha_connector_openai.flows.bulk.targets import RowTarget, find_target
 
 if TYPE_CHECKING:
+    from kosha_connector_openai.manifest.parts import Together
     from kosha_connector_openai.outputs import Prices
 
 
@@ -181,15 +182,15 @@ class AsyncBulk:
             )
         faults = FaultList()
         start: Start | None = None
-        entries, differs = ledger.entries(), False
+        known, differs = ledger.places(), False
         for row, base in job.bases(faults):
-            entry = next(entries, None)
-            if entry is None or entry.n != row.number or entry.base != base:
+            found = next(known, None)
+            if found is None or found[0] != row.number or found[1] != base:
                 differs = True
                 break
-            if start is None and entry.state == RowState.PENDING:
+            if start is None and found[2] == RowState.PENDING:
                 start = Start(row.number - 1, row.line - 1, row.place)
-        differs = differs or bool(faults.count) or next(entries, None) is not None
+        differs = differs or bool(faults.count) or next(known, None) is not None
         if not differs:
             if settings["description"] != job.target.digest:
                 ledger.keep("settings", self._kept(job)["settings"])
@@ -221,9 +222,11 @@ class AsyncBulk:
         )
         flight = InFlight(send.in_flight)
         for last in (False, True):
-            runner = self._runner = Runner(
-                job.target, ledger, job.row_map, self._feed(job, ledger, start), pace, flight, send.attempts, send.timeout, send.budget,
-                self._watch, lambda usage: _total(usage, part), progress,
+            feed = self._feed(job, ledger, start)
+            together = part.together.get(job.target.name) if job.target.single else None
+            runner = self._runner = (_together(together) if together else Runner)(
+                job.target, ledger, job.row_map, feed, pace, flight, send.attempts, send.timeout, send.budget, self._watch,
+                lambda usage: _total(usage, part), progress,
             )  # fmt: skip
             await runner.run()
             if runner.stop or last or not ledger.counts()[RowState.UNKNOWN] or send.unknown == "hold":
@@ -307,6 +310,18 @@ class Bulk:
             return result
         finally:
             await self._bulk.connector.aclose()
+
+
+def _together(rules: Together) -> Callable[..., Runner]:
+    """Makes the runner of an action that takes many texts in one call."""
+    from kosha_connector_openai.flows.bulk.together import TogetherRunner
+
+    def make(*values: Any) -> Runner:
+        runner = TogetherRunner(*values)
+        runner.rules = rules
+        return runner
+
+    return make
 
 
 def _total(usage: Any, part: Any) -> float | None:

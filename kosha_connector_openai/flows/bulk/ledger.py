@@ -302,6 +302,16 @@ class Ledger:
                 return
             after = found[-1][0]
 
+    def places(self) -> Iterator[tuple[int, bytes, int]]:
+        """The number, digest and state of all rows, checked; for a million rows in a few seconds."""
+        after = 0
+        while found := self._read(f"SELECT * FROM rows WHERE n > ? ORDER BY n LIMIT {_PIECE}", after):  # noqa: S608 - a whole number
+            for values in found:
+                if _sum(repr(values[:8]).encode()) != values[8]:
+                    raise damaged(f"Row {values[0]} was changed")
+                yield values[:2] + values[3:4]
+            after = found[-1][0]
+
     def entry(self, n: int) -> RowEntry | None:
         """One row."""
         found = self._read("SELECT * FROM rows WHERE n = ?", n)

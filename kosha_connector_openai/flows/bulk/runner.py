@@ -155,7 +155,7 @@ class Runner:
                 self._active += 1
                 self.progress.in_flight += 1
                 try:
-                    await self._one(*item)
+                    await self._work(*item)
                 finally:
                     self._active -= 1
                     self.progress.in_flight -= 1
@@ -173,6 +173,10 @@ class Runner:
         item = next(self.feed, None)
         self._ended_feed = item is None
         return item
+
+    async def _work(self, entry: RowEntry, row: Row) -> None:
+        """What a worker does with a row that it took."""
+        await self._one(entry, row)
 
     async def _one(self, entry: RowEntry, row: Row) -> None:
         try:
@@ -207,7 +211,7 @@ class Runner:
             timeout=self.timeout,
             pace=pace,
             budget=self.budget,
-            policy="pass" if self.target.single else "fail",
+            policy="pass" if self.target.single else self.target.policy,
             named_files=False,
         )
         try:

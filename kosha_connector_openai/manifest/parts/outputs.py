@@ -228,6 +228,16 @@ class Bound(Part):
     elsewhere: tuple[Path, ...] = Field(default=(), description="Inputs that bring in what is not in the request: pictures, files, tools.")
 
 
+class Together(Part):
+    """An action that takes many texts in one call and answers each: how many, in which input, and where their answers are."""
+
+    input: Name = Field(description="The input that takes a text, or a list of texts.")
+    items: Annotated[int, Constraint(ge=2, le=100_000)]
+    bytes: Annotated[int, Constraint(ge=1)] = Field(default=300_000, description="Bytes of UTF-8 in one call.")
+    answers: Name = Field(description="The property of the answer that lists the texts' answers.")
+    index: Name | None = Field(default=None, description="The property of each that is its text's place; without it they are in order.")
+
+
 class OutputsPart(Part):
     """The part ``outputs``."""
 
@@ -241,3 +251,4 @@ class OutputsPart(Part):
     tables: Mapping[Name, Name] = Field(default_factory=dict, description="Action that answers with a page of rows -> the record of a row.")
     page: RowPage = Field(default_factory=RowPage)
     bounds: Mapping[Name, Bound] = Field(default_factory=dict, description="Action -> what it may use at most.")
+    together: Mapping[Name, Together] = Field(default_factory=dict, description="Action -> how many texts go in one call of a bulk run.")

@@ -13,7 +13,7 @@ import pytest
 
 from kosha_connector_openai.errors import InputError, SetupError
 from kosha_connector_openai.flows.bulk import RowOptions, RowState, SendOptions, failed_path, open_run
-from tests.recorder import raw, reply, reset
+from tests.recorder import Recorder, raw, reply, reset
 from tests.unit.flows.bulk.conftest import SHARED, Upstream, completion, prompts, texts
 
 REFUSED = reply(400, {"error": {"message": "No.", "code": "invalid_value", "type": "invalid_request_error"}})
@@ -250,3 +250,26 @@ def test_an_output_that_cannot_be_written_is_refused_first(run: Any, tmp_path: P
     with Upstream() as upstream, pytest.raises(SetupError):
         run(upstream, prompts(1))
     assert not upstream.seen
+
+
+def test_texts_of_many_rows_go_in_one_call(bulk: Any, tmp_path: Path) -> None:
+    """A call that is refused is made again in halves, until only the row that is to blame has failed; answers are each row's own."""
+
+    def answer(connection: Any, request: Any) -> bool:
+        texts_sent = request.json()["input"]
+        texts_sent = [texts_sent] if isinstance(texts_sent, str) else texts_sent
+        if "bad" in texts_sent:
+            return REFUSED(connection, request)
+        found = [{"object": "embedding", "index": n, "embedding": [len(text)]} for n, text in enumerate(texts_sent)]
+        body = {"object": "list", "model": "m", "data": found[::-1], "usage": {"prompt_tokens": 3, "total_tokens": 3}}
+        return reply(200, body)(connection, request)
+
+    rows = [{"input": "x" * number} for number in range(1, 20)] + [{"input": "bad"}]
+    with Recorder(answer) as upstream:
+        result = bulk(upstream).run("createEmbedding", rows, tmp_path / "out.jsonl", RowOptions(fixed=SHARED), SendOptions(in_flight=2))
+        sent = [request.json()["input"] for request in upstream.requests]
+    assert (result.done, result.failed) == (19, 1)
+    assert len(sent) < 20
+    lines = [orjson.loads(line) for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
+    assert [(line["row"], line["answer"]["data"][0]["embedding"]) for line in lines] == [(number, [number]) for number in range(1, 20)]
+    assert failed_path(tmp_path / "out.jsonl").read_bytes() == b'{"input":"bad"}\n'
