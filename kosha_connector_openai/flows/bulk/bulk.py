@@ -224,7 +224,7 @@ class AsyncBulk:
         for last in (False, True):
             feed = self._feed(job, ledger, start)
             together = part.together.get(job.target.name) if job.target.single else None
-            runner = self._runner = (_together(together) if together else Runner)(
+            runner = self._runner = _kind(together)(
                 job.target, ledger, job.row_map, feed, pace, flight, send.attempts, send.timeout, send.budget, self._watch,
                 lambda usage: _total(usage, part), progress,
             )  # fmt: skip
@@ -312,16 +312,13 @@ class Bulk:
             await self._bulk.connector.aclose()
 
 
-def _together(rules: Together) -> Callable[..., Runner]:
-    """Makes the runner of an action that takes many texts in one call."""
-    from kosha_connector_openai.flows.bulk.together import TogetherRunner
+def _kind(rules: Together | None) -> Callable[..., Runner]:
+    """What sends the rows."""
+    if rules is None:
+        return Runner
+    from kosha_connector_openai.flows.bulk.together import runner_by
 
-    def make(*values: Any) -> Runner:
-        runner = TogetherRunner(*values)
-        runner.rules = rules
-        return runner
-
-    return make
+    return runner_by(rules)
 
 
 def _total(usage: Any, part: Any) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -138,3 +138,14 @@ class TogetherRunner(Runner):
             items = [dict(item) | {index: 0} for item in sorted(items, key=lambda item: item[index])]
         rest = {name: part for name, part in value.items() if name not in (self.rules.answers, "usage")}
         return [orjson.dumps({**rest, self.rules.answers: [item]}) for item in items]
+
+
+def runner_by(rules: Together) -> Callable[..., Runner]:
+    """Makes the runner of an action that takes many texts in one call."""
+
+    def make(*values: Any) -> Runner:
+        runner = TogetherRunner(*values)
+        runner.rules = rules
+        return runner
+
+    return make
