@@ -106,11 +106,15 @@ def _upstream(connector: Connector) -> Iterator[None]:
     from kosha_connector_openai.cli.sandbox import variables
     from kosha_connector_openai.sandbox import Sandbox
 
+    before = dict(os.environ)
     with Sandbox(connector=connector.folder) as started:
-        for entry in connector.manifest.connection.fields:
-            for name in entry.env:
-                os.environ.pop(name, None)
-        for part in variables(connector, started.url, started.key):
-            name, _, value = part.partition("=")
-            os.environ[name] = value
-        yield
+        for name in (name for entry in connector.manifest.connection.fields for name in entry.env):
+            os.environ.pop(name, None)
+        os.environ.update(
+            {name: value for name, _, value in (part.partition("=") for part in variables(connector, started.url, started.key))}
+        )
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
