@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kosha_connector_openai.connector import Connection, Connector
 from kosha_connector_openai.errors import ConnectorError, Fault, InputError, SetupError
 from kosha_connector_openai.flows.bulk.files import check_places, drop_spool, exists, ledger_of, shared_name, spooled
-from kosha_connector_openai.flows.bulk.job import RowJob
+from kosha_connector_openai.flows.bulk.job import RowJob, total_of, wide
 from kosha_connector_openai.flows.bulk.keys import read_share
 from kosha_connector_openai.flows.bulk.ledger import Ledger, RowState
 from kosha_connector_openai.flows.bulk.mapping import Fields, RowMap
@@ -206,7 +206,7 @@ class AsyncBulk:
     async def _send(self, job: RowJob, ledger: Ledger, send: SendOptions, start: Start) -> BulkResult:
         counts = ledger.counts()
         _, parts = read_share(job.options.share)
-        job.target.connection = _wide(self.connection, send.in_flight)
+        job.target.connection = wide(self.connection, send.in_flight)
         part = self.connector.outputs.part
         progress = RunProgress(
             total=sum(counts.values()), done=counts[RowState.DONE], failed=counts[RowState.FAILED], unknown=counts[RowState.UNKNOWN]
@@ -218,7 +218,7 @@ class AsyncBulk:
             tokens=send.tokens,
             share=1 / parts,
             again=not job.target.single,
-            count=lambda usage: _total(usage, part),
+            count=lambda usage: total_of(usage, part),
         )
         flight = InFlight(send.in_flight)
         for last in (False, True):
@@ -226,7 +226,7 @@ class AsyncBulk:
             together = part.together.get(job.target.name) if job.target.single else None
             runner = self._runner = _kind(together)(
                 job.target, ledger, job.row_map, feed, pace, flight, send.attempts, send.timeout, send.budget, self._watch,
-                lambda usage: _total(usage, part), progress,
+                lambda usage: total_of(usage, part), progress,
             )  # fmt: skip
             await runner.run()
             if runner.stop or last or not ledger.counts()[RowState.UNKNOWN] or send.unknown == "hold":
@@ -319,20 +319,3 @@ def _kind(rules: Together | None) -> Callable[..., Runner]:
     from kosha_connector_openai.flows.bulk.together import runner_by
 
     return runner_by(rules)
-
-
-def _total(usage: Any, part: Any) -> float | None:
-    from kosha_connector_openai.outputs import normalised_usage
-
-    found = normalised_usage(usage, part) if isinstance(usage, Mapping) else None
-    return found.get("total") if found else None
-
-
-def _wide(connection: Connection, in_flight: int) -> Connection:
-    """The connection with a place in its pool for each row that is under way."""
-    limits = connection.limits
-    return (
-        connection
-        if limits.connections >= in_flight
-        else replace(connection, limits=type(limits)(**{**vars(limits), "connections": in_flight}))
-    )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from kosha_connector_openai.connector import Connection
 from kosha_connector_openai.errors import InputError
 from kosha_connector_openai.flows.bulk.keys import base_of, read_share
 from kosha_connector_openai.flows.bulk.mapping import RowMap
@@ -40,3 +42,21 @@ class RowJob:
                 faults.add(error)
                 continue
             yield row, base
+
+
+def total_of(usage: Any, part: Any) -> float | None:
+    """All tokens that a usage object counts, by the rules of the part ``outputs``."""
+    from kosha_connector_openai.outputs import normalised_usage
+
+    found = normalised_usage(usage, part) if isinstance(usage, Mapping) else None
+    return found.get("total") if found else None
+
+
+def wide(connection: Connection, in_flight: int) -> Connection:
+    """The connection with a place in its pool for each row that is under way."""
+    limits = connection.limits
+    return (
+        connection
+        if limits.connections >= in_flight
+        else replace(connection, limits=type(limits)(**{**vars(limits), "connections": in_flight}))
+    )

@@ -1,0 +1,102 @@
+"""``kosha-openai bulk``: what a person sees, and what a script gets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.recorder import reply, reset
+from tests.unit.flows.bulk.conftest import Upstream
+
+REFUSED = reply(400, {"error": {"message": "No.", "code": "invalid_value", "type": "invalid_request_error"}})
+QUOTA = reply(429, {"error": {"message": "Pay.", "code": "insufficient_quota"}})
+Bulk = Callable[..., Any]
+
+
+@pytest.fixture
+def bulk(cli: Any, canary: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Bulk:
+    """Runs a command of ``bulk`` over an upstream, in the folder of the rows."""
+    monkeypatch.chdir(tmp_path)
+    Path("in.csv").write_text("id,text\na,t1\nb,t2\nc,t3\n")
+
+    def run(upstream: Upstream, *arguments: str, **options: Any) -> Any:
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{upstream.url}/v1")
+        result = cli("bulk", *arguments, **options)
+        assert canary.key not in result.output
+        return result
+
+    return run
+
+
+RUN = ("run", "createCompletion", "in.csv", "--map", "prompt=text", "--set", "model=m", "--set", "max_tokens=7", "--out", "out.csv")
+
+
+def test_a_run_its_output_and_its_rows(bulk: Bulk) -> None:
+    with Upstream() as upstream:
+        result = bulk(upstream, *RUN, "--keep", "id")
+        assert (result.exit_code, result.stdout) == (0, "out.csv: 3 rows: 3 done\n")
+        assert upstream.requests[0].json() == {"model": "m", "max_tokens": 7, "prompt": "t1"}
+        assert json.loads(bulk(upstream, "status", "out.csv", "--json").stdout)["done"] == 3
+        assert json.loads(bulk(upstream, "show", "out.csv", "2", "--json").stdout)["answer"]["choices"][0]["text"] == "echo t2"
+        assert "No process works on this run" in bulk(upstream, "cancel", "out.csv").stdout
+        assert bulk(upstream, "export", "out.csv", "--out", "again.jsonl").exit_code == 0
+    assert Path("out.csv").read_text().splitlines() == ["row,id,answer", "1,a,echo t1", "2,b,echo t2", "3,c,echo t3"]
+    assert len(Path("again.jsonl").read_text().splitlines()) == 3
+
+
+def test_a_dry_run_checks_every_row_and_sends_nothing(bulk: Bulk) -> None:
+    """The first requests, the number of rows, tokens and cost as a range; each fault with its line and code 3."""
+    Path("prices.yaml").write_text("date: 2026-11-01\nmodels: {m: {input: 2, output: 10}}\n")
+    with Upstream() as upstream:
+        shown = json.loads(bulk(upstream, *RUN[:-2], "--dry-run", "--prices", "prices.yaml", "--json").stdout)
+        assert (shown["rows"], shown["fault_count"], shown["currency"]) == (3, 0, "USD")
+        assert 0 < shown["cost"][0] < shown["cost"][1]
+        assert json.loads(shown["first"][0]["body"]) == {"max_tokens": 7, "model": "m", "prompt": "t1"}
+        Path("in.csv").write_text("text,n\na,1\nb,many\nc\n")
+        wrong = bulk(upstream, "run", "createCompletion", "in.csv", "--map", "prompt=text", "--map", "n=n", "--set", "model=m", "--dry-run")
+        assert wrong.exit_code == 3
+        assert "/line/3/n" in wrong.stderr
+        assert "/line/4" in wrong.stderr
+        assert not upstream.seen
+
+
+def test_the_exit_codes(bulk: Bulk) -> None:
+    """12 some rows failed, 8 an answer was lost, 11 it goes on later, 13 the budget; each says what to do next."""
+    cases: list[tuple[dict[str, Any], tuple[str, ...], int, str]] = [
+        ({"t2": [REFUSED]}, (), 12, "out.csv.failed.jsonl"),
+        ({"t2": [reset]}, (), 8, "may have run"),
+        ({"t1": [QUOTA]}, (), 11, "bulk resume out.csv"),
+        ({}, ("--budget", "calls=1"), 13, "bulk resume out.csv"),
+    ]
+    for special, more, code, words in cases:
+        with Upstream(special) as upstream:
+            result = bulk(upstream, *RUN, *more)
+            assert (result.exit_code, words in result.stderr) == (code, True), result.output
+            assert bulk(upstream, "retry-failed", "out.csv", "--unknown", "retry", "-q").exit_code == 0
+        assert len(Path("out.csv").read_text().splitlines()) == 4
+        for path in Path().glob("out.csv*"):
+            path.unlink()
+
+
+def test_standard_input_is_kept_so_that_the_run_can_go_on(bulk: Bulk) -> None:
+    rows = '{"prompt": "t1"}\n{"prompt": "t2"}\n'
+    with Upstream({"t2": [QUOTA]}) as upstream:
+        arguments = ("run", "createCompletion", "-", "--set", "model=m", "--out", "out.jsonl", "--json", "--in-flight", "1")
+        result = bulk(upstream, *arguments, input=rows)
+        assert (result.exit_code, json.loads(result.stdout)["stop"]) == (11, "access")
+        assert bulk(upstream, "resume", "out.jsonl").exit_code == 0
+    assert len(Path("out.jsonl").read_text().splitlines()) == 2
+
+
+def test_bad_input_names_its_place(bulk: Bulk) -> None:
+    with Upstream() as upstream:
+        result = bulk(upstream, "run", "createCompletion", "in.csv", "--map", "prompt=txt", "--set", "model=m", "--out", "out.csv")
+        assert result.exit_code == 3
+        assert "/column/txt: is no column of the input." in result.stderr
+        assert bulk(upstream, "run", "createCompletoin", "in.csv", "--out", "o").exit_code == 3
+        assert bulk(upstream, "resume", "none.csv").exit_code == 4
+        assert not upstream.seen
