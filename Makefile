@@ -42,7 +42,7 @@ soak: $(STAMP)  ## five minutes of mixed load with changing keys and restarts, t
 
 e2e: $(VENV)/.e2e $(VENV)/servers/.installed $(VENV)/.browser $(PAGE)  ## longer checks: a real secret server, compatible servers, Node, schemathesis, a browser, the full tenant run
 	@$(BIN)/python -m pytest -q -m "e2e or not e2e" tests/integration tests/unit/core/connection tests/browser
-	@$(BIN)/python -m pytest -q -m slow tests/contract tests/packaging tests/property tests/threats tests/tools tests/unit
+	@$(BIN)/python -m pytest -q -m "slow or e2e" tests/contract tests/packaging tests/property tests/threats tests/tools tests/unit
 
 client-suite: $(STAMP)  ## the vendor's own client's test suite against the sandbox, directly and through the gateway; SUITE="--sample 300"
 	@$(BIN)/python -m tools.client_suite $(SUITE)
