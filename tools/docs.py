@@ -284,6 +284,7 @@ def gateway_pages(_: Connector) -> str:
         "token": "whoever has a token",
         "docs": "as `docs` says",
         "catalog": "whoever has a token, where `catalog` is on",
+        "people": "everyone; for a person's browser, and in no description",
         "studio": "everyone, where `studio` is on",
         "owner": "the user of this machine's `kosha-openai studio`",
     }

@@ -28,12 +28,16 @@ def service_document() -> Mapping[str, Any]:
     return document
 
 
+_PEOPLE: Final = "people"
+"""Pages for a person's browser: no client is generated for them."""
+
+
 def served_document(connector: Connector, *, protected: bool, offered: Mapping[str, bool]) -> bytes:
     """The document as JSON. ``protected``: callers need a token; ``offered``: whether the pages are there that a setting has."""
     root, service = connector.catalog.document.root, service_document()
     components = root.get("components", {})
     every = service["x-every-page"]["responses"]
-    own = {path: _own(item, every) for path, item in service["paths"].items() if offered.get(item[ACCESS], True)}
+    own = {path: _own(item, every) for path, item in service["paths"].items() if offered.get(item[ACCESS], item[ACCESS] != _PEOPLE)}
     used = {tag for item in own.values() for operation in item.values() for tag in operation["tags"]}
     document = {
         **{name: value for name, value in root.items() if name not in ("servers", "security", "paths", "components", "tags")},

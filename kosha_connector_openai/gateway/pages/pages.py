@@ -165,7 +165,7 @@ class OwnPages:
         access, settings = item[ACCESS], self._context.settings
         if not self._offers.get(access, True):
             return
-        public = access in ("everyone", "studio") or (access == "docs" and settings.docs == "on")
+        public = access in ("everyone", "people", "studio") or (access == "docs" and settings.docs == "on")
         found = {method.upper(): operation for method, operation in item.items() if method != ACCESS}
         methods = {method: self._handlers[operation["operationId"]] for method, operation in found.items()}
         if access == "catalog":

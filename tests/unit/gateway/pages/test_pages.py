@@ -170,7 +170,7 @@ def test_every_page_is_told_once_and_every_entry_is_a_page(connector: Connector)
     """service.yaml is a valid OpenAPI document; each of its operations has one handler, and each handler an operation."""
     document = service_document()
     validate({**document, "paths": {path: {k: v for k, v in item.items() if k != ACCESS} for path, item in document["paths"].items()}})
-    assert {item[ACCESS] for item in document["paths"].values()} == {"everyone", "token", "docs", "catalog", "studio", "owner"}
+    assert {item[ACCESS] for item in document["paths"].values()} == {"everyone", "people", "token", "docs", "catalog", "studio", "owner"}
     context = PagesContext(
         connector,
         {},
