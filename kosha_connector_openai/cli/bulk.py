@@ -271,7 +271,8 @@ def _finish(result: BulkResult, *, as_json: bool, quiet: bool) -> None:
         f"{result.done} done",
         *(f"{getattr(result, name)} {name}" for name in ("failed", "unknown", "waiting") if getattr(result, name)),
     ]
-    typer.echo(clean(f"{result.out}: {result.total} rows: {', '.join(counts)}"))
+    rows = "row" if result.total == 1 else "rows"
+    typer.echo(clean(f"{result.out}: {result.total} {rows}: {', '.join(counts)}"))
     if result.stop:
         note(_STOPS[result.stop])
         if result.reason is not None:
