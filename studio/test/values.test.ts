@@ -41,7 +41,7 @@ test("texts come back as they were, whatever they look like", () => {
   const value: Json = {
     yes: "no", number: "1_000", octal: "0o17", hex: "0x1F", time: "12:30:45", date: "2026-01-01", empty: "", nothing: null, tilde: "~", merge: { "<<": 1 },
     big: 123456789012345678901234567890n, small: -0.5, exponent: 1e21, lines: "a\n  b\n\nc\n", tab: "a\tb", hash: "a #b", colon: "a: b", inf: ".inf", on: true,
-    "y": "y", "null": "null", deep: [[{}], [], { a: [1, [2]] }], "__proto__x": 1, star: "*a", at: "@a", dash: "- a", quote: "'\"", brace: "{$steps.a.outputs.b}", nul: "\u0000\u0085\u2028",
+    "y": "y", "null": "null", deep: [[{}], [], { a: [1, [2]] }], "__proto__x": 1, star: "*a", at: "@a", dash: "- a", quote: "'\"", brace: "{$steps.a.outputs.b}", nul: "\u0000\u0085\u2028", "\u2028key": "\ufeff",
   };
   assert.ok(same(readText(writeText(value)), value), writeText(value));
   assert.ok(same(readText(toText(value, 2)), value));

@@ -193,7 +193,7 @@ def _value(made: random.Random, depth: int = 0) -> Any:
         return made.choice([True, False, None])
     if kind == 6:
         return [_value(made, depth + 1) for _ in range(made.randrange(4))]
-    return {made.choice(_TEXTS) + str(number): _value(made, depth + 1) for number in range(made.randrange(4))}
+    return {f"{made.choice(_TEXTS)}n{number}": _value(made, depth + 1) for number in range(made.randrange(4))}
 
 
 def _document(made: random.Random) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 /** Documents as text: YAML 1.2 or JSON in, YAML out. Numbers keep their digits, and texts that look like something else are quoted. */
-import { parseDocument, stringify } from "yaml";
+import { Document, parseDocument, visit } from "yaml";
 import { isObject, type Json } from "./json.ts";
 
 export class TextError extends Error {}
@@ -32,7 +32,16 @@ function plain(value: unknown): Json {
   return null;
 }
 
+// Breaks of lines for some readers of YAML and none for others: texts that have one are quoted, and it is written by its number.
+const BREAKS = /[\u0085\u2028\u2029\ufeff]/g;
+
 export function writeText(value: Json): string {
   // Version 1.1 quotes what older readers take for numbers, dates and truth values as well.
-  return stringify(value, { version: "1.1", lineWidth: 120, aliasDuplicateObjects: false, sortMapEntries: false } as never);
+  const made = new Document(value, { version: "1.1", aliasDuplicateObjects: false } as never);
+  visit(made, {
+    Scalar: (_, node) => {
+      if (typeof node.value === "string" && node.value.search(BREAKS) >= 0) node.type = "QUOTE_DOUBLE";
+    },
+  });
+  return made.toString({ lineWidth: 120 }).replace(BREAKS, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
