@@ -14,7 +14,7 @@ _SHOWN: Final = 20
 """Faults that are told one by one."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Row:
     """One row. ``number`` counts rows from 1, ``line`` is the line that it begins in; ``place`` is where a reader can begin with it."""
 
