@@ -109,7 +109,7 @@ COMMANDS: Final[Mapping[str, _Entry]] = {
             "sample": ("trigger:sample", "Shows a sample event, or a signed sample delivery."),
             "verify": ("trigger:verify", "Checks a delivery's signature and shows its event."),
             "poll": ("trigger:poll", "Asks once which jobs have ended since the last time."),
-            "register": ("endpoints:register", "Has the API send events to your address, and keeps the signing secret."),
+            "register": ("endpoints:register", "Registers your address for events, and keeps the secret."),
             "endpoints": ("endpoints:endpoints", "Lists the addresses to which the API sends events."),
             "remove": ("endpoints:remove", "Removes such an address, and the file with its signing secret."),
         },
