@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import Any, Final
 
 from kosha_connector_openai.connector import Connector
@@ -20,6 +21,8 @@ Offers = Callable[[Action], bool]
 _MOST_PLAIN: Final = 20
 """Actions that are tools by default where the connector features none."""
 _MOST_FOUND: Final = 20
+_MOST_UNKNOWN: Final = 5
+"""Unknown names of a choice that are told, each with the nearest one: a caller of the gateway writes as many as an address holds."""
 _OBJECT: Final[Mapping[str, Any]] = {"type": "object"}
 
 
@@ -183,10 +186,10 @@ def _sound(action: Action) -> bool:
 
 
 def _unknown(place: str, given: tuple[str, ...], known: set[str], noun: str) -> Iterator[Fault]:
-    for number, key in enumerate(given):
-        if key not in known:
-            near = nearest(key, known)
-            yield Fault(f"/{place}/{number}", "unknown", f"is no {noun}.", f"Did you mean `{near}`?" if near else f"List the {place}.")
+    unknown = ((number, key) for number, key in enumerate(given) if key not in known)
+    for number, key in islice(unknown, _MOST_UNKNOWN):
+        near = nearest(key, known)
+        yield Fault(f"/{place}/{number}", "unknown", f"is no {noun}.", f"Did you mean `{near}`?" if near else f"List the {place}.")
 
 
 _NAMED: Final = {"type": "string", "description": "The action's id, as search_actions gives it."}

@@ -10,10 +10,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.requests import Request
+from starlette.responses import Response
 
 from kosha_connector_openai.core import CallOptions
-from kosha_connector_openai.errors import ApiError, ConnectorError, SetupError
-from kosha_connector_openai.gateway.exchange import BodyRefused, ClientLeft, Refused
+from kosha_connector_openai.errors import ApiError, ConnectorError, InputError, SetupError
+from kosha_connector_openai.gateway.exchange import LARGE, BodyRefused, ClientLeft, Refused
 from kosha_connector_openai.gateway.pages.catalog_api import owner
 from kosha_connector_openai.gateway.pages.checked_calls import CheckedCalls
 from kosha_connector_openai.gateway.pages.downloads import Downloads
@@ -23,7 +24,7 @@ from kosha_connector_openai.gateway.pages.page_bodies import PageBodies
 from kosha_connector_openai.gateway.records import REQUEST, Caller, ErrorResponse, Receive, Scope, Send
 from kosha_connector_openai.gateway.replies import UPSTREAM_KEY, error_shape
 from kosha_connector_openai.mcp import SCOPE, KeptFile, ToolChoice, ToolList
-from kosha_connector_openai.text import install
+from kosha_connector_openai.text import JsonLimits, install, loads_strict
 
 if TYPE_CHECKING:
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
@@ -40,6 +41,9 @@ _SESSIONS: Final = 64
 _IDLE: Final = 30 * 60.0
 """After which the ``mcp`` package forgets a session."""
 _WRONG: Final = 400
+_LARGEST: Final = 16 * 1024 * 1024
+"""Bytes of a message: the protocol's package reads it on the event loop."""
+_LIMITS: Final = JsonLimits(nodes=25_000)
 _LISTS: Final = 64
 """Lists of tools that are kept, each of one caller and one choice."""
 
@@ -97,7 +101,7 @@ class McpPage:
         except ModuleNotFoundError:
             return JsonResponse(501, error_shape(f"MCP is not installed here. {install('mcp')}", "server_error", code="not_installed"))
         backend = _CallerBackend(self._calls, caller, self._downloads, request.scope.get("state", {}).get(REQUEST, ""))
-        return _Exchange(manager, tools, backend, self._bodies, self._sessions, limit)
+        return _Exchange(manager, tools, backend, self._bodies, self._sessions, min(limit, _LARGEST))
 
     async def aclose(self) -> None:
         """Ends all sessions."""
@@ -169,9 +173,22 @@ class _Exchange:
         own = {**scope, "user": user, SCOPE: ToolSession(self.tools, self.backend)}
         try:
             async with self.bodies.whole(Request(scope, receive), self.limit) as body:
+                if body:
+                    await _check(body)
                 await self.manager.handle_request(own, _replayed(body, receive, self.backend.left), noted)
+        except InputError as error:
+            answer = failed(error)
+            await Response(answer.body(), answer.status, media_type="application/json")(scope, receive, send)
         except BodyRefused as error:
             raise (Refused(error.refusal) if error.refusal else ClientLeft()) from None
+
+
+async def _check(body: bytes) -> None:
+    """Raises InputError for a message that is no JSON, or has more values than may be read on the event loop."""
+    if len(body) > LARGE:
+        await asyncio.to_thread(loads_strict, body, _LIMITS, what="message")
+    else:
+        loads_strict(body, _LIMITS, what="message")
 
 
 class _CallerBackend:
@@ -229,7 +246,7 @@ class _CallerBackend:
 
 def _choice(request: Request) -> ToolChoice:
     """The choice that the address makes: ``actions``, ``groups``, ``only`` and ``search``. Raises InputError."""
-    from kosha_connector_openai.errors import Fault, InputError
+    from kosha_connector_openai.errors import Fault
 
     query = request.query_params
     unknown = [
