@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 from starlette.responses import FileResponse
@@ -29,15 +30,17 @@ class Kept:
 
 
 class Downloads:
-    """A folder of this process alone (mode 0700), made when the first file comes and removed when it is closed."""
+    """A folder of this process alone (mode 0700), made when the first file comes and removed when it is closed. Safe to share between
+    threads."""
 
     def __init__(self, *, most: int = 1024 * 1024 * 1024, seconds: float = SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
-        """``most``: bytes of all files together."""
+        """``most``: bytes of all files together. An owner gets at most half of what the others leave."""
         self._most = most
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._seconds = seconds
         self._clock = clock
         self._kept: dict[str, Kept] = {}
+        self._lock = Lock()
 
     def place(self) -> Path:
         """A path for a file that is about to be written. Raises OSError where there is no room for temporary files."""
@@ -83,8 +86,9 @@ class Downloads:
 
     def _sweep(self) -> None:
         now = self._clock()
-        for name in [name for name, kept in self._kept.items() if kept.until < now]:
-            self._kept.pop(name).path.unlink(missing_ok=True)
+        with self._lock:
+            for name in [name for name, kept in self._kept.items() if kept.until < now]:
+                self._kept.pop(name).path.unlink(missing_ok=True)
 
 
 _SHOWN: Final = frozenset(
