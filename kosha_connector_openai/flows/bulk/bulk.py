@@ -25,7 +25,7 @@ from kosha_connector_openai.flows.bulk.runner import Item, Runner
 from kosha_connector_openai.flows.bulk.targets import RowTarget, find_target
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.manifest.parts import Together
+    from kosha_connector_openai.manifest.parts import Bundle
     from kosha_connector_openai.outputs import Prices
 
 
@@ -312,7 +312,7 @@ class Bulk:
             await self._bulk.connector.aclose()
 
 
-def _kind(rules: Together | None) -> Callable[..., Runner]:
+def _kind(rules: Bundle | None) -> Callable[..., Runner]:
     """What sends the rows."""
     if rules is None:
         return Runner

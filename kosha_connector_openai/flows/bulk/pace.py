@@ -2,6 +2,8 @@
 
 Slots are given by the generic cell rate algorithm (GCRA) with a depth of a quarter of a second, since limits are enforced over shorter
 times than a minute. Tokens are estimated from bytes and corrected by what answers say was used.
+
+One module: what may leave, what a reply teaches and how long all wait are one state of one model.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from kosha_connector_openai.flows.bulk.runner import Item, Runner
 if TYPE_CHECKING:
     from kosha_connector_openai.core.result import Result
     from kosha_connector_openai.flows.bulk.row import Row
-    from kosha_connector_openai.manifest.parts import Together
+    from kosha_connector_openai.manifest.parts import Bundle
 
 
 @dataclass(slots=True)
@@ -34,7 +34,7 @@ class _Text:
 class TogetherRunner(Runner):
     """Sends the texts of rows whose other inputs are equal in one call."""
 
-    rules: Together
+    rules: Bundle
 
     async def _work(self, entry: RowEntry, row: Row) -> None:
         group: list[_Text] = []
@@ -140,7 +140,7 @@ class TogetherRunner(Runner):
         return [orjson.dumps({**rest, self.rules.answers: [item]}) for item in items]
 
 
-def runner_by(rules: Together) -> Callable[..., Runner]:
+def runner_by(rules: Bundle) -> Callable[..., Runner]:
     """Makes the runner of an action that takes many texts in one call."""
 
     def make(*values: Any) -> Runner:

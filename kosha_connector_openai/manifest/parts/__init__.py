@@ -29,7 +29,7 @@ else:
             "models": "FactSource Models Retirement Rule",
             "names": "PARTS",
             "outputs": "AnyField BodyField Bound CallPieces CountField FileField FinalEvent ItemEvents ListField MergeEvents NamesField "
-            "OutputField OutputsPart Together ParsedField Shape StreamFold TextField TimeField UsageName ValueField VectorsField",
+            "OutputField OutputsPart Bundle ParsedField Shape StreamFold TextField TimeField UsageName ValueField VectorsField",
             "paging": "ListRule PageForm Paging",
             "pickers": "FieldPicker Picker Pickers",
             "relay": "ObjectRules Privileged RelayRules",

@@ -228,7 +228,7 @@ class Bound(Part):
     elsewhere: tuple[Path, ...] = Field(default=(), description="Inputs that bring in what is not in the request: pictures, files, tools.")
 
 
-class Together(Part):
+class Bundle(Part):
     """An action that takes many texts in one call and answers each: how many, in which input, and where their answers are."""
 
     input: Name = Field(description="The input that takes a text, or a list of texts.")
@@ -251,4 +251,4 @@ class OutputsPart(Part):
     tables: Mapping[Name, Name] = Field(default_factory=dict, description="Action that answers with a page of rows -> the record of a row.")
     page: RowPage = Field(default_factory=RowPage)
     bounds: Mapping[Name, Bound] = Field(default_factory=dict, description="Action -> what it may use at most.")
-    together: Mapping[Name, Together] = Field(default_factory=dict, description="Action -> how many texts go in one call of a bulk run.")
+    together: Mapping[Name, Bundle] = Field(default_factory=dict, description="Action -> how many texts go in one call of a bulk run.")
