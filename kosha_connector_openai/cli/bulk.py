@@ -42,11 +42,11 @@ _Run = Annotated[Path, typer.Argument(metavar="OUTPUT", help="The output of a ru
 _InFlight = Annotated[int, typer.Option("--in-flight", min=1, max=1_000, help="Rows under way at most.")]
 _Requests = Annotated[
     float | None,
-    typer.Option("--requests", metavar="N", min=1, help="Requests a minute for each model; else the replies tell.", show_default=False),
+    typer.Option("--rpm", metavar="N", min=1, help="Requests a minute for each model; else the replies tell.", show_default=False),
 ]
 _Tokens = Annotated[
     float | None,
-    typer.Option("--tokens", metavar="N", min=1, help="Tokens a minute for each model; else the replies tell.", show_default=False),
+    typer.Option("--tpm", metavar="N", min=1, help="Tokens a minute for each model; else the replies tell.", show_default=False),
 ]
 _Unknown = Annotated[
     Literal["hold", "retry", "skip"],

@@ -157,7 +157,7 @@ def test_defaults_of_the_provider_are_not_filled_in(opened: Connector) -> None:
     form = opened.forms["createChatCompletion"]
     properties = form.to_json_schema()["properties"]
     assert [name for name, schema in properties.items() if "default" in schema] == []
-    assert form.to_ui_schema()["temperature"]["ui:placeholder"] == "1"
+    assert form.to_ui_schema()["temperature"]["ui:placeholder"] == "left to the provider: 1"
 
 
 def test_the_part_speaks_of_what_there_is(opened: Connector) -> None:

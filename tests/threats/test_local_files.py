@@ -35,12 +35,12 @@ Cli = Callable[..., Result]
 
 
 def steps(payload: Any, **inputs: Any) -> dict[str, Any]:
-    """Speech, then a transcription of ``payload``."""
+    """A model's description, then a transcription of ``payload``."""
     source = {"name": "openai", "url": "openapi.json", "type": "openapi"}
     say = {
         "stepId": "say",
-        "operationId": "createSpeech",
-        "requestBody": {"payload": {"model": "tts-1", "voice": "alloy", "input": "x"}},
+        "operationId": "retrieveModel",
+        "parameters": [{"name": "model", "in": "path", "value": "tts-1"}],
         "outputs": {"sound": "$response.body"},
     }
     hear = {
@@ -89,14 +89,14 @@ def test_b07_what_a_reply_or_a_document_says_is_never_a_path(victim: Path, tmp_p
     file = tmp_path / "flow.json"
     file.write_text(json.dumps(given))
     for by_host in (False, True):
-        with Recorder(reply(body={"path": str(victim)}), reply(body={"text": "x"})) as upstream:
+        with Recorder(reply(body={"id": "m", "path": str(victim)}), reply(body={"text": "x"})) as upstream:
             if by_host:
                 with Connector(ROOT, stores=[EnvironmentStore(["KEY"], {"KEY": KEY})]) as connector:
                     values = {"server_url": upstream.url, "api_key": "env:KEY"}
                     connection = connector.connection(values, environ={}, roots=(tmp_path,))
                     with pytest.raises(WorkflowError) as caught:
                         run_workflow(read_workflows(given, connector), connector, connection)
-                assert [fault.rule for fault in caught.value.faults] == ["path"]
+                assert [fault.rule for fault in caught.value.faults] in (["path"], ["file"])
             else:
                 assert cli("workflow", "run", str(file), "--set", f"server_url={upstream.url}", *OWN).exit_code != 0
             assert len(upstream.requests) == 1
@@ -116,7 +116,9 @@ def test_b07_a_file_comes_in_among_the_inputs(victim: Path, tmp_path: Path, cli:
     given = steps("$inputs.sound", sound={"format": "binary"})
     file = tmp_path / "flow.json"
     file.write_text(json.dumps(given))
-    with Recorder(reply(body={"path": "x"}), reply(body={"text": "x"}), reply(body={"path": "x"}), reply(body={"text": "x"})) as upstream:
+    with Recorder(
+        reply(body={"id": "m", "path": "x"}), reply(body={"text": "x"}), reply(body={"id": "m", "path": "x"}), reply(body={"text": "x"})
+    ) as upstream:
         done = cli("workflow", "run", str(file), f"sound=@{victim}", "--set", f"server_url={upstream.url}", *OWN)
         assert done.exit_code == 0, done.output
         assert WORDS in upstream.last.body
