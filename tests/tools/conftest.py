@@ -73,7 +73,7 @@ def source(reference: Path) -> Source:
 def merged_facts(reference: Path, client_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The description and the client as one description of facts."""
     document = json.loads(reference.read_text(encoding="utf-8"))
-    reading = read_client(read_package(str(client_folder)), RULES, ids_by_place(document))
+    reading = read_client(read_package(str(client_folder), RULES.package), RULES, ids_by_place(document))
     path = tmp_path_factory.mktemp("merged") / "merged.json"
     path.write_text(json.dumps(merge(document, reading.document, read_sides()).document), encoding="utf-8")
     return path

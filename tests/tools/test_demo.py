@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 STEPS = ["connector", "server", "completion", "a slip", "image", "transcript", "chat", "task", "list", "long job"]
-STEPS += ["workflow", "workflow", "gateway", "gateway"]
+STEPS += ["workflow", "workflow", "rows", "rows", "gateway", "gateway"]
 
 
 def demo(root: Path, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -305,7 +305,7 @@ class Ledger:
     def places(self) -> Iterator[tuple[int, bytes, int]]:
         """The number, digest and state of all rows, checked; for a million rows in a few seconds."""
         after = 0
-        while found := self._read(f"SELECT * FROM rows WHERE n > ? ORDER BY n LIMIT {_PIECE}", after):  # noqa: S608 - a whole number
+        while found := self._read(f"SELECT * FROM rows WHERE n > ? ORDER BY n LIMIT {_PIECE}", after):  # noqa: S608 - a number # nosec B608
             for values in found:
                 if _sum(repr(values[:8]).encode()) != values[8]:
                     raise damaged(f"Row {values[0]} was changed")
