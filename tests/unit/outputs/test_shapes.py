@@ -226,6 +226,38 @@ def test_a_time_that_is_none(room: OutputRoom, seconds: Any) -> None:
     assert room.of(answer("retrieveFile", {"id": "f", "created_at": seconds})).result["created"] is None
 
 
+def test_an_agent_that_is_listened_to(room: OutputRoom) -> None:
+    """A session's events give its state and the agent's words, those of a message that was not finished too; not the user's."""
+    place = {"turn_id": "turn_1", "session_id": "asess_1"}
+    asked = {"id": "a", "type": "message", "role": "user", "content": [{"type": "input_text", "text": "Sort them."}]}
+    said = {"id": "b", "type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Sorted. "}]}
+    begun = {"id": "c", "type": "message", "role": "assistant", "content": []}
+    part = {"item_id": "c", "output_index": 2, "content_index": 0, **place}
+    given: list[dict[str, Any]] = [
+        {"type": "agent.session.created", "session": {"id": "asess_1", "status": "in_progress", "agent": {"id": "agent_1", "model": "m"}}},
+        {"type": "agent.session.turn.item.done", "item": asked, "output_index": 0, **place},
+        {"type": "agent.session.turn.item.done", "item": said, "output_index": 1, **place},
+        {"type": "agent.session.turn.item.added", "item": begun, "output_index": 2, **place},
+        {"type": "agent.session.turn.content_part.added", "part": {"type": "output_text", "text": ""}, **part},
+        {"type": "agent.session.turn.output_text.delta", "delta": "All of", **part},
+        {"type": "agent.session.turn.output_text.delta", "delta": " them.", **part},
+    ]
+    types = tuple(str(event["type"]) for event in given)
+    live = room.of(stream("createAgentSession", *given, types=types)).result
+    assert (live["id"], live["status"], live["text"]) == ("asess_1", "in_progress", "Sorted. All of them.")
+    idle = {"type": "agent.session.idle", "session": {"id": "asess_1", "status": "idle", "agent": {"id": "agent_1", "model": "m"}}}
+    ended = room.of(stream("createAgentSession", *given, idle, types=(*types, "agent.session.idle"))).result
+    assert (ended["status"], ended["agent"], ended["text"]) == ("idle", "agent_1", "Sorted. All of them.")
+    assert [item["role"] for item in ended["items"]] == ["user", "assistant", "assistant"]
+
+
+def test_a_secret_that_is_told_once(room: OutputRoom) -> None:
+    """The secret of a new webhook endpoint stands in the short result of the calls that make it, and in no other."""
+    endpoint = {"id": "we_1", "url": "https://example.com/hook", "event_types": ["response.completed"], "signing_secret": "whsec_1"}
+    assert room.of(answer("createWebhookEndpoint", endpoint)).result["secret"] == "whsec_1"
+    assert "whsec_1" not in str(room.of(answer("retrieveWebhookEndpoint", endpoint)).result)
+
+
 def test_verdicts_for_every_input(room: OutputRoom) -> None:
     """A second input that is harmful is not hidden by a first that is not."""
     results = [{"flagged": False, "categories": {"hate": False}}, {"flagged": True, "categories": {"hate": True, "b": True, "c": None}}]
