@@ -393,6 +393,8 @@ class ApiError(ConnectorError):
         """The upstream's error body after scrubbing: JSON values, or at most 200 safe characters of text."""
         self.rate_limit: dict[str, str] = {}
         """The state of the rate limits by name, as the reply told it, like ``Result.rate_limit``."""
+        self.ran = False
+        """Whether the call surely ran: a part of its answer, or what it used, came with the error or before it."""
         self.place = ""  # the pointer in the upstream's answer where ``body`` stood, such as ``/error``
 
     def __str__(self) -> str:

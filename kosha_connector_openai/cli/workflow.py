@@ -226,5 +226,6 @@ class _Progress:
         facts += [f"{record.duration:.2f} s"]
         facts += [f"attempt {record.attempt}"] if record.attempt > 1 else []
         facts += [f"at {record.failed}"] if record.failed else []
+        facts += [f"the answer is {record.answer}"] if record.answer not in (None, "complete") else []
         facts += [] if record.then in ("next", "fail") else [f"then {record.then}"]
-        note(" \u00b7 ".join(facts))
+        note("\n".join((" \u00b7 ".join(facts), *(f"     {one_line(fault.message, 500)}" for fault in record.warnings))))

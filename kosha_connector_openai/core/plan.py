@@ -73,7 +73,7 @@ def _attempts(call: Call, answer: Callable[[Head], Generator[Step, Any, T]]) -> 
             # All headers, not the error's: a manifest need not keep those that say when to come back.
             error, headers = refusal, merge(head.headers if head else ())
             refusal.rate_limit = dict(read_facts(head.headers, call.manifest.result).rate_limit) if head else {}
-            failure = Failure("status", False, refusal.status, refusal.retryable, refusal.category, headers)
+            failure = Failure("status", False, refusal.status, refusal.retryable, refusal.category, headers, refusal.ran)
         if _told(call, attempt, head, None, error) and call.request.replayable:
             call.attempts -= 1
             yield Drop()

@@ -40,6 +40,7 @@ from kosha_connector_openai.core.result import (
     read_facts,
     safe_text,
     shows_error,
+    tells,
     to_api_error,
 )
 from kosha_connector_openai.core.steps import Drop, Read, Step
@@ -193,7 +194,8 @@ def _judge(call: Call, head: Head, facts: Facts, result: Result) -> None:
     judge(result, call.manifest.result, call.options.policy, _with_words(call, result, lack), partial(words_of, call))
     found = _error_in(call, result, lack)
     if found is not None:
-        raise refusal(call, head, facts, read_error(found, call.manifest.error_body))
+        ran = tells(result.usage) or call.action.promise.has_part(result.value)
+        raise refusal(call, head, facts, read_error(found, call.manifest.error_body), ran=ran)
 
 
 def _error_in(call: Call, result: Result, lack: str) -> Any:
@@ -266,11 +268,11 @@ def make_result(call: Call, head: Head, facts: Facts, kind: Any, value: Any, con
 
 def stream_error(call: Call, live: LiveStream) -> ApiError:
     """The upstream's error that an event carried, after a 200."""
-    return refusal(call, live.head, live.facts, read_error(live.reader.failure, call.manifest.error_body))
+    return refusal(call, live.head, live.facts, read_error(live.reader.failure, call.manifest.error_body), ran=live.reader.ran)
 
 
-def refusal(call: Call, head: Head, facts: Facts, said: ErrorFacts) -> ApiError:
-    """The upstream's error, by the manifest's table; ``retryable`` is about this very call."""
+def refusal(call: Call, head: Head, facts: Facts, said: ErrorFacts, *, ran: bool = False) -> ApiError:
+    """The upstream's error, by the manifest's table; ``retryable`` is about this very call, which may have ``ran`` before the error."""
     headers = merge(head.headers)
     error = to_api_error(
         head.status,
@@ -284,7 +286,8 @@ def refusal(call: Call, head: Head, facts: Facts, said: ErrorFacts) -> ApiError:
     helps = error.retryable
     # All headers, not the error's: a manifest need not keep those that say when to come back.
     status = error.status if error.status >= _ERROR else said.status or _FAILED
-    failure = Failure("status", False, status, helps, error.category, headers)
+    failure = Failure("status", False, status, helps, error.category, headers, ran)
+    error.ran = ran
     error.retryable = retryable(failure, method=call.action.operation.method, idempotent=call.action.idempotent)
     if helps and error.retryable is None:
         error.hint = LOOK

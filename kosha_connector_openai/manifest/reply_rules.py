@@ -81,6 +81,10 @@ class StreamRules(Part):
         default=(),
         description="Paths of which one holds something in an event that brings a part of the answer; without any, all events do.",
     )
+    reasoning: tuple[str, ...] = Field(
+        default=(),
+        description="Paths of which one holds something in an event that brings reasoning: no part of the answer, but the call has run.",
+    )
     final: tuple[str, ...] = Field(default=(), description="Event types after which a stream may end.")
     failed: tuple[str, ...] = Field(default=(), description="Event types that are errors.")
     type: str = Field(default="", description="Pointer to the event's type inside its data.")

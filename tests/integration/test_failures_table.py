@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,9 @@ from kosha_connector_openai.errors import ConnectorError, JobUnknownError, Workf
 from kosha_connector_openai.flows import Jobs, run_task
 from kosha_connector_openai.flows.jobs import JobStore
 from kosha_connector_openai.flows.workflows import read_workflows, run_workflow
-from tests.gateway import Running, serving
+from kosha_connector_openai.gateway.service import make_service
+from kosha_connector_openai.gateway.settings import read_settings
+from tests.gateway import ROOT, TOKENS, Running, _server, serving
 from tests.recorder import Received, Recorder, Script, raw, reply, reset, silence
 
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -75,10 +77,29 @@ class Failure:
     requests: int = 1
     gateway: int = 502
     """The status that the gateway's caller gets."""
+    flow: int | None = None
+    """The requests of a workflow's step with a retry, where a call by itself sends no second one: its answer had begun."""
     hint: str | None = None
     """The x-should-retry that a caller of the gateway is told."""
 
 
+def chunk(**delta: Any) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "delta": delta}]}
+
+
+LIMIT = {"error": {"message": "m", "code": "rate_limit_exceeded"}}
+BUSY = {"error": {"message": "m", "type": "overloaded_error"}}
+HELLO = chunk(content="Hel")
+TOOL = chunk(tool_calls=[{"index": 0, "id": "c1", "function": {"name": "f", "arguments": "{"}}])
+STARTED = {"type": "response.created", "response": {"id": "r", "object": "response", "status": "in_progress", "output": []}}
+ITEM = {"type": "response.output_item.added", "output_index": 0, "item": {"type": "reasoning", "id": "rs", "summary": []}}
+BROKEN = {"id": "r", "object": "response", "status": "failed", "error": {"code": "rate_limit_exceeded", "message": "m"}}
+USED = {"input_tokens": 9, "output_tokens": 4, "total_tokens": 13}
+CALL = {
+    "role": "assistant",
+    "content": None,
+    "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+}
 DONE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 FAILURES = [
     Failure("400", said(400), "invalid_input", False, 5, gateway=400),
@@ -123,6 +144,26 @@ FAILURES = [
     Failure("error in a stream", events({"error": {"message": "m", "code": "overloaded"}}), "overloaded", None, 7, gateway=200),
     Failure("no credit in a stream", events({"error": {"message": "m", "type": "insufficient_quota"}}), "quota", False, 6, gateway=200),
     Failure("refusal in a stream", events({"object": "error", "message": "m", "code": 400}), "invalid_input", False, 5, gateway=200),
+    Failure("limit in a stream", events(LIMIT), "rate_limit", True, 7, 1, gateway=200, flow=2),
+    Failure("limit after a role", events(chunk(role="assistant", content=""), LIMIT), "rate_limit", True, 7, 1, gateway=200, flow=2),
+    Failure(
+        "limit after a start", events(STARTED, {"type": "response.failed", "response": BROKEN}), "rate_limit", True, 7, gateway=200, flow=2
+    ),
+    Failure("limit after text", events(HELLO, LIMIT), "rate_limit", None, 7, gateway=200),
+    Failure("limit with text", events({**HELLO, **LIMIT}), "rate_limit", None, 7, gateway=200),
+    Failure("limit after a tool call", events(TOOL, LIMIT), "rate_limit", None, 7, gateway=200),
+    Failure("limit after reasoning", events(chunk(reasoning_content="So"), LIMIT), "rate_limit", None, 7, gateway=200),
+    Failure("limit after an item", events(STARTED, ITEM, {"type": "error", **LIMIT["error"]}), "rate_limit", None, 7, gateway=200),
+    Failure("limit after a use", events({"choices": [], "usage": {"total_tokens": 3}}, LIMIT), "rate_limit", None, 7, gateway=200),
+    Failure(
+        "limit with a use", events({"type": "response.failed", "response": {**BROKEN, "usage": USED}}), "rate_limit", None, 7, gateway=200
+    ),
+    Failure("429 after text", events(HELLO, {"error": {"message": "m", "code": 429}}), "rate_limit", None, 7, gateway=200),
+    Failure("overload after text", events(HELLO, BUSY), "overloaded", None, 7, gateway=200),
+    Failure(
+        "no credit after text", events(HELLO, {"error": {"message": "m", "code": "insufficient_quota"}}), "quota", False, 6, gateway=200
+    ),
+    Failure("200 with a limit and a use", reply(200, {**LIMIT, "usage": {"total_tokens": 3}}), "rate_limit", None, 7, gateway=200),
     Failure("reset", reset, "outcome_unknown", None, 8, hint="false"),
     Failure("closed", raw(b""), "outcome_unknown", None, 8, hint="false"),
     Failure("no HTTP", raw(b"SSH-2.0-x\r\n\r\n"), "malformed_reply", None, 9, hint="false"),
@@ -172,6 +213,20 @@ def opened() -> Iterator[Connector]:
 def gateways(upstream: Upstream) -> Iterator[dict[str, Running]]:
     with serving(upstream.recorder.url, options=QUICK) as usual, serving(upstream.nobody, options=QUICK) as lonely:
         yield {upstream.recorder.url: usual, upstream.nobody: lonely}
+
+
+@pytest.fixture(scope="module")
+def pages(upstream: Upstream) -> Iterator[Running]:
+    """The whole gateway, its own pages included."""
+    home = {"values": {"server_url": upstream.recorder.url, "auth_type": "NONE"}, "options": QUICK}
+    settings = read_settings({"tokens": TOKENS, "connections": {"default": home}}, environ={})
+    running = Running("", 0)
+    service = make_service(Connector(ROOT), settings)
+    try:
+        with _server(service.app, settings, running, service):
+            yield running
+    finally:
+        service.close()
 
 
 @dataclass(frozen=True)
@@ -231,7 +286,7 @@ def by_job(connector: Connector, connection: Connection, upstream: Upstream, fol
         return of_error(caught.value, requests)
     reason = caught.value.reason or {}
     assert exit_code(caught.value) == 8
-    assert upstream.failure.retryable is None
+    assert upstream.failure.retryable is not True
     return Seen(word(reason), reason["retryable"], upstream.failure.exit, requests)
 
 
@@ -251,8 +306,11 @@ def test_every_way_says_the_same(
         upstream.recorder.requests.clear()
         seen[name] = way(opened, connection, upstream, tmp_path)
     same = Seen(failure.word, failure.retryable, failure.exit, failure.requests)
-    assert seen == dict.fromkeys(WAYS, same)
-    assert failure.requests < 2 or failure.retryable
+    expected = dict.fromkeys(WAYS, same)
+    if failure.flow:
+        expected["workflow"] = replace(same, requests=failure.flow)
+    assert seen == expected
+    assert max(failure.requests, failure.flow or 0) < 2 or failure.retryable
 
     upstream.recorder.requests.clear()
     answer = gateways[upstream.url].call("POST", "/v1/chat/completions", json=CHAT)
@@ -261,6 +319,7 @@ def test_every_way_says_the_same(
 
 
 SHORT = {"choices": [{"index": 0, "finish_reason": "length", "message": {"role": "assistant", "content": "Hel"}}]}
+LOST = {"index": 0, "finish_reason": "error", "error": LIMIT["error"], "message": CALL}
 CUTS = {
     "cut stream": events({"choices": [{"index": 0, "delta": {"content": "Hel"}}]}),
     "stream of nothing": reply(200, b"data: [DONE]\n\n", content_type="text/event-stream"),
@@ -286,3 +345,76 @@ def test_an_answer_that_is_not_whole(name: str, upstream: Upstream, opened: Conn
     assert {(each["code"], each["retryable"]) for each in told} == {(library.value.code, library.value.retryable)}
     assert (exit_code(library.value), exit_code(task.value), done.exit_code) == (9, 9, 9)
     assert len(upstream.recorder.requests) == 4
+
+
+@pytest.mark.parametrize("name", CUTS)
+def test_an_answer_that_is_not_whole_is_never_sent_again(
+    name: str, upstream: Upstream, opened: Connector, pages: Running, tmp_path: Path
+) -> None:
+    """A workflow whose document says retry, a job's start and the gateway's run: one request each, and all say that it is not whole."""
+    upstream.failure = Failure(name, CUTS[name], "incomplete_answer", False, 9)
+    connection = opened.connection({"server_url": upstream.url, "auth_type": "NONE"}, environ={}, tenant=name, **QUICK)
+    document, lines = read_workflows(FLOW, opened), []
+    sent = upstream.recorder.requests
+
+    sent.clear()
+    with pytest.raises(WorkflowError) as failed:
+        run_workflow(document, opened, connection, options=CallOptions(policy="fail"), sleep=lambda _: None)
+    assert ((failed.value.reason or {})["code"], failed.value.retryable, len(sent)) == ("incomplete_answer", False, 1)
+    (record,) = failed.value.result.steps
+    assert (record.outcome, record.answer, record.error, record.status, record.requests) == (
+        "failed",
+        "incomplete",
+        "incomplete_answer",
+        200,
+        1,
+    )
+
+    sent.clear()
+    if name == "reached its limit":
+        (record,) = run_workflow(document, opened, connection, journal=lines.append).steps
+        assert (record.outcome, record.error) == ("succeeded", None)
+    else:
+        with pytest.raises(WorkflowError) as cut:
+            run_workflow(document, opened, connection, journal=lines.append, sleep=lambda _: None)
+        (record,) = cut.value.result.steps
+        assert ((cut.value.reason or {})["code"], cut.value.retryable) == ("incomplete_answer", False)
+    assert (record.answer, [fault.rule for fault in record.warnings], len(sent)) == ("incomplete", ["incomplete"], 1)
+    assert (lines[0]["answer"], lines[0]["warnings"]) == ("incomplete", ["incomplete"])
+
+    sent.clear()
+    with pytest.raises(JobUnknownError):
+        Jobs(opened, connection, store=JobStore(tmp_path / "jobs")).start("createFineTuningJob", JOB)
+    assert len(sent) == 1
+
+    sent.clear()
+    answer = pages.call("POST", "/kosha/v1/actions/createChatCompletion/run", json={"inputs": CHAT})
+    told = answer.json()
+    assert (answer.status_code, told["outcome"], bool(told["warnings"]), len(sent)) == (200, "incomplete", True, 1)
+
+
+@pytest.mark.parametrize(("name", "retryable"), [("limit in a stream", True), ("limit after text", None), ("overload after text", None)])
+def test_the_gateways_pages_say_whether_a_call_may_be_sent_again(
+    name: str, retryable: bool | None, upstream: Upstream, pages: Running
+) -> None:
+    """An action's run, plain and as events, and a workflow's: the same verdict, and a second request only where the first did not run."""
+    upstream.failure = next(failure for failure in FAILURES if failure.name == name)
+    sent = upstream.recorder.requests
+    plain = pages.call("POST", "/kosha/v1/actions/createChatCompletion/run", json={"inputs": CHAT})
+    asked = {"Accept": "text/event-stream"}
+    told = pages.call("POST", "/kosha/v1/actions/createChatCompletion/run", json={"inputs": CHAT}, headers=asked).text
+    last = json.loads(told.rpartition("event: error\ndata: ")[2])
+    sent.clear()
+    flow = pages.call("POST", "/kosha/v1/workflows/run", json={"document": FLOW})
+    assert len(sent) == (2 if retryable else 1)
+    details = [values["error"]["detail"] for values in (plain.json(), last, flow.json())]
+    assert [detail["retryable"] for detail in details] == [retryable] * 3
+
+
+def test_an_error_beside_a_part_of_the_answer_is_not_sent_again(upstream: Upstream, opened: Connector, tmp_path: Path) -> None:
+    """A 200 whose choice has a tool call and a rate limit: the call ran, whatever the category says."""
+    upstream.failure = Failure("a call and a limit", reply(200, {**LIMIT, "choices": [LOST]}), "rate_limit", None, 7)
+    connection = opened.connection({"server_url": upstream.url, "auth_type": "NONE"}, environ={}, **QUICK)
+    for way in (by_library, by_workflow):
+        upstream.recorder.requests.clear()
+        assert way(opened, connection, upstream, tmp_path) == Seen("rate_limit", None, 7, 1)

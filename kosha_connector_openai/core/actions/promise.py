@@ -17,6 +17,7 @@ _CHANGES: Final = frozenset({"DELETE", "PUT", "PATCH"})
 """Methods whose success may be told by a status without content (RFC 9110, section 15.3.5)."""
 _HEARD: Final = ("audio/", "image/", "video/")
 _STREAM: Final = "text/event-stream"
+_NOTHING: Final[tuple[Any, ...]] = ("", [], {}, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,15 @@ class Promise:
         if kind == "empty":
             return self._lack_of_nothing(status)
         return "The reply is not the JSON that the action promises." if self.only_json and kind in ("text", "bytes") else ""
+
+    def has_part(self, value: Any) -> bool:
+        """Whether a JSON answer, however it ended, holds a part of the result."""
+        if self.carrier is None or not isinstance(value, Mapping):
+            return False
+        found = value.get(self.carrier.name)
+        items = found if self.carrier.each and isinstance(found, list) else [found]
+        parts = (part for item in items for path in self.carrier.each or ("",) for part in find(item, path))
+        return any(part not in _NOTHING for part in parts)
 
     def _lack_of_json(self, value: Any) -> str:
         if not isinstance(value, Mapping):

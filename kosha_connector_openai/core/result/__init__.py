@@ -21,7 +21,7 @@ else:
         {
             "api_error": "to_api_error",
             "decode": "Decoded REPLY_LIMITS decode_body malformed safe_text",
-            "error_body": "ErrorFacts read_error read_error_bytes shows_error",
+            "error_body": "ErrorFacts read_error read_error_bytes shows_error tells",
             "file_sink": "FileSink SavedFile",
             "outcome": "Policy RANKS judge settle",
             "result": "Facts Result add_body_facts merge parse_duration read_facts read_limits",

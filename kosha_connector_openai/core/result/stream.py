@@ -47,6 +47,8 @@ class StreamReader:
         """What came before the first event: an error may be sent as JSON, or as words, under the name of a stream."""
         self._suspect: Any = None
         """The first event without content that may be an error: it is one where no content comes."""
+        self.ran = False
+        """Whether a part of an answer, or what it used, has come."""
         self.model: str | None = None
         self.usage: Mapping[str, Any] | None = None
         self.failure: Any = None
@@ -122,7 +124,9 @@ class StreamReader:
         self.usage = usage if isinstance(usage, Mapping) else self.usage
         error = at(data, self._rules.error) if self._rules.error else None
         brings = any(map(tells, chain.from_iterable(find(data, path) for path in self._rules.content)))
-        if tells(error) or kind in self._rules.failed or names_error(data, self._errors):
+        failed = tells(error) or kind in self._rules.failed or names_error(data, self._errors)
+        self.ran = self.ran or tells(self.usage) or self._shows_work(data, failed=failed)
+        if failed:
             self.failure = error if tells(error) and error is not True else data
         elif kind in self._rules.final:
             self.incomplete = None
@@ -131,6 +135,13 @@ class StreamReader:
         self._has_content = self._has_content or brings
         if self._rules.items is not None and isinstance(data, Mapping):
             self._count(data.get(self._rules.items.name), self._rules.items)
+
+    def _shows_work(self, data: Any, *, failed: bool) -> bool:
+        """Whether an event brings a part of the answer or reasoning; an error's own words are neither."""
+        if not self._rules.content:
+            return not failed
+        paths = (path for path in (*self._rules.content, *self._rules.reasoning) if not failed or path not in self._errors.message)
+        return any(map(tells, chain.from_iterable(find(data, path) for path in paths)))
 
     def _count(self, items: Any, rules: StreamItems) -> None:
         for item in items if isinstance(items, list) else ():

@@ -19,7 +19,8 @@ else:
             "client": "Clients facts load_async_engine tls_of url",
             "fetch_description": "fetch_document",
             "idle_timer": "IdleTimer",
-            "retry": "Failure RetryBudget RetryPolicy decide is_doubtful may_begin_again may_have_run parse_retry_after retryable",
+            "retry": "Failure RetryBudget RetryPolicy decide is_doubtful may_begin_again may_have_run parse_retry_after retryable "
+            "turned_away",
             "token_exchange": "exchange_token",
         },
     )

@@ -17,7 +17,6 @@ from kosha_connector_openai.errors import (
     BudgetError,
     ConnectorError,
     InputError,
-    JobEndedError,
     JobPendingError,
     JobUnknownError,
     OutcomeUnknownError,
@@ -31,8 +30,8 @@ Kind = Literal["pool", "connect", "tls", "write", "head", "read", "truncated", "
 _SAFE: Final = frozenset({"GET", "HEAD"})
 _TOO_MANY: Final = 429
 _UNAVAILABLE: Final = 503
-_TURNED_AWAY: Final = "rate_limit"
-"""The category of errors about calls that were counted and not run."""
+_TURNED_AWAY, _SPENT = "rate_limit", "quota"
+"""The categories of errors about calls that were counted and not run, and about an empty balance, which no wait fills."""
 _SAFE_STATUSES: Final = frozenset({408, 409, _TOO_MANY, *range(500, 600)}) - {501, 505}
 _REFUSED, _FAILED = 400, 500
 """The first statuses by which a server says that it did not run the request, and that it failed in doing so (RFC 9110, 15.5, 15.6)."""
@@ -69,6 +68,7 @@ class Failure:
 
     ``category_retryable`` comes from the manifest's error table: False for an empty balance, True for a rate
     limit that turns calls away before they run, None where the table is silent. ``category`` is the table's word.
+    ``ran``: a part of the answer, or what it used, came with the error or before it.
     """
 
     kind: Kind
@@ -77,6 +77,7 @@ class Failure:
     category_retryable: bool | None = None
     category: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    ran: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,8 @@ def retryable(failure: Failure, *, method: str, idempotent: bool) -> bool | None
         return True if failure.nothing_sent or harmless else None
     if failure.category_retryable is None:
         return None
-    refused = failure.status is not None and _REFUSED <= failure.status < _FAILED and failure.status not in _DOUBTFUL
+    status = failure.status or _FAILED
+    refused = _REFUSED <= status < _FAILED and status not in _DOUBTFUL and not failure.ran
     if not refused and not _may_repeat(failure, harmless, False, parse_retry_after(failure.headers, 0.0)):
         return None
     return {name.lower(): value for name, value in failure.headers.items()}.get("x-should-retry") != "false"
@@ -141,28 +143,38 @@ def is_doubtful(status: int, headers: Mapping[str, str], *, method: str, idempot
     return status in _DOUBTFUL and retryable(failure, method=method, idempotent=idempotent) is None
 
 
+def turned_away(error: ConnectorError | None) -> bool:
+    """Whether the upstream counted the call and refused it before it ran, so that it may be made again later."""
+    if not isinstance(error, ApiError) or error.ran or error.category == _SPENT:
+        return False
+    refused = error.status == _TOO_MANY or (error.status == _UNAVAILABLE and error.retry_after is not None)
+    return refused or error.category == _TURNED_AWAY
+
+
 def may_have_run(error: ConnectorError) -> bool:
     """Whether the upstream may have done what was asked, and been paid for it, although no usable answer came."""
     if isinstance(error, ApiError):
-        turned_away = error.category == _TURNED_AWAY or (error.status == _UNAVAILABLE and error.retry_after is not None)
         # An error in a 200 or inside a stream has the status of its head: the call had begun, unless the input or the key was refused.
-        begun = error.status < 300 and error.retryable is not False  # noqa: PLR2004
-        return not turned_away and (error.status in _DOUBTFUL or begun)
+        begun = error.ran or (error.status < 300 and error.retryable is not False)  # noqa: PLR2004
+        return not turned_away(error) and (error.status in _DOUBTFUL or begun)
     if isinstance(error, WorkflowError):
         return error.retryable is None
     return isinstance(error, (OutcomeUnknownError, ReplyError, JobPendingError, JobUnknownError))
 
 
-def may_begin_again(error: ConnectorError, *, harmless: bool, named: bool) -> bool:
-    """Whether a flow whose author asks for it may begin the work again that ended with ``error``.
+def may_begin_again(error: ConnectorError | None, *, harmless: bool, named: bool) -> bool:
+    """Whether a flow whose author asks for it may begin the work again that ended with ``error``; None: with an answer that its author
+    does not take.
 
-    ``harmless``: it may run twice. ``named``: the author names the refusal's status, and so does not only hope that it helps.
+    ``harmless``: it may run twice. ``named``: the author names the refusal's status, or what is wrong with the answer, and so does not
+    only hope that it helps.
     """
     if isinstance(error, (BudgetError, InputError, SetupError)):
         return False  # nothing was sent, and the same would be refused here again
-    if harmless or isinstance(error, (AnswerError, JobEndedError)):
-        return True  # what was answered, or has ended, is known: another may be asked for
-    return not may_have_run(error) and (named or bool(error.retryable))
+    if harmless or error is None:
+        return harmless or named
+    answered = isinstance(error, AnswerError)  # and paid for
+    return not answered and not may_have_run(error) and (named or bool(error.retryable))
 
 
 def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
@@ -223,7 +235,7 @@ def _may_repeat(failure: Failure, repeatable: bool, asked_to: bool, asked: float
     """Whether the request is undone, or may run twice while the failure may pass."""
     if failure.nothing_sent:
         return True
-    if failure.kind != "status":
+    if failure.kind != "status" or failure.ran:
         return repeatable
     if failure.category_retryable and (failure.status == _TOO_MANY or failure.category == _TURNED_AWAY):
         return True

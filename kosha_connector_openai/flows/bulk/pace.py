@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from kosha_connector_openai.core import Attempt
 from kosha_connector_openai.core.result import Result
+from kosha_connector_openai.core.transport import turned_away
 from kosha_connector_openai.errors import ApiError, ConnectorError
 
 _DEPTH: Final = 0.25
@@ -32,15 +33,6 @@ _FIRST: Final = 50.0
 _IN_USE: Final = 0.6
 _PAUSES: Final = (0.25, 20.0)
 """Seconds: the first pause where a refusal tells none, and the longest."""
-_TURNED_AWAY: Final = ("rate_limit",)
-_TOO_MANY, _UNAVAILABLE = 429, 503
-
-
-def turned_away(error: ConnectorError | None) -> bool:
-    """Whether a call was counted and refused before it ran, and may be made again later."""
-    if not isinstance(error, ApiError) or error.category == "quota":
-        return False
-    return error.category in _TURNED_AWAY or error.status == _TOO_MANY or (error.status == _UNAVAILABLE and error.retry_after is not None)
 
 
 @dataclass(slots=True)

@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from kosha_connector_openai.core import Attempt, CallOptions
-from kosha_connector_openai.core.transport import may_have_run
+from kosha_connector_openai.core.transport import may_have_run, turned_away
 from kosha_connector_openai.errors import AccessError, ApiError, BudgetError, ConnectorError, InputError, NotSentError, SetupError
 from kosha_connector_openai.flows.bulk.ledger import Ledger, RowAnswer, RowEntry, RowState
 from kosha_connector_openai.flows.bulk.notes import CallNotes
-from kosha_connector_openai.flows.bulk.pace import Granted, InFlight, Pace, turned_away
+from kosha_connector_openai.flows.bulk.pace import Granted, InFlight, Pace
 from kosha_connector_openai.flows.bulk.progress import RunProgress
 
 if TYPE_CHECKING:
@@ -241,13 +241,13 @@ class Runner:
         elif isinstance(error, BudgetError):
             self._back(entry, row, wait=0.0, counted=False)
             self.drain("budget", error)
-        elif isinstance(error, (AccessError, SetupError)):
-            self._back(entry, row, wait=0.0, counted=False)
-            self.drain("access", error)
         elif may_have_run(error):
             self.flight.busy(time.monotonic())
             self._end(entry, RowState.UNKNOWN, _category(error), RowAnswer(b"null", _facts(error)))
             self._count(failed=True, error=error)
+        elif isinstance(error, (AccessError, SetupError)):
+            self._back(entry, row, wait=0.0, counted=False)
+            self.drain("access", error)
         elif (isinstance(error, NotSentError) or error.retryable) and (entry.tries < self.attempts or isinstance(error, NotSentError)):
             self.flight.busy(time.monotonic())
             first, most = _BACKOFF

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kosha_connector_openai.connector import Connection, Connector, Result
-from kosha_connector_openai.core.result import Facts, read_error, to_api_error
+from kosha_connector_openai.core.result import Facts, read_error, tells, to_api_error
 from kosha_connector_openai.core.transport import Failure, retryable
 from kosha_connector_openai.errors import ApiError, ConnectorError, Fault, InputError, JobEndedError
 from kosha_connector_openai.flows.jobs.handle import Handle
@@ -176,7 +176,8 @@ def _cause(result: Result, manifest: Manifest) -> ApiError:
     facts = Facts(result.headers, result.request_id, result.rate_limit)
     said = read_error(result.value, manifest.error_body)
     error = to_api_error(result.status, said, facts=facts, rules=manifest.errors, scrub=str)
-    failure = Failure("status", False, said.status or _FAILED, error.retryable, error.category)
+    error.ran = tells(result.usage) or bool(result.answer)
+    failure = Failure("status", False, said.status or _FAILED, error.retryable, error.category, ran=error.ran)
     error.retryable = retryable(failure, method="POST", idempotent=False)
     return error
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 from kosha_connector_openai.core.actions import Action, is_file
 from kosha_connector_openai.core.request import is_file_value
 from kosha_connector_openai.core.transport import may_begin_again, parse_retry_after
-from kosha_connector_openai.errors import ConnectorError, InputError, ReplyError, WorkflowError, WorkflowLimitError
+from kosha_connector_openai.errors import ConnectorError, InputError, WorkflowError, WorkflowLimitError
 from kosha_connector_openai.flows.driving import Pause
 from kosha_connector_openai.flows.workflows.commands import Begun, End, Move, Moves, RunLimits, StepCall
 from kosha_connector_openai.flows.workflows.filling import fill_step
@@ -197,16 +197,13 @@ class Interpreter:
     def _judge(self, attempt: _Attempt) -> None:
         """Whether the step has succeeded."""
         step, reply = attempt.exchange.step, attempt.exchange.reply
-        bad = reply.error is not None or (reply.status is not None and reply.status >= _BAD)
-        answered = reply.status is not None and step.runner == "operation" and not reply.incomplete
-        if bad and not (answered and any(criterion.about_status for criterion in step.criteria)):
+        refused = step.runner == "operation" and reply.status is not None and reply.status >= _BAD
+        if reply.error is not None and not (refused and any(criterion.about_status for criterion in step.criteria)):
             attempt.error = reply.error
             return
-        if reply.incomplete:
-            attempt.error = ReplyError(f"The answer is not whole: {reply.incomplete}.", status=reply.status, request_id=reply.request_id)
         for criterion in step.criteria:
             if not criterion.satisfied(attempt.known.look):
-                attempt.failed, attempt.unmet, attempt.error = criterion.pointer, criterion.text, attempt.error or reply.error
+                attempt.failed, attempt.unmet, attempt.error = criterion.pointer, criterion.text, reply.error
                 return
 
     def _next(self, attempt: _Attempt, step: Step, tries: Counter[str]) -> StepAction | None:
@@ -223,8 +220,8 @@ class Interpreter:
         if self._pause(action, attempt) > min(self._limits.pause, self._left()):
             return False
         harmless = self._unsafe or (step.runner == "operation" and self._catalog[step.target].hints.idempotent)
-        named = any(criterion.about_status for criterion in action.criteria)
-        return attempt.error is None or may_begin_again(attempt.error, harmless=harmless, named=named)
+        named = any(criterion.about_status or attempt.error is None for criterion in action.criteria)
+        return may_begin_again(attempt.error, harmless=harmless, named=named)
 
     @staticmethod
     def _pause(action: StepAction, attempt: _Attempt) -> float:
@@ -281,6 +278,8 @@ class Interpreter:
             usage=reply.usage,
             error=None if attempt.ok else error.code if error else "criteria",
             failed=attempt.failed,
+            answer=reply.answer,
+            warnings=reply.warnings,
             then=then or _then(action, ok=attempt.ok),
         )
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from kosha_connector_openai.errors import Fault
+
 Outcome = Literal["succeeded", "failed"]
 
 
@@ -32,11 +34,14 @@ class StepRecord:
     error: str | None = None
     failed: str | None = None
     """The pointer of the criterion that was not met, or of the value that found nothing."""
+    answer: str | None = None
+    """The outcome of the answer, where one came; a step may have succeeded with one that is ``incomplete``."""
+    warnings: tuple[Fault, ...] = ()
     then: str = "next"
 
     def to_dict(self) -> dict[str, Any]:
         """The record as JSON-ready values, without empty values."""
-        values = {name: value for name, value in asdict(self).items() if value is not None}
+        values = {name: value for name, value in asdict(self).items() if value not in (None, ())}
         return values | {"duration": round(self.duration, 6)}
 
 

@@ -71,7 +71,9 @@ class _Run:
         if isinstance(move, StepRecord):
             self.records.append(move)
             self.usage = add_usage(self.usage, move.usage or {})
-            self.journal({"run": self.id, "time": _now(), "connector": self.worker.connector.id, **move.to_dict()})
+            # A warning may have the provider's words: the journal has its rule alone.
+            told = {"warnings": [fault.rule for fault in move.warnings]} if move.warnings else {}
+            self.journal({"run": self.id, "time": _now(), "connector": self.worker.connector.id, **move.to_dict(), **told})
         if self.watch is not None:
             self.watch(move)
 

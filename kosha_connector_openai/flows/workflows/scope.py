@@ -6,14 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from kosha_connector_openai.errors import ConnectorError
+from kosha_connector_openai.errors import ConnectorError, Fault
 from kosha_connector_openai.flows.workflows.expressions import MISSING, Expression, find
 from kosha_connector_openai.flows.workflows.model import Step, StepParameter, Workflow, WorkflowDocument
 
 
 @dataclass(slots=True)
 class StepReply:
-    """The outcome of one step. ``status`` is None where no reply came or there is none; ``error`` is what the call raised."""
+    """The outcome of one step. ``status`` is None where no reply came or there is none; ``error`` is what the call raised, or why its
+    answer is not one."""
 
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -22,7 +23,9 @@ class StepReply:
     request_id: str | None = None
     requests: int = 0
     error: ConnectorError | None = None
-    incomplete: str | None = None
+    answer: str | None = None
+    """The outcome of the answer, where one came: ``complete``, ``pending``, ``incomplete``, ``refused``, ``filtered`` or ``failed``."""
+    warnings: tuple[Fault, ...] = ()
     url: str | None = None
     method: str | None = None
     outputs: Mapping[str, Any] = field(default_factory=dict)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from kosha_connector_openai.connector import Action, CallOptions, Connection, Connector
-from kosha_connector_openai.core.result import Result
-from kosha_connector_openai.errors import ApiError, ConnectorError
+from kosha_connector_openai.core.result import Policy, Result, settle
+from kosha_connector_openai.errors import AnswerError, ApiError, ConnectorError, Fault
 from kosha_connector_openai.flows.driving import Run, Steps
 from kosha_connector_openai.flows.workflows.commands import StepCall
 from kosha_connector_openai.flows.workflows.expressions import MISSING
@@ -38,7 +38,18 @@ class Worker:
         own = self.action(call).overlay.timeout if call.step.runner == "operation" else None
         usual = self.options.timeout or self.connection.total(own)
         attempts = 1 if call.once else self.options.attempts
-        return replace(self.options, timeout=min(usual, max(call.seconds, 0.001)), attempts=attempts, out=None, named_files=False)
+        timeout = min(usual, max(call.seconds, 0.001))
+        policy: Policy = "pass" if self.options.policy == "pass" else "warn"  # the step's reply says what `fail` makes of the answer
+        return replace(self.options, timeout=timeout, attempts=attempts, policy=policy, out=None, named_files=False)
+
+    def trouble(self, result: Result | None) -> AnswerError | None:
+        """Why an answer is none for a step: one that was cut or has failed whatever the policy, and by the policy any that is not whole."""
+        useless = result is not None and (result.incomplete or result.outcome == "failed")
+        try:
+            settle(result, "fail" if useless else self.options.policy)
+        except AnswerError as error:
+            return error.with_traceback(None)
+        return None
 
     def steps(self, call: StepCall) -> Steps[StepReply]:
         """Returns what came of a step; an error is part of it."""
@@ -84,7 +95,9 @@ def _operation(worker: Worker, call: StepCall) -> Steps[StepReply]:
         usage=result.usage,
         request_id=result.request_id,
         requests=result.attempts,
-        incomplete=result.incomplete or (" ".join(result.reasons).rstrip(".") if result.outcome == "failed" else None),
+        error=worker.trouble(result),
+        answer=result.outcome,
+        warnings=result.warnings,
     )
     return worker._addressed(reply, call)
 
@@ -99,7 +112,8 @@ def _task(worker: Worker, call: StepCall) -> Steps[StepReply]:
         usage=result.usage or None,
         request_id=next(iter(result.request_ids), None),
         requests=result.calls,
-        incomplete=None if result.outcome == "ok" else result.reason.rstrip(".") or result.outcome,
+        answer="complete",
+        warnings=result.warnings,
     )
 
 
@@ -110,12 +124,19 @@ def _job(worker: Worker, call: StepCall) -> Steps[StepReply]:
     jobs = Jobs(worker.connector, worker.connection, store=worker.handles)
     options = WaitOptions(timeout=call.seconds)
     result = yield from jobs.run_steps(call.step.target, call.inputs, options, worker.options_of(call))
-    value, incomplete = result.value, " ".join(result.warnings).rstrip(".") if result.outcome == "failed" else None
+    value = result.value
     if isinstance(value, LineTable):
         with value:
             value = [row.to_dict() for row in value]
     body = value if isinstance(value, (bytes, bytearray)) else plain(value)
-    return StepReply(body=body, usage=result.usage, requests=1, incomplete=incomplete)
+    return StepReply(
+        body=body,
+        usage=result.usage,
+        requests=1,
+        error=worker.trouble(result.status.result),
+        answer=result.outcome,
+        warnings=tuple(Fault("", "job", warning) for warning in result.warnings),
+    )
 
 
 _RUNNERS: Final[Mapping[str, Callable[[Worker, StepCall], Steps[StepReply]]]] = {"operation": _operation, "task": _task, "job": _job}

@@ -12,12 +12,15 @@ from kosha_connector_openai.core.transport.retry import (
     RetryBudget,
     RetryPolicy,
     decide,
+    may_begin_again,
     may_have_run,
     parse_retry_after,
     retryable,
+    turned_away,
 )
 from kosha_connector_openai.errors import (
     ApiError,
+    IncompleteAnswerError,
     InputError,
     JobEndedError,
     JobPendingError,
@@ -26,6 +29,7 @@ from kosha_connector_openai.errors import (
     NotSentError,
     OutcomeUnknownError,
     TruncatedReplyError,
+    UnfitAnswerError,
     WorkflowError,
 )
 
@@ -184,7 +188,8 @@ def test_what_is_sent_again_is_retryable(kind, code, category, asked, method):
 
 def api(status, category="server", retry_after=None):
     refused = category in ("invalid_input", "quota", "conflict")
-    return ApiError("m", status=status, category=category, retryable=False if refused else None, retry_after=retry_after)
+    verdict = False if refused else True if status == 429 else None
+    return ApiError("m", status=status, category=category, retryable=verdict, retry_after=retry_after)
 
 
 @pytest.mark.parametrize(
@@ -220,6 +225,40 @@ def api(status, category="server", retry_after=None):
 def test_what_may_have_run(error, may):
     """The same word for workflows and jobs: an error after which the work may be done, and a started job, are not begun again."""
     assert may_have_run(error) is may
+
+
+@pytest.mark.parametrize(("category", "code"), [("rate_limit", 200), ("rate_limit", 429), ("overloaded", 503), ("quota", 200)])
+def test_what_surely_ran_was_not_turned_away(category, code):
+    """An error that came with or after a part of the answer: the call ran, whatever the category says of others."""
+    error = api(code, category, retry_after=1.0)
+    error.ran = True
+    assert (turned_away(error), may_have_run(error)) == (False, True)
+    assert not may_begin_again(error, harmless=False, named=True)
+    failure = Failure("status", status=code, category_retryable=True, category=category, headers={"retry-after": "1"}, ran=True)
+    assert (retryable(failure, method="POST", idempotent=False), retryable(failure, method="GET", idempotent=False)) == (None, True)
+    assert choose(failure, "POST").action == "stop"
+
+
+@pytest.mark.parametrize(
+    ("error", "plain", "named", "harmless"),
+    [
+        (None, False, True, True),
+        (IncompleteAnswerError("m"), False, False, True),
+        (UnfitAnswerError("m"), False, False, True),
+        (JobEndedError("m", handle={}, state="failed", end="failure"), False, True, True),
+        (api(409, "conflict"), False, True, True),
+        (api(429, "rate_limit"), True, True, True),
+        (api(500), False, False, True),
+        (OutcomeUnknownError("m", phase="read"), False, False, True),
+        (NotSentError("m", phase="pool"), True, True, True),
+        (InputError("m"), False, False, False),
+    ],
+)
+def test_what_a_flow_may_begin_again(error, plain, named, harmless):
+    """An answer was paid for: only an author who names what is wrong with it gets another, and none where the policy made it an error."""
+    assert may_begin_again(error, harmless=False, named=False) is plain
+    assert may_begin_again(error, harmless=False, named=True) is named
+    assert may_begin_again(error, harmless=True, named=False) is harmless
 
 
 @pytest.mark.parametrize(("asked", "remaining"), [("121", 600.0), ("3600", 7200.0)])

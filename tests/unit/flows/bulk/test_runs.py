@@ -55,6 +55,14 @@ def test_a_rate_limit_pauses_all_and_costs_no_row_an_attempt(run: Any) -> None:
     assert (result.done, result.failed, result.refused, upstream.seen["t2"]) == (6, 0, 5, 6)
 
 
+def test_a_rate_limit_beside_what_was_used_is_no_rate_limit(run: Any) -> None:
+    """A 200 that tells an error and tokens: the row ran, is held as unknown and not sent again by itself."""
+    body = {"error": {"message": "Slow.", "code": "rate_limit_exceeded"}, "usage": {"total_tokens": 3}}
+    with Upstream({"t2": [reply(200, body)]}) as upstream:
+        result = run(upstream, prompts(3), SendOptions(attempts=3))
+    assert (result.done, result.unknown, upstream.seen["t2"]) == (2, 1, 1)
+
+
 def test_an_empty_balance_stops_the_run_which_goes_on_later(run: Any, bulk: Any, tmp_path: Path) -> None:
     with Upstream({"t1": [EMPTY]}) as upstream:
         result = run(upstream, prompts(30))

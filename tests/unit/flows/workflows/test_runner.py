@@ -130,6 +130,33 @@ def test_a_retry_follows_the_one_rule(connector: Connector, at: Callable[..., Co
     assert failure is None or failure.value.retryable is None
 
 
+@pytest.mark.parametrize(
+    ("change", "calls"),
+    [
+        ({"onFailure": [{"name": "again", "type": "retry"}]}, 1),
+        ({"onFailure": [{"name": "again", "type": "retry", "criteria": [{"condition": "$response.body#/model == 'small'"}]}]}, 2),
+    ],
+)
+def test_an_answer_that_does_not_meet_the_criteria_was_paid_for(
+    connector: Connector, at: Callable[..., Connection], change: Any, calls: int
+) -> None:
+    """Another is asked for only where the action itself says of which answers."""
+    read = read_workflows(document(embed(successCriteria=[{"condition": "$response.body#/model == 'large'"}], **change)), connector)
+    data = [{"object": "embedding", "index": 0, "embedding": [0.1]}]
+    answers = [reply(200, {"object": "list", "model": model, "data": data}) for model in ("small", "large")]
+    with Recorder(*answers) as upstream, pytest.raises(WorkflowError) if calls == 1 else nullcontext():
+        run_workflow(read, connector, at(upstream), sleep=lambda _: None)
+    assert len(upstream.requests) == calls
+
+
+def test_an_error_in_a_200_is_no_success_by_its_status(connector: Connector, at: Callable[..., Connection]) -> None:
+    """Nor one in a stream: a criterion about the status does not make an answer of it."""
+    read = read_workflows(document(embed(successCriteria=[{"condition": "$statusCode == 200"}])), connector)
+    with Recorder(reply(200, {"error": {"message": "m", "code": "server_error"}})) as upstream, pytest.raises(WorkflowError) as failure:
+        run_workflow(read, connector, at(upstream), sleep=lambda _: None)
+    assert ((failure.value.reason or {})["category"], failure.value.retryable, len(upstream.requests)) == ("server", None, 1)
+
+
 def test_a_workflow_inside_is_not_begun_again_either(connector: Connector, at: Callable[..., Connection]) -> None:
     """The step that failed inside may have run."""
     retry = [{"name": "again", "type": "retry", "retryLimit": 3}]
