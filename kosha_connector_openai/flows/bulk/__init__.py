@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.flows.bulk.output import *
     from kosha_connector_openai.flows.bulk.pace import *
     from kosha_connector_openai.flows.bulk.progress import *
+    from kosha_connector_openai.flows.bulk.sqlite import *
     from kosha_connector_openai.flows.bulk.targets import *
 else:
     __getattr__, __all__ = face(
@@ -29,6 +30,7 @@ else:
             "output": "export failed_path",
             "pace": "Pace",
             "progress": "RunProgress",
+            "sqlite": "SqliteLedger",
             "targets": "target_schema",
         },
     )

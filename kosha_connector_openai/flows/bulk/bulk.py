@@ -10,14 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 from kosha_connector_openai.connector import Connection, Connector
 from kosha_connector_openai.errors import ConnectorError, Fault, InputError, SetupError
-from kosha_connector_openai.flows.bulk.files import check_places, drop_spool, exists, ledger_of, shared_name, spooled
+from kosha_connector_openai.flows.bulk.files import (
+    check_places,
+    drop_spool,
+    ledger_of,
+    new_ledger,
+    open_ledger,
+    shared_name,
+    spooled,
+)
 from kosha_connector_openai.flows.bulk.job import RowJob, total_of, wide
 from kosha_connector_openai.flows.bulk.keys import read_share
 from kosha_connector_openai.flows.bulk.ledger import Ledger, RowState
 from kosha_connector_openai.flows.bulk.mapping import Fields, RowMap
 from kosha_connector_openai.flows.bulk.options import BulkResult, RowCheck, RowOptions, Rows, SendOptions, Watch
 from kosha_connector_openai.flows.bulk.output import export
-from kosha_connector_openai.flows.bulk.pace import InFlight, Pace
+from kosha_connector_openai.flows.bulk.pace import InFlight
 from kosha_connector_openai.flows.bulk.progress import RunProgress
 from kosha_connector_openai.flows.bulk.row import FaultList, RowSource, Start, refused
 from kosha_connector_openai.flows.bulk.rows import open_source
@@ -56,19 +64,15 @@ class AsyncBulk:
         check_places(out, path)
         job, spool = self._new(target, rows, out, options)
         try:
-            ledger = Ledger(path, sync=send.sync, new=True)
+            ledger = new_ledger(path, sync=send.sync)
         except BaseException:
             drop_spool(spool)
             raise
         try:
-            if ledger.kept("settings") is not None:
-                raise exists("/ledger", path, "is the ledger of a run")
             faults = FaultList()
             ledger.add(self._checked(job, faults), self._kept(job))
         except BaseException:
-            ledger.close()
-            for name in (path, *(path.with_name(f"{path.name}{end}") for end in ("-wal", "-shm", ".lock"))):
-                name.unlink(missing_ok=True)
+            ledger.discard()
             drop_spool(spool)
             raise
         with ledger:
@@ -81,7 +85,7 @@ class AsyncBulk:
         unchanged keep their answers and the others are sent. ``retry_failed``: rows that failed are sent again.
         """
         await self.connector.aread(self.connection)
-        with Ledger(ledger_of(path), sync=send.sync) as ledger:
+        with open_ledger(ledger_of(path), sync=send.sync) as ledger:
             job = self._old(ledger)
             ledger.move(RowState.SENT, RowState.UNKNOWN, "process_ended")
             start = self._verified(job, ledger, adopt=adopt)
@@ -213,10 +217,10 @@ class AsyncBulk:
         )
         if send.budget is not None:
             send.budget.go_on(ledger.kept("spent") or {})
-        pace = Pace(
+        pace = ledger.pace(
+            1 / parts,
             requests=send.requests,
             tokens=send.tokens,
-            share=1 / parts,
             again=not job.target.single,
             count=lambda usage: total_of(usage, part),
         )

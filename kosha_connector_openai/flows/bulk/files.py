@@ -12,10 +12,11 @@ import orjson
 
 from kosha_connector_openai.errors import Fault, SetupError
 from kosha_connector_openai.flows.bulk.keys import read_share
-from kosha_connector_openai.flows.bulk.ledger import Ledger
+from kosha_connector_openai.flows.bulk.ledger import Ledger, Sync
 from kosha_connector_openai.flows.bulk.output import failed_path, output_format
 from kosha_connector_openai.flows.bulk.row import RowSource, refused
 from kosha_connector_openai.flows.bulk.rows import open_source
+from kosha_connector_openai.flows.bulk.sqlite import SqliteLedger
 
 
 def ledger_of(path: Path) -> Path:
@@ -37,7 +38,7 @@ def check_places(out: Path, ledger: Path) -> None:
             "The output cannot be written.", [Fault("/out", "folder", "lies in a folder that is not there.", "Make the folder.")]
         )
     if ledger.exists() and ledger.stat().st_size:
-        with Ledger(ledger) as found:
+        with open_ledger(ledger, read_only=True) as found:
             if found.kept("settings") is not None:
                 raise exists("/ledger", ledger, "is the ledger of a run")
     for path in (out, failed_path(out)):
@@ -98,9 +99,23 @@ def drop_spool(path: Path | None) -> None:
         path.unlink(missing_ok=True)
 
 
+def open_ledger(path: Path, *, sync: Sync = "normal", read_only: bool = False) -> Ledger:
+    """The ledger that is at ``path``. Raises SetupError where it cannot be used."""
+    return SqliteLedger(path, sync=sync, read_only=read_only)
+
+
+def new_ledger(path: Path, *, sync: Sync = "normal") -> Ledger:
+    """A ledger for a new run. Raises SetupError where there is one."""
+    ledger = SqliteLedger(path, sync=sync, new=True)
+    if ledger.kept("settings") is None:
+        return ledger
+    ledger.close()
+    raise exists("/ledger", path, "is the ledger of a run")
+
+
 def open_run(path: Path) -> Ledger:
     """The ledger of a run, to look at; another process may work on it meanwhile."""
-    return Ledger(ledger_of(path), read_only=True)
+    return open_ledger(ledger_of(path), read_only=True)
 
 
 def source_of(settings: Mapping[str, Any]) -> RowSource:

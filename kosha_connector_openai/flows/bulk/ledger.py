@@ -1,7 +1,7 @@
-"""The ledger of a run: SQLite in one file that only its owner can read; what is in it survives the process.
+"""The ledger of a run: what runners and commands need of it, as statements that SQLite and PostgreSQL both understand.
 
 A row is claimed, durably, before it leaves, and done when its answer's bytes are here. Each row and each answer carries a digest of its
-own, since SQLite does not notice a flipped bit in a value.
+own, since databases do not notice a flipped bit in a value.
 
 One module: the tables and every statement over them are read together.
 """
@@ -9,36 +9,46 @@ One module: the tables and every statement over them are read together.
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import IntEnum
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, Self
 
 import orjson
 
 from kosha_connector_openai.errors import Fault, SetupError
-from kosha_connector_openai.trusted_files import open_trusted
+from kosha_connector_openai.flows.bulk.pace import Pace
+
+if TYPE_CHECKING:
+    from kosha_connector_openai.core import Attempt
 
 Sync = Literal["normal", "full"]
-_APPLICATION: Final = 0x4B424C4B
-_VERSION: Final = 1
+VERSION: Final = 1
 _INLINE: Final = 256 * 1024
 """Bytes of the largest answer inside the file; a larger one is a file of its own."""
 _PIECE: Final = 1_000
-_SCHEMA: Final = """
-CREATE TABLE run (name TEXT PRIMARY KEY, value BLOB NOT NULL, sum BLOB NOT NULL) WITHOUT ROWID;
+TABLES: Final = """
+CREATE TABLE run (name TEXT PRIMARY KEY, value BLOB NOT NULL, sum BLOB NOT NULL);
 CREATE TABLE rows (n INTEGER PRIMARY KEY, base BLOB NOT NULL, occurrence INTEGER NOT NULL, state INTEGER NOT NULL,
-  tries INTEGER NOT NULL, at REAL NOT NULL, category TEXT NOT NULL, done INTEGER NOT NULL, sum BLOB NOT NULL);
+  tries INTEGER NOT NULL, at DOUBLE PRECISION NOT NULL, category TEXT NOT NULL, done INTEGER NOT NULL, sum BLOB NOT NULL);
 CREATE TABLE answers (n INTEGER PRIMARY KEY, body BLOB, facts BLOB NOT NULL, sum BLOB NOT NULL);
-CREATE TABLE calls (n INTEGER NOT NULL, place INTEGER NOT NULL, facts BLOB NOT NULL, sum BLOB NOT NULL, PRIMARY KEY (n, place))
-  WITHOUT ROWID;
+CREATE TABLE calls (n INTEGER NOT NULL, place INTEGER NOT NULL, facts BLOB NOT NULL, sum BLOB NOT NULL, PRIMARY KEY (n, place));
 """
+
+
+_COLUMNS: Final = {"run": "name value sum", "rows": "n base occurrence state tries at category done sum", "answers": "n body facts sum"}
+_PUT: Final = {
+    table: f"INSERT INTO {table} VALUES ({','.join('?' * len(names.split()))}) ON CONFLICT ({names.split()[0]}) DO UPDATE SET "  # noqa: S608 - our own words # nosec B608
+    + ", ".join(f"{name} = excluded.{name}" for name in names.split()[1:])
+    for table, names in _COLUMNS.items()
+}
+_PUT_CALL: Final = "INSERT INTO calls VALUES (?,?,?,?) ON CONFLICT (n, place) DO UPDATE SET facts = excluded.facts, sum = excluded.sum"
 
 
 class RowState(IntEnum):
@@ -69,10 +79,18 @@ class RowEntry:
         """The row's key, the same in each run over the same inputs."""
         return f"{self.base.hex()}-{self.occurrence}" if self.occurrence else self.base.hex()
 
+    def claimed(self) -> RowEntry:
+        """The row as it is once it has been claimed, now."""
+        return RowEntry(self.n, self.base, self.occurrence, RowState.SENT, self.tries + 1, time.time())
+
+    def take(self, fresh: RowEntry) -> None:
+        """Becomes what ``claimed`` gave."""
+        self.state, self.tries, self.at, self.category = fresh.state, fresh.tries, fresh.at, fresh.category
+
     def values(self) -> tuple[Any, ...]:
         """As the table has them."""
         body = (self.n, self.base, self.occurrence, int(self.state), self.tries, self.at, self.category, self.done)
-        return (*body, _sum(repr(body).encode()))
+        return (*body, digest(repr(body).encode()))
 
 
 @dataclass(slots=True)
@@ -86,13 +104,20 @@ class RowAnswer:
     """Where the answer is no JSON but a file."""
 
 
-def _sum(data: bytes) -> bytes:
+Moved = tuple[RowEntry, RowAnswer | None]
+"""A row with its new state, and its answer where it has one."""
+Claim = tuple[RowEntry, "Attempt | None"]
+"""A row to claim, and its first attempt where that needs a slot."""
+
+
+def digest(data: bytes) -> bytes:
+    """The digest that a row or an answer carries."""
     return blake2b(data, digest_size=8).digest()
 
 
 def _entry(values: Sequence[Any]) -> RowEntry:
     entry = RowEntry(values[0], values[1], values[2], RowState(values[3]) if values[3] in _STATES else RowState.PENDING, *values[4:8])
-    if values[3] not in _STATES or _sum(repr(tuple(values[:8])).encode()) != values[8]:
+    if values[3] not in _STATES or digest(repr(tuple(values[:8])).encode()) != values[8]:
         raise damaged(f"Row {values[0]} was changed")
     return entry
 
@@ -106,100 +131,30 @@ def damaged(what: str) -> SetupError:
     return SetupError(f"The ledger is damaged: {what}.", [Fault("/ledger", "damaged", "cannot be trusted.", fix)])
 
 
-def _unusable(error: Exception) -> SetupError:
+def unusable(error: Exception) -> SetupError:
+    """The error for a ledger that cannot be read or written now."""
     text = str(error).rstrip(".") or type(error).__name__
-    if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
-        return damaged(text)
-    if "malformed" in text or "not a database" in text:
-        return damaged(text)
     fix = "Make room and give write access to it and its folder; then resume. What was sent and is not in it is told as unknown."
     return SetupError(f"The ledger cannot be used: {text}.", [Fault("/ledger", "file", "cannot be read or written.", fix)])
 
 
-class Ledger:
+class Cursors(Protocol):
+    """A transaction's statements, as ``sqlite3`` has them."""
+
+    def execute(self, text: str, values: Sequence[Any] = (), /) -> Any: ...
+
+    def executemany(self, text: str, values: Iterable[Sequence[Any]], /) -> Any: ...
+
+
+class Ledger(ABC):
     """One run's ledger; a context manager that holds its lock. Not to be shared between threads."""
 
-    def __init__(self, path: Path, *, sync: Sync = "normal", new: bool = False, read_only: bool = False) -> None:
-        """Opens the ledger at ``path``, or makes a ``new`` one. Raises SetupError where it is no ledger, newer, damaged, read-only, or held
-        by another process, whose number it tells."""
-        self.path = path
-        self._sync = sync
-        self._lock = -1
-        if not read_only:
-            self._hold()
-        try:
-            self._open(new=new, read_only=read_only)
-        except BaseException:
-            self.close()
-            raise
-
-    def _open(self, *, new: bool, read_only: bool) -> None:
-        self._base: sqlite3.Connection | None = None
-        try:
-            if not new and not self.path.is_file():
-                raise SetupError("No ledger is there.", [Fault("/ledger", "file", "is not there.", "Name the output or ledger of a run.")])
-            os.close(open_trusted(self.path, (os.O_RDWR | os.O_CREAT) if new else os.O_RDONLY))
-            size = self.path.stat().st_size
-            if not new:
-                self._check_head(size)
-            uri = f"{self.path.absolute().as_uri()}{'?mode=ro' if read_only else ''}"
-            self._base = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=5)
-            for line in ("PRAGMA trusted_schema=OFF", f"PRAGMA synchronous={self._sync.upper()}", "PRAGMA cache_size=-8000"):
-                self._base.execute(line)
-            if not read_only:
-                self._base.execute("PRAGMA journal_mode=WAL")
-                self._base.execute("PRAGMA wal_autocheckpoint=2000")
-            made = self._value("PRAGMA application_id")
-            if made == 0 and not self._value("SELECT count(*) FROM sqlite_master"):
-                if not new:
-                    raise damaged("nothing is in it")
-                self._base.executescript(_SCHEMA)
-                self._base.execute(f"PRAGMA application_id={_APPLICATION}")
-                self._base.execute(f"PRAGMA user_version={_VERSION}")
-            elif made != _APPLICATION:
-                raise SetupError("The file is no ledger.", [Fault("/ledger", "kind", "is another database.", "Name a run's ledger.")])
-            elif (version := self._value("PRAGMA user_version")) != _VERSION:
-                fault = Fault("/ledger", "version", f"has version {version}; this program knows {_VERSION}.", "Use the newer program.")
-                raise SetupError("The ledger is newer than this program.", [fault])
-            elif not read_only:
-                self._base.execute("BEGIN IMMEDIATE")
-                self._base.execute("ROLLBACK")
-        except (sqlite3.Error, OSError) as error:
-            raise _unusable(error) from None
-
-    def _check_head(self, size: int) -> None:
-        with self.path.open("rb") as file:
-            head = file.read(100)
-        if not head.startswith(b"SQLite format 3\0"):
-            if size == 0:
-                raise damaged("it is empty")
-            raise SetupError("The file is no ledger.", [Fault("/ledger", "kind", "is no ledger.", "Name a run's ledger or output.")])
-        page = int.from_bytes(head[16:18], "big")
-        page = 65_536 if page == 1 else page
-        has_log = self.path.with_name(f"{self.path.name}-wal").exists()
-        if not has_log and page and int.from_bytes(head[28:32], "big") * page > size:
-            raise damaged("its end is missing")
-
-    def _hold(self) -> None:
-        try:
-            import fcntl
-        except ImportError:
-            return
-        path = self.path.with_name(f"{self.path.name}.lock")
-        try:
-            self._lock = open_trusted(path, os.O_RDWR | os.O_CREAT)
-        except OSError as error:
-            raise _unusable(error) from None
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            owner = os.read(self._lock, 20).decode("ascii", "replace")
-            os.close(self._lock)
-            self._lock = -1
-            fault = Fault("/ledger", "held", f"is held by process {owner}.", "Let it end, or end it; then resume.")
-            raise SetupError("Another process works on this run.", [fault]) from None
-        os.truncate(self._lock, 0)
-        os.pwrite(self._lock, str(os.getpid()).encode(), 0)
+    path: Path
+    """Where it is; of a database, the file that says which."""
+    in_place: bool = True
+    """Whether large answers and files are beside it, not in it."""
+    elsewhere: Mapping[str, str] = {}
+    """What other processes have spent since the last commit."""
 
     def __enter__(self) -> Self:
         return self
@@ -207,62 +162,46 @@ class Ledger:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @abstractmethod
     def close(self) -> None:
-        """Closes the file and frees the lock."""
-        if getattr(self, "_base", None) is not None:
-            assert self._base is not None
-            with suppress(sqlite3.Error):
-                self._base.close()
-            self._base = None
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        """Frees the lock."""
 
-    @property
-    def _db(self) -> sqlite3.Connection:
-        assert self._base is not None
-        return self._base
+    @abstractmethod
+    def discard(self) -> None:
+        """Closes it and deletes all of it."""
 
-    def _read(self, text: str, *values: Any) -> list[Any]:
+    @abstractmethod
+    def read(self, text: str, *values: Any) -> list[Any]:
         """All rows of a query; raises SetupError where they cannot be read."""
-        try:
-            return self._db.execute(text, values).fetchall()
-        except (sqlite3.Error, OSError) as error:
-            raise _unusable(error) from None
 
-    def _value(self, text: str) -> Any:
-        return self._read(text)[0][0]
-
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    @abstractmethod
+    def transaction(self) -> AbstractContextManager[Cursors]:
         """One transaction; raises SetupError where it cannot be kept, and then nothing of it is."""
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                with suppress(sqlite3.Error):
-                    self._db.execute("ROLLBACK")
-                raise
-        except (sqlite3.Error, OSError) as error:
-            raise _unusable(error) from None
+
+    @abstractmethod
+    def owner(self) -> str | None:
+        """Who works on the run, as ``host:process``; None where nobody does."""
+
+    def pace(self, share: float = 1.0, **given: Any) -> Pace:
+        """The pace of the processes that share this ledger; the arguments are those of Pace."""
+        return Pace(share=share, **given)
 
     # --- the run ---
 
     def keep(self, name: str, value: Any) -> None:
         """Keeps a JSON value of the run."""
         with self.transaction() as base:
-            self._put(base, name, value)
+            self.put(base, name, value)
 
-    def _put(self, base: sqlite3.Connection, name: str, value: Any) -> None:
+    def put(self, base: Cursors, name: str, value: Any) -> None:
+        """Keeps a JSON value of the run, in a transaction."""
         data = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-        base.execute("INSERT OR REPLACE INTO run VALUES (?, ?, ?)", (name, data, _sum(name.encode() + data)))
+        base.execute(_PUT["run"], (name, data, digest(name.encode() + data)))
 
     def kept(self, name: str) -> Any:
         """A value of the run; None where it is not there."""
-        for value, total in self._read("SELECT value, sum FROM run WHERE name = ?", name):
-            if not isinstance(value, bytes) or _sum(name.encode() + value) != total:
+        for value, total in self.read("SELECT value, sum FROM run WHERE name = ?", name):
+            if not isinstance(value, bytes) or digest(name.encode() + value) != total:
                 raise damaged(f"the run's {name} were changed")
             return orjson.loads(value)
         return None
@@ -279,24 +218,24 @@ class Ledger:
                 count += len(piece)
             self._number_equal(base)
             for name, value in values.items():
-                self._put(base, name, value)
+                self.put(base, name, value)
         return count
 
-    def _number_equal(self, base: sqlite3.Connection) -> None:
+    def _number_equal(self, base: Cursors) -> None:
         """Numbers equal rows. The index lives only meanwhile."""
         base.execute("CREATE INDEX equal ON rows (base)")
         groups = [found[0] for found in base.execute("SELECT base FROM rows GROUP BY base HAVING count(*) > 1")]
         for group in groups:
             numbers = base.execute("SELECT n FROM rows WHERE base = ? ORDER BY n", (group,)).fetchall()
             changed = [RowEntry(n, group, place).values() for place, (n,) in enumerate(numbers) if place]
-            base.executemany("INSERT OR REPLACE INTO rows VALUES (?,?,?,?,?,?,?,?,?)", changed)
+            base.executemany(_PUT["rows"], changed)
         base.execute("DROP INDEX equal")
 
     def entries(self, *states: RowState, after: int = 0) -> Iterator[RowEntry]:
         """The rows in these states, or all, in the order of the input; read in pieces, so that rows may change meanwhile."""
         where = f"AND state IN ({','.join(str(int(state)) for state in states)})" if states else ""
         while True:
-            found = self._read(f"SELECT * FROM rows WHERE n > ? {where} ORDER BY n LIMIT {_PIECE}", after)  # noqa: S608 - whole numbers # nosec B608
+            found = self.read(f"SELECT * FROM rows WHERE n > ? {where} ORDER BY n LIMIT {_PIECE}", after)  # noqa: S608 - whole numbers # nosec B608
             yield from map(_entry, found)
             if len(found) < _PIECE:
                 return
@@ -305,94 +244,107 @@ class Ledger:
     def places(self) -> Iterator[tuple[int, bytes, int]]:
         """The number, digest and state of all rows, checked; for a million rows in a few seconds."""
         after = 0
-        while found := self._read(f"SELECT * FROM rows WHERE n > ? ORDER BY n LIMIT {_PIECE}", after):  # noqa: S608 - a number # nosec B608
+        while found := self.read(f"SELECT * FROM rows WHERE n > ? ORDER BY n LIMIT {_PIECE}", after):  # noqa: S608 - a number # nosec B608
             for values in found:
-                if _sum(repr(values[:8]).encode()) != values[8]:
+                if digest(repr(values[:8]).encode()) != values[8]:
                     raise damaged(f"Row {values[0]} was changed")
                 yield values[:2] + values[3:4]
             after = found[-1][0]
 
     def entry(self, n: int) -> RowEntry | None:
         """One row."""
-        found = self._read("SELECT * FROM rows WHERE n = ?", n)
+        found = self.read("SELECT * FROM rows WHERE n = ?", n)
         return _entry(found[0]) if found else None
 
     def counts(self) -> Counter[RowState]:
         """How many rows are in each state."""
-        found = self._read("SELECT state, count(*) FROM rows GROUP BY state")
+        found = self.read("SELECT state, count(*) FROM rows GROUP BY state")
         if not {state for state, _ in found} <= _STATES:
             raise damaged("a row has a state that there is not")
         return Counter({RowState(state): count for state, count in found})
 
     def categories(self) -> dict[str, int]:
         """How many rows failed, by category."""
-        found = self._read("SELECT category, count(*) FROM rows WHERE state = 3 GROUP BY category ORDER BY 2 DESC")
+        found = self.read("SELECT category, count(*) FROM rows WHERE state = 3 GROUP BY category ORDER BY 2 DESC")
         return {str(category): int(count) for category, count in found}
 
     def last_done(self) -> int:
         """The place of the row that was done last."""
-        return int(self._value("SELECT coalesce(max(done), 0) FROM rows"))
+        return int(self.read("SELECT coalesce(max(done), 0) FROM rows")[0][0])
 
     def in_order_done(self) -> list[tuple[int]]:
         """The numbers of the done rows in the order in which they were."""
-        return self._read("SELECT n FROM rows WHERE state = 2 ORDER BY done")
+        return self.read("SELECT n FROM rows WHERE state = 2 ORDER BY done, at")
+
+    async def acommit(
+        self,
+        claims: Sequence[Claim] = (),
+        moved: Sequence[Moved] = (),
+        calls: Sequence[tuple[int, int, Mapping[str, Any]]] = (),
+        spent: Mapping[str, str] | None = None,
+    ) -> list[bool | float]:
+        """``commit`` on an event loop, which goes on meanwhile where the database is another process.
+
+        Where the processes of a run share a pace, a claim takes its slot too; seconds in place of True and False: there is none before.
+        """
+        return list(self.commit([entry for entry, _ in claims], moved, calls, spent))
 
     def commit(
         self,
         claims: Sequence[RowEntry] = (),
-        moved: Sequence[tuple[RowEntry, RowAnswer | None]] = (),
+        moved: Sequence[Moved] = (),
         calls: Sequence[tuple[int, int, Mapping[str, Any]]] = (),
-        spent: Any = None,
+        spent: Mapping[str, str] | None = None,
     ) -> list[bool]:
         """One commit: ``claims`` become sent, ``moved`` rows get their state and answer. Gives for each claim whether it is ours.
 
         A claim that another took is left as it is.
         """
-        taken, now = [], time.time()
-        bodies = [(entry, self._placed(entry, answer)) for entry, answer in moved if answer is not None]
+        taken = []
+        bodies = [self._placed(entry, answer) for entry, answer in moved if answer is not None]
         with self.transaction() as base:
             # A row that came back may be claimed again in the same turn: what moved goes first.
             if moved:
-                base.executemany("INSERT OR REPLACE INTO rows VALUES (?,?,?,?,?,?,?,?,?)", [entry.values() for entry, _ in moved])
-                base.executemany("INSERT OR REPLACE INTO answers VALUES (?,?,?,?)", [values for _, values in bodies])
-            for entry in claims:
-                fresh = RowEntry(entry.n, entry.base, entry.occurrence, RowState.SENT, entry.tries + 1, now)
-                values = fresh.values()
+                base.executemany(_PUT["rows"], [entry.values() for entry, _ in moved])
+                base.executemany(_PUT["answers"], bodies)
+            for entry, fresh in [(entry, entry.claimed()) for entry in claims]:
+                values = (fresh.tries, fresh.at, fresh.values()[-1], entry.n)
                 cursor = base.execute(
-                    "UPDATE rows SET state = 1, tries = ?, at = ?, category = '', sum = ? WHERE n = ? AND state = 0",
-                    (fresh.tries, now, values[-1], entry.n),
+                    "UPDATE rows SET state = 1, tries = ?, at = ?, category = '', sum = ? WHERE n = ? AND state = 0", values
                 )
                 taken.append(cursor.rowcount == 1)
                 if taken[-1]:
-                    entry.state, entry.tries, entry.at, entry.category = RowState.SENT, fresh.tries, now, ""
+                    entry.take(fresh)
             for n, place, facts in calls:
                 data = orjson.dumps(facts, default=str)
-                base.execute("INSERT OR REPLACE INTO calls VALUES (?,?,?,?)", (n, place, data, _sum(data)))
+                base.execute(_PUT_CALL, (n, place, data, digest(data)))
             if spent is not None:
-                self._put(base, "spent", spent)
+                self.put(base, "spent", spent)
         return taken
 
     def _placed(self, entry: RowEntry, answer: RowAnswer) -> tuple[Any, ...]:
         """An answer as the table has it; a large one, and a file, is written beside the ledger first."""
         body: bytes | None = answer.body
         facts = answer.facts
-        if answer.media_type or len(answer.body) > _INLINE:
+        if answer.media_type or (self.in_place and len(answer.body) > _INLINE):
             name = f"{entry.n}{_ending(answer.media_type)}"
             facts = {
                 **facts,
-                "file": {"name": name, "size": len(answer.body), "digest": _sum(answer.body).hex(), "type": answer.media_type},
+                "file": {"name": name, "size": len(answer.body), "digest": digest(answer.body).hex(), "type": answer.media_type},
             }
-            self._write(name, answer.body)
-            body = None
+            if self.in_place:
+                self.write_answer(name, answer.body)
+                body = None
         data = orjson.dumps(facts, default=str)
-        return entry.n, body, data, _sum(b"%d|%s|" % (entry.n, data) + (body or b""))
+        return entry.n, body, data, digest(b"%d|%s|" % (entry.n, data) + (body or b""))
 
     @property
     def folder(self) -> Path:
         """Where large answers and files are."""
         return self.path.with_name(f"{self.path.name}.answers")
 
-    def _write(self, name: str, data: bytes) -> None:
+    def write_answer(self, name: str, data: bytes) -> None:
+        """Writes an answer beside the ledger, whole or not at all; only its owner can read it."""
         try:
             self.folder.mkdir(mode=0o700, exist_ok=True)
             path = self.folder / f".{name}"
@@ -403,25 +355,25 @@ class Ledger:
                 os.fsync(file.fileno())
             path.replace(self.folder / name)
         except OSError as error:
-            raise _unusable(error) from None
+            raise unusable(error) from None
 
     def answer(self, n: int) -> RowAnswer | None:
         """The answer of a row, checked; None where there is none. Raises SetupError where it was changed."""
-        found = self._read("SELECT body, facts, sum FROM answers WHERE n = ?", n)
+        found = self.read("SELECT body, facts, sum FROM answers WHERE n = ?", n)
         if not found:
             return None
         body, data, total = found[0]
-        if not isinstance(data, bytes) or not isinstance(body, bytes | None) or _sum(b"%d|%s|" % (n, data) + (body or b"")) != total:
+        if not isinstance(data, bytes) or not isinstance(body, bytes | None) or digest(b"%d|%s|" % (n, data) + (body or b"")) != total:
             raise damaged(f"The answer of row {n} was changed")
         facts = orjson.loads(data)
         if body is not None:
-            return RowAnswer(body, facts)
+            return RowAnswer(body, facts, facts["file"]["type"] if "file" in facts else "")
         stored = facts["file"]
         try:
             body = (self.folder / stored["name"]).read_bytes()
         except OSError as error:
-            raise _unusable(error) from None
-        if _sum(body).hex() != stored["digest"]:
+            raise unusable(error) from None
+        if digest(body).hex() != stored["digest"]:
             raise damaged(f"The answer of row {n} was changed")
         return RowAnswer(body, facts, stored["type"])
 
@@ -434,8 +386,8 @@ class Ledger:
 
     def calls(self, n: int) -> list[dict[str, Any]]:
         """The calls of a row that were answered, where a row makes several."""
-        found = self._read("SELECT facts, sum FROM calls WHERE n = ? ORDER BY place", n)
-        if any(not isinstance(facts, bytes) or _sum(facts) != total for facts, total in found):
+        found = self.read("SELECT facts, sum FROM calls WHERE n = ? ORDER BY place", n)
+        if any(not isinstance(facts, bytes) or digest(facts) != total for facts, total in found):
             raise damaged(f"The calls of row {n} were changed")
         return [orjson.loads(facts) for facts, _ in found]
 
@@ -445,7 +397,7 @@ class Ledger:
         for entry in list(self.entries(before)):
             entry.state, entry.category = after, category
             with self.transaction() as base:
-                base.execute("INSERT OR REPLACE INTO rows VALUES (?,?,?,?,?,?,?,?,?)", entry.values())
+                base.execute(_PUT["rows"], entry.values())
             moved += 1
         return moved
 
@@ -489,7 +441,7 @@ class Ledger:
                 base.execute("DROP TABLE fresh")
         return found
 
-    def _move_all(self, base: sqlite3.Connection, values: Mapping[str, Any]) -> None:
+    def _move_all(self, base: Cursors, values: Mapping[str, Any]) -> None:
         old = {(row[1], row[2]): row for row in base.execute("SELECT * FROM rows WHERE state != 0")}
         fresh = base.execute("SELECT n, base, occurrence FROM fresh ORDER BY n").fetchall()
         entries, places = [], {}
@@ -519,11 +471,11 @@ class Ledger:
         for place_before, n in places.items():
             for place, facts in enumerate(calls[place_before]):
                 data = orjson.dumps(facts)
-                base.execute("INSERT INTO calls VALUES (?,?,?,?)", (n, place, data, _sum(data)))
+                base.execute("INSERT INTO calls VALUES (?,?,?,?)", (n, place, data, digest(data)))
         base.execute("DROP INDEX rows_base")
         base.execute("DROP TABLE fresh")
         for name, value in values.items():
-            self._put(base, name, value)
+            self.put(base, name, value)
 
 
 def _pieces(items: Iterable[Any]) -> Iterator[list[Any]]:

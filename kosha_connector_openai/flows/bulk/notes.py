@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 class CallNotes:
     """The calls of one row. They are kept only where a further one follows: a single call is told by the row's own answer."""
 
-    def __init__(self, keep: Callable[[int, list[tuple[int, dict[str, Any]]]], None], n: int) -> None:
+    def __init__(self, keep: Callable[[int, list[tuple[int, dict[str, Any]]]], Awaitable[None]], n: int) -> None:
         self._keep, self._n = keep, n
         self._seen = 0
         self._fresh: list[tuple[int, dict[str, Any]]] = []
 
-    def begin(self) -> None:
+    async def begin(self) -> None:
         """A call is about to leave. Raises SetupError where what came before cannot be kept."""
         if self._fresh:
             fresh, self._fresh = self._fresh, []
-            self._keep(self._n, fresh)
+            await self._keep(self._n, fresh)
 
     def answered(self, result: Result) -> None:
         """A call was answered."""

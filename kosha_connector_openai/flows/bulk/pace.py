@@ -170,6 +170,10 @@ class Pace:
         attempt.granted = slot.at <= now
         return max(0.0, slot.at - now)
 
+    def before_claim(self, attempt: Attempt) -> float:
+        """``wait``, asked before a row is claimed for the attempt."""
+        return self.wait(attempt)
+
     def release(self, attempt: Attempt) -> None:
         """The attempt does not leave after all."""
         slot: _Slot | None = attempt.taken

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from kosha_connector_openai.core import Attempt, CallOptions
 from kosha_connector_openai.core.transport import may_have_run, turned_away
 from kosha_connector_openai.errors import AccessError, ApiError, BudgetError, ConnectorError, InputError, NotSentError, SetupError
-from kosha_connector_openai.flows.bulk.ledger import Ledger, RowAnswer, RowEntry, RowState
+from kosha_connector_openai.flows.bulk.ledger import Claim, Ledger, Moved, RowAnswer, RowEntry, RowState
 from kosha_connector_openai.flows.bulk.notes import CallNotes
 from kosha_connector_openai.flows.bulk.pace import Granted, InFlight, Pace
 from kosha_connector_openai.flows.bulk.progress import RunProgress
@@ -58,10 +58,10 @@ class Runner:
 
     def __post_init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._claims: list[tuple[RowEntry, asyncio.Future[bool]]] = []
-        self._moved: list[tuple[RowEntry, RowAnswer | None]] = []
+        self._claims: list[tuple[Claim, asyncio.Future[bool | float]]] = []
+        self._moved: list[Moved] = []
         self._calls: list[tuple[int, int, dict[str, Any]]] = []
-        self._flush_asked = False
+        self._flushing: asyncio.Task[None] | None = None
         self._later: list[tuple[float, int, Item]] = []
         self._order = itertools.count()
         self._done_order = self.ledger.last_done()
@@ -87,7 +87,7 @@ class Runner:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, ticker, return_exceptions=True)
-            self._flush(last=True)
+            await self._flushed(last=True)
             self._show()
 
     @property
@@ -189,21 +189,31 @@ class Runner:
         pace: Any = self.pace
         if self.target.single:
             attempt = Attempt(self.target.name, self.target.model(inputs), len(row.raw) if row.raw else _size(inputs))
-            while (wait := self.pace.wait(attempt)) > 0 and not self.stop:
-                await self._sleep(min(wait, 5.0))
-            if self.stop:
-                self.pace.release(attempt)
-                self._back(entry, row, wait=0.0)
-                return
             pace = Granted(self.pace, attempt)
+        else:
+            attempt = None
         try:
-            if not await self._claim(entry):
-                if self.target.single:
-                    self.pace.release(attempt)
+            if not await self._taken(entry, row, attempt):
                 return
         except ConnectorError:
             return  # the ledger takes nothing any more, and the run stops
         await self._send(entry, row, inputs, pace)
+
+    async def _taken(self, entry: RowEntry, row: Row, attempt: Attempt | None) -> bool:
+        """Waits for the pace and claims the row; where processes share a pace, the claim takes the slot."""
+        while attempt is not None and not self.stop and (wait := self.pace.before_claim(attempt)) > 0:
+            await self._sleep(min(wait, 5.0))
+        while not self.stop:
+            taken = await self._claim(entry, attempt)
+            if isinstance(taken, bool):
+                if attempt is not None and not taken:
+                    self.pace.release(attempt)
+                return taken
+            await self._sleep(min(taken, 5.0))
+        if attempt is not None:
+            self.pace.release(attempt)
+        self._back(entry, row, wait=0.0)
+        return False
 
     async def _send(self, entry: RowEntry, row: Row, inputs: dict[str, Any], pace: Any) -> None:
         options = CallOptions(
@@ -267,9 +277,9 @@ class Runner:
 
     # --- the ledger ---
 
-    def _claim(self, entry: RowEntry) -> asyncio.Future[bool]:
-        future: asyncio.Future[bool] = self._here.create_future()
-        self._claims.append((entry, future))
+    def _claim(self, entry: RowEntry, attempt: Attempt | None = None) -> asyncio.Future[bool | float]:
+        future: asyncio.Future[bool | float] = self._here.create_future()
+        self._claims.append(((entry, attempt), future))
         self._ask_flush()
         return future
 
@@ -289,32 +299,43 @@ class Runner:
             self._ask_flush()
         heapq.heappush(self._later, (time.monotonic() + wait, next(self._order), (entry, row)))
 
-    def _ask_flush(self) -> None:
-        """All claims and answers of one turn of the loop share a commit."""
-        if not self._flush_asked:
-            self._flush_asked = True
-            self._here.call_soon(self._flush)
+    def _ask_flush(self) -> asyncio.Task[None]:
+        """All claims and answers of one turn of the loop share a commit, and those that come while one is under way the next."""
+        if self._flushing is None or self._flushing.done():
+            self._flushing = self._here.create_task(self._flush())
+        return self._flushing
 
-    def _flush(self, *, last: bool = False) -> None:
-        self._flush_asked = False
+    async def _flushed(self, *, last: bool = False) -> None:
+        """Waits until all that there is has been kept; raises SetupError where it could not be."""
+        await asyncio.shield(self._ask_flush())
+        if last and self._moved:
+            await self._commit()
+        elif self.stop == "ledger" and self.reason is not None:
+            raise self.reason
+
+    async def _flush(self) -> None:
+        while self._claims or ((self._moved or self._calls) and self.stop != "ledger"):
+            if self.stop == "ledger":
+                claims, self._claims = self._claims, []
+                _fail(claims, self.reason)
+            else:
+                await self._commit()
+
+    async def _commit(self) -> None:
         claims, self._claims = self._claims, []
-        moved, calls = self._moved, self._calls
-        if not (claims or moved or calls):
-            return
-        entries = [entry for entry, _ in claims]
-        if self.stop == "ledger" and not last:
-            _fail(claims, self.reason)
-            return
+        moved, calls = len(self._moved), len(self._calls)
         try:
             kept = self.budget.kept if self.budget is not None else None
-            taken = self.ledger.commit(entries, moved, calls, kept)
+            taken = await self.ledger.acommit([claim for claim, _ in claims], self._moved[:moved], self._calls[:calls], kept)
         except ConnectorError as error:
             _fail(claims, error)
             self.drain("ledger", error)
             if self.stop != "ledger":
                 self.stop, self.reason = "ledger", error
             return
-        self._moved, self._calls = [], []
+        del self._moved[:moved], self._calls[:calls]
+        if self.budget is not None:
+            self.budget.go_on(self.ledger.elsewhere)
         for (_, future), ours in zip(claims, taken, strict=True):
             if not future.done():
                 future.set_result(ours)
@@ -324,12 +345,10 @@ class Runner:
         """The rows whose answers came and could not be kept."""
         return [entry.n for entry, answer in self._moved if answer is not None]
 
-    def keep_calls(self, n: int, calls: list[tuple[int, dict[str, Any]]]) -> None:
+    async def keep_calls(self, n: int, calls: list[tuple[int, dict[str, Any]]]) -> None:
         """Keeps which calls of a row were answered, before its next one leaves."""
         self._calls += [(n, place, facts) for place, facts in calls]
-        self._flush()
-        if self.stop == "ledger" and self.reason is not None:
-            raise self.reason
+        await self._flushed()
 
     # --- progress ---
 
@@ -352,7 +371,7 @@ class Runner:
             self.watch(progress)
 
 
-def _fail(claims: list[tuple[RowEntry, asyncio.Future[bool]]], error: ConnectorError | None) -> None:
+def _fail(claims: list[tuple[Claim, asyncio.Future[bool | float]]], error: ConnectorError | None) -> None:
     for _, future in claims:
         if not future.done():
             future.set_exception(error or SetupError("The ledger cannot be written."))

@@ -25,7 +25,7 @@ Kind = Literal["action", "task", "workflow"]
 class Notes(Protocol):
     """What is told of the calls of a row."""
 
-    def begin(self) -> None:
+    async def begin(self) -> None:
         """A call is about to leave."""
 
     def answered(self, result: Result) -> None:
@@ -93,7 +93,7 @@ class RowTarget:
 
     def _arun(self, notes: Notes) -> ARun:
         async def run(action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions) -> Result:
-            notes.begin()
+            await notes.begin()
             result = await self.connector.arun(action, inputs, connection, options)
             notes.answered(result)
             return result

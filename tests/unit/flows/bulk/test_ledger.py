@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai.errors import SetupError
-from kosha_connector_openai.flows.bulk import Ledger, RowAnswer, RowEntry, RowState
+from kosha_connector_openai.flows.bulk import RowAnswer, RowEntry, RowState, SqliteLedger
 from tests.unit.flows.bulk.conftest import Upstream, prompts, texts
 
 ROWS = 40
@@ -23,7 +23,7 @@ ROWS = 40
 def kept(tmp_path: Path) -> Path:
     """A ledger with rows in every state."""
     path = tmp_path / "whole.ledger"
-    with Ledger(path, new=True) as ledger:
+    with SqliteLedger(path, new=True) as ledger:
         ledger.add(((n, n.to_bytes(16, "big")) for n in range(1, ROWS + 1)), {"settings": {"target": "t"}})
         entries = list(ledger.entries())
         ledger.commit(claims=entries[:30])
@@ -37,7 +37,7 @@ def kept(tmp_path: Path) -> Path:
 
 def everything(path: Path) -> list[Any]:
     """All that a ledger tells."""
-    with Ledger(path) as ledger:
+    with SqliteLedger(path) as ledger:
         entries = list(ledger.entries())
         answers = [ledger.answer_of(entry) for entry in entries if entry.state in (RowState.DONE, RowState.FAILED)]
         told = [(answer.body, answer.facts) for answer in answers]
@@ -90,13 +90,13 @@ def test_what_is_no_ledger_of_ours_is_named(kept: Path, tmp_path: Path) -> None:
         ("none", "not there"), ("text", "is no ledger"), ("other", "another database"), ("newer", "has version 7"), ("whole", "others"),
     ]:  # fmt: skip
         with pytest.raises(SetupError) as refused:
-            Ledger(tmp_path / f"{name}.ledger")
+            SqliteLedger(tmp_path / f"{name}.ledger")
         assert words in str(refused.value)
 
 
 def test_two_runners_never_claim_one_row(tmp_path: Path) -> None:
     """A claim that came second is told; so with several processes on one ledger each row leaves once."""
-    with Ledger(tmp_path / "a.ledger", new=True) as ledger:
+    with SqliteLedger(tmp_path / "a.ledger", new=True) as ledger:
         ledger.add([(1, b"a" * 16), (2, b"b" * 16)], {})
         first, second = list(ledger.entries()), list(ledger.entries())
         assert ledger.commit(claims=first[:1]) == [True]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai.errors import InputError, SetupError
-from kosha_connector_openai.flows.bulk import Ledger, RowOptions, SendOptions, ledger_of
+from kosha_connector_openai.flows.bulk import RowOptions, SendOptions, SqliteLedger, ledger_of
 from kosha_connector_openai.flows.bulk.mapping import MapRule
 from kosha_connector_openai.flows.bulk.rows import open_source
 from tests.unit.flows.bulk.conftest import SHARED, Upstream, prompts
@@ -102,8 +102,8 @@ def test_what_is_in_the_way_is_refused(run: Any, tmp_path: Path) -> None:
         (tmp_path / "out.jsonl").unlink()
         with pytest.raises(SetupError, match="is the ledger of a run"):
             run(upstream, prompts(1))
-        with Ledger(ledger_of(tmp_path / "out.jsonl")), pytest.raises(SetupError, match="is held by process"):
-            Ledger(ledger_of(tmp_path / "out.jsonl"))
+        with SqliteLedger(ledger_of(tmp_path / "out.jsonl")), pytest.raises(SetupError, match="is held by process"):
+            SqliteLedger(ledger_of(tmp_path / "out.jsonl"))
     assert sum(upstream.seen.values()) == 1
 
 
