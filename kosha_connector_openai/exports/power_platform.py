@@ -1,7 +1,8 @@
 """The two files of a custom connector of Power Platform: Swagger 2.0 with its ``x-ms`` fields, and the connection's properties.
 
 Its limits decide the form: at most 1 MB and 512 schemas, no allOf, anyOf or oneOf. So each input is told one level deep, of a union its
-first typed variant; what is nested is an object or a list of any content. The service checks all of it as ever.
+first typed variant; what is nested is an object or a list of any content. The service checks all of it as ever. A field with a picker is
+offered its list by the gateway; one whose list depends on another field is typed in.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 from kosha_connector_openai.connector import Connector
 from kosha_connector_openai.core.actions import Action
 from kosha_connector_openai.errors import Fault, InputError
+from kosha_connector_openai.manifest.parts import Pickers
 from kosha_connector_openai.text import encode
 
 LARGEST: Final = 1024 * 1024
@@ -24,6 +26,9 @@ _VISIBLE: Final = {"main": "important", "advanced": "advanced"}
 _LOCATIONS: Final = {"path": "path", "query": "query", "header": "header"}
 _MOST_CHOICES: Final = 40
 _SUMMARY: Final = 80
+_OPTIONS: Final = "/kosha/v1/actions/{action}/options/{field}"
+"""The gateway's page that lists what a field is offered."""
+_LIST: Final = "listCatalogOptions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,7 @@ def write_power_platform(connector: Connector, actions: Sequence[Action], *, ser
     paths: dict[str, Any] = {}
     for action in actions:
         paths.setdefault(action.operation.path, {})[action.operation.method.lower()] = _operation(connector, action)
+    paths[_OPTIONS] = {"post": _options_page()}
     manifest = connector.manifest
     definition: dict[str, Any] = {
         "swagger": "2.0",
@@ -71,6 +77,9 @@ def _operation(connector: Connector, action: Action) -> dict[str, Any]:
     media = _media_type(action)
     fields = [field for field in form.fields if field["visibility"] != "internal" and field["location"] != "extra"]
     fields = [field for field in fields if field["location"] != "header" or field["required"]]
+    lists = connector.part("pickers", Pickers).pickers
+    listed = {name for name, picker in lists.items() if not picker.take}
+    fields = [field | ({"list": _list(action, field)} if field.get("options") in listed else {}) for field in fields]
     placed = [field for field in fields if field["location"] in _LOCATIONS]
     body = [field for field in fields if field["location"] == "body"]
     parameters = [_parameter(action, field) for field in placed]
@@ -168,7 +177,31 @@ def _words(field: Mapping[str, Any], *, title: bool = False) -> dict[str, Any]:
     out = {"description": field.get("help", field["label"]), "x-ms-summary": field["label"][:_SUMMARY]}
     visible = "important" if field["required"] else _VISIBLE.get(field["group"])
     out |= {"x-ms-visibility": visible} if visible else {}
+    out |= {"x-ms-dynamic-values": field["list"]} if "list" in field else {}
     return out | ({"title": field["label"]} if title else {})
+
+
+def _list(action: Action, field: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the field's options come from."""
+    place = {"action": action.id, "field": field["name"]}
+    return {"operationId": _LIST, "parameters": place, "value-collection": "options", "value-path": "value", "value-title": "label"}
+
+
+def _options_page() -> dict[str, Any]:
+    """The operation that lists them, shown to nobody."""
+    names = {"action": "The action's id.", "field": "The field's name."}
+    option = {"type": "object", "properties": {"value": {"type": "string"}, "label": {"type": "string"}}}
+    listed = {"type": "object", "properties": {"options": {"type": "array", "items": option}}}
+    return {
+        "operationId": _LIST,
+        "summary": "List what a field is offered",
+        "x-ms-visibility": "internal",
+        "parameters": [
+            {"name": name, "in": "path", "required": True, "type": "string", "description": text, "x-ms-url-encoding": "single"}
+            for name, text in names.items()
+        ],
+        "responses": {"200": {"description": "The options.", "schema": listed}},
+    }
 
 
 def _responses(action: Action) -> dict[str, Any]:

@@ -54,6 +54,22 @@ def test_parameters_are_those_of_swagger(made: PowerPlatform) -> None:
     assert chat["required"] == ["model", "messages"]
 
 
+def test_a_picker_is_a_list_of_the_gateway(made: PowerPlatform) -> None:
+    """Where a list depends on nothing else, the field names the page that gives it; that page is declared once, and shown to nobody."""
+    field = made.definition["paths"]["/v1/chat/completions"]["post"]["parameters"][0]["schema"]["properties"]["model"]
+    assert field["x-ms-dynamic-values"] == {
+        "operationId": "listCatalogOptions",
+        "parameters": {"action": "createChatCompletion", "field": "model"},
+        "value-collection": "options",
+        "value-path": "value",
+        "value-title": "label",
+    }
+    page = made.definition["paths"]["/kosha/v1/actions/{action}/options/{field}"]["post"]
+    assert (page["operationId"], page["x-ms-visibility"]) == ("listCatalogOptions", "internal")
+    artifact = made.definition["paths"]["/v1/agents/sessions/{session_id}/artifacts/{artifact_id}"]["get"]["parameters"]
+    assert {each["name"]: "x-ms-dynamic-values" in each for each in artifact} == {"session_id": True, "artifact_id": False}
+
+
 def plain(path: Path) -> Any:
     """JSON with comments and commas before a closing bracket, as the schemas are published."""
     text = re.sub(
