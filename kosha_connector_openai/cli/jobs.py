@@ -44,9 +44,10 @@ def show(
     values: opt.Values = None,
     connection_file: opt.ConnectionFile = None,
     spec: opt.Spec = None,
+    validation: opt.Validation = None,
 ) -> None:
     """Asks for a job's state once and shows it."""
-    opened = Opened(ctx.obj, job, Choices(values or (), connection_file, spec=spec))
+    opened = Opened(ctx.obj, job, Choices(values or (), connection_file, spec=spec, validation=validation))
     if not events:
         _say_status(opened.jobs.status(opened.handle), as_json=as_json)
         return
@@ -71,9 +72,10 @@ def wait(
     values: opt.Values = None,
     connection_file: opt.ConnectionFile = None,
     spec: opt.Spec = None,
+    validation: opt.Validation = None,
 ) -> None:
     """Waits for a job, from any process and after any crash, and shows its result. Nothing is started again."""
-    opened = Opened(ctx.obj, job, Choices(values or (), connection_file, spec=spec))
+    opened = Opened(ctx.obj, job, Choices(values or (), connection_file, spec=spec, validation=validation))
     named = source or opened.file
     given = None if named is None else local_file(named.expanduser().absolute(), "/source", sys.maxsize)
     output = ShowOptions(as_json, False, quiet, out, force)
@@ -87,9 +89,10 @@ def cancel(
     values: opt.Values = None,
     connection_file: opt.ConnectionFile = None,
     spec: opt.Spec = None,
+    validation: opt.Validation = None,
 ) -> None:
     """Cancels a job upstream."""
-    opened = Opened(ctx.obj, job, Choices(values or (), connection_file, spec=spec))
+    opened = Opened(ctx.obj, job, Choices(values or (), connection_file, spec=spec, validation=validation))
     _say_status(opened.jobs.cancel(opened.handle), as_json=as_json)
 
 
@@ -103,9 +106,10 @@ def fetch(
     values: opt.Values = None,
     connection_file: opt.ConnectionFile = None,
     spec: opt.Spec = None,
+    validation: opt.Validation = None,
 ) -> None:
     """Fetches what an ended job left, whether it ended with success or not."""
-    opened = Opened(ctx.obj, job, Choices(values or (), connection_file, spec=spec))
+    opened = Opened(ctx.obj, job, Choices(values or (), connection_file, spec=spec, validation=validation))
     show_result(opened.jobs, opened.handle, ShowOptions(as_json, False, quiet, out, force))
 
 
@@ -120,9 +124,10 @@ def upload(
     values: opt.Values = None,
     connection_file: opt.ConnectionFile = None,
     spec: opt.Spec = None,
+    validation: opt.Validation = None,
 ) -> None:
     """Sends a large file in parts, several at a time; after a crash `jobs wait` sends only what is missing."""
-    choices = Choices(values or (), connection_file, spec=spec)
+    choices = Choices(values or (), connection_file, spec=spec, validation=validation)
     send_file(ctx.obj, file, inputs or (), choices, ShowOptions(as_json, False, quiet), detach=detach, timeout=timeout)
 
 

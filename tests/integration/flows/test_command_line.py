@@ -229,3 +229,13 @@ def test_ctrl_c(cli: Cli, sandbox: Sandbox, option: list[str], state: str, words
     assert words in errors
     assert (f"jobs resume {name}" in errors) == (not option)
     assert f"{name}: {state}" in cli("jobs", "show", name).stdout
+
+
+def test_what_the_description_does_not_know_is_sent_on_request(cli: Cli, sandbox: Sandbox, tmp_path: Path) -> None:
+    """``--validation`` at the commands of jobs, as at all others: refused here by itself, sent with ``open``."""
+    (tmp_path / "rows.bin").write_bytes(b"x" * 10)
+    upload = ("jobs", "upload", str(tmp_path / "rows.bin"), "purpose=archive", "mime_type=text/plain", "--detach")
+    assert cli(*upload).exit_code == ExitCode.INPUT
+    assert sent(sandbox, "POST", "/v1/uploads") == []
+    cli(*upload, "--validation", "open")
+    assert [json.loads(entry["body"])["purpose"] for entry in sent(sandbox, "POST", "/v1/uploads")] == ["archive"]

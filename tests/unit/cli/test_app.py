@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import json
 import os
 import shutil
@@ -217,3 +219,16 @@ def test_programs_do_not_wait_for_decoration() -> None:
     code += "try: make_app()(['actions', 'list', '--json'])\n"
     code += "except SystemExit as end: sys.exit(end.code or ('rich' in sys.modules) * 50)"
     assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def test_the_commands_whose_inputs_are_the_users_say_how_strictly_they_are_checked() -> None:
+    """``--validation`` stands beside the connection in all of them."""
+    lacking = []
+    for group in ("run", "dry-run", "task", "workflow", "jobs"):
+        found = COMMANDS[group][0]
+        for target, _ in [(found, "")] if isinstance(found, str) else found.values():
+            module, _, function = target.partition(":")
+            made = inspect.signature(getattr(importlib.import_module(f"kosha_connector_openai.cli.{module}"), function))
+            notes = {str(each.annotation) for each in made.parameters.values()}
+            lacking += [target] if "opt.Values" in notes and "opt.Validation" not in notes else []
+    assert lacking == []
