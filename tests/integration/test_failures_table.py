@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,10 @@ from tests.recorder import Received, Recorder, Script, raw, reply, reset, silenc
 
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 JOB = {"model": "m", "training_file": "file-1"}
-QUICK = {"retries": {"attempts": 2, "base": 0.001, "cap": 0.002}, "timeouts": {"head": 0.4, "read": 0.4, "total": 20}}
+RETRIES = {"attempts": 2, "base": 0.001, "cap": 0.002}
+QUICK = {"retries": RETRIES, "timeouts": {"head": 0.4, "read": 0.4, "total": 20}}
+CALM = {"retries": RETRIES, "timeouts": {"head": 20, "read": 20, "total": 40}}
+"""For a server that answers, however busy the machine is; ``QUICK`` is for one that falls silent."""
 FLOW: Mapping[str, Any] = {
     "arazzo": "1.0.1",
     "info": {"title": "T", "version": "1"},
@@ -81,6 +84,7 @@ class Failure:
     """The requests of a workflow's step with a retry, where a call by itself sends no second one: its answer had begun."""
     hint: str | None = None
     """The x-should-retry that a caller of the gateway is told."""
+    options: Mapping[str, Any] = field(default_factory=lambda: CALM)
 
 
 def chunk(**delta: Any) -> dict[str, Any]:
@@ -145,6 +149,7 @@ FAILURES = [
     Failure("no credit in a stream", events({"error": {"message": "m", "type": "insufficient_quota"}}), "quota", False, 6, gateway=200),
     Failure("refusal in a stream", events({"object": "error", "message": "m", "code": 400}), "invalid_input", False, 5, gateway=200),
     Failure("limit in a stream", events(LIMIT), "rate_limit", True, 7, 1, gateway=200, flow=2),
+    Failure("limit as a bare event", events({"type": "rate_limit_error", "message": "m"}), "rate_limit", True, 7, 1, gateway=200, flow=2),
     Failure("limit after a role", events(chunk(role="assistant", content=""), LIMIT), "rate_limit", True, 7, 1, gateway=200, flow=2),
     Failure(
         "limit after a start", events(STARTED, {"type": "response.failed", "response": BROKEN}), "rate_limit", True, 7, gateway=200, flow=2
@@ -168,8 +173,8 @@ FAILURES = [
     Failure("closed", raw(b""), "outcome_unknown", None, 8, hint="false"),
     Failure("no HTTP", raw(b"SSH-2.0-x\r\n\r\n"), "malformed_reply", None, 9, hint="false"),
     Failure("half of the head", raw(b"HTTP/1.1 200 OK\r\nContent-"), "outcome_unknown", None, 8, hint="false"),
-    Failure("no head", silence(3), "outcome_unknown", None, 8, hint="false"),
-    Failure("no more after the head", None, "outcome_unknown", None, 8, gateway=504, hint="false"),  # type: ignore[arg-type]
+    Failure("no head", silence(3), "outcome_unknown", None, 8, hint="false", options=QUICK),
+    Failure("no more after the head", None, "outcome_unknown", None, 8, gateway=504, hint="false", options=QUICK),  # type: ignore[arg-type]
     Failure("nobody listens", None, "not_sent", True, 7, 0, hint="true"),  # type: ignore[arg-type]
 ]
 
@@ -210,15 +215,20 @@ def opened() -> Iterator[Connector]:
 
 
 @pytest.fixture(scope="module")
-def gateways(upstream: Upstream) -> Iterator[dict[str, Running]]:
-    with serving(upstream.recorder.url, options=QUICK) as usual, serving(upstream.nobody, options=QUICK) as lonely:
-        yield {upstream.recorder.url: usual, upstream.nobody: lonely}
+def gateways(upstream: Upstream) -> Iterator[dict[tuple[str, bool], Running]]:
+    """By the address of the upstream, and whether it is one that answers."""
+    with (
+        serving(upstream.recorder.url, options=CALM) as usual,
+        serving(upstream.recorder.url, options=QUICK) as silent,
+        serving(upstream.nobody, options=CALM) as lonely,
+    ):
+        yield {(upstream.recorder.url, True): usual, (upstream.recorder.url, False): silent, (upstream.nobody, True): lonely}
 
 
 @pytest.fixture(scope="module")
 def pages(upstream: Upstream) -> Iterator[Running]:
     """The whole gateway, its own pages included."""
-    home = {"values": {"server_url": upstream.recorder.url, "auth_type": "NONE"}, "options": QUICK}
+    home = {"values": {"server_url": upstream.recorder.url, "auth_type": "NONE"}, "options": CALM}
     settings = read_settings({"tokens": TOKENS, "connections": {"default": home}}, environ={})
     running = Running("", 0)
     service = make_service(Connector(ROOT), settings)
@@ -254,7 +264,7 @@ def by_library(connector: Connector, connection: Connection, upstream: Upstream,
 
 
 def by_command(connector: Connector, connection: Connection, upstream: Upstream, folder: Path) -> Seen:
-    (folder / "connection.yaml").write_text(json.dumps({"options": QUICK}))
+    (folder / "connection.yaml").write_text(json.dumps({"options": upstream.failure.options}))
     words = ["run", "createChatCompletion", "--json", "--json-input", json.dumps(CHAT), "--connection", str(folder / "connection.yaml")]
     done = CliRunner().invoke(make_app(), [*words, "--set", f"server_url={upstream.url}", "--set", "auth_type=NONE"])
     error = json.loads(done.stdout)["error"]
@@ -295,12 +305,12 @@ WAYS = {"library": by_library, "command": by_command, "task": by_task, "workflow
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: failure.name)
 def test_every_way_says_the_same(
-    failure: Failure, upstream: Upstream, opened: Connector, gateways: dict[str, Running], tmp_path: Path
+    failure: Failure, upstream: Upstream, opened: Connector, gateways: dict[tuple[str, bool], Running], tmp_path: Path
 ) -> None:
     """Category, retryability, exit code and the number of requests; a paid POST is sent twice only where it surely did not run."""
     upstream.failure = failure
     # A tenant of its own, since the calls of one share a budget of retries.
-    connection = opened.connection({"server_url": upstream.url, "auth_type": "NONE"}, environ={}, tenant=failure.name, **QUICK)
+    connection = opened.connection({"server_url": upstream.url, "auth_type": "NONE"}, environ={}, tenant=failure.name, **failure.options)
     seen = {}
     for name, way in WAYS.items():
         upstream.recorder.requests.clear()
@@ -313,7 +323,7 @@ def test_every_way_says_the_same(
     assert max(failure.requests, failure.flow or 0) < 2 or failure.retryable
 
     upstream.recorder.requests.clear()
-    answer = gateways[upstream.url].call("POST", "/v1/chat/completions", json=CHAT)
+    answer = gateways[upstream.url, failure.options is CALM].call("POST", "/v1/chat/completions", json=CHAT)
     assert (answer.status_code, answer.headers.get("x-should-retry")) == (failure.gateway, failure.hint)
     assert len(upstream.recorder.requests) == min(failure.requests, 1)
 
@@ -331,7 +341,7 @@ CUTS = {
 def test_an_answer_that_is_not_whole(name: str, upstream: Upstream, opened: Connector) -> None:
     """Library, task and command line, told to fail, say the same of it: code, retryability, exit code; one request each."""
     upstream.failure = Failure(name, CUTS[name], "incomplete_answer", False, 9)
-    connection = opened.connection({"server_url": upstream.url, "auth_type": "NONE"}, environ={}, tenant=name, **QUICK)
+    connection = opened.connection({"server_url": upstream.url, "auth_type": "NONE"}, environ={}, tenant=name, **CALM)
     upstream.recorder.requests.clear()
     warned = opened.run("createChatCompletion", CHAT, connection)
     assert (warned.outcome, bool(warned.warnings), bool(warned.reasons)) == ("incomplete", True, True)
@@ -353,7 +363,7 @@ def test_an_answer_that_is_not_whole_is_never_sent_again(
 ) -> None:
     """A workflow whose document says retry, a job's start and the gateway's run: one request each, and all say that it is not whole."""
     upstream.failure = Failure(name, CUTS[name], "incomplete_answer", False, 9)
-    connection = opened.connection({"server_url": upstream.url, "auth_type": "NONE"}, environ={}, tenant=name, **QUICK)
+    connection = opened.connection({"server_url": upstream.url, "auth_type": "NONE"}, environ={}, tenant=name, **CALM)
     document, lines = read_workflows(FLOW, opened), []
     sent = upstream.recorder.requests
 
@@ -414,7 +424,7 @@ def test_the_gateways_pages_say_whether_a_call_may_be_sent_again(
 def test_an_error_beside_a_part_of_the_answer_is_not_sent_again(upstream: Upstream, opened: Connector, tmp_path: Path) -> None:
     """A 200 whose choice has a tool call and a rate limit: the call ran, whatever the category says."""
     upstream.failure = Failure("a call and a limit", reply(200, {**LIMIT, "choices": [LOST]}), "rate_limit", None, 7)
-    connection = opened.connection({"server_url": upstream.url, "auth_type": "NONE"}, environ={}, **QUICK)
+    connection = opened.connection({"server_url": upstream.url, "auth_type": "NONE"}, environ={}, **CALM)
     for way in (by_library, by_workflow):
         upstream.recorder.requests.clear()
         assert way(opened, connection, upstream, tmp_path) == Seen("rate_limit", None, 7, 1)

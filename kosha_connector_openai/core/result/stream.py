@@ -111,6 +111,8 @@ class StreamReader:
         except JsonTextError:
             if raw.event in self._rules.failed:
                 self.failure = raw.data
+            elif not self._rules.content:
+                self.ran = True
             self._suspect = self._suspect or raw.data.strip()
             return Event(raw.event, raw.data, id=raw.id)
         named = at(data, self._rules.type) if self._rules.type else None
@@ -125,7 +127,7 @@ class StreamReader:
         error = at(data, self._rules.error) if self._rules.error else None
         brings = any(map(tells, chain.from_iterable(find(data, path) for path in self._rules.content)))
         failed = tells(error) or kind in self._rules.failed or names_error(data, self._errors)
-        self.ran = self.ran or tells(self.usage) or self._shows_work(data, failed=failed)
+        self.ran = self.ran or brings or self._shows_work(data, failed=failed)
         if failed:
             self.failure = error if tells(error) and error is not True else data
         elif kind in self._rules.final:
@@ -137,11 +139,10 @@ class StreamReader:
             self._count(data.get(self._rules.items.name), self._rules.items)
 
     def _shows_work(self, data: Any, *, failed: bool) -> bool:
-        """Whether an event brings a part of the answer or reasoning; an error's own words are neither."""
+        """Whether an event without a part of the answer tells that one is made: by reasoning, by what was used."""
         if not self._rules.content:
             return not failed
-        paths = (path for path in (*self._rules.content, *self._rules.reasoning) if not failed or path not in self._errors.message)
-        return any(map(tells, chain.from_iterable(find(data, path) for path in paths)))
+        return tells(self.usage) or any(map(tells, chain.from_iterable(find(data, path) for path in self._rules.reasoning)))
 
     def _count(self, items: Any, rules: StreamItems) -> None:
         for item in items if isinstance(items, list) else ():

@@ -122,6 +122,33 @@ def test_an_error_inside_a_stream_is_found(data: bytes, failure: Any) -> None:
     assert reader.failure == failure
 
 
+PARTS = validated({"type": "/kind", "error": "/error", "content": ["/word"], "reasoning": ["/thought"]}, StreamRules)
+START, WORD, ERROR = b'data: {"kind":"start"}\n\n', b'data: {"word":"a"}\n\n', b'data: {"error":{"code":"slow"}}\n\n'
+
+
+@pytest.mark.parametrize(
+    ("data", "rules", "ran"),
+    [
+        (ERROR, PARTS, False),
+        (START + ERROR, PARTS, False),
+        (b'data: {"word":""}\n\n' + ERROR, PARTS, False),
+        (b'data: {"usage":{"n":0}}\n\n' + ERROR, PARTS, False),
+        (WORD + ERROR, PARTS, True),
+        (ERROR + WORD, PARTS, True),
+        (b'data: {"thought":"a"}\n\n' + ERROR, PARTS, True),
+        (b'data: {"usage":{"n":1}}\n\n' + ERROR, PARTS, True),
+        (b'data: {"word":"a","error":{"code":"slow"}}\n\n', PARTS, True),
+        (ERROR, RULES, False),
+        (START + ERROR, RULES, True),
+        (b"data: words\n\n" + ERROR, RULES, True),
+    ],
+)
+def test_a_call_has_run_once_a_part_reasoning_or_a_use_came(data: bytes, rules: StreamRules, *, ran: bool) -> None:
+    """Without rules about parts, any event but an error tells that it has."""
+    _, reader = read(data, rules=rules)
+    assert (reader.ran, reader.failure) == (ran, {"code": "slow"})
+
+
 def test_without_rules_events_are_events() -> None:
     """A provider that says nothing about its streams still has them, typed by their event lines."""
     events, reader = read(b'event: tick\ndata: {"kind":"x"}\n\ndata: [DONE]\n\n', rules=StreamRules())
