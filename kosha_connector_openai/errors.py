@@ -462,10 +462,14 @@ class JobPendingError(JobError):
 
 
 class JobUnknownError(JobError):
-    """The request that starts the job was sent and no answer came: it may run, and may have been paid for."""
+    """The request that starts the job was sent and no answer came: it may run, and may have been paid for.
+
+    ``absent``: it was looked for by its mark, and no job bears it.
+    """
 
     code = "job_unknown"
     retryable: bool | None = None
+    absent = False
 
 
 class JobEndedError(JobError):

@@ -29,6 +29,8 @@ _ACTIONS: Final[Mapping[str, tuple[str, ...]]] = {
             for name in ("start/~", "status", "events", "cancel", "proceed", "lookup/action", "result/action", "result/download")
         ),
         *(f"/uploads/*/{name}" for name in ("create", "part", "finish", "cancel", "lookup")),
+        "/batches/*/file/action",
+        "/batches/*/items/~",
     ),
     "models": ("/families/*/actions/*", "/rules/*/actions/*"),
     "outputs": ("/actions/~", "/singles/~", "/tables/~", "/bounds/~"),
@@ -50,6 +52,8 @@ _INPUTS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
         ("/uploads/*/data", "/uploads/*/part"),
         ("/uploads/*/order", "/uploads/*/finish"),
         ("/uploads/*/md5", "/uploads/*/finish"),
+        ("/batches/*/file/data", "/batches/*/file/action"),
+        ("/batches/*/file/inputs/~", "/batches/*/file/action"),
     ),
     "models": (("/rules/*/field", "/rules/*/actions/*"),),
     "pickers": (("/pickers/*/inputs/~", "/pickers/*/action"), ("/pickers/*/take/~", "/pickers/*/action")),
@@ -67,6 +71,7 @@ _INPUTS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
 _NAMES: Final[Mapping[str, tuple[tuple[str, PartName, str], ...]]] = {
     "forms": tuple((path, "pickers", "/pickers/~") for path in (
         "/fields/*/picker", "/inputs/*/picker", "/shapes/*/fields/*/picker", "/actions/*/fields/*/picker")),
+    "jobs": (("/batches/~", "jobs", "/kinds/~"), ("/batches/*/file/parts", "jobs", "/uploads/~")),
     "models": tuple((f"/{name}/*/source", "models", "/sources/~") for name in ("families", "rules", "retirements")),
     "outputs": (("/actions/*", "outputs", "/shapes/~"), ("/singles/*", "outputs", "/records/~"), ("/tables/*", "outputs", "/records/~")),
     "paging": (("/lists/*/form", "paging", "/forms/~"),),

@@ -21,6 +21,7 @@ from kosha_connector_openai.connector import Connector
 from kosha_connector_openai.errors import DocumentError
 from kosha_connector_openai.sandbox.error_replies import RequestFailure, error_reply, masked
 from kosha_connector_openai.sandbox.fault_injection import FaultQueue, InjectedFault
+from kosha_connector_openai.sandbox.limits import EnforcedLimits, LimitRules
 from kosha_connector_openai.sandbox.media import png
 from kosha_connector_openai.sandbox.message import Blob, Incoming, SandboxReply
 from kosha_connector_openai.sandbox.operations import Operations
@@ -55,19 +56,20 @@ class App:
         self.actions: Mapping[str, Any] = actions
         self._behaviour = load_yaml((Path(__file__).parent / "behaviour.yaml").read_bytes(), what="behaviour.yaml")
         self._routes = OperationRoutes(actions)
-        self._operations = Operations(actions, self._behaviour, self._call, any_id=any_id)
+        self.limits = EnforcedLimits()
+        self._operations = Operations(actions, self._behaviour, self._call, self.limits, any_id=any_id)
         self._numbers = itertools.count(1)
         self._log: deque[dict[str, Any]] = deque(maxlen=_LOGGED)
         self.faults = FaultQueue()
 
-    def answer(self, request: Incoming) -> SandboxReply:
-        """Returns the reply to a request; never raises."""
+    def answer(self, request: Incoming, *, limited: bool = True) -> SandboxReply:
+        """Returns the reply to a request; never raises. ``limited``: whether it counts for the limits that are enforced."""
         if request.path.startswith(_CONTROL):
             return self._named(self._answered(lambda: self._control(request)), 0)
         number = next(self._numbers)
         entry = _logged(request, number, self._key)
         self._log.append(entry)
-        reply = self._answered(lambda: self._reply(request, number))
+        reply = self._answered(lambda: self._reply(request, number, limited=limited))
         entry["status"] = reply.status
         return self._named(reply, number)
 
@@ -87,7 +89,7 @@ class App:
             traceback.print_exc(file=sys.stderr)
             return error_reply(self._behaviour, RequestFailure("server"))
 
-    def _reply(self, request: Incoming, number: int) -> SandboxReply:
+    def _reply(self, request: Incoming, number: int, *, limited: bool) -> SandboxReply:
         try:
             match = self._routes.match(request.method, request.path, request.query)
             if self._is_closed(match.action):
@@ -103,11 +105,15 @@ class App:
         fault = self._fault(request, match.action.id)
         if fault and (spoilt := fault.instead(self._behaviour)):
             return spoilt
+        limited = limited and match.action.hints.paid
+        if limited:
+            self.limits.admit()
         if not self._retired and "x-kosha-retired-ok" not in request.headers:
             self._refuse_retired(match.action.operation.extensions.get("x-kosha-retired"))
         origin = f"http://{request.headers.get('host', '127.0.0.1')}"
         facts = {"origin": origin, "request_id": self._request_id(number)}
         reply = self._operations.reply(match, request, number, facts)
+        reply = self.limits.count(reply) if limited else reply
         return fault.after(reply) if fault else reply
 
     def _refuse_retired(self, retired: Any) -> None:
@@ -174,7 +180,7 @@ class App:
         """Answers one request of a batch."""
         data = json.dumps(body).encode()
         headers = {"authorization": f"Bearer {self._key}", "content-type": "application/json"}
-        reply = self.answer(Incoming(method, target, headers, Blob.of(data)))
+        reply = self.answer(Incoming(method, target, headers, Blob.of(data)), limited=False)
         whole = reply.whole()
         return reply.status, json.loads(whole) if reply.content_type == "application/json" else whole.decode("utf-8", "replace")
 
@@ -190,6 +196,7 @@ class App:
             ("GET", "/faults"): lambda _: self.faults.waiting(),
             ("POST", "/faults"): self._plan,
             ("POST", "/collections"): self._drive,
+            ("POST", "/limits"): self._limit,
         }.get((request.method, place.rstrip("/")))
         if handler is None:
             raise RequestFailure("no_route", method=request.method, path=request.path[:200])
@@ -210,6 +217,12 @@ class App:
         except (ValueError, TypeError, AttributeError):
             raise RequestFailure("unreadable", reason='Send {"fault": "429", "times": 1, "operation": null}.') from None
         return self.faults.waiting()
+
+    def _limit(self, request: Incoming) -> dict[str, Any]:
+        try:
+            return self.limits.set(LimitRules.read(json.loads(bytes(request.body))))
+        except (ValueError, TypeError):
+            raise RequestFailure("unreadable", reason='Send {"requests": N, "tokens": N, "depth": SECONDS, ...}.') from None
 
     def _drive(self, request: Incoming) -> dict[str, Any]:
         try:

@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 
 from kosha_connector_openai.sandbox.error_replies import RequestFailure
 from kosha_connector_openai.sandbox.facts import Scene
+from kosha_connector_openai.sandbox.limits import EnforcedLimits
 from kosha_connector_openai.sandbox.message import Blob
 from kosha_connector_openai.sandbox.store import Item, ObjectStore
 
@@ -28,26 +29,80 @@ class Hub(Protocol):
 
     store: ObjectStore
     any_id: bool
+    limits: EnforcedLimits
 
     def add(self, collection: str, values: Mapping[str, str], made: dict[str, Any], scene: Scene, content: Blob | None = None) -> Item:
         """Remembers an object."""
 
 
-def run_batch(hub: Hub, item: Item, path: str, scene: Scene) -> None:
-    """Answers every line of the input file; the answers become a file."""
+def check_batch(hub: Hub, item: Item, path: str, scene: Scene) -> None:
+    """A batch whose file is missing, or has a ``custom_id`` twice, or does not fit into the queue, fails before a line of it is run."""
     source = _file(hub, item.object.get("input_file_id"))
     if source is None or source.content is None:
-        error = {"code": "invalid_file", "message": "The input file does not exist.", "param": "input_file_id", "line": None}
-        item.steps = [*item.steps[:-1], "failed"]
-        item.object |= {"status": "failed", "errors": {"object": "list", "data": [error]}}
-        item.history[-1:] = ["failed"]
+        missing = {"code": "invalid_file", "message": "The input file does not exist.", "param": "input_file_id", "line": None}
+        _refuse(item, [missing], scene)
         return
-    lines = [_run_line(line, number, scene) for number, line in enumerate(bytes(source.content).splitlines(), 1) if line.strip()]
-    data = b"".join(json.dumps(line, ensure_ascii=False).encode() + b"\n" for line in lines)
-    failed = sum(line["response"]["status_code"] >= 400 for line in lines)  # noqa: PLR2004 - RFC 9110, section 15
-    output = _new_file(hub, scene, f"{path.rpartition('/')[2]}_output.jsonl", "batch_output", Blob.of(data))
-    item.object["output_file_id"] = output["id"]
-    item.object["request_counts"] = {"total": len(lines), "completed": len(lines) - failed, "failed": failed}
+    found = hub.store.collection(path.rpartition("/")[0]).values()
+    others = (each for each in found if each is not item and not each.ended and item.status in each.history)
+    sizes = [len(file.content) for each in others if (file := _file(hub, each.object.get("input_file_id"))) and file.content]
+    if not hub.limits.queues(len(source.content), sum(sizes)):
+        message = "Enqueued token limit reached. Please try again once some in_progress batches have been completed."
+        _refuse(item, [{"code": "token_limit_exceeded", "message": message, "param": None, "line": None}], scene)
+        return
+    seen: set[Any] = set()
+    double = []
+    for number, name in enumerate(map(_custom_id, bytes(source.content).splitlines()), 1):
+        if name is not None and name in seen:
+            message = f"The custom_id '{name}' is used more than once."
+            double.append({"code": "duplicate_custom_id", "message": message, "param": "custom_id", "line": number})
+        seen.add(name)
+    if double:
+        _refuse(item, double, scene)
+
+
+def _refuse(item: Item, errors: list[dict[str, Any]], scene: Scene) -> None:
+    item.history.pop()
+    item.enter(["failed"], scene.get("now"))
+    item.object["errors"] = {"object": "list", "data": errors}
+
+
+def _custom_id(line: bytes) -> str | None:
+    try:
+        name = json.loads(line)["custom_id"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return name if isinstance(name, str) else None
+
+
+def run_batch(hub: Hub, item: Item, path: str, scene: Scene) -> None:
+    """Answers the lines of the input file: all, or those before it expires; of a batch that was cancelled or set to expire the first
+    half. What failed or was not run stands in a file of errors."""
+    source = _file(hub, item.object.get("input_file_id"))
+    if source is None or source.content is None or "in_progress" not in item.history:
+        return
+    lines = [line for line in bytes(source.content).splitlines() if line.strip()]
+    most = hub.limits.runs(len(lines) if item.status == "completed" else len(lines) // 2)
+    ran = [_run_line(line, number, scene) for number, line in enumerate(lines[:most], 1)]
+    left = [] if item.status == "cancelled" else [_expired(line, number, scene) for number, line in enumerate(lines[most:], most + 1)]
+    if left and item.status == "completed":
+        item.history.pop()
+        item.object.pop("completed_at", None)
+        item.enter(["expired"], scene.get("now"))
+    good = [line for line in ran if line["response"]["status_code"] < 400]  # noqa: PLR2004 - RFC 9110, section 15
+    bad = [line for line in ran if line["response"]["status_code"] >= 400]  # noqa: PLR2004 - RFC 9110, section 15
+    item.early = {}
+    for name, found in (("output", good), ("error", bad + left)):
+        item.object.pop(f"{name}_file_id", None)
+        if found:
+            data = b"".join(json.dumps(line, ensure_ascii=False).encode() + b"\n" for line in found)
+            made = _new_file(hub, scene, f"{path.rpartition('/')[2]}_{name}.jsonl", "batch_output", Blob.of(data))
+            item.object[f"{name}_file_id"] = made["id"]
+    item.object["request_counts"] = {"total": len(lines), "completed": len(good), "failed": len(bad)}
+
+
+def _expired(line: bytes, number: int, scene: Scene) -> dict[str, Any]:
+    error = {"code": "batch_expired", "message": "This request could not be executed before the completion window expired."}
+    return {"id": f"batch_req_{scene.get('number')}_{number}", "custom_id": _custom_id(line), "response": None, "error": error}
 
 
 def _run_line(line: bytes, number: int, scene: Scene) -> dict[str, Any]:
@@ -195,6 +250,7 @@ def _new_file(hub: Hub, scene: Scene, filename: str, purpose: str, content: Blob
 Behaviour = Callable[[Any, Item, str, Scene], None]
 BEHAVIOURS: Final[Mapping[str, Behaviour]] = {
     "add_files": add_files,
+    "check_batch": check_batch,
     "join_parts": join_parts,
     "measure_file": measure_file,
     "run_batch": run_batch,

@@ -36,7 +36,7 @@ def error_reply(behaviour: Mapping[str, Any], failure: RequestFailure) -> Sandbo
     facts = {key: render(row.get(key), given) for key in ("message", "type", "code")}
     shape = render(behaviour["error"], _Facts({"param": failure.facts.get("param"), **facts}))
     reply = SandboxReply.json(shape, int(failure.facts.get("status", row["status"])))
-    reply.headers.update(row.get("headers", {}))
+    reply.headers.update({**row.get("headers", {}), **failure.facts.get("headers", {})})
     return reply
 
 

@@ -13,6 +13,7 @@ from kosha_connector_openai.sandbox import behaviours
 from kosha_connector_openai.sandbox.answers import Answers
 from kosha_connector_openai.sandbox.error_replies import RequestFailure
 from kosha_connector_openai.sandbox.facts import MADE_UP, Scene
+from kosha_connector_openai.sandbox.limits import EnforcedLimits
 from kosha_connector_openai.sandbox.message import Incoming, SandboxReply
 from kosha_connector_openai.sandbox.request_inputs import Reader, Unreadable
 from kosha_connector_openai.sandbox.resources import ResourcePath, Resources, pages
@@ -29,12 +30,14 @@ Template = Mapping[str, Any]
 class Operations:
     """Carries out the operations of a description."""
 
-    def __init__(self, actions: Mapping[str, Action], behaviour: Mapping[str, Any], call: Callable[..., Any], *, any_id: bool) -> None:
+    def __init__(
+        self, actions: Mapping[str, Action], behaviour: Mapping[str, Any], call: Callable[..., Any], limits: EnforcedLimits, *, any_id: bool
+    ) -> None:
         self._behaviour = behaviour
         self._call = call
         self._readers = {name: Reader(action) for name, action in actions.items()}
         self._answers = {name: Answers(action) for name, action in actions.items()}
-        self._resources = Resources(actions, self._answers, behaviour, any_id=any_id)
+        self._resources = Resources(actions, self._answers, behaviour, limits, any_id=any_id)
 
     def reply(self, match: Match, request: Incoming, number: int, facts: Mapping[str, Any]) -> SandboxReply:
         """Returns the reply to a checked request; raises RequestFailure."""

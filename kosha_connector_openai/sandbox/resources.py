@@ -11,6 +11,7 @@ from kosha_connector_openai.sandbox.answers import Answers
 from kosha_connector_openai.sandbox.behaviours import BEHAVIOURS, Hub
 from kosha_connector_openai.sandbox.error_replies import RequestFailure
 from kosha_connector_openai.sandbox.facts import EPOCH, Scene
+from kosha_connector_openai.sandbox.limits import EnforcedLimits
 from kosha_connector_openai.sandbox.message import Blob, UploadedFile
 from kosha_connector_openai.sandbox.store import Item, Kept, ObjectStore
 from kosha_connector_openai.sandbox.templates import ABSENT, render
@@ -30,8 +31,17 @@ class ResourcePath:
 class Resources(Hub):
     """The remembered objects of a whole description."""
 
-    def __init__(self, actions: Mapping[str, Action], answers: Mapping[str, Answers], behaviour: Rules, *, any_id: bool = False) -> None:
+    def __init__(
+        self,
+        actions: Mapping[str, Action],
+        answers: Mapping[str, Answers],
+        behaviour: Rules,
+        limits: EnforcedLimits,
+        *,
+        any_id: bool = False,
+    ) -> None:
         self.any_id = any_id
+        self.limits = limits
         self.store = ObjectStore()
         self.behaviour = behaviour
         self._driven: dict[str, list[str]] = {}

@@ -25,6 +25,6 @@ else:
             "jobs": "AsyncJobs Jobs",
             "results": "JobResult",
             "state": "Status Tick WaitOptions",
-            "store": "JobStore",
+            "store": "HandleStore JobStore",
         },
     )

@@ -6,7 +6,8 @@ The files stay on disk; in memory is one place in a file for each line.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -31,6 +32,7 @@ class LineRow:
     body: Any = None
     error: Any = None
     missing: bool = False
+    request_id: str | None = None
 
     @property
     def ok(self) -> bool:
@@ -40,7 +42,7 @@ class LineRow:
 
     def to_dict(self) -> dict[str, Any]:
         """The row as JSON-ready values."""
-        names = ("key", "index", "status", "body", "error", "missing")
+        names = ("key", "index", "status", "body", "error", "missing", "request_id")
         return {"ok": self.ok, **{name: getattr(self, name) for name in names}}
 
 
@@ -80,14 +82,18 @@ class LineTable:
         if self._strays:
             self.warnings.append(f"{len(self._strays)} lines have no key of their own; they stand at the end.")
 
+    def find(self, keys: Iterable[str]) -> Iterator[LineRow]:
+        """Yields the row of each of these keys, in their order."""
+        with ExitStack() as stack:
+            readers = [stack.enter_context(path.open("rb")) for path in self.files]
+            for key in keys:
+                place = self._places.get(key)
+                yield LineRow(key, None, missing=True) if place is None else self._row(readers, place, key, None)
+
     def __iter__(self) -> Iterator[LineRow]:
         """The rows in the order of the input; then what the input does not explain."""
-        readers = [path.open("rb") for path in self.files]
-        try:
-            yield from self._rows(readers)
-        finally:
-            for reader in readers:
-                reader.close()
+        with ExitStack() as stack:
+            yield from self._rows([stack.enter_context(path.open("rb")) for path in self.files])
 
     def _rows(self, readers: Sequence[BinaryIO]) -> Iterator[LineRow]:
         used: set[str] = set()
@@ -119,7 +125,15 @@ class LineTable:
         rules = self.rules
         status = at(value, rules.status) if rules.status else None
         key = key if key is not None else self._text(value)
-        return LineRow(key, index, status if isinstance(status, int) else None, at(value, rules.body), first_of(value, rules.error))
+        name = at(value, rules.request) if rules.request else None
+        return LineRow(
+            key,
+            index,
+            status if isinstance(status, int) else None,
+            at(value, rules.body),
+            first_of(value, rules.error),
+            request_id=name if isinstance(name, str) else None,
+        )
 
     def _key(self, line: bytes) -> str | None:
         return self._text(_value(line))

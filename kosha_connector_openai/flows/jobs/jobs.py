@@ -16,7 +16,7 @@ from kosha_connector_openai.flows.jobs import uploads
 from kosha_connector_openai.flows.jobs.handle import Handle, check_home, read_handle
 from kosha_connector_openai.flows.jobs.results import JobResult, fetch
 from kosha_connector_openai.flows.jobs.state import GOES_ON, Status, WaitOptions, kind_of, upload_kind
-from kosha_connector_openai.flows.jobs.store import JobStore
+from kosha_connector_openai.flows.jobs.store import HandleStore
 
 T = TypeVar("T")
 Given = Handle | Mapping[str, Any] | str | bytes
@@ -26,7 +26,7 @@ Given = Handle | Mapping[str, Any] | str | bytes
 class _Base:
     """What both share: where handles are kept, and the steps of each verb."""
 
-    def __init__(self, connector: Connector, connection: Connection, *, store: JobStore | None = None, name: str | None = None) -> None:
+    def __init__(self, connector: Connector, connection: Connection, *, store: HandleStore | None = None, name: str | None = None) -> None:
         """``store`` keeps each handle from before its job is started; ``name`` is the caller's name for the connection."""
         self.connector = connector
         self.connection = connection
@@ -64,12 +64,12 @@ class _Base:
             return uploads.seen(handle)
         return (yield from steps.ask(self._desk, handle))
 
-    def _fetch(self, given: Given | Status, out: Path | None, *, overwrite: bool) -> Steps[JobResult]:
+    def _fetch(self, given: Given | Status, out: Path | None, *, overwrite: bool, order: bool = True) -> Steps[JobResult]:
         status = given if isinstance(given, Status) and given.end else (yield from self._ask(given))
         if status.end and upload_kind(self.connector, status.handle.kind) is not None:
             name = uploads.file_id(status.handle)
             return JobResult("value", status.result.value if status.result else name and {"id": name}, status)
-        return (yield from fetch(self._desk, status, out, overwrite=overwrite))
+        return (yield from fetch(self._desk, status, out, overwrite=overwrite, order=order))
 
     def run_steps(
         self, action: str, inputs: Mapping[str, Any], options: WaitOptions = WaitOptions(), call: CallOptions = CallOptions()
@@ -146,9 +146,10 @@ class Jobs(_Base):
         """Returns the job's events as the API lists them, ``most`` at most."""
         return self._drive(steps.events(self._desk, self._handle(handle), most))
 
-    def fetch(self, handle: Given | Status, out: Path | None = None, *, overwrite: bool = False) -> JobResult:
-        """Returns the result of an ended job; ``out`` is the path for a file."""
-        return self._drive(self._fetch(handle, out, overwrite=overwrite))
+    def fetch(self, handle: Given | Status, out: Path | None = None, *, overwrite: bool = False, order: bool = True) -> JobResult:
+        """Returns the result of an ended job; ``out`` is the path for a file. Without ``order`` lines are found by their keys alone, and
+        the input file is not read."""
+        return self._drive(self._fetch(handle, out, overwrite=overwrite, order=order))
 
     def run(self, action: str, inputs: Mapping[str, Any], options: WaitOptions = WaitOptions()) -> JobResult:
         """Starts, waits and fetches; raises JobEndedError where the job ends without success."""
@@ -169,7 +170,7 @@ class AsyncJobs(_Base):
         connector: Connector,
         connection: Connection,
         *,
-        store: JobStore | None = None,
+        store: HandleStore | None = None,
         name: str | None = None,
         arun: ARun | None = None,
     ) -> None:
@@ -211,9 +212,9 @@ class AsyncJobs(_Base):
         """As Jobs.events."""
         return await self._drive(steps.events(self._desk, self._handle(handle), most))
 
-    async def fetch(self, handle: Given | Status, out: Path | None = None, *, overwrite: bool = False) -> JobResult:
+    async def fetch(self, handle: Given | Status, out: Path | None = None, *, overwrite: bool = False, order: bool = True) -> JobResult:
         """As Jobs.fetch."""
-        return await self._drive(self._fetch(handle, out, overwrite=overwrite))
+        return await self._drive(self._fetch(handle, out, overwrite=overwrite, order=order))
 
     async def run(self, action: str, inputs: Mapping[str, Any], options: WaitOptions = WaitOptions()) -> JobResult:
         """As Jobs.run."""

@@ -137,11 +137,13 @@ def found(desk: Desk, handle: Handle) -> Steps[Handle]:
         for item in page.items:
             if at(item, f"/{kind.lookup.mark}/{MARK}") == handle.name:
                 return named(desk, handle, kind, item)
-    raise JobUnknownError(
+    error = JobUnknownError(
         "No job bears the mark of this handle: most likely it was never started.",
         handle=handle.to_dict(),
         hint="Look once more in a minute; then start it again, and drop this handle.",
     )
+    error.absent = True
+    raise error
 
 
 def ask(desk: Desk, handle: Handle) -> Steps[Status]:

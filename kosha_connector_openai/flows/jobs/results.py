@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 
 from kosha_connector_openai.connector import CallOptions
 from kosha_connector_openai.errors import ApiError, JobPendingError
-from kosha_connector_openai.flows.driving import Run, Steps
+from kosha_connector_openai.flows.driving import Run, Steps, Work
 from kosha_connector_openai.flows.jobs.batch_lines import LineTable
 from kosha_connector_openai.flows.jobs.lifecycle import Desk
 from kosha_connector_openai.flows.jobs.state import GOES_ON, Status, kind_of
@@ -56,18 +56,19 @@ class _Wanted:
     status: Status
     out: Path | None
     overwrite: bool
+    order: bool
 
     @property
     def answer(self) -> Any:
         return self.status.result.value if self.status.result else None
 
 
-def fetch(desk: Desk, status: Status, out: Path | None = None, *, overwrite: bool = False) -> Steps[JobResult]:
+def fetch(desk: Desk, status: Status, out: Path | None = None, *, overwrite: bool = False, order: bool = True) -> Steps[JobResult]:
     """The result of an ended job, with success or not: what there is. Raises JobPendingError where it goes on."""
     if status.end is None:
         raise JobPendingError("The job has not ended.", handle=status.handle.to_dict(), hint=GOES_ON)
     rule = kind_of(desk.connector, status.handle).result
-    wanted = _Wanted(desk, status, out, overwrite)
+    wanted = _Wanted(desk, status, out, overwrite, order)
     usage = status.result.usage if status.result else None
     failed = status.result is not None and status.ok and status.result.outcome == "failed"
     outcome, told = ("failed", status.result.reasons) if failed and status.result else ("complete", ())
@@ -111,14 +112,14 @@ def _lines(wanted: _Wanted, rule: Lines) -> Steps[tuple[Any, list[str]]]:
         for number, pointer in enumerate(rule.files):
             if isinstance(name := at(wanted.answer, pointer), str):
                 table.files.append((yield from _saved(wanted, rule, name, Path(table.folder.name) / f"answers-{number}")))
-        if rule.order and isinstance(name := at(wanted.answer, rule.order), str):
+        if wanted.order and rule.order and isinstance(name := at(wanted.answer, rule.order), str):
             try:
                 table.order = yield from _saved(wanted, rule, name, Path(table.folder.name) / "input")
             except ApiError as error:
                 if error.status not in _GONE:
                     raise
                 table.warnings.append("The input file is gone: the rows have the order of the answers, and missing ones cannot be named.")
-        table.index()
+        yield Work(table.index)
     except BaseException:
         table.close()
         raise

@@ -6,14 +6,28 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from kosha_connector_openai.errors import Fault, InputError, JobPendingError
 from kosha_connector_openai.flows.jobs.handle import NAME, Handle, read_handle
 from kosha_connector_openai.trusted_files import UntrustedFileError, open_trusted, read_trusted
 
 _LARGEST = 8 * 1024 * 1024
+
+
+class HandleStore(Protocol):
+    """Where handles are kept, so that a job can be found again when its process has ended."""
+
+    def keep(self, handle: Handle) -> None:
+        """Keeps the handle in place of its last version; raises InputError where it cannot."""
+
+    def drop(self, name: str) -> None:
+        """Forgets a handle."""
+
+    def held(self, handle: Handle) -> AbstractContextManager[None]:
+        """Keeps other processes from working on the same job meanwhile."""
 
 
 class JobStore:

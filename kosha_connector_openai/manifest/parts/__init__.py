@@ -25,7 +25,7 @@ else:
         {
             "catalog": "CatalogPart Charge IconName",
             "forms": "ActionForm FieldForm FormsPart GroupName Source Visibility Widget",
-            "jobs": "End File Hint Items JobKind JobsPart Lines Poll Text UploadKind Value",
+            "jobs": "BatchRules End File Hint Items JobKind JobsPart Lines Poll Text UploadKind Value",
             "models": "FactSource Models Retirement Rule",
             "names": "PARTS",
             "outputs": "AnyField BodyField Bound CallPieces CountField FileField FinalEvent ItemEvents ListField MergeEvents NamesField "

@@ -96,6 +96,7 @@ class Lines(Part):
     input: Name
     key: Pointer
     status: Pointer | None = Field(default=None, description="The HTTP status of one line's answer.")
+    request: Pointer | None = Field(default=None, description="The id of one line's request.")
     body: Pointer = ""
     error: tuple[Pointer, ...] = ()
 
@@ -149,6 +150,54 @@ class UploadKind(Part):
     same: Mapping[Pointer, Literal["name", "size"]] = Field(default_factory=dict, description="What makes a listed file this one.")
 
 
+class LineFile(Part):
+    """How a file of lines reaches the upstream: by ``action``, whose input ``data`` takes it; one that is larger than a part goes up in
+    parts, as the upload ``parts``. ``inputs`` are given to the one and the other."""
+
+    action: Name
+    data: Name
+    inputs: Mapping[Name, str] = Field(default_factory=dict)
+    id: Pointer = "/id"
+    parts: Name | None = None
+
+
+class LineForm(Part):
+    """The names of a line's properties."""
+
+    key: Name
+    method: Name
+    url: Name
+    body: Name
+
+
+class FileErrors(Part):
+    """What the status answer of a refused file says: at ``at`` are its errors, each with a ``code`` and a ``line``, counted from 1."""
+
+    at: Pointer
+    code: Name = "code"
+    line: Name = "line"
+
+
+class BatchRules(Part):
+    """How many requests go up in one file: one job of a kind whose result is lines. The input ``url`` of its start action says, by its
+    values in the description, which paths can go."""
+
+    file: LineFile
+    input: Name = Field(description="The input of the start action that takes the file's id.")
+    url: Name = Field(description="The input of the start action that takes the path of all requests.")
+    inputs: Mapping[Name, str] = Field(default_factory=dict, description="Its other inputs.")
+    line: LineForm
+    lines: int = Field(ge=1, description="The most lines of a file.")
+    bytes: int = Field(ge=1, description="The most bytes of a file.")
+    items: Mapping[Name, Name] = Field(default_factory=dict, description="Action -> the input whose items count as lines do.")
+    refuse: tuple[Name, ...] = Field(default=(), description="Inputs that must not be true.")
+    errors: FileErrors
+    full: tuple[str, ...] = Field(default=(), description="Codes that say that too much waits already: the same file is taken later.")
+    again: tuple[str, ...] = Field(default=(), description="Codes of a line's error that say that it has not run.")
+    at_once: int = Field(default=10, ge=1, le=100, description="How many files go on at the same time.")
+    settle: Seconds = Field(default=60, description="For how long a start whose answer was lost is looked for.")
+
+
 class JobsPart(Part):
     """A whole ``jobs.yaml``."""
 
@@ -156,6 +205,7 @@ class JobsPart(Part):
     hint_cap: Seconds = Field(default=300, description="The longest wait that a server may ask for.")
     kinds: Mapping[Name, JobKind] = Field(default_factory=dict)
     uploads: Mapping[Name, UploadKind] = Field(default_factory=dict)
+    batches: Mapping[Name, BatchRules] = Field(default_factory=dict, description="Kind of job -> how requests go in its file.")
 
     def starts(self, action: str) -> tuple[str, JobKind] | None:
         """The kind of job that an action may start, with its name."""

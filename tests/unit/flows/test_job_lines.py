@@ -126,4 +126,5 @@ def test_a_large_batch_in_bounded_memory(count: int) -> None:
 def test_a_row_as_values() -> None:
     """What programs get."""
     row = LineRow("a", 0, 200, {"x": 1})
-    assert row.to_dict() == {"ok": True, "key": "a", "index": 0, "status": 200, "body": {"x": 1}, "error": None, "missing": False}
+    told = {"error": None, "missing": False, "request_id": None}
+    assert row.to_dict() == {"ok": True, "key": "a", "index": 0, "status": 200, "body": {"x": 1}, **told}

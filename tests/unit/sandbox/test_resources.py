@@ -77,6 +77,55 @@ def test_an_empty_page_is_valid(call: Any) -> None:
     assert page == {"object": "list", "data": [], "first_id": "", "last_id": "", "has_more": False}
 
 
+def lines_of(call: Any, batch: Any, name: str) -> list[Any]:
+    """What stands in a file of a batch."""
+    return [json.loads(line) for line in call("GET", f"/v1/files/{batch[f'{name}_file_id']}/content").body.splitlines()]
+
+
+def started(call: Any, names: list[str]) -> str:
+    """The path of a new batch with a line of each name."""
+    line = {"method": "POST", "url": "/v1/completions", "body": {"model": "m", "prompt": "Say x"}}
+    source = call.upload("\n".join(json.dumps({"custom_id": name, **line}) for name in names).encode())
+    wanted = {"input_file_id": source, "endpoint": "/v1/completions", "completion_window": "24h"}
+    return f"/v1/batches/{call('POST', '/v1/batches', wanted).json['id']}"
+
+
+def limit(call: Any, **rules: Any) -> None:
+    assert call("POST", "/__sandbox__/limits", rules).status == 200
+
+
+def test_a_batch_expires_after_so_many_lines(call: Any) -> None:
+    """What ran is in the one file, what did not in the other, and the counts are of those that ran."""
+    limit(call, batch_lines=2)
+    path = started(call, ["a", "b", "c"])
+    assert statuses(call, path, 3) == ["in_progress", "expired", "expired"]
+    limit(call)
+    batch = call("GET", path).json
+    assert [line["custom_id"] for line in lines_of(call, batch, "output")] == ["a", "b"]
+    assert [(line["custom_id"], line["error"]["code"]) for line in lines_of(call, batch, "error")] == [("c", "batch_expired")]
+    assert batch["request_counts"] == {"total": 3, "completed": 2, "failed": 0}
+
+
+def test_a_batch_that_is_cancelled_half_way_has_the_lines_that_ran(call: Any) -> None:
+    path = started(call, ["a", "b", "c", "d"])
+    assert statuses(call, path, 1) == ["in_progress"]
+    call("POST", f"{path}/cancel")
+    assert statuses(call, path, 1) == ["cancelled"]
+    batch = call("GET", path).json
+    assert [line["custom_id"] for line in lines_of(call, batch, "output")] == ["a", "b"]
+    assert "error_file_id" not in batch
+    assert batch["request_counts"]["completed"] == 2
+
+
+def test_a_custom_id_that_comes_twice_is_refused(call: Any) -> None:
+    """With the lines that are to blame; none of them is run."""
+    path = started(call, ["a", "b", "a"])
+    assert statuses(call, path, 2) == ["failed", "failed"]
+    batch = call("GET", path).json
+    assert [(error["code"], error["line"]) for error in batch["errors"]["data"]] == [("duplicate_custom_id", 3)]
+    assert "output_file_id" not in batch
+
+
 def test_a_batch_answers_every_line(call: Any) -> None:
     """It goes through its statuses one reading at a time; at the end each line has an answer under its own id."""
     body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Say yes"}]}
@@ -98,9 +147,9 @@ def test_a_batch_answers_every_line(call: Any) -> None:
     done = call("GET", f"/v1/batches/{batch['id']}").json
     assert done["request_counts"] == {"total": 3, "completed": 2, "failed": 1}
     assert done["completed_at"] > done["created_at"]
-    answers = [json.loads(line) for line in call("GET", f"/v1/files/{done['output_file_id']}/content").body.splitlines()]
-    assert [answer["custom_id"] for answer in answers] == ["one", "two", "three"]
-    assert [answer["response"]["status_code"] for answer in answers] == [200, 404, 200]
+    answers, errors = lines_of(call, done, "output"), lines_of(call, done, "error")
+    assert [(answer["custom_id"], answer["response"]["status_code"]) for answer in answers] == [("one", 200), ("three", 200)]
+    assert [(error["custom_id"], error["response"]["status_code"]) for error in errors] == [("two", 404)]
     assert answers[0]["response"]["body"]["choices"][0]["message"]["content"] == "Yes (sandbox)."
 
 
@@ -108,7 +157,7 @@ def test_a_batch_without_its_file_fails(call: Any) -> None:
     """The missing file is named in the batch's errors."""
     wanted = {"input_file_id": "file-none", "endpoint": "/v1/embeddings", "completion_window": "24h"}
     batch = call("POST", "/v1/batches", wanted).json
-    assert statuses(call, f"/v1/batches/{batch['id']}", 3) == ["in_progress", "failed", "failed"]
+    assert statuses(call, f"/v1/batches/{batch['id']}", 2) == ["failed", "failed"]
     assert call("GET", f"/v1/batches/{batch['id']}").json["errors"]["data"][0]["param"] == "input_file_id"
 
 
