@@ -138,13 +138,13 @@ def with_connection(session: Session, settings: Settings, values: list[str] | No
     return replace(settings, connections={DEFAULT: ConnectionEntry(values=found.values, options=found.options)})
 
 
-def with_token(settings: Settings) -> tuple[Settings, str]:
-    """The settings with a token of this run alone, and the token."""
+def with_token(settings: Settings, actions: tuple[str, ...] | None = None) -> tuple[Settings, str]:
+    """The settings with a token of this run alone, for these actions or all that are not privileged, and the token."""
     from kosha_connector_openai.gateway import DEFAULT, TokenEntry
     from kosha_connector_openai.gateway.access import hash_token, new_token
 
     made = new_token()
-    entry = TokenEntry(name="local", hash=hash_token(made), connection=next(iter(settings.connections), DEFAULT))
+    entry = TokenEntry(name="local", hash=hash_token(made), connection=next(iter(settings.connections), DEFAULT), actions=actions)
     return replace(settings, tokens=(entry,)), made
 
 

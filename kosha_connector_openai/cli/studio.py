@@ -51,7 +51,7 @@ def studio(
         settings = with_connection(session, read_settings(flags, environ={}), values, file)
         if not settings.connections and not sandbox:
             settings = _ask_later(session.connector, settings)
-        settings, token = with_token(settings)
+        settings, token = with_token(settings, tuple(session.connector.catalog))  # whoever starts it has the keys, and all that they allow
         bench = Workbench(
             _history(contents), sandbox=sandbox, stores=() if sandbox else STORES, keep=partial(keep_connection, session.connector)
         )

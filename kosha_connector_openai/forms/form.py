@@ -93,7 +93,7 @@ class Form:
         """JSON-ready inputs to try the form with, which its schema and the action's check accept. Raises DocumentError."""
         from kosha_connector_openai.forms.sample import form_sample
 
-        return form_sample(self.action, self.fields, minimal=minimal)
+        return form_sample(self.action, self.fields, self.definition, minimal=minimal)
 
     def to_json_schema(self) -> Node:
         """The form as JSON Schema 2020-12, with titles and conditions, for libraries that draw forms from schemas."""

@@ -65,7 +65,8 @@ def units(name: str) -> str | None:
 
 
 def singular(text: str) -> str:
-    """The label of one entry of a list: "Messages" -> "Message", "Entries" -> "Entry"."""
+    """The label of one entry of a list: "Messages" -> "Message", "Entries" -> "Entry", "Tools array" -> "Tool"."""
+    text = text.removesuffix(" array").removesuffix(" list")
     if text.endswith("ies") and len(text) > 4:  # noqa: PLR2004 - "ties" stays
         return f"{text[:-3]}y"
     if text.endswith(("sses", "xes", "ches", "shes")):

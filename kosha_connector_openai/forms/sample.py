@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import mimetypes
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kosha_connector_openai.core.actions import Action, action_sample
@@ -12,11 +12,11 @@ from kosha_connector_openai.errors import InputError
 from kosha_connector_openai.schema import Node
 
 
-def form_sample(action: Action, fields: list[Node], *, minimal: bool = True) -> dict[str, Any]:
+def form_sample(action: Action, fields: list[Node], define: Callable[[str], Node], *, minimal: bool = True) -> dict[str, Any]:
     """JSON-ready inputs that the form's schema and the action's own check accept, files as data URLs (RFC 2397).
 
-    ``minimal`` gives what is needed, and what the form shows first where an example of it is at hand. Raises DocumentError where the
-    description gives no sample.
+    ``minimal`` gives what is needed, and what the form shows first where an example of it is at hand; ``define`` gives the shape behind a
+    ``$ref``. Raises DocumentError where the description gives no sample.
     """
     needed = {field["name"] for field in fields if field["required"]}
     made = action_sample(action, minimal=minimal)
@@ -25,16 +25,16 @@ def form_sample(action: Action, fields: list[Node], *, minimal: bool = True) -> 
     if minimal:
         main = {field["name"] for field in fields if field["group"] == "main"}
         examples = {name: value for name, value in examples.items() if name in main or name in plain}
-    found = allowed(fields, {**plain, **examples})
+    found = allowed(fields, {**plain, **examples}, define)
     try:
         action.check(found)
     except InputError:
-        return allowed(fields, plain)
+        return allowed(fields, plain, define)
     return found
 
 
-def allowed(fields: list[Node], inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """The inputs without those that a condition hides, and without the later one of two that exclude each other."""
+def allowed(fields: list[Node], inputs: Mapping[str, Any], define: Callable[[str], Node]) -> dict[str, Any]:
+    """The inputs without those that a condition hides, and without the later one of two that exclude each other; their objects too."""
     found = dict(inputs)
     for field in sorted(fields, key=lambda field: not field["required"]):
         if field["name"] in found:
@@ -42,7 +42,12 @@ def allowed(fields: list[Node], inputs: Mapping[str, Any]) -> dict[str, Any]:
                 found.pop(other, None)
     defaults = {field["name"]: field.get("default") for field in fields}
     hidden = [field["name"] for field in fields if not all(holds(test, found, defaults) for test in field.get("visible_when", ()))]
-    return {name: value for name, value in found.items() if name not in hidden}
+    shapes = {field["name"]: define(field["$ref"]) if "$ref" in field else field for field in fields}
+    return {name: _inner(shapes.get(name, {}), value, define) for name, value in found.items() if name not in hidden}
+
+
+def _inner(shape: Node, value: Any, define: Callable[[str], Node]) -> Any:
+    return allowed(shape["fields"], value, define) if isinstance(value, Mapping) and "fields" in shape else value
 
 
 def holds(test: Node, inputs: Mapping[str, Any], defaults: Mapping[str, Any]) -> bool:

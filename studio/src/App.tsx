@@ -3,7 +3,7 @@ import { ReactFlowProvider } from "@xyflow/react";
 import { useCallback, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import { api, ApiFailure, forget, whenSignedOut, type ActionInfo, type Catalog, type Envelope, type Sample, type Workbench } from "./api.ts";
 import type { Change } from "./form/context.ts";
-import { addStep, connect, disconnect, edges, findStep, freeId, isDocument, removeStep, renameStep, stepId, steps, withAction, withInput, withOutput, withStep, workflow, workflows, type Document } from "./model/document.ts";
+import { addStep, connect, disconnect, edges, findStep, freeId, isDocument, itemKey, operation, removeStep, renameStep, stepId, steps, taskOf, withAction, withInput, withOutput, withStep, workflow, workflows, type Document } from "./model/document.ts";
 import { filled, type Known } from "./model/expression.ts";
 import { startingInputs, type Fault } from "./model/form.ts";
 import { withInputs } from "./model/inputs.ts";
@@ -86,7 +86,7 @@ function Studio({ catalog, first, bench, firstJobs, reconnected }: { catalog: Ca
   const step = selected === null ? undefined : findStep(document, index, selected);
 
   // What earlier steps give: their last results, or the samples of their actions.
-  const wanted = all.map((each) => each["x-kosha-task"] ? `task:${String(each["x-kosha-task"])}` : String(each.operationId ?? "")).join(" ");
+  const wanted = all.map((each) => itemKey(each)).join(" ");
   useEffect(() => {
     for (const name of new Set(wanted.split(" ").filter(Boolean))) {
       if (samples[name]) continue;
@@ -101,7 +101,7 @@ function Studio({ catalog, first, bench, firstJobs, reconnected }: { catalog: Ca
     for (const [name, schema] of Object.entries(properties)) found.inputs[name] = draft.values[name] ?? (isObject(schema) ? (schema.default ?? schema.example ?? exampleOf(schema)) : undefined);
     for (const each of all) {
       const id = stepId(each);
-      const name = each["x-kosha-task"] ? `task:${String(each["x-kosha-task"])}` : String(each.operationId ?? "");
+      const name = itemKey(each);
       found.bodies[id] = outcomes[id]?.body ?? samples[name]?.answer;
       found.outputs[id] = isObject(each.outputs) ? Object.fromEntries(Object.entries(each.outputs).map(([key, made]) => [key, String(made)])) : {};
     }
@@ -116,7 +116,7 @@ function Studio({ catalog, first, bench, firstJobs, reconnected }: { catalog: Ca
       send({
         type: "change",
         change: (old) => {
-          const bare: JsonObject = task ? { stepId: id, "x-kosha-task": action.id } : { stepId: id, operationId: action.id };
+          const bare: JsonObject = { stepId: id, operationId: action.action ?? action.id, ...(task ? { "x-kosha-task": action.id } : {}) };
           const made = withInputs(bare, form, task, startingInputs(form, sample.inputs));
           const first = steps(old.document, index).length === 0;
           return { ...old, document: addStep(old.document, index, made, first ? null : after), places: at ? { ...old.places, [id]: at } : after ? {} : old.places };
@@ -150,8 +150,8 @@ function Studio({ catalog, first, bench, firstJobs, reconnected }: { catalog: Ca
 
   const run = async (id: string, inputs: JsonObject): Promise<void> => {
     const now = findStep(document, index, id)!;
-    const task = typeof now["x-kosha-task"] === "string" ? now["x-kosha-task"] : null;
-    const action = task ?? String(now.operationId).replace(/^\$sourceDescriptions\.[^.]+\./, "");
+    const task = taskOf(now);
+    const action = task ?? operation(now);
     const started = performance.now();
     const set = (more: Partial<Outcome>): void => setOutcomes((old) => ({ ...old, [id]: { ...(old[id] ?? { state: "running", text: "", pieces: 0, started }), ...more } }));
     const { value, unknown } = filled(inputs, known);
@@ -399,7 +399,7 @@ function Studio({ catalog, first, bench, firstJobs, reconnected }: { catalog: Ca
         {step ? (
           <StepPanel
             key={selected} step={step} document={document} index={index} known={known} outcome={outcomes[selected!]}
-            about={actions.get(step["x-kosha-task"] ? `task:${String(step["x-kosha-task"])}` : String(step.operationId ?? ""))}
+            about={actions.get(itemKey(step))}
             setStep={(to, mark) => change((old) => withStep(old, index, stepId(step), to), mark)}
             setDocument={change}
             rename={(to) => rename(stepId(step), to)}

@@ -21,6 +21,8 @@ export interface ActionInfo {
   summary: string;
   group: string;
   kind?: string;
+  /** Of a task: the action that it runs. */
+  action?: string;
   featured?: boolean;
   icon?: string;
   aliases?: string[];
@@ -103,7 +105,7 @@ export interface StreamEvent {
 function item(task: TaskInfo, actions: ReadonlyMap<string, ActionInfo>): ActionInfo {
   const action = actions.get(task.action);
   const hints = { paid: action?.hints.paid ?? null };
-  return { id: task.name, title: task.title, summary: task.summary, group: action?.group ?? task.group ?? "Tasks", kind: "task", featured: true, hints };
+  return { id: task.name, title: task.title, summary: task.summary, group: action?.group ?? task.group ?? "Tasks", kind: "task", action: task.action, featured: true, hints };
 }
 
 let all: ReadonlyMap<string, ActionInfo> = new Map();

@@ -57,7 +57,7 @@ test("another name goes to every place that means the step, and to no text that 
   const step: JsonObject = {
     stepId: "b", operationId: "op",
     requestBody: { payload: { whole: "$steps.a.outputs.text", inside: "say {$steps.a.outputs.text} and {$steps.ab.outputs.text}", literal: "$5 to steps.a", list: ["$steps.a.outputs.x#/y"] } },
-    parameters: [{ name: "q", in: "query", value: "$steps.a.outputs.text" }],
+    parameters: [{ name: "q", in: "query", value: "$steps.a.outputs.text" }], "x-kosha-inputs": { text: "$steps.a.outputs.text" },
     successCriteria: [
       { condition: "$steps.a.outputs.text == '$steps.a.outputs.text'" },
       { context: "$steps.a.outputs.text", type: "regex", condition: "$steps.a" },
@@ -73,7 +73,7 @@ test("another name goes to every place that means the step, and to no text that 
   assert.deepEqual(second, {
     ...step,
     requestBody: { payload: { whole: "$steps.first.outputs.text", inside: "say {$steps.first.outputs.text} and {$steps.ab.outputs.text}", literal: "$5 to steps.a", list: ["$steps.first.outputs.x#/y"] } },
-    parameters: [{ name: "q", in: "query", value: "$steps.first.outputs.text" }],
+    parameters: [{ name: "q", in: "query", value: "$steps.first.outputs.text" }], "x-kosha-inputs": { text: "$steps.first.outputs.text" },
     successCriteria: [
       { condition: "$steps.first.outputs.text == '$steps.a.outputs.text'" },
       { context: "$steps.first.outputs.text", type: "regex", condition: "$steps.a" },

@@ -32,9 +32,22 @@ test("a step becomes inputs and again the same step", () => {
   assert.equal(inputsOf({ stepId: "a", requestBody: { payload: "text {$inputs.x}" } }, form, false), null);
 });
 
-test("a task's inputs are parameters without a place", () => {
-  const made = withInputs({ stepId: "a", "x-kosha-task": "ask" }, form, true, { question: "why" });
-  assert.deepEqual(made.parameters, [{ name: "question", value: "why" }]);
+test("a body that is one value or has fields of its own is the one that is given", () => {
+  const field = { ...form.fields[1]!, required: false };
+  const both = { ...form, fields: [{ ...field, name: "session" }, { ...field, name: "body" }] };
+  for (const inputs of [{ session: "s" }, { body: "v=0" }] as JsonObject[]) assert.deepEqual(inputsOf(withInputs({ stepId: "a" }, both, false, inputs), both, false), inputs);
+  const one = { ...form, fields: [{ ...field, name: "body" }] };
+  assert.deepEqual(withInputs(withInputs({ stepId: "a" }, one, false, { body: { x: 1 } }), one, false, {}), { stepId: "a" });
+});
+
+test("a task's inputs stand where the Arazzo schema lets them", () => {
+  const step: JsonObject = { stepId: "a", operationId: "op", "x-kosha-task": "ask" };
+  const made = withInputs(step, form, true, { question: "why" });
+  assert.deepEqual(made, { ...step, "x-kosha-inputs": { question: "why" } });
+  assert.deepEqual(inputsOf(made, form, true), { question: "why" });
+  const older: JsonObject = { ...step, parameters: [{ name: "question", value: "how" }, { reference: "$components.parameters.p" }] };
+  assert.deepEqual(inputsOf(older, form, true), { question: "how" });
+  assert.deepEqual(withInputs(older, form, true, { question: "why" }), { ...made, parameters: [{ reference: "$components.parameters.p" }] });
 });
 
 test("texts come back as they were, whatever they look like", () => {

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
+import { Controls, formModel } from "./controls.mjs";
 
 const job = JSON.parse(readFileSync(process.argv[2], "utf-8"));
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf-8");
@@ -79,7 +80,7 @@ class Studio {
   shot = (name) => this.page.screenshot({ path: `${job.folder}/${name}.png` });
 }
 
-/** The flow of the documents: a question is answered where the moderation does not flag it. */
+/** The flow of the documents: a question is answered where the moderation does not flag it, and the answer put in other words by a task. */
 async function build(studio) {
   const { page } = studio;
   await studio.add("moderation", "createModeration", "moderation", { x: 620, y: 220 });
@@ -94,17 +95,24 @@ async function build(studio) {
   await studio.map("/input", "Input", "inputs#/question");
   await page.getByRole("tab", { name: "What comes next" }).click();
   await studio.button("Add a branch").click();
+  await studio.add("translate", "translate", "translate", { x: 620, y: 640 });
+  await studio.connect("chatCompletion", "translate");
+  await studio.map("/text", "Text", "chatCompletion#/choices/0/message/content");
+  await studio.field("/language").locator("input").fill("French");
   await page.locator(".react-flow__pane").click({ position: { x: 60, y: 60 } });
   await page.locator("[id='flow/question']").fill("Tell me about the sea");
-  await studio.button("Add output").click();
-  await page.locator('[data-pick="chatCompletion#/choices/0/message/content"]').click();
+  for (const value of ["chatCompletion#/choices/0/message/content", "translate#"]) {
+    await studio.button("Add output").click();
+    await page.locator(`[data-pick="${value}"]`).click();
+  }
   return loose;
 }
 
 const run = async (studio) => {
   await studio.page.locator(".top").getByRole("button", { name: "Run flow" }).click();
-  await studio.page.locator("[aria-label='Result of the flow'][data-state=ok] .answer").waitFor();
-  return studio.page.locator("[aria-label='Result of the flow'] .answer").innerText();
+  await studio.page.locator("[aria-label='Result of the flow'][data-state=ok] .answer").first().waitFor();
+  const found = await studio.page.locator("[aria-label='Result of the flow'] .answer").evaluateAll((all) => all.map((each) => [each.dataset.output, each.innerText]));
+  return Object.fromEntries(found);
 };
 
 const SCENARIOS = {
@@ -306,6 +314,38 @@ const SCENARIOS = {
       if (empty.length) seen.undrawn[id] = empty;
       seen.count += 1;
       await studio.button("Delete step").click();
+      if (studio.problems.length > before) seen.problems[id] = studio.problems.slice(before);
+    }
+    await studio.context.close();
+    return seen;
+  },
+
+  /** Every form, filled in with what `job.samples` has for it: the inputs that the page then sends to be checked, and what is wrong with them. */
+  async fill(browser, url) {
+    const studio = await Studio.open(browser, url);
+    const { page } = studio;
+    page.setDefaultTimeout(4_000);
+    const model = await formModel(job.folder);
+    const seen = { inputs: {}, faults: {}, stuck: {}, problems: {} };
+    let sent;
+    page.on("request", (request) => request.url().endsWith("/validate") && (sent = request.postDataJSON()));
+    for (const [id, { form, inputs }] of Object.entries(job.samples)) {
+      const before = studio.problems.length;
+      sent = null;
+      try {
+        await page.locator(`[data-action="${id}"]`).focus({ timeout: 1_000 });
+        await page.keyboard.press("Enter");
+        await page.locator(".panel[data-ready=true]").waitFor();
+        if (Object.keys(inputs).length) await new Controls(page, form, model).fill(inputs);
+        await page.waitForTimeout(170); // after which the page asks for the check
+        await page.locator('[data-faults="0"]').waitFor({ timeout: 1_500 }).catch(() => {});
+        seen.faults[id] = await page.locator(".panel .fault, .panel .faults li").allInnerTexts();
+        seen.inputs[id] = sent?.inputs;
+      } catch (error) {
+        seen.stuck[id] = String(error).slice(0, 900);
+        await studio.shot(`stuck-${id}`);
+      }
+      await studio.button("Delete step").click({ timeout: 1_000 }).catch(() => {});
       if (studio.problems.length > before) seen.problems[id] = studio.problems.slice(before);
     }
     await studio.context.close();

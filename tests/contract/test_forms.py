@@ -138,7 +138,7 @@ def test_what_excludes_each_other_is_refused_by_the_form(opened: Connector, acti
     """The provider's own description does not say so; the form does, and the sample never has both."""
     form = opened.forms[action]
     assert not Draft202012Validator(form.to_json_schema()).is_valid(inputs)
-    assert Draft202012Validator(form.to_json_schema()).is_valid(allowed(form.fields, inputs))
+    assert Draft202012Validator(form.to_json_schema()).is_valid(allowed(form.fields, inputs, form.definition))
 
 
 def test_conditions_show_and_hide(opened: Connector) -> None:
@@ -149,7 +149,7 @@ def test_conditions_show_and_hide(opened: Connector) -> None:
     assert "output_compression" not in schema["properties"]
     assert validator.is_valid({"prompt": "p", "output_format": "webp", "output_compression": 80})
     assert not validator.is_valid({"prompt": "p", "output_format": "webp", "output_compression": 101})
-    assert allowed(form.fields, {"prompt": "p", "output_compression": 80}) == {"prompt": "p"}
+    assert allowed(form.fields, {"prompt": "p", "output_compression": 80}, form.definition) == {"prompt": "p"}
 
 
 def test_defaults_of_the_provider_are_not_filled_in(opened: Connector) -> None:

@@ -5,7 +5,7 @@ import { FieldFaults, FieldView, ValueInput, elementId, type ValueProps } from "
 import { JsonInput } from "./JsonInput.tsx";
 import { Markdown } from "../parts/Markdown.tsx";
 import { isExpression } from "../model/expression.ts";
-import { isNeeded, isShown, resolved, seed, variantOf, withField, type Shape } from "../model/form.ts";
+import { isNeeded, isShown, resolved, seed, variantOf, variantSeed, withField, type Shape, type Variant } from "../model/form.ts";
 import { escapeToken, fromPairs, isObject, same, type Json } from "../model/json.ts";
 
 export function ObjectInput({ shape, pointer, value, onChange, label }: ValueProps): ReactNode {
@@ -21,7 +21,7 @@ export function ObjectInput({ shape, pointer, value, onChange, label }: ValuePro
     return <JsonInput id={elementId(prefix, pointer)} value={value} onChange={onChange} label={label} />;
   }
   return (
-    <div className="object">
+    <div className="object" data-object={pointer}>
       {[...first, ...(more ? rest : [])].map((field) => (
         <FieldView
           key={field.name} field={field} needed={isNeeded(field, beside, fields)} pointer={`${pointer}/${escapeToken(field.name)}`}
@@ -66,7 +66,7 @@ export function ListInput({ shape, pointer, value, onChange, label, needed }: Va
   return (
     <div className="list">
       {entries.map((entry, index) => (
-        <div className="entry" key={index}>
+        <div className="entry" key={index} data-entry={`${pointer}/${index}`}>
           <div className="entry-head">
             <span className="label-text">{items.label ?? whole.label ?? "Entry"} {index + 1}</span>
             {!ghost && (
@@ -104,31 +104,33 @@ export function VariantsInput({ shape, pointer, value, onChange, label, needed, 
   const shown = found >= 0 ? found : (picked ?? (needed || value === undefined ? (needed ? 0 : -1) : -1));
   const variant = variants[shown];
   const id = elementId(prefix, pointer);
-  if (value !== undefined && found < 0) return <JsonInput id={id} value={value} onChange={onChange} label={label} />;
+  const other = value !== undefined && found < 0; // a value of no kind that the form knows
   const choose = (index: number): void => {
     setPicked(index);
     const chosen = variants[index];
     if (!chosen) return onChange(undefined);
-    onChange(carried(chosen, value) ?? seed(chosen, defs));
+    onChange(carried(chosen, value) ?? variantSeed(chosen, defs));
   };
   return (
     <div className="variants">
-      {(variants.length > 1 || !needed) && (
-        <select id={`${id}-kind`} aria-label={`Kind of ${label.toLowerCase()}`} className={shown < 0 ? "unset" : ""} value={shown} onChange={(event) => choose(Number(event.target.value))}>
+      {(variants.length > 1 || !needed || other) && (
+        <select id={`${id}-kind`} aria-label={`Kind of ${label.toLowerCase()}`} className={shown < 0 ? "unset" : ""} value={other ? -2 : shown} onChange={(event) => choose(Number(event.target.value))}>
+          {other && <option value={-2}>Other, as JSON</option>}
           {!needed && <option value={-1}>{field?.default !== undefined ? `Left to the provider: ${typeof field.default === "string" ? field.default : JSON.stringify(field.default)}` : "Not set"}</option>}
           {variants.map((each, index) => (
             <option key={each.id} value={index}>{each.label}</option>
           ))}
         </select>
       )}
-      {variant?.help && <Markdown text={variant.help} />}
-      {variant && <ValueInput shape={variant} label={variant.label === label ? label : `${label}: ${variant.label}`} pointer={pointer} value={value} beside={{}} onChange={onChange} needed={needed} alone {...(field ? { field } : {})} />}
+      {variant?.help && !other && <Markdown text={variant.help} />}
+      {other && <JsonInput id={id} value={value} onChange={onChange} label={label} />}
+      {variant && !other && <ValueInput shape={variant} label={variant.label === label ? label : `${label}: ${variant.label}`} pointer={pointer} value={value} beside={{}} onChange={onChange} needed={needed} alone {...(field ? { field } : {})} />}
     </div>
   );
 
   /** What of the old value the new shape keeps: the fields that both have. */
-  function carried(chosen: Shape, old: Json | undefined): Json | undefined {
-    const fresh = seed(chosen, defs);
+  function carried(chosen: Variant, old: Json | undefined): Json | undefined {
+    const fresh = variantSeed(chosen, defs);
     if (!isObject(old) || !isObject(fresh)) return undefined;
     const names = new Set((resolved(chosen, defs).fields ?? []).filter((each) => each.visibility !== "internal").map((each) => each.name));
     return { ...fresh, ...fromPairs(Object.entries(old).filter(([name]) => names.has(name) && !Object.hasOwn(fresh, name))) };

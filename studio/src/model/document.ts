@@ -32,6 +32,9 @@ export function newDocument(source: string, title = "New flow"): Document {
   };
 }
 
+/** Where a step has a task's inputs; what Arazzo lets an operation have beside its parameters and its body. */
+export const TASK_INPUTS = "x-kosha-inputs";
+
 const list = (value: Json | undefined): JsonObject[] => (Array.isArray(value) ? value.filter(isObject) : []);
 
 export const workflows = (document: Document): JsonObject[] => list(document.workflows);
@@ -79,13 +82,21 @@ export function stepViews(document: Document, index: number): StepView[] {
     if ("operationPath" in step) undrawn.push("an operation by its path");
     if (isObject(step.requestBody) && Array.isArray(step.requestBody.replacements)) undrawn.push("replacements in the body");
     if (isObject(step.requestBody) && typeof step.requestBody.payload === "string") undrawn.push("a body that is text");
-    const task = typeof step["x-kosha-task"] === "string" ? step["x-kosha-task"] : null;
-    return { id: stepId(step), action: operation(step), task, undrawn };
+    return { id: stepId(step), action: operation(step), task: taskOf(step), undrawn };
   });
 }
 
+/** The task that a step runs; null where it runs its operation itself. */
+export const taskOf = (step: JsonObject): string | null => (typeof step["x-kosha-task"] === "string" ? step["x-kosha-task"] : null);
+
+/** What a step runs, as the palette names it. */
+export const itemKey = (step: JsonObject): string => {
+  const task = taskOf(step);
+  return task === null ? operation(step) : `task:${task}`;
+};
+
 export const operation = (step: JsonObject): string => {
-  const plain = String(step.operationId ?? step.workflowId ?? step.operationPath ?? step["x-kosha-task"] ?? "");
+  const plain = String(step.operationId ?? step.workflowId ?? step.operationPath ?? taskOf(step) ?? "");
   const found = /^\$sourceDescriptions\.[A-Za-z0-9_-]+\.(.+)$/.exec(plain);
   return found ? found[1]! : plain;
 };
@@ -289,7 +300,7 @@ export function renameStep(document: Document, index: number, from: string, to: 
   const step = (value: Json): Json =>
     isObject(value)
       ? changed(value, {
-          stepId: target, parameters: valued, requestBody: body, successCriteria: criteria, onSuccess: actions, onFailure: actions, outputs: texts,
+          stepId: target, parameters: valued, requestBody: body, [TASK_INPUTS]: texts, successCriteria: criteria, onSuccess: actions, onFailure: actions, outputs: texts,
         })
       : value;
   return withWorkflow(document, index, (flow) =>

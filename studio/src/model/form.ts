@@ -1,5 +1,5 @@
 /** The form model of `GET /kosha/v1/actions/{action}/form` (docs/forms.md), and what drawing it needs to know of a value. */
-import { isObject, same, withName, type Json, type JsonObject } from "./json.ts";
+import { fromPairs, isObject, same, withName, type Json, type JsonObject } from "./json.ts";
 
 export interface Option {
   value: Json;
@@ -155,12 +155,24 @@ export function seed(shape: Shape, defs: Defs, depth = 0): Json | undefined {
       }
       return found;
     }
-    case "variants": return whole.variants?.[0] && depth < 8 ? seed(whole.variants[0], defs, depth + 1) : undefined;
+    case "variants": return whole.variants?.[0] && depth < 8 ? variantSeed(whole.variants[0], defs, depth + 1) : undefined;
     case "list": return [];
     case "key-value": return {};
     default: return undefined;
   }
 }
+
+/** What a new value of a variant holds: its seed, and what tells it from the others where one of several values does. */
+export function variantSeed(variant: Variant, defs: Defs, depth = 0): Json | undefined {
+  const made = seed(variant, defs, depth);
+  const properties = isObject(variant.when.properties) ? variant.when.properties : {};
+  if (!isObject(made)) return made;
+  const told = Object.entries(properties).flatMap(([name, rule]): [string, Json][] =>
+    isObject(rule) && Array.isArray(rule.enum) && !Object.hasOwn(made, name) && needs(variant.when, name) ? [[name, rule.enum[0]!]] : []);
+  return { ...fromPairs(told), ...made };
+}
+
+const needs = (schema: JsonObject, name: string): boolean => Array.isArray(schema.required) && schema.required.includes(name);
 
 export function fieldSeed(field: Field, defs: Defs, depth = 0): Json | undefined {
   if (field.default !== undefined && field.origin?.default === "overlay") return field.default;

@@ -1,12 +1,17 @@
 /** A step of a document as the inputs of its action's form, and back. What the form does not know stays where it was. */
-import type { Field, Form } from "./form.ts";
+import { TASK_INPUTS } from "./document.ts";
+import type { Form } from "./form.ts";
 import { fromPairs, isObject, same, withName, type Json, type JsonObject } from "./json.ts";
 
 const PLACES = ["path", "query", "header"];
 export const BODY = "body";
 export const EXTRA = "extra_body";
 
-const isWhole = (form: Form): boolean => form.fields.some((field) => field.name === BODY && field.location === BODY);
+/** Whether a body is one value, for which the form has one field; some forms have fields for its parts as well. */
+function isWhole(form: Form, payload: Json | undefined): boolean {
+  const fields = form.fields.filter((field) => field.location === "body");
+  return fields.some((field) => field.name === BODY) && (fields.length === 1 || !isObject(payload));
+}
 
 /** The inputs of a step; null where its body is text that the page leaves alone. */
 export function inputsOf(step: JsonObject, form: Form, task: boolean): JsonObject | null {
@@ -14,10 +19,10 @@ export function inputsOf(step: JsonObject, form: Form, task: boolean): JsonObjec
   for (const parameter of Array.isArray(step.parameters) ? step.parameters : []) {
     if (isObject(parameter) && typeof parameter.name === "string" && "value" in parameter) pairs.push([parameter.name, parameter.value!]);
   }
-  if (task) return fromPairs(pairs);
+  if (task) return fromPairs([...pairs, ...Object.entries(isObject(step[TASK_INPUTS]) ? step[TASK_INPUTS] : {})]);
   const payload = isObject(step.requestBody) ? step.requestBody.payload : undefined;
   if (payload === undefined) return fromPairs(pairs);
-  if (isWhole(form)) return fromPairs([...pairs, [BODY, payload]]);
+  if (isWhole(form, payload)) return fromPairs([...pairs, [BODY, payload]]);
   if (!isObject(payload)) return null;
   const known = new Set(form.fields.map((field) => field.name));
   const own = Object.entries(payload).filter(([name]) => known.has(name));
@@ -27,8 +32,9 @@ export function inputsOf(step: JsonObject, form: Form, task: boolean): JsonObjec
 
 /** The step with other inputs. */
 export function withInputs(step: JsonObject, form: Form, task: boolean, inputs: JsonObject): JsonObject {
+  if (task) return withTaskInputs(step, inputs);
   const fields = new Map(form.fields.map((field) => [field.name, field]));
-  const inParameters = (name: string): boolean => task || PLACES.includes(fields.get(name)?.location ?? "") || isParameter(step, name);
+  const inParameters = (name: string): boolean => PLACES.includes(fields.get(name)?.location ?? "") || isParameter(step, name);
   const old = Array.isArray(step.parameters) ? step.parameters : [];
   const kept = old.flatMap((parameter) => {
     if (!isObject(parameter) || typeof parameter.name !== "string" || !("value" in parameter)) return [parameter];
@@ -38,13 +44,12 @@ export function withInputs(step: JsonObject, form: Form, task: boolean, inputs: 
   const names = new Set(old.flatMap((parameter) => (isObject(parameter) ? [parameter.name] : [])));
   const added = Object.entries(inputs)
     .filter(([name]) => inParameters(name) && !names.has(name))
-    .map(([name, value]) => parameterOf(name, value, fields.get(name), task));
+    .map(([name, value]) => ({ name, in: fields.get(name)?.location ?? "query", value }));
   const parameters = [...kept, ...added];
   let found = withName(step, "parameters", parameters.length ? parameters : undefined);
-  if (task) return found;
   const body = Object.entries(inputs).filter(([name]) => !inParameters(name));
   const before = isObject(step.requestBody) ? step.requestBody : undefined;
-  const payload = isWhole(form) ? inputs[BODY] : payloadOf(body, before?.payload);
+  const payload = Object.hasOwn(inputs, BODY) || isWhole(form, {}) ? inputs[BODY] : payloadOf(body, before?.payload);
   if (payload === undefined && before === undefined) return found;
   if (payload === undefined) {
     const rest = withName(before!, "payload", undefined);
@@ -56,8 +61,11 @@ export function withInputs(step: JsonObject, form: Form, task: boolean, inputs: 
 const isParameter = (step: JsonObject, name: string): boolean =>
   Array.isArray(step.parameters) && step.parameters.some((each) => isObject(each) && each.name === name);
 
-const parameterOf = (name: string, value: Json, field: Field | undefined, task: boolean): JsonObject =>
-  task ? { name, value } : { name, in: field?.location ?? "query", value };
+/** A task's inputs stand together; parameters that held some, as older documents have them, are taken in. */
+function withTaskInputs(step: JsonObject, inputs: JsonObject): JsonObject {
+  const kept = (Array.isArray(step.parameters) ? step.parameters : []).filter((each) => !isObject(each) || !("value" in each) || !("name" in each));
+  return withName(withName(step, "parameters", kept.length ? kept : undefined), TASK_INPUTS, Object.keys(inputs).length ? inputs : undefined);
+}
 
 /** The body's fields in their old order, new ones behind. */
 function payloadOf(body: [string, Json][], old: Json | undefined): JsonObject | undefined {

@@ -3,7 +3,7 @@ import { useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import { api, ApiFailure, type ActionInfo } from "../api.ts";
 import { Faults, FormView } from "../form/FormView.tsx";
 import type { Change } from "../form/context.ts";
-import { criteriaText, nameFault, operation, stepId, steps, withAction, withoutAction, type ActionList, type Document } from "../model/document.ts";
+import { criteriaText, nameFault, operation, stepId, steps, taskOf, withAction, withoutAction, type ActionList, type Document } from "../model/document.ts";
 import { filled, find, type Known } from "../model/expression.ts";
 import type { Fault, Form } from "../model/form.ts";
 import { inputsOf, withInputs } from "../model/inputs.ts";
@@ -39,7 +39,7 @@ const TABS: [Tab, string][] = [["inputs", "Inputs"], ["next", "What comes next"]
 export function StepPanel(props: StepPanelProps): ReactNode {
   const { step, about, known, outcome, setStep } = props;
   const id = stepId(step);
-  const task = typeof step["x-kosha-task"] === "string" ? step["x-kosha-task"] : null;
+  const task = taskOf(step);
   const action = task ?? operation(step);
   const [form, setForm] = useState<Form | null>(null);
   const [trouble, setTrouble] = useState("");

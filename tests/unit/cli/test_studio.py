@@ -35,12 +35,13 @@ def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[gateway.Set
 
 
 def test_it_prints_an_address_that_signs_in(cli: Cli, canary: Canary, started: list[gateway.Settings], tmp_path: Path) -> None:
-    """On loopback, with a token that is not shown; the history is the user's alone."""
+    """On loopback, with a token that is not shown and that allows what the keys allow; the history is the user's alone."""
     done = cli("studio", "--port", "0")
     assert done.exit_code == 0, done.output
     assert re.search(r"^http://127\.0\.0\.1:\d+/studio#code=[\w-]{43}$", done.output, re.MULTILINE)
     assert "kosha_" not in done.output
     assert (started[0].host, started[0].studio, started[0].protected, started[0].access_log) == ("127.0.0.1", True, True, "off")
+    assert "list-users" in (started[0].tokens[0].actions or ())
     assert (tmp_path / "kosha" / "studio" / "runs.sqlite").stat().st_mode & 0o777 == 0o600
 
 

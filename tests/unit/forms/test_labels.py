@@ -61,7 +61,16 @@ def test_a_name_tells_its_unit(name: str, expected: str | None) -> None:
 
 @pytest.mark.parametrize(
     ("many", "one"),
-    [("Messages", "Message"), ("Entries", "Entry"), ("Status", "Status"), ("Boxes", "Box"), ("Data", "Data"), ("Class", "Class")],
+    [
+        ("Messages", "Message"),
+        ("Entries", "Entry"),
+        ("Status", "Status"),
+        ("Boxes", "Box"),
+        ("Data", "Data"),
+        ("Class", "Class"),
+        ("Tools array", "Tool"),
+        ("Computer action list", "Computer action"),
+    ],
 )
 def test_an_entry_is_called_by_the_singular(many: str, one: str) -> None:
     """As far as the usual endings go."""
