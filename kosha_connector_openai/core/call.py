@@ -130,6 +130,8 @@ class Call:
     """What the call has set aside of its budget."""
     model: str | None = None
     """The model that the inputs name; read where a pace asks for it."""
+    wanted: int = 0
+    """How many results the inputs ask for; 0 where they do not say."""
 
     def __post_init__(self) -> None:
         self.started = self.clock()

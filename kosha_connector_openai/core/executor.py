@@ -81,7 +81,7 @@ class Executor:
         result.model, result.usage = live.reader.model, live.reader.usage
         result.incomplete = live.reader.incomplete
         result.warnings += live.warnings
-        judge(result, self._call.manifest.result, self._call.options.policy, words=partial(words_of, self._call))
+        judge(result, self._call.manifest.result, self._call.options.policy, live.reader.lack, partial(words_of, self._call))
         return result
 
     def _late(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -16,12 +16,14 @@ from kosha_connector_openai.core.reply_body import (
     LARGEST_ERROR,
     NAMES,
     is_misnamed,
+    lack_of_reply,
     looks_like_events,
     mislabelled,
     read_media,
 )
 from kosha_connector_openai.core.result import (
     REPLY_LIMITS,
+    Asked,
     Decoded,
     ErrorFacts,
     Event,
@@ -32,6 +34,7 @@ from kosha_connector_openai.core.result import (
     StreamReader,
     add_body_facts,
     decode_body,
+    has_part,
     judge,
     malformed,
     merge,
@@ -119,7 +122,8 @@ def read_reply(call: Call, head: Head, sink: FileSink | None) -> Generator[Step,
 def _stream_reader(call: Call) -> StreamReader:
     limits = call.connection.limits
     caps = EventLimits(line=limits.stream_event, event=limits.stream_event, stream=limits.stream)
-    return StreamReader(call.manifest.streams, call.manifest.result, caps, call.manifest.error_body)
+    items = Asked(call.action.promise.carrier, call.wanted)
+    return StreamReader(call.manifest.streams, call.manifest.result, caps, call.manifest.error_body, items)
 
 
 def _error_body(call: Call, *, compressed: bool) -> Generator[Step, Any, bytes]:
@@ -190,20 +194,20 @@ def _judge(call: Call, head: Head, facts: Facts, result: Result) -> None:
     if result.kind == "json":
         add_body_facts(result, call.manifest.result)
     nothing = result.kind == "empty" and _may_be_empty(call, result.status)
-    lack = "" if nothing else call.action.promise.lack(result.kind, result.value, result.status)
-    judge(result, call.manifest.result, call.options.policy, _with_words(call, result, lack), partial(words_of, call))
+    lack = None if nothing else _with_words(call, result, lack_of_reply(call.action.promise, result, call.wanted))
+    judge(result, call.manifest.result, call.options.policy, lack, partial(words_of, call))
     found = _error_in(call, result, lack)
     if found is not None:
-        ran = tells(result.usage) or call.action.promise.has_part(result.value)
+        ran = tells(result.usage) or has_part(result.value, call.action.promise.carrier)
         raise refusal(call, head, facts, read_error(found, call.manifest.error_body), ran=ran)
 
 
-def _error_in(call: Call, result: Result, lack: str) -> Any:
+def _error_in(call: Call, result: Result, lack: Fault | None) -> Any:
     """The upstream's error in a body that holds nothing of an answer; None where there is none, or where the object is asked for."""
     rules, value = call.manifest.error_body, result.value
     if result.kind != "json":
         return None
-    if lack:
+    if lack and lack.rule == "failed" and lack.message in result.reasons:
         return value if shows_error(value, rules) else None
     if not call.action.promise.has_json:  # a file may hold anything; an error holds hardly more than itself
         alone = isinstance(value, dict) and len(value) <= _ERROR_ALONE and "error" in value
@@ -218,35 +222,40 @@ def words_of(call: Call, value: Any) -> str:
     return safe_text(call.scrub(safe_text(read_error(value, call.manifest.error_body).message)))
 
 
-def _with_words(call: Call, result: Result, lack: str) -> str:
+def _with_words(call: Call, result: Result, lack: Fault | None) -> Fault | None:
     """What is lacking, with what came instead where that is words."""
-    said = words_of(call, result.value) if lack and isinstance(result.value, (str, dict, list)) else ""
-    return f"{lack.rstrip('.')}: {said.rstrip('.')}." if said else lack
+    said = words_of(call, result.value) if lack and lack.rule == "failed" and isinstance(result.value, (str, dict, list)) else ""
+    return replace(lack, message=f"{lack.message.rstrip('.')}: {said.rstrip('.')}.") if lack and said else lack
 
 
 def _saved(call: Call, head: Head, facts: Facts, content_type: str, sink: FileSink) -> Result:
-    """The file, judged like every other answer where it is JSON. One that cannot be read stays as it was saved; an error is not kept."""
-    kind, promise = essence(content_type), call.action.promise
+    """The file, judged like every other answer. One that cannot be read stays as it was saved; an error is not kept."""
     probe = make_result(call, head, facts, "file", None, content_type)
-    most = (
-        call.connection.limits.reply_json
-        if kind.endswith("json") or is_misnamed(kind, promise)
-        else LARGEST_ERROR
-        if promise.has_media
-        else 0
-    )
-    if most and (found := sink.peek(most)) and (not promise.has_media or found.lstrip()[:1] == b"{"):
-        try:
-            probe.value = decode(found, REPLY_LIMITS)
-            probe.kind = "json"
+    try:
+        found = _peeked(call, essence(content_type), sink)
+        if found is not None:
+            probe.kind, probe.value = found.kind, found.value
             _judge(call, head, facts, probe)
-        except JsonTextError:
-            pass
-        except ConnectorError:
-            sink.discard()
-            raise
+    except ConnectorError:
+        sink.discard()
+        raise
     probe.kind, probe.value = "file", sink.commit(content_type)
     return probe
+
+
+def _peeked(call: Call, kind: str, sink: FileSink) -> Decoded | None:
+    """What a saved body is, where that can be judged: JSON, nothing at all, or words in place of JSON or of sound; else None."""
+    promise = call.action.promise
+    named = kind.endswith("json") or is_misnamed(kind, promise)
+    found = sink.peek(call.connection.limits.reply_json if named else LARGEST_ERROR if promise.has_media else 0)
+    if not found:
+        return None if found is None else Decoded("empty", None)
+    if promise.has_media and not named:
+        return read_media(found, kind) or (Decoded("text", found.decode()) if kind.startswith("text/") else None)
+    try:
+        return Decoded("json", decode(found, REPLY_LIMITS)) if named else None
+    except JsonTextError:
+        return Decoded("bytes", None) if promise.only_json else None
 
 
 def make_result(call: Call, head: Head, facts: Facts, kind: Any, value: Any, content_type: str) -> Result:

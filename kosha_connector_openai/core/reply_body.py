@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Final
 
 from kosha_connector_openai.core.actions import Promise
-from kosha_connector_openai.core.result import REPLY_LIMITS, Decoded
+from kosha_connector_openai.core.result import REPLY_LIMITS, Decoded, Result, failed, lack_of
 from kosha_connector_openai.errors import Fault
 from kosha_connector_openai.text import JsonTextError, decode, is_json
 
@@ -47,3 +47,12 @@ def read_media(read: bytes, kind: str) -> Decoded | None:
         return Decoded("bytes", read) if kind.startswith("text/") and (b"\0" in read or not read.decode()) else None
     except UnicodeDecodeError:
         return Decoded("bytes", read)
+
+
+def lack_of_reply(promise: Promise, result: Result, wanted: int = 0) -> Fault | None:
+    """What a whole reply lacks of what the action promises; None where it is kept. ``wanted`` is the number of results asked for."""
+    if told := promise.lack(result.kind, result.value, result.status):
+        return failed(told)
+    if result.kind != "json" or promise.carrier is None or not promise.is_object:
+        return None
+    return lack_of(result.value, promise.carrier, wanted)

@@ -11,7 +11,7 @@ from kosha_connector_openai.core.call import Call, CallOptions, make_raw_request
 from kosha_connector_openai.core.connection import Connection
 from kosha_connector_openai.core.record import Record
 from kosha_connector_openai.core.request import Request
-from kosha_connector_openai.core.result import Result
+from kosha_connector_openai.core.result import Result, wanted_items
 from kosha_connector_openai.core.transport import Clients, RetryBudget
 from kosha_connector_openai.errors import ConnectorError
 from kosha_connector_openai.manifest import Manifest
@@ -44,6 +44,7 @@ class Runtime:
         """A call ready to be made, and what resolves its secrets; raises ConnectorError."""
         connection = connection.serving(action.operation.servers)
         call, resolver = self._ready(action, make_request(action, inputs, connection, named_files=options.named_files), connection, options)
+        call.wanted = wanted_items(action.promise.carrier, inputs)
         if options.pace is not None:
             model = first_of(dict(inputs), self._manifest.result.model)
             call.model = model if isinstance(model, str) else None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cached_property
+from itertools import chain
 from typing import Annotated, Literal
 
 from kosha_connector_openai.manifest.part import Constraint, Field, Line, Name, Part
@@ -19,7 +21,11 @@ class Carrier(Part):
     actions: tuple[Name, ...] = ()
     filled: bool = Field(default=False, description="Without items it carries nothing.")
     each: tuple[str, ...] = Field(default=(), description="Paths of which each of its items must have one, not empty.")
+    some: tuple[str, ...] = Field(default=(), description="Paths into its list of which one must lead to something.")
     text: bool = Field(default=False, description="An empty text is a result too.")
+    end: str = Field(default="", description="What each of its items has at its end; null says that it is not whole.")
+    per: tuple[str, ...] = Field(default=(), description="Pointers to inputs of which each text or list gets an item of its own.")
+    asked: tuple[str, ...] = Field(default=(), description="Pointers to inputs that say how many items are asked for.")
 
 
 class OutcomeRule(Part):
@@ -28,7 +34,10 @@ class OutcomeRule(Part):
 
     at: Annotated[str, Constraint(pattern=r"^/")]
     equals: str | bool | int | tuple[str, ...] | None = Field(
-        default=None, description="The value, or one of several, that is the sign; without it any that is not empty."
+        default=None, description="The value, or one of several words in any case, that is the sign; without it any that is not empty."
+    )
+    known: tuple[str, ...] = Field(
+        default=(), description="Words that are no sign, beside those of other rules: any other is one, and is told."
     )
     where: Mapping[str, str] = Field(default_factory=dict, description="Pointer -> value that must be there too.")
     outcome: Literal["pending", "incomplete", "refused", "filtered", "failed"]
@@ -51,9 +60,22 @@ class ResultRules(Part):
 
     @cached_property
     def signs(self) -> Mapping[str, tuple[OutcomeRule, ...]]:
-        """The outcome rules by the property that their paths begin with: most answers have only a few of those."""
+        """The outcome rules by the property that their paths begin with: most answers have only a few of those. Lists are in lower case."""
         heads = [rule.at.split("/", 2)[1] for rule in self.outcomes]
-        return {head: tuple(rule for rule, own in zip(self.outcomes, heads, strict=True) if own == head) for head in heads}
+        rules = [self._compiled(rule) for rule in self.outcomes]
+        return {head: tuple(rule for rule, own in zip(rules, heads, strict=True) if own == head) for head in heads}
+
+    def _compiled(self, rule: OutcomeRule) -> OutcomeRule:
+        """The rule with its words in lower case; what another rule says of the same place is known too."""
+        if rule.known:
+            others = (other.equals for other in self.outcomes if other.at == rule.at)
+            told = chain.from_iterable(words if isinstance(words, tuple) else (str(words),) for words in others if words is not None)
+            return replace(rule, known=_folded((*rule.known, *told)))
+        return replace(rule, equals=_folded(rule.equals)) if isinstance(rule.equals, tuple) else rule
+
+
+def _folded(words: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(map(str.casefold, words)))
 
 
 class StreamText(Part):
@@ -70,6 +92,8 @@ class StreamItems(Part):
     name: Name
     key: Name = "index"
     end: Name
+    piece: str = Field(default="", description="What holds an item's part in a stream, such as `delta`.")
+    whole: str = Field(default="", description="What holds it in a whole answer, such as `message`.")
 
 
 class StreamRules(Part):
@@ -85,7 +109,11 @@ class StreamRules(Part):
         default=(),
         description="Paths of which one holds something in an event that brings reasoning: no part of the answer, but the call has run.",
     )
+    beside: tuple[str, ...] = Field(default=(), description="How the types of events begin that bring no part of the answer.")
+    item: str = Field(default="", description="Pointer to an item of the carrier's list in an event's data.")
+    answer: str = Field(default="", description="Pointer to a whole answer in an event's data.")
     final: tuple[str, ...] = Field(default=(), description="Event types after which a stream may end.")
+    results: Mapping[str, str] = Field(default_factory=dict, description="Type of a final event -> pointer to the result that it brings.")
     failed: tuple[str, ...] = Field(default=(), description="Event types that are errors.")
     type: str = Field(default="", description="Pointer to the event's type inside its data.")
     error: str = Field(default="", description="Pointer to an error inside an event's data.")

@@ -116,7 +116,9 @@ class OutputRoom:
             return shape.sample
         if chosen.output_schema is None:
             return _body_sample(chosen.output_types)
-        made = sample(chosen.output_schema)
+        made, carrier = sample(chosen.output_schema), chosen.promise.carrier
+        if carrier is not None and isinstance(made, dict) and made.get(carrier.name) is False:  # such as `deleted`: what was asked for came
+            made[carrier.name] = True
         record = part.samples.get(part.singles.get(action) or part.tables.get(action, ""))
         if record is None or not isinstance(made, dict):
             return made

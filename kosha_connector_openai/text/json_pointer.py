@@ -1,5 +1,5 @@
 """JSON Pointers (RFC 6901): written, split and resolved. A path is a pointer one of whose tokens may be ``*``, every item of an array,
-or ``*[name=value]``, ``*[name!=value]`` or ``*[name?=value]`` (that value or none), the objects among them that fit."""
+or ``*[name=value]``, ``*[name!=value]`` or ``*[name?=value]`` (that value or none), the objects among them that fit; ``a|b`` is either."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _ARRAY: Final = (list, tuple)
 _ABSENT: Final = object()
 _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,9}")
 """An index has no leading zeros (section 4)."""
-_Step = tuple[str, str, str]
-"""A token, or ``*`` with the name and the value that an item must have."""
+_Step = tuple[str, str, tuple[str, ...]]
+"""A token, or ``*`` with the name and the values of which an item must have one."""
 
 
 def escape(token: object) -> str:
@@ -107,15 +107,15 @@ def _steps(path: str) -> tuple[_Step, ...]:
 def _step(text: str) -> _Step:
     if text.startswith("*[") and text.endswith("]"):
         name, _, value = text[2:-1].partition("=")
-        return "*", name, value
-    return _unescape(text), "", ""
+        return "*", name, tuple(value.split("|"))
+    return _unescape(text), "", ()
 
 
 def _unescape(token: str) -> str:
     return token.replace("~1", "/").replace("~0", "~")
 
 
-def _fitting(items: list[Any], name: str, wanted: str) -> list[Any]:
+def _fitting(items: list[Any], name: str, wanted: tuple[str, ...]) -> list[Any]:
     if name.endswith("!"):
         return [item for item in items if isinstance(item, dict) and not _equals(item.get(name[:-1]), wanted)]
     if name.endswith("?"):
@@ -124,5 +124,5 @@ def _fitting(items: list[Any], name: str, wanted: str) -> list[Any]:
     return [item for item in items if isinstance(item, dict) and _equals(item.get(name), wanted)]
 
 
-def _equals(value: Any, wanted: str) -> bool:
-    return value == wanted or (type(value) is int and str(value) == wanted)
+def _equals(value: Any, wanted: tuple[str, ...]) -> bool:
+    return (str(value) if type(value) is int else value) in wanted

@@ -10,14 +10,17 @@ from kosha_connector_openai.errors import DocumentError
 from kosha_connector_openai.manifest import Carrier
 from kosha_connector_openai.openapi import Operation
 from kosha_connector_openai.schema import a_type, flatten_properties, json_type
-from kosha_connector_openai.text import find, is_json
+from kosha_connector_openai.text import is_json
 
 _NO_CONTENT: Final = frozenset({204, 205})
 _CHANGES: Final = frozenset({"DELETE", "PUT", "PATCH"})
 """Methods whose success may be told by a status without content (RFC 9110, section 15.3.5)."""
-_HEARD: Final = ("audio/", "image/", "video/")
+_BINARY: Final = ("audio/", "image/", "video/", "application/zip")
 _STREAM: Final = "text/event-stream"
-_NOTHING: Final[tuple[Any, ...]] = ("", [], {}, None)
+_WORDS: Final = frozenset({"application/x-subrip", "application/sdp"})
+"""Media types of text under another name."""
+_ANY: Final = "application/octet-stream"
+"""What a file is sent as; it may hold anything, JSON too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,44 +55,40 @@ class Promise:
 
     @property
     def has_media(self) -> bool:
-        """Whether the answer is sound or pictures, and never JSON or text."""
+        """Whether the answer is sound, pictures or a packed file, and never JSON or text."""
         return any(map(_is_media, self.types)) and not self.has_json and "text/plain" not in self.types
 
+    @property
+    def only_words(self) -> bool:
+        """Whether the answer is JSON, text or events, and nothing else."""
+        return bool(self.types) and all(is_json(name) or name == _STREAM or _is_text(name) for name in self.types)
+
     def lack(self, kind: str, value: Any, status: int) -> str:
-        """What an answer lacks of the promise, as a sentence; "" where it is kept."""
+        """What an answer lacks of the promise, as a sentence; "" where it is kept. What the carrier must hold is not looked at."""
         if kind in ("json", "text") and self.has_media:
             return f"The reply is {'JSON' if kind == 'json' else 'text'} and not the {self.types[0]} that the action promises."
-        if kind == "json" and not self.has_json:
-            return ""
+        if kind == "empty":
+            return "" if not self.types or (status in _NO_CONTENT and self.may_be_empty) else "The answer is empty."
         if kind == "json":
             return self._lack_of_json(value)
-        if kind == "empty":
-            return self._lack_of_nothing(status)
-        return "The reply is not the JSON that the action promises." if self.only_json and kind in ("text", "bytes") else ""
-
-    def has_part(self, value: Any) -> bool:
-        """Whether a JSON answer, however it ended, holds a part of the result."""
-        if self.carrier is None or not isinstance(value, Mapping):
-            return False
-        found = value.get(self.carrier.name)
-        items = found if self.carrier.each and isinstance(found, list) else [found]
-        parts = (part for item in items for path in self.carrier.each or ("",) for part in find(item, path))
-        return any(part not in _NOTHING for part in parts)
+        if kind in ("text", "bytes") and self.only_json:
+            return "The reply is not the JSON that the action promises."
+        if kind == "bytes" and self.only_words:
+            return "The reply is neither the JSON nor the text that the action promises."
+        return ""
 
     def _lack_of_json(self, value: Any) -> str:
+        if not self.has_json:
+            other = self.types and not any(name == _ANY or (_is_text(name) and name not in _WORDS) for name in self.types)
+            return f"The reply is JSON and not the {self.types[0]} that the action promises." if other else ""
         if not isinstance(value, Mapping):
             return f"The reply is {a_type(json_type(value))} and not the object that the action promises." if self.is_object else ""
         if self.carrier is not None:
-            return _lack_of_carrier(value, self.carrier)
+            return ""
         missing = [name for name in self.every if value.get(name) is None]
         if missing or (self.some and self.some.isdisjoint(value)):
             return f"The answer does not have {_named(missing or sorted(self.some)[:3])}, which the action promises."
         return ""
-
-    def _lack_of_nothing(self, status: int) -> str:
-        if not self.types or (status in _NO_CONTENT and self.may_be_empty):
-            return ""
-        return "The answer is empty." if self.only_json or any(map(_is_media, self.types)) else ""
 
 
 def promise_of(operation: Operation, root: Mapping[str, Any], version: str, carriers: Sequence[Carrier]) -> Promise:
@@ -110,25 +109,12 @@ def promise_of(operation: Operation, root: Mapping[str, Any], version: str, carr
     return Promise(types, True, next(fitting, None), every, frozenset() if every else frozenset(names), empty)
 
 
-def _lack_of_carrier(value: Mapping[str, Any], rule: Carrier) -> str:
-    found = value.get(rule.name)
-    if found is None:
-        return f"The answer does not have `{rule.name}`, which carries its result."
-    if rule.filled and not found:
-        return f"`{rule.name}`, which carries the answer's result, is empty."
-    if rule.each and not isinstance(found, list):
-        return f"`{rule.name}`, which carries the answer's result, is {a_type(json_type(found))} and not a list."
-    if rule.each and not all(any(_carries(value, rule) for path in rule.each for value in find(item, path)) for item in found):
-        return f"An item of `{rule.name}` has no result."
-    return ""
-
-
-def _carries(value: Any, rule: Carrier) -> bool:
-    return value not in ([], {}, None) and (rule.text or value != "")
-
-
 def _is_media(media_type: str) -> bool:
-    return media_type.startswith(_HEARD)
+    return media_type.startswith(_BINARY)
+
+
+def _is_text(media_type: str) -> bool:
+    return media_type != _STREAM and (media_type.startswith("text/") or media_type in _WORDS)
 
 
 def _is_nullable(schema: Any) -> bool:

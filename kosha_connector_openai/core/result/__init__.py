@@ -11,10 +11,12 @@ if TYPE_CHECKING:
     from kosha_connector_openai.core.result.decode import *
     from kosha_connector_openai.core.result.error_body import *
     from kosha_connector_openai.core.result.file_sink import *
+    from kosha_connector_openai.core.result.lack import *
     from kosha_connector_openai.core.result.outcome import *
     from kosha_connector_openai.core.result.result import *
     from kosha_connector_openai.core.result.sse import *
     from kosha_connector_openai.core.result.stream import *
+    from kosha_connector_openai.core.result.streamed_answer import *
 else:
     __getattr__, __all__ = face(
         __name__,
@@ -23,7 +25,9 @@ else:
             "decode": "Decoded REPLY_LIMITS decode_body malformed safe_text",
             "error_body": "ErrorFacts read_error read_error_bytes shows_error tells",
             "file_sink": "FileSink SavedFile",
+            "lack": "failed has_part lack_of wanted_items",
             "outcome": "Policy RANKS judge settle",
+            "streamed_answer": "Asked",
             "result": "Facts Result add_body_facts merge parse_duration read_facts read_limits",
             "sse": "EventLimits",
             "stream": "Event StreamReader",

@@ -23,18 +23,20 @@ GOOD: Final = frozenset({"complete", "pending"})
 """Outcomes that are no trouble: nothing is lost."""
 
 
-def judge(result: Result, rules: ResultRules, policy: Policy, lack: str = "", words: Callable[[Any], str] = lambda _: "") -> None:
+def judge(
+    result: Result, rules: ResultRules, policy: Policy, lack: Fault | None = None, words: Callable[[Any], str] = lambda _: ""
+) -> None:
     """Sets the outcome and its reasons, and adds a warning for each reason where the policy is to warn.
 
-    ``lack`` says what the answer lacks of what the action promises: it counts where no sign explains it. ``words`` reads the provider's
-    own out of what a rule points at.
+    ``lack`` says what the answer lacks of what the action promises: where it is none, that counts if no sign explains it. ``words`` reads
+    the provider's own out of what a rule points at.
     """
     values = (event.data for event in result.value) if result.kind == "events" else (result.value,) if result.kind == "json" else ()
     told = [Fault("", rule.outcome, _sentence(rule.reason, said), rule.advice) for rule, said in _signs(values, rules, words)]
     if result.incomplete:
         told.append(Fault("", "incomplete", f"{result.incomplete}.", "What came before it is kept."))
-    elif lack and not told:
-        told.append(Fault("", "failed", lack, "Check the server and what stands between: this is no answer of the action."))
+    elif lack and (not told or lack.rule != "failed"):
+        told.append(lack)
     if not told:
         return
     result.outcome = max((fault.rule for fault in told), key=RANKS.index)
@@ -66,24 +68,30 @@ def _signs(values: Iterable[Any], rules: ResultRules, words: Callable[[Any], str
         if isinstance(value, dict):
             for head, own in signs.items():
                 if head in value:
-                    seen |= {id(rule): (rule, _said(value, rule, words)) for rule in own if _shows(value, rule)}
+                    seen |= {id(rule): (rule, _said(value, rule, shown, words)) for rule in own if (shown := _shown(value, rule))}
     return seen.values()
 
 
-def _said(value: Any, rule: OutcomeRule, words: Callable[[Any], str]) -> str:
-    return words(found[0]) if rule.says and (found := find(value, rule.says)) else ""
+def _said(value: Any, rule: OutcomeRule, shown: list[Any], words: Callable[[Any], str]) -> str:
+    said = shown if rule.known else find(value, rule.says) if rule.says else ()
+    return words(said[0]) if said else ""
 
 
 def _sentence(reason: str, said: str) -> str:
     return f"{reason.rstrip('.')}: {said.rstrip('.')}." if said else reason
 
 
-def _shows(value: Any, rule: OutcomeRule) -> bool:
+def _shown(value: Any, rule: OutcomeRule) -> list[Any]:
+    """What at the rule's place is its sign; nothing where the answer does not show it."""
     found = find(value, rule.at)
-    if not found:
-        return False
+    if not found or not all(find(value, pointer) == [wanted] for pointer, wanted in rule.where.items()):
+        return []
+    return [item for item in found if _is_sign(item, rule)]
+
+
+def _is_sign(item: Any, rule: OutcomeRule) -> bool:
+    if rule.known:
+        return bool(item) and not (isinstance(item, str) and item.casefold() in rule.known)
     if isinstance(rule.equals, tuple):
-        shown = any(isinstance(value, str) and value in rule.equals for value in found)
-    else:
-        shown = any(found) if rule.equals is None else rule.equals in found
-    return shown and all(find(value, pointer) == [wanted] for pointer, wanted in rule.where.items())
+        return isinstance(item, str) and item.casefold() in rule.equals
+    return bool(item) if rule.equals is None else bool(item == rule.equals)

@@ -11,7 +11,9 @@ from typing import Any
 
 from kosha_connector_openai.core.result.error_body import names_error, shows_error, tells
 from kosha_connector_openai.core.result.sse import EventDecoder, EventLimits, ServerSentEvent
-from kosha_connector_openai.manifest import ErrorBody, ResultRules, StreamItems, StreamRules
+from kosha_connector_openai.core.result.streamed_answer import Asked, StreamedAnswer
+from kosha_connector_openai.errors import Fault
+from kosha_connector_openai.manifest import ErrorBody, ResultRules, StreamRules
 from kosha_connector_openai.text import JsonTextError, at, decode, find, first_of
 
 _LARGEST_ERROR = 64 * 1024
@@ -30,19 +32,22 @@ class Event:
 
 
 class StreamReader:
-    """Bytes in, events out, no I/O. After ``end``, ``incomplete`` says whether the stream was cut, and why."""
+    """Bytes in, events out, no I/O. After ``end``, ``incomplete`` says whether the stream was cut, and why; ``lack`` what it lacks else."""
 
     def __init__(
-        self, rules: StreamRules, facts: ResultRules, limits: EventLimits = EventLimits(), errors: ErrorBody = ErrorBody()
+        self,
+        rules: StreamRules,
+        facts: ResultRules,
+        limits: EventLimits = EventLimits(),
+        errors: ErrorBody = ErrorBody(),
+        asked: Asked = Asked(),
     ) -> None:
         self._rules = rules
         self._errors = errors
         self._facts = facts
         self._decoder = EventDecoder(limits)
         self._finished = False
-        self._has_content = not rules.content
-        self._began: set[Any] = set()
-        self._ended: set[Any] = set()
+        self._answer = StreamedAnswer(rules, asked, facts.carriers)
         self._head: bytearray | None = bytearray()
         """What came before the first event: an error may be sent as JSON, or as words, under the name of a stream."""
         self._suspect: Any = None
@@ -54,6 +59,7 @@ class StreamReader:
         self.failure: Any = None
         """The upstream's error where an event carried one: what stands at its place, or all of its data."""
         self.incomplete: str | None = "the stream has not ended"
+        self.lack: Fault | None = None
 
     @property
     def finished(self) -> bool:
@@ -74,16 +80,19 @@ class StreamReader:
 
     def end(self, cut: str | None = None) -> None:
         """Says that no more bytes come; ``cut`` names the reason where the connection broke."""
-        if self._rules.error and not self._has_content and self.failure is None:
+        answer = self._answer
+        if self._rules.error and not answer.has_content and self.failure is None:
             self.failure = self._error_in_head() or self._suspect
         if self.failure is not None:
             self.incomplete = self.incomplete and "the upstream reported an error in the stream"
-        elif not self._signed:
+            return
+        has_final = self.incomplete is None
+        if not (self._finished or has_final or answer.ended):
             self.incomplete = cut or "the stream ended without its final event"
-        elif not self._has_content:
+        elif not (has_final or answer.began or answer.has_content):
             self.incomplete = "the stream ended without any part of an answer"
         else:
-            self.incomplete = None
+            self.incomplete, self.lack = None, answer.lack()
 
     def _error_in_head(self) -> Any:
         """The error in a body that has no events; None where it is empty or holds fields of a stream alone."""
@@ -95,11 +104,6 @@ class StreamReader:
             error = at(data, self._rules.error or "")
             return error if tells(error) and error is not True else data if shows_error(data, self._errors) else None
         return text
-
-    @property
-    def _signed(self) -> bool:
-        """Whether there was a sign of completeness: a final event, the one that closes a stream, or the end of every item that began."""
-        return self._finished or self.incomplete is None or bool(self._ended and self._began <= self._ended)
 
     def _event(self, raw: ServerSentEvent) -> Event | None:
         if self._rules.done is not None and raw.data.startswith(self._rules.done):
@@ -125,31 +129,23 @@ class StreamReader:
         self.model = model if isinstance(model, str) and model else self.model
         self.usage = usage if isinstance(usage, Mapping) else self.usage
         error = at(data, self._rules.error) if self._rules.error else None
-        brings = any(map(tells, chain.from_iterable(find(data, path) for path in self._rules.content)))
         failed = tells(error) or kind in self._rules.failed or names_error(data, self._errors)
-        self.ran = self.ran or brings or self._shows_work(data, failed=failed)
         if failed:
             self.failure = error if tells(error) and error is not True else data
         elif kind in self._rules.final:
             self.incomplete = None
-        if not brings and not self._has_content and self._suspect is None and shows_error(data, self._errors):
+        self._answer.add(kind, data)
+        if not self._answer.has_content and self._suspect is None and shows_error(data, self._errors):
             self._suspect = data
-        self._has_content = self._has_content or brings
-        if self._rules.items is not None and isinstance(data, Mapping):
-            self._count(data.get(self._rules.items.name), self._rules.items)
+        self.ran = self.ran or self._shows_work(data, failed=failed)
 
     def _shows_work(self, data: Any, *, failed: bool) -> bool:
-        """Whether an event without a part of the answer tells that one is made: by reasoning, by what was used."""
+        """Whether a part of the answer has come, reasoning, or what was used; an error's own words are neither."""
         if not self._rules.content:
             return not failed
-        return tells(self.usage) or any(map(tells, chain.from_iterable(find(data, path) for path in self._rules.reasoning)))
-
-    def _count(self, items: Any, rules: StreamItems) -> None:
-        for item in items if isinstance(items, list) else ():
-            if isinstance(item, Mapping):
-                key = item.get(rules.key)
-                key = key if isinstance(key, (str, int)) else 0
-                (self._ended if item.get(rules.end) else self._began).add(key)
+        if self._answer.has_content or tells(self.usage):
+            return True
+        return any(map(tells, chain.from_iterable(find(data, path) for path in self._rules.reasoning)))
 
     def _text(self, kind: str, data: Any) -> str:
         for rule in self._rules.text:

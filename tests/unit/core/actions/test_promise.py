@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 
 from kosha_connector_openai import Connector
 from kosha_connector_openai.core.actions import Action
-from kosha_connector_openai.core.result import Result, judge
+from kosha_connector_openai.core.reply_body import lack_of_reply
+from kosha_connector_openai.core.result import Result, judge, wanted_items
 from kosha_connector_openai.errors import DocumentError
 from kosha_connector_openai.plugin import folder
-from kosha_connector_openai.text import to_pointer, walk
+from kosha_connector_openai.text import at
 
 CONNECTOR = Connector(folder())
 TINY = Path(__file__).parents[3] / "tiny_provider"
@@ -35,10 +35,10 @@ def sampled() -> Iterator[tuple[str, dict[str, Any]]]:
 SAMPLES = dict(sampled())
 
 
-def outcome(action: Action, value: Any, kind: Any = "json", status: int = 200) -> str:
+def outcome(action: Action, value: Any, kind: Any = "json", status: int = 200, wanted: int = 0) -> str:
     """The outcome of an answer, judged as the calls judge it."""
     result = Result(action=action.id, status=status, kind=kind, value=value)
-    judge(result, CONNECTOR.manifest.result, "warn", action.promise.lack(kind, value, status))
+    judge(result, CONNECTOR.manifest.result, "warn", lack_of_reply(action.promise, result, wanted))
     assert bool(result.reasons) is (result.outcome != "complete")
     return result.outcome
 
@@ -48,36 +48,95 @@ def test_there_is_a_sample_of_almost_every_action() -> None:
     assert len(SAMPLES) > 250
 
 
-@pytest.mark.parametrize("name", SAMPLES)
-def test_dropping_what_carries_the_result_is_never_complete(name: str) -> None:
-    """Of each action's answer: without the property that carries the result, with null there, or empty where it must be filled."""
-    action, value = CONNECTOR.catalog[name], SAMPLES[name]
-    assert outcome(action, value) != "failed"  # a sample may say of itself that it is cut or filtered
+def spoilt(action: Action, value: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Answers of an action that do not hold its result, each with what was done to it."""
     promise = action.promise
-    for carrier in (promise.carrier.name,) if promise.carrier else promise.every or ():
-        assert outcome(action, {key: item for key, item in value.items() if key != carrier}) != "complete"
-        assert outcome(action, {**value, carrier: None}) != "complete"
-    if promise.carrier and promise.carrier.filled:
-        assert outcome(action, {**value, promise.carrier.name: []}) != "complete"
+    for name in (promise.carrier.name,) if promise.carrier else promise.every:
+        yield f"without {name}", {key: item for key, item in value.items() if key != name}
+        yield f"{name} is null", {**value, name: None}
     for other in ({}, None, [], [value], "words", 0, True, {"error": {"message": "m"}}, {"unheard_of": 1}):
-        assert outcome(action, other) != "complete"
+        yield f"{other!r}", other
+    if rule := promise.carrier:
+        yield from ((f"{rule.name} is empty", {**value, rule.name: empty}) for empty in ([], "", {}) if rule.filled)
+        for place, item in enumerate(value[rule.name] if rule.each or rule.some else ()):
+            for path in rule.each:
+                yield f"item {place} without its result", {**value, rule.name: [*value[rule.name], without(item, rule.each)]}
+                if not path.endswith("*"):
+                    yield f"{path} is null in each", {**value, rule.name: [nulled(other, rule.each) for other in value[rule.name]]}
+        if rule.some:
+            yield (
+                "no item with a result",
+                {**value, rule.name: [{"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "Hm"}]}]},
+            )
+            yield "a message without text", {**value, rule.name: [{"type": "message", "role": "assistant", "content": []}]}
 
 
-@pytest.mark.parametrize("name", [name for name in SAMPLES if (rule := CONNECTOR.catalog[name].promise.carrier) and rule.each])
-def test_dropping_the_result_of_an_item_is_never_complete(name: str) -> None:
-    """A verdict, a vector, a picture or a message that is missing in one item is missing in the answer."""
-    action, value = CONNECTOR.catalog[name], SAMPLES[name]
-    rule = action.promise.carrier
-    assert rule is not None
-    spoilt = copy.deepcopy(value)
-    wanted = {path.rstrip("/0") for path in rule.each}
-    for pointer, node in walk(spoilt):
-        for key in list(node) if isinstance(node, dict) else ():
-            if any(f"{pointer}{to_pointer([key])}".endswith(path) for path in wanted):
-                del node[key]
-    assert orjson.dumps(spoilt) != orjson.dumps(value)
-    assert outcome(action, spoilt) != "complete"
-    assert outcome(action, {**value, rule.name: [*value[rule.name], *spoilt[rule.name]]}) != "complete"
+def heads(paths: Iterable[str]) -> set[str]:
+    """The pointers of what the paths lead into."""
+    return {path.partition("/*")[0].removesuffix("/0") for path in paths}
+
+
+def without(item: Any, paths: Iterable[str]) -> Any:
+    """An item without what stands at the paths."""
+    made = copy.deepcopy(item)
+    for way, last in (pointer.rsplit("/", 1) for pointer in heads(paths)):
+        if isinstance(holder := at(made, way), dict):
+            holder.pop(last, None)
+    return made
+
+
+def nulled(item: Any, paths: Iterable[str]) -> Any:
+    """An item with null at the paths."""
+    made = copy.deepcopy(item)
+    for way, last in (pointer.rsplit("/", 1) for pointer in heads(paths)):
+        if isinstance(holder := at(made, way), dict) and last in holder:
+            holder[last] = None
+    return made
+
+
+def test_dropping_what_carries_the_result_is_never_complete() -> None:
+    """Of each action's answer, and of each of its items: without what carries the result, with null there, or empty."""
+    wrong = []
+    for name, value in SAMPLES.items():
+        action = CONNECTOR.catalog[name]
+        if outcome(action, value) == "failed":  # a sample may say of itself that it is cut or filtered
+            wrong.append(f"{name}: a whole answer is called failed")
+        wrong += [f"{name}: {what}" for what, other in spoilt(action, value) if outcome(action, other) == "complete"]
+    assert wrong == []
+
+
+COUNTED: dict[str, tuple[dict[str, Any], int]] = {
+    "createChatCompletion": ({"n": 3}, 3),
+    "createCompletion": ({"prompt": ["a", "b"], "n": 2}, 4),
+    "createEmbedding": ({"input": [[1, 2], [3]]}, 2),
+    "createModeration": ({"input": ["a", "b"]}, 2),
+    "createImage": ({"n": 2}, 2),
+    "createImageEdit": ({"n": 2}, 2),
+}
+
+
+def test_fewer_results_than_were_asked_for_are_never_complete() -> None:
+    """As many as asked for are whole, fewer are not; where each input has its own, more are not either, as none can be matched."""
+    for name, (inputs, count) in COUNTED.items():
+        action = CONNECTOR.catalog[name]
+        rule = action.promise.carrier
+        assert rule is not None
+        assert wanted_items(rule, inputs) == count
+        whole = {**SAMPLES[name], rule.name: SAMPLES[name][rule.name][:1] * count}
+        assert outcome(action, whole, wanted=count) == "complete", name
+        for kept in range(count):
+            assert outcome(action, {**whole, rule.name: whole[rule.name][:kept]}, wanted=count) != "complete", name
+        more = outcome(action, {**whole, rule.name: whole[rule.name][:1] * (count + 1)}, wanted=count)
+        assert more == ("failed" if rule.per else "complete")
+
+
+@pytest.mark.parametrize(
+    "inputs", [{}, {"input": "a"}, {"input": [1, 2, 3]}, {"input": []}, {"input": [{"type": "text", "text": "a"}] * 2}]
+)
+def test_an_input_that_is_one_wants_one(inputs: dict[str, Any]) -> None:
+    """A text, its tokens, or its parts."""
+    for name in ("createEmbedding", "createModeration"):
+        assert wanted_items(CONNECTOR.catalog[name].promise.carrier, inputs) == 1
 
 
 @pytest.mark.parametrize(
@@ -88,10 +147,18 @@ def test_dropping_the_result_of_an_item_is_never_complete(name: str) -> None:
         ("createChatCompletion", "empty", 200, False),
         ("createChatCompletion", "empty", 204, False),
         ("createTranscription", "text", 200, True),
-        ("createTranscription", "empty", 200, True),
+        ("createTranscription", "empty", 200, False),
+        ("createTranscription", "bytes", 200, False),
         ("createSpeech", "bytes", 200, True),
         ("createSpeech", "empty", 200, False),
-        ("downloadFile", "empty", 200, True),
+        ("downloadFile", "empty", 200, False),
+        ("downloadFile", "json", 200, True),
+        ("RetrieveVideoContent", "empty", 200, False),
+        ("RetrieveVideoContent", "text", 200, False),
+        ("GetSkillContent", "text", 200, False),
+        ("GetSkillContent", "json", 200, False),
+        ("create-realtime-call", "json", 200, False),
+        ("create-realtime-call", "empty", 201, False),
         ("deleteFile", "empty", 204, True),
         ("deleteFile", "empty", 200, False),
         ("deleteResponse", "empty", 200, True),
@@ -100,7 +167,9 @@ def test_dropping_the_result_of_an_item_is_never_complete(name: str) -> None:
 )
 def test_answers_that_are_no_json(name: str, kind: str, status: int, complete: bool) -> None:
     """Text and bytes are answers where they are promised; nothing is one where nothing is, or where a status says so."""
-    found = outcome(CONNECTOR.catalog[name], "words" if kind == "text" else b"" if kind == "bytes" else None, kind, status)
+    found = outcome(
+        CONNECTOR.catalog[name], "words" if kind == "text" else {} if kind == "json" else b"" if kind == "bytes" else None, kind, status
+    )
     assert (found == "complete") is complete
 
 

@@ -23,7 +23,10 @@ def choice(reason: str | None = "stop", **message: Any) -> dict[str, Any]:
     return {"index": 0, "finish_reason": reason, "message": {"role": "assistant", "content": "x", **message}}
 
 
-def response(status: str, reason: str | None = None, content: Any = ()) -> dict[str, Any]:
+TEXT = {"type": "output_text", "text": "x"}
+
+
+def response(status: str | None, reason: str | None = None, content: Any = (TEXT,)) -> dict[str, Any]:
     details = {"reason": reason} if reason else None
     return {
         "object": "response",
@@ -60,11 +63,38 @@ def response(status: str, reason: str | None = None, content: Any = ()) -> dict[
         ("createChatCompletion", CHAT, None, "failed"),
         ("createChatCompletion", CHAT, "sorry, busy", "failed"),
         ("createChatCompletion", CHAT, {"choices": [choice(content=None)]}, "failed"),
-        ("createChatCompletion", CHAT, {"choices": [choice(content="")]}, "complete"),
+        ("createChatCompletion", CHAT, {"choices": [choice(content="")]}, "failed"),
         ("createChatCompletion", CHAT, {"choices": [choice("error", content="Half an")]}, "failed"),
+        ("createChatCompletion", CHAT, {"choices": [choice(None)]}, "incomplete"),
+        ("createChatCompletion", CHAT, {"choices": [choice("")]}, "incomplete"),
+        ("createChatCompletion", CHAT, {"choices": [choice(), choice(None)]}, "incomplete"),
+        ("createChatCompletion", CHAT, {"choices": [choice(), choice(content="")]}, "failed"),
+        ("createChatCompletion", CHAT, {"choices": [choice(), choice(content=None, refusal="No.")]}, "refused"),
+        ("createChatCompletion", CHAT, {"choices": [choice(content="", tool_calls=[])]}, "failed"),
+        ("createChatCompletion", CHAT, {"choices": [choice(content=[{"type": "thinking", "thinking": "Hm"}])]}, "failed"),
+        ("createChatCompletion", CHAT, {"choices": [choice(content=[{"type": "text", "text": ""}])]}, "failed"),
+        ("createChatCompletion", CHAT, {"choices": [choice(content="", reasoning_content="Hm")]}, "failed"),
+        ("createChatCompletion", CHAT, {"choices": [choice(content="", images=[{"image_url": {"url": "data:"}}])]}, "complete"),
+        ("createChatCompletion", CHAT, {"choices": [choice(content=None, audio={"id": "a", "data": ""})]}, "failed"),
+        ("createChatCompletion", {**CHAT, "n": 2}, {"choices": [choice()]}, "incomplete"),
+        ("createChatCompletion", {**CHAT, "n": 2}, {"choices": [choice(), choice()]}, "complete"),
+        ("createCompletion", {"model": "m", "prompt": ["p", "q"]}, {"choices": [{"text": "x", "finish_reason": "stop"}]}, "failed"),
+        ("createResponse", {"model": "m", "input": "i"}, response("finished_somehow"), "incomplete"),
+        ("createResponse", {"model": "m", "input": "i"}, response(None), "complete"),
+        ("createResponse", {"model": "m", "input": "i"}, response("completed", content=[{"type": "output_text", "text": ""}]), "failed"),
+        ("createResponse", {"model": "m", "input": "i"}, {**response("completed"), "output": [{"type": "reasoning", "id": "r"}]}, "failed"),
+        ("createEmbedding", {"model": "m", "input": ["i", "j"]}, {"data": [{"index": 1, "embedding": [0.1]}]}, "failed"),
+        ("createEmbedding", {"model": "m", "input": "i"}, {"data": [{"embedding": [None, None]}]}, "failed"),
+        ("createModeration", {"input": ["i", "j"]}, {"results": [{"flagged": False}]}, "failed"),
+        ("createImage", {"prompt": "p", "n": 2}, {"data": [{"url": "https://x.example/a"}]}, "incomplete"),
+        ("createTranscription", {"model": "m", "file": b"x"}, {"task": "transcribe"}, "failed"),
+        ("createTranscription", {"model": "m", "file": b"x"}, {"text": ""}, "complete"),
+        ("create-realtime-client-secret", {}, {"expires_at": 1, "session": {}}, "failed"),
         ("listModels", {}, {"data": []}, "complete"),
         ("listModels", {}, {"object": "list"}, "failed"),
         ("deleteFile", {"file_id": "f"}, {"id": "f"}, "failed"),
+        ("deleteFile", {"file_id": "f"}, {"id": "f", "deleted": False}, "failed"),
+        ("retrieveFile", {"file_id": "f"}, {"id": "", "object": "file"}, "failed"),
     ],
 )
 def test_outcomes(connector: Connector, key: str, httpx_mock: HTTPXMock, action: str, inputs: Any, body: Any, outcome: str) -> None:
@@ -75,6 +105,23 @@ def test_outcomes(connector: Connector, key: str, httpx_mock: HTTPXMock, action:
     assert bool(result.reasons) is (outcome != "complete")
     assert bool(result.warnings) is (outcome not in ("complete", "pending"))
     assert all(warning.rule in ("incomplete", "refused", "filtered", "failed") for warning in result.warnings)
+
+
+def test_the_warning_tells_the_counts(connector: Connector, key: str, httpx_mock: HTTPXMock) -> None:
+    """How many came of how many; an unknown word for the end is repeated."""
+    httpx_mock.add_response(json={"data": [{"index": 0, "embedding": [0.1]}]})
+    result = connector.run("createEmbedding", {"model": "m", "input": ["i", "j", "k"]}, connector.connection())
+    assert [warning.message for warning in result.warnings] == ["`data` holds 1 of 3 results that were asked for."]
+    httpx_mock.add_response(json={"choices": [choice("length"), choice("vanished")]})
+    result = connector.run("createChatCompletion", {**CHAT, "n": 3}, connector.connection())
+    assert (result.outcome, result.reasons) == (
+        "incomplete",
+        (
+            "The answer reached its limit of tokens.",
+            "The answer ended for a reason that is not known: vanished.",
+            "`choices` holds 2 of 3 results that were asked for.",
+        ),
+    )
 
 
 def test_the_policy_fail(key: str, httpx_mock: HTTPXMock) -> None:
@@ -172,10 +219,10 @@ def test_a_saved_answer_is_judged_too(connector: Connector, key: str, httpx_mock
 
 
 def test_a_saved_answer_that_is_no_json(connector: Connector, key: str, httpx_mock: HTTPXMock, tmp_path: Path) -> None:
-    """It stays as it came; nothing is said of what cannot be read."""
+    """It stays as it came, and is no answer of an action that promises JSON."""
     httpx_mock.add_response(content=b"{broken", headers={"content-type": "application/json"})
     result = connector.run("createChatCompletion", CHAT, connector.connection(), CallOptions(out=tmp_path / "answer.json"))
-    assert (result.kind, result.outcome, result.value.path.read_bytes()) == ("file", "complete", b"{broken")
+    assert (result.kind, result.outcome, result.value.path.read_bytes()) == ("file", "failed", b"{broken")
 
 
 def event(**data: Any) -> bytes:
@@ -199,14 +246,17 @@ DONE = b"data: [DONE]\n\n"
         (part(content="a") + DONE, "complete"),
         (part(0, content="a") + part(1, content="b") + part(0, "stop") + part(1, "stop"), "complete"),
         (part(0, content="a") + part(1, content="b") + part(0, "stop"), "incomplete"),
+        (part(0, content="a") + part(1, content="b") + part(0, "stop") + DONE, "incomplete"),
+        (part(0, content="a") + part(1, content="") + part(0, "stop") + part(1, "stop") + DONE, "failed"),
+        (part(0, content="a") + part(1, refusal="No") + part(0, "stop") + part(1, "stop") + DONE, "refused"),
         (part(content="a"), "incomplete"),
-        (DONE, "incomplete"),
         (b"", "incomplete"),
+        (DONE, "incomplete"),
         (b": ping\n\n" + DONE, "incomplete"),
-        (part(role="assistant", content="") + DONE, "incomplete"),
-        (part(role="assistant") + part(reason="stop") + DONE, "incomplete"),
+        (part(role="assistant", content="") + DONE, "failed"),
+        (part(role="assistant") + part(reason="stop") + DONE, "failed"),
         (event(choices=[], usage={"total_tokens": 2}) + DONE, "incomplete"),
-        (part(reasoning_content="hm") + part(reason="stop") + DONE, "incomplete"),
+        (part(reasoning_content="hm") + part(reason="stop") + DONE, "failed"),
         (part(content="a") + part(reason="error") + DONE, "failed"),
     ],
 )
@@ -285,8 +335,8 @@ def test_words_are_no_sound(connector: Connector, key: str, httpx_mock: HTTPXMoc
 
 
 ENDS = {
-    "complete": ("stop", "eos", "eos_token", "end_turn", "STOP", "stop_sequence", None),
-    "incomplete": ("length", "max_tokens", "model_length", "MAX_TOKENS"),
+    "complete": ("stop", "eos", "eos_token", "end_turn", "STOP", "stop_sequence"),
+    "incomplete": ("length", "max_tokens", "model_length", "MAX_TOKENS", "something_new", 7),
     "filtered": ("content_filter", "sensitive", "SAFETY", "PROHIBITED_CONTENT"),
     "failed": ("error", "abort", "network_error", "insufficient_system_resource"),
 }
@@ -331,7 +381,7 @@ def test_an_error_in_a_stream_has_its_words(connector: Connector, key: str, http
         (
             "createResponse",
             {"model": "m", "input": "i"},
-            {**response("failed"), "error": {"code": "server_error", "message": "m"}},
+            {**response("failed", content=()), "error": {"code": "server_error", "message": "m"}},
             "server",
         ),
         ("listModels", {}, {"detail": "busy", "status": 503}, "overloaded"),
