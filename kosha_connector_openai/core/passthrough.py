@@ -36,8 +36,8 @@ class Passthrough:
         self._timer = IdleTimer()
         call.secrets, call.refresh = resolver.used, resolver.refresh
         timeouts = call.connection.timeouts
-        self._stream = call.options.timeout or timeouts.stream_total
-        usual = max(call.connection.total(call.action.overlay.timeout), timeouts.stream_total)
+        self._stream = call.options.timeout or call.connection.stream_total
+        usual = max(call.connection.total(call.action.overlay.timeout), call.connection.stream_total)
         self._long = call.options.timeout or timeouts.total or usual
         if call.request.body is not None and not call.request.replayable:
             call.deadline = call.started + self._long

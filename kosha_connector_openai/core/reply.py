@@ -113,7 +113,7 @@ def read_reply(call: Call, head: Head, sink: FileSink | None) -> Generator[Step,
             request_id=facts.request_id,
         )
     if essence(headers.get("content-type", "")) == EVENT_STREAM:
-        total = call.options.timeout or call.connection.timeouts.stream_total
+        total = call.options.timeout or call.connection.stream_total
         call.deadline = max(call.deadline, call.started + total)
         return LiveStream(_stream_reader(call), head, facts, sink=sink)
     return (yield from _whole(call, head, facts, headers.get("content-type", ""), sink))

@@ -90,7 +90,8 @@ class ConnectionForm(Part):
 class Timeouts(Part):
     """Seconds. ``total`` ends a call whatever happens; the stream pair replaces read and total for event streams.
 
-    Where an operator leaves ``total`` out, it is the action's in the manifest, else the standard one. ``head`` is the wait for a reply's
+    Where an operator leaves ``total`` out, it is the action's in the manifest, else the standard one; ``stream_total`` is the operator's
+    ``total`` then, else the standard one, half an hour. ``head`` is the wait for a reply's
     head once the request was sent, ``pool`` the wait for a free connection; without them ``total`` alone ends these. ``read`` is the pause
     between two pieces of a reply.
     """
@@ -102,7 +103,7 @@ class Timeouts(Part):
     head: Seconds | None = None
     total: Seconds | None = None
     stream_idle: Seconds = 60
-    stream_total: Seconds = 1_800
+    stream_total: Seconds | None = None
 
 
 class Retries(Part):

@@ -57,6 +57,7 @@ class Connection:
     shortest_secret: int = 1
     """Characters that a secret has at least: 8 at the manifest's own server, 1 elsewhere, since a server of your own may take any word."""
     standard_total: float = 120.0
+    standard_stream_total: float = 1_800.0
     """Seconds for a call where neither the operator nor the manifest's entry of the action says how many."""
 
     def secret_context(self, connector: str) -> SecretContext:
@@ -66,6 +67,11 @@ class Connection:
     def total(self, usual: float | None = None) -> float:
         """Seconds for a call: the operator's ``timeouts.total``, else ``usual``, the action's own in the manifest, else the standard."""
         return self.timeouts.total or usual or self.standard_total
+
+    @property
+    def stream_total(self) -> float:
+        """Seconds for an event stream: the operator's ``timeouts.stream_total``, else their ``timeouts.total``, else the standard."""
+        return self.timeouts.stream_total or self.timeouts.total or self.standard_stream_total
 
     def credential(self, security: tuple[tuple[str, ...], ...]) -> Credential | None:
         """The credential for an operation's security alternatives: the first that this connection can meet, all its schemes together.
@@ -148,6 +154,7 @@ def make_connection(
         options=options,
         large_body=manifest.defaults.large_body,
         standard_total=manifest.defaults.timeouts.total or Connection.standard_total,
+        standard_stream_total=manifest.defaults.timeouts.stream_total or Connection.standard_stream_total,
         form=kind.form,
         validation=options.validation or kind.validation,
         shortest_secret=_SHORTEST_KEY if _is_default(manifest, server, options.networks) else 1,

@@ -240,6 +240,15 @@ def test_a_stream_keeps_a_longer_total_of_its_action(catalog: Catalog, make: Any
     assert call.deadline == 1_060.0
 
 
+@pytest.mark.parametrize(("timeouts", "deadline"), [({"total": 60}, 1_060.0), ({"total": 60, "stream_total": 90}, 1_090.0), ({}, 2_800.0)])
+def test_the_operators_total_bounds_streams_too(make: Any, timeouts: dict[str, float], deadline: float) -> None:
+    """Unless they set one for streams; the standard one counts only where they set neither."""
+    limited = Connector(TINY).connection({"server_url": "https://tiny.example"}, environ={}, timeouts=timeouts)
+    call = make("watchTicks", connection=limited)
+    Driven(call, Head(200, (("content-type", "text/event-stream"),)))
+    assert call.deadline == deadline
+
+
 def test_an_error_inside_a_stream(make: Any) -> None:
     """What an event says becomes the error that the manifest's table makes of it, after a 200."""
     call = make("watchTicks")
