@@ -125,8 +125,7 @@ def transport_error(call: Call, fault: WireError) -> tuple[ConnectorError, Failu
     failure = Failure(kind=phase, nothing_sent=nothing_sent)
     error: ConnectorError
     if nothing_sent:
-        hint = _POOL if phase == "pool" else "Check the server URL and the network."
-        return NotSentError(_MESSAGES[phase], phase=phase, hint=hint, attempts=call.attempts), failure
+        return NotSentError(_MESSAGES[phase], phase=phase, hint=_HINTS.get(phase, _NETWORK), attempts=call.attempts), failure
     if fault.phase == "truncated" and not late:
         error = TruncatedReplyError(_MESSAGES["truncated"])
     elif fault.phase == "protocol" and not late:
@@ -138,7 +137,11 @@ def transport_error(call: Call, fault: WireError) -> tuple[ConnectorError, Failu
     return error, failure
 
 
-_POOL = "Make fewer calls at a time, or raise `limits.connections` or `timeouts.pool` of the connection."
+_NETWORK = "Check the server URL and the network."
+_HINTS = {
+    "pool": "Make fewer calls at a time, or raise `limits.connections` or `timeouts.pool` of the connection.",
+    "deadline": "Nothing was sent: no connection was made in time. Raise `timeouts.total`, or look whether the server is there.",
+}
 _MESSAGES = {
     "pool": "The pool is full: all connections to this server were in use, and none became free in time.",
     "connect": "The server could not be reached.",

@@ -12,7 +12,16 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from kosha_connector_openai.errors import ConnectorError
-from kosha_connector_openai.http.engine import EngineSettings, HeaderList, LiveWireBody, Phase, WireBody, WireError, WireRequest
+from kosha_connector_openai.http.engine import (
+    CONNECTED,
+    EngineSettings,
+    HeaderList,
+    LiveWireBody,
+    Phase,
+    WireBody,
+    WireError,
+    WireRequest,
+)
 from kosha_connector_openai.http.network import Resolve, ThreadedResolver, is_tls, proxy_headers, resolve
 
 _UNREAD = 16_384
@@ -67,7 +76,7 @@ class AsyncAiohttp:
     def _start(self) -> aiohttp.ClientSession:
         settings = self._settings
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
+            connector=_Connector(
                 limit=settings.connections,
                 keepalive_timeout=settings.keepalive,
                 resolver=_CheckedResolver(settings, self._resolve),
@@ -122,6 +131,16 @@ class AsyncAiohttpReply:
             self._response.release()
         else:
             self._response.close()
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Tells when a request has its connection."""
+
+    async def connect(self, *request: Any, **more: Any) -> Any:
+        """A connection, new or kept."""
+        connection = await super().connect(*request, **more)
+        CONNECTED.get()()
+        return connection
 
 
 class _CheckedResolver(AbstractResolver):

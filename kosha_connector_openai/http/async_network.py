@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Iterable
 from typing import Any, Final
 
-from kosha_connector_openai.http.engine import CheckAddresses
+from kosha_connector_openai.http.engine import CONNECTED, CheckAddresses
 from kosha_connector_openai.http.network import Resolve, ThreadedResolver, resolve
 
 _SILENT: Final = 1
@@ -48,6 +48,8 @@ class ListeningStream:
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """All of ``buffer``; raises the library's WriteError once a reply is there, so that it is read."""
+        if not self._writes:
+            CONNECTED.get()()
         self._writes += 1
         if self._writes > _SILENT and self._early is None:
             self._early = asyncio.ensure_future(self._stream.read(_EARLY))

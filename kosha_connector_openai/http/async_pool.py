@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Final
 
-from kosha_connector_openai.http.engine import AsyncEngine, AsyncReply, HeaderList, WireError, WireRequest
+from kosha_connector_openai.http.engine import CONNECTED, AsyncEngine, AsyncReply, HeaderList, Phase, WireError, WireRequest
 from kosha_connector_openai.http.pool import PIECE, is_short, told
 
 _LARGE: Final = 1_048_576
@@ -25,7 +25,8 @@ class AsyncPool:
 
     async def open(self, request: WireRequest) -> AsyncReply:
         """The same as of SyncPool. The deadline is kept here, too: no engine of an event loop knows it."""
-        if self._free.locked():
+        waits = self._free.locked()
+        if waits:
             try:
                 async with asyncio.timeout(min(request.timeouts.pool, request.deadline - time.monotonic())):
                     await self._free.acquire()
@@ -34,6 +35,8 @@ class AsyncPool:
         else:
             await self._free.acquire()
         try:
+            if waits and time.monotonic() >= request.deadline:
+                raise WireError("pool", "TimeoutError")
             return _HeldAsyncReply(await self._send(request), self._free.release)
         except BaseException:
             self._free.release()
@@ -45,7 +48,13 @@ class AsyncPool:
         head, now = request.timeouts.head, time.monotonic()
         short = is_short(request)
         until = min(request.deadline, now + head) if short else request.deadline
-        opened = False
+        opened = connected = False
+
+        def connect() -> None:
+            nonlocal connected
+            connected = True
+
+        token = CONNECTED.set(connect)
         try:
             async with asyncio.timeout(until - now) as timer:
                 loop = asyncio.get_running_loop()
@@ -62,9 +71,11 @@ class AsyncPool:
                 opened = True
                 return reply
         except TimeoutError:
-            raise WireError("head" if until < request.deadline else "read", "TimeoutError") from None
+            phase: Phase = "connect" if not connected else "head" if until < request.deadline else "read"
+            raise WireError(phase, "TimeoutError") from None
         finally:
             opened = True
+            CONNECTED.reset(token)
 
     async def close(self) -> None:
         """Closes every connection."""

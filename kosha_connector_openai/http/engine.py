@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Final, Literal, Protocol, runtime_checkable
 
 Phase = Literal["pool", "connect", "tls", "write", "head", "read", "truncated", "deadline", "protocol"]
 NOT_SENT: frozenset[Phase] = frozenset({"pool", "connect", "tls"})
 """The phases in which no byte of the request has left."""
+
+CONNECTED: Final[ContextVar[Callable[[], object]]] = ContextVar("kosha_connected", default=lambda: None)
+"""What an engine of an event loop calls once the request has a connection, before its first byte leaves."""
 
 HeaderList = Sequence[tuple[str, str]]
 CheckAddresses = Callable[[str, Sequence[str]], Sequence[str]]

@@ -40,11 +40,14 @@ class SyncPool:
     def open(self, request: WireRequest) -> SyncReply:
         """The reply once its headers are here; its place is free again once it is closed. Raises WireError, whose phase is "pool"
         where no place became free in time, and "head" where the headers did not come in theirs."""
+        waits = not self._free.acquire(blocking=False)
         wait = min(request.timeouts.pool, request.deadline - time.monotonic(), threading.TIMEOUT_MAX)
-        if not self._free.acquire(blocking=wait > 0, timeout=wait if wait > 0 else None):
+        if waits and not self._free.acquire(timeout=max(wait, 0)):
             raise WireError("pool", "TimeoutError")
         ends = [request.deadline]
         try:
+            if waits and time.monotonic() >= request.deadline:
+                raise WireError("pool", "TimeoutError")
             return _HeldReply(self._engine.open(self._told(request, ends)), self._free.release)
         except WireError as fault:
             self._free.release()

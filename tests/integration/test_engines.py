@@ -11,7 +11,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -483,10 +483,23 @@ def test_a_head_that_does_not_come_is_told_by_its_limit(way: Way) -> None:
 def test_the_operators_total_bounds_every_action(way: Way, action: str, inputs: dict[str, object]) -> None:
     """The manifest's own limit of an action takes the place of the standard one, not of the operator's."""
     with Recorder(silence(2)) as upstream:
-        connection = way.connection(upstream.url, timeouts={"total": 0.1}, retries={"attempts": 1})
+        connection = way.connection(upstream.url, timeouts={"total": 0.3}, retries={"attempts": 1})
         with pytest.raises(OutcomeUnknownError) as caught:
             way.run(connection, action, inputs)
     assert caught.value.phase == "deadline"
+
+
+def test_a_call_that_ends_while_it_connects_was_not_sent(way: Way) -> None:
+    """A server that takes no connection: the call ends with its total time, and may safely be made again."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as waiting:
+        for _ in range(4):  # what the queue of connections takes, and more
+            other = waiting.enter_context(socket.socket())
+            other.setblocking(False)
+            other.connect_ex(full.getsockname())
+        connection = way.connection(f"http://127.0.0.1:{full.getsockname()[1]}", timeouts={"total": 0.3}, retries={"attempts": 1})
+        with pytest.raises(NotSentError) as caught:
+            way.run(connection, "createChatCompletion", CHAT)
+    assert (caught.value.phase, caught.value.retryable, "URL" in str(caught.value)) == ("deadline", True, False)
 
 
 def drop(connection: socket.socket) -> None:

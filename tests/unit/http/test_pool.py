@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai.http.async_pool import AsyncPool
-from kosha_connector_openai.http.engine import WireError, WireRequest, WireTimeouts
+from kosha_connector_openai.http.engine import CONNECTED, WireError, WireRequest, WireTimeouts
 from kosha_connector_openai.http.pool import SyncPool
 
 
@@ -38,8 +38,8 @@ class AsyncReply(Reply):
 class Engine:
     """Takes a body and answers; or, with ``silent``, waits for its deadline as an engine of threads does."""
 
-    def __init__(self, *, silent: bool = False, failure: Exception | None = None) -> None:
-        self.silent, self.failure, self.at, self.body = silent, failure, float("inf"), b""
+    def __init__(self, *, silent: bool = False, failure: Exception | None = None, connects: bool = True) -> None:
+        self.silent, self.failure, self.at, self.body, self.connects = silent, failure, float("inf"), b"", connects
 
     def limit(self, deadline: float) -> None:
         self.at = deadline
@@ -61,6 +61,8 @@ class Engine:
 class AsyncEngine(Engine):
     async def open(self, wire: WireRequest) -> AsyncReply:  # type: ignore[override]
         body = wire.body
+        if self.connects:
+            CONNECTED.get()()
         if body is not None and hasattr(body, "pieces"):
             self.body = b"".join([piece async for piece in body.pieces])
         elif body is not None:
@@ -155,6 +157,27 @@ def test_the_head_has_a_limit_of_its_own(body: bytes | None) -> None:
     assert phase(SyncPool(Engine(silent=True), 1), request(body, ends=0.01)) == "read"
     assert aphase(AsyncEngine(silent=True), request(body, head=0.01)) == "head"
     assert aphase(AsyncEngine(silent=True), request(body, ends=0.01, head=9)) == "read"
+
+
+def test_what_found_no_connection_in_its_time_was_not_sent() -> None:
+    """On an event loop the pool keeps the limits, and an engine tells it when there is a connection."""
+    for limits in ({"ends": 0.01}, {"head": 0.01}):
+        assert aphase(AsyncEngine(silent=True, connects=False), request(**limits)) == "connect"
+
+
+def test_a_place_that_comes_after_the_calls_end_is_passed_on() -> None:
+    """The request is not begun; it was the pool that it waited for."""
+    pool = SyncPool(Engine(), 1)
+    held, found = pool.open(request()), []
+    wire = request(ends=30)
+    waiting = threading.Thread(target=lambda: found.append(phase(pool, wire)))
+    waiting.start()
+    time.sleep(0.05)
+    wire.deadline = time.monotonic()
+    held.close()
+    waiting.join(20)
+    assert found == ["pool"]
+    pool.open(request(pool=0.01)).close()
 
 
 class Live:
