@@ -14,8 +14,8 @@ from kosha_connector_openai.mcp.backend import Backend
 from kosha_connector_openai.outputs import OutputFile, ShortResult
 from kosha_connector_openai.text import encode
 
-_INLINE: Final = 8 * 1024 * 1024
-"""Bytes of a picture or sound that goes into the answer itself; a larger one is kept and linked."""
+INLINE: Final = 8 * 1024 * 1024
+"""Bytes of a picture or sound in the answer itself, a larger one is kept and linked; and of a file that is read as a resource."""
 _LONGEST_TEXT: Final = 20_000
 """Characters of structured values that are told as text too, for clients that read nothing else."""
 _NO_ROOM: Final = "The file {name} could not be kept: there is no room."
@@ -57,9 +57,9 @@ def _files(files: tuple[OutputFile, ...], backend: Backend) -> Iterator[ContentB
                 yield ResourceLink(uri=file.url, name=file.name, mime_type=file.content_type)
             continue
         kind = file.content_type.partition("/")[0]
-        if kind == "image" and len(file.data) <= _INLINE:
+        if kind == "image" and len(file.data) <= INLINE:
             yield ImageContent(data=base64.b64encode(file.data).decode(), mime_type=file.content_type)
-        elif kind == "audio" and len(file.data) <= _INLINE:
+        elif kind == "audio" and len(file.data) <= INLINE:
             yield AudioContent(data=base64.b64encode(file.data).decode(), mime_type=file.content_type)
         else:
             uri = backend.keep(file.name, file.content_type, file.data)

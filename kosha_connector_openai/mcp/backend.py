@@ -19,10 +19,11 @@ EventSink = Callable[[Event], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class KeptFile:
-    """A file that a tool made: where it lies and what it is."""
+    """A file that a tool made: where it lies, what it is, and where a client can fetch it besides."""
 
     path: Path
     content_type: str
+    address: str
 
 
 class Backend(Protocol):
@@ -87,7 +88,7 @@ class LocalBackend:
         sink.write(data)
         sink.commit(content_type)
         uri = path.resolve().as_uri()
-        self._kept[uri] = KeptFile(path, content_type)
+        self._kept[uri] = KeptFile(path, content_type, uri)
         return uri
 
     def find(self, uri: str) -> KeptFile | None:

@@ -32,6 +32,8 @@ class ToolSession:
 
     tools: ToolList
     backend: Backend
+    arguments: Mapping[str, Any] | None = None
+    """Those of the request's call, where they are kept out of its message."""
 
 
 class ToolFailure(ConnectorError):

@@ -26,7 +26,8 @@ from mcp_types import (
 )
 
 from kosha_connector_openai.connector import Connector
-from kosha_connector_openai.mcp.backend import SCOPE
+from kosha_connector_openai.mcp.answers import INLINE
+from kosha_connector_openai.mcp.backend import SCOPE, KeptFile
 from kosha_connector_openai.mcp.calls import ToolSession, call_tool
 
 _INSTRUCTIONS: Final = (
@@ -51,7 +52,9 @@ def make_server(connector: Connector, session: ToolSession | None = None) -> Ser
         return ListToolsResult(tools=[Tool.model_validate(tool.describe()) for tool in of(context).tools.tools.values()])
 
     async def call(context: Context, params: CallToolRequestParams) -> CallToolResult:
-        return await call_tool(of(context), params.name, params.arguments or {}, context.session.report_progress)
+        found = of(context)
+        arguments = params.arguments or {} if found.arguments is None else found.arguments
+        return await call_tool(found, params.name, arguments, context.session.report_progress)
 
     async def list_resources(_: Context, __: PaginatedRequestParams | None) -> ListResourcesResult:
         return ListResourcesResult(resources=[])  # files are named by the answers that made them
@@ -61,8 +64,9 @@ def make_server(connector: Connector, session: ToolSession | None = None) -> Ser
         kept = of(context).backend.find(uri)
         if kept is None:
             raise MCPError(code=INVALID_PARAMS, message="There is no such file, or not any more.")
-        data = await asyncio.to_thread(kept.path.read_bytes)
-        return ReadResourceResult(contents=[_contents(uri, kept.content_type, data)])
+        if kept.path.stat().st_size > INLINE:
+            raise MCPError(code=INVALID_PARAMS, message=f"The file is larger than {INLINE} bytes. Fetch it at {kept.address}.")
+        return ReadResourceResult(contents=[await asyncio.to_thread(_contents, uri, kept)])
 
     return Server(
         connector.id,
@@ -87,7 +91,8 @@ async def serve_stdio(connector: Connector, session: ToolSession, close: Callabl
         await close()
 
 
-def _contents(uri: str, content_type: str, data: bytes) -> TextResourceContents | BlobResourceContents:
+def _contents(uri: str, kept: KeptFile) -> TextResourceContents | BlobResourceContents:
+    content_type, data = kept.content_type, kept.path.read_bytes()
     if content_type.startswith("text/") or content_type.endswith("json"):
         try:
             return TextResourceContents(uri=uri, mime_type=content_type, text=data.decode())

@@ -18,6 +18,7 @@ BUDGET = 5_000
 """Schemas that may be applied along one way from a value's root to a leaf; large APIs need about 700."""
 DEEPEST = 64
 """Levels of nesting that callers let through at all."""
+_SCALARS = (str, int, float, type(None))
 _LISTED = frozenset({"contains", "items", "prefixItems", "unevaluatedItems"})
 _NAMED = frozenset({"additionalProperties", "patternProperties", "propertyNames", "unevaluatedProperties"})
 _ITEMS = 20
@@ -140,10 +141,10 @@ def is_larger(value: Any, limit: int) -> bool:
     while waiting and count <= limit:
         part = waiting.pop()
         count += 1
-        if isinstance(part, Mapping):
-            waiting.extend(part.values())
-        elif isinstance(part, (list, tuple)):
+        if isinstance(part, (list, tuple)):
             waiting.extend(part)
+        elif not isinstance(part, _SCALARS) and isinstance(part, Mapping):
+            waiting.extend(part.values())
     return count > limit
 
 

@@ -17,8 +17,7 @@ def nearest(name: str, names: Iterable[str], *, shortest: int = 5) -> str | None
     (``top_p``, ``top_k``). Equal candidates are decided by their spelling, so the answer never depends on the
     order.
     """
-    word = _letters(name)
-    if not word or len(name) > _MAX_LENGTH:
+    if len(name) > _MAX_LENGTH or not (word := _letters(name)):
         return None
     found = ((_edits(word, _letters(other), shortest), other) for other in names if other != name)
     return min(((edits, other) for edits, other in found if edits is not None), default=(0, None))[1]

@@ -29,6 +29,8 @@ _FEW: Final = 32
 _WHOLE: Final = 2.0**63  # from here on, orjson may have turned an integer into a float
 _STRUCTURE: Final = b'[]{},"'
 _NOT_STRUCTURE: Final = bytes(byte for byte in range(256) if byte not in _STRUCTURE)
+_QUOTES: Final = 4
+"""Quotation marks for each value at most: its name's and its own."""
 _STEP: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1, ord(","): 0}
 
 
@@ -128,11 +130,17 @@ def _check_text(raw: bytes, limits: JsonLimits, what: str) -> None:
         raise _refusal(what, _too_large(limits))
     # Without escapes every second piece between quotes lies outside strings; no loop over characters.
     unescaped = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
-    structure = b"".join(unescaped.translate(None, _NOT_STRUCTURE).split(b'"')[::2])
+    marks = unescaped.translate(None, _NOT_STRUCTURE)
+    if marks.count(b'"') > _QUOTES * limits.nodes:
+        raise _refusal(what, _too_many(limits))
+    structure = b"".join(marks.split(b'"')[::2])
+    if (
+        max(structure.count(b",") + 1, structure.count(b"[") + structure.count(b"{"), structure.count(b"]") + structure.count(b"}"))
+        > limits.nodes
+    ):
+        raise _refusal(what, _too_many(limits))
     if max(accumulate(map(_STEP.__getitem__, structure)), default=0) > limits.depth:
         raise _refusal(what, Fault("", "depth", f"is nested deeper than {limits.depth}.", allowed=limits.depth))
-    if max(structure.count(b",") + 1, structure.count(b"[") + structure.count(b"{")) > limits.nodes:
-        raise _refusal(what, Fault("", "nodes", f"holds more than {limits.nodes} values.", allowed=limits.nodes))
 
 
 def _parse(text: str, limits: JsonLimits, what: str) -> Any:
@@ -265,7 +273,7 @@ def _is_crowded(value: Any, limits: JsonLimits) -> bool:
     return nodes > limits.nodes
 
 
-def _too_many(limits: JsonLimits, pointer: str) -> Fault:
+def _too_many(limits: JsonLimits, pointer: str = "") -> Fault:
     return Fault(pointer, "nodes", f"holds more than {limits.nodes} values.", allowed=limits.nodes)
 
 

@@ -24,8 +24,8 @@ def message(arguments: Any) -> bytes:
 def test_b6_a_message_of_many_values_never_reaches_the_loop():
     """Refused with a reason where it has too many values, is too long or no strict JSON; nothing is sent upstream."""
     bodies = {
-        "values": (message({"a": [[] for _ in range(30_000)]}), 400),
-        "names": (message({f"name{number}": 1 for number in range(30_000)}), 400),
+        "values": (message({"a": [[] for _ in range(60_000)]}), 400),
+        "names": (message({f"name{number}": 1 for number in range(60_000)}), 400),
         "bytes": (message({"a": "x" * (16 * 1024 * 1024)}), 413),
         "no JSON": (b"{", 400),
     }

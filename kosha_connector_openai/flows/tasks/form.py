@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
+from itertools import islice
 from typing import Any, Final
 
 from kosha_connector_openai.core.actions import is_file
@@ -19,6 +20,8 @@ from kosha_connector_openai.text import escape, essence
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _BINARY: Final = {"type": "string", "format": "binary"}
 _ADDRESS: Final = {"type": "string", "format": "uri", "pattern": "^https?://"}
+_UNKNOWN: Final = 20
+"""Unknown names that are told."""
 _SCHEMES: Final = ("https://", "http://")
 
 
@@ -46,7 +49,8 @@ class TaskForm:
 
     def check(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """The inputs with their defaults, fields that are null left out; raises InputError with every fault. No file is read."""
-        given = {name: value for name, value in inputs.items() if value is not None}
+        strange = islice((name for name, value in inputs.items() if value is not None and name not in self.inputs), _UNKNOWN)
+        given = {name: inputs[name] for name in (*self.inputs, *strange) if inputs.get(name) is not None}
         files = {name: value for name, value in given.items() if name in self.inputs and self.inputs[name].file}
         report = self._validator.check({**given, **dict.fromkeys(files, "file")})
         faults = [*report.faults, *map(self._unknown, report.warnings)]

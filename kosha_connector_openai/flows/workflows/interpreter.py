@@ -27,6 +27,7 @@ from kosha_connector_openai.schema import safe
 
 _BAD: Final = 400
 _SENDING: Final = ("operation", "job")
+_PLAIN: Final = (str, int, float, dict, type(None))
 
 
 @dataclass(slots=True)
@@ -65,7 +66,7 @@ def _stand_in(value: Any) -> Any:
     """A text in place of a file that is no JSON, so that the schema can be checked."""
     if isinstance(value, list):
         return [_stand_in(item) for item in value]
-    return "file" if is_file_value(value) else value
+    return "file" if not isinstance(value, _PLAIN) and is_file_value(value) else value
 
 
 class Interpreter:

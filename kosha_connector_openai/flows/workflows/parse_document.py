@@ -25,7 +25,7 @@ from kosha_connector_openai.text import YamlLimits, load_yaml, walk
 
 DocumentSource = Path | bytes | str | Mapping[str, Any]
 _VERSION: Final = re.compile(r"1\.0\.[0-9]+")
-_LIMITS: Final = YamlLimits(bytes=4 * 1024 * 1024, depth=64, nodes=200_000)
+_LIMITS: Final = YamlLimits(bytes=1024 * 1024, depth=64, nodes=200_000)
 _DOCUMENT: Final = Keys(("arazzo", "info", "sourceDescriptions", "workflows"), ("components",))
 _INFO: Final = Keys(("title", "version"), ("summary", "description"))
 _SOURCE: Final = Keys(("name", "url"), ("type",))

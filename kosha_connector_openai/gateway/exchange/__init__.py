@@ -30,6 +30,6 @@ else:
             "passage": "Passage",
             "response": "UpstreamResponse",
             "usage_scan": "UsageFinder",
-            "validation": "LARGE",
+            "validation": "LARGE LARGE_LIMITS PAGE_LIMITS QUICK",
         },
     )

@@ -37,10 +37,11 @@ _COSTLY: Final = Fault("", "too-complex", "takes too long or too much memory to 
 class BodyQuestion:
     """What is to be found out about a body."""
 
-    kind: Literal["body", "inputs"]
-    """Whether it is an operation's own body, or the object with an action's inputs that `run` and `validate` take."""
-    action: str
-    limit: int
+    kind: Literal["body", "inputs", "page"]
+    """An operation's own body, the object with an action's inputs that `run` and `validate` take, or any JSON that a page takes."""
+    action: str = ""
+    limit: int = 0
+    """Bytes of an operation's own body; pages have limits of their own."""
     media_type: str = ""
     check: bool = True
     texts: bool = False

@@ -21,7 +21,7 @@ from kosha_connector_openai.core.actions import Leniency
 from kosha_connector_openai.core.request import FilePolicy, check_inputs
 from kosha_connector_openai.errors import ConnectorError, Fault, InputError
 from kosha_connector_openai.gateway.access import Claim, ObjectNames
-from kosha_connector_openai.gateway.exchange.validation import form_faults, own_fields, refused_in_text, refused_name
+from kosha_connector_openai.gateway.exchange.validation import LARGE_LIMITS, form_faults, own_fields, refused_in_text, refused_name
 from kosha_connector_openai.gateway.routes import Route, administration_actions, sound_actions
 from kosha_connector_openai.manifest import Validation
 from kosha_connector_openai.manifest.parts import RelayRules
@@ -58,7 +58,8 @@ def _confine() -> None:
 def _answer(connector: Connector, question: Mapping[str, Any], raw: bytes) -> Iterator[bytes]:
     answer: dict[str, Any] = {"faults": [], "warnings": [], "unread": False, "refused": None, "texts": 0}
     named = b""
-    limits = JsonLimits(bytes=question["limit"], string=question["limit"])
+    own = question["kind"] == "body"
+    limits = JsonLimits(bytes=question["limit"], string=question["limit"]) if own else LARGE_LIMITS
     try:
         value = loads_strict(raw, limits, what="body")
     except InputError as error:
@@ -66,7 +67,7 @@ def _answer(connector: Connector, question: Mapping[str, Any], raw: bytes) -> It
     else:
         if question["kind"] == "inputs":
             answer |= _inputs(connector, question["action"], value, question["validation"])
-        else:
+        elif own:
             form = Route(connector.catalog[question["action"]], connector.catalog).forms.get(question["media_type"])
             answer["refused"] = refused_name(value, frozenset(question["refused"]), form)
             if question["texts"]:

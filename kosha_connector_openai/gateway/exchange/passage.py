@@ -30,8 +30,6 @@ from kosha_connector_openai.text import essence
 
 _PAUSE: Final = 1_000
 """Texts that are looked up before other calls have a turn."""
-_QUICK: Final = 4 * 1024
-"""Bytes of a body that is looked into at once."""
 _REFUSED: Final = 300
 
 
@@ -203,7 +201,7 @@ class Passage:
     @asynccontextmanager
     async def _turn(self, size: int) -> AsyncIterator[None]:
         """One body after the other is looked into, and in between the loop has a round for all else: many at once hold nobody up."""
-        if size <= _QUICK:
+        if size <= validation.QUICK:
             yield
             return
         async with self._context.turn:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
 
@@ -15,6 +16,12 @@ from kosha_connector_openai.text import JsonLimits, loads_strict
 
 LARGE: Final = 64 * 1024
 """Bytes; reading and checking more than this would hold up the other calls of the event loop."""
+QUICK: Final = 8 * 1024
+"""Bytes of a body that is looked into at once; what is wrong with a larger one can take long to tell."""
+PAGE_LIMITS: Final = JsonLimits(bytes=8 * 1024 * 1024, nodes=50_000)
+"""Of the JSON that our own pages take: it becomes values in this process, and the event loop stands still meanwhile."""
+LARGE_LIMITS: Final = replace(PAGE_LIMITS, digits=18)
+"""Of such JSON that is read elsewhere first: no integer takes longer to read than it is worth."""
 _MOST_PAIRS: Final = 4_096
 _UNKNOWN: Final = "unknown"
 _WAY_OUT: Final = "A server that takes it all the same: the operator sets the connection's option `validation` to `open`."

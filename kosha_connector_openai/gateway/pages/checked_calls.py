@@ -8,10 +8,13 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+import orjson
+
 from kosha_connector_openai.core import CallOptions
 from kosha_connector_openai.core.actions import BODY, EXTRA_BODY, Action
 from kosha_connector_openai.errors import BudgetError, ConnectorError, Fault, InputError, NotSentError, SetupError, UnknownActionError
 from kosha_connector_openai.gateway.access import Shed
+from kosha_connector_openai.gateway.exchange import QUICK, BodyQuestion
 from kosha_connector_openai.gateway.observe import AuditError
 from kosha_connector_openai.gateway.pages.run_rights import RunRights
 from kosha_connector_openai.gateway.replies import UNRECORDED
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.core.connection import Connection
     from kosha_connector_openai.core.result import Event, Result
     from kosha_connector_openai.gateway.access import Admission, Ownership, TokenBudgets
+    from kosha_connector_openai.gateway.exchange import CheckProcesses
     from kosha_connector_openai.gateway.observe import AuditLog
     from kosha_connector_openai.gateway.records import Caller
     from kosha_connector_openai.outputs import ShortResult
@@ -51,9 +55,10 @@ class CheckedCalls:
         admission: Admission | None = None,
         audit: AuditLog | None = None,
         spending: TokenBudgets | None = None,
+        checks: CheckProcesses | None = None,
     ) -> None:
         """``owners`` tells whose ids are whose, where tenants share a connection; ``admission`` and ``audit`` see each call of a flow,
-        ``spending`` holds every call to its caller's budget."""
+        ``spending`` holds every call to its caller's budget; ``checks`` are where large inputs are checked."""
         self.connector = connector
         self.connections = connections
         self.owners = owners
@@ -63,6 +68,7 @@ class CheckedCalls:
         self._admission = admission
         self._audit = audit
         self._spending = spending
+        self._checks = checks
         self._prepared: set[str] = set()
 
     def find(self, caller: Caller, key: str) -> Action:
@@ -100,6 +106,15 @@ class CheckedCalls:
             self._prepared.add(action.id)
         return action, inputs
 
+    async def held(self, caller: Caller, key: str, given: Mapping[str, Any]) -> tuple[Action, dict[str, Any]]:
+        """The same for inputs that nobody has looked at yet: large ones are checked in a process first."""
+        if self._checks is not None and len(raw := _as_json({"inputs": given})) > QUICK:
+            validation = self.connections[caller.connection].validation
+            answer = await self._checks.ask(BodyQuestion("inputs", self.find(caller, key).id, validation=validation), raw, caller.name)
+            if answer.faults:
+                raise InputError(answer.message or "The inputs cannot be read.", answer.faults)
+        return await self.prepared(caller, key, given)
+
     def seen(self, caller: Caller, action: Action, given: Mapping[str, Any], result: Result) -> Result:
         """Keeps whose the ids in a result are; the result, with the items of an account's list that the caller may see."""
         owners = self.owners
@@ -123,7 +138,7 @@ class CheckedCalls:
         request_id: str = "",
     ) -> Result:
         """One call, checked and recorded; ``sink`` gets the events of a stream as they come. All but the ``first`` of a request count."""
-        action, inputs = await self.prepared(caller, key, given)
+        action, inputs = await self.held(caller, key, given)
         connection = self.connections[caller.connection]
         self._admit(caller, action, connection, request_id, first=first)
         async with self.connector.astream(action.id, inputs, connection, self.within(caller, options)) as stream:
@@ -142,7 +157,7 @@ class CheckedCalls:
 
         async def arun(key: str, given: Mapping[str, Any], connection: Connection, options: CallOptions) -> Result:
             nonlocal count
-            action, inputs = await self.prepared(caller, key, given)
+            action, inputs = await self.held(caller, key, given)
             count += 1
             self._admit(caller, action, connection, request_id, first=count == 1)
             held = self.within(caller, options)
@@ -197,6 +212,14 @@ class CheckedCalls:
         except SetupError:
             return False
         return True
+
+
+def _as_json(value: Any) -> bytes:
+    """The value as JSON; empty where bytes or files are in it, which take their own way."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return b""
 
 
 def _starts_job(action: Action, inputs: Mapping[str, Any]) -> bool:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from kosha_connector_openai.errors import InputError
 from kosha_connector_openai.gateway.pages.event_response import EventResponse, EventSender, wants_events
 from kosha_connector_openai.gateway.pages.failures import failed
-from kosha_connector_openai.gateway.pages.jobs_api import VERBS, JobsApi
+from kosha_connector_openai.gateway.pages.jobs_api import HANDLE, VERBS, JobsApi
 from kosha_connector_openai.gateway.pages.kosha_api import JsonResponse
 from kosha_connector_openai.gateway.pages.page_bodies import PageBodies, while_there
 from kosha_connector_openai.gateway.pages.tasks_api import TasksApi
@@ -61,36 +61,33 @@ class FlowPages:
     async def _task_sample(self, _: Request, caller: Caller, *, task: str) -> JsonResponse:
         return await asyncio.to_thread(self._tasks.sample, caller, task)
 
-    async def _validate_task(self, request: Request, caller: Caller, *, task: str) -> JsonResponse | Response:
+    async def _validate_task(self, request: Request, caller: Caller, *, task: str) -> JsonResponse:
         return await self._read(request, lambda body, _, __, ___: asyncio.to_thread(self._tasks.validate, caller, task, body))
 
     async def _run_task(self, request: Request, caller: Caller, *, task: str) -> JsonResponse | Response:
-        return self._begun(request, partial(self._tasks.run, caller, task)) or await self._read(
-            request, partial(self._tasks.run, caller, task)
-        )
+        return await self._answer(request, partial(self._tasks.run, caller, task))
 
-    async def _check_workflow(self, request: Request, caller: Caller) -> JsonResponse | Response:
+    async def _check_workflow(self, request: Request, caller: Caller) -> JsonResponse:
         return await self._read(request, lambda body, _, __, ___: asyncio.to_thread(self._workflows.check, caller, body))
 
     async def _run_workflow(self, request: Request, caller: Caller) -> JsonResponse | Response:
-        run = partial(self._workflows.run, caller)
-        return self._begun(request, run) or await self._read(request, run)
+        return await self._answer(request, partial(self._workflows.run, caller))
 
     async def _cancel_workflow(self, _: Request, caller: Caller, *, run: str) -> JsonResponse:
         return self._workflows.cancel(caller, run)
 
     async def _job(self, request: Request, caller: Caller, *, verb: str) -> JsonResponse | Response:
-        answer = partial(self._jobs.answer, caller, verb)
-        return self._begun(request, answer) or await self._read(request, answer)
+        return await self._answer(request, partial(self._jobs.answer, caller, verb), None if verb == "start" else HANDLE)
 
-    def _begun(self, request: Request, answer: Answer) -> Response | None:
-        """A reply of events, where they are asked for."""
-        return EventResponse(partial(self._read, request, answer)) if wants_events(request.headers.get("accept", "")) else None
+    async def _answer(self, request: Request, answer: Answer, limit: int | None = None) -> JsonResponse | Response:
+        """The answer, or a reply of events where they are asked for; ``limit``: bytes of the body, where it is no run's."""
+        read = partial(self._read, request, answer, limit=limit)
+        return EventResponse(read) if wants_events(request.headers.get("accept", "")) else await read()
 
-    async def _read(self, request: Request, answer: Answer, events: EventSender | None = None) -> JsonResponse:
+    async def _read(self, request: Request, answer: Answer, events: EventSender | None = None, *, limit: int | None = None) -> JsonResponse:
         """Reads the body and answers it; a caller who leaves cancels what is under way. Raises BodyRefused and ClientLeft."""
         try:
-            async with self._bodies.run(request) as (body, uploads):
+            async with self._bodies.run(request, limit) as (body, uploads):
                 return await while_there(request, answer(body, uploads, events, request.scope.get("state", {}).get(REQUEST, "")))
         except InputError as error:
             return failed(error)

@@ -34,6 +34,8 @@ _KEYS: Final[Mapping[str, frozenset[str]]] = {
     "fetch": frozenset({"handle", "file"}),
 }
 VERBS: Final = tuple(_KEYS)
+HANDLE: Final = 16 * 1024
+"""Bytes of a body with a handle, which holds some names and ids."""
 
 
 class JobsApi:
@@ -77,8 +79,9 @@ class JobsApi:
             return failed(error)
 
     async def _start(self, jobs: AsyncJobs, caller: Caller, body: Any, uploads: Mapping[str, list[UploadedFile]]) -> JsonResponse:
-        inputs = {**body.get("inputs", {}), **file_inputs(uploads)}
-        action, _ = await self._calls.prepared(caller, body["action"], inputs)
+        given, files = body.get("inputs", {}), file_inputs(uploads)
+        inputs = {**given, **files}
+        action, _ = await self._calls.held(caller, body["action"], inputs)
         handle = await jobs.start(action.id, inputs, CallOptions(timeout=body.get("timeout")))
         return JsonResponse(200, {"handle": handle.to_dict()})
 

@@ -9,22 +9,24 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
 from kosha_connector_openai.core import CallOptions
-from kosha_connector_openai.errors import ApiError, ConnectorError, InputError, SetupError
-from kosha_connector_openai.gateway.exchange import LARGE, BodyRefused, ClientLeft, Refused
+from kosha_connector_openai.errors import ApiError, ConnectorError, Fault, InputError, SetupError
+from kosha_connector_openai.gateway.exchange import QUICK, BodyRefused, ClientLeft, Refused
 from kosha_connector_openai.gateway.pages.catalog_api import owner
 from kosha_connector_openai.gateway.pages.checked_calls import CheckedCalls
 from kosha_connector_openai.gateway.pages.downloads import Downloads
 from kosha_connector_openai.gateway.pages.failures import failed
 from kosha_connector_openai.gateway.pages.kosha_api import JsonResponse
 from kosha_connector_openai.gateway.pages.page_bodies import PageBodies
+from kosha_connector_openai.gateway.pages.result_files import FILES
 from kosha_connector_openai.gateway.records import REQUEST, Caller, ErrorResponse, Receive, Scope, Send
 from kosha_connector_openai.gateway.replies import UPSTREAM_KEY, error_shape
 from kosha_connector_openai.mcp import SCOPE, KeptFile, ToolChoice, ToolList
-from kosha_connector_openai.text import JsonLimits, install, loads_strict
+from kosha_connector_openai.text import install
 
 if TYPE_CHECKING:
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
@@ -41,9 +43,8 @@ _SESSIONS: Final = 64
 _IDLE: Final = 30 * 60.0
 """After which the ``mcp`` package forgets a session."""
 _WRONG: Final = 400
-_LARGEST: Final = 16 * 1024 * 1024
-"""Bytes of a message: the protocol's package reads it on the event loop."""
-_LIMITS: Final = JsonLimits(nodes=25_000)
+_LARGEST: Final = 16 * 1024
+"""Bytes of a message without the arguments of its tool: the protocol's package reads it on the event loop."""
 _LISTS: Final = 64
 """Lists of tools that are kept, each of one caller and one choice."""
 
@@ -90,8 +91,8 @@ class McpPage:
         self._ready = asyncio.Event()
         self._stop = asyncio.Event()
 
-    async def answer(self, request: Request, caller: Caller, limit: int) -> JsonResponse | _Exchange:
-        """The exchange that answers the request; ``limit`` is in bytes of its body."""
+    async def answer(self, request: Request, caller: Caller) -> JsonResponse | _Exchange:
+        """The exchange that answers the request."""
         try:
             tools = await asyncio.to_thread(self._tools, caller, _choice(request))
         except ConnectorError as error:
@@ -101,7 +102,7 @@ class McpPage:
         except ModuleNotFoundError:
             return JsonResponse(501, error_shape(f"MCP is not installed here. {install('mcp')}", "server_error", code="not_installed"))
         backend = _CallerBackend(self._calls, caller, self._downloads, request.scope.get("state", {}).get(REQUEST, ""))
-        return _Exchange(manager, tools, backend, self._bodies, self._sessions, min(limit, _LARGEST))
+        return _Exchange(manager, tools, backend, self._bodies, self._sessions)
 
     async def aclose(self) -> None:
         """Ends all sessions."""
@@ -146,7 +147,6 @@ class _Exchange:
     backend: _CallerBackend
     bodies: PageBodies
     sessions: OpenSessions
-    limit: int
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
@@ -170,25 +170,33 @@ class _Exchange:
                     self.sessions.use(name, opened)
             await send(message)
 
-        own = {**scope, "user": user, SCOPE: ToolSession(self.tools, self.backend)}
         try:
-            async with self.bodies.whole(Request(scope, receive), self.limit) as body:
-                if body:
-                    await _check(body)
-                await self.manager.handle_request(own, _replayed(body, receive, self.backend.left), noted)
+            async with self.bodies.whole(Request(scope, receive)) as body:
+                message, arguments = await self._read(body)
+                own = {**scope, "user": user, SCOPE: ToolSession(self.tools, self.backend, arguments)}
+                await self.manager.handle_request(own, _replayed(message, receive, self.backend.left), noted)
         except InputError as error:
             answer = failed(error)
             await Response(answer.body(), answer.status, media_type="application/json")(scope, receive, send)
         except BodyRefused as error:
             raise (Refused(error.refusal) if error.refusal else ClientLeft()) from None
 
-
-async def _check(body: bytes) -> None:
-    """Raises InputError for a message that is no JSON, or has more values than may be read on the event loop."""
-    if len(body) > LARGE:
-        await asyncio.to_thread(loads_strict, body, _LIMITS, what="message")
-    else:
-        loads_strict(body, _LIMITS, what="message")
+    async def _read(self, body: bytes) -> tuple[bytes, Mapping[str, Any] | None]:
+        """The message, and the arguments of its tool where it is large without them. Raises InputError."""
+        if not body:
+            return body, None
+        value = await self.bodies.values(body, self.backend.caller.name, what="message")
+        if len(body) <= QUICK:
+            return body, None
+        params = value.get("params") if isinstance(value, dict) and value.get("method") == "tools/call" else None
+        arguments = params.pop("arguments", None) if isinstance(params, dict) else None
+        message = orjson.dumps(value)
+        if arguments is not None and not isinstance(arguments, dict):
+            raise InputError("The message is wrong.", [Fault("/params/arguments", "type", "is no object.")])
+        if len(message) > _LARGEST:
+            size = Fault("", "size", f"is larger than {_LARGEST} bytes without the arguments of a tool.", allowed=_LARGEST)
+            raise InputError("The message is wrong.", [size])
+        return message, arguments
 
 
 class _CallerBackend:
@@ -240,14 +248,13 @@ class _CallerBackend:
     def find(self, uri: str) -> KeptFile | None:
         if not uri.startswith(_FILES):
             return None
-        kept = self._downloads.find(uri.removeprefix(_FILES), owner(self.caller))
-        return None if kept is None else KeptFile(kept.path, kept.content_type)
+        key = uri.removeprefix(_FILES)
+        kept = self._downloads.find(key, owner(self.caller))
+        return None if kept is None else KeptFile(kept.path, kept.content_type, f"{FILES}/{key}")
 
 
 def _choice(request: Request) -> ToolChoice:
     """The choice that the address makes: ``actions``, ``groups``, ``only`` and ``search``. Raises InputError."""
-    from kosha_connector_openai.errors import Fault
-
     query = request.query_params
     unknown = [
         Fault(f"/{name[:60]}", "unknown", "is no choice.", "There are actions, groups, only and search.")

@@ -13,10 +13,14 @@ from starlette.requests import Request
 
 from kosha_connector_openai.errors import InputError
 from kosha_connector_openai.gateway.exchange import (
-    LARGE,
+    LARGE_LIMITS,
+    PAGE_LIMITS,
+    QUICK,
     BodyBudget,
+    BodyQuestion,
     BodyReader,
     BodyRefused,
+    CheckProcesses,
     ClientLeft,
     DisconnectWatch,
     declared_length,
@@ -24,12 +28,11 @@ from kosha_connector_openai.gateway.exchange import (
 )
 from kosha_connector_openai.gateway.pages.catalog_api import UploadedFile
 from kosha_connector_openai.gateway.pages.kosha_api import JsonResponse
-from kosha_connector_openai.gateway.records import CALLER
+from kosha_connector_openai.gateway.records import CALLER, ErrorResponse
 from kosha_connector_openai.gateway.settings import ServiceLimits
-from kosha_connector_openai.text import JsonLimits, loads_strict
+from kosha_connector_openai.text import decode, loads_strict
 
-RUN_LIMITS: Final = JsonLimits(nodes=100_000)
-"""A run's inputs are values in this process; what is larger goes as files of a form, or by the operation's own path."""
+_ADVICE: Final = "Send what is large as files of a form, or to the operation's own path."
 _MOST_FILES: Final = 32
 _MOST_FIELDS: Final = 64
 _FIELD: Final = 1024 * 1024
@@ -41,22 +44,45 @@ _IN_MEMORY: Final = (_MOST_FILES + _MOST_FIELDS) * _FIELD
 class PageBodies:
     """Reads them; each counts as long as its block lasts."""
 
-    def __init__(self, limits: ServiceLimits, memory: BodyBudget, disk: BodyBudget) -> None:
+    def __init__(self, limits: ServiceLimits, memory: BodyBudget, disk: BodyBudget, checks: CheckProcesses | None = None) -> None:
+        """``checks``: where large bodies are read first."""
         self._limits = limits
         self._memory = memory
         self._disk = disk
+        self._checks = checks
+        self._json = min(limits.body_json, PAGE_LIMITS.bytes)
+        self._turn = asyncio.Lock()
 
     @asynccontextmanager
-    async def whole(self, request: Request, limit: int) -> AsyncIterator[bytes]:
-        """The whole body. Raises BodyRefused and ClientLeft."""
-        _check_length(request, limit)
+    async def whole(self, request: Request, limit: int | None = None) -> AsyncIterator[bytes]:
+        """The whole body, by default one of JSON. Raises BodyRefused and ClientLeft."""
+        large = too_large(limit) if limit is not None else too_large(self._json, advice=_ADVICE)
+        most = self._json if limit is None else limit
+        _check_length(request, most, large)
         with _Held(self._memory, token_of(request)) as held:
-            yield await BodyReader(request.receive, limit, self._limits).whole(held.take)
+            yield await BodyReader(request.receive, most, self._limits, large).whole(held.take)
+
+    async def values(self, raw: bytes, token: str, *, what: str = "body") -> Any:
+        """The values of strict JSON, of which a large one is read in a process first. Raises InputError."""
+        if len(raw) <= QUICK:
+            return loads_strict(raw, PAGE_LIMITS, what=what)
+        if self._checks is None:
+            return await asyncio.to_thread(loads_strict, raw, LARGE_LIMITS, what=what)
+        answer = await self._checks.ask(BodyQuestion("page"), raw, token)
+        if answer.unread:
+            raise InputError(f"The {what} cannot be read.", answer.faults)
+        return await self.known_good(raw)
+
+    async def known_good(self, raw: bytes) -> Any:
+        """The values of JSON that a process found good: one body after the other, and the loop has a round for all else in between."""
+        async with self._turn:
+            await asyncio.sleep(0)
+            return decode(raw, LARGE_LIMITS)
 
     @asynccontextmanager
     async def form(self, request: Request) -> AsyncIterator[tuple[str, dict[str, list[UploadedFile]]]]:
         """The text of the part ``run``, and the files by the names of their parts. Raises BodyRefused and ClientLeft."""
-        _check_length(request, self._limits.body)
+        _check_length(request, self._limits.body, too_large(self._limits.body))
         reader = BodyReader(request.receive, self._limits.body, self._limits)
         token = token_of(request)
         with _Held(self._disk, token) as disk, _Held(self._memory, token, _IN_MEMORY) as memory:
@@ -83,17 +109,15 @@ class PageBodies:
                 reader.close()
 
     @asynccontextmanager
-    async def run(self, request: Request) -> AsyncIterator[tuple[Any, dict[str, list[UploadedFile]]]]:
+    async def run(self, request: Request, limit: int | None = None) -> AsyncIterator[tuple[Any, dict[str, list[UploadedFile]]]]:
         """The JSON of a run, and the files that came with it. Raises InputError for what is no JSON, BodyRefused and ClientLeft."""
+        token = token_of(request)
         if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-            async with self.whole(request, self._limits.body_json) as body:
-                if len(body) > LARGE:  # a caller can make it large: not where others wait
-                    yield await asyncio.to_thread(loads_strict, body, RUN_LIMITS, what="body"), {}
-                else:
-                    yield loads_strict(body, RUN_LIMITS, what="body"), {}
+            async with self.whole(request, limit) as body:
+                yield await self.values(body, token), {}
             return
         async with self.form(request) as (text, uploads):
-            yield loads_strict(text.encode() or b"{}", RUN_LIMITS, what="part `run`"), uploads
+            yield await self.values(text.encode() or b"{}", token, what="part `run`"), uploads
 
 
 class _Held:
@@ -124,11 +148,11 @@ def token_of(request: Request) -> str:
     return str(request.scope.get("state", {}).get(CALLER, ""))
 
 
-def _check_length(request: Request, limit: int) -> None:
+def _check_length(request: Request, limit: int, large: ErrorResponse) -> None:
     """Refuses a body by what its head says of it. Raises BodyRefused."""
     length = declared_length(dict(request.scope["headers"]))
     if length is not None and length > limit:
-        raise BodyRefused(too_large(limit))
+        raise BodyRefused(large)
 
 
 def parsed(body: bytes) -> Any:

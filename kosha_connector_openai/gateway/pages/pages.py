@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from kosha_connector_openai.errors import ConnectorError, InputError
 from kosha_connector_openai.gateway.exchange import (
+    QUICK,
     BodyAnswer,
     BodyBudget,
     BodyQuestion,
@@ -38,7 +39,7 @@ from kosha_connector_openai.gateway.pages.failures import failed
 from kosha_connector_openai.gateway.pages.flow_pages import FlowPages
 from kosha_connector_openai.gateway.pages.kosha_api import LARGEST, JsonResponse, Tries, labels
 from kosha_connector_openai.gateway.pages.mcp_page import McpPage
-from kosha_connector_openai.gateway.pages.page_bodies import RUN_LIMITS, PageBodies, parsed, while_there
+from kosha_connector_openai.gateway.pages.page_bodies import PageBodies, parsed, while_there
 from kosha_connector_openai.gateway.pages.result_files import ResultFiles
 from kosha_connector_openai.gateway.pages.sign_in import SignIn
 from kosha_connector_openai.gateway.pages.sign_in_page import SignInPage
@@ -46,7 +47,6 @@ from kosha_connector_openai.gateway.pages.studio_page import studio_file
 from kosha_connector_openai.gateway.pages.workbench import Workbench
 from kosha_connector_openai.gateway.records import Caller, Receive, Scope, Send, ServicePage
 from kosha_connector_openai.gateway.replies import error_shape
-from kosha_connector_openai.text import loads_strict
 
 if TYPE_CHECKING:
     from kosha_connector_openai.connector import Connector
@@ -57,8 +57,6 @@ if TYPE_CHECKING:
 
 Handler = Callable[..., Awaitable[ASGIApp | JsonResponse]]
 """Takes the request, the caller, and the path's variables by name."""
-_QUICK: Final = 8 * 1024
-"""Bytes of a body of inputs that is checked here: what is wrong with a larger one can take long to tell."""
 _HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
@@ -92,9 +90,9 @@ class OwnPages:
 
     def __init__(self, context: PagesContext) -> None:
         self._context = context
-        self._bodies = PageBodies(context.settings.limits, context.bodies, context.disk)
+        self._bodies = PageBodies(context.settings.limits, context.bodies, context.disk, context.checks)
         calls = self._calls = CheckedCalls(
-            context.connector, context.connections, context.owners, context.admission, context.audit, context.spending
+            context.connector, context.connections, context.owners, context.admission, context.audit, context.spending, context.checks
         )
         self._files = ResultFiles(context.connector, context.downloads)
         self._catalog = CatalogApi(calls, context.downloads, self._files)
@@ -247,7 +245,7 @@ class OwnPages:
             return await self._builder.options(caller, action, field, parsed(body) if body else {})
 
     async def _validate(self, request: Request, caller: Caller, *, action: str) -> JsonResponse:
-        async with self._bodies.whole(request, self._context.settings.limits.body_json) as body:
+        async with self._bodies.whole(request) as body:
             try:
                 answer = await self._checked(caller, action, body)
             except ConnectorError as error:
@@ -263,29 +261,32 @@ class OwnPages:
 
     async def _ran(self, request: Request, caller: Caller, action: str, events: EventSender | None = None) -> JsonResponse:
         if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-            async with self._bodies.whole(request, self._context.settings.limits.body_json) as body:
+            async with self._bodies.whole(request) as body:
                 try:
                     answer = await self._checked(caller, action, body)
                     if answer is not None and answer.faults:
                         raise InputError(answer.message or "The body cannot be read.", answer.faults)
-                    value = parsed(body) if answer is None else await asyncio.to_thread(loads_strict, body, RUN_LIMITS, what="body")
+                    value = parsed(body) if answer is None else await self._bodies.known_good(body)
                 except ConnectorError as error:
                     return failed(error)
                 return await while_there(request, self._catalog.run(caller, action, value, events=events))
         async with self._bodies.form(request) as (text, uploads):
-            value = parsed(text.encode()) if text else {}
+            try:
+                value = await self._bodies.values(text.encode() or b"{}", caller.name, what="part `run`")
+            except InputError as error:
+                return failed(error)
             return await while_there(request, self._catalog.run(caller, action, value, uploads, events))
 
     async def _checked(self, caller: Caller, action: str, body: bytes) -> BodyAnswer | None:
         """What is wrong with a large body of inputs; None where it is small, or there is no process to ask. Raises ConnectorError."""
-        if self._context.checks is None or len(body) <= _QUICK:
+        if self._context.checks is None or len(body) <= QUICK:
             return None
         validation = self._context.connections[caller.connection].validation
-        question = BodyQuestion("inputs", self._catalog.find(caller, action).id, RUN_LIMITS.bytes, validation=validation)
+        question = BodyQuestion("inputs", self._catalog.find(caller, action).id, validation=validation)
         return await self._context.checks.ask(question, body, caller.name)
 
     async def _tools(self, request: Request, caller: Caller) -> ASGIApp | JsonResponse:
-        return await self._mcp.answer(request, caller, self._context.settings.limits.body_json)
+        return await self._mcp.answer(request, caller)
 
     async def _file(self, _: Request, caller: Caller, *, file: str) -> Response | JsonResponse:
         kept = self._context.downloads.find(file, owner(caller))

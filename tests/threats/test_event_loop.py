@@ -1,0 +1,126 @@
+"""Row B6: whatever a page is sent, what reads a large body is no part of the process in which all others wait."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from kosha_connector_openai.errors import InputError
+from kosha_connector_openai.flows.tasks import find_task
+from kosha_connector_openai.gateway.exchange import PAGE_LIMITS, QUICK
+from kosha_connector_openai.gateway.pages import page_bodies
+from kosha_connector_openai.mcp import answers, server
+from kosha_connector_openai.text import did_you_mean, loads_strict
+from tests.recorder import Recorder, reply
+from tests.service import whole
+
+MCP = {"Accept": "application/json, text/event-stream", "mcp-protocol-version": "2025-06-18"}
+NAMES = {f"name{number}": number for number in range(5_000)}
+CHAT = {"model": "m", "messages": [{"role": "user", "content": "x" * 100_000}]}
+ANSWER = {"id": "c", "object": "chat.completion", "choices": [{"message": {"role": "assistant", "content": "hello"}}]}
+
+
+def rpc(client: httpx.Client, method: str, params: Any, **headers: str) -> httpx.Response:
+    """One message to the page."""
+    return client.post("/mcp", json={"jsonrpc": "2.0", "id": 1, "method": method, "params": params}, headers={**MCP, **headers})
+
+
+def session(client: httpx.Client) -> dict[str, str]:
+    """The header of a session that was opened."""
+    params = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+    opened = {"mcp-session-id": rpc(client, "initialize", params).headers["mcp-session-id"]}
+    client.post("/mcp", json={"jsonrpc": "2.0", "method": "notifications/initialized"}, headers={**MCP, **opened})
+    return opened
+
+
+def told(answer: httpx.Response) -> dict[str, Any]:
+    """The message in a reply of events."""
+    found: dict[str, Any] = json.loads(next(line[6:] for line in answer.text.splitlines() if line.startswith("data: {")))
+    return found
+
+
+def test_b6_large_json_of_a_page_is_read_in_another_process(monkeypatch: pytest.MonkeyPatch):
+    """Actions, tasks, jobs, workflows and MCP alike: here only what was found good is read, in one quick step."""
+    read: list[int] = []
+    monkeypatch.setattr(
+        page_bodies, "loads_strict", lambda raw, *more, **kinds: (read.append(len(raw)), loads_strict(raw, *more, **kinds))[1]
+    )
+    chat, document = "/kosha/v1/actions/createChatCompletion", {"arazzo": "1.0.1", **NAMES}
+    with Recorder(*[reply(200, ANSWER)] * 3) as upstream, whole(upstream.url) as gateway, gateway.client(timeout=60) as client:
+        assert client.post(f"{chat}/run", json={"inputs": CHAT}).status_code == 200
+        assert client.post(f"{chat}/validate", json={"inputs": CHAT}).json()["valid"]
+        assert client.post("/kosha/v1/tasks/ask/run", json={"inputs": {"question": "x" * 100_000}}).status_code == 200
+        assert client.post("/kosha/v1/tasks/ask/validate", json={"inputs": {"question": "x", **NAMES}}).json()["valid"] is False
+        assert client.post("/kosha/v1/workflows/check", json={"document": document}).json()["valid"] is False
+        assert client.post("/kosha/v1/workflows/run", json={"document": document}).status_code == 400
+        assert client.post("/kosha/v1/jobs/start", json={"action": "createVideo", "inputs": {"prompt": 1, **NAMES}}).status_code == 400
+        opened = session(client)
+        found = told(rpc(client, "tools/call", {"name": "createChatCompletion", "arguments": CHAT}, **opened))
+        assert found["result"]["structuredContent"]["result"]["text"] == "hello"
+        assert upstream.requests[-1].json()["messages"] == CHAT["messages"]
+    assert read
+    assert max(read) <= QUICK
+
+
+@pytest.mark.parametrize("verb", ["status", "wait", "resume", "cancel", "fetch"])
+def test_b6_a_handle_is_small(verb: str):
+    """5,000 names in one were a fault each, made on the event loop: seconds in which nobody was answered."""
+    with Recorder() as upstream, whole(upstream.url) as gateway, gateway.client(timeout=60) as client:
+        answer = client.post(f"/kosha/v1/jobs/{verb}", json={"handle": NAMES})
+    assert answer.status_code == 413
+
+
+def test_b6_a_message_is_small_without_the_arguments_of_its_tool():
+    """The protocol's package reads messages on the event loop: names, ids and capabilities have no need of more."""
+    big = "x" * 20_000
+    with Recorder() as upstream, whole(upstream.url) as gateway, gateway.client(timeout=60) as client:
+        opened = session(client)
+        answers = {
+            "tool": rpc(client, "tools/call", {"name": big, "arguments": {}}, **opened),
+            "resource": rpc(client, "resources/read", {"uri": f"kosha://files/{big}"}, **opened),
+            "capabilities": rpc(client, "initialize", {"capabilities": {"experimental": NAMES}}),
+            "list": rpc(client, "tools/call", {"name": "ask", "arguments": [big]}, **opened),
+        }
+    assert {name: answer.status_code for name, answer in answers.items()} == dict.fromkeys(answers, 400)
+
+
+def test_b6_a_large_file_is_no_resource(monkeypatch: pytest.MonkeyPatch):
+    """It is fetched by its page, in pieces, and not as one text of base64."""
+    monkeypatch.setattr(server, "INLINE", 10)
+    monkeypatch.setattr(answers, "INLINE", 10)
+    speech = reply(body=b"x" * 50, content_type="audio/mpeg")
+    with Recorder(speech) as upstream, whole(upstream.url) as gateway, gateway.client(timeout=60) as client:
+        opened = session(client)
+        inputs = {"model": "tts-1", "input": "hi", "voice": "alloy"}
+        made = told(rpc(client, "tools/call", {"name": "run_action", "arguments": {"action": "createSpeech", "inputs": inputs}}, **opened))
+        uri = next(part["uri"] for part in made["result"]["content"] if part["type"] == "resource_link")
+        refused = told(rpc(client, "resources/read", {"uri": uri}, **opened))
+        place = refused["error"]["message"].rpartition(" ")[2].rstrip(".")
+        assert client.get(place).content == b"x" * 50
+
+
+@pytest.mark.parametrize(
+    "text", [b"[" * 2**20, b"]" * 2**20, b'""' * 2**19, b"," * 2**20, b'[{"a":1}' * 2**17], ids=lambda text: text[:3].decode()
+)
+def test_b6_the_count_of_a_text_comes_before_its_depth(text: bytes):
+    """What cannot be within the limits costs a count of its characters, no walk over them."""
+    with pytest.raises(InputError) as caught:
+        loads_strict(text, PAGE_LIMITS)
+    assert [fault.rule for fault in caught.value.faults] == ["nodes"]
+
+
+def test_b6_a_long_name_is_near_no_other(monkeypatch: pytest.MonkeyPatch):
+    """It is not even spelled out: twenty names of 100,000 letters took a tenth of a second."""
+    monkeypatch.setattr(did_you_mean, "_letters", None)
+    assert did_you_mean.nearest("k" * 100_000, ["key"]) is None
+
+
+def test_b6_of_the_unknown_names_of_a_task_twenty_count(connector):
+    """And each known field is still checked."""
+    with pytest.raises(InputError) as caught:
+        find_task(connector, "ask").form.check({**NAMES, "question": 1})
+    assert len(caught.value.faults) == 21
+    assert "/question" in {fault.pointer for fault in caught.value.faults}
