@@ -83,6 +83,15 @@ def run(
         str | None,
         typer.Option("--share", metavar="I/N", help="This process's part of the rows, such as 3/16; each part has its own output."),
     ] = None,
+    ledger: Annotated[
+        str | None,
+        typer.Option(
+            "--ledger",
+            metavar="REFERENCE",
+            help="Keep the ledger in PostgreSQL: a secret reference to its DSN, such as env:NAME or file:/PATH.",
+            show_default=False,
+        ),
+    ] = None,
     if_cut: opt.IfCut = "fail",
     dry: Annotated[bool, typer.Option("--dry-run", help="Check every row and show the first as requests; nothing is sent.")] = False,
     unknown: _Unknown = "hold",
@@ -113,6 +122,7 @@ def run(
         if_cut=if_cut,
         workflow=workflow,
         share=share,
+        ledger=ledger,
     )
     spending = Spending(connector, caps or (), prices)
     given: Any = sys.stdin.buffer if rows == "-" else Path(rows)

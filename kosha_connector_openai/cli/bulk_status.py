@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,7 +16,7 @@ import typer
 from kosha_connector_openai.cli import options as opt
 from kosha_connector_openai.cli.terminal import clean, one_line, say_json, say_table, to_json
 from kosha_connector_openai.errors import InputError, SetupError
-from kosha_connector_openai.flows.bulk import RowAnswer, RowEntry, RowState, kept_options, ledger_of, open_run, source_of
+from kosha_connector_openai.flows.bulk import RowAnswer, RowEntry, RowState, kept_options, open_run, source_of
 from kosha_connector_openai.flows.bulk import export as write_out
 
 _Run = Annotated[Path, typer.Argument(metavar="OUTPUT", help="The output of a run, or its ledger.", show_default=False)]
@@ -126,28 +126,20 @@ def export(
 def cancel(ctx: typer.Context, run_path: _Run) -> None:
     """Ends the sending of a run that goes on in another process; what is under way is finished and kept."""
     del ctx
-    import fcntl
-
-    path = ledger_of(run_path)
-    lock = path.with_name(f"{path.name}.lock")
-    if not path.is_file() or not lock.is_file():
-        raise InputError("No run is there.", hint="Name the output or ledger of a run.")
-    with lock.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            owner = file.read(20).decode("ascii", "replace")
-        else:
+    with open_run(run_path) as ledger:
+        owner = ledger.owner()
+        if owner is None:
             typer.echo("No process works on this run. It stays as it is; `bulk resume` goes on with it.")
             return
-        if not owner.isdigit():
+        host, _, process = owner.rpartition(":")
+        if host and host != socket.gethostname():
+            raise SetupError(f"Process {process} on {clean(host)} works on this run.", hint="End it there, with SIGTERM.")
+        if not process.isdigit():
             raise SetupError("The process that works on this run is not known.")
-        os.kill(int(owner), signal.SIGTERM)
+        os.kill(int(process), signal.SIGTERM)
         end = time.monotonic() + 35
-        while time.monotonic() < end:
-            with suppress(OSError):
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                typer.echo(f"Process {owner} has ended; its answers are kept. `bulk resume` would go on.")
-                return
+        while ledger.owner() is not None:
+            if time.monotonic() > end:
+                raise SetupError(f"Process {process} was asked to end, and goes on.", hint="Look at it; a second signal ends it at once.")
             time.sleep(0.1)
-    raise SetupError(f"Process {owner} was asked to end, and goes on.", hint="Look at it; a second signal ends it at once.")
+    typer.echo(f"Process {process} has ended; its answers are kept. `bulk resume` would go on.")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.flows.bulk.bulk import *
     from kosha_connector_openai.flows.bulk.files import *
     from kosha_connector_openai.flows.bulk.ledger import *
+    from kosha_connector_openai.flows.bulk.opening import *
     from kosha_connector_openai.flows.bulk.options import *
     from kosha_connector_openai.flows.bulk.output import *
     from kosha_connector_openai.flows.bulk.pace import *
@@ -24,8 +25,9 @@ else:
         __name__,
         {
             "bulk": "AsyncBulk Bulk",
-            "files": "kept_options ledger_of open_run source_of",
+            "files": "kept_options open_run source_of",
             "ledger": "Ledger RowAnswer RowEntry RowState",
+            "opening": "ledger_of open_ledger",
             "options": "BulkResult RowCheck RowOptions SendOptions",
             "output": "export failed_path",
             "pace": "Pace",

@@ -10,19 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from kosha_connector_openai.connector import Connection, Connector
 from kosha_connector_openai.errors import ConnectorError, Fault, InputError, SetupError
-from kosha_connector_openai.flows.bulk.files import (
-    check_places,
-    drop_spool,
-    ledger_of,
-    new_ledger,
-    open_ledger,
-    shared_name,
-    spooled,
-)
+from kosha_connector_openai.flows.bulk.files import check_places, drop_spool, shared_name, spooled
 from kosha_connector_openai.flows.bulk.job import RowJob, total_of, wide
 from kosha_connector_openai.flows.bulk.keys import read_share
 from kosha_connector_openai.flows.bulk.ledger import Ledger, RowState
 from kosha_connector_openai.flows.bulk.mapping import Fields, RowMap
+from kosha_connector_openai.flows.bulk.opening import ledger_of, new_ledger, open_ledger
 from kosha_connector_openai.flows.bulk.options import BulkResult, RowCheck, RowOptions, Rows, SendOptions, Watch
 from kosha_connector_openai.flows.bulk.output import export
 from kosha_connector_openai.flows.bulk.pace import InFlight
@@ -59,12 +52,12 @@ class AsyncBulk:
         before anything is sent; what happens to rows later is in the result.
         """
         await self.connector.aread(self.connection)
-        out = shared_name(out, options.share)
+        whole, out = out, shared_name(out, options.share)
         path = ledger_of(out)
         check_places(out, path)
         job, spool = self._new(target, rows, out, options)
         try:
-            ledger = new_ledger(path, sync=send.sync)
+            ledger = new_ledger(path, whole, sync=send.sync, reference=options.ledger, share=options.share)
         except BaseException:
             drop_spool(spool)
             raise

@@ -12,16 +12,11 @@ import orjson
 
 from kosha_connector_openai.errors import Fault, SetupError
 from kosha_connector_openai.flows.bulk.keys import read_share
-from kosha_connector_openai.flows.bulk.ledger import Ledger, Sync
+from kosha_connector_openai.flows.bulk.ledger import Ledger
+from kosha_connector_openai.flows.bulk.opening import exists, ledger_of, open_ledger
 from kosha_connector_openai.flows.bulk.output import failed_path, output_format
 from kosha_connector_openai.flows.bulk.row import RowSource, refused
 from kosha_connector_openai.flows.bulk.rows import open_source
-from kosha_connector_openai.flows.bulk.sqlite import SqliteLedger
-
-
-def ledger_of(path: Path) -> Path:
-    """The ledger of an output; a ledger's own path stays as it is."""
-    return path if path.name.endswith(".ledger") else path.with_name(f"{path.name}.ledger")
 
 
 def shared_name(out: Path, share: str | None) -> Path:
@@ -46,12 +41,6 @@ def check_places(out: Path, ledger: Path) -> None:
             raise exists("/out", path, "is there already")
     if not os.access(out.parent, os.W_OK):
         raise SetupError("The output cannot be written.", [Fault("/out", "folder", "lies in a folder that you may not write to.")])
-
-
-def exists(pointer: str, path: Path, what: str) -> SetupError:
-    """The error for a file that a new run would write over."""
-    fix = "Go on with `bulk resume`, name another output, or move it away."
-    return SetupError("A run would write over what is there; nothing was sent.", [Fault(pointer, "exists", f"{path.name} {what}.", fix)])
 
 
 def spooled(rows: BinaryIO | Iterable[Mapping[str, Any]], out: Path) -> Path:
@@ -97,20 +86,6 @@ def drop_spool(path: Path | None) -> None:
     """Deletes a file of rows, where there is one."""
     if path is not None:
         path.unlink(missing_ok=True)
-
-
-def open_ledger(path: Path, *, sync: Sync = "normal", read_only: bool = False) -> Ledger:
-    """The ledger that is at ``path``. Raises SetupError where it cannot be used."""
-    return SqliteLedger(path, sync=sync, read_only=read_only)
-
-
-def new_ledger(path: Path, *, sync: Sync = "normal") -> Ledger:
-    """A ledger for a new run. Raises SetupError where there is one."""
-    ledger = SqliteLedger(path, sync=sync, new=True)
-    if ledger.kept("settings") is None:
-        return ledger
-    ledger.close()
-    raise exists("/ledger", path, "is the ledger of a run")
 
 
 def open_run(path: Path) -> Ledger:

@@ -42,13 +42,13 @@ CREATE TABLE calls (n INTEGER NOT NULL, place INTEGER NOT NULL, facts BLOB NOT N
 """
 
 
-_COLUMNS: Final = {"run": "name value sum", "rows": "n base occurrence state tries at category done sum", "answers": "n body facts sum"}
+COLUMNS: Final = {"run": "name value sum", "rows": "n base occurrence state tries at category done sum", "answers": "n body facts sum"}
 _PUT: Final = {
     table: f"INSERT INTO {table} VALUES ({','.join('?' * len(names.split()))}) ON CONFLICT ({names.split()[0]}) DO UPDATE SET "  # noqa: S608 - our own words # nosec B608
     + ", ".join(f"{name} = excluded.{name}" for name in names.split()[1:])
-    for table, names in _COLUMNS.items()
+    for table, names in COLUMNS.items()
 }
-_PUT_CALL: Final = "INSERT INTO calls VALUES (?,?,?,?) ON CONFLICT (n, place) DO UPDATE SET facts = excluded.facts, sum = excluded.sum"
+PUT_CALL: Final = "INSERT INTO calls VALUES (?,?,?,?) ON CONFLICT (n, place) DO UPDATE SET facts = excluded.facts, sum = excluded.sum"
 
 
 class RowState(IntEnum):
@@ -317,7 +317,7 @@ class Ledger(ABC):
                     entry.take(fresh)
             for n, place, facts in calls:
                 data = orjson.dumps(facts, default=str)
-                base.execute(_PUT_CALL, (n, place, data, digest(data)))
+                base.execute(PUT_CALL, (n, place, data, digest(data)))
             if spent is not None:
                 self.put(base, "spent", spent)
         return taken

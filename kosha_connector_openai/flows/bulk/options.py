@@ -31,6 +31,7 @@ class RowOptions:
     ``map`` are ``field=column`` rules, ``fixed`` inputs that all rows share. ``order`` of the output is that of the input, or as rows were
     ``done``; ``keep`` are columns of the input that the output has too. ``dedupe`` sends one of equal rows. ``if_cut`` says what an
     answer is that was cut, refused or filtered: a failed row, or with ``pass`` an answer. ``share`` is ``i/n``: this process's part.
+    ``ledger`` is a secret reference to the DSN of a PostgreSQL database that keeps the ledger; else it is a file beside the output.
     """
 
     map: tuple[str, ...] = ()
@@ -42,6 +43,7 @@ class RowOptions:
     if_cut: Policy = "fail"
     workflow: str | None = None
     share: str | None = None
+    ledger: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,10 @@ def _answers(ledger: Ledger, source: RowSource, order: Order, keep: Sequence[str
     else:
         entries = ledger.entries(RowState.DONE)
     for entry in entries:
-        yield entry, ledger.answer_of(entry), rows(entry)
+        answer = ledger.answer_of(entry)
+        if answer.media_type and not ledger.in_place:
+            ledger.write_answer(answer.facts["file"]["name"], answer.body)
+        yield entry, answer, rows(entry)
 
 
 def _kept(source: RowSource, keep: Sequence[str]) -> Callable[[RowEntry], dict[str, Any]]:

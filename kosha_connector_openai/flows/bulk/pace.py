@@ -9,8 +9,8 @@ One module: what may leave, what a reply teaches and how long all wait are one s
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from kosha_connector_openai.core import Attempt
@@ -214,6 +214,22 @@ class Pace:
             return
         bucket.set(limit)
 
+    def state(self) -> dict[str, Any]:
+        """All that it knows, as JSON has it."""
+        lanes = {
+            model or "": {**asdict(lane), **{name: _packed(getattr(lane, name)) for name in self._given}}
+            for model, lane in self._lanes.items()
+        }
+        return {"lanes": lanes, "until": self._until, "streak": self._streak, "epoch": self._epoch}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Knows what ``state`` gave, and nothing else."""
+        self._until, self._streak, self._epoch = state["until"], state["streak"], state["epoch"]
+        self._lanes = {
+            model or None: _Lane(**{**lane, **{name: _unpacked(lane[name]) for name in self._given}})
+            for model, lane in state["lanes"].items()
+        }
+
     def answered(self, attempt: Attempt, limits: Mapping[str, float], result: Result | None, error: ConnectorError | None) -> bool:
         """As CallPace."""
         lane, now = self._lane(attempt.model), self._clock()
@@ -288,6 +304,18 @@ class Pace:
         lane.ratio += (used / attempt.size - lane.ratio) * weight
         if lane.tokens is not None:
             lane.tokens.correct(used - slot.tokens)
+
+
+def _packed(bucket: _Bucket | None) -> list[Any] | None:
+    return None if bucket is None else [bucket.limit, *bucket.state]
+
+
+def _unpacked(values: Sequence[Any] | None) -> _Bucket | None:
+    if values is None:
+        return None
+    bucket = _Bucket(values[0], state=tuple(values[1:]))
+    bucket.set(values[0])
+    return bucket
 
 
 def _a_minute(limit: float, remaining: float | None, reset: float | None) -> float:

@@ -28,6 +28,7 @@ class Upstream:
         self.delay, self.headers = delay, headers or []
         self.seen: Counter[str] = Counter()
         self.answered: Counter[str] = Counter()
+        self.times: list[float] = []
         self.most = self._now = 0
         self._lock = threading.Lock()
         self._recorder = Recorder(self._answer)
@@ -38,6 +39,7 @@ class Upstream:
         name = prompt if isinstance(prompt, str) else orjson.dumps(prompt).decode()
         with self._lock:
             self.seen[name] += 1
+            self.times.append(time.monotonic())
             self._now += 1
             self.most = max(self.most, self._now)
             scripts = self.special.get(name)

@@ -1,0 +1,101 @@
+"""Which ledger a run has: SQLite in a file beside its output, or a file there that names a database by a secret reference."""
+
+from __future__ import annotations
+
+import os
+import re
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from kosha_connector_openai.errors import Fault, SetupError
+from kosha_connector_openai.flows.bulk.keys import read_share
+from kosha_connector_openai.flows.bulk.ledger import Ledger, Sync
+from kosha_connector_openai.flows.bulk.sqlite import SqliteLedger
+from kosha_connector_openai.secrets import Secret, SecretContext, SecretReference, SecretStores
+from kosha_connector_openai.secrets.stores import default_stores
+from kosha_connector_openai.trusted_files import open_trusted, read_trusted
+
+_KIND: Final = "kosha-bulk-run"
+_LONGEST: Final = 4096
+
+
+def exists(pointer: str, path: Path, what: str) -> SetupError:
+    """The error for a file that a new run would write over."""
+    fix = "Go on with `bulk resume`, name another output, or move it away."
+    return SetupError("A run would write over what is there; nothing was sent.", [Fault(pointer, "exists", f"{path.name} {what}.", fix)])
+
+
+def ledger_of(path: Path) -> Path:
+    """The ledger of an output; a ledger's own path stays as it is."""
+    return path if path.name.endswith(".ledger") else path.with_name(f"{path.name}.ledger")
+
+
+def open_ledger(path: Path, *, sync: Sync = "normal", read_only: bool = False) -> Ledger:
+    """The ledger at ``path``, or the one in a database that the file there names. Raises SetupError where it cannot be used."""
+    named = _named(path)
+    return SqliteLedger(path, sync=sync, read_only=read_only) if named is None else shared_ledger(*named, path=path, read_only=read_only)
+
+
+def new_ledger(path: Path, out: Path, *, sync: Sync = "normal", reference: str | None = None, share: str | None = None) -> Ledger:
+    """A ledger for a new run over ``out``: at ``path``, or in the database of the DSN that ``reference`` stands for.
+
+    Raises SetupError where there is one already.
+    """
+    run = run_name(out, share)
+    ledger = SqliteLedger(path, sync=sync, new=True) if reference is None else shared_ledger(reference, run, path=path, new=True)
+    try:
+        if ledger.kept("settings") is not None:
+            raise exists("/ledger", path, "is the ledger of a run" if reference is None else f"has a run in this database: {run}")
+        if reference is not None:
+            _name(path, reference, run)
+    except BaseException:
+        ledger.close()
+        raise
+    return ledger
+
+
+def shared_ledger(reference: str, run: str, *, path: Path = Path("run.ledger"), **how: Any) -> Ledger:
+    """The ledger of ``run`` in the database of the DSN that ``reference`` stands for; ``how`` is as for PostgresLedger."""
+    from kosha_connector_openai.flows.bulk.postgres import PostgresLedger
+
+    return PostgresLedger(path, _secret(reference), run, **how)
+
+
+def run_name(out: Path, share: str | None) -> str:
+    """The name of a run in a database: that of its output, the same for all its processes, and then the share."""
+    stem = re.sub("[^a-z0-9]+", "-", out.stem.lower()).strip("-")[:24]
+    part, parts = read_share(share)
+    end = f".{part + 1}-of-{parts}" if share else ""
+    return f"{stem or 'run'}-{blake2b(str(out.absolute()).encode(), digest_size=4).hexdigest()}{end}"
+
+
+def _secret(text: str) -> Secret:
+    """The DSN; an operator who names a variable or a file on the command line may read it."""
+    reference = SecretReference.parse(text)
+    folders = [Path(reference.locator).parent] if reference.scheme == "file" else []
+    stores = SecretStores(default_stores([reference.locator] if reference.scheme == "env" else [], folders))
+    return stores.resolve(reference, SecretContext())
+
+
+def _name(path: Path, reference: str, run: str) -> None:
+    with os.fdopen(open_trusted(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
+        file.write(orjson.dumps({"kind": _KIND, "ledger": reference, "run": run}) + b"\n")
+
+
+def _named(path: Path) -> tuple[str, str] | None:
+    """The reference and the run that a file names; None where it is no such file."""
+    try:
+        with path.open("rb") as file:
+            if file.read(1) != b"{":
+                return None
+        found = orjson.loads(read_trusted(path, _LONGEST))
+        if found["kind"] == _KIND:
+            return str(found["ledger"]), str(found["run"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise SetupError("The file is no ledger.", [Fault("/ledger", "kind", "names no run.", "Name a run's ledger or output.")])

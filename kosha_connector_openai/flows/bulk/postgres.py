@@ -1,0 +1,340 @@
+"""The ledger in PostgreSQL: a schema for each run, and one table of paces for all, so that processes on several hosts work on one run.
+
+The database runs in a thread of its own with an event loop, since commands ask a ledger as they ask a file; a runner's commits wait on the
+runner's own loop.
+
+One module: the connection, its turns and what is committed in one of them are read together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from decimal import Decimal
+from functools import lru_cache
+from hashlib import blake2b
+from itertools import count
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+import orjson
+
+from kosha_connector_openai.errors import Fault, SetupError
+from kosha_connector_openai.flows.bulk.ledger import COLUMNS, PUT_CALL, TABLES, VERSION, Claim, Ledger, Moved, RowEntry, damaged, digest
+from kosha_connector_openai.flows.bulk.shared_pace import SharedPace
+from kosha_connector_openai.secrets import Secret
+from kosha_connector_openai.text import install
+
+T = TypeVar("T")
+_SECONDS: Final = 10.0
+_TYPES: Final = {"n": "int", "occurrence": "int", "state": "int", "tries": "int", "at": "float8", "category": "text", "done": "int"}
+_PACES: Final = """CREATE SCHEMA IF NOT EXISTS kosha_bulk;
+CREATE TABLE IF NOT EXISTS kosha_bulk.pace (run TEXT PRIMARY KEY, state BYTEA NOT NULL)"""
+_SESSION: Final = {"application_name": "kosha-openai", "tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5"}
+_CLAIM: Final = """UPDATE rows SET state = 1, tries = c.tries, at = c.at, category = '', sum = c.sum
+FROM unnest($1::int[], $2::int[], $3::float8[], $4::bytea[]) AS c(n, tries, at, sum)
+WHERE rows.n = c.n AND rows.state = 0 RETURNING rows.n"""
+
+
+def _columns(table: str, first: int = 1) -> str:
+    """The columns of a table as arrays of one statement."""
+    return ", ".join(f"${place}::{_TYPES.get(name, 'bytea')}[]" for place, name in enumerate(COLUMNS[table].split(), first))
+
+
+def _updates(table: str) -> str:
+    return ", ".join(f"{name} = excluded.{name}" for name in COLUMNS[table].split()[1:])
+
+
+_MOVE: Final = f"""WITH moved AS (INSERT INTO rows SELECT * FROM unnest({_columns("rows")}) ON CONFLICT (n) DO UPDATE SET {_updates("rows")}
+WHERE rows.state <> 2 AND (excluded.state <> 0 OR (rows.state = 1 AND rows.at = excluded.at)) RETURNING rows.n)
+INSERT INTO answers SELECT a.* FROM unnest({_columns("answers", 10)}) AS a(n, body, facts, sum) JOIN moved USING (n)
+ON CONFLICT (n) DO UPDATE SET {_updates("answers")}"""  # noqa: S608 - our own words # nosec B608
+"""Several processes may have a row: one that is done stays so, and only who claimed a row gives it back."""
+
+
+class PostgresLedger(Ledger):
+    """One run's ledger in a database. ``shared``: other processes work on the run at the same time."""
+
+    in_place = False
+
+    def __init__(self, path: Path, dsn: Secret, run: str, *, new: bool = False, read_only: bool = False, shared: bool = False) -> None:
+        """Opens the ledger of ``run``, or makes a ``new`` one; ``path`` is the file that names it, beside the run's output.
+
+        Raises SetupError where the package or the server is not there, or the ledger is not, is newer, or is held by another process.
+        """
+        try:
+            import asyncpg
+        except ImportError:
+            fault = Fault("/ledger", "extra", "is in PostgreSQL, and asyncpg is not installed.", install("postgres"))
+            raise SetupError("The ledger cannot be used; nothing was sent.", [fault]) from None
+        self.path, self.run, self._asyncpg = path, run, asyncpg
+        self._schema = f"kosha_bulk_{run}"
+        self._pace: SharedPace | None = None
+        self._known: dict[str, str] = {}
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="ledger", daemon=True)
+        self._thread.start()
+        self._turn, self._inside = asyncio.Lock(), False
+        self._base: Any = None
+        try:
+            self._base = self._connected(dsn)
+            self._open(new=new)
+            if not read_only:
+                self._hold(shared=shared)
+        except BaseException:
+            self.close()
+            raise
+
+    # --- the connection ---
+
+    def _connected(self, dsn: Secret) -> Any:
+        url, problem = urlsplit(dsn.reveal()), "it does not answer"
+        place = f"{url.hostname or 'the local socket'}:{url.port or 5432}"
+        if url.scheme not in ("postgres", "postgresql"):
+            fault = Fault("/ledger", "form", "is no DSN.", "Write postgresql://USER:PASSWORD@HOST:PORT/DATABASE into the secret.")
+            raise SetupError("The ledger cannot be used; nothing was sent.", [fault])
+        try:
+            return self._wait(self._asyncpg.connect(dsn.reveal(), timeout=_SECONDS, command_timeout=60, server_settings=_SESSION))
+        except (OSError, TimeoutError) as error:
+            problem = f"nobody answers ({type(error).__name__})"
+        except (self._asyncpg.PostgresError, self._asyncpg.InterfaceError, ValueError) as error:
+            problem = f"it refuses ({type(error).__name__})"  # its words may have parts of the DSN
+        fix = "Start PostgreSQL there, or mend the DSN in the secret; the role needs CREATE on the database."
+        raise SetupError("PostgreSQL is not there; nothing was sent.", [Fault("/ledger", "server", f"is at {place}, and {problem}.", fix)])
+
+    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def _asked(self, work: Coroutine[Any, Any, T]) -> T:
+        """Its value; raises SetupError where the database fails."""
+        with self._telling():
+            return self._wait(work)
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except (self._asyncpg.PostgresError, self._asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            problem = type(error).__name__
+        else:
+            return
+        fix = "Look whether PostgreSQL is there and has room; then resume. What was sent and is not in it is told as unknown."
+        raise SetupError(f"The ledger cannot be used: {problem}.", [Fault("/ledger", "server", "cannot be read or written.", fix)])
+
+    def _open(self, *, new: bool) -> None:
+        there = bool(self.read("SELECT 1 FROM pg_namespace WHERE nspname = ?", self._schema))
+        if not new and not there:
+            fix = "Name the database and the run that it was made with."
+            raise SetupError("No ledger is there.", [Fault("/ledger", "run", "is not in this database.", fix)])
+        if not there:
+            with self.transaction() as base:
+                base.execute("SELECT pg_advisory_xact_lock(?)", (_number("kosha_bulk"),))
+                for text in (*_PACES.split(";"), f'CREATE SCHEMA IF NOT EXISTS "{self._schema}"'):
+                    base.execute(text)
+        self._asked(self._base.execute(f'SET search_path TO "{self._schema}"'))
+        if not self.read("SELECT 1 FROM pg_tables WHERE schemaname = ?", self._schema):
+            with self.transaction() as base:
+                for text in filter(None, map(str.strip, TABLES.split(";"))):
+                    base.execute(text)
+                base.execute("CREATE TABLE inputs (n INTEGER PRIMARY KEY, line INTEGER NOT NULL, data BYTEA NOT NULL)")
+                self.put(base, "version", VERSION)
+        elif (version := self.kept("version")) != VERSION:
+            fault = Fault("/ledger", "version", f"has version {version}; this program knows {VERSION}.", "Use the newer program.")
+            raise SetupError("The ledger is newer than this program.", [fault])
+
+    def _hold(self, *, shared: bool) -> None:
+        """Takes the run for itself, or together with others that share it; PostgreSQL frees it when this process ends."""
+        ours = self.read(f"SELECT pg_try_advisory_lock{'_shared' if shared else ''}(?)", _number(self._schema))
+        if not ours[0][0]:
+            fault = Fault(
+                "/ledger", "held", f"is held by process {self.kept('owner') or 'unknown'}.", "Let it end, or end it; then resume."
+            )
+            raise SetupError("Another process works on this run.", [fault])
+        self.keep("owner", f"{socket.gethostname()}:{os.getpid()}")
+
+    def owner(self) -> str | None:
+        number = _number(self._schema)
+        held = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND classid::bigint << 32 | objid::bigint = ?"
+        name = self.kept("owner")
+        return str(name) if name and self.read(held, number) else None
+
+    def close(self) -> None:
+        if self._loop.is_closed():
+            return
+        with suppress(Exception):
+            if self._base is not None:
+                self._wait(self._base.close(timeout=2))
+        self._base = None
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def discard(self) -> None:
+        with suppress(SetupError):
+            self._asked(self._base.execute(f'DROP SCHEMA "{self._schema}" CASCADE'))
+        self.close()
+        self.path.unlink(missing_ok=True)
+
+    # --- statements ---
+
+    def read(self, text: str, *values: Any) -> list[Any]:
+        return self._asked(self._fetched(text, values))
+
+    async def _fetched(self, text: str, values: Sequence[Any]) -> list[Any]:
+        async with nullcontext() if self._inside else self._turn:
+            return [tuple(found) for found in await self._base.fetch(_numbered(text), *values)]
+
+    @contextmanager
+    def transaction(self) -> Iterator[_Statements]:
+        self._asked(self._turn.acquire())
+        try:
+            self._asked(self._base.execute("BEGIN"))
+            self._inside = True  # what is read now belongs to the transaction
+            try:
+                yield _Statements(self)
+                self._asked(self._base.execute("COMMIT"))
+            except BaseException:
+                with suppress(SetupError):
+                    self._asked(self._base.execute("ROLLBACK"))
+                raise
+        finally:
+            self._inside = False
+            self._loop.call_soon_threadsafe(self._turn.release)
+
+    # --- commits ---
+
+    async def acommit(
+        self,
+        claims: Sequence[Claim] = (),
+        moved: Sequence[Moved] = (),
+        calls: Sequence[tuple[int, int, Mapping[str, Any]]] = (),
+        spent: Mapping[str, str] | None = None,
+    ) -> list[bool | float]:
+        rows = [entry.values() for entry, _ in moved]  # as they are now: they change while the database works
+        answers = [self._placed(entry, answer) for entry, answer in moved if answer is not None]
+        facts = [(n, place, data, digest(data)) for n, place, value in calls for data in (orjson.dumps(value, default=str),)]
+        with self._telling():
+            work = asyncio.run_coroutine_threadsafe(self._committed(claims, rows, answers, facts, spent), self._loop)
+            return await asyncio.wrap_future(work)
+
+    async def _committed(
+        self, claims: Sequence[Claim], rows: Sequence[Any], answers: Sequence[Any], calls: Sequence[Any], spent: Mapping[str, str] | None
+    ) -> list[bool | float]:
+        async with self._turn, self._base.transaction():
+            if rows:
+                await self._base.execute(_MOVE, *_arrays(rows, 9), *_arrays(answers, 4))
+            if calls:
+                await self._base.executemany(_numbered(PUT_CALL), calls)
+            if spent is not None:
+                await self._spend(spent)
+            if self._pace is None or not (self._pace.news or any(attempt for _, attempt in claims)):
+                return [*await self._claim([entry for entry, _ in claims])]
+            return await self._paced(self._pace, claims)
+
+    async def _paced(self, pace: SharedPace, claims: Sequence[Claim]) -> list[bool | float]:
+        """Takes each claim's slot, and claims those rows that have one soon."""
+        state = await self._base.fetchval("SELECT state FROM kosha_bulk.pace WHERE run = $1 FOR UPDATE", self._pace_name)
+        pace.take_up(orjson.loads(state))
+        waits = pace.slots([attempt for _, attempt in claims])
+        taken = iter(await self._claim([entry for (entry, _), wait in zip(claims, waits, strict=True) if not wait]))
+        await self._base.execute("UPDATE kosha_bulk.pace SET state = $2 WHERE run = $1", self._pace_name, orjson.dumps(pace.state()))
+        return [wait or next(taken) for wait in waits]
+
+    async def _claim(self, entries: Sequence[RowEntry]) -> list[bool]:
+        if not entries:
+            return []
+        fresh = [entry.claimed() for entry in entries]
+        values = [(entry.n, entry.tries, entry.at, entry.values()[-1]) for entry in sorted(fresh, key=lambda entry: entry.n)]
+        ours = {n for (n,) in await self._base.fetch(_CLAIM, *_arrays(values, 4))}
+        for entry, claimed in zip(entries, fresh, strict=True):
+            if entry.n in ours:
+                entry.take(claimed)
+        return [entry.n in ours for entry in entries]
+
+    async def _spend(self, spent: Mapping[str, str]) -> None:
+        """Adds what this process has spent since its last commit; ``elsewhere`` is what others have."""
+        found = await self._base.fetchrow("SELECT value, sum FROM run WHERE name = 'spent' FOR UPDATE")
+        if found is None or digest(b"spent" + found[0]) != found[1]:
+            raise damaged("the run's spent were changed")
+        before = orjson.loads(found[0])
+        total = {
+            name: Decimal(before.get(name, "0")) + Decimal(value) - Decimal(self._known.get(name, "0")) for name, value in spent.items()
+        }
+        self.elsewhere = {name: str(value - Decimal(spent[name])) for name, value in total.items()}
+        self._known = {name: str(value) for name, value in total.items()}
+        data = orjson.dumps(self._known, option=orjson.OPT_SORT_KEYS)
+        await self._base.execute("UPDATE run SET value = $1, sum = $2 WHERE name = 'spent'", data, digest(b"spent" + data))
+
+    # --- the pace ---
+
+    def pace(self, share: float = 1.0, **given: Any) -> SharedPace:
+        """One pace for all processes of the run, those of its other shares too."""
+        del share  # what is common is not divided
+        with self.transaction() as base:
+            base.execute("INSERT INTO kosha_bulk.pace VALUES (?, 'null') ON CONFLICT (run) DO NOTHING", (self._pace_name,))
+        skew = float(self.read("SELECT extract(epoch FROM clock_timestamp())::float8")[0][0]) - time.time()
+        self._known = self.kept("spent") or {}
+        self._pace = SharedPace(self._held, clock=lambda: time.time() + skew, **given)
+        return self._pace
+
+    @property
+    def _pace_name(self) -> str:
+        return self.run.partition(".")[0]
+
+    def _held(self, work: Callable[[], T]) -> T:
+        """Runs ``work`` while the common state is held."""
+        assert self._pace is not None
+        with self.transaction() as base:
+            found = base.execute("SELECT state FROM kosha_bulk.pace WHERE run = ? FOR UPDATE", (self._pace_name,))
+            self._pace.take_up(orjson.loads(found[0][0]))
+            value = work()
+            base.execute("UPDATE kosha_bulk.pace SET state = ? WHERE run = ?", (orjson.dumps(self._pace.state()), self._pace_name))
+        return value
+
+
+class _Found(list[Any]):
+    """What a statement gave, as a cursor gives it."""
+
+    def fetchall(self) -> list[Any]:
+        return self
+
+    def fetchone(self) -> Any:
+        return self[0]
+
+
+class _Statements:
+    """The statements of a transaction."""
+
+    def __init__(self, ledger: PostgresLedger) -> None:
+        self._ledger = ledger
+
+    def execute(self, text: str, values: Sequence[Any] = (), /) -> _Found:
+        ledger = self._ledger
+        return _Found(tuple(found) for found in ledger._asked(ledger._base.fetch(_numbered(text), *values)))
+
+    def executemany(self, text: str, values: Iterable[Sequence[Any]], /) -> None:
+        ledger = self._ledger
+        ledger._asked(ledger._base.executemany(_numbered(text), values))
+
+
+@lru_cache(256)
+def _numbered(text: str) -> str:
+    """A statement with PostgreSQL's placeholders and its word for bytes."""
+    places = count(1)
+    return re.sub(r"\?", lambda _: f"${next(places)}", text.replace("BLOB", "BYTEA"))
+
+
+def _number(name: str) -> int:
+    """The number of an advisory lock."""
+    return int.from_bytes(blake2b(name.encode(), digest_size=7).digest(), "big")
+
+
+def _arrays(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
