@@ -270,6 +270,27 @@ class Connector:
         assert stream.result is not None
         return stream.result
 
+    def read_reply(
+        self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions, *, status: int, body: bytes
+    ) -> Result:
+        """The result of a call that was answered by another way, such as in a batch's file, with this status and JSON body.
+
+        Raises what the call would; nothing is sent. The call's record is written.
+        """
+        from kosha_connector_openai.core import read_recorded
+
+        call, _ = self._runtime.make(self.catalog_of(connection)[action], inputs, connection, replace(options, attempts=1))
+        result: Result | None = None
+        error: ConnectorError | None = None
+        try:
+            result = read_recorded(call, status, body)
+        except ConnectorError as raised:
+            error = raised
+            raise
+        finally:
+            self._runtime.note(call, result, error)
+        return result
+
     def astream(
         self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions = CallOptions()
     ) -> AbstractAsyncContextManager[AsyncStream]:

@@ -92,6 +92,10 @@ def run(
             show_default=False,
         ),
     ] = None,
+    via: Annotated[
+        Literal["calls", "batch"],
+        typer.Option(help="batch: rows go up in files that the provider works off within a day, at its price for batches."),
+    ] = "calls",
     if_cut: opt.IfCut = "fail",
     dry: Annotated[bool, typer.Option("--dry-run", help="Check every row and show the first as requests; nothing is sent.")] = False,
     unknown: _Unknown = "hold",
@@ -123,6 +127,7 @@ def run(
         workflow=workflow,
         share=share,
         ledger=ledger,
+        via=via,
     )
     spending = Spending(connector, caps or (), prices)
     given: Any = sys.stdin.buffer if rows == "-" else Path(rows)

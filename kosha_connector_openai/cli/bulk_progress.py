@@ -58,7 +58,8 @@ class BulkProgress:
         parts = [f"{state.done} of {state.total} done"]
         parts += [f"{state.failed} failed"] if state.failed else []
         parts += [f"{state.unknown} unknown"] if state.unknown else []
-        parts += [f"{state.in_flight} under way"] if state.in_flight else []
+        where = f"in {state.batches} {'batch' if state.batches == 1 else 'batches'}" if state.batches else "under way"
+        parts += [f"{state.in_flight} {where}"] if state.in_flight else []
         parts += [f"{state.rate:.0f} rows/s"] if state.rate else []
         parts += [f"{duration(state.left)} left"] if state.left is not None and state.waiting else []
         parts += [f"paused for {duration(state.pause)}"] if state.pause >= 1 else []
@@ -68,7 +69,7 @@ class BulkProgress:
 
 
 def _values(state: RunProgress) -> dict[str, Any]:
-    names = ("total", "done", "failed", "unknown", "waiting", "in_flight", "tokens", "cost", "refused")
+    names = ("total", "done", "failed", "unknown", "waiting", "in_flight", "batches", "tokens", "cost", "refused")
     return {name: getattr(state, name) for name in names} | {"rate": round(state.rate, 2), "seconds": round(state.seconds, 2)}
 
 

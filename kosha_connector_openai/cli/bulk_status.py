@@ -7,16 +7,30 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from kosha_connector_openai.cli import options as opt
+from kosha_connector_openai.cli.connection import Choices, connect
 from kosha_connector_openai.cli.terminal import clean, one_line, say_json, say_table, to_json
-from kosha_connector_openai.errors import InputError, SetupError
-from kosha_connector_openai.flows.bulk import RowAnswer, RowEntry, RowState, kept_options, open_run, source_of
+from kosha_connector_openai.errors import ConnectorError, InputError, SetupError
+from kosha_connector_openai.flows.bulk import (
+    Bulk,
+    RowAnswer,
+    RowBatch,
+    RowEntry,
+    RowState,
+    cancel_batches,
+    kept_options,
+    open_batches,
+    open_run,
+    source_of,
+)
 from kosha_connector_openai.flows.bulk import export as write_out
 
 _Run = Annotated[Path, typer.Argument(metavar="OUTPUT", help="The output of a run, or its ledger.", show_default=False)]
@@ -31,24 +45,33 @@ def status(ctx: typer.Context, run_path: _Run, as_json: opt.AsJson = False) -> N
         if settings is None:
             raise SetupError("The ledger has no run.", hint="Begin the run anew.")
         numbers = {state.name.lower(): counts[state] for state in RowState}
-        troubled = [_row_values(entry, ledger.answer(entry.n), ledger.calls(entry.n)) for entry in _troubled(ledger)]
+        batches = [_batch_values(batch) for batch in open_batches(ledger)]
+        names = {batch["batch"] for batch in batches}
+        troubled = [_row_values(entry, ledger.answer(entry.n), ledger.calls(entry.n)) for entry in _troubled(ledger, names)]
         values = {"target": settings["target"], "input": settings["input"], "out": settings["out"], "total": sum(counts.values())}
         values |= numbers | {"categories": ledger.categories(), "spent": ledger.kept("spent") or {}, "rows": troubled}
+        values |= {"batches": batches} if batches else {}
     if as_json:
         say_json(values)
         return
     typer.echo(clean(f"{values['target']} over {Path(str(values['input'])).name}: {values['total']} rows"))
     say_table(("Rows", ""), [(name, str(count)) for name, count in numbers.items() if count])
+    if batches:
+        say_table(("Batch", "Rows", "State", "Id"), [tuple(str(value) for value in batch.values()) for batch in batches])
     if troubled:
         rows = [(str(row["row"]), row["state"], row["category"], row["at"], _why(row)) for row in troubled]
         say_table(("Row", "State", "Why", "When", "What is known"), rows)
 
 
-def _troubled(ledger: Any, most: int = 100) -> Iterator[RowEntry]:
-    for number, entry in enumerate(ledger.entries(RowState.UNKNOWN, RowState.FAILED, RowState.SENT)):
-        if number >= most:
-            return
-        yield entry
+def _troubled(ledger: Any, batches: set[str], most: int = 100) -> Iterator[RowEntry]:
+    found = (entry for entry in ledger.entries(RowState.UNKNOWN, RowState.FAILED, RowState.SENT) if entry.category not in batches)
+    yield from islice(found, most)
+
+
+def _batch_values(batch: RowBatch) -> dict[str, Any]:
+    job = batch.job or {}
+    state = job.get("state") or job.get("phase") or ("uploaded" if batch.file else "made")
+    return {"batch": batch.name, "rows": batch.rows, "state": state, "id": ", ".join(job.get("ids", {}).values())}
 
 
 def _row_values(entry: RowEntry, answer: RowAnswer | None, calls: list[dict[str, Any]]) -> dict[str, Any]:
@@ -74,9 +97,8 @@ def _why(row: dict[str, Any]) -> str:
     return one_line(" ".join(filter(None, words)))
 
 
-def show(ctx: typer.Context, run_path: _Run, row: _Row, as_json: opt.AsJson = False) -> None:
-    """Shows one row: its state, its columns, and its answer or what is known of it."""
-    del ctx
+def show(ctx: typer.Context, run_path: _Run, row: _Row, as_json: opt.AsJson = False, connection_file: opt.ConnectionFile = None) -> None:
+    """Shows one row: its state, its columns, its request, and its answer or what is known of it."""
     with open_run(run_path) as ledger:
         entry, settings = ledger.entry(row), ledger.kept("settings")
         if entry is None or settings is None:
@@ -90,6 +112,9 @@ def show(ctx: typer.Context, run_path: _Run, row: _Row, as_json: opt.AsJson = Fa
             import json
 
             values["answer"] = json.loads(answer.body) if not answer.media_type else answer.facts["file"]
+        with suppress(ConnectorError):  # the row's own words say what is wrong with it
+            connector, connection = connect(ctx.obj, Choices(file=connection_file), preview=True)
+            values["request"] = Bulk(connector, connection).request(run_path, row)
     if as_json:
         say_json(values)
         return
@@ -123,9 +148,23 @@ def export(
         typer.echo(clean(f"{place}: {count} answers"))
 
 
-def cancel(ctx: typer.Context, run_path: _Run) -> None:
+def cancel(
+    ctx: typer.Context,
+    run_path: _Run,
+    batches: Annotated[bool, typer.Option("--batches", help="Cancel its open batches at the provider, too.")] = False,
+    connection_file: opt.ConnectionFile = None,
+) -> None:
     """Ends the sending of a run that goes on in another process; what is under way is finished and kept."""
-    del ctx
+    _end_process(run_path)
+    if batches:
+        connector, connection = connect(ctx.obj, Choices(file=connection_file))
+        count = cancel_batches(connector, connection, run_path)
+        typer.echo(
+            f"{count} {'batch' if count == 1 else 'batches'} cancelled. `bulk resume` reads what they had done, and sends the rest anew."
+        )
+
+
+def _end_process(run_path: Path) -> None:
     with open_run(run_path) as ledger:
         owner = ledger.owner()
         if owner is None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.core.executor import *
     from kosha_connector_openai.core.passthrough import *
     from kosha_connector_openai.core.record import *
+    from kosha_connector_openai.core.recorded import *
     from kosha_connector_openai.core.runtime import *
 else:
     __getattr__, __all__ = face(
@@ -27,6 +28,7 @@ else:
             "executor": "SyncExecutor SyncStream",
             "passthrough": "Passthrough",
             "record": "Record log",
+            "recorded": "read_recorded",
             "runtime": "Runtime",
         },
     )

@@ -1,4 +1,4 @@
-"""EnforcedLimits that the sandbox enforces when it is told to: requests and tokens a minute, and what may wait in batches."""
+"""Limits that the sandbox enforces when it is told to: requests and tokens a minute, and what may wait in batches."""
 
 from __future__ import annotations
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from kosha_connector_openai._face import face
 
 if TYPE_CHECKING:
+    from kosha_connector_openai.flows.bulk.batch_file import *
+    from kosha_connector_openai.flows.bulk.batches import *
     from kosha_connector_openai.flows.bulk.bulk import *
     from kosha_connector_openai.flows.bulk.files import *
     from kosha_connector_openai.flows.bulk.ledger import *
@@ -24,6 +26,8 @@ else:
     __getattr__, __all__ = face(
         __name__,
         {
+            "batch_file": "RowBatch open_batches",
+            "batches": "cancel_batches",
             "bulk": "AsyncBulk Bulk",
             "files": "kept_options open_run source_of",
             "ledger": "Ledger RowAnswer RowEntry RowState",

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kosha_connector_openai.connector import Connection, Connector
 from kosha_connector_openai.errors import ConnectorError, Fault, InputError, SetupError
-from kosha_connector_openai.flows.bulk.files import check_places, drop_spool, shared_name, spooled
+from kosha_connector_openai.flows.bulk.batch_file import OpenBatches, batch_target
+from kosha_connector_openai.flows.bulk.files import check_places, drop_spool, open_run, shared_name, spooled
 from kosha_connector_openai.flows.bulk.job import RowJob, total_of, wide
 from kosha_connector_openai.flows.bulk.keys import read_share
 from kosha_connector_openai.flows.bulk.ledger import Ledger, RowState
@@ -22,11 +23,11 @@ from kosha_connector_openai.flows.bulk.pace import InFlight
 from kosha_connector_openai.flows.bulk.progress import RunProgress
 from kosha_connector_openai.flows.bulk.row import FaultList, RowSource, Start, refused
 from kosha_connector_openai.flows.bulk.rows import open_source
-from kosha_connector_openai.flows.bulk.runner import Item, Runner
+from kosha_connector_openai.flows.bulk.runner import Runner
+from kosha_connector_openai.flows.bulk.runners import recover, runner_of
 from kosha_connector_openai.flows.bulk.targets import RowTarget, find_target
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.manifest.parts import Bundle
     from kosha_connector_openai.outputs import Prices
 
 
@@ -80,7 +81,7 @@ class AsyncBulk:
         await self.connector.aread(self.connection)
         with open_ledger(ledger_of(path), sync=send.sync) as ledger:
             job = self._old(ledger)
-            ledger.move(RowState.SENT, RowState.UNKNOWN, "process_ended")
+            recover(job, ledger)
             start = self._verified(job, ledger, adopt=adopt)
             if retry_failed:
                 ledger.move(RowState.FAILED, RowState.PENDING)
@@ -100,11 +101,24 @@ class AsyncBulk:
         finally:
             drop_spool(spool)
 
+    def request(self, path: Path, row: int) -> dict[str, Any]:
+        """The request of a row of the run at ``path``, of a task or a workflow its inputs; nothing is sent. Raises InputError."""
+        from kosha_connector_openai.flows.bulk.dry_run import shown
+
+        with open_run(path) as ledger:
+            job = self._old(ledger)
+        found = next((each for each in job.source.rows() if each.number == row), None)
+        if found is None or found.fault is not None:
+            raise found.fault if found and found.fault else InputError("The input has no such row.")
+        return shown(job.target, job.row_map.inputs(found))
+
     # --- parts of a run ---
 
     def _new(self, target: str, rows: Rows, out: Path, options: RowOptions) -> tuple[RowJob, Path | None]:
         found = find_target(self.connector, self.connection, target, policy=options.if_cut, workflow=options.workflow)
         read_share(options.share)
+        if options.via == "batch":
+            batch_target(found)
         if options.keep and options.order == "done":
             raise SetupError("The options of the run are wrong.", [Fault("/keep", "order", "needs the output in the order of the input.")])
         spool = None
@@ -198,6 +212,7 @@ class AsyncBulk:
             words = ", ".join(f"{counts[name]} {name}" for name in ("added", "missing", "changed"))
             fix = f"Give back the input of before; or resume with --adopt: the {counts['unchanged']} unchanged rows keep their answers."
             raise InputError("The input has changed; nothing was sent.", [Fault("/input", "changed", f"has other rows: {words}.", fix)])
+        OpenBatches(ledger).rewind()
         return Start()
 
     async def _send(self, job: RowJob, ledger: Ledger, send: SendOptions, start: Start) -> BulkResult:
@@ -219,9 +234,8 @@ class AsyncBulk:
         )
         flight = InFlight(send.in_flight)
         for last in (False, True):
-            feed = self._feed(job, ledger, start)
-            together = part.together.get(job.target.name) if job.target.single else None
-            runner = self._runner = _kind(together)(
+            feed = job.feed(ledger, start)
+            runner = self._runner = runner_of(job, ledger)(
                 job.target, ledger, job.row_map, feed, pace, flight, send.attempts, send.timeout, send.budget, self._watch,
                 lambda usage: total_of(usage, part), progress,
             )  # fmt: skip
@@ -236,16 +250,6 @@ class AsyncBulk:
             progress.unknown, start = 0, Start()
         return self._result(job, ledger, runner)
 
-    def _feed(self, job: RowJob, ledger: Ledger, start: Start) -> Iterator[Item]:
-        rows = iter(job.source.rows(start))
-        for entry in ledger.entries(RowState.PENDING, after=start.number):
-            if job.options.dedupe and entry.occurrence:
-                continue
-            row = next((row for row in rows if row.number == entry.n), None)
-            if row is None:
-                raise InputError("The input was changed while it was read.", [Fault("/input", "changed", "is shorter than before.")])
-            yield entry, row
-
     def _result(self, job: RowJob, ledger: Ledger, runner: Runner) -> BulkResult:
         stop, reason = runner.stop, runner.reason
         if stop != "ledger":
@@ -258,14 +262,15 @@ class AsyncBulk:
             except ConnectorError as error:
                 stop, reason = stop or "ledger", reason or error
         counts, progress = ledger.counts(), runner.progress
+        in_batches = counts[RowState.SENT] if job.options.via == "batch" else 0
         return BulkResult(
             out=job.out,
             ledger=ledger.path,
             total=sum(counts.values()),
             done=counts[RowState.DONE],
             failed=counts[RowState.FAILED],
-            unknown=counts[RowState.UNKNOWN] + counts[RowState.SENT],
-            waiting=counts[RowState.PENDING],
+            unknown=counts[RowState.UNKNOWN] + counts[RowState.SENT] - in_batches,
+            waiting=counts[RowState.PENDING] + in_batches,
             stop=stop,
             reason=reason,
             tokens=progress.tokens,
@@ -297,6 +302,10 @@ class Bulk:
         """As AsyncBulk.check."""
         return self._bulk.check(target, rows, options, prices=prices, show=show)
 
+    def request(self, path: Path, row: int) -> dict[str, Any]:
+        """As AsyncBulk.request."""
+        return self._bulk.request(path, row)
+
     def stop(self) -> None:
         """As AsyncBulk.stop; from a signal handler or another thread."""
         self._bulk.stop()
@@ -307,12 +316,3 @@ class Bulk:
             return result
         finally:
             await self._bulk.connector.aclose()
-
-
-def _kind(rules: Bundle | None) -> Callable[..., Runner]:
-    """What sends the rows."""
-    if rules is None:
-        return Runner
-    from kosha_connector_openai.flows.bulk.together import runner_by
-
-    return runner_by(rules)

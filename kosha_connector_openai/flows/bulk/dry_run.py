@@ -43,7 +43,7 @@ def check_rows(target: RowTarget, source: RowSource, row_map: RowMap, options: R
         check.bytes += size
         cost.add(inputs, size)
         if len(check.first) < show:
-            check.first += (_shown(target, inputs),)
+            check.first += (shown(target, inputs),)
     check.faults, check.fault_count = tuple(faults.faults), faults.count
     low, high = _BYTES
     check.tokens = (check.bytes // low, check.bytes // high)
@@ -71,7 +71,7 @@ def _at_line(fault: Fault, line: int) -> Fault:
     return Fault(f"/line/{line}{fault.pointer}", fault.rule, fault.message, fault.fix, fault.allowed)
 
 
-def _shown(target: RowTarget, inputs: Mapping[str, Any]) -> dict[str, Any]:
+def shown(target: RowTarget, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """A row as its request; of a task or a workflow its inputs."""
     if target.kind != "action":
         return {target.kind: target.name, "inputs": {name: value if _is_plain(value) else "(a file)" for name, value in inputs.items()}}

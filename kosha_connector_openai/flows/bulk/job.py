@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from kosha_connector_openai.connector import Connection
-from kosha_connector_openai.errors import InputError
+from kosha_connector_openai.errors import Fault, InputError
 from kosha_connector_openai.flows.bulk.keys import base_of, read_share
+from kosha_connector_openai.flows.bulk.ledger import Ledger, RowEntry, RowState
 from kosha_connector_openai.flows.bulk.mapping import RowMap
 from kosha_connector_openai.flows.bulk.options import RowOptions
-from kosha_connector_openai.flows.bulk.row import FaultList, Row, RowSource
+from kosha_connector_openai.flows.bulk.row import FaultList, Row, RowSource, Start
 from kosha_connector_openai.flows.bulk.targets import RowTarget
 
 
@@ -42,6 +43,21 @@ class RowJob:
                 faults.add(error)
                 continue
             yield row, base
+
+    def feed(self, ledger: Ledger, start: Start) -> Iterator[tuple[RowEntry, Row]]:
+        """The rows that wait, each with its entry, from ``start`` on. Raises InputError where the input is shorter than before."""
+        rows = iter(self.source.rows(start))
+        for entry in ledger.entries(RowState.PENDING, after=start.number):
+            if not (self.options.dedupe and entry.occurrence):
+                yield entry, row_of(rows, entry.n)
+
+
+def row_of(rows: Iterator[Row], number: int) -> Row:
+    """The row with this number, out of rows that are read in order. Raises InputError where there is none."""
+    row = next((row for row in rows if row.number == number), None)
+    if row is None:
+        raise InputError("The input was changed while it was read.", [Fault("/input", "changed", "is shorter than before.")])
+    return row
 
 
 def total_of(usage: Any, part: Any) -> float | None:

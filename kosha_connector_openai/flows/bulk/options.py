@@ -17,6 +17,7 @@ from kosha_connector_openai.flows.bulk.row import Format
 if TYPE_CHECKING:
     from kosha_connector_openai.outputs import Budget
 
+Via = Literal["calls", "batch"]
 Unknown = Literal["hold", "retry", "skip"]
 Rows = Path | str | BinaryIO | Iterable[Mapping[str, Any]]
 Watch = Callable[[RunProgress], None]
@@ -32,6 +33,7 @@ class RowOptions:
     ``done``; ``keep`` are columns of the input that the output has too. ``dedupe`` sends one of equal rows. ``if_cut`` says what an
     answer is that was cut, refused or filtered: a failed row, or with ``pass`` an answer. ``share`` is ``i/n``: this process's part.
     ``ledger`` is a secret reference to the DSN of a PostgreSQL database that keeps the ledger; else it is a file beside the output.
+    ``via`` ``batch`` sends the rows in files, as batches of the provider.
     """
 
     map: tuple[str, ...] = ()
@@ -44,6 +46,7 @@ class RowOptions:
     workflow: str | None = None
     share: str | None = None
     ledger: str | None = None
+    via: Via = "calls"
 
 
 @dataclass(frozen=True, slots=True)

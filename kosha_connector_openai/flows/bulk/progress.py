@@ -15,6 +15,8 @@ class RunProgress:
     unknown: int = 0
     waiting: int = 0
     in_flight: int = 0
+    batches: int = 0
+    """Batches that have been sent and not read."""
     tokens: int = 0
     cost: float | None = None
     refused: int = 0

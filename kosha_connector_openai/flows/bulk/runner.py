@@ -184,7 +184,7 @@ class Runner:
             if not self.target.single:
                 self.target.check(inputs)
         except InputError as error:
-            self._end(entry, RowState.FAILED, "input", RowAnswer(b"null", _facts(error)))
+            self._end(entry, RowState.FAILED, "input", RowAnswer(b"null", facts_of(error)))
             return
         pace: Any = self.pace
         if self.target.single:
@@ -253,7 +253,7 @@ class Runner:
             self.drain("budget", error)
         elif may_have_run(error):
             self.flight.busy(time.monotonic())
-            self._end(entry, RowState.UNKNOWN, _category(error), RowAnswer(b"null", _facts(error)))
+            self._end(entry, RowState.UNKNOWN, _category(error), RowAnswer(b"null", facts_of(error)))
             self._count(failed=True, error=error)
         elif isinstance(error, (AccessError, SetupError)):
             self._back(entry, row, wait=0.0, counted=False)
@@ -265,7 +265,7 @@ class Runner:
             self._back(entry, row, wait=max(0.05, wait), counted=not isinstance(error, NotSentError) or entry.tries < self.attempts)
             self._count(failed=True, error=error)
         else:
-            self._end(entry, RowState.FAILED, _category(error), RowAnswer(b"null", _facts(error)))
+            self._end(entry, RowState.FAILED, _category(error), RowAnswer(b"null", facts_of(error)))
             self._count(failed=not isinstance(error, InputError), error=error)
 
     def _count(self, *, failed: bool, error: ConnectorError | None = None) -> None:
@@ -387,6 +387,6 @@ def _category(error: ConnectorError) -> str:
     return error.category if isinstance(error, ApiError) else error.code
 
 
-def _facts(error: ConnectorError) -> dict[str, Any]:
+def facts_of(error: ConnectorError) -> dict[str, Any]:
     """What is kept of an error: its words, and where it says so the status and the request's id."""
     return {name: value for name, value in error.to_dict().items() if value not in (None, "")}

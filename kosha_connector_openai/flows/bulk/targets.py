@@ -82,7 +82,10 @@ class RowTarget:
         return await {"action": self._action, "task": self._task, "workflow": self._workflow}[self.kind](inputs, options, notes)
 
     async def _action(self, inputs: Mapping[str, Any], options: CallOptions, notes: Notes) -> tuple[RowAnswer, str]:
-        result = await self.connector.arun(self.name, inputs, self.connection, options)
+        return self.judged(await self.connector.arun(self.name, inputs, self.connection, options))
+
+    def judged(self, result: Result) -> tuple[RowAnswer, str]:
+        """The answer of a row that is one call, and how it ended."""
         facts: dict[str, Any] = {"model": result.model, "usage": result.usage, "request_id": result.request_id}
         ended = "" if result.outcome in ("complete", "pending") or self.policy == "pass" else result.outcome
         if result.incomplete and not ended and self.policy != "pass":

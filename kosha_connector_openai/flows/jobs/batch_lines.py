@@ -6,7 +6,7 @@ The files stay on disk; in memory is one place in a file for each line.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,13 +82,14 @@ class LineTable:
         if self._strays:
             self.warnings.append(f"{len(self._strays)} lines have no key of their own; they stand at the end.")
 
-    def find(self, keys: Iterable[str]) -> Iterator[LineRow]:
-        """Yields the row of each of these keys, in their order."""
-        with ExitStack() as stack:
-            readers = [stack.enter_context(path.open("rb")) for path in self.files]
-            for key in keys:
-                place = self._places.get(key)
-                yield LineRow(key, None, missing=True) if place is None else self._row(readers, place, key, None)
+    def row(self, key: str) -> LineRow | None:
+        """The row with this key; None where no line has it."""
+        place = self._places.get(key)
+        if place is None:
+            return None
+        with self.files[place[0]].open("rb") as reader:
+            reader.seek(place[1])
+            return self._made(reader.readline(_LONGEST), key, None)
 
     def __iter__(self) -> Iterator[LineRow]:
         """The rows in the order of the input; then what the input does not explain."""
@@ -119,7 +120,10 @@ class LineTable:
     def _row(self, readers: Sequence[BinaryIO], place: tuple[int, int], key: str | None, index: int | None) -> LineRow:
         number, start = place
         readers[number].seek(start)
-        value = _value(readers[number].readline(_LONGEST))
+        return self._made(readers[number].readline(_LONGEST), key, index)
+
+    def _made(self, line: bytes, key: str | None, index: int | None) -> LineRow:
+        value = _value(line)
         if not isinstance(value, dict):
             return LineRow(key, index, error={"message": "The line is no JSON object."})
         rules = self.rules

@@ -41,7 +41,10 @@ def test_a_run_its_output_and_its_rows(bulk: Bulk) -> None:
         assert (result.exit_code, result.stdout) == (0, "out.csv: 3 rows: 3 done\n")
         assert upstream.requests[0].json() == {"model": "m", "max_tokens": 7, "prompt": "t1"}
         assert json.loads(bulk(upstream, "status", "out.csv", "--json").stdout)["done"] == 3
-        assert json.loads(bulk(upstream, "show", "out.csv", "2", "--json").stdout)["answer"]["choices"][0]["text"] == "echo t2"
+        shown = json.loads(bulk(upstream, "show", "out.csv", "2", "--json").stdout)
+        assert shown["answer"]["choices"][0]["text"] == "echo t2"
+        assert (shown["request"]["method"], shown["request"]["url"]) == ("POST", f"{upstream.url}/v1/completions")
+        assert json.loads(shown["request"]["body"]) == upstream.requests[1].json() == {"model": "m", "max_tokens": 7, "prompt": "t2"}
         assert "No process works on this run" in bulk(upstream, "cancel", "out.csv").stdout
         assert bulk(upstream, "export", "out.csv", "--out", "again.jsonl").exit_code == 0
     assert Path("out.csv").read_text().splitlines() == ["row,id,answer", "1,a,echo t1", "2,b,echo t2", "3,c,echo t3"]
@@ -100,3 +103,32 @@ def test_bad_input_names_its_place(bulk: Bulk) -> None:
         assert bulk(upstream, "run", "createCompletoin", "in.csv", "--out", "o").exit_code == 3
         assert bulk(upstream, "resume", "none.csv").exit_code == 4
         assert not upstream.seen
+
+
+def test_a_run_in_batches(bulk: Bulk, canary: Any) -> None:
+    """Stopped while its batch goes on it is pending, and the status says where its rows are; cancelled, it goes on with another batch."""
+    from tests.recorder import Recorder
+
+    answers = {
+        "POST /v1/files": {"id": "file-1", "object": "file", "bytes": 1, "created_at": 1, "filename": "x", "purpose": "batch"},
+        "POST /v1/batches": BATCH | {"status": "validating"},
+        "GET /v1/batches/batch_1": BATCH | {"status": "failed", "errors": {"data": [{"code": "x", "message": "Not today.", "line": 2}]}},
+    }
+    with Recorder(lambda connection, request: reply(200, answers[f"{request.method} {request.target}"])(connection, request)) as upstream:
+        result = bulk(upstream, *RUN, "--via", "batch", "--attempts", "1", "--json")
+        assert (result.exit_code, json.loads(result.stdout)["failed"]) == (12, 3)
+        lines = upstream.requests[0].body.split(b"\r\n\r\n")[-1].splitlines()
+        assert json.loads(lines[0])["body"] == {"model": "m", "max_tokens": 7, "prompt": "t1"}
+        assert bulk(upstream, "run", "createSpeech", "in.csv", "--out", "x.csv", "--via", "batch").exit_code == 3
+    with Upstream() as other:
+        assert "No process works on this run" in bulk(other, "cancel", "out.csv", "--batches").stdout
+
+
+BATCH = {
+    "id": "batch_1",
+    "object": "batch",
+    "endpoint": "/v1/completions",
+    "input_file_id": "file-1",
+    "completion_window": "24h",
+    "created_at": 1,
+}

@@ -1,4 +1,4 @@
-"""EnforcedLimits that are enforced: what is let through, what a refusal says, and that headers tell the truth."""
+"""Limits that are enforced: what is let through, what a refusal says, and that headers tell the truth."""
 
 from __future__ import annotations
 
