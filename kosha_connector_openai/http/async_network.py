@@ -6,6 +6,7 @@ It checks the address that it connects to, and listens while it writes.
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from collections.abc import Iterable
 from typing import Any, Final
@@ -16,8 +17,11 @@ from kosha_connector_openai.http.network import Resolve, ThreadedResolver, resol
 _SILENT: Final = 1
 """Writes after which a stream listens, too: that of a head alone is over at once."""
 _EARLY: Final = 65_536
+_LAST: Final = 0.05
+"""Seconds to listen for once no more can be written."""
+_INTERIM: Final = re.compile(rb"(?>HTTP/1\.[01] 1(?>.*?\r\n\r\n))*+", re.DOTALL)
+"""Interim replies (RFC 9110, section 15.2): the request is wanted whole."""
 _GO_ON: Final = (b"HTTP/1.1 1", b"HTTP/1.0 1")
-"""An interim reply (RFC 9110, section 15.2): the request is wanted whole."""
 
 
 class ListeningStream:
@@ -31,10 +35,15 @@ class ListeningStream:
         self._stream = stream
         self._writes = 0
         self._early: asyncio.Task[bytes] | None = None
+        self._heard = b""
+        """What came while it wrote, without interim replies, and was not read yet."""
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """At most ``max_bytes``; b"" at the end."""
         self._writes = 0
+        if self._heard:
+            heard, self._heard = self._heard, b""
+            return heard
         early = self._early
         if early is None:
             data: bytes = await self._stream.read(max_bytes, timeout)
@@ -59,15 +68,23 @@ class ListeningStream:
         try:
             await self._stream.write(buffer, timeout)
         except (self._core.WriteError, self._core.WriteTimeout):
-            if self._early is not None:
-                await asyncio.wait([self._early], timeout=0)
+            early = None
+            while self._early is not None and self._early is not early:  # what is heard may be an interim reply, and the answer behind it
+                early = self._early
+                await asyncio.wait([early], timeout=_LAST)
                 self._stop_where_answered()
             raise
 
     def _stop_where_answered(self) -> None:
         early = self._early
-        if early is not None and early.done() and early.exception() is None and not early.result().startswith(_GO_ON):
-            raise self._core.WriteError
+        if early is None or not early.done() or early.exception() is not None:
+            return
+        if early.result():
+            self._early, self._heard = None, _INTERIM.sub(b"", self._heard + early.result(), count=1)
+            if len(self._heard) < len(_GO_ON[0]) or self._heard.startswith(_GO_ON):
+                self._early = asyncio.ensure_future(self._stream.read(_EARLY))
+                return
+        raise self._core.WriteError
 
     async def aclose(self) -> None:
         """Closes the socket."""

@@ -21,6 +21,9 @@ _TYPES: Final[Mapping[str, str]] = {
     ".m4a": "audio/mp4", ".mp3": "audio/mpeg", ".mp4": "video/mp4", ".ogg": "audio/ogg",
     ".pdf": "application/pdf", ".png": "image/png", ".txt": "text/plain", ".wav": "audio/wav",
     ".webm": "audio/webm", ".webp": "image/webp", ".zip": "application/zip",
+    ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }  # fmt: skip
 """Where Python's own table is silent, old-fashioned or differs between versions."""
 _EXTENSIONS: Final[Mapping[str, str]] = {kind: extension for extension, kind in _TYPES.items()}
@@ -28,7 +31,7 @@ _ALIASES: Final[Mapping[str, str]] = {
     "application/json": ".json", "application/x-ndjson": ".jsonl", "audio/aac": ".aac", "audio/m4a": ".m4a", "audio/mp3": ".mp3",
     "audio/opus": ".opus", "audio/vnd.wave": ".wav", "audio/wave": ".wav", "audio/x-flac": ".flac", "audio/x-m4a": ".m4a",
     "audio/x-wav": ".wav", "image/jpg": ".jpg", "image/svg+xml": ".svg", "text/csv": ".csv", "text/html": ".html",
-    "text/markdown": ".md", "video/mpeg": ".mpeg", "video/quicktime": ".mov",
+    "text/markdown": ".md", "text/x-markdown": ".md", "video/mpeg": ".mpeg", "video/quicktime": ".mov",
 }  # fmt: skip
 """Other names of the same types, and types whose ending Python's table leaves open."""
 _MAGIC: Final[tuple[tuple[re.Pattern[bytes], str], ...]] = (

@@ -72,7 +72,7 @@ def verify(
     connector: Connector,
     headers: Headers,
     body: bytes,
-    secret: Given,
+    secret: Given | None,
     *,
     guard: ReplayGuard | None = None,
     endpoint: str = "",

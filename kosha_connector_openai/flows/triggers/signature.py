@@ -29,7 +29,7 @@ _MOST_SECRETS: Final = 8
 _SHORTEST: Final = 16
 _DIGEST: Final = 32
 Given = str | bytes | Secret | Iterable[str | bytes | Secret]
-Headers = Mapping[str, str] | Iterable[tuple[str, str]]
+Headers = Mapping[str, str] | Mapping[bytes, bytes] | Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]]
 
 
 class SigningKey:
@@ -65,8 +65,10 @@ _CHECK: Final = "Check the secret, and that the body is read as it came."
 _PLAIN: Final = f"The secret does not begin with {PREFIX}, so its own bytes were taken for the key. Copy it whole, {PREFIX} included."
 
 
-def read_keys(given: Given) -> tuple[SigningKey, ...]:
+def read_keys(given: Given | None) -> tuple[SigningKey, ...]:
     """The keys of one secret or of several, as while one takes the place of another. Raises SetupError."""
+    if given is None:
+        raise _unfit("It is missing: nothing was given.")
     several = [given] if isinstance(given, (str, bytes, Secret)) else list(given)
     if not 1 <= len(several) <= _MOST_SECRETS:
         raise _unfit(f"There must be 1 to {_MOST_SECRETS} secrets.")
@@ -131,17 +133,22 @@ def _only(headers: Headers, wanted: tuple[str, ...]) -> dict[str, str]:
     pairs = headers.items() if isinstance(headers, Mapping) else headers
     found: dict[str, str] = {}
     for name, value in pairs:
-        lower = name.lower()
+        lower = _header_text(name).lower()
         if lower in wanted:
             if lower in found:
                 raise _malformed(lower)
-            found[lower] = value
+            found[lower] = _header_text(value)
     for name in wanted:
         if name not in found:
             raise SignatureError(f"The header {name} is missing.", hint="Hand over all headers of the request.")
         if not isinstance(found[name], str) or len(found[name]) > _LONGEST:
             raise _malformed(name)
     return found
+
+
+def _header_text(given: str | bytes) -> str:
+    """A name or a value; a server such as those of ASGI hands them over as bytes."""
+    return given.decode("latin-1") if isinstance(given, bytes) else given
 
 
 def _signatures(text: str, header: str) -> list[bytes]:

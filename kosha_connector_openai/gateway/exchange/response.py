@@ -121,12 +121,18 @@ class UpstreamResponse:
         # What is not read whole is not known to be the caller's.
         most = relay.call.connection.limits.reply_json if listens else _HELD
         chunks, held, size = relay.chunks(), [], 0
-        async for chunk in chunks:
-            held.append(chunk)
-            size += len(chunk)
-            if size > most:
-                await self._plain(_chain(held, chunks), relay.status, shown, Tail())
-                return
+        try:
+            async for chunk in chunks:
+                held.append(chunk)
+                size += len(chunk)
+                if size > most:
+                    await self._plain(_chain(held, chunks), relay.status, shown, Tail())
+                    return
+        except ConnectorError:
+            if relay.status < _REFUSED:
+                raise
+            await self._in_shape(relay.status, shown, "", b"")
+            return
         body = held[0] if len(held) == 1 else b"".join(held)
         if not any(name == b"content-length" for name, _ in shown):
             shown.append((b"content-length", str(size).encode()))
@@ -170,10 +176,14 @@ class UpstreamResponse:
                     break
         except ConnectorError:
             pass  # the status says enough
-        written = wrapped(relay.status, kind, bytes(body))
+        await self._in_shape(relay.status, shown, kind, bytes(body))
+
+    async def _in_shape(self, status: int, shown: Headers, kind: str, body: bytes) -> None:
+        """An error in the error shape: its status says enough, however much came of its body."""
+        written = wrapped(status, kind, body)
         kept = [(name, value) for name, value in shown if name not in _FORGOTTEN]
         head = [(b"content-type", b"application/json"), (b"content-length", str(len(written)).encode())]
-        await self._whole(relay.status, [*kept, *head], written)
+        await self._whole(status, [*kept, *head], written)
 
     def _limit_of_errors(self, relay: Passthrough) -> int:
         return relay.call.connection.limits.reply_error

@@ -77,20 +77,31 @@ class FileStore:
         return check_secret(_text(_load(place, path, str(reference)), str(reference)), str(reference))
 
 
-_ASSIGNMENT: Final = re.compile(rb"\s*(?:export\s+)?[A-Z][A-Z0-9_]{1,99}=[^=\s]")
-"""A line of a shell or of a container's environment file; a key that is base64 has ``=`` at its end alone."""
+_WRAPPED: Final = (
+    (
+        # A line of a shell or of an environment file; a key that is base64 has ``=`` at its end alone.
+        re.compile(r"\s*(?:(?:export|set)\s+|\$env:)?(?:[A-Z][A-Z0-9_]{1,99}=|(?i:\w{0,99}(?:key|token|secret)\w{0,99})\s*[=:])\s*[^=\s]"),
+        "is a line NAME=VALUE",
+        "Keep the value alone in the file, without NAME=.",
+    ),
+    (re.compile(r'\s*\{\s*"'), "is a JSON object", "Keep the value alone in the file, without braces and names."),
+)
 
 
 def _text(data: bytes, reference: str) -> str:
-    if _ASSIGNMENT.match(data):
-        del data
-        raise SecretRefusedError(f"The secret {reference} is a line NAME=VALUE.", hint="Keep the value alone in the file, without NAME=.")
     try:
-        return data.decode("utf-8-sig")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        # The decoder's error holds the bytes, and so does this frame: raise without either.
-        del data
-    raise SecretRefusedError(f"The secret {reference} is not UTF-8 text.", hint="Save the file as UTF-8.")
+        what, fix = "is not UTF-8 text", "Save the file as UTF-8."
+    else:
+        found = next(((what, fix) for pattern, what, fix in _WRAPPED if pattern.match(text)), None)
+        if found is None:
+            return text
+        what, fix = found
+        del text
+    # The decoder's error holds the bytes, and so does this frame: raise without either.
+    del data
+    raise SecretRefusedError(f"The secret {reference} {what}.", hint=fix)
 
 
 def _load(place: _Place, path: PurePosixPath, reference: str) -> bytes:

@@ -433,6 +433,7 @@ def test_values_that_can_only_be_files(value, is_file):
         ("text/markdown", "file.md"),
         ("application/json", "file.json"),
         ("image/svg+xml", "file.svg"),
+        ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", "file.docx"),
         ("image/tiff", "file.tiff"),
         ("x/y", "file.bin"),
     ],

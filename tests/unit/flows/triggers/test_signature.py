@@ -303,3 +303,12 @@ def test_a_secret_without_its_prefix_gets_a_hint(connector: Connector) -> None:
     with pytest.raises(SignatureError) as caught:
         verify(connector, headers, BODY, "whsec_" + "QUFB" * 10, now=NOW)
     assert "whsec_" not in caught.value.hint
+
+
+def test_what_a_server_hands_over_as_it_came_is_taken(connector: Connector) -> None:
+    """Headers as pairs of bytes, as ASGI has them; a secret that is not set is a fault of the setup."""
+    headers = sign("wh_1", NOW, BODY, SECRET)
+    pairs = [(name.upper().encode(), value.encode()) for name, value in headers.items()]
+    assert verify(connector, pairs, BODY, SECRET, now=NOW).delivery == "wh_1"
+    with pytest.raises(SetupError, match="It is missing"):
+        verify(connector, headers, BODY, None, now=NOW)

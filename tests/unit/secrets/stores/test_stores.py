@@ -732,7 +732,20 @@ class TestSecretCache:
             assert call(tenant).reveal().startswith(f"tenant-{tenant}-")
 
 
-@pytest.mark.parametrize("line", [b"OPENAI_API_KEY=sk-0123456789", b"export KEY=abcdefgh01\n", b" A_B='quoted-value'"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"OPENAI_API_KEY=sk-0123456789",
+        b"export KEY=abcdefgh01\n",
+        b" A_B='quoted-value'",
+        b"\xef\xbb\xbfOPENAI_API_KEY=sk-0123456789",
+        b"openai_api_key=sk-0123456789\r\n",
+        b"OPENAI_API_KEY = sk-0123456789",
+        b"apiKey: sk-0123456789",
+        b"set OPENAI_API_KEY=sk-0123456789",
+        b"$env:OPENAI_API_KEY='sk-0123456789'",
+    ],
+)
 def test_a_file_with_an_assignment_holds_no_key(tmp_path, line):
     """An environment file in place of a key's file: its name would be sent with the key. The error repeats nothing of it."""
     path = tmp_path / "key"
@@ -743,7 +756,19 @@ def test_a_file_with_an_assignment_holds_no_key(tmp_path, line):
     assert "0123456789" not in str(caught.value)
 
 
-@pytest.mark.parametrize("key", [b"QUJDREVGR0g=", b"QUJDREVGRw==", b"sk-a=b-0123456789", b"ABCDEFGH0123="])
+def test_a_file_with_an_object_holds_no_key(tmp_path):
+    path = tmp_path / "key"
+    path.write_bytes(b'{"api_key": "sk-0123456789"}')
+    path.chmod(0o600)
+    with pytest.raises(SecretRefusedError, match="JSON object") as caught:
+        FileStore([tmp_path]).read(SecretReference("file", str(path)), _ANYONE)
+    assert "0123456789" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [b"QUJDREVGR0g=", b"QUJDREVGRw==", b"sk-a=b-0123456789", b"ABCDEFGH0123=", b"keyABC0123==", b"mytoken=", b"sk-key-a:b-0123456789"],
+)
 def test_a_key_with_a_sign_of_equality_is_one(tmp_path, key):
     """Base64 ends with it, and other keys may hold it."""
     path = tmp_path / "key"
