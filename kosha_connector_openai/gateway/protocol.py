@@ -110,7 +110,7 @@ class GuardedProtocol(HttpToolsProtocol):
             piece = data if len(data) <= step else data[start : start + step]
             self._unfinished += len(piece)
             super().data_received(piece)
-            if self._unfinished > most and not self.transport.is_closing():
+            if self._unfinished > most and not self._deaf and not self.transport.is_closing():
                 self._refuse(431 if self._in_head else 400)
         if not self._deaf and self._unfinished != self._held and not self._hold(self._unfinished):
             self._refuse(503)
