@@ -33,9 +33,11 @@ def of_short(short: ShortResult, backend: Backend) -> CallToolResult:
 
 def of_task(result: TaskResult) -> CallToolResult:
     """The answer to a task."""
-    value = result.value
+    value, structured = result.value, result.to_dict()
+    if value is None:
+        del structured["value"]  # a tool's schema has one type for it
     text = value if isinstance(value, str) else _as_text(value)
-    return CallToolResult(content=[TextContent(text=text)], structured_content=result.to_dict())
+    return CallToolResult(content=[TextContent(text=text)], structured_content=structured)
 
 
 def of_values(values: Mapping[str, Any]) -> CallToolResult:

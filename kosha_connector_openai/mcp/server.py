@@ -17,6 +17,7 @@ from mcp_types import (
     CallToolRequestParams,
     CallToolResult,
     ListResourcesResult,
+    ListResourceTemplatesResult,
     ListToolsResult,
     PaginatedRequestParams,
     ReadResourceRequestParams,
@@ -59,6 +60,9 @@ def make_server(connector: Connector, session: ToolSession | None = None) -> Ser
     async def list_resources(_: Context, __: PaginatedRequestParams | None) -> ListResourcesResult:
         return ListResourcesResult(resources=[])  # files are named by the answers that made them
 
+    async def list_templates(_: Context, __: PaginatedRequestParams | None) -> ListResourceTemplatesResult:
+        return ListResourceTemplatesResult(resource_templates=[])  # a client that asks may take "no such method" for a fault
+
     async def read_resource(context: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
         uri = str(params.uri)
         kept = of(context).backend.find(uri)
@@ -76,6 +80,7 @@ def make_server(connector: Connector, session: ToolSession | None = None) -> Ser
         on_list_tools=list_tools,
         on_call_tool=call,
         on_list_resources=list_resources,
+        on_list_resource_templates=list_templates,
         on_read_resource=read_resource,
         get_tool_input_schema=lambda _: None,  # no input of a tool comes in a header
     )

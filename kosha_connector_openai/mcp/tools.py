@@ -13,7 +13,7 @@ from kosha_connector_openai.errors import DocumentError, Fault, InputError
 from kosha_connector_openai.flows.tasks import TaskInfo, list_tasks
 from kosha_connector_openai.manifest.parts import RelayRules
 from kosha_connector_openai.mcp.tool import Tool, ToolChoice, tool_name
-from kosha_connector_openai.mcp.tool_schema import task_input, tool_input, tool_output
+from kosha_connector_openai.mcp.tool_schema import task_input, task_output, tool_input, tool_output
 from kosha_connector_openai.text import nearest
 
 Offers = Callable[[Action], bool]
@@ -86,7 +86,7 @@ class ToolList:
             "action": action.id,
             "title": action.title,
             "description": _told(action),
-            "input_schema": tool_input(form.fields, whole=True),
+            "input_schema": tool_input(form.fields, action.input_schema, whole=True),
             "output_schema": self._connector.outputs.schema(action.id)["properties"]["result"],
             "example": form.sample(),
         }
@@ -143,7 +143,7 @@ class ToolList:
             target=action.id,
             title=action.title,
             description=_told(action),
-            input_schema=tool_input(self._connector.forms[action.id].fields),
+            input_schema=tool_input(self._connector.forms[action.id].fields, action.input_schema),
             output_schema=tool_output(self._connector.outputs.schema(action.id)),
             read_only=hints.read_only,
             destructive=hints.destructive,
@@ -164,7 +164,7 @@ def _of_task(name: str, info: TaskInfo, action: Action) -> Tool:
         title=info.title,
         description=f"{info.summary}{' Paid.' if action.hints.paid else ''}",
         input_schema=task_input(info.input_schema),
-        output_schema={**_OBJECT, "properties": {"value": {}}, "required": ["value"]},
+        output_schema=task_output(info.rules.output),
         read_only=True,
     )
 

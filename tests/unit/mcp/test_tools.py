@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -48,6 +50,35 @@ def test_every_tool_says_what_it_is(connector: Connector) -> None:
         "idempotentHint": False,
         "openWorldHint": True,
     }
+
+
+def schemas(schema: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    """The schemas of a tool's values, each with its place."""
+    inner = [*schema.get("properties", {}).items(), *((str(at), each) for at, each in enumerate(schema.get("anyOf", ())))]
+    inner += [("items", schema["items"])] if "items" in schema else []
+    for name, each in inner:
+        yield f"{place}/{name}", each
+        yield from schemas(each, f"{place}/{name}")
+
+
+def test_every_value_has_one_type(connector: Connector) -> None:
+    """Of all actions and tasks: a value has one type or is an anyOf of such, a list says what it holds, choices fit their type.
+
+    Models' own dialects know no lists of types and no values without any, and the clients that translate for them refuse the tool.
+    """
+    every = ToolChoice(actions=tuple(action.id for action in connector.catalog.values()))
+    kinds: dict[str, type | tuple[type, ...]] = {"string": str, "integer": int, "number": (int, float), "boolean": bool}
+    unfit = []
+    for tool in ToolList(connector, every).tools.values():
+        told = tool.describe()
+        for place, schema in (*schemas(told["inputSchema"], tool.name), *schemas(told["outputSchema"], f"{tool.name}:out")):
+            kind = schema.get("type")
+            typed = (isinstance(kind, str) and ("items" in schema) == (kind == "array")) or (kind is None and bool(schema.get("anyOf")))
+            if not typed or not all(isinstance(value, kinds.get(kind, object)) for value in schema.get("enum", ())):
+                unfit.append((place, schema))
+    assert not unfit
+    granularities = ToolList(connector).tools["createTranscription"].input_schema["properties"]["timestamp_granularities"]
+    assert granularities["items"]["enum"] == ["word", "segment"]
 
 
 def test_what_deletes_or_administrates_needs_a_name(connector: Connector) -> None:
