@@ -2,6 +2,7 @@
 
 ``python -m tools.screenshot form`` takes images/form.png: a form as react-jsonschema-form draws it in Chromium, filled in by tests/browser
 (``make e2e`` installs what that needs).
+``python -m tools.screenshot mcp`` takes images/mcp.png: the inspector of the Model Context Protocol, connected to the gateway.
 ``python -m tools.screenshot studio`` takes images/studio*.png: the studio as tests/browser drives it in Chromium, after a flow was run.
 """
 
@@ -15,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -32,24 +34,25 @@ COMMANDS = (
 
 def form() -> int:
     """Writes the picture of a form; 1 where the browser or its packages are not here."""
-    test = "tests/browser/test_forms.py::test_what_a_person_submits_passes_the_check[responses]"
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "pytest", "-q", "-m", "e2e", test]
-        done = subprocess.run(command, cwd=ROOT, env={**os.environ, "KOSHA_SHOTS": folder}, check=False)
-        picture = Path(folder) / "responses.png"
-        if done.returncode or not picture.is_file():
-            return 1
-        shutil.copyfile(picture, ROOT / "images" / "form.png")
-    return 0
+    return _taken({"responses.png": "form.png"}, "test_forms.py::test_what_a_person_submits_passes_the_check[responses]")
+
+
+def mcp() -> int:
+    """Writes the picture of the inspector; 1 where it or the browser is not here."""
+    return _taken({"inspector.png": "mcp.png"}, "test_inspector.py")
 
 
 def studio() -> int:
     """Writes the pictures of the studio; 1 where the browser, its packages or the built page are not here."""
     pictures = {"flow.png": "studio.png", "dark.png": "studio-dark.png", "touch.png": "studio-touch.png"}
     names = ("a_flow_is_dragged_filled_in_and_run", "by_keys_alone_in_the_dark", "by_touch_on_a_small_screen")
-    tests = [f"tests/browser/test_studio.py::test_{name}" for name in names]
+    return _taken(pictures, *(f"test_studio.py::test_{name}" for name in names))
+
+
+def _taken(pictures: Mapping[str, str], *tests: str) -> int:
+    """Copies the pictures that browser tests take into images/; 1 where one was not taken."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "pytest", "-q", "-m", "e2e", *tests]
+        command = [sys.executable, "-m", "pytest", "-q", "-m", "e2e", *(f"tests/browser/{test}" for test in tests)]
         done = subprocess.run(command, cwd=ROOT, env={**os.environ, "KOSHA_SHOTS": folder}, check=False)
         if done.returncode or not all((Path(folder) / name).is_file() for name in pictures):
             return 1
@@ -76,5 +79,5 @@ def terminal() -> int:
 
 
 if __name__ == "__main__":
-    made = next((draw for draw in (form, studio) if draw.__name__ in sys.argv[1:]), terminal)
+    made = next((draw for draw in (form, mcp, studio) if draw.__name__ in sys.argv[1:]), terminal)
     sys.exit(made())
