@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import secrets
 import stat
 from pathlib import Path
 from typing import Final
@@ -11,6 +13,7 @@ from typing import Final
 _FLAGS: Final = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 _OTHERS: Final = 0o077
+_LOOSE: Final = "others than its owner may write it (run: chmod go-w)"
 _LIMIT: Final = 16 * 1024 * 1024
 
 
@@ -52,6 +55,42 @@ def read_trusted(path: Path, limit: int = _LIMIT, *, private: bool = False, link
         return file.read(limit + 1)
 
 
+def replace_trusted(path: Path, data: bytes) -> None:
+    """Writes a file that this user alone can read, whole or not at all; it takes the place of what was there, of a link too, and lasts."""
+    part = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
+    try:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+        sync_folder(path.parent)
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes last what was made or renamed in a folder; where the system cannot say so, it is left to it."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def check_folder(path: Path) -> None:
+    """Raises UntrustedFileError where a folder is a link, or others than this user and the administrator can put files into it."""
+    found = path.lstat()
+    reason = None if stat.S_ISDIR(found.st_mode) else "it is no folder"
+    if reason is None and hasattr(os, "geteuid"):
+        foreign = found.st_uid not in (0, os.geteuid())
+        reason = "it belongs to another user" if foreign else _LOOSE if is_loose(found) else None
+    if reason is not None:
+        raise UntrustedFileError(errno.EPERM, reason)
+
+
 def distrust(found: os.stat_result, *, private: bool = False) -> str | None:
     """Why a file of this status must not be used; None where it may."""
     if not stat.S_ISREG(found.st_mode):
@@ -62,7 +101,7 @@ def distrust(found: os.stat_result, *, private: bool = False) -> str | None:
         return "it belongs to another user"
     if private and found.st_mode & _OTHERS:
         return "others than its owner may read or write it (run: chmod 600)"
-    return "others than its owner may write it (run: chmod go-w)" if is_loose(found) else None
+    return _LOOSE if is_loose(found) else None
 
 
 def is_loose(found: os.stat_result) -> bool:

@@ -29,6 +29,7 @@ from kosha_connector_openai.flows.bulk import (
     kept_options,
     open_batches,
     open_run,
+    output_of,
     source_of,
 )
 from kosha_connector_openai.flows.bulk import export as write_out
@@ -48,7 +49,12 @@ def status(ctx: typer.Context, run_path: _Run, as_json: opt.AsJson = False) -> N
         batches = [_batch_values(batch) for batch in open_batches(ledger)]
         names = {batch["batch"] for batch in batches}
         troubled = [_row_values(entry, ledger.answer(entry.n), ledger.calls(entry.n)) for entry in _troubled(ledger, names)]
-        values = {"target": settings["target"], "input": settings["input"], "out": settings["out"], "total": sum(counts.values())}
+        values = {
+            "target": settings["target"],
+            "input": settings["input"],
+            "out": str(output_of(ledger.path)),
+            "total": sum(counts.values()),
+        }
         values |= numbers | {"categories": ledger.categories(), "spent": ledger.kept("spent") or {}, "rows": troubled}
         values |= {"batches": batches} if batches else {}
     if as_json:
@@ -137,7 +143,7 @@ def export(
             raise SetupError("The ledger has no run.", hint="Begin the run anew.")
         if out is not None and out.exists():
             raise InputError("The output is there already.", hint="Name another one.")
-        place = out or Path(settings["out"])
+        place = out or output_of(ledger.path)
         texts = ctx.obj.connector.manifest.result.text
         count = write_out(
             ledger, source_of(settings), place, order=order or settings["options"]["order"], texts=texts, keep=kept_options(settings)
@@ -173,7 +179,7 @@ def _end_process(run_path: Path) -> None:
         host, _, process = owner.rpartition(":")
         if host and host != socket.gethostname():
             raise SetupError(f"Process {process} on {clean(host)} works on this run.", hint="End it there, with SIGTERM.")
-        if not process.isdigit():
+        if not process.isdigit() or int(process) <= 1:  # 0 is all of this group
             raise SetupError("The process that works on this run is not known.")
         os.kill(int(process), signal.SIGTERM)
         end = time.monotonic() + 35

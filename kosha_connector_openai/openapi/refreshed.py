@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from kosha_connector_openai.errors import DocumentError
 from kosha_connector_openai.openapi.document import MAX_BYTES
-from kosha_connector_openai.trusted_files import home, read_trusted
+from kosha_connector_openai.trusted_files import home, read_trusted, replace_trusted
 
 REFRESHED: Final = "refreshed"
 """What a connection's option ``spec`` says to use it."""
@@ -56,8 +53,8 @@ def write_refreshed(connector: str, data: bytes, source: str, date: str) -> Path
     pin = {"file": path.name, "sha256": digest, "source": source, "date": date}
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _replace(path, data)
-        _replace(folder / f"{connector}.pin", json.dumps(pin, indent=1).encode() + b"\n")
+        replace_trusted(path, data)
+        replace_trusted(folder / f"{connector}.pin", json.dumps(pin, indent=1).encode() + b"\n")
         for old in folder.glob(f"{connector}-*.json"):
             if old != path:
                 old.unlink(missing_ok=True)
@@ -68,17 +65,3 @@ def write_refreshed(connector: str, data: bytes, source: str, date: str) -> Path
 
 def _folder() -> Path:
     return home() / "descriptions"
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """For its owner alone, whole or not at all."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
-    try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)

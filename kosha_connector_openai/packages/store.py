@@ -24,6 +24,14 @@ from kosha_connector_openai.errors import ConnectorPackageError, Fault
 from kosha_connector_openai.manifest import read_folder
 from kosha_connector_openai.packages.version import order
 from kosha_connector_openai.packages.wheel import Wheel, check_record, refused
+from kosha_connector_openai.trusted_files import (
+    UntrustedFileError,
+    check_folder,
+    open_trusted,
+    read_trusted,
+    replace_trusted,
+    sync_folder,
+)
 
 _VERSIONS: Final = "versions"
 _CURRENT: Final = "current"
@@ -90,7 +98,7 @@ class PackageStore:
             versions.mkdir(parents=True, exist_ok=True)
             target = _free(versions, f"{wheel.version}-{wheel.digest[:12]}")
             place.rename(target)
-            _sync(versions)
+            sync_folder(versions)
             same = f"{wheel.version}-{wheel.digest[:12]}"
             before: list[str] = []
             with contextlib.suppress(ConnectorPackageError):  # what is broken is replaced
@@ -152,9 +160,11 @@ class PackageStore:
     def _order(self, name: str) -> list[str]:
         """The folders of versions, the one that counts first."""
         try:
-            value = json.loads((self.folder / name / _CURRENT).read_bytes())
+            value = json.loads(self._read(self.folder / name / _CURRENT))
         except FileNotFoundError:
             return []
+        except UntrustedFileError as error:
+            raise _unsafe(name, error) from None
         except (OSError, ValueError):
             value = None
         if not isinstance(value, list) or not all(isinstance(each, str) and _FOLDER.fullmatch(each) for each in value):
@@ -166,13 +176,22 @@ class PackageStore:
     def _installed(self, name: str, folder: str) -> Installed:
         place = self.folder / name / _VERSIONS / folder
         try:
-            note: Mapping[str, Any] = json.loads((place / _NOTE).read_bytes())
+            note: Mapping[str, Any] = json.loads(self._read(place / _NOTE))
             return Installed(**{**note, "place": place})
+        except UntrustedFileError as error:
+            raise _unsafe(name, error) from None
         except (OSError, ValueError, TypeError):
             pass
         raise ConnectorPackageError(
             "What is installed cannot be read.", [Fault(f"/{name}/{folder}", "missing", "is not whole.", "Install it again.")]
         )
+
+    def _read(self, path: Path) -> bytes:
+        """A file of ours, where nobody else could have put it. Raises UntrustedFileError, and OSError where it is not there."""
+        inside = path.relative_to(self.folder).parts[:-1]
+        for count in range(len(inside) + 1):
+            check_folder(self.folder.joinpath(*inside[:count]))
+        return read_trusted(path)
 
     def _older(self, name: str, wheel: Wheel) -> Fault | None:
         """Why the package may not take the place of the version that counts; None where it may."""
@@ -193,7 +212,7 @@ class PackageStore:
     def _locked(self) -> Iterator[None]:
         """Holds the store for one process; the system lets go of it when that dies."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with (self.folder / ".lock").open("a") as lock:
+        with os.fdopen(open_trusted(self.folder / ".lock", os.O_RDWR | os.O_CREAT), "rb") as lock:
             with contextlib.suppress(ImportError):  # where the system has no such locks
                 import fcntl
 
@@ -221,18 +240,14 @@ class PackageStore:
             }
             _write(place / _NOTE, json.dumps(note, indent=1).encode())
             for folder in {path.parent for path in place.rglob("*")}:
-                _sync(folder)
+                sync_folder(folder)
             yield place, name
         finally:
             shutil.rmtree(place, ignore_errors=True)
 
     def _switch(self, name: str, chosen: list[str]) -> None:
         """The one rename that counts."""
-        current = self.folder / name / _CURRENT
-        waiting = current.with_name(f"{_NEW}{secrets.token_hex(8)}")
-        _write(waiting, json.dumps(chosen[:_KEPT]).encode())
-        os.replace(waiting, current)  # noqa: PTH105 - the operation of POSIX by its name
-        _sync(current.parent)
+        replace_trusted(self.folder / name / _CURRENT, json.dumps(chosen[:_KEPT]).encode())
 
     def _tidy(self, name: str) -> None:
         """Removes what nothing leads to any more, also what a process that died has left."""
@@ -242,7 +257,7 @@ class PackageStore:
                 shutil.rmtree(path, ignore_errors=True)
         for path in self.folder.glob(f"{_NEW}*"):
             shutil.rmtree(path, ignore_errors=True)
-        for path in (self.folder / name).glob(f"{_NEW}*"):
+        for path in (self.folder / name).glob(f".{_CURRENT}.*"):
             path.unlink(missing_ok=True)
 
 
@@ -274,11 +289,6 @@ def _write(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _sync(folder: Path) -> None:
-    """What was renamed or made in a folder lasts; where the system cannot say so, it is left to it."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def _unsafe(name: str, error: OSError) -> ConnectorPackageError:
+    fault = Fault(f"/{name}", "trust", f"is not used: {error.strerror}.", "Take their right away, and install it again.")
+    return ConnectorPackageError("Others could have changed what is installed.", [fault])

@@ -29,7 +29,7 @@ else:
             "batch_file": "RowBatch open_batches",
             "batches": "cancel_batches",
             "bulk": "AsyncBulk Bulk",
-            "files": "kept_options open_run source_of",
+            "files": "kept_options open_run output_of source_of",
             "ledger": "Ledger RowAnswer RowEntry RowState",
             "opening": "ledger_of open_ledger",
             "options": "BulkResult RowCheck RowOptions SendOptions",

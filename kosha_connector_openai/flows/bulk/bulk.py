@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kosha_connector_openai.connector import Connection, Connector
 from kosha_connector_openai.errors import ConnectorError, Fault, InputError, SetupError
 from kosha_connector_openai.flows.bulk.batch_file import OpenBatches, batch_target
-from kosha_connector_openai.flows.bulk.files import check_places, drop_spool, open_run, shared_name, spooled
+from kosha_connector_openai.flows.bulk.files import check_places, drop_spool, open_run, output_of, shared_name, spooled
 from kosha_connector_openai.flows.bulk.job import RowJob, total_of, wide
 from kosha_connector_openai.flows.bulk.keys import read_share
 from kosha_connector_openai.flows.bulk.ledger import Ledger, RowState
@@ -180,7 +180,7 @@ class AsyncBulk:
         name = settings["document"] or settings["target"]
         workflow = settings["target"] if settings["document"] else None
         target = find_target(self.connector, self.connection, name, policy=options.if_cut, workflow=workflow)
-        return self._job(target, open_source(Path(settings["input"]), options.format), Path(settings["out"]), options)
+        return self._job(target, open_source(Path(settings["input"]), options.format), output_of(ledger.path), options)
 
     def _verified(self, job: RowJob, ledger: Ledger, *, adopt: bool) -> Start:
         """Where the first row stands that waits; raises InputError where input and ledger differ, and none of it may be adopted."""

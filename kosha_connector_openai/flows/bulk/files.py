@@ -19,6 +19,11 @@ from kosha_connector_openai.flows.bulk.row import RowSource, refused
 from kosha_connector_openai.flows.bulk.rows import open_source
 
 
+def output_of(ledger: Path) -> Path:
+    """The output beside a ledger. Where one says that it is does not count: it may be somebody else's, or have been moved."""
+    return ledger.absolute().with_name(ledger.name.removesuffix(".ledger"))
+
+
 def shared_name(out: Path, share: str | None) -> Path:
     """The output of one share: ``out.3-of-16.jsonl``."""
     part, parts = read_share(share)

@@ -8,7 +8,7 @@ One module: the tables and every statement over them are read together.
 
 from __future__ import annotations
 
-import os
+import re
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -24,12 +24,15 @@ import orjson
 
 from kosha_connector_openai.errors import Fault, SetupError
 from kosha_connector_openai.flows.bulk.pace import Pace
+from kosha_connector_openai.trusted_files import check_folder, read_trusted, replace_trusted
 
 if TYPE_CHECKING:
     from kosha_connector_openai.core import Attempt
 
 Sync = Literal["normal", "full"]
 VERSION: Final = 1
+_NAME: Final = re.compile(r"[0-9]+\.\w+")
+"""The name of a file with an answer."""
 _INLINE: Final = 256 * 1024
 """Bytes of the largest answer inside the file; a larger one is a file of its own."""
 _PIECE: Final = 1_000
@@ -347,13 +350,8 @@ class Ledger(ABC):
         """Writes an answer beside the ledger, whole or not at all; only its owner can read it."""
         try:
             self.folder.mkdir(mode=0o700, exist_ok=True)
-            path = self.folder / f".{name}"
-            path.unlink(missing_ok=True)
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            path.replace(self.folder / name)
+            check_folder(self.folder)
+            replace_trusted(self.folder / name, data)
         except OSError as error:
             raise unusable(error) from None
 
@@ -369,8 +367,11 @@ class Ledger(ABC):
         if body is not None:
             return RowAnswer(body, facts, facts["file"]["type"] if "file" in facts else "")
         stored = facts["file"]
+        if not _NAME.fullmatch(stored["name"]):  # it could be a path, and the ledger somebody else's
+            raise damaged(f"The answer of row {n} was changed")
         try:
-            body = (self.folder / stored["name"]).read_bytes()
+            check_folder(self.folder)
+            body = read_trusted(self.folder / stored["name"], stored["size"])
         except OSError as error:
             raise unusable(error) from None
         if digest(body).hex() != stored["digest"]:

@@ -151,13 +151,15 @@ class SqliteLedger(Ledger):
         import fcntl
 
         try:
-            with self.path.with_name(f"{self.path.name}.lock").open("rb") as file:
+            with os.fdopen(open_trusted(self.path.with_name(f"{self.path.name}.lock")), "rb") as file:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except OSError:
                     return file.read(20).decode("ascii", "replace")
         except FileNotFoundError:
-            pass
+            return None
+        except OSError as error:
+            raise _unusable(error) from None
         return None
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Protocol
 
 from kosha_connector_openai.errors import Fault, InputError, JobPendingError
 from kosha_connector_openai.flows.jobs.handle import NAME, Handle, read_handle
-from kosha_connector_openai.trusted_files import UntrustedFileError, open_trusted, read_trusted
+from kosha_connector_openai.trusted_files import UntrustedFileError, open_trusted, read_trusted, replace_trusted
 
 _LARGEST = 8 * 1024 * 1024
 
@@ -40,17 +39,7 @@ class JobStore:
         """Writes the handle over its last version. Raises InputError where the folder cannot be written."""
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(dir=self.folder, prefix=".", suffix=".tmp")
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(handle.to_json().encode())
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(name).replace(self._path(handle.name))
-            except BaseException:
-                Path(name).unlink(missing_ok=True)
-                raise
-            self._settle()
+            replace_trusted(self._path(handle.name), handle.to_json().encode())
         except OSError as error:
             raise _unusable(error) from None
 
@@ -133,16 +122,6 @@ class JobStore:
         if not re.match(NAME, name):
             raise InputError("This is no name of a job.")
         return self.folder / f"{name}.json"
-
-    def _settle(self) -> None:
-        """Makes the new name itself last, where the system can."""
-        if not hasattr(os, "O_DIRECTORY"):
-            return
-        descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _unusable(error: OSError) -> InputError:
