@@ -24,7 +24,10 @@ class Carrier(Part):
     some: tuple[str, ...] = Field(default=(), description="Paths into its list of which one must lead to something.")
     text: bool = Field(default=False, description="An empty text is a result too.")
     end: str = Field(default="", description="What each of its items has at its end; null says that it is not whole.")
-    per: tuple[str, ...] = Field(default=(), description="Pointers to inputs of which each text or list gets an item of its own.")
+    per: tuple[str, ...] = Field(
+        default=(),
+        description="Pointers to inputs of which each text or list gets an item of its own; with /* at its end, whatever is in the list.",
+    )
     asked: tuple[str, ...] = Field(default=(), description="Pointers to inputs that say how many items are asked for.")
 
 

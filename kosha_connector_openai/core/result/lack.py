@@ -30,7 +30,7 @@ def wanted_items(rule: Carrier | None, inputs: Mapping[str, Any]) -> int:
         return 0
     count = 1
     for pointer in (*rule.per, *rule.asked):
-        count *= _count(at(inputs, pointer))
+        count *= len(find(inputs, pointer)) if pointer.endswith("/*") else _count(at(inputs, pointer))
     return count
 
 

@@ -15,6 +15,7 @@ from kosha_connector_openai.core.record import Record
 from kosha_connector_openai.errors import AnswerError, ApiError, IncompleteAnswerError, RefusedAnswerError, SetupError
 from kosha_connector_openai.plugin import folder
 
+ASKED = {"input": "i", "model": "m", "questions": [{"type": "predicate", "instructions": each} for each in ("Is it?", "Was it?")]}
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 STREAM = {"content-type": "text/event-stream"}
 
@@ -86,6 +87,10 @@ def response(status: str | None, reason: str | None = None, content: Any = (TEXT
         ("createEmbedding", {"model": "m", "input": ["i", "j"]}, {"data": [{"index": 1, "embedding": [0.1]}]}, "failed"),
         ("createEmbedding", {"model": "m", "input": "i"}, {"data": [{"embedding": [None, None]}]}, "failed"),
         ("createModeration", {"input": ["i", "j"]}, {"results": [{"flagged": False}]}, "failed"),
+        ("createDecision", ASKED, {"answers": [{"type": "predicate", "probability": 0}, {"type": "choice", "choice": False}]}, "complete"),
+        ("createDecision", ASKED, {"answers": [{"type": "predicate", "probability": 0.5}]}, "failed"),
+        ("createDecision", ASKED, {"answers": [{"type": "predicate", "probability": 0.5}, {"type": "choice"}]}, "failed"),
+        ("createDecision", ASKED, {"answers": [{"type": "refusal"}, {"type": "score", "score": 0.0}]}, "refused"),
         ("createImage", {"prompt": "p", "n": 2}, {"data": [{"url": "https://x.example/a"}]}, "incomplete"),
         ("createTranscription", {"model": "m", "file": b"x"}, {"task": "transcribe"}, "failed"),
         ("createTranscription", {"model": "m", "file": b"x"}, {"text": ""}, "complete"),
