@@ -1,30 +1,39 @@
 """The wheel's own step: the shipped manifest and its parts, checked when it is built, are in it as records that need no check; and what
-it is tested with is in it as a CycloneDX document (PEP 770), made from the lock alone, so that two builds give the same bytes.
+it is tested with, and what the studio's page is made of, is in it as a CycloneDX document (PEP 770), made from the locks alone, so that two
+builds give the same bytes.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import sys
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
+from urllib.parse import quote
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 _LOCKED: Final = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;]+)(?: ; ([^\\\n]+?))? *\\?$", re.MULTILINE)
+_LICENCES: Final = "kosha_connector_openai/gateway/pages/studio/assets/licences.txt"
 _SPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "https://cyclonedx.org/docs/1.6/json/")
 
 
-def sbom(name: str, version: str, lock: str) -> str:
-    """The packages of a lock as a CycloneDX 1.6 document; a package that only some systems need says which."""
+def sbom(name: str, version: str, lock: str, page_lock: str = "", page_licences: str = "") -> str:
+    """The packages of a lock as a CycloneDX 1.6 document; a package that only some systems need says which.
+
+    ``page_lock`` is npm's lock of the studio, and ``page_licences`` what its build says of the packages whose code is in the page.
+    """
     root = _component("library", name, version) | {"licenses": [{"license": {"id": "Apache-2.0"}}]}
     parts = [
         _component("library", part, number) | ({"properties": [{"name": "kosha:marker", "value": marker}]} if marker else {})
         for part, number, marker in _LOCKED.findall(lock)
     ]
+    parts += _page_parts(page_lock, page_licences) if page_lock else ()
     found: dict[str, Any] = {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
@@ -42,6 +51,26 @@ def sbom(name: str, version: str, lock: str) -> str:
 def _component(kind: str, name: str, version: str) -> dict[str, Any]:
     purl = f"pkg:pypi/{re.sub('[-_.]+', '-', name).lower()}@{version}"
     return {"type": kind, "bom-ref": purl, "name": name, "version": version, "purl": purl}
+
+
+def _page_parts(lock: str, licences: str) -> Iterator[dict[str, Any]]:
+    """The npm packages whose code is in the page, with the digests that npm checks (package-lock.json, version 3)."""
+    heads = set(licences.splitlines())
+    for place, entry in json.loads(lock)["packages"].items():
+        name = place.rpartition("node_modules/")[2]
+        if f"{name} {entry['version']}" not in heads:
+            continue
+        purl = f"pkg:npm/{quote(name, safe='/')}@{entry['version']}"
+        digest = base64.b64decode(entry["integrity"].removeprefix("sha512-")).hex()
+        yield {
+            "type": "library",
+            "bom-ref": purl,
+            "name": name,
+            "version": entry["version"],
+            "hashes": [{"alg": "SHA-512", "content": digest}],
+            "licenses": [{"license": {"id": entry["license"]}}],
+            "purl": purl,
+        }
 
 
 class CheckedRecords(BuildHookInterface[Any]):
@@ -63,7 +92,9 @@ class CheckedRecords(BuildHookInterface[Any]):
         if not lock.is_file():
             return
         bom = Path(self.folder.name, "kosha-connector-openai.cdx.json")
-        text = sbom("kosha-connector-openai", self.metadata.version, lock.read_text(encoding="utf-8"))
+        page = [Path(self.root, *path.split("/")) for path in ("studio/package-lock.json", _LICENCES)]
+        texts = [path.read_text(encoding="utf-8") if page[1].is_file() else "" for path in page]  # a wheel without the page has none of it
+        text = sbom("kosha-connector-openai", self.metadata.version, lock.read_text(encoding="utf-8"), *texts)
         bom.write_text(text, encoding="utf-8")
         build_data["sbom_files"].append(str(bom))
 

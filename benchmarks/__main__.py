@@ -11,7 +11,20 @@ from pathlib import Path
 
 import orjson
 
-from benchmarks import bulk, cold_start, command_line, concurrent, forms, gateway, loading, report, sequential, streaming, validation
+from benchmarks import (
+    bulk,
+    cold_start,
+    command_line,
+    concurrent,
+    forms,
+    gateway,
+    loading,
+    report,
+    sequential,
+    streaming,
+    studio,
+    validation,
+)
 from benchmarks.clients import ENVIRONMENT
 from benchmarks.measure import Effort, Figure
 from benchmarks.upstream import upstream
@@ -36,6 +49,7 @@ PROMISES = {
     "streaming": Promise(streaming.run, streaming.EFFORT),
     "bulk": Promise(bulk.run, bulk.EFFORT),
     "gateway": Promise(gateway.run, gateway.EFFORT),
+    "studio": Promise(studio.run, studio.EFFORT),
 }
 
 

@@ -88,12 +88,13 @@ class OptionLists:
         return self._catalog if connection is None and self._catalog else self._connector.catalog_of(connection)
 
     def picker(self, action: str, name: str, connection: Connection | None = None) -> str | None:
-        """The picker of a field; None where it has none. Raises InputError for an action or a field that is not there."""
+        """The picker of a field, by its own name where it lies in an object, or None. Raises InputError for no such action or field."""
         fields = self._actions(connection)[action].inputs.fields
-        if name not in fields:
+        found = self._names.get(action, name)
+        if name not in fields and found is None:
             near = nearest(name, fields)
             raise InputError("The action has no such field.", hint=f"Did you mean `{near}`?" if near else f"Fields: {', '.join(fields)}.")
-        return self._names.get(action, name)
+        return found
 
     def fields(self, action: str, connection: Connection | None = None) -> dict[str, str]:
         """The fields of an action that have a picker, and which."""

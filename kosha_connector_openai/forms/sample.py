@@ -20,7 +20,7 @@ def form_sample(action: Action, fields: list[Node], define: Callable[[str], Node
     """
     needed = {field["name"] for field in fields if field["required"]}
     made = action_sample(action, minimal=minimal)
-    plain = _json({name: value for name, value in made.items() if value is not None or name in needed}, fields)
+    plain = _json({name: value for name, value in made.items() if value not in (None, "") or name in needed}, fields)
     examples = {field["name"]: field["example"] for field in fields if "example" in field}
     if minimal:
         main = {field["name"] for field in fields if field["group"] == "main"}

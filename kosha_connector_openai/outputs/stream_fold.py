@@ -125,6 +125,7 @@ class _Merge:
                 whole[rules.items] = items
             elif pieces is not None:
                 self._stray("type", f"`{rules.items}` of an event is no list.")
+        whole |= {key: value for key, value in rules.set.items() if key in whole}
         return self._plain(whole)  # type: ignore[no-any-return]
 
     def _renamed(self, item: Any) -> Any:

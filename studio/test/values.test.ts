@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { filled, find, type Known } from "../src/model/expression.ts";
-import { fits, holds, variantOf, withField, type Form, type Shape } from "../src/model/form.ts";
+import { fits, holds, seed, variantOf, withField, type Form, type Shape } from "../src/model/form.ts";
 import { inputsOf, withInputs } from "../src/model/inputs.ts";
 import { same, toText, withAt, type Json, type JsonObject } from "../src/model/json.ts";
 import { layout } from "../src/model/layout.ts";
@@ -81,6 +81,12 @@ test("variants are told apart as the form says", () => {
     ],
   };
   assert.deepEqual(([{ role: "user", content: "x" }, { role: "user" }, "x", 1, undefined] as (Json | undefined)[]).map((value) => variantOf(shape, value)), [0, 0, 1, -1, -1]);
+  const filters: Shape = {
+    widget: "variants", discriminator: "type",
+    variants: (["eq", "and"] as const).map((type) => ({ id: `${type}Filter`, label: type, widget: "object", when: { type: "object", properties: { type: { enum: [type, "x"] } }, required: ["type", "key"] } })),
+  };
+  assert.deepEqual(([{ type: "and" }, { type: "eq", key: 1 }, {}, { type: "none" }] as Json[]).map((value) => variantOf(filters, value)), [1, 0, 0, -1]);
+  assert.deepEqual(seed(filters, {}), { type: "eq" });
   assert.ok(fits({ type: ["integer", "null"] }, 3) && !fits({ type: "integer" }, 3.5) && !fits({ not: {} }, 1));
   assert.ok(holds([{ field: "a", in: ["x"] }], {}, [{ ...form.fields[0]!, name: "a", default: "x" }]));
 });
@@ -92,11 +98,12 @@ test("an object begins with the constants that it needs", () => {
 
 test("a stream's pieces are the whole answer", () => {
   const events: Json[] = [
-    { id: "c", choices: [{ index: 0, delta: { role: "assistant", content: "It " } }] },
+    { id: "c", object: "chat.completion.chunk", choices: [{ index: 0, delta: { role: "assistant", content: "It " } }] },
     { id: "c", choices: [{ index: 0, delta: { content: "works" }, finish_reason: "stop" }] },
     { id: "c", choices: [], usage: { total_tokens: 3 } },
   ];
   assert.deepEqual((wholeAnswer(events) as JsonObject).choices, [{ index: 0, message: { role: "assistant", content: "It works" }, finish_reason: "stop" }]);
+  assert.equal((wholeAnswer(events) as JsonObject).object, "chat.completion");
   assert.deepEqual(wholeAnswer([{ type: "response.completed", response: { id: "r" } }]), { id: "r" });
 });
 

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai import open_connector
-from kosha_connector_openai.flows import read_workflows, run_workflow
+from kosha_connector_openai.flows import list_tasks, read_workflows, run_workflow
 from kosha_connector_openai.gateway.pages import studio_assets
 from kosha_connector_openai.sandbox import Sandbox
 from kosha_connector_openai.text import load_yaml
@@ -81,7 +81,7 @@ def drive(name: str, studio: Studio, folder: Path, **more: Any) -> dict[str, Any
     """What a scenario of studio.mjs saw."""
     job = folder / f"{name}.json"
     job.write_text(json.dumps({"chromium": CHROMIUM, "folder": str(folder), "runs": {name: studio.url}, "documents": [], **more}))
-    done = subprocess.run(["node", "studio.mjs", str(job)], cwd=HERE, capture_output=True, text=True, timeout=900, check=False)
+    done = subprocess.run(["node", "studio.mjs", str(job)], cwd=HERE, capture_output=True, text=True, timeout=1_800, check=False)
     assert done.returncode == 0, done.stderr[-2_000:]
     seen: dict[str, Any] = json.loads(done.stdout)[name]
     assert "failed" not in seen, seen
@@ -162,6 +162,44 @@ def test_every_form_is_drawn(studio: Studio, folder: Path) -> None:
     seen = drive("forms", studio, folder)
     assert seen["count"] > 200
     assert (seen["problems"], seen["undrawn"]) == ({}, {})
+
+
+def test_every_form_can_be_filled_in(studio: Studio, folder: Path) -> None:
+    """Each action's and task's full sample, typed, chosen and dropped into its form: what the page then has is the sample, no fault is
+    shown, and the library's own check takes it."""
+    with open_connector() as connector:
+        forms = {action: (form.to_dict(), form.sample(minimal=False)) for action, form in connector.forms.items()}
+        tasks = {task.name: task for task in list_tasks(connector)}
+        forms |= {name: (task.drawn_form(connector), {**task.example, **_FILES.get(name, {})}) for name, task in tasks.items()}
+        seen = drive("fill", studio, folder, samples={name: {"form": form, "inputs": inputs} for name, (form, inputs) in forms.items()})
+        hidden = {name: {each["name"] for each in form["fields"] if each["visibility"] == "internal"} for name, (form, _) in forms.items()}
+        wrong = {
+            name: (inputs, seen["inputs"].get(name))
+            for name, (_, inputs) in forms.items()
+            if _plain({key: value for key, value in inputs.items() if key not in hidden[name]}) != _plain(seen["inputs"].get(name))
+        }
+        faults = {name: faults for name, faults in seen["faults"].items() if faults}
+        assert (seen["stuck"], seen["problems"], faults, wrong) == ({}, {}, {}, {})
+        for name, inputs in seen["inputs"].items():
+            tasks[name].form.check(inputs) if name in tasks else connector.check(name, inputs)
+
+
+_SOUND = "data:audio/wav;name=talk.wav;base64,c2FtcGxlCg=="
+_FILES = {
+    "describe-image": {"image": "data:image/png;name=cat.png;base64,c2FtcGxlCg=="},
+    "transcribe": {"audio": _SOUND},
+    "translate-audio": {"audio": _SOUND},
+}
+
+
+def _plain(value: Any) -> Any:
+    """A value with each file as its name and base64, however it is written; one file and a list of one are the same."""
+    if isinstance(value, str) and (found := re.fullmatch(r"data:[^;,]*;name=([^;,]*);base64,(.*)", value)):
+        return {"filename": found[1], "base64": found[2]}
+    if isinstance(value, list):
+        inner = [_plain(each) for each in value]
+        return inner[0] if len(inner) == 1 and isinstance(inner[0], dict) and inner[0].keys() == {"filename", "base64"} else inner
+    return {key: _plain(each) for key, each in value.items()} if isinstance(value, dict) else value
 
 
 def test_documents_keep_their_value(studio: Studio, folder: Path) -> None:

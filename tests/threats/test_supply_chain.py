@@ -77,9 +77,13 @@ def test_b18_an_issuer_that_is_a_part_of_ours_is_refused() -> None:
 
 
 def test_b36_the_wheels_list_of_packages_is_cyclonedx(root: Path) -> None:
-    """It fits CycloneDX's own schema, names each locked package once by its package URL, and is the same at every build."""
-    text = sbom("kosha-connector-openai", "0.1.0", _lock(root, "runtime"))
-    assert text == sbom("kosha-connector-openai", "0.1.0", _lock(root, "runtime"))
+    """It fits CycloneDX's own schema, names each locked package and each part of the studio's page once by its package URL, and is the
+    same at every build."""
+    lock = (root / "studio" / "package-lock.json").read_text()
+    versions = {name: json.loads(lock)["packages"][f"node_modules/{name}"]["version"] for name in ("react", "@xyflow/react")}
+    page = (lock, "".join(f"{name} {version}\n\nMIT\n" for name, version in versions.items()))
+    text = sbom("kosha-connector-openai", "0.1.0", _lock(root, "runtime"), *page)
+    assert text == sbom("kosha-connector-openai", "0.1.0", _lock(root, "runtime"), *page)
     found = json.loads(text)
     folder = resources.files("cyclonedx.schema._res")
     schemas = {name: json.loads((folder / f"{name}.SNAPSHOT.schema.json").read_text()) for name in ("bom-1.6", "spdx", "jsf-0.82")}
@@ -88,7 +92,11 @@ def test_b36_the_wheels_list_of_packages_is_cyclonedx(root: Path) -> None:
     ]
     Draft7Validator(schemas["bom-1.6"], registry=Registry().with_resources(known)).validate(found)
     assert sorted(part["purl"] for part in found["components"]) == sorted(
-        f"pkg:pypi/{name}@{version}" for name, version in set(PINNED.findall(_lock(root, "runtime")))
+        [
+            *(f"pkg:pypi/{name}@{version}" for name, version in set(PINNED.findall(_lock(root, "runtime")))),
+            f"pkg:npm/%40xyflow/react@{versions['@xyflow/react']}",
+            f"pkg:npm/react@{versions['react']}",
+        ]
     )
 
 

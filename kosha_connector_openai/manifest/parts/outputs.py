@@ -160,11 +160,13 @@ class CallPieces(Part):
 class MergeEvents(Part):
     """Pieces of items, put together by their ``key``: texts of the names in ``append`` are joined, those in ``base64`` as the bytes
     that they stand for; calls are told apart by identity, items of the lists in ``numbered`` by their key; other lists go on; the rest is
-    replaced, but never by an empty text. ``rename`` gives a piece's property the name that it has in a whole answer."""
+    replaced, but never by an empty text. ``rename`` gives a piece's property the name that it has in a whole answer, ``set`` what events
+    say of themselves the value that a whole answer has there."""
 
     items: Name
     key: Name = "index"
     rename: Mapping[Name, Name] = Field(default_factory=dict)
+    set: Mapping[Name, Name] = Field(default_factory=dict)
     append: tuple[Name, ...] = ()
     base64: tuple[Name, ...] = ()
     numbered: tuple[Name, ...] = ()

@@ -5,6 +5,7 @@ import { Combobox } from "./Combobox.tsx";
 import { FileInput } from "./FileInput.tsx";
 import { JsonInput } from "./JsonInput.tsx";
 import { KeyValue, ListInput, MultiSelect, ObjectInput, VariantsInput } from "./containers.tsx";
+import { FaultText } from "../parts/FaultText.tsx";
 import { Markdown } from "../parts/Markdown.tsx";
 import { isExpression } from "../model/expression.ts";
 import { resolved, type Fault, type Field, type Shape } from "../model/form.ts";
@@ -107,7 +108,7 @@ export function FieldFaults({ id, pointer }: { id: string; pointer: string }): R
     <>
       {found.map((fault, index) => (
         <p key={index} className="fault" id={index === 0 ? `${id}-fault` : undefined} data-fault={pointer}>
-          {fault.message} {fault.fix}
+          <FaultText fault={fault} alone />
         </p>
       ))}
     </>
@@ -139,7 +140,7 @@ export function ValueInput(props: ValueProps): ReactNode {
     "aria-invalid": faults.has(pointer) || undefined,
     "aria-label": field && !alone ? undefined : label,
   };
-  if (shape.constant !== undefined) return <output id={id} className="dim">{String(shape.constant)}</output>;
+  if (shape.constant !== undefined) return <Constant {...inner} id={id} constant={shape.constant} />;
   switch (shape.widget) {
     case "multiline":
       return <textarea {...aria} rows={3} value={text(value)} placeholder={field?.placeholder} onChange={(event) => onChange(orNothing(event.target.value, value))} />;
@@ -170,6 +171,17 @@ export function ValueInput(props: ValueProps): ReactNode {
       if (field?.options) return <Combobox {...inner} aria={aria} />;
       return <input {...aria} type="text" value={text(value)} placeholder={field?.placeholder} onChange={(event) => onChange(orNothing(event.target.value, value))} />;
   }
+}
+
+/** The one value that a field can have: sent or left out; where it is needed there is nothing to choose. */
+function Constant({ id, constant, value, needed, onChange, label }: ValueProps & { id: string; constant: Json }): ReactNode {
+  const shown = text(constant);
+  if (needed && value !== undefined) return <output id={id} className="dim">{shown}</output>;
+  return (
+    <span className="choices">
+      <label><input id={id} type="checkbox" checked={value !== undefined} aria-label={`${label}: ${shown}`} onChange={(event) => onChange(event.target.checked ? constant : undefined)} /> {shown}</label>
+    </span>
+  );
 }
 
 export type Aria = { id: string; "aria-describedby": string | undefined; "aria-invalid": true | undefined; "aria-label": string | undefined };

@@ -2,6 +2,7 @@
 import { useId, useMemo, useState, type ReactNode } from "react";
 import { Context, type FormContext } from "./context.ts";
 import { FieldView, elementId } from "./FieldView.tsx";
+import { FaultText } from "../parts/FaultText.tsx";
 import { isNeeded, isShown, type Fault, type Field, type Form } from "../model/form.ts";
 import { escapeToken, withName, type Json, type JsonObject } from "../model/json.ts";
 
@@ -80,7 +81,7 @@ export function Faults({ faults, prefix }: { faults: Fault[]; prefix?: string })
     <ul className="faults">
       {faults.map((fault, index) => (
         <li key={index}>
-          <code>{fault.pointer || "/"}</code> {fault.message} {fault.fix}
+          <code>{fault.pointer || "/"}</code> <FaultText fault={fault} />
           {prefix && <button type="button" className="link" onClick={() => document.getElementById(elementId(prefix, fault.pointer))?.focus()}>Go there</button>}
         </li>
       ))}

@@ -130,14 +130,16 @@ function isType(type: string, value: Json): boolean {
   }
 }
 
-/** The variant of a value: the first that it fits, else the one whose discriminator it has, else none. */
+/** The variant of a value: the first that it fits, else the one whose discriminator it has, else the first that it may become. */
 export function variantOf(shape: Shape, value: Json | undefined): number {
   const variants = shape.variants ?? [];
   if (value === undefined) return -1;
   const fitting = variants.findIndex((each) => fits(each.when, value));
   if (fitting >= 0) return fitting;
   const told = shape.discriminator;
-  if (told && isObject(value) && typeof value[told] === "string") return variants.findIndex((each) => each.id === value[told]);
+  const named = told && isObject(value) ? variants.findIndex((each) => each.id === value[told]) : -1;
+  if (named >= 0) return named;
+  if (isObject(value)) return variants.findIndex((each) => fits(withName(each.when, "required", undefined), value));
   const type = Array.isArray(value) ? "array" : value === null ? "null" : typeof value;
   return variants.findIndex((each) => each.type === type || (type === "number" && each.type === "integer"));
 }
@@ -176,12 +178,15 @@ const needs = (schema: JsonObject, name: string): boolean => Array.isArray(schem
 
 export function fieldSeed(field: Field, defs: Defs, depth = 0): Json | undefined {
   if (field.default !== undefined && field.origin?.default === "overlay") return field.default;
-  if (!field.required) return undefined;
   const whole = resolved(field, defs);
-  if (whole.constant !== undefined) return whole.constant;
+  if (whole.constant !== undefined && (field.required || field.visibility === "internal")) return whole.constant; // nobody is asked for it
+  if (!field.required) return undefined;
   if (depth > 6) return undefined;
-  return whole.widget === "object" ? seed(whole, defs, depth) : undefined;
+  // Of several kinds the first is begun with, where something tells it.
+  return whole.widget === "object" || whole.widget === "variants" ? nonEmpty(seed(whole, defs, depth)) : undefined;
 }
+
+const nonEmpty = (made: Json | undefined): Json | undefined => (isObject(made) && Object.keys(made).length > 0 ? made : undefined);
 
 /** Whether a field is shown and asked for, with the values beside it. A value left out counts as its default. */
 export function holds(conditions: Condition[] | undefined, beside: JsonObject, fields: readonly Field[]): boolean {

@@ -17,7 +17,11 @@ export function wholeAnswer(events: readonly Json[]): Json | undefined {
       if (choice.finish_reason) held.finish_reason = choice.finish_reason;
     }
   }
-  if (choices.length) return { ...objects[0], choices, usage: last?.usage ?? null };
+  if (choices.length) {
+    const first = objects[0]!;
+    const whole = typeof first.object === "string" ? { ...first, object: first.object.replace(/\.chunk$/, "") } : first;
+    return { ...whole, choices, usage: last?.usage ?? null };
+  }
   return last && typeof last.text === "string" ? last : undefined;
 }
 

@@ -1,7 +1,7 @@
 /** The flow as a drawing: steps with their state, what comes after each, and branches. */
 import { Background, BackgroundVariant, Controls, Handle, MarkerType, Position, ReactFlow, useReactFlow, type Connection, type Edge as DrawnEdge, type Node, type NodeProps, type NodeChange } from "@xyflow/react";
 import "@xyflow/react/dist/style.css";
-import { memo, useEffect, useMemo, useState, type ReactNode } from "react";
+import { memo, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import type { ActionInfo } from "../api.ts";
 import { edges, reachable, stepViews, type Document, type Edge, type StepView } from "../model/document.ts";
 import { layout, type Place } from "../model/layout.ts";
@@ -36,7 +36,6 @@ const Step = memo(function Step({ data }: NodeProps<StepNode>): ReactNode {
           <strong>{view.id}</strong>
           <span className="dim">{data.title}</span>
         </span>
-        {data.paid && <i className="paid">paid</i>}
       </div>
       <div className="step-state">
         {outcome ? (
@@ -48,6 +47,7 @@ const Step = memo(function Step({ data }: NodeProps<StepNode>): ReactNode {
         ) : (
           <span className="dim">{data.loose ? "not connected: does not run" : "not run yet"}</span>
         )}
+        {data.paid && <i className="paid">paid</i>}
       </div>
       {view.undrawn.length > 0 && <p className="undrawn">Kept, not drawn: {view.undrawn.join("; ")}</p>}
       <Handle type="source" position={Position.Bottom} id="next" />
@@ -64,6 +64,11 @@ const End = memo(function End({ data }: NodeProps<EndNode>): ReactNode {
     </div>
   );
 });
+
+const STEP_HEIGHT = 82;
+const END_HEIGHT = 26;
+/** Room for the words of a condition between a step and its end. */
+const END_ACROSS = 450;
 
 const TYPES = { step: Step, end: End };
 
@@ -98,6 +103,8 @@ export function Canvas(props: CanvasProps): ReactNode {
     return { views, lines, loose, laid: layout(views.map((view) => view.id), lines, loose) };
   }, [document, index]);
   useEffect(() => onReady((point) => flow.screenToFlowPosition(point), () => void flow.fitView({ padding: 0.2, maxZoom: 1, duration: 0 })), [flow, onReady]);
+  // A node that is as it was stays the same object, so that it is not drawn anew.
+  const before = useRef(new Map<string, StepNode | EndNode>());
   const nodes = useMemo(() => {
     const found: (StepNode | EndNode)[] = drawn.views.map((view, place) => {
       const about = actions.get(view.task ? `task:${view.task}` : view.action) ?? actions.get(view.action);
@@ -112,13 +119,19 @@ export function Canvas(props: CanvasProps): ReactNode {
     });
     drawn.lines.forEach((line) => {
       if (line.to !== null || line.action === null || line.kind === "next") return;
-      const from = found.find((node) => node.id === line.from)!.position;
+      const { position: from, measured } = found.find((node) => node.id === line.from)!;
+      const middle = (measured?.height ?? STEP_HEIGHT) / 2; // where the line to a branch begins
       found.push({
-        id: endId(line), type: "end", ...(sizes[endId(line)] ? { measured: sizes[endId(line)]! } : {}), position: { x: from.x + 430, y: from.y + 24 + 40 * line.action }, data: { label: line.kind === "failure" ? "end, failed" : "end" },
+        id: endId(line), type: "end", ...(sizes[endId(line)] ? { measured: sizes[endId(line)]! } : {}), position: { x: from.x + END_ACROSS, y: from.y + middle - (sizes[endId(line)]?.height ?? END_HEIGHT) / 2 + 40 * line.action }, data: { label: line.kind === "failure" ? "end, failed" : "end" },
         selectable: false, draggable: false, focusable: false,
       });
     });
-    return found;
+    const kept = found.map((node) => {
+      const old = before.current.get(node.id);
+      return old && alike(old, node, 4) ? old : node;
+    });
+    before.current = new Map(kept.map((node) => [node.id, node]));
+    return kept;
   }, [drawn, places, moving, outcomes, actions, selected, sizes]);
   const lines = useMemo(
     () =>
@@ -162,6 +175,14 @@ export function Canvas(props: CanvasProps): ReactNode {
       <Controls showInteractive={false} />
     </ReactFlow>
   );
+}
+
+/** Whether two values are the same, as deep as is looked. */
+function alike(left: unknown, right: unknown, depth: number): boolean {
+  if (Object.is(left, right)) return true;
+  if (depth === 0 || typeof left !== "object" || typeof right !== "object" || left === null || right === null) return false;
+  const names = Object.keys(left) as (keyof typeof left)[];
+  return names.length === Object.keys(right).length && names.every((name) => Object.hasOwn(right, name) && alike(left[name], right[name], depth - 1));
 }
 
 /** A condition as a line has room for it: the last name of a path stands for the whole. */

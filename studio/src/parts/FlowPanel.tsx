@@ -6,6 +6,7 @@ import { stepId, steps, withInput, withOutput, withWorkflow, workflow, type Docu
 import type { Fault, Shape } from "../model/form.ts";
 import { isObject, tokens, withName, type Json, type JsonObject } from "../model/json.ts";
 import type { Outcome } from "../state.ts";
+import { FaultText } from "./FaultText.tsx";
 import { MapDialog, type Source } from "./MapDialog.tsx";
 import { Files, Tree } from "./ResultView.tsx";
 import { seconds } from "./show.ts";
@@ -59,7 +60,7 @@ export function FlowPanel(props: FlowPanelProps): ReactNode {
   return (
     <section className="panel" aria-label="Flow">
       <header>
-        <h2>{String(flow.summary ?? flow.workflowId ?? "Flow")}</h2>
+        <h2>{String(flow.summary ?? `The flow ${String(flow.workflowId ?? "")}`)}</h2>
         <div className="actions">
           {outcome?.state === "running"
             ? <button type="button" onClick={props.stop}>Stop</button>
@@ -74,7 +75,7 @@ export function FlowPanel(props: FlowPanelProps): ReactNode {
               const id = stepOf(document, fault.pointer);
               return (
                 <li key={place}>
-                  {id !== null && <button type="button" className="link" onClick={() => props.select(id)}>{id}</button>} {fault.message} {fault.fix} <code>{fault.pointer}</code>
+                  {id !== null && <button type="button" className="link" onClick={() => props.select(id)}>{id}</button>} <FaultText fault={fault} alone={id === null} /> <code>{fault.pointer}</code>
                 </li>
               );
             })}

@@ -7,13 +7,14 @@ export function Markdown({ text, id }: { text: string; id?: string }): ReactNode
   return (
     <div className="help" id={id}>
       {text.split(/\n{2,}/).map((paragraph, index) => (
-        <p key={index}>{inline(paragraph)}</p>
+        <p key={index}><Inline text={paragraph} /></p>
       ))}
     </div>
   );
 }
 
-function inline(text: string): ReactNode[] {
+/** A sentence with its `code` and links. */
+export function Inline({ text }: { text: string }): ReactNode {
   const out: ReactNode[] = [];
   let end = 0;
   for (const match of text.matchAll(PIECE)) {

@@ -110,13 +110,13 @@ const Item = memo(function Item({ action, add, drag }: { action: ActionInfo; add
         <span className="action-text">
           <span className="hidden">Add </span>
           <span className="action-title">{action.title}</span>
-          <span className="dim">{action.summary}</span>
-        </span>
-        <span className="marks">
-          {action.kind === "task" && <i>task</i>}
-          {hints.paid && <i className="paid">paid</i>}
-          {hints.destructive && <i className="deletes">deletes</i>}
-          {hints.deprecated && <i>retired</i>}
+          <span className="action-about">
+            {action.kind === "task" && <i>task</i>}
+            {hints.paid && <i className="paid">paid</i>}
+            {hints.destructive && <i className="deletes">deletes</i>}
+            {hints.deprecated && <i>retired</i>}
+            <span className="dim">{action.summary}</span>
+          </span>
         </span>
       </div>
       <button type="button" className="add" tabIndex={-1} aria-label={`Put ${action.title} into the flow`} onClick={() => add(action)}>+</button>

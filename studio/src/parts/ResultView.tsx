@@ -3,6 +3,7 @@ import { useEffect, useMemo, useState, type ReactNode } from "react";
 import { api } from "../api.ts";
 import { isObject, toText, type Json, type JsonObject } from "../model/json.ts";
 import type { Outcome } from "../state.ts";
+import { FaultText } from "./FaultText.tsx";
 import { seconds, short, size } from "./show.ts";
 
 const PART = 50;
@@ -21,7 +22,7 @@ export function ResultView({ outcome, source }: { outcome: Outcome; source?: str
           <p><strong>{failure.message}</strong></p>
           {failure.hint && <p>{failure.hint}</p>}
           {(failure.faults ?? []).map((fault, index) => (
-            <p key={index}><code>{fault.pointer}</code> {fault.message} {fault.fix}</p>
+            <p key={index}><code>{fault.pointer}</code> <FaultText fault={fault} /></p>
           ))}
           {failure.requestId && <p className="dim">Request id: <code>{failure.requestId}</code></p>}
         </div>
@@ -32,7 +33,7 @@ export function ResultView({ outcome, source }: { outcome: Outcome; source?: str
       {envelope?.incomplete && <p className="warning">The answer is not whole: {envelope.incomplete}</p>}
       {rows && <Table rows={rows} />}
       {(envelope?.warnings ?? []).map((warning, index) => (
-        <p key={index} className="warning"><code>{warning.pointer}</code> {warning.message} {warning.fix}</p>
+        <p key={index} className="warning"><code>{warning.pointer}</code> <FaultText fault={warning} /></p>
       ))}
       {envelope && <Facts outcome={outcome} result={result} />}
       {outcome.body !== undefined && (

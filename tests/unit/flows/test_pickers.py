@@ -297,6 +297,12 @@ def test_a_field_that_is_not_there(lists: OptionLists, name: str) -> None:
     assert "model" in caught.value.hint
 
 
+def test_a_field_within_an_object(lists: OptionLists) -> None:
+    """Is asked for by its own name, as forms name its picker."""
+    assert "voice" not in lists.fields("createLiveSession")
+    assert lists.get("createLiveSession", "voice", search="a").picker == lists.picker("createLiveSession", "voice") is not None
+
+
 def test_options_are_json(lists: OptionLists) -> None:
     """What a form's page gets is JSON, with nothing that is not."""
     told = json.loads(json.dumps(lists.get("createTranscription", "model").to_dict()))

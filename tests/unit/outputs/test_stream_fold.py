@@ -36,6 +36,17 @@ def test_content_as_a_list_of_parts(connector: Connector) -> None:
     assert (told.result["text"], told.result["reasoning"], told.warnings) == ("It is fine.", "Hm, yes.", ())
 
 
+def test_what_is_put_together_is_no_piece_any_more(connector: Connector) -> None:
+    """The answer says what it is as one that came whole does; where no event says it, the answer does not."""
+    events = [Event("message", {**delta(content=text), "object": "chat.completion.chunk"}) for text in ("It ", "works")]
+    whole = connector.outputs.whole(Result(action="createChatCompletion", status=200, kind="events", value=events))
+    assert (whole.value["object"], whole.value["choices"][0]["message"]["content"]) == ("chat.completion", "It works")
+    bare = connector.outputs.whole(
+        Result(action="createChatCompletion", status=200, kind="events", value=[Event("message", delta(content="x"))])
+    )
+    assert "object" not in bare.value
+
+
 @pytest.mark.parametrize("name", ["reasoning_content", "reasoning", "thinking"])
 def test_reasoning_beside_the_content(connector: Connector, name: str) -> None:
     """By whichever name a server gives it, streamed or whole, it stands apart from the answer."""
