@@ -33,7 +33,7 @@ from kosha_connector_openai.flows.bulk.batch_file import BatchFile, BatchTarget,
 from kosha_connector_openai.flows.bulk.job import row_of
 from kosha_connector_openai.flows.bulk.ledger import RowAnswer, RowEntry, RowState
 from kosha_connector_openai.flows.bulk.opening import ledger_of, open_ledger
-from kosha_connector_openai.flows.bulk.runner import DRAIN, Item, Runner, Stop
+from kosha_connector_openai.flows.bulk.runner import DRAIN, IN_A_ROW, Item, Runner, Stop
 from kosha_connector_openai.flows.jobs import AsyncJobs, Handle, Jobs, LineRow, LineTable, Status, WaitOptions
 from kosha_connector_openai.manifest.parts import JobsPart
 from kosha_connector_openai.text import at, encode
@@ -459,6 +459,12 @@ class BatchRunner(Runner):
         else:
             words = "The batch has ended, and neither of its files has an answer for this row."
             self._end(entry, RowState.UNKNOWN, "no_answer", RowAnswer(b"null", {"message": words}))
+
+    def _count(self, *, failed: bool, error: ConnectorError | None = None) -> None:
+        """Rows of one file fail together, such as those of a model that is not there: the run stops where no row at all is done."""
+        self._streak = self._streak + 1 if failed else 0
+        if self._streak >= IN_A_ROW and not self.progress.done:
+            self.drain("failures", error)
 
     def _refused(self, entry: RowEntry, row: Row, error: ConnectorError) -> None:
         self._busy += turned_away(error)

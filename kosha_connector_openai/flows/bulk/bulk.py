@@ -167,7 +167,7 @@ class AsyncBulk:
             "out": str(job.out.absolute()),
             "options": options,
         }
-        return {"settings": settings, "spent": {}}
+        return {"settings": settings, "spent": {}, "input": {"digest": job.input_digest(), "starts": job.starts}}
 
     def _old(self, ledger: Ledger) -> RowJob:
         settings = ledger.kept("settings")
@@ -191,23 +191,14 @@ class AsyncBulk:
             raise InputError(
                 "The run cannot go on as it is; nothing was sent.", [Fault("/target", "changed", "has another description.", fix)]
             )
-        faults = FaultList()
-        start: Start | None = None
-        known, differs = ledger.places(), False
-        for row, base in job.bases(faults):
-            found = next(known, None)
-            if found is None or found[0] != row.number or found[1] != base:
-                differs = True
-                break
-            if start is None and found[2] == RowState.PENDING:
-                start = Start(row.number - 1, row.line - 1, row.place)
-        differs = differs or bool(faults.count) or next(known, None) is not None
-        if not differs:
+        start = job.first_waiting(ledger)
+        if start is not None:
             if settings["description"] != job.target.digest:
                 ledger.keep("settings", self._kept(job)["settings"])
-            return start or Start()
+            return start
         faults = FaultList()
-        counts = ledger.adopt(self._checked(job, faults), {"settings": self._kept(job)["settings"]}, change=adopt)
+        fresh = self._kept(job)
+        counts = ledger.adopt(self._checked(job, faults), {name: fresh[name] for name in ("settings", "input")}, change=adopt)
         if not adopt:
             words = ", ".join(f"{counts[name]} {name}" for name in ("added", "missing", "changed"))
             fix = f"Give back the input of before; or resume with --adopt: the {counts['unchanged']} unchanged rows keep their answers."

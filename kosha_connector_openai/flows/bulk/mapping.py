@@ -100,6 +100,11 @@ class RowMap:
         if faults:
             raise InputError("The rows cannot be used; nothing was sent.", faults)
 
+    @property
+    def names_files(self) -> bool:
+        """Whether columns name files, whose bytes are part of the rows."""
+        return any(rule.sign == "@" for rule in self._rules)
+
     def digest_bytes(self, row: Row) -> bytes:
         """The mapped values of a row as bytes, equal for equal rows; a file counts by its size and time of change."""
         return orjson.dumps(self._values(row, files=False), option=orjson.OPT_SORT_KEYS, default=str)

@@ -33,7 +33,9 @@ Stop = Literal["", "signal", "budget", "access", "failures", "ledger"]
 Item = tuple[RowEntry, "Row"]
 DRAIN: Final = 30.0
 """Seconds in which what is under way ends after a signal."""
-_IN_A_ROW, _WINDOW = 20, 100
+IN_A_ROW: Final = 20
+"""Failures one after the other that stop a run."""
+_WINDOW: Final = 100
 _BACKOFF: Final = (0.5, 20.0)
 
 
@@ -272,7 +274,7 @@ class Runner:
         """The rules that stop a run in which nothing works any more."""
         self._last.append(failed)
         self._streak = self._streak + 1 if failed else 0
-        if self._streak >= _IN_A_ROW or (len(self._last) == _WINDOW and sum(self._last) * 2 >= _WINDOW):
+        if self._streak >= IN_A_ROW or (len(self._last) == _WINDOW and sum(self._last) * 2 >= _WINDOW):
             self.drain("failures", error)
 
     # --- the ledger ---

@@ -153,7 +153,7 @@ def test_batches_come_to_the_same_rows_as_calls(run: Run, upstream: Upstream, tm
     rows = table(count)
     made = run(rows, lines=count // 3)
     direct = run(rows, out="calls.jsonl", via="calls")
-    assert (made.total, made.done, made.failed, made.stop) == (count, direct.done, direct.failed, "")
+    assert (made.total, made.done, made.failed, made.stop) == (count, direct.done, direct.failed, ""), made.reason
     assert made.failed > 0
     assert made.tokens == direct.tokens
     assert outcome(tmp_path / "batch.jsonl") == outcome(tmp_path / "calls.jsonl")

@@ -281,3 +281,34 @@ def test_texts_of_many_rows_go_in_one_call(bulk: Any, tmp_path: Path) -> None:
     lines = [orjson.loads(line) for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
     assert [(line["row"], line["answer"]["data"][0]["embedding"]) for line in lines] == [(number, [number]) for number in range(1, 20)]
     assert failed_path(tmp_path / "out.jsonl").read_bytes() == b'{"input":"bad"}\n'
+
+
+def test_an_input_of_the_same_bytes_is_not_read_again(opened: Any, bulk: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading begins at the thousand of the first row that waits; one byte more, and each row is compared, with the same end."""
+    from kosha_connector_openai.flows.bulk.opening import new_ledger
+    from kosha_connector_openai.flows.bulk.row import FaultList
+    from kosha_connector_openai.flows.bulk.rows import JsonLines
+
+    source = tmp_path / "in.jsonl"
+    source.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in prompts(2_500)))
+    with Upstream() as upstream:
+        made = bulk(upstream)._bulk
+    job, _ = made._new("createCompletion", source, tmp_path / "out.jsonl", RowOptions(fixed=SHARED))
+    with new_ledger(tmp_path / "out.jsonl.ledger", tmp_path / "out.jsonl") as ledger:
+        ledger.add(made._checked(job, FaultList()), made._kept(job))
+        entries = list(ledger.entries())
+        for entry in entries[:2_300]:
+            entry.state = RowState.DONE
+        ledger.commit(moved=[(entry, None) for entry in entries[:2_300]])
+        with monkeypatch.context() as patch:
+            patch.setattr(JsonLines, "rows", lambda *_: pytest.fail("the input was read"))
+            start = job.first_waiting(ledger)
+        assert start is not None
+        assert (start.number, next(job.source.rows(start)).values) == (2_000, {"prompt": "t2001"})
+        assert next(job.feed(ledger, start))[1].values == {"prompt": "t2301"}
+        source.write_bytes(source.read_bytes() + b"\n")
+        again = job.first_waiting(ledger)
+        assert again is not None
+        assert (again.number, next(job.feed(ledger, again))[1].values) == (2_300, {"prompt": "t2301"})
+        source.write_bytes(source.read_bytes().replace(b"t2500", b"t2501"))
+        assert job.first_waiting(ledger) is None
