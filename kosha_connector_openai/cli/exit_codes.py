@@ -64,7 +64,10 @@ MEANINGS: Final[Mapping[ExitCode, tuple[str, str]]] = MappingProxyType(
         ExitCode.SETUP: ("The connection or its secret is not usable; nothing was sent.", "Run `kosha-openai doctor`."),
         ExitCode.REJECTED: ("The API refused the input.", "Change it; the same input will be refused again."),
         ExitCode.ACCESS: ("The API refused the key, its permissions or its balance.", "Fix the connection or the account."),
-        ExitCode.UNAVAILABLE: ("It surely did not run, or the API is busy or broken.", "Try again later."),
+        ExitCode.UNAVAILABLE: (
+            "It surely did not run, or the API is busy or broken.",
+            "Try again later; where the error says that it may have run (`retryable` is null), look first.",
+        ),
         ExitCode.UNKNOWN: ("It was sent and no answer came: it may have run.", "Look before you run it again."),
         ExitCode.REPLY: ("The answer is not usable, or a stream was cut.", "Look before you run it again."),
         ExitCode.DESCRIPTION: ("A manifest, a description or a plugin is wrong.", "Fix the file or plugin that is named."),
