@@ -20,7 +20,7 @@ else:
             "fetch_description": "fetch_document",
             "idle_timer": "IdleTimer",
             "retry": "Failure RetryBudget RetryPolicy decide is_doubtful may_begin_again may_have_run parse_retry_after retryable "
-            "turned_away",
+            "note_paid turned_away was_paid",
             "token_exchange": "exchange_token",
         },
     )

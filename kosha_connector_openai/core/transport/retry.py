@@ -162,6 +162,19 @@ def may_have_run(error: ConnectorError) -> bool:
     return isinstance(error, (OutcomeUnknownError, ReplyError, JobPendingError, JobUnknownError))
 
 
+def was_paid(error: ConnectorError | None) -> bool:
+    """Whether a call that ended so, None: with an answer, was or may have been run and paid for."""
+    return error is None or isinstance(error, AnswerError) or may_have_run(error)
+
+
+def note_paid(error: ConnectorError) -> None:
+    """Notes in the error of a work of several calls that others of them were paid for: begun again, it would pay for them twice."""
+    if error.retryable:
+        error.retryable, error.hint = None, "Calls before it were made and paid for: look before you run all of it again."
+    if isinstance(error, ApiError):
+        error.ran = True
+
+
 def may_begin_again(error: ConnectorError | None, *, harmless: bool, named: bool) -> bool:
     """Whether a flow whose author asks for it may begin the work again that ended with ``error``; None: with an answer that its author
     does not take.
@@ -173,8 +186,7 @@ def may_begin_again(error: ConnectorError | None, *, harmless: bool, named: bool
         return False  # nothing was sent, and the same would be refused here again
     if harmless or error is None:
         return harmless or named
-    answered = isinstance(error, AnswerError)  # and paid for
-    return not answered and not may_have_run(error) and (named or bool(error.retryable))
+    return not was_paid(error) and (named or bool(error.retryable))
 
 
 def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:

@@ -14,6 +14,7 @@ from typing import Any
 from kosha_connector_openai.connector import CallOptions
 from kosha_connector_openai.core.request import FilePolicy
 from kosha_connector_openai.core.result import Policy, Result
+from kosha_connector_openai.core.transport import note_paid
 from kosha_connector_openai.errors import ConnectorError, Fault, InputError
 from kosha_connector_openai.flows.driving import Run, Steps, Work
 from kosha_connector_openai.flows.tasks.answer import ending, fits, parsed
@@ -71,6 +72,10 @@ class TaskRun:
             result: Result = yield Run(self.rules.action, inputs, replace(self.options, policy="pass"))
         except InputError as error:
             raise filling.translated(error) from None
+        except ConnectorError as error:
+            if self.tally.calls:
+                note_paid(error)
+            raise
         self.tally.add(result)
         return result
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from kosha_connector_openai.core.actions import Action, is_file
 from kosha_connector_openai.core.request import is_file_value
-from kosha_connector_openai.core.transport import may_begin_again, parse_retry_after
+from kosha_connector_openai.core.transport import may_begin_again, note_paid, parse_retry_after, was_paid
 from kosha_connector_openai.errors import ConnectorError, InputError, WorkflowError, WorkflowLimitError
 from kosha_connector_openai.flows.driving import Pause
 from kosha_connector_openai.flows.workflows.commands import Begun, End, Move, Moves, RunLimits, StepCall
@@ -88,6 +88,8 @@ class Interpreter:
         self._unsafe = unsafe
         self._started = clock()
         self._count = 0
+        self._paid = 0
+        """Calls that were, or may have been, run and paid for."""
         self._finished: dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {}
 
     def run(self, name: str, inputs: Mapping[str, Any], depth: int = 0) -> Moves:
@@ -99,11 +101,18 @@ class Interpreter:
             given = checked_inputs(workflow, inputs)
         except InputError as error:
             return self._failed(workflow, "The inputs of the workflow are wrong.", error)
+        paid = self._paid
+        end: End = yield from self._whole(workflow, given, depth)
+        if end.error is not None and self._paid > paid:
+            note_paid(end.error)
+        return end
+
+    def _whole(self, workflow: Workflow, given: Mapping[str, Any], depth: int) -> Moves:
         for other in workflow.depends_on:
             if other not in self._finished:
                 end = yield from self.run(other, self._passed_on(other, given), depth + 1)
                 if end.error is not None:
-                    return End(name, {}, end.error)
+                    return End(workflow.id, {}, end.error)
         return (yield from self._steps(Frame(workflow, given), depth))
 
     def _passed_on(self, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -188,6 +197,7 @@ class Interpreter:
             exchange.reply = yield from self._inner(step, inputs, depth)
         else:
             exchange.reply = yield StepCall(step, inputs, step.retries, self._left())
+            self._paid += not self._is_harmless(step) and was_paid(exchange.reply.error)
         self._judge(attempt)
         return attempt
 
@@ -220,9 +230,12 @@ class Interpreter:
         step = attempt.exchange.step
         if self._pause(action, attempt) > min(self._limits.pause, self._left()):
             return False
-        harmless = self._unsafe or (step.runner == "operation" and self._catalog[step.target].hints.idempotent)
+        harmless = self._unsafe or self._is_harmless(step)
         named = any(criterion.about_status or attempt.error is None for criterion in action.criteria)
         return may_begin_again(attempt.error, harmless=harmless, named=named)
+
+    def _is_harmless(self, step: Step) -> bool:
+        return step.runner == "operation" and self._catalog[step.target].hints.idempotent
 
     @staticmethod
     def _pause(action: StepAction, attempt: _Attempt) -> float:

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_httpx import HTTPXMock
 
-from kosha_connector_openai.errors import MalformedReplyError
+from kosha_connector_openai import CallOptions
+from kosha_connector_openai.errors import MalformedReplyError, UnavailableError
 from kosha_connector_openai.flows.tasks import TaskProgress
 from kosha_connector_openai.flows.tasks.ranking import batches, hits
 from kosha_connector_openai.manifest.parts.tasks import Rank
@@ -98,6 +99,17 @@ def test_many_texts_go_in_batches(run: Run, httpx_mock: HTTPXMock) -> None:
     assert [text for body in bodies for text in body["input"]] == ["q", *texts]
     assert (len(bodies), result.calls, result.usage["total_tokens"]) == (3, 3, 12)
     assert result.value == [{"index": 2_100, "score": 1.0, "text": "needle"}]
+
+
+def test_a_rate_limit_of_a_later_batch_does_not_say_that_the_task_may_be_run_again(run: Run, httpx_mock: HTTPXMock) -> None:
+    """The first batch was paid for; the rate limit of the first call alone says that nothing ran."""
+    for replies in ([{"json": answer(*[[1.0, 0.0]] * 1_024)}, {"status_code": 429, "json": {}}], [{"status_code": 429, "json": {}}]):
+        for each in replies:
+            httpx_mock.add_response(**each)
+        with pytest.raises(UnavailableError) as caught:
+            run("semantic-search", {"query": "q", "texts": ["text"] * 1_500}, options=CallOptions(attempts=1))
+        assert (caught.value.category, caught.value.ran) == ("rate_limit", len(replies) == 2)
+        assert caught.value.retryable is (None if len(replies) == 2 else True)
 
 
 @pytest.mark.parametrize(

@@ -168,6 +168,25 @@ def test_a_workflow_inside_is_not_begun_again_either(connector: Connector, at: C
     assert len(upstream.requests) == 1
 
 
+@pytest.mark.parametrize(("answers", "calls"), [(["paid", "busy"], 2), (["busy", "paid", "paid"], 3), (["paid", "lost"], 2)])
+def test_a_workflow_of_several_calls_is_not_begun_again_where_one_was_paid_for(
+    connector: Connector, at: Callable[..., Connection], answers: list[str], calls: int
+) -> None:
+    """The second call's rate limit says nothing of the first: the workflow as a whole may not be run again, by a step or a caller."""
+    scripts = {"paid": VECTOR, "busy": reply(429, {}), "lost": reply(500, {})}
+    outer = {"workflowId": "outer", "steps": [{"stepId": "all", "workflowId": "w", "onFailure": [{"name": "again", "type": "retry"}]}]}
+    inner = document({**embed(), "stepId": "first"}, {**embed(), "stepId": "second"})
+    read = read_workflows({**inner, "workflows": [*inner["workflows"], outer]}, connector)
+    sent_twice = answers[0] == "busy"
+    for name in ("outer", "w"):
+        with Recorder(*(scripts[answer] for answer in answers)) as upstream:
+            fails = nullcontext() if sent_twice and name == "outer" else pytest.raises(WorkflowError)
+            with fails as failure:
+                run_workflow(read, connector, at(upstream), workflow=name, options=CallOptions(attempts=1), sleep=lambda _: None)
+        assert len(upstream.requests) == (1 if sent_twice and name == "w" else calls), name
+        assert failure is None or failure.value.retryable is (True if sent_twice else None), name
+
+
 def test_a_harmless_call_is_repeated(connector: Connector, at: Callable[..., Connection]) -> None:
     read = read_workflows(document({"operationId": "listModels", "onFailure": [{"name": "again", "type": "retry"}]}), connector)
     with Recorder(reset, reply(200, {"object": "list", "data": []})) as upstream:
