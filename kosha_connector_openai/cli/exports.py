@@ -12,7 +12,7 @@ import typer
 from kosha_connector_openai.cli.connection import Choices, connect
 from kosha_connector_openai.cli.curl import to_curl
 from kosha_connector_openai.cli.session import Session
-from kosha_connector_openai.cli.terminal import clean, note
+from kosha_connector_openai.cli.terminal import clean, note, one_line
 from kosha_connector_openai.core.result import FileSink
 from kosha_connector_openai.errors import ConnectorError
 from kosha_connector_openai.exports import chosen_actions, mcpb, server_json, write_node_red, write_openapi3, write_power_platform
@@ -78,7 +78,7 @@ def curl_file(
         except ConnectorError as error:
             note(clean(f"{action.id} is left out: {error.message}"))
             continue
-        pieces.append(f"# {action.title}: {action.summary}\n{command}\n")
+        pieces.append(f"# {one_line(f'{action.title}: {action.summary}')}\n{command}\n")
     _write(out, "\n".join(pieces).encode())
 
 

@@ -9,6 +9,7 @@ import gzip
 import html
 import io
 import json
+import re
 import tarfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -22,6 +23,8 @@ from kosha_connector_openai.flows.tasks import TaskInfo, list_tasks
 _ASSETS: Final = Path(__file__).parent / "assets"
 _COLOR: Final = "#c7d9e8"
 _MOST_CHOICES: Final = 40
+_NAME: Final = re.compile(r"[\w.-]+", re.ASCII)
+"""What a name may be that becomes a type of nodes or, without dots and dashes, the id of an element: a description may have any other."""
 _TYPES: Final = frozenset({"string", "integer", "number", "boolean", "array", "object"})
 
 
@@ -33,7 +36,7 @@ def write_node_red(connector: Connector, actions: tuple[str, ...] = (), groups: 
     nodes.append(_any_node(connector))
     data = {
         "gateway": f"kosha-{connector.id}-gateway",
-        "category": connector.manifest.title,
+        "category": re.sub("[<>&\"']", "", connector.manifest.title),  # which the editor's palette takes for HTML
         "color": _COLOR,
         "nodes": nodes,
     }
@@ -49,7 +52,7 @@ def write_node_red(connector: Connector, actions: tuple[str, ...] = (), groups: 
 
 
 def _shown(connector: Connector, actions: tuple[str, ...], groups: tuple[str, ...]) -> list[Action]:
-    found = chosen_actions(connector, actions, groups)
+    found = [action for action in chosen_actions(connector, actions, groups) if _NAME.fullmatch(action.id)]
     return found if actions or groups else [action for action in found if action.overlay.featured or not list_tasks(connector)]
 
 
@@ -57,7 +60,9 @@ def _action_node(connector: Connector, action: Action) -> dict[str, Any]:
     shown = [
         field
         for field in connector.forms[action.id].fields
-        if field["visibility"] != "internal" and (field["required"] or field["group"] in ("main", "options"))
+        if field["name"].isidentifier()
+        and field["visibility"] != "internal"
+        and (field["required"] or field["group"] in ("main", "options"))
     ]
     first = next(
         (field["name"] for field in reversed(shown) if field["required"] and field.get("type") == "string" and "enum" not in field), ""

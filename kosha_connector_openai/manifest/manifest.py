@@ -220,7 +220,7 @@ class Manifest(Part):
     schema_version: Literal[1] = 1
     id: Annotated[str, Constraint(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
     title: Name
-    version: Annotated[str, Constraint(pattern=r"^\d+\.\d+\.\d+")]
+    version: Annotated[str, Constraint(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.+-]*$", max_length=100)]
     tagline: Line
     description: str = ""
     publisher: Publisher
