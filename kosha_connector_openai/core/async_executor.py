@@ -50,7 +50,7 @@ class AsyncExecutor(Executor):
                 if live.reader.finished:
                     break
             else:
-                for event in live.take(redactor.rest()):
+                for event in live.take(redactor.rest(), last=True):
                     yield event
             live.reader.end()
         except WireError as fault:

@@ -118,7 +118,7 @@ class SyncExecutor(Executor):
                 if live.reader.finished:
                     break
             else:
-                yield from live.take(redactor.rest())
+                yield from live.take(redactor.rest(), last=True)
             live.reader.end()
         except WireError as fault:
             self._cut(live, fault)

@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from kosha_connector_openai.core.actions import EVENT_STREAM
@@ -73,9 +74,9 @@ class LiveStream:
     """The whole body, where it had to be read before it was known for a stream."""
     warnings: tuple[Fault, ...] = ()
 
-    def take(self, chunk: bytes) -> Iterator[Event]:
-        """The events that a piece of the body completes."""
-        for event in self.reader.feed(chunk):
+    def take(self, chunk: bytes, *, last: bool = False) -> Iterator[Event]:
+        """The events that a piece of the body completes; with ``last`` those too that only its end completes."""
+        for event in chain(self.reader.feed(chunk), self.reader.rest() if last else ()):
             self.events.append(event)
             if self.sink:
                 self.sink.write(encode(event.data, _REPLY) + b"\n")

@@ -43,6 +43,7 @@ class OutcomeRule(Part):
         default=(), description="Words that are no sign, beside those of other rules: any other is one, and is told."
     )
     where: Mapping[str, str] = Field(default_factory=dict, description="Pointer -> value that must be there too.")
+    unless: tuple[str, ...] = Field(default=(), description="Paths; where one leads to something, in any event, it is no sign.")
     outcome: Literal["pending", "incomplete", "refused", "filtered", "failed"]
     reason: Line
     advice: str = ""
@@ -87,6 +88,7 @@ class StreamText(Part):
 
     pointer: str
     type: str | None = None
+    whole: bool = Field(default=False, description="A whole text: it adds none where another rule gave one before.")
 
 
 class StreamItems(Part):

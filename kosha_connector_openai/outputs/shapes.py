@@ -155,6 +155,8 @@ def _text(entry: spec.TextField | spec.ParsedField, body: AnswerPart, _: spec.Ou
 
 
 def _parsed(entry: spec.ParsedField, body: AnswerPart, part: spec.OutputsPart) -> Any:
+    if isinstance(found := first_of(body.value, entry.at), (dict, list)):  # some servers send values in place of their text
+        return found
     text = _text(entry, body, part).strip()
     if text[:1] not in ("{", "["):
         return None

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kosha_connector_openai.core.result import Event
+from kosha_connector_openai.core.result import Event, tells
 from kosha_connector_openai.errors import Fault
 from kosha_connector_openai.manifest.parts import FinalEvent, MergeEvents, StreamFold
 from kosha_connector_openai.outputs.stream_items import partial
@@ -121,12 +121,22 @@ class _Merge:
             whole |= {key: _kept(whole.get(key), value) for key, value in event.data.items() if key != rules.items}
             pieces = event.data.get(rules.items)
             if isinstance(pieces, list):
+                for place, item in enumerate(pieces):
+                    self._begin_again(items, item, place)
                 self._add(items, [self._renamed(item) for item in pieces])
                 whole[rules.items] = items
             elif pieces is not None:
                 self._stray("type", f"`{rules.items}` of an event is no list.")
         whole |= {key: value for key, value in rules.set.items() if key in whole}
         return self._plain(whole)  # type: ignore[no-any-return]
+
+    def _begin_again(self, items: NumberedItems, item: Any, place: int) -> None:
+        """Drops the pieces of what an item now brings whole, as some servers do at the end."""
+        for name in self._rules.rename.values():
+            whole = item.get(name) if isinstance(item, dict) else None
+            at = items.place(item, place) if isinstance(whole, dict) else None
+            if isinstance(whole, dict) and at is not None and isinstance(known := (items.items[at] or {}).get(name), dict):
+                items.items[at][name] = {key: value for key, value in known.items() if not tells(whole.get(key))}
 
     def _renamed(self, item: Any) -> Any:
         return {self._rules.rename.get(key, key): value for key, value in item.items()} if isinstance(item, dict) else item

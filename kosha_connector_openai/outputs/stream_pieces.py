@@ -89,11 +89,14 @@ class Calls(NumberedItems):
         number = self.number(piece, -1)
         if number >= MOST_ITEMS:
             return None
-        identity = self._identity(piece)
-        before = self._last if number < 0 else self.latest(number)
+        identity, name = self._identity(piece), _text(piece, self._rules.name)
         found = self._named.get(identity) if identity else None
-        if found is None and before is not None and self._goes_on(before, piece, identity, numbered=number >= 0):
-            found = before
+        if found is None:
+            found = self._goes_on(piece, number, identity, name)
+        elif self._whole_before(found, piece) and not self._repeats(found, piece):
+            found = None  # one id for several calls
+        if found is None and not (identity or name) and self.items:
+            return None
         if found is None:
             found = self.new(number if number >= 0 else len(self.items))
         if number >= 0:
@@ -104,33 +107,53 @@ class Calls(NumberedItems):
         return found
 
     def own(self, place: int, piece: Mapping[str, Any]) -> Mapping[str, Any]:
-        """A call keeps its first id."""
-        known = self.items[place] is not None and self._identity(self.items[place])
-        return {name: value for name, value in piece.items() if name != self._rules.id} if known else piece
+        """A call keeps its first id. One that comes whole again adds nothing; an empty object before the inputs is none of them."""
+        item = self.items[place]
+        if item is None:
+            return piece
+        whole = self._whole_before(place, piece)
+        if whole is not None and self._repeats(place, piece):
+            return {}
+        if whole is not None and not whole:
+            for text in (first_of(item, [path]) for path in self._rules.text):
+                if isinstance(text, Pieces):
+                    text.clear()
+        return {name: value for name, value in piece.items() if name != self._rules.id} if self._identity(item) else piece
 
     def _identity(self, item: Mapping[str, Any]) -> str:
         found = item.get(self._rules.id)
         return found if isinstance(found, str) else ""
 
-    def _goes_on(self, before: int, piece: Mapping[str, Any], identity: str, *, numbered: bool) -> bool:
-        """Whether a piece is of the call before it, although no id says so."""
-        item = self.items[before]
-        name, known = _text(piece, self._rules.name), _text(item, self._rules.name)
-        again = self._has_inputs(piece) and self._is_whole(item)
-        if identity and self._identity(item):  # some servers make up an id for each piece
-            return numbered and not name and not again
-        return not name or not known or (name == known and not again)
+    def _goes_on(self, piece: Mapping[str, Any], number: int, identity: str, name: str) -> int | None:
+        """The call that a piece is of, although no id says so; None where it begins another."""
+        before = self._last if number < 0 else self.latest(number)
+        if before is None and not (identity or name):  # some servers number only what follows a call's beginning
+            before = self._last
+        if before is None:
+            return None
+        whole, known = self._whole_before(before, piece), _text(self.items[before], self._rules.name)
+        if identity and self._identity(self.items[before]):  # some servers make up an id for each piece
+            same = number >= 0 and not name and not whole
+        else:
+            same = not whole if not name else not known or (name == known and whole is None)
+        return before if same else None
 
-    def _has_inputs(self, piece: Mapping[str, Any]) -> bool:
-        return bool(_text(piece, self._rules.text).strip())
-
-    def _is_whole(self, item: Mapping[str, Any]) -> bool:
-        """Whether the inputs are a JSON object from the first to the last character: nothing can be added to it."""
-        text = _text(item, self._rules.text)
+    def _whole_before(self, place: int, piece: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """The inputs of a call where a piece has more of them and they are whole: nothing can be added to an object's text."""
+        if not _text(piece, self._rules.text).strip():
+            return None
+        pieces = first_of(self.items[place], self._rules.text)
+        last = next((part for part in reversed(pieces) if part.strip()), "") if isinstance(pieces, Pieces) else pieces
+        if not isinstance(last, str) or not last.rstrip().endswith("}"):
+            return None
         try:
-            return text.rstrip().endswith("}") and isinstance(decode(text.encode()), dict)
+            found = decode(_text(self.items[place], self._rules.text).encode())
         except (JsonTextError, UnicodeEncodeError):
-            return False
+            return None
+        return found if isinstance(found, dict) else None
+
+    def _repeats(self, place: int, piece: Mapping[str, Any]) -> bool:
+        return _text(piece, self._rules.text).strip() == _text(self.items[place], self._rules.text).strip()
 
 
 def _text(item: Any, paths: Sequence[str]) -> str:

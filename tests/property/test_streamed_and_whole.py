@@ -43,7 +43,8 @@ def answers(draw: st.DrawFn) -> tuple[list[dict[str, Any]], list[dict[str, Any]]
         for key, value in choice["message"].items()
     ]
     ends = [{"index": choice["index"], "delta": {}, "finish_reason": choice["finish_reason"]} for choice in choices]
-    told = [*draw(st.permutations(parts)), *draw(st.permutations(ends))]
+    after = [{"index": draw(st.integers(0, len(choices) - 1)), "delta": {}, "finish_reason": None}] if draw(st.booleans()) else []
+    told = [*draw(st.permutations(parts)), *draw(st.permutations(ends)), *after]
     events = []
     while told:
         size = draw(st.integers(1, 2))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from kosha_connector_openai.core.result.result import Result
@@ -31,7 +31,7 @@ def judge(
     ``lack`` says what the answer lacks of what the action promises: where it is none, that counts if no sign explains it. ``words`` reads
     the provider's own out of what a rule points at.
     """
-    values = (event.data for event in result.value) if result.kind == "events" else (result.value,) if result.kind == "json" else ()
+    values = [event.data for event in result.value] if result.kind == "events" else [result.value] if result.kind == "json" else []
     told = [Fault("", rule.outcome, _sentence(rule.reason, said), rule.advice) for rule, said in _signs(values, rules, words)]
     if result.incomplete:
         told.append(Fault("", "incomplete", f"{result.incomplete}.", "What came before it is kept."))
@@ -60,7 +60,7 @@ def settle(result: Result | None, policy: Policy) -> None:
     )
 
 
-def _signs(values: Iterable[Any], rules: ResultRules, words: Callable[[Any], str]) -> Iterable[tuple[OutcomeRule, str]]:
+def _signs(values: Sequence[Any], rules: ResultRules, words: Callable[[Any], str]) -> Iterable[tuple[OutcomeRule, str]]:
     """The rules that a value shows, each with the provider's words."""
     signs = rules.signs
     seen: dict[int, tuple[OutcomeRule, str]] = {}
@@ -69,7 +69,7 @@ def _signs(values: Iterable[Any], rules: ResultRules, words: Callable[[Any], str
             for head, own in signs.items():
                 if head in value:
                     seen |= {id(rule): (rule, _said(value, rule, shown, words)) for rule in own if (shown := _shown(value, rule))}
-    return seen.values()
+    return [(rule, said) for rule, said in seen.values() if not any(find(value, path) for path in rule.unless for value in values)]
 
 
 def _said(value: Any, rule: OutcomeRule, shown: list[Any], words: Callable[[Any], str]) -> str:

@@ -71,6 +71,16 @@ class EventDecoder:
             self._overflow = error
         return events
 
+    def rest(self) -> list[ServerSentEvent]:
+        """The event that no empty line ended, where one waits: the standard drops it, and some servers leave the line out."""
+        events: list[ServerSentEvent] = []
+        if self._partial:
+            line = bytes(self._partial)
+            self._partial.clear()
+            self._line(line, events)
+        self._dispatch(events)
+        return events
+
     def close(self) -> bool:
         """Drop what is incomplete and say whether there was any; raises what :meth:`feed` still had to."""
         if self._overflow is not None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -13,7 +13,7 @@ from kosha_connector_openai.core.result.error_body import names_error, shows_err
 from kosha_connector_openai.core.result.sse import EventDecoder, EventLimits, ServerSentEvent
 from kosha_connector_openai.core.result.streamed_answer import Asked, StreamedAnswer
 from kosha_connector_openai.errors import Fault
-from kosha_connector_openai.manifest import ErrorBody, ResultRules, StreamRules
+from kosha_connector_openai.manifest import ErrorBody, ResultRules, StreamRules, StreamText
 from kosha_connector_openai.text import JsonTextError, at, decode, find, first_of
 
 _LARGEST_ERROR = 64 * 1024
@@ -50,6 +50,8 @@ class StreamReader:
         self._answer = StreamedAnswer(rules, asked, facts.carriers)
         self._head: bytearray | None = bytearray()
         """What came before the first event: an error may be sent as JSON, or as words, under the name of a stream."""
+        self._told: StreamText | None = None
+        """The rule by which text came last."""
         self._suspect: Any = None
         """The first event without content that may be an error: it is one where no content comes."""
         self.ran = False
@@ -70,13 +72,22 @@ class StreamReader:
         """The events that ``chunk`` completes."""
         if self._head is not None and len(self._head) < _LARGEST_ERROR:
             self._head += chunk
-        for raw in self._decoder.feed(chunk):
+        for raw in chain.from_iterable(map(_apart, self._decoder.feed(chunk))):
             self._head = None
             if self._finished:
                 return
             event = self._event(raw)
             if event is not None:
                 yield event
+
+    def rest(self) -> Iterator[Event]:
+        """The last events of a body that came to its end, where the empty line after them is missing. A half of an event is none."""
+        for raw in chain.from_iterable(map(_apart, self._decoder.rest())):
+            if not self._finished and (self._is_done(raw) or _is_json(raw.data)):
+                self._head = None
+                event = self._event(raw)
+                if event is not None:
+                    yield event
 
     def end(self, cut: str | None = None) -> None:
         """Says that no more bytes come; ``cut`` names the reason where the connection broke."""
@@ -105,8 +116,11 @@ class StreamReader:
             return error if tells(error) and error is not True else data if shows_error(data, self._errors) else None
         return text
 
+    def _is_done(self, raw: ServerSentEvent) -> bool:
+        return self._rules.done is not None and raw.data.startswith(self._rules.done)
+
     def _event(self, raw: ServerSentEvent) -> Event | None:
-        if self._rules.done is not None and raw.data.startswith(self._rules.done):
+        if self._is_done(raw):
             self._finished = True
             self.end()
             return None
@@ -131,7 +145,7 @@ class StreamReader:
         error = at(data, self._rules.error) if self._rules.error else None
         failed = tells(error) or kind in self._rules.failed or names_error(data, self._errors)
         if failed:
-            self.failure = error if tells(error) and error is not True else data
+            self.failure = error if isinstance(error, Mapping) and tells(error) else data  # beside a text stand its code and status
         elif kind in self._rules.final:
             self.incomplete = None
         self._answer.add(kind, data)
@@ -149,6 +163,27 @@ class StreamReader:
 
     def _text(self, kind: str, data: Any) -> str:
         for rule in self._rules.text:
-            if rule.type in (None, kind) and (found := "".join(text for text in find(data, rule.pointer) if isinstance(text, str))):
+            if (
+                rule.type in (None, kind)
+                and not (rule.whole and self._told not in (None, rule))
+                and (found := "".join(text for text in find(data, rule.pointer) if isinstance(text, str)))
+            ):
+                self._told = rule
                 return found
         return ""
+
+
+def _apart(raw: ServerSentEvent) -> Sequence[ServerSentEvent]:
+    """The events in one: some servers leave out the empty lines between them, and the first line is whole JSON by itself."""
+    first, *others = raw.data.split("\n")
+    if not others or _is_json(raw.data) or not _is_json(first):
+        return (raw,)
+    return [replace(raw, data=line) for line in (first, *others)]
+
+
+def _is_json(text: str) -> bool:
+    try:
+        decode(text.encode())
+    except (JsonTextError, UnicodeEncodeError):
+        return False
+    return True

@@ -122,6 +122,35 @@ def test_calls_are_told_apart(connector: Connector, calls: list[Any], wanted: li
     assert all(isinstance(call["arguments"], dict) for call in told.result["tool_calls"])
 
 
+def test_inputs_after_whole_ones_are_kept_and_told(connector: Connector) -> None:
+    """Nothing says whose they are: glued to the call before, both were unreadable."""
+    stray = delta(tool_calls=[{"index": 0, "function": {"name": "", "arguments": '{"b": 2}'}}])
+    call = {"index": 0, "id": "a", "function": {"name": "f", "arguments": '{"a": 1}'}}
+    told = short(connector, delta(tool_calls=[call]), stray)
+    assert [(each["name"], each["arguments"]) for each in told.result["tool_calls"]] == [("f", {"a": 1})]
+    assert (told.raw, [fault.rule for fault in told.warnings]) == ((stray,), ["index"])
+
+
+def test_one_id_for_several_calls(connector: Connector) -> None:
+    """Other whole inputs under a known id are another call."""
+    calls = [{"index": 0, "id": "a", "function": {"name": "f", "arguments": text}} for text in ('{"a": 1}', '{"a": 2}')]
+    told = short(connector, *(delta(tool_calls=[call]) for call in calls))
+    assert [each["arguments"] for each in told.result["tool_calls"]] == [{"a": 1}, {"a": 2}]
+
+
+def test_inputs_as_values(connector: Connector) -> None:
+    """Some servers send an object in place of its text."""
+    told = short(connector, delta(tool_calls=[{"index": 0, "id": "a", "function": {"name": "f", "arguments": {"a": 1}}}]))
+    assert told.result["tool_calls"][0]["arguments"] == {"a": 1}
+
+
+def test_a_whole_message_takes_the_place_of_its_pieces(connector: Connector) -> None:
+    """What it does not bring is kept."""
+    whole = {"choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Hello"}}]}
+    told = short(connector, delta(content="Hel"), delta(content="lo", reasoning_content="Hm"), whole)
+    assert (told.result["text"], told.result["reasoning"], told.raw) == ("Hello", "Hm", ())
+
+
 def test_what_has_no_place_is_kept_and_told(connector: Connector) -> None:
     """A text between the events, an item without a possible number, a piece of another form: all in ``raw``, each with a warning."""
     odd = delta(content={"text": "x"})

@@ -19,12 +19,14 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     "stream": ("createChatCompletion", {**CHAT, "stream": True}),
     "response-stream": ("createResponse", {"model": "m", "input": "x", "stream": True}),
     "createChatCompletion": ("createChatCompletion", CHAT),
-    "createModeration": ("createModeration", {"input": "x"}),
-    "createEmbedding": ("createEmbedding", {"model": "m", "input": "x"}),
-    "createImage": ("createImage", {"prompt": "x"}),
+    "createModeration": ("createModeration", {"input": ["x", "y"]}),
+    "createEmbedding": ("createEmbedding", {"model": "m", "input": ["x", "y"]}),
+    "createImage": ("createImage", {"prompt": "x", "n": 2}),
     "createResponse": ("createResponse", {"model": "m", "input": "x"}),
     "createSpeech": ("createSpeech", {"model": "m", "input": "x", "voice": "alloy"}),
     "getVectorStoreFileBatch": ("getVectorStoreFileBatch", {"vector_store_id": "vs_1", "batch_id": "vsfb_1"}),
+    "deleteFile": ("deleteFile", {"file_id": "file-1"}),
+    "downloadFile": ("downloadFile", {"file_id": "file-1"}),
     "retrieveBatch": ("retrieveBatch", {"batch_id": "batch_1"}),
 }
 

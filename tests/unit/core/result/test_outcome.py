@@ -24,6 +24,7 @@ def choice(reason: str | None = "stop", **message: Any) -> dict[str, Any]:
     return {"index": 0, "finish_reason": reason, "message": {"role": "assistant", "content": "x", **message}}
 
 
+CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 TEXT = {"type": "output_text", "text": "x"}
 
 
@@ -41,7 +42,9 @@ def response(status: str | None, reason: str | None = None, content: Any = (TEXT
     ("action", "inputs", "body", "outcome"),
     [
         ("createChatCompletion", CHAT, {"choices": [choice()]}, "complete"),
-        ("createChatCompletion", CHAT, {"choices": [choice("tool_calls")]}, "complete"),
+        ("createChatCompletion", CHAT, {"choices": [choice("tool_calls", content=None, tool_calls=[CALL])]}, "complete"),
+        ("createChatCompletion", CHAT, {"choices": [choice("tool_calls", tool_calls=[])]}, "failed"),
+        ("createChatCompletion", CHAT, {"choices": [{**choice(), "native_finish_reason": "network_error"}]}, "failed"),
         ("createChatCompletion", CHAT, {"choices": [choice(), choice("length")]}, "incomplete"),
         ("createChatCompletion", CHAT, {"choices": [choice("length"), choice("content_filter")]}, "filtered"),
         ("createChatCompletion", CHAT, {"choices": [choice(refusal="No.")]}, "refused"),
@@ -298,6 +301,47 @@ def test_bodies_are_read_by_what_they_are(
     assert (result.kind, result.text) == (kind, text)
     assert result.warnings[0].rule == ("content-type" if kind != "text" else "failed")
     assert (result.outcome == "complete") is (kind != "text")
+
+
+STOP = [{"choices": [{"index": 0, "delta": {"content": "a"}}]}, {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}]
+DONE_ITEM = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "a"}]}
+BODIES = {
+    "no empty lines": b"".join(b"data: %b\n" % json.dumps(data).encode() for data in STOP) + b"data: [DONE]\n",
+    "no empty line at the end": b"\n\n".join(b"data: %b" % json.dumps(data).encode() for data in STOP),
+    "CRLF": part(content="a").replace(b"\n", b"\r\n") + part(reason="stop").replace(b"\n", b"\r\n"),
+    "comments between": b": PROCESSING\n\n" + part(content="a") + b": PROCESSING\n\n" + part(reason="stop"),
+    "JSON over several lines": b'data: {"choices":\ndata: [{"delta": {"content": "a"}}]}\n\n' + DONE,
+    "the whole message after its pieces": part(content="a") + event(choices=[choice(content="a")]) + DONE,
+}
+
+
+def test_streams_as_servers_write_them(connector: Connector, key: str, httpx_mock: HTTPXMock) -> None:
+    """Empty lines that are missing, comments, and a message that comes once more in whole: the text is there once."""
+    for name, body in BODIES.items():
+        httpx_mock.add_response(content=body, headers=STREAM)
+        result = connector.run("createChatCompletion", {**CHAT, "stream": True}, connector.connection())
+        short = connector.outputs.of(result)
+        assert (result.outcome, result.text, short.result["text"], short.raw) == ("complete", "a", "a", ()), name
+
+
+def test_the_text_of_a_response_is_read_where_it_comes(connector: Connector, key: str, httpx_mock: HTTPXMock) -> None:
+    """In pieces, in items or in the last event alone; never twice."""
+    delta = event(type="response.output_text.delta", delta="a", output_index=0, content_index=0)
+    item = event(type="response.output_item.done", output_index=0, item=DONE_ITEM)
+    for before in (b"", delta, item, delta + item):
+        for output in ([DONE_ITEM], []):
+            if before or output:
+                last = event(type="response.completed", response={"object": "response", "status": "completed", "output": output})
+                httpx_mock.add_response(content=before + last, headers=STREAM)
+                result = connector.run("createResponse", {"model": "m", "input": "i", "stream": True}, connector.connection())
+                assert (result.outcome, result.text) == ("complete", "a")
+
+
+def test_a_half_of_an_event_is_none(connector: Connector, key: str, httpx_mock: HTTPXMock) -> None:
+    """What is cut inside of an event is cut, whether an empty line follows or not."""
+    httpx_mock.add_response(content=part(content="a") + b'data: {"choices": [{"delta": {"con', headers=STREAM)
+    result = connector.run("createChatCompletion", {**CHAT, "stream": True}, connector.connection())
+    assert (result.outcome, result.text, len(result.value)) == ("incomplete", "a", 1)
 
 
 def test_a_text_that_looks_like_json_stays_text(connector: Connector, key: str, httpx_mock: HTTPXMock) -> None:

@@ -109,7 +109,7 @@ def test_every_cut_before_the_end_is_a_cut() -> None:
     ("data", "failure"),
     [
         (b'{"error":{"code":"x"}}', {"code": "x"}),
-        (b'{"error":"words"}', "words"),
+        (b'{"error":"words"}', {"error": "words"}),
         (b'{"kind":"broken","why":"x"}', {"kind": "broken", "why": "x"}),
         (b'{"kind":"broken","error":{"code":"y"}}', {"code": "y"}),
         (b'{"error":null}', None),
