@@ -40,7 +40,7 @@ bench: $(VENV)/.bench  ## the promises about speed, peers in the same run
 soak: $(STAMP)  ## five minutes of mixed load with changing keys and restarts, then hostile clients, then overload; SOAK="--minutes 120 --overload 60" for the long one
 	@$(BIN)/python -m benchmarks.soak $(SOAK)
 
-e2e: $(VENV)/.e2e $(VENV)/servers/.installed $(VENV)/.browser $(PAGE)  ## longer checks: a real secret server, compatible servers, Node, schemathesis, a browser, the full tenant run
+e2e: $(VENV)/.e2e $(VENV)/servers/.installed $(VENV)/frameworks/.installed $(VENV)/.browser $(PAGE)  ## longer checks: a real secret server, compatible servers, Node, schemathesis, a browser, the full tenant run
 	@$(BIN)/python -m pytest -q -m "e2e or not e2e" tests/integration tests/unit/core/connection tests/browser
 	@$(BIN)/python -m pytest -q -m "slow or e2e" tests/contract tests/packaging tests/property tests/threats tests/tools tests/unit
 
@@ -99,6 +99,11 @@ $(VENV)/.e2e: $(STAMP) tests/integration/requirements.txt tests/integration/node
 $(VENV)/servers/.installed: $(STAMP) tests/integration/servers/requirements.txt  # of their own: gateways pin what we use too
 	@test -x $(VENV)/servers/bin/python || $(PYTHON) -m venv $(VENV)/servers
 	@$(VENV)/servers/bin/python -m pip install --quiet --disable-pip-version-check -r tests/integration/servers/requirements.txt
+	@touch $@
+
+$(VENV)/frameworks/.installed: $(STAMP) tests/integration/frameworks/requirements.txt  # they pin the client and pydantic
+	@test -x $(VENV)/frameworks/bin/python || $(PYTHON) -m venv $(VENV)/frameworks
+	@$(VENV)/frameworks/bin/python -m pip install --quiet --disable-pip-version-check -r tests/integration/frameworks/requirements.txt
 	@touch $@
 
 $(VENV)/.browser: $(STAMP) tests/browser/package.json tests/browser/node_red/package.json
