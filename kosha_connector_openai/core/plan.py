@@ -67,6 +67,8 @@ def _attempts(call: Call, answer: Callable[[Head], Generator[Step, Any, T]]) -> 
             _note_head(call, error, head)
         except ReplyError as unusable:
             _note_head(call, unusable, head)
+            if isinstance(unusable, MalformedReplyError):
+                unusable.retryable = retryable(Failure("protocol"), method=call.action.operation.method, idempotent=call.action.idempotent)
             _told(call, attempt, head, None, unusable)
             raise
         except ApiError as refusal:

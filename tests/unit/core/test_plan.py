@@ -496,6 +496,15 @@ def test_what_is_not_json_although_promised_is_told(make: Any) -> None:
     assert done.error.excerpt == "<html>***</html>"
 
 
+@pytest.mark.parametrize(("action", "inputs", "again"), [("createWidget", WIDGET, None), ("queryStyles", {}, True)])
+def test_an_answer_that_cannot_be_read_may_be_asked_for_again_where_that_is_harmless(
+    make: Any, action: str, inputs: Any, again: Any
+) -> None:
+    """A paid call has run, or may have."""
+    done = Driven(make(action, inputs), OK, b'{"half": ')
+    assert (type(done.error), done.error.retryable) == (MalformedReplyError, again)
+
+
 def test_an_error_does_not_repeat_a_secret(make: Any) -> None:
     """U14: what the upstream echoes is scrubbed."""
     call = make("createWidget", WIDGET, secrets=[Secret("tiny-key-0123456789")])

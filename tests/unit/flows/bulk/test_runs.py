@@ -56,11 +56,14 @@ def test_a_rate_limit_pauses_all_and_costs_no_row_an_attempt(run: Any) -> None:
 
 
 def test_a_rate_limit_beside_what_was_used_is_no_rate_limit(run: Any) -> None:
-    """A 200 that tells an error and tokens: the row ran, is held as unknown and not sent again by itself."""
-    body = {"error": {"message": "Slow.", "code": "rate_limit_exceeded"}, "usage": {"total_tokens": 3}}
-    with Upstream({"t2": [reply(200, body)]}) as upstream:
-        result = run(upstream, prompts(3), SendOptions(attempts=3))
-    assert (result.done, result.unknown, upstream.seen["t2"]) == (2, 1, 1)
+    """In a 200 beside a count of tokens, or in a stream after a part: the row ran, is held as unknown and not sent again by itself."""
+    limit = {"error": {"message": "Slow.", "code": "rate_limit_exceeded"}}
+    used = reply(200, {**limit, "usage": {"total_tokens": 3}})
+    parts = [b"data: %b\n\n" % orjson.dumps(part) for part in ({"choices": [{"index": 0, "text": "Hel"}]}, limit)]
+    first, after = (reply(200, b"".join(sent), content_type="text/event-stream") for sent in (parts[1:], parts))
+    with Upstream({"t1": [first], "t2": [used], "t3": [after]}) as upstream:
+        result = run(upstream, prompts(4), SendOptions(attempts=3))
+    assert (result.done, result.unknown, upstream.seen) == (2, 2, {"t1": 2, "t2": 1, "t3": 1, "t4": 1})
 
 
 def test_an_empty_balance_stops_the_run_which_goes_on_later(run: Any, bulk: Any, tmp_path: Path) -> None:
