@@ -84,6 +84,7 @@ COMMANDS: Final[Mapping[str, _Entry]] = {
             "retry-failed": ("bulk:retry_failed", "Sends the rows that failed again."),
             "export": ("bulk_status:export", "Writes the answers that there are."),
             "show": ("bulk_status:show", "Shows one row and its answer."),
+            "worker": ("bulk_worker:worker", "Sends rows of runs on Temporal."),
             "cancel": ("bulk_status:cancel", "Ends the sending of a run in another process."),
         },
         "Runs an action, a task or a workflow over many rows.",

@@ -22,7 +22,9 @@ from kosha_connector_openai.cli.exit_codes import ExitCode
 from kosha_connector_openai.cli.fields import fields_of
 from kosha_connector_openai.cli.inputs import Given, read_given
 from kosha_connector_openai.cli.spending import Spending
+from kosha_connector_openai.cli.temporal import TEMPORAL, On, Place, Span, place_of
 from kosha_connector_openai.cli.terminal import clean, note, one_line, say_json, to_json
+from kosha_connector_openai.flows import TemporalPlace
 from kosha_connector_openai.flows.bulk import (
     Bulk,
     BulkResult,
@@ -105,6 +107,9 @@ def run(
     attempts: _Attempts = 3,
     timeout: opt.Timeout = None,
     sync: _Sync = "normal",
+    on: On = "here",
+    temporal: Place = TEMPORAL,
+    span: Span = 500,
     caps: opt.Budget = None,
     prices: opt.PriceFile = None,
     as_json: opt.AsJson = False,
@@ -137,8 +142,8 @@ def run(
     if out is None:
         raise typer.BadParameter("Say where the answers go.", param_hint="--out")
     send = SendOptions(in_flight, requests, tokens, attempts, timeout, unknown, sync, spending.budget)
-    with BulkProgress(as_json=as_json, quiet=quiet, currency=_currency(spending)) as progress:
-        bulk = Bulk(connector, connection, watch=progress)
+    with BulkProgress(as_json=as_json, quiet=quiet, currency=spending.currency) as progress:
+        bulk = Bulk(connector, connection, watch=progress, temporal=place_of(on, temporal, caps), span=span)
         with _signals(bulk):
             result = bulk.run(target, given, out, options, send)
     _finish(result, as_json=as_json, quiet=quiet)
@@ -159,6 +164,9 @@ def resume(
     attempts: _Attempts = 3,
     timeout: opt.Timeout = None,
     sync: _Sync = "normal",
+    on: On = "here",
+    temporal: Place = TEMPORAL,
+    span: Span = 500,
     caps: opt.Budget = None,
     prices: opt.PriceFile = None,
     as_json: opt.AsJson = False,
@@ -170,7 +178,8 @@ def resume(
     """Goes on with a run; what is done is not sent again."""
     choices = Choices(file=connection_file, spec=spec, validation=validation)
     send = SendOptions(in_flight, requests, tokens, attempts, timeout, unknown, sync)
-    _go_on(ctx, choices, run_path, send, caps, prices, as_json=as_json, quiet=quiet, adopt=adopt)
+    place = place_of(on, temporal, caps)
+    _go_on(ctx, choices, run_path, send, caps, prices, as_json=as_json, quiet=quiet, adopt=adopt, place=place, span=span)
 
 
 def retry_failed(
@@ -183,6 +192,9 @@ def retry_failed(
     attempts: _Attempts = 3,
     timeout: opt.Timeout = None,
     sync: _Sync = "normal",
+    on: On = "here",
+    temporal: Place = TEMPORAL,
+    span: Span = 500,
     caps: opt.Budget = None,
     prices: opt.PriceFile = None,
     as_json: opt.AsJson = False,
@@ -194,7 +206,8 @@ def retry_failed(
     """Sends the rows that failed again, and those that wait."""
     choices = Choices(file=connection_file, spec=spec, validation=validation)
     send = SendOptions(in_flight, requests, tokens, attempts, timeout, unknown, sync)
-    _go_on(ctx, choices, run_path, send, caps, prices, as_json=as_json, quiet=quiet, again=True)
+    place = place_of(on, temporal, caps)
+    _go_on(ctx, choices, run_path, send, caps, prices, as_json=as_json, quiet=quiet, again=True, place=place, span=span)
 
 
 def _go_on(
@@ -209,12 +222,14 @@ def _go_on(
     quiet: bool,
     adopt: bool = False,
     again: bool = False,
+    place: TemporalPlace | None = None,
+    span: int = 500,
 ) -> None:
     connector, connection = connect(ctx.obj, choices)
     spending = Spending(connector, caps or (), prices)
     send = replace(sent, budget=spending.budget)
-    with BulkProgress(as_json=as_json, quiet=quiet, currency=_currency(spending)) as progress:
-        bulk = Bulk(connector, connection, watch=progress)
+    with BulkProgress(as_json=as_json, quiet=quiet, currency=spending.currency) as progress:
+        bulk = Bulk(connector, connection, watch=progress, temporal=place, span=span)
         with _signals(bulk):
             result = bulk.resume(path, send, adopt=adopt, retry_failed=again)
     _finish(result, as_json=as_json, quiet=quiet)
@@ -265,10 +280,6 @@ def _show_check(check: Any, *, as_json: bool) -> None:
         raise typer.Exit(ExitCode.INPUT)
 
 
-def _currency(spending: Spending) -> str | None:
-    return spending.prices.currency if spending.prices else None
-
-
 _STOPS: Final = {
     "signal": "The run was asked to end.",
     "budget": "The budget is used up.",
@@ -304,7 +315,7 @@ def _finish(result: BulkResult, *, as_json: bool, quiet: bool) -> None:
     if result.waiting or result.stop:
         note(f"To go on: kosha-openai bulk resume {result.out}")
     elif not quiet:
-        note(f"{duration(result.seconds)}, {result.tokens} tokens")
+        note(duration(result.seconds) + (f", {result.tokens} tokens" if result.tokens else ""))
 
 
 def _leave(result: BulkResult) -> None:

@@ -37,6 +37,11 @@ class Spending:
         calls, tokens = (int(float(numbers[name])) if name in numbers else None for name in ("calls", "tokens"))
         return self._connector.outputs.budget(calls=calls, tokens=tokens, cost=numbers.get("cost"), prices=self.prices)
 
+    @property
+    def currency(self) -> str | None:
+        """That of the prices."""
+        return self.prices.currency if self.prices else None
+
     def output(self, result: Result, given: Mapping[str, Any]) -> ShortResult:
         """The short result of a call with these inputs, with its cost where prices were given."""
         outputs = self._connector.outputs

@@ -84,6 +84,7 @@ def test_the_public_flows_are_these() -> None:
         "SendOptions",
         "Status",
         "TaskResult",
+        "TemporalPlace",
         "TriggerEvent",
         "WaitOptions",
         "WorkflowResult",

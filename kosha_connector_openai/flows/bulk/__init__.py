@@ -22,13 +22,15 @@ if TYPE_CHECKING:
     from kosha_connector_openai.flows.bulk.progress import *
     from kosha_connector_openai.flows.bulk.sqlite import *
     from kosha_connector_openai.flows.bulk.targets import *
+    from kosha_connector_openai.flows.bulk.temporal import *
+    from kosha_connector_openai.flows.bulk.threads import *
 else:
     __getattr__, __all__ = face(
         __name__,
         {
             "batch_file": "RowBatch open_batches",
             "batches": "cancel_batches",
-            "bulk": "AsyncBulk Bulk",
+            "bulk": "AsyncBulk",
             "files": "kept_options open_run output_of source_of",
             "ledger": "Ledger RowAnswer RowEntry RowState",
             "opening": "ledger_of open_ledger",
@@ -38,5 +40,7 @@ else:
             "progress": "RunProgress",
             "sqlite": "SqliteLedger",
             "targets": "target_schema",
+            "temporal": "SpanWorker",
+            "threads": "Bulk",
         },
     )

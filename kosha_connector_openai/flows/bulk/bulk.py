@@ -1,8 +1,7 @@
-"""The facade of bulk: runs over rows, from a thread or an event loop."""
+"""The facade of bulk for event loops: runs over rows, begun, gone on with and checked."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -12,19 +11,18 @@ from kosha_connector_openai.connector import Connection, Connector
 from kosha_connector_openai.errors import ConnectorError, Fault, InputError, SetupError
 from kosha_connector_openai.flows.bulk.batch_file import OpenBatches, batch_target
 from kosha_connector_openai.flows.bulk.files import check_places, drop_spool, open_run, output_of, shared_name, spooled
-from kosha_connector_openai.flows.bulk.job import RowJob, total_of, wide
+from kosha_connector_openai.flows.bulk.job import RowJob
 from kosha_connector_openai.flows.bulk.keys import read_share
 from kosha_connector_openai.flows.bulk.ledger import Ledger, RowState
 from kosha_connector_openai.flows.bulk.mapping import Fields, RowMap
 from kosha_connector_openai.flows.bulk.opening import ledger_of, new_ledger, open_ledger
 from kosha_connector_openai.flows.bulk.options import BulkResult, RowCheck, RowOptions, Rows, SendOptions, Watch
 from kosha_connector_openai.flows.bulk.output import export
-from kosha_connector_openai.flows.bulk.pace import InFlight
-from kosha_connector_openai.flows.bulk.progress import RunProgress
 from kosha_connector_openai.flows.bulk.row import FaultList, RowSource, Start, refused
 from kosha_connector_openai.flows.bulk.rows import open_source
 from kosha_connector_openai.flows.bulk.runner import Runner
-from kosha_connector_openai.flows.bulk.runners import recover, runner_of
+from kosha_connector_openai.flows.bulk.runners import recover
+from kosha_connector_openai.flows.bulk.sending import Ended, Sending, progress_of, waits_again
 from kosha_connector_openai.flows.bulk.targets import RowTarget, find_target
 
 if TYPE_CHECKING:
@@ -169,7 +167,7 @@ class AsyncBulk:
         }
         return {"settings": settings, "spent": {}, "input": {"digest": job.input_digest(), "starts": job.starts}}
 
-    def _old(self, ledger: Ledger) -> RowJob:
+    def _old(self, ledger: Ledger, source: RowSource | None = None) -> RowJob:
         settings = ledger.kept("settings")
         if settings is None:
             raise SetupError(
@@ -180,7 +178,7 @@ class AsyncBulk:
         name = settings["document"] or settings["target"]
         workflow = settings["target"] if settings["document"] else None
         target = find_target(self.connector, self.connection, name, policy=options.if_cut, workflow=workflow)
-        return self._job(target, open_source(Path(settings["input"]), options.format), output_of(ledger.path), options)
+        return self._job(target, source or open_source(Path(settings["input"]), options.format), output_of(ledger.path), options)
 
     def _verified(self, job: RowJob, ledger: Ledger, *, adopt: bool) -> Start:
         """Where the first row stands that waits; raises InputError where input and ledger differ, and none of it may be adopted."""
@@ -207,41 +205,17 @@ class AsyncBulk:
         return Start()
 
     async def _send(self, job: RowJob, ledger: Ledger, send: SendOptions, start: Start) -> BulkResult:
-        counts = ledger.counts()
-        _, parts = read_share(job.options.share)
-        job.target.connection = wide(self.connection, send.in_flight)
-        part = self.connector.outputs.part
-        progress = RunProgress(
-            total=sum(counts.values()), done=counts[RowState.DONE], failed=counts[RowState.FAILED], unknown=counts[RowState.UNKNOWN]
-        )
-        if send.budget is not None:
-            send.budget.go_on(ledger.kept("spent") or {})
-        pace = ledger.pace(
-            1 / parts,
-            requests=send.requests,
-            tokens=send.tokens,
-            again=not job.target.single,
-            count=lambda usage: total_of(usage, part),
-        )
-        flight = InFlight(send.in_flight)
+        progress = progress_of(ledger)
+        sending = Sending(self.connector, self.connection, job, ledger, send, self._watch)
         for last in (False, True):
-            feed = job.feed(ledger, start)
-            runner = self._runner = runner_of(job, ledger)(
-                job.target, ledger, job.row_map, feed, pace, flight, send.attempts, send.timeout, send.budget, self._watch,
-                lambda usage: total_of(usage, part), progress,
-            )  # fmt: skip
+            runner = self._runner = sending.runner(job.feed(ledger, start), progress)
             await runner.run()
-            if runner.stop or last or not ledger.counts()[RowState.UNKNOWN] or send.unknown == "hold":
+            if runner.stop or last or not waits_again(ledger, send, progress):
                 break
-            if send.unknown == "skip":
-                progress.failed += ledger.move(RowState.UNKNOWN, RowState.FAILED, "unknown")
-                progress.unknown = 0
-                break
-            ledger.move(RowState.UNKNOWN, RowState.PENDING)
-            progress.unknown, start = 0, Start()
+            start = Start()
         return self._result(job, ledger, runner)
 
-    def _result(self, job: RowJob, ledger: Ledger, runner: Runner) -> BulkResult:
+    def _result(self, job: RowJob, ledger: Ledger, runner: Ended) -> BulkResult:
         stop, reason = runner.stop, runner.reason
         if stop != "ledger":
             try:
@@ -270,40 +244,3 @@ class AsyncBulk:
             categories=ledger.categories(),
             unkept=tuple(runner.unkept),
         )
-
-
-class Bulk:
-    """Bulk runs over one connection, for threads."""
-
-    def __init__(self, connector: Connector, connection: Connection, *, watch: Watch | None = None) -> None:
-        """``watch`` is told how a run stands, four times a second."""
-        self._bulk = AsyncBulk(connector, connection, watch=watch)
-
-    def run(self, target: str, rows: Rows, out: Path, options: RowOptions = RowOptions(), send: SendOptions = SendOptions()) -> BulkResult:
-        """As AsyncBulk.run."""
-        return asyncio.run(self._closing(self._bulk.run(target, rows, out, options, send)))
-
-    def resume(self, path: Path, send: SendOptions = SendOptions(), *, adopt: bool = False, retry_failed: bool = False) -> BulkResult:
-        """As AsyncBulk.resume."""
-        return asyncio.run(self._closing(self._bulk.resume(path, send, adopt=adopt, retry_failed=retry_failed)))
-
-    def check(
-        self, target: str, rows: Rows, options: RowOptions = RowOptions(), *, prices: Prices | None = None, show: int = 2
-    ) -> RowCheck:
-        """As AsyncBulk.check."""
-        return self._bulk.check(target, rows, options, prices=prices, show=show)
-
-    def request(self, path: Path, row: int) -> dict[str, Any]:
-        """As AsyncBulk.request."""
-        return self._bulk.request(path, row)
-
-    def stop(self) -> None:
-        """As AsyncBulk.stop; from a signal handler or another thread."""
-        self._bulk.stop()
-
-    async def _closing(self, work: Any) -> BulkResult:
-        try:
-            result: BulkResult = await work
-            return result
-        finally:
-            await self._bulk.connector.aclose()

@@ -118,7 +118,8 @@ def digest(data: bytes) -> bytes:
     return blake2b(data, digest_size=8).digest()
 
 
-def _entry(values: Sequence[Any]) -> RowEntry:
+def entry_of(values: Sequence[Any]) -> RowEntry:
+    """A row of the table, checked."""
     entry = RowEntry(values[0], values[1], values[2], RowState(values[3]) if values[3] in _STATES else RowState.PENDING, *values[4:8])
     if values[3] not in _STATES or digest(repr(tuple(values[:8])).encode()) != values[8]:
         raise damaged(f"Row {values[0]} was changed")
@@ -239,7 +240,7 @@ class Ledger(ABC):
         where = f"AND state IN ({','.join(str(int(state)) for state in states)})" if states else ""
         while True:
             found = self.read(f"SELECT * FROM rows WHERE n > ? {where} ORDER BY n LIMIT {_PIECE}", after)  # noqa: S608 - whole numbers # nosec B608
-            yield from map(_entry, found)
+            yield from map(entry_of, found)
             if len(found) < _PIECE:
                 return
             after = found[-1][0]
@@ -257,7 +258,7 @@ class Ledger(ABC):
     def entry(self, n: int) -> RowEntry | None:
         """One row."""
         found = self.read("SELECT * FROM rows WHERE n = ?", n)
-        return _entry(found[0]) if found else None
+        return entry_of(found[0]) if found else None
 
     def counts(self) -> Counter[RowState]:
         """How many rows are in each state."""
@@ -450,7 +451,7 @@ class Ledger(ABC):
             known = old.get((digest, occurrence))
             entry = RowEntry(n, digest, occurrence)
             if known is not None:
-                before = _entry(known)
+                before = entry_of(known)
                 entry.state, entry.tries, entry.at, entry.category, entry.done = (
                     before.state,
                     before.tries,

@@ -27,7 +27,20 @@ from urllib.parse import urlsplit
 import orjson
 
 from kosha_connector_openai.errors import Fault, SetupError
-from kosha_connector_openai.flows.bulk.ledger import COLUMNS, PUT_CALL, TABLES, VERSION, Claim, Ledger, Moved, RowEntry, damaged, digest
+from kosha_connector_openai.flows.bulk.ledger import (
+    COLUMNS,
+    PUT_CALL,
+    TABLES,
+    VERSION,
+    Claim,
+    Ledger,
+    Moved,
+    RowEntry,
+    damaged,
+    digest,
+    entry_of,
+)
+from kosha_connector_openai.flows.bulk.row import Row
 from kosha_connector_openai.flows.bulk.shared_pace import SharedPace
 from kosha_connector_openai.secrets import Secret
 from kosha_connector_openai.text import install
@@ -157,7 +170,36 @@ class PostgresLedger(Ledger):
                 "/ledger", "held", f"is held by process {self.kept('owner') or 'unknown'}.", "Let it end, or end it; then resume."
             )
             raise SetupError("Another process works on this run.", [fault])
-        self.keep("owner", f"{socket.gethostname()}:{os.getpid()}")
+        if not shared:
+            self.keep("owner", f"{socket.gethostname()}:{os.getpid()}")
+
+    def share(self) -> None:
+        """Lets others work on the run at the same time."""
+        self.read("SELECT pg_advisory_lock_shared(?), pg_advisory_unlock(?)", _number(self._schema), _number(self._schema))
+
+    def alone(self) -> bool:
+        """Takes the run for itself again, where nobody else works on it."""
+        number = _number(self._schema)
+        return bool(self.read("SELECT pg_try_advisory_lock(?)", number)[0][0])
+
+    # --- rows for other hosts ---
+
+    def keep_inputs(self, rows: Iterable[Row]) -> None:
+        """Keeps the rows themselves, where it has none, so that other hosts need no file of the run."""
+        if self.read("SELECT 1 FROM inputs LIMIT 1"):
+            return
+        with self.transaction() as base:
+            values = ((row.number, row.line, orjson.dumps(row.values)) for row in rows)
+            base.executemany("INSERT INTO inputs VALUES (?, ?, ?)", values)
+
+    def span(self, first: int, last: int) -> list[tuple[RowEntry, Row]]:
+        """The rows from ``first`` to ``last`` that wait, each with its inputs."""
+        text = "SELECT r.*, i.line, i.data FROM rows r JOIN inputs i USING (n) WHERE r.n BETWEEN ? AND ? AND r.state = 0 ORDER BY r.n"
+        return [(entry_of(found[:9]), Row(found[0], found[9], orjson.loads(found[10]))) for found in self.read(text, first, last)]
+
+    def first_row(self) -> Row | None:
+        """The first row of the input."""
+        return next((Row(n, line, orjson.loads(data)) for n, line, data in self.read("SELECT * FROM inputs ORDER BY n LIMIT 1")), None)
 
     def owner(self) -> str | None:
         number = _number(self._schema)

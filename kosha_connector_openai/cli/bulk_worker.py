@@ -1,0 +1,45 @@
+"""The command that sends rows of runs on Temporal."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any, Literal
+
+import typer
+
+from kosha_connector_openai.cli import options as opt
+from kosha_connector_openai.cli.connection import Choices, connect
+from kosha_connector_openai.cli.spending import Spending
+from kosha_connector_openai.cli.temporal import TEMPORAL, Place, place_of
+from kosha_connector_openai.cli.terminal import clean, note
+
+
+def worker(
+    ctx: typer.Context,
+    ledger: Annotated[str, typer.Option("--ledger", metavar="REFERENCE", help="The DSN of the runs' PostgreSQL, by secret reference.")],
+    on: Annotated[Literal["temporal"], typer.Option("--on", help="Which engine hands out the rows.")] = "temporal",
+    temporal: Place = TEMPORAL,
+    in_flight: Annotated[int, typer.Option("--in-flight", min=1, max=1_000, help="Rows under way at most, in all spans.")] = 100,
+    spans: Annotated[int, typer.Option("--spans", min=1, max=20, help="Spans of rows at a time.")] = 2,
+    caps: opt.Budget = None,
+    prices: opt.PriceFile = None,
+    connection_file: opt.ConnectionFile = None,
+    spec: opt.Spec = None,
+    validation: opt.Validation = None,
+) -> None:
+    """Sends rows of runs that were begun with `bulk run --on temporal`, until it is asked to end."""
+    from kosha_connector_openai.flows.bulk import SpanWorker
+
+    connector, connection = connect(ctx.obj, Choices(file=connection_file, spec=spec, validation=validation))
+    place: Any = place_of(on, temporal)
+    spending = Spending(connector, caps or (), prices)
+    note(clean(f"Sends rows of runs on {place.address}. Ctrl-C ends it; what is under way is finished."))
+    work = SpanWorker(connector, connection, ledger, max(1, in_flight // spans), spans, spending.budget)
+    asyncio.run(_closing(connector, work.run(place)))
+
+
+async def _closing(connector: Any, work: Any) -> None:
+    try:
+        await work
+    finally:
+        await connector.aclose()

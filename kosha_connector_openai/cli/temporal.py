@@ -1,0 +1,27 @@
+"""The options that say where Temporal is and what it does."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+import typer
+
+from kosha_connector_openai.flows import TemporalPlace
+
+On = Annotated[Literal["here", "temporal"], typer.Option("--on", help="Where rows are sent: in this process, or by workers on Temporal.")]
+Place = Annotated[
+    str,
+    typer.Option("--temporal", metavar="HOST:PORT[/NAMESPACE]", envvar="TEMPORAL_ADDRESS", help="The Temporal server, with --on temporal."),
+]
+Span = Annotated[int, typer.Option("--span", min=1, max=10_000, help="Rows that a worker on Temporal takes up at once.")]
+TEMPORAL: Final = "127.0.0.1:7233"
+
+
+def place_of(on: str, text: str, caps: list[str] | None = None) -> TemporalPlace | None:
+    """Where Temporal is; None where it is not asked for."""
+    if on != "temporal":
+        return None
+    if caps:
+        raise typer.BadParameter("Workers keep the budget: give it to `bulk worker`.", param_hint="--budget")
+    address, _, namespace = text.partition("/")
+    return TemporalPlace(address, namespace or "default")

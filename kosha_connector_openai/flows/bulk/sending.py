@@ -1,0 +1,86 @@
+"""The sending of a run's rows, put together; in one process, or in one of many for a span of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from kosha_connector_openai.connector import Connection, Connector
+from kosha_connector_openai.errors import ConnectorError
+from kosha_connector_openai.flows.bulk.job import RowJob, total_of, wide
+from kosha_connector_openai.flows.bulk.keys import read_share
+from kosha_connector_openai.flows.bulk.ledger import Ledger, RowState
+from kosha_connector_openai.flows.bulk.options import SendOptions, Watch
+from kosha_connector_openai.flows.bulk.pace import InFlight, Pace
+from kosha_connector_openai.flows.bulk.progress import RunProgress
+from kosha_connector_openai.flows.bulk.runner import Item, Runner
+from kosha_connector_openai.flows.bulk.runners import runner_of
+
+
+class Ended(Protocol):
+    """How the sending ended: as a Runner tells it."""
+
+    @property
+    def stop(self) -> str: ...
+
+    @property
+    def reason(self) -> ConnectorError | None: ...
+
+    @property
+    def progress(self) -> RunProgress: ...
+
+    @property
+    def unkept(self) -> list[int]: ...
+
+
+@dataclass(slots=True)
+class Sending:
+    """What all runners of one process share: the connection's room, the budget, the pace and the rows under way."""
+
+    connector: Connector
+    connection: Connection
+    job: RowJob
+    ledger: Ledger
+    send: SendOptions
+    watch: Watch | None = None
+    pace: Pace = field(init=False)
+    flight: InFlight = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.job.target.connection = wide(self.connection, self.send.in_flight)
+        if self.send.budget is not None:
+            self.send.budget.go_on(self.ledger.kept("spent") or {})
+        _, parts = read_share(self.job.options.share)
+        again = not self.job.target.single
+        self.pace = self.ledger.pace(1 / parts, requests=self.send.requests, tokens=self.send.tokens, again=again, count=self._tokens)
+        self.flight = InFlight(self.send.in_flight)
+
+    def _tokens(self, usage: object) -> float | None:
+        return total_of(usage, self.connector.outputs.part)
+
+    def runner(self, feed: Iterator[Item], progress: RunProgress) -> Runner:
+        """What sends the rows of ``feed``."""
+        return runner_of(self.job, self.ledger)(
+            self.job.target, self.ledger, self.job.row_map, feed, self.pace, self.flight, self.send.attempts, self.send.timeout,
+            self.send.budget, self.watch, self._tokens, progress,
+        )  # fmt: skip
+
+
+def progress_of(ledger: Ledger) -> RunProgress:
+    """How a run stands by its ledger."""
+    counts = ledger.counts()
+    done, failed, unknown = (counts[state] for state in (RowState.DONE, RowState.FAILED, RowState.UNKNOWN))
+    return RunProgress(total=sum(counts.values()), done=done, failed=failed, unknown=unknown)
+
+
+def waits_again(ledger: Ledger, send: SendOptions, progress: RunProgress) -> bool:
+    """Decides about the rows that may have run; whether they wait to be sent again."""
+    if send.unknown == "hold" or not ledger.counts()[RowState.UNKNOWN]:
+        return False
+    progress.unknown = 0
+    if send.unknown == "retry":
+        ledger.move(RowState.UNKNOWN, RowState.PENDING)
+        return True
+    progress.failed += ledger.move(RowState.UNKNOWN, RowState.FAILED, "unknown")
+    return False

@@ -1,0 +1,239 @@
+"""Bulk runs on Temporal: one process begins a run and writes its output, workers anywhere send its rows, over a ledger in PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from kosha_connector_openai.connector import Connection, Connector
+from kosha_connector_openai.errors import ConnectorError, Fault, SetupError
+from kosha_connector_openai.flows.bulk.bulk import AsyncBulk
+from kosha_connector_openai.flows.bulk.job import RowJob
+from kosha_connector_openai.flows.bulk.ledger import Ledger, RowState
+from kosha_connector_openai.flows.bulk.opening import ledger_of, open_ledger, shared_ledger
+from kosha_connector_openai.flows.bulk.options import BulkResult, RowOptions, Rows, SendOptions
+from kosha_connector_openai.flows.bulk.postgres import PostgresLedger
+from kosha_connector_openai.flows.bulk.progress import RunProgress
+from kosha_connector_openai.flows.bulk.row import FaultList, Format, Row, Start, refused
+from kosha_connector_openai.flows.bulk.runner import DRAIN, Item, Runner
+from kosha_connector_openai.flows.bulk.sending import Sending, progress_of, waits_again
+from kosha_connector_openai.flows.temporal import TemporalPlace, connected, finished, run_worker, told
+
+if TYPE_CHECKING:
+    from kosha_connector_openai.outputs import Budget
+
+_QUEUE: Final = "kosha-openai-bulk"
+_TASK: Final = timedelta(seconds=2)
+_KEPT: Final = ("requests", "tokens", "attempts", "timeout", "in_flight")
+
+
+@dataclass(slots=True)
+class _Ended:
+    """How a run on Temporal ended, as a Runner tells it."""
+
+    progress: RunProgress
+    stop: str = ""
+    reason: ConnectorError | None = None
+    unkept: list[int] = field(default_factory=list)
+
+
+class TemporalBulk(AsyncBulk):
+    """Runs whose rows workers send; as AsyncBulk otherwise. ``span`` is how many rows a worker takes up at once."""
+
+    def __init__(self, connector: Connector, connection: Connection, *, place: TemporalPlace, span: int = 500, **more: Any) -> None:
+        super().__init__(connector, connection, **more)
+        self._place, self._span, self._stopping = place, span, False
+        self._client: Any = None
+
+    def stop(self) -> None:
+        """Ends sending: workers finish and keep what is under way."""
+        self._stopping = True
+
+    async def run(
+        self, target: str, rows: Rows, out: Path, options: RowOptions = RowOptions(), send: SendOptions = SendOptions()
+    ) -> BulkResult:
+        """As AsyncBulk.run; ``options.ledger`` is needed. Raises SetupError where Temporal is not there."""
+        if options.ledger is None:
+            fix = "Give --ledger, a secret reference to the DSN of a PostgreSQL database that all workers reach."
+            raise SetupError(
+                "A run on Temporal has its ledger in PostgreSQL; nothing was sent.", [Fault("/ledger", "required", "is missing.", fix)]
+            )
+        if options.via == "batch":
+            fault = Fault("/via", "engine", "is batch, which one process sends; workers send rows in calls.", "Leave out --on, or --via.")
+            raise SetupError("The options of the run are wrong.", [fault])
+        self._client = await connected(self._place)
+        return await super().run(target, rows, out, options, send)
+
+    async def resume(self, path: Path, send: SendOptions = SendOptions(), *, adopt: bool = False, retry_failed: bool = False) -> BulkResult:
+        """As AsyncBulk.resume; where workers are still on the run, it is watched to its end."""
+        self._client = await connected(self._place)
+        with open_ledger(ledger_of(path), read_only=True) as ledger:
+            run = _in_database(ledger).run
+            if await self._is_running(run):
+                return await self._watched(self._old(ledger), _in_database(ledger), send)
+        return await super().resume(path, send, adopt=adopt, retry_failed=retry_failed)
+
+    async def _is_running(self, run: str) -> bool:
+        from temporalio.client import WorkflowExecutionStatus
+        from temporalio.service import RPCError
+
+        with suppress(RPCError):
+            found = await self._client.get_workflow_handle(_id(run)).describe()
+            return bool(found.status == WorkflowExecutionStatus.RUNNING)
+        return False
+
+    async def _send(self, job: RowJob, ledger: Ledger, send: SendOptions, start: Start) -> BulkResult:
+        kept = _in_database(ledger)
+        kept.keep_inputs(row for row, _ in job.bases(FaultList()))
+        kept.keep("send", {name: getattr(send, name) for name in _KEPT} | {"temporal": asdict(self._place)})
+        return await self._watched(job, kept, send)
+
+    async def _watched(self, job: RowJob, ledger: PostgresLedger, send: SendOptions) -> BulkResult:
+        ended, decided, before = _Ended(progress_of(ledger)), False, -1
+        while True:
+            ledger.share()
+            await self._passed(ledger, ended)
+            await self._settled(ledger)
+            waiting = 0 if job.options.dedupe else ledger.counts()[RowState.PENDING]
+            if ended.stop or ended.reason:
+                break
+            if waiting and waiting != before:  # a worker that was lost gave rows back after their span had ended
+                before = waiting
+            elif decided or not waits_again(ledger, send, ended.progress):
+                break
+            else:
+                decided = True
+        return self._result(job, ledger, ended)
+
+    async def _passed(self, ledger: PostgresLedger, ended: _Ended) -> None:
+        """One workflow over all rows, watched to its end."""
+        from temporalio.client import WorkflowFailureError
+        from temporalio.exceptions import WorkflowAlreadyStartedError
+        from temporalio.service import RPCError
+
+        last = int(ledger.read("SELECT coalesce(max(n), 0) FROM rows")[0][0])
+        plan = {"run": ledger.run, "next": 1, "last": last, "span": self._span, "window": 16}
+        handle = self._client.get_workflow_handle(_id(ledger.run))
+        with suppress(WorkflowAlreadyStartedError):
+            handle = await self._client.start_workflow("kosha-bulk", plan, id=_id(ledger.run), task_queue=_QUEUE, task_timeout=_TASK)
+        result: asyncio.Task[str] | None = None
+        asked, began, done = False, time.monotonic(), ended.progress.done
+        while True:
+            result = result or asyncio.create_task(handle.result())
+            await asyncio.wait([result], timeout=0.5)
+            _show(ended.progress, ledger, began, done)
+            if self._watch is not None:
+                self._watch(ended.progress)
+            if self._stopping and not asked:
+                with suppress(RPCError):
+                    await handle.cancel()
+                    asked = True
+            if not result.done():
+                continue
+            try:
+                ended.stop = result.result()
+            except WorkflowFailureError as error:
+                ended.stop, ended.reason = "access", told(error)
+            except RPCError:  # the server is away for a while
+                result = None
+                await asyncio.sleep(0.5)
+                continue
+            return
+
+    async def _settled(self, ledger: PostgresLedger) -> None:
+        """Waits for what is under way; what then is not answered may have run."""
+        end = time.monotonic() + DRAIN
+        while not ledger.alone() and time.monotonic() < end:
+            await asyncio.sleep(0.2)
+        ledger.move(RowState.SENT, RowState.UNKNOWN, "process_ended")
+
+
+def _id(run: str) -> str:
+    return f"kosha-bulk-{run}"
+
+
+def _in_database(ledger: Ledger) -> PostgresLedger:
+    if not isinstance(ledger, PostgresLedger):
+        fix = "Begin it with --ledger; a ledger in a file is for one machine."
+        raise SetupError("The run cannot go on on Temporal.", [Fault("/ledger", "kind", "is a file.", fix)])
+    return ledger
+
+
+def _show(progress: RunProgress, ledger: PostgresLedger, began: float, before: int) -> None:
+    now = progress_of(ledger)
+    counts, seconds = ledger.counts(), time.monotonic() - began
+    progress.done, progress.failed, progress.unknown = now.done, now.failed, now.unknown
+    progress.in_flight, progress.waiting = counts[RowState.SENT], counts[RowState.PENDING]
+    progress.seconds, progress.rate = seconds, (now.done - before) / max(seconds, 0.5)
+
+
+@dataclass(slots=True)
+class _LedgerRows:
+    """The input of a run as its ledger keeps it, for hosts that do not have the file."""
+
+    ledger: PostgresLedger
+    path: Path
+    format: Format
+
+    def columns(self) -> tuple[str, ...] | None:
+        first = self.ledger.first_row() if self.format != "jsonl" else None
+        return tuple(first.values) if first else None
+
+    def rows(self, start: Start = Start()) -> Iterator[Row]:
+        del start  # the first row alone is asked for; spans are read from the ledger
+        first = self.ledger.first_row()
+        if first is not None:
+            yield first
+
+
+@dataclass(slots=True)
+class SpanWorker:
+    """Sends spans of rows; ``ledger`` is the reference to the DSN. ``in_flight`` rows at most in each span, ``spans`` at a time."""
+
+    connector: Connector
+    connection: Connection
+    ledger: str
+    in_flight: int = 50
+    spans: int = 2
+    budget: Budget | None = None
+
+    async def run(self, place: TemporalPlace) -> None:
+        """Works until it is asked to end; what is under way is then finished and kept."""
+        from kosha_connector_openai.flows.bulk.temporal_workflow import SPAN, BulkWorkflow
+
+        await self.connector.aread(self.connection)
+        await run_worker(place, _QUEUE, BulkWorkflow, {SPAN: self.span}, self.spans)
+
+    async def span(self, run: str, first: int, last: int) -> str:
+        """Sends the rows from ``first`` to ``last`` that wait; "" or why the whole run stops."""
+        from temporalio.exceptions import ApplicationError
+
+        try:
+            with shared_ledger(self.ledger, run, shared=True) as ledger:
+                runner = self._runner(_in_database(ledger), first, last)
+                cancelled = await finished(runner.run(), runner.drain)
+        except ConnectorError as error:
+            again = any(fault.rule in ("server", "held") for fault in getattr(error, "faults", ()))
+            raise ApplicationError(error.message, type=error.code, non_retryable=not again) from None
+        if cancelled:
+            return "signal"
+        if runner.stop in ("signal", "ledger"):
+            raise ApplicationError("This worker ends; another takes the rest.", type=runner.stop)
+        return runner.stop
+
+    def _runner(self, ledger: PostgresLedger, first: int, last: int) -> Runner:
+        """The local runner, over a span."""
+        settings, kept = ledger.kept("settings"), ledger.kept("send")
+        source = _LedgerRows(ledger, Path(settings["input"]), settings["options"]["format"])
+        job = AsyncBulk(self.connector, self.connection)._old(ledger, source)
+        if job.target.digest != settings["description"]:
+            raise refused("/target", "changed", "has another description here.", "Give all workers the connector that the run began with.")
+        send = replace(SendOptions(**{name: kept[name] for name in _KEPT}), in_flight=self.in_flight, budget=self.budget)
+        items: list[Item] = [(entry, row) for entry, row in ledger.span(first, last) if not (job.options.dedupe and entry.occurrence)]
+        return Sending(self.connector, self.connection, job, ledger, send).runner(iter(items), RunProgress(total=len(items)))

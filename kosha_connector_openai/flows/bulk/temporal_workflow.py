@@ -1,0 +1,77 @@
+"""The Temporal workflow of a bulk run: a sliding window of spans. What travels is the run's name and numbers, never a row."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any, Final
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.workflow import ActivityCancellationType
+
+SPAN: Final = "kosha-bulk-span"
+_SPANS: Final = 200
+"""Spans of one execution: its history stays short, and the next one goes on."""
+_BEAT: Final = timedelta(seconds=2)
+_AGAIN: Final = RetryPolicy(initial_interval=timedelta(milliseconds=200), backoff_coefficient=1.5, maximum_interval=timedelta(seconds=1))
+
+
+@workflow.defn(name="kosha-bulk")
+class BulkWorkflow:
+    """``plan`` has the ``run``, its ``next`` and ``last`` row, the size of a ``span`` and the ``window``: spans at a time."""
+
+    def __init__(self) -> None:
+        self._plan: dict[str, Any] = {}
+        self._going: list[asyncio.Task[str]] = []
+        self._begun = 0
+        self._stop = ""
+
+    @workflow.run
+    async def run(self, plan: dict[str, Any]) -> str:
+        """Why it stopped; "" where every row was taken up."""
+        self._plan = plan
+        try:
+            while self._more or self._going:
+                while self._more and self._begun < _SPANS and len(self._going) < plan["window"]:
+                    self._begin()
+                if not self._going:
+                    workflow.continue_as_new(plan)
+                done, going = await workflow.wait(self._going, return_when=asyncio.FIRST_COMPLETED)
+                self._going = list(going)
+                self._stop = next(filter(None, [self._stop, *(task.result() for task in done)]), "")
+        except asyncio.CancelledError:
+            for task in self._going:
+                task.cancel()
+            if self._going:
+                await workflow.wait(self._going)
+            return "signal"
+        return self._stop
+
+    @property
+    def _more(self) -> bool:
+        return not self._stop and self._plan["next"] <= self._plan["last"]
+
+    def _begin(self) -> None:
+        first = self._plan["next"]
+        self._plan["next"] = first + self._plan["span"]
+        self._begun += 1
+        span = self._span(first, min(first + self._plan["span"] - 1, self._plan["last"]))
+        self._going.append(asyncio.create_task(span))
+
+    async def _span(self, first: int, last: int) -> str:
+        stop: str = await workflow.execute_activity(
+            SPAN,
+            args=[self._plan["run"], first, last],
+            result_type=str,
+            start_to_close_timeout=timedelta(days=1),
+            heartbeat_timeout=_BEAT,
+            retry_policy=_AGAIN,
+            cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        )
+        return stop
+
+    @workflow.query
+    def progress(self) -> dict[str, Any]:
+        """The first row that no span has yet, and how many spans are under way."""
+        return {"next": self._plan.get("next"), "last": self._plan.get("last"), "spans": len(self._going), "stop": self._stop}

@@ -1,0 +1,139 @@
+"""Temporal, as flows use it: where it is, a worker that ends well, and work that is finished rather than dropped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from typing import Any, Final
+
+from kosha_connector_openai.errors import ConnectorError, Fault, SetupError
+from kosha_connector_openai.text import install
+
+_TASK: Final = timedelta(seconds=2)
+_GRACE: Final = timedelta(seconds=35)
+_BEAT: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class TemporalPlace:
+    """Which server, and which of its namespaces."""
+
+    address: str = "127.0.0.1:7233"
+    namespace: str = "default"
+
+
+async def connected(place: TemporalPlace) -> Any:
+    """A client. Raises SetupError where the package or the server is not there."""
+    try:
+        from temporalio.client import Client
+        from temporalio.service import RPCError
+    except ImportError:
+        fault = Fault("/temporal", "extra", "is asked for, and temporalio is not installed.", install("temporal"))
+        raise SetupError("Temporal cannot be used; nothing was sent.", [fault]) from None
+    try:
+        client = await Client.connect(place.address, namespace=place.namespace, runtime=_runtime())
+        await client.service_client.check_health()
+    except (RuntimeError, RPCError, ValueError):
+        fix = "Start one, such as `temporal server start-dev`, or name its address: --temporal HOST:PORT."
+        fault = Fault("/temporal", "server", f"does not answer at {place.address}.", fix)
+    else:
+        return client
+    raise SetupError("Temporal is not there; nothing was sent.", [fault])
+
+
+@cache
+def _runtime() -> Any:
+    """One for the process; its core would write its log to standard output."""
+    from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
+
+    forwarding = LogForwardingConfig(logging.getLogger("kosha.connector.temporal"))
+    logs = LoggingConfig(TelemetryFilter(core_level="WARN", other_level="ERROR"), forwarding=forwarding)
+    return Runtime(telemetry=TelemetryConfig(logging=logs))
+
+
+async def run_worker(place: TemporalPlace, queue: str, workflow: type, activities: Mapping[str, Callable[..., Any]], at_once: int) -> None:
+    """Works for a queue until SIGTERM or SIGINT; what is under way is then finished."""
+    client = await connected(place)
+    from temporalio import activity
+    from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+    ended, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError, RuntimeError):
+            loop.add_signal_handler(number, ended.set)
+    async with Worker(
+        client,
+        task_queue=queue,
+        workflows=[workflow],
+        activities=[activity.defn(name=name)(_function(work)) for name, work in activities.items()],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        max_concurrent_activities=at_once,
+        graceful_shutdown_timeout=_GRACE,
+        sticky_queue_schedule_to_start_timeout=_TASK,
+        max_heartbeat_throttle_interval=timedelta(seconds=1),
+    ):
+        await ended.wait()
+
+
+def _function(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of its own for a method, since an activity's name is kept on it."""
+
+    async def call(*values: Any) -> Any:
+        return await method(*values)
+
+    return call
+
+
+async def finished(work: Coroutine[Any, Any, Any], drain: Callable[[], None]) -> bool:
+    """Runs an activity's work to its end, beating meanwhile; ``drain`` asks it to end where it is cancelled or its worker stops.
+
+    Gives whether it was cancelled.
+    """
+    task = asyncio.ensure_future(work)
+    beside = [asyncio.ensure_future(_beating()), asyncio.ensure_future(_draining(drain))]
+    cancelled = False
+    try:
+        while not task.done():
+            try:
+                await asyncio.shield(task)
+            except asyncio.CancelledError:
+                cancelled = True
+                drain()
+    finally:
+        for each in beside:
+            each.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
+    task.result()
+    return cancelled
+
+
+async def _beating() -> None:
+    from temporalio import activity
+
+    while True:
+        activity.heartbeat()
+        await asyncio.sleep(_BEAT)
+
+
+async def _draining(drain: Callable[[], None]) -> None:
+    from temporalio import activity
+
+    await activity.wait_for_worker_shutdown()
+    drain()
+
+
+def told(error: BaseException) -> ConnectorError:
+    """What failed on a worker, in the words that it gave."""
+    from temporalio.exceptions import ApplicationError
+
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ApplicationError):
+        cause = cause.__cause__
+    words = str(cause.message) if isinstance(cause, ApplicationError) else "it was ended from outside."
+    return SetupError(f"A worker could not go on: {words}", hint="Look at the worker's log; mend it; then resume.")

@@ -1,0 +1,98 @@
+"""Runs on Temporal with the ledger in PostgreSQL: workers, the server and the run itself are killed, stopped and cancelled."""
+
+from __future__ import annotations
+
+import signal
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.bulk.site import CANARY, KEY, Site, found_in
+from tests.running_servers import PASSWORD, Temporal
+from tests.unit.flows.bulk.conftest import Upstream
+
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("dsn")]
+
+
+def test_workers_that_are_killed_lose_nothing_and_pay_nothing_twice(server: str, tmp_path: Path, record_property: Any) -> None:
+    """Ten kills, one at a time, over 5,000 rows at 60 a second: what was under way is held and listed, the dead one's spans are taken up,
+    all workers keep one limit, and nothing of a row is in Temporal."""
+    with Temporal(tmp_path) as temporal, Upstream(delay=0.05) as upstream, Site(tmp_path, server, upstream, temporal, 5_000) as site:
+        site.worker()
+        site.worker()
+        run = site.run("--rpm", "3600")
+        site.wait_for(60)
+        taken_up = [site.watch_kill(site.workers[0]) for _ in range(10)]
+        told = site.result(run, 150)
+        gaps = [later - earlier for earlier, later in pairwise(sorted(upstream.times))]
+        record_property("figures", {"taken_up": sorted(taken_up), "longest_pause": max(gaps), "held": told["unknown"]})
+        assert (told["total"], told["failed"], told["waiting"]) == (5_000, 0, 0)
+        assert told["done"] + told["unknown"] == 5_000
+        assert told["unknown"] <= 10 * 32
+        assert site.finished_sent_again == []
+        assert site.twice() == []
+        assert upstream.times[-1] - upstream.times[0] >= 5_000 / 60 * 0.95
+        seen, done = site.seen(), site.done()
+        again = site.result(site.resume("--unknown", "retry"), 60)
+        assert (again["done"], again["code"]) == (5_000, 0)
+        site.judge(seen, done)
+        assert site.finished_sent_again == []
+        assert found_in(temporal.file, [CANARY, KEY, PASSWORD, "createCompletion"]) == []
+
+
+def test_the_server_may_be_killed_and_a_worker_stopped(server: str, tmp_path: Path) -> None:
+    """The server is killed and started again; a worker is stopped for 5 s, and another works on its span: no row is sent twice."""
+    with Temporal(tmp_path) as temporal, Upstream(delay=0.05) as upstream, Site(tmp_path, server, upstream, temporal, 1_500) as site:
+        site.worker()
+        site.worker()
+        run = site.run()
+        site.wait_for(100)
+        temporal.kill()
+        time.sleep(1)
+        temporal.start()
+        site.wait_for(400)
+        stopped = site.workers[0]
+        stopped.send_signal(signal.SIGSTOP)
+        time.sleep(5)
+        stopped.send_signal(signal.SIGCONT)
+        told = site.result(run, 90)
+        assert told["done"] + told["unknown"] == 1_500
+        assert site.twice() == []
+
+
+def test_cancelling_ends_sending_and_keeps_answers(server: str, tmp_path: Path) -> None:
+    with Temporal(tmp_path) as temporal, Upstream(delay=0.05) as upstream, Site(tmp_path, server, upstream, temporal, 3_000) as site:
+        site.worker()
+        run = site.run()
+        site.wait_for(200)
+        cancel = site.begin("bulk", "cancel", str(site.out))
+        told = site.result(run, 60)
+        assert (told["stop"], told["code"]) == ("signal", 11)
+        assert told["unknown"] == 0
+        cancel.communicate(timeout=30)
+        sent = sum(upstream.seen.values())
+        time.sleep(1)
+        assert sum(upstream.seen.values()) == sent == told["done"]
+        assert len(site.out.read_bytes().splitlines()) == told["done"]
+        assert 0 < told["waiting"] < 3_000
+
+
+def test_many_spans_go_through_several_executions(server: str, tmp_path: Path) -> None:
+    with Temporal(tmp_path) as temporal, Upstream() as upstream, Site(tmp_path, server, upstream, temporal, 600, span=2) as site:
+        site.worker("--spans", "8")
+        told = site.result(site.run(), 120)
+        assert (told["done"], told["code"]) == (600, 0)
+        assert site.twice() == []
+
+
+def test_without_temporal_it_is_told_where_it_should_be(server: str, tmp_path: Path) -> None:
+    """Before anything is sent, and before a ledger is made."""
+    with Upstream() as upstream, Site(tmp_path, server, upstream, Temporal(tmp_path), 2) as site:
+        told = "".join(site.run().communicate(timeout=60))
+        assert "127.0.0.1:" in told
+        assert "temporal server start-dev" in told
+        assert not site.out.with_name("out.jsonl.ledger").exists()
+        assert not upstream.seen
