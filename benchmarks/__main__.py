@@ -19,6 +19,7 @@ from benchmarks import (
     forms,
     gateway,
     loading,
+    pace,
     report,
     sequential,
     streaming,
@@ -48,6 +49,7 @@ PROMISES = {
     "validation": Promise(validation.run, validation.EFFORT),
     "streaming": Promise(streaming.run, streaming.EFFORT),
     "bulk": Promise(bulk.run, bulk.EFFORT),
+    "pace": Promise(pace.run, pace.EFFORT),
     "gateway": Promise(gateway.run, gateway.EFFORT),
     "studio": Promise(studio.run, studio.EFFORT),
 }

@@ -27,10 +27,12 @@ class Effort:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """What was promised: at most this share of the peer's cost, or at most so many seconds."""
+    """What was promised: at most this share of the peer's cost, or at most so many seconds; of a share, at least or at most this much."""
 
     ratio: float | None = None
     seconds: float | None = None
+    least: float | None = None
+    most: float | None = None
 
 
 NO_BAR = Bar()
@@ -38,7 +40,7 @@ NO_BAR = Bar()
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One line of the report; costs in seconds of CPU time."""
+    """One line of the report; costs in seconds of CPU time, or a share where the bar is of one."""
 
     name: str
     ours: float
@@ -50,6 +52,8 @@ class Figure:
     @property
     def met(self) -> bool | None:
         """Whether the promise was kept; None where none was made."""
+        if self.bar.least is not None or self.bar.most is not None:
+            return (self.bar.least or 0.0) <= self.ours and (self.bar.most is None or self.ours <= self.bar.most)
         if self.bar.seconds is not None:
             return self.ours <= self.bar.seconds
         if self.bar.ratio is not None and self.ratio is not None:

@@ -58,10 +58,15 @@ def seconds(value: float) -> str:
 def _row(figure: Figure) -> tuple[str, ...]:
     peer = "-" if figure.peer is None else f"{seconds(figure.peer)} {figure.peer_name}"
     ratio = "-" if figure.ratio is None else f"{figure.ratio:.2f}"
-    return figure.name, seconds(figure.ours), peer, ratio, _bar(figure.bar), _WORDS[figure.met]
+    shown = seconds if figure.bar.least is None and figure.bar.most is None else "{:.3f}".format
+    return figure.name, shown(figure.ours), peer, ratio, _bar(figure.bar), _WORDS[figure.met]
 
 
 def _bar(bar: Bar) -> str:
+    if bar.least is not None:
+        return f">= {bar.least:.2f}"
+    if bar.most is not None:
+        return f"<= {bar.most:.2f}"
     if bar.seconds is not None:
         return f"<= {seconds(bar.seconds)}"
     return "-" if bar.ratio is None else f"<= {bar.ratio:.2f}"

@@ -1,6 +1,6 @@
 """Runs in batches, in processes that end at a chosen moment: one interpreter with everything loaded, which forks for each run.
 
-``python -m tests.batch_process URL INPUT OUTPUT LINES``: for each line on standard input, ``run`` or ``resume``, and then ``-`` or
+``python -m tests.batch_process URL INPUT OUTPUT LINES TARGET VIA``: for each line on standard input, ``run`` or ``resume``, then ``-`` or
 ``ACTION:WHEN[:NUMBER]``, a process is forked; its exit code is written on a line. It kills itself with SIGKILL at the call NUMBER of that
 action: ``before`` it, ``in`` it (the request was sent, no answer came), or ``after`` it.
 """
@@ -25,7 +25,7 @@ SENT = 0.15
 
 
 def main() -> None:
-    url, rows, out, lines = sys.argv[1:5]
+    url, rows, out, lines, target, via = sys.argv[1:7]
     from kosha_connector_openai import open_connector
     from kosha_connector_openai.core import AsyncExecutor  # noqa: F401 - loaded once, before the first fork
     from kosha_connector_openai.flows.bulk import Bulk, RowOptions, SendOptions, batches  # noqa: F401
@@ -43,10 +43,13 @@ def main() -> None:
                 _die_at(connector, *plan.split(":"))
             bulk = Bulk(connector, connection)
             result = (
-                bulk.run("createChatCompletion", Path(rows), Path(out), RowOptions(fixed=FIXED, via="batch"), SendOptions())
+                bulk.run(target, Path(rows), Path(out), RowOptions(fixed=FIXED if via == "batch" else {}, via=via), SendOptions())  # type: ignore[arg-type]
                 if verb == "run"
                 else bulk.resume(Path(out), SendOptions())
             )
+            if result.reason is not None:
+                sys.stderr.write(f"{result.stop}: {result.reason!r}\n")
+                sys.stderr.flush()
             os._exit(11 if result.waiting or result.stop else 8 if result.unknown else 0)
         sys.stdout.write(f"{os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}\n")
         sys.stdout.flush()
@@ -80,9 +83,12 @@ class BatchProcess:
     rows: Path
     out: Path
     lines: int
+    target: str = "createChatCompletion"
+    via: str = "batch"
 
     def __enter__(self) -> Self:
-        words = [sys.executable, "-m", "tests.batch_process", self.url, str(self.rows), str(self.out), str(self.lines)]
+        given = [self.url, str(self.rows), str(self.out), str(self.lines), self.target, self.via]
+        words = [sys.executable, "-m", "tests.batch_process", *given]
         self._process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ)
         return self
 

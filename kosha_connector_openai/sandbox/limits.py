@@ -84,12 +84,15 @@ class EnforcedLimits:
         """The reply with what is left in its headers, its tokens counted."""
         if not self._left:
             return reply
-        used = _usage(reply)
+        reply.headers.update(self.used(_usage(reply)))
+        return reply
+
+    def used(self, tokens: int) -> dict[str, str]:
+        """Counts the tokens of an answer; the headers with what is left."""
         with self._lock:
             if "tokens" in self._left:
-                self._left["tokens"] -= used
-            reply.headers.update(self._headers())
-        return reply
+                self._left["tokens"] -= tokens
+            return self._headers()
 
     def _headers(self) -> dict[str, str]:
         found = {}

@@ -87,7 +87,19 @@ def test_the_table_has_a_line_for_each_figure() -> None:
 def test_the_json_says_the_same() -> None:
     """The figures as JSON hold costs in seconds and the verdict."""
     (figure,) = report.as_json({}, [Figure("load", 0.03, bar=Bar(seconds=0.05))])["figures"]
-    assert (figure["name"], figure["ours"], figure["bar"], figure["met"]) == ("load", 0.03, {"ratio": None, "seconds": 0.05}, True)
+    bar = {"ratio": None, "seconds": 0.05, "least": None, "most": None}
+    assert (figure["name"], figure["ours"], figure["bar"], figure["met"]) == ("load", 0.03, bar, True)
+
+
+def test_shares_have_bars_of_their_own() -> None:
+    """At least, or at most, so much; written as a number."""
+    figures = [Figure("used", 0.97, bar=Bar(least=0.95)), Figure("used", 0.9, bar=Bar(least=0.95)), Figure("early", 1.0, bar=Bar(most=0.0))]
+    lines = report.as_text(report.machine(), figures).splitlines()[-3:]
+    assert [" ".join(line.split()) for line in lines] == [
+        "used 0.970 - - >= 0.95 yes",
+        "used 0.900 - - >= 0.95 NO",
+        "early 1.000 - - <= 0.00 NO",
+    ]
 
 
 def test_the_upstream_answers_one_kilobyte_or_a_thousand_events() -> None:

@@ -97,6 +97,7 @@ class BatchRunner(Runner):
         self._returned = 0
         self._queued = self._busy = 0
         self._pause = 0.0
+        self._trouble: ConnectorError | None = None
 
     async def run(self) -> None:
         """As Runner.run; on a stop the batches go on upstream, and are read by the next process."""
@@ -118,6 +119,8 @@ class BatchRunner(Runner):
 
     async def _send_all(self, carried: set[asyncio.Task[None]]) -> None:
         while True:
+            if not carried and self._streak >= IN_A_ROW and not self.progress.done:
+                self.drain("failures", self._trouble)
             wants = not self.stop or (self.stop == "budget" and self._files)
             sends = wants and not self._queued and len(carried) < self.how.rules.at_once
             batch = await self._filled() if sends else None
@@ -169,8 +172,10 @@ class BatchRunner(Runner):
             if await self._claimed(file):
                 return file.batch
         if self._returned and not self.stop:
+            # What returns while this waits is counted anew, and fed in the next turn.
+            self._returned, self._ended_feed = 0, False
             await self._flushed()
-            self._returned, self._ended_feed, self.feed = 0, False, self.feeds()
+            self.feed = self.feeds()
             return await self._filled()
         return None
 
@@ -461,10 +466,9 @@ class BatchRunner(Runner):
             self._end(entry, RowState.UNKNOWN, "no_answer", RowAnswer(b"null", {"message": words}))
 
     def _count(self, *, failed: bool, error: ConnectorError | None = None) -> None:
-        """Rows of one file fail together, such as those of a model that is not there: the run stops where no row at all is done."""
+        """Rows of one file fail together, such as those of a model that is not there: what is sent already is read in any case."""
         self._streak = self._streak + 1 if failed else 0
-        if self._streak >= IN_A_ROW and not self.progress.done:
-            self.drain("failures", error)
+        self._trouble = error or self._trouble
 
     def _refused(self, entry: RowEntry, row: Row, error: ConnectorError) -> None:
         self._busy += turned_away(error)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -15,6 +16,8 @@ import pytest
 
 from kosha_connector_openai import Connector, open_connector
 from kosha_connector_openai.flows.bulk import Bulk, BulkResult, RowOptions, SendOptions
+from kosha_connector_openai.sandbox import DEFAULT_KEY, App, SandboxServer
+from kosha_connector_openai.sandbox.limits import LimitRules
 from tests.recorder import Received, Recorder, Script, reply
 
 SHARED: Mapping[str, Any] = {"model": "m"}
@@ -116,3 +119,62 @@ def texts(path: Path) -> list[tuple[int, str]]:
     """The rows of an output, each with its text."""
     lines = [orjson.loads(line) for line in path.read_bytes().splitlines()]
     return [(line["row"], line["answer"]["choices"][0]["text"]) for line in lines]
+
+
+class SandboxUpstream:
+    """A sandbox of its own, and what its batches hold."""
+
+    def __init__(self, app: App, url: str) -> None:
+        self.app, self.url = app, url
+
+    def limit(self, **rules: Any) -> None:
+        self.app.limits.set(LimitRules.read(rules))
+
+    @property
+    def _store(self) -> Any:
+        return self.app._operations._resources.store
+
+    def batches(self) -> list[Any]:
+        return [item for item in self._store.collection("/v1/batches").values() if item.object["id"] != "batch_id"]
+
+    def lines(self, name: str | None) -> list[Any]:
+        item = self._store.find(f"/v1/files/{name}")
+        return [json.loads(line) for line in bytes(item.content).splitlines()] if item else []
+
+    def write(self, name: str, data: bytes) -> None:
+        self._store.find(f"/v1/files/{name}").content = type(self._store.find(f"/v1/files/{name}").content).of(data)
+
+    def ran(self) -> Counter[str]:
+        """How often each key was answered in any batch."""
+        found: Counter[str] = Counter()
+        for batch in self.batches():
+            for file in ("output_file_id", "error_file_id"):
+                found.update(line["custom_id"] for line in self.lines(batch.object.get(file)) if line["response"])
+        return found
+
+    def twice(self) -> list[str]:
+        """The keys that are in a batch after one that did not say that they had not run."""
+        seen: defaultdict[str, list[str]] = defaultdict(list)
+        for batch in self.batches():
+            not_run = {line["custom_id"] for line in self.lines(batch.object.get("error_file_id")) if not line["response"]}
+            keys = {line["custom_id"] for line in self.lines(batch.object["input_file_id"])}
+            refused = batch.status == "failed"
+            ran = self.ran_in(batch) if batch.status == "cancelled" else keys - not_run
+            for key in set() if refused else ran:
+                seen[key].append(batch.object["id"])
+        return [key for key, names in seen.items() if len(names) > 1]
+
+    def ran_in(self, batch: Any) -> set[str]:
+        return {line["custom_id"] for line in self.lines(batch.object.get("output_file_id"))}
+
+
+@pytest.fixture
+def sandbox(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxUpstream]:
+    monkeypatch.setenv("OPENAI_API_KEY", DEFAULT_KEY)
+    app = App(root, key=DEFAULT_KEY)
+    with SandboxServer(app) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield SandboxUpstream(app, server.url)
+        server.shutdown()
+        thread.join()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,71 +14,17 @@ import pytest
 from kosha_connector_openai import Connector, open_connector
 from kosha_connector_openai.errors import InputError
 from kosha_connector_openai.flows.bulk import Bulk, BulkResult, RowOptions, RowState, SendOptions, failed_path, open_run
-from kosha_connector_openai.sandbox import DEFAULT_KEY, App, SandboxServer
-from kosha_connector_openai.sandbox.limits import LimitRules
+from kosha_connector_openai.sandbox import DEFAULT_KEY
 from tests.batch_process import FIXED, BatchProcess
 from tests.jobs import quick_batches
+from tests.unit.flows.bulk.conftest import SandboxUpstream
 
 TARGET = "createChatCompletion"
 
 
-class Upstream:
-    """A sandbox of its own, and what its batches hold."""
-
-    def __init__(self, app: App, url: str) -> None:
-        self.app, self.url = app, url
-
-    def limit(self, **rules: Any) -> None:
-        self.app.limits.set(LimitRules.read(rules))
-
-    @property
-    def _store(self) -> Any:
-        return self.app._operations._resources.store
-
-    def batches(self) -> list[Any]:
-        return [item for item in self._store.collection("/v1/batches").values() if item.object["id"] != "batch_id"]
-
-    def lines(self, name: str | None) -> list[Any]:
-        item = self._store.find(f"/v1/files/{name}")
-        return [json.loads(line) for line in bytes(item.content).splitlines()] if item else []
-
-    def write(self, name: str, data: bytes) -> None:
-        self._store.find(f"/v1/files/{name}").content = type(self._store.find(f"/v1/files/{name}").content).of(data)
-
-    def ran(self) -> Counter[str]:
-        """How often each key was answered in any batch."""
-        found: Counter[str] = Counter()
-        for batch in self.batches():
-            for file in ("output_file_id", "error_file_id"):
-                found.update(line["custom_id"] for line in self.lines(batch.object.get(file)) if line["response"])
-        return found
-
-    def twice(self) -> list[str]:
-        """The keys that are in a batch after one that did not say that they had not run."""
-        seen: defaultdict[str, list[str]] = defaultdict(list)
-        for batch in self.batches():
-            not_run = {line["custom_id"] for line in self.lines(batch.object.get("error_file_id")) if not line["response"]}
-            keys = {line["custom_id"] for line in self.lines(batch.object["input_file_id"])}
-            refused = batch.status == "failed"
-            ran = self.ran_in(batch) if batch.status == "cancelled" else keys - not_run
-            for key in set() if refused else ran:
-                seen[key].append(batch.object["id"])
-        return [key for key, names in seen.items() if len(names) > 1]
-
-    def ran_in(self, batch: Any) -> set[str]:
-        return {line["custom_id"] for line in self.lines(batch.object.get("output_file_id"))}
-
-
 @pytest.fixture
-def upstream(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Upstream]:
-    monkeypatch.setenv("OPENAI_API_KEY", DEFAULT_KEY)
-    app = App(root, key=DEFAULT_KEY)
-    with SandboxServer(app) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        yield Upstream(app, server.url)
-        server.shutdown()
-        thread.join()
+def upstream(sandbox: SandboxUpstream) -> SandboxUpstream:
+    return sandbox
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +37,7 @@ Run = Callable[..., BulkResult]
 
 
 @pytest.fixture
-def bulk(upstream: Upstream, quick: Connector) -> Callable[..., Bulk]:
+def bulk(upstream: SandboxUpstream, quick: Connector) -> Callable[..., Bulk]:
     def make(**rules: Any) -> Bulk:
         quick._parts.pop("jobs", None)
         quick_batches(quick, **rules)
@@ -148,7 +93,7 @@ def outcome(out: Path) -> tuple[list[Any], list[Any], bytes]:
 
 
 @pytest.mark.parametrize("count", [60, pytest.param(2_000, marks=pytest.mark.e2e)])
-def test_batches_come_to_the_same_rows_as_calls(run: Run, upstream: Upstream, tmp_path: Path, count: int) -> None:
+def test_batches_come_to_the_same_rows_as_calls(run: Run, upstream: SandboxUpstream, tmp_path: Path, count: int) -> None:
     """Refusals, 400s and 404s among them; one model a file; nothing is left behind."""
     rows = table(count)
     made = run(rows, lines=count // 3)
@@ -171,7 +116,9 @@ FEW = ["createFile:in", "createBatch:before", "createBatch:in", "createBatch:aft
 
 
 @pytest.mark.parametrize(("count", "lines", "plans"), [(40, 5, FEW), pytest.param(2_000, 40, PLANS, marks=pytest.mark.e2e)])
-def test_a_process_may_end_at_any_step(run: Run, upstream: Upstream, tmp_path: Path, count: int, lines: int, plans: list[str]) -> None:
+def test_a_process_may_end_at_any_step(
+    run: Run, upstream: SandboxUpstream, tmp_path: Path, count: int, lines: int, plans: list[str]
+) -> None:
     """kill -9 before, in and after upload, start, question and download, while batches expire: the same rows, none in two batches."""
     rows, out = written(table(count), tmp_path / "in.jsonl"), tmp_path / "batch.jsonl"
     upstream.limit(batch_lines=lines - 2)
@@ -190,7 +137,7 @@ def test_a_process_may_end_at_any_step(run: Run, upstream: Upstream, tmp_path: P
     assert any(batch.status == "expired" for batch in upstream.batches())
 
 
-def test_what_expired_goes_into_the_next_batch(run: Run, upstream: Upstream) -> None:
+def test_what_expired_goes_into_the_next_batch(run: Run, upstream: SandboxUpstream) -> None:
     """Two rows of each batch run: five batches for ten rows, and no attempt of a row is used up."""
     upstream.limit(batch_lines=2)
     result = run([says(f"Say {number}") for number in range(10)], SendOptions(attempts=1))
@@ -199,7 +146,7 @@ def test_what_expired_goes_into_the_next_batch(run: Run, upstream: Upstream) -> 
     assert set(upstream.ran().values()) == {1}
 
 
-def test_a_full_queue_is_a_wait(run: Run, upstream: Upstream) -> None:
+def test_a_full_queue_is_a_wait(run: Run, upstream: SandboxUpstream) -> None:
     """The limit of waiting tokens lets one batch in at a time: all rows are done, none has failed, no file went up twice."""
     upstream.limit(enqueued_tokens=160)
     result = run([says(f"Say {number}") for number in range(12)], lines=3)
@@ -211,14 +158,21 @@ def test_a_full_queue_is_a_wait(run: Run, upstream: Upstream) -> None:
     assert set(upstream.ran().values()) == {1}
 
 
-def test_large_files_go_up_in_parts(run: Run, upstream: Upstream) -> None:
+def test_a_run_in_which_nothing_works_stops(run: Run, upstream: SandboxUpstream) -> None:
+    """All rows of the first batches fail: no further one is sent."""
+    rows = [says(f"Say {number}", model="no-such-model") for number in range(100)]
+    result = run(rows, lines=25, at_once=1)
+    assert (result.stop, result.failed, result.waiting, len(upstream.batches())) == ("failures", 25, 75, 1)
+
+
+def test_large_files_go_up_in_parts(run: Run, upstream: SandboxUpstream) -> None:
     result = run([says(f"Say {number} {'x' * 200}") for number in range(20)], part=1_000)
     assert (result.done, result.stop) == (20, ""), result.reason
     parts = [entry for entry in upstream.app._log if "/parts" in entry["target"]]
     assert len(parts) > 3
 
 
-def test_a_file_has_at_most_so_many_bytes(run: Run, upstream: Upstream) -> None:
+def test_a_file_has_at_most_so_many_bytes(run: Run, upstream: SandboxUpstream) -> None:
     result = run([says(f"Say {number} {'x' * 200}") for number in range(20)], bytes=2_000)
     assert result.done == 20
     sizes = [sum(len(json.dumps(line)) for line in upstream.lines(batch.object["input_file_id"])) for batch in upstream.batches()]
@@ -226,7 +180,7 @@ def test_a_file_has_at_most_so_many_bytes(run: Run, upstream: Upstream) -> None:
     assert max(sizes) < 2_400
 
 
-def test_a_target_without_a_batch_endpoint_is_refused(bulk: Callable[..., Bulk], upstream: Upstream, tmp_path: Path) -> None:
+def test_a_target_without_a_batch_endpoint_is_refused(bulk: Callable[..., Bulk], upstream: SandboxUpstream, tmp_path: Path) -> None:
     """An action whose path no batch takes, a task, a speech: told before anything is read or sent, with what can go."""
     for target, row in (("createSpeech", {"input": "x"}), ("ask", {"question": "x"}), ("listModels", {"x": 1})):
         with pytest.raises(InputError, match="nothing was sent") as caught:
@@ -249,7 +203,7 @@ def line_with(line: bytes, **changes: Any) -> bytes:
     return json.dumps({**json.loads(line), **changes}).encode()
 
 
-def spoilt(upstream: Upstream, monkeypatch: pytest.MonkeyPatch, spoil: Spoil, file: str = "output_file_id") -> None:
+def spoilt(upstream: SandboxUpstream, monkeypatch: pytest.MonkeyPatch, spoil: Spoil, file: str = "output_file_id") -> None:
     """Each file that a batch leaves is changed before it is read."""
     from kosha_connector_openai.sandbox import behaviours
 
@@ -267,7 +221,7 @@ def spoilt(upstream: Upstream, monkeypatch: pytest.MonkeyPatch, spoil: Spoil, fi
 
 
 def test_lines_that_come_twice_or_that_nobody_asked_for_change_nothing(
-    run: Run, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+    run: Run, upstream: SandboxUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A second answer of a row, a key that is not ours, a line without one, words, bytes that are no UTF-8."""
     extra = [b"words", b"[]", b"\xff\xfe", b'{"custom_id": 7}']
@@ -279,7 +233,7 @@ def test_lines_that_come_twice_or_that_nobody_asked_for_change_nothing(
 
 
 def test_a_truncated_file_leaves_rows_unknown_and_pays_for_none_twice(
-    run: Run, bulk: Callable[..., Bulk], upstream: Upstream, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    run: Run, bulk: Callable[..., Bulk], upstream: SandboxUpstream, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Half of the last line, and the one before it missing: both rows may have run. They are held, and sent again only when asked."""
     spoilt(upstream, monkeypatch, lambda lines: [*lines[:-2], lines[-1][: len(lines[-1]) // 2]])
@@ -293,7 +247,7 @@ def test_a_truncated_file_leaves_rows_unknown_and_pays_for_none_twice(
     assert (again.done, again.unknown, len(upstream.batches())) == (6, 0, 2)
 
 
-def test_a_truncated_file_of_a_batch_that_expired(run: Run, upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_truncated_file_of_a_batch_that_expired(run: Run, upstream: SandboxUpstream, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three ran by the upstream's count and two answers are there: the rows without a line may have run; those that say so have not."""
     spoilt(upstream, monkeypatch, lambda lines: lines[:2] if len(lines) == 3 else lines)
     upstream.limit(batch_lines=3)
@@ -312,7 +266,7 @@ def test_a_truncated_file_of_a_batch_that_expired(run: Run, upstream: Upstream, 
     ],
 )
 def test_errors_inside_of_lines(
-    run: Run, upstream: Upstream, monkeypatch: pytest.MonkeyPatch, status: int | None, error: Any, state: str
+    run: Run, upstream: SandboxUpstream, monkeypatch: pytest.MonkeyPatch, status: int | None, error: Any, state: str
 ) -> None:
     """As calls do: what was turned away goes into the next batch, what may have run is unknown, what is refused has failed."""
     response = {"status_code": status, "request_id": "r", "body": {"error": error}} if status else None
@@ -329,7 +283,7 @@ def test_errors_inside_of_lines(
     assert (result.done - (state == "done"), getattr(result, state) - 3 * (state == "done")) == (3, 1)
 
 
-def test_a_batch_that_is_cancelled_half_way(bulk: Callable[..., Bulk], run: Run, upstream: Upstream, tmp_path: Path) -> None:
+def test_a_batch_that_is_cancelled_half_way(bulk: Callable[..., Bulk], run: Run, upstream: SandboxUpstream, tmp_path: Path) -> None:
     """Its first rows are read, the others go into another batch when the run goes on; no row runs twice."""
     from kosha_connector_openai.flows.bulk import cancel_batches
 
@@ -348,7 +302,9 @@ def test_a_batch_that_is_cancelled_half_way(bulk: Callable[..., Bulk], run: Run,
     assert set(upstream.ran().values()) == {1}
 
 
-def test_a_changed_input_keeps_the_answers_of_its_open_batches(bulk: Callable[..., Bulk], upstream: Upstream, tmp_path: Path) -> None:
+def test_a_changed_input_keeps_the_answers_of_its_open_batches(
+    bulk: Callable[..., Bulk], upstream: SandboxUpstream, tmp_path: Path
+) -> None:
     """A row more at the beginning, one less at the end: with adopt the batch's answers are matched by their keys."""
     made = bulk()
     upstream.app._operations._resources._driven["/v1/batches"] = ["validating", *["in_progress"] * 20, "completed"]
