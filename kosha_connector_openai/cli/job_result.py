@@ -22,8 +22,9 @@ def show_result(jobs: Jobs, job: Handle | Status, output: ShowOptions) -> None:
         FileSink(output.out, overwrite=output.force).check()
     found = jobs.fetch(job, output.out, overwrite=output.force)
     _show(found, output)
-    if found.outcome == "failed":
+    if found.outcome != "complete":
         note("\n".join(f"Warning: {one_line(warning)}" for warning in found.warnings))
+    if found.outcome == "failed":
         raise typer.Exit(ExitCode.ENDED)
 
 

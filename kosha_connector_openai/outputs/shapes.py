@@ -130,8 +130,8 @@ def _body(result: Result, value: Any) -> AnswerPart:
     def file(name: str) -> OutputFile:
         if isinstance(raw, SavedFile):
             return from_saved(raw)
-        data = raw if isinstance(raw, bytes) else raw.encode() if isinstance(raw, str) else json.dumps(raw).encode()
-        return from_bytes(data, name=name, declared=content_type)
+        text = "" if raw is None else raw if isinstance(raw, (str, bytes)) else json.dumps(raw)
+        return from_bytes(text.encode() if isinstance(text, str) else text, name=name, declared=content_type)
 
     return AnswerPart(value if isinstance(value, (dict, list, str)) else {}, file)
 

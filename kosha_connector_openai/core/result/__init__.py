@@ -26,7 +26,7 @@ else:
             "error_body": "ErrorFacts read_error read_error_bytes shows_error tells",
             "file_sink": "FileSink SavedFile",
             "lack": "failed has_part lack_of wanted_items",
-            "outcome": "Policy RANKS judge settle",
+            "outcome": "GOOD Policy RANKS judge settle",
             "streamed_answer": "Asked",
             "result": "Facts Result add_body_facts merge parse_duration read_facts read_limits",
             "sse": "EventLimits",

@@ -69,6 +69,11 @@ class LineTable:
         """Removes the files."""
         self.folder.cleanup()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no file has a line."""
+        return not (self._places or self._strays)
+
     def index(self) -> None:
         """Notes where each key's answer stands; called once, when all files are there."""
         for number, path in enumerate(self.files):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from kosha_connector_openai.connector import CallOptions
+from kosha_connector_openai.core.result import GOOD, Result, SavedFile
 from kosha_connector_openai.errors import ApiError, JobPendingError
 from kosha_connector_openai.flows.driving import Run, Steps, Work
 from kosha_connector_openai.flows.jobs.batch_lines import LineTable
@@ -17,6 +18,7 @@ from kosha_connector_openai.flows.jobs.state import GOES_ON, Status, kind_of
 from kosha_connector_openai.manifest.parts import File, Items, Lines, Text, Value
 from kosha_connector_openai.text import at, first_of
 
+_NOTHING: Final = "The job ended with success and left no result."
 _GONE: Final = frozenset({403, 404, 410})
 
 
@@ -34,7 +36,7 @@ class JobResult:
     usage: Mapping[str, Any] | None = None
     warnings: tuple[str, ...] = ()
     outcome: str = "complete"
-    """``failed`` where the job ended with success and its last answer says that a part of it failed; the warnings say which."""
+    """Other than ``complete`` where the job ended with success and its last answer, or what it left, is not whole; the warnings say why."""
 
     def __enter__(self) -> Self:
         return self
@@ -70,12 +72,25 @@ def fetch(desk: Desk, status: Status, out: Path | None = None, *, overwrite: boo
     rule = kind_of(desk.connector, status.handle).result
     wanted = _Wanted(desk, status, out, overwrite, order)
     usage = status.result.usage if status.result else None
-    failed = status.result is not None and status.ok and status.result.outcome == "failed"
-    outcome, told = ("failed", status.result.reasons) if failed and status.result else ("complete", ())
+    outcome, told = _told(status.result) if status.ok else ("complete", ())
     if rule is None:
         return JobResult("none", wanted.answer, status, usage, told, outcome)
     value, warnings = yield from _FETCH[type(rule)](wanted, rule)
+    if status.ok and outcome == "complete" and not _holds(value):
+        outcome, told = "failed", (_NOTHING,)
     return JobResult(rule.kind, value, status, usage, (*told, *warnings), outcome)
+
+
+def _told(result: Result | None) -> tuple[str, tuple[str, ...]]:
+    """The outcome of an answer and its reasons; one that is still being made is told by the job's own state."""
+    return ("complete", ()) if result is None or result.outcome in GOOD else (result.outcome, result.reasons)
+
+
+def _holds(value: Any) -> bool:
+    """Whether there is anything; a list of things may be empty."""
+    if isinstance(value, LineTable):
+        return not value.is_empty
+    return isinstance(value, list) or (value.size > 0 if isinstance(value, SavedFile) else bool(value))
 
 
 def _value(wanted: _Wanted, rule: Value) -> Steps[tuple[Any, list[str]]]:

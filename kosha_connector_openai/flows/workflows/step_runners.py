@@ -16,7 +16,7 @@ from kosha_connector_openai.flows.workflows.result import plain
 from kosha_connector_openai.flows.workflows.scope import StepReply
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.flows.jobs import JobStore
+    from kosha_connector_openai.flows.jobs import JobResult, JobStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +133,15 @@ def _job(worker: Worker, call: StepCall) -> Steps[StepReply]:
         body=body,
         usage=result.usage,
         requests=1,
-        error=worker.trouble(result.status.result),
+        error=worker.trouble(result.status.result) or _useless(result),
         answer=result.outcome,
         warnings=tuple(Fault("", "job", warning) for warning in result.warnings),
     )
+
+
+def _useless(result: JobResult) -> AnswerError | None:
+    """Why a job that ended with success is none for a step: it left nothing."""
+    return AnswerError(" ".join(result.warnings), usage=result.usage) if result.outcome == "failed" else None
 
 
 _RUNNERS: Final[Mapping[str, Callable[[Worker, StepCall], Steps[StepReply]]]] = {"operation": _operation, "task": _task, "job": _job}

@@ -54,6 +54,8 @@ def error(manifest: Manifest, status: int, value: Any) -> ApiError:
         ({"fault": {"faultstring": "Bad key", "detail": {"errorcode": "k"}}}, "Bad key", None),
         ({"error": {"type": "overloaded_error", "message": "Overloaded"}, "type": "error"}, "Overloaded", None),
         ({"error": {}, "message": "beside nothing"}, "beside nothing", None),
+        ({"error": {"message": None, "type": "server_error", "details": "Out of memory"}}, "Out of memory", None),
+        ({"error": "Insufficient balance", "requiredBalance": 0.0035, "status": 402}, "Insufficient balance", None),
         (
             {"error": {"message": "Provider error", "metadata": {"raw": '{"error": {"message": "bad tool"}}'}}},
             "Provider error: bad tool",
@@ -178,3 +180,20 @@ def test_any_value_is_read(value: Any) -> None:
     assert isinstance(said.message, str)
     read_error({"error": json.dumps(value)}, rules)
     shows_error(value, rules)
+
+
+@pytest.mark.parametrize(
+    ("status", "value", "category", "retryable"),
+    [
+        (400, {"__type": "ThrottlingException", "message": "Too many requests"}, "rate_limit", True),
+        (200, {"__type": "ThrottlingException", "message": "Too many requests"}, "rate_limit", True),
+        (200, {"error_code": "REQUEST_LIMIT_EXCEEDED", "message": "Exceeded the workspace's limit"}, "rate_limit", True),
+        (200, {"error": "Insufficient balance", "requiredBalance": 0.0035, "status": 402}, "quota", False),
+        (200, {"error": "`inputs` must have less than 4096 tokens", "error_type": "validation"}, "invalid_input", False),
+        (200, {"status": 404, "title": "Not Found", "detail": "The model does not exist"}, "not_found", False),
+    ],
+)
+def test_what_an_error_means_beside_its_text(manifest: Manifest, status: int, value: Any, category: str, retryable: bool) -> None:
+    """A code, a type or a status beside the words counts, with a status of its own and in a 200 or a stream alike."""
+    found = error(manifest, status, value)
+    assert (found.category, found.retryable) == (category, retryable)
