@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -12,10 +13,12 @@ from kosha_connector_openai.errors import InputError
 from kosha_connector_openai.flows.tasks import find_task
 from kosha_connector_openai.gateway.exchange import PAGE_LIMITS, QUICK
 from kosha_connector_openai.gateway.pages import page_bodies
+from kosha_connector_openai.gateway.pages.catalog_api import CatalogApi
 from kosha_connector_openai.mcp import answers, server
 from kosha_connector_openai.text import did_you_mean, loads_strict
 from tests.recorder import Recorder, reply
 from tests.service import whole
+from tests.threats.in_process import in_process
 
 MCP = {"Accept": "application/json, text/event-stream", "mcp-protocol-version": "2025-06-18"}
 NAMES = {f"name{number}": number for number in range(5_000)}
@@ -124,3 +127,23 @@ def test_b6_of_the_unknown_names_of_a_task_twenty_count(connector):
         find_task(connector, "ask").form.check({**NAMES, "question": 1})
     assert len(caught.value.faults) == 21
     assert "/question" in {fault.pointer for fault in caught.value.faults}
+
+
+async def test_b6_lists_of_actions_are_made_one_after_the_other(monkeypatch: pytest.MonkeyPatch):
+    """In threads that would take turns with the event loop, however many callers search."""
+    under_way, most = 0, 0
+    made = CatalogApi.actions
+
+    def counted(self: CatalogApi, caller: Any, **asked: Any) -> Any:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        found = made(self, caller, **asked)
+        under_way -= 1
+        return found
+
+    monkeypatch.setattr(CatalogApi, "actions", counted)
+    async with in_process("http://127.0.0.1:9") as house:
+        answers = await asyncio.gather(*(house.call("GET", f"/kosha/v1/actions?search=word{number}") for number in range(6)))
+    assert [answer.status_code for answer in answers] == [200] * 6
+    assert most == 1

@@ -137,6 +137,8 @@ class OwnPages:
             "readStudioFile": studio_file,
         }
         """What answers each operation of service.yaml, by its id."""
+        self._lists = asyncio.Lock()
+        """Held while a list of actions is made: several at once would take turns in the interpreter, before the event loop."""
         self._replies = CatalogReplies()
         self._fixed: dict[str, ServicePage] = {}
         self._patterns: list[tuple[re.Pattern[str], str, Mapping[str, Handler], bool]] = []
@@ -213,7 +215,8 @@ class OwnPages:
     async def _actions(self, request: Request, caller: Caller) -> JsonResponse:
         query = request.query_params
         search, group, featured = query.get("search", ""), query.get("group", ""), query.get("featured") == "true"
-        return await asyncio.to_thread(self._catalog.actions, caller, search=search, group=group, featured=featured)
+        async with self._lists:
+            return await asyncio.to_thread(self._catalog.actions, caller, search=search, group=group, featured=featured)
 
     async def _index(self, _: Request, __: Caller) -> JsonResponse:
         return self._catalog.index()
