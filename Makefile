@@ -37,8 +37,9 @@ quality: $(STAMP)  ## how well each action is described: label, help, sample, ou
 bench: $(VENV)/.bench  ## the promises about speed, peers in the same run
 	@$(BIN)/python -m benchmarks
 
-soak: $(STAMP)  ## five minutes of mixed load with changing keys and restarts, then hostile clients, then overload; SOAK="--minutes 120 --overload 60" for the long one
+soak: $(STAMP)  ## five minutes of mixed load with changing keys and restarts, then hostile clients, then overload, then a bulk run killed 200 times; SOAK="--minutes 120 --overload 60" for the long one
 	@$(BIN)/python -m benchmarks.soak $(SOAK)
+	@$(BIN)/python -m pytest -q -s -m "slow or e2e" tests/unit/flows/bulk/test_kills.py tests/unit/flows/bulk/test_batches.py
 
 e2e: $(VENV)/.e2e $(VENV)/servers/.installed $(VENV)/frameworks/.installed $(VENV)/.browser $(PAGE)  ## longer checks: a real secret server, compatible servers, Node, schemathesis, a browser, the full tenant run
 	@$(BIN)/python -m pytest -q -m "e2e or not e2e" tests/integration tests/unit/core/connection tests/browser

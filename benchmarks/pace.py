@@ -63,7 +63,7 @@ CASES: Final = (
 
 
 def run(url: str, effort: Effort) -> list[Figure]:
-    """Three figures for each case."""
+    """What was used and refused in each case, and what was sent before the time told."""
     del url  # its upstream has no limits
     return [figure for case in CASES for figure in _figures(case, effort.calls * (3 if not case.told else 1))]
 
@@ -77,12 +77,10 @@ def _figures(case: Case, rows: int) -> list[Figure]:
         senders = [subprocess.Popen([*words, str(Path(name) / f"out{part}.jsonl"), share]) for part, share in enumerate(shares)]
         if sum(sender.wait() for sender in senders):
             raise RuntimeError(f"{case.name}: a run has not ended")
-    told: dict[str, Any] = seen
-    return [
-        Figure(f"pace, {case.name}: used", told["used"], bar=Bar(least=case.least)),
-        Figure(f"pace, {case.name}: refused", told["refused"], bar=Bar(most=0.01)),
-        Figure(f"pace, {case.name}: sent too early", told["early"], bar=Bar(most=0.0)),
-    ]
+    bars = {"used": Bar(least=case.least), "refused": Bar(most=0.01), "sent too early": Bar(most=0.0)}
+    if case.processes > 1:
+        del bars["sent too early"]  # the time was told to one of them
+    return [Figure(f"pace, {case.name}: {name}", seen[name], bar=bar) for name, bar in bars.items()]
 
 
 def _send(origin: str, source: str, out: str, share: str) -> int:
@@ -158,11 +156,8 @@ class _State:
     def seen(self) -> dict[str, float]:
         """Of what was allowed the part that was used, of what came the part that was refused, and what came before the time told."""
         allowed = self._allowed + max(0.001, self._last - self._since - TOLD) * self._rate
-        return {
-            "used": self._served / allowed,
-            "refused": self._refused / max(1, self._served + self._refused),
-            "early": float(self._early),
-        }
+        refused = self._refused / max(1, self._served + self._refused)
+        return {"used": self._served / allowed, "refused": refused, "sent too early": float(self._early)}
 
 
 def _reply(status: int, value: Any, headers: dict[str, str]) -> bytes:

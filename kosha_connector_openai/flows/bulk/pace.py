@@ -337,6 +337,7 @@ class Granted:
         """As CallPace."""
         if self._first.taken is not None:
             attempt.taken, self._first.taken = self._first.taken, None
+            attempt.size = self._first.size  # what is learned of tokens is learned of the size that they were estimated from
         return self._pace.wait(attempt)
 
     def answered(self, attempt: Attempt, limits: Mapping[str, float], result: Result | None, error: ConnectorError | None) -> bool:

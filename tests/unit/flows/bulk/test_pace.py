@@ -14,7 +14,7 @@ from kosha_connector_openai.core import Attempt
 from kosha_connector_openai.core.result import Result, parse_duration, read_limits
 from kosha_connector_openai.errors import UnavailableError
 from kosha_connector_openai.flows.bulk import Pace
-from kosha_connector_openai.flows.bulk.pace import InFlight
+from kosha_connector_openai.flows.bulk.pace import Granted, InFlight
 
 CALLERS, LATENCY = 120, 0.2
 
@@ -178,3 +178,16 @@ def test_rows_under_way_grow_with_answers_and_shrink_when_busy() -> None:
     for _ in range(71):
         flight.answered()
     assert 70 < flight.size <= 72
+
+
+def test_tokens_are_learned_of_the_size_that_they_are_estimated_from() -> None:
+    """A row is claimed by its own bytes and its request has more: the second row sets aside what the first one used, not a part of it."""
+    pace, now = Pace(tokens=6_000, count=lambda usage: usage and usage["total_tokens"], clock=lambda: 0.0), 0.0
+    for _ in range(2):
+        row = Attempt("a", "m", 20)
+        assert pace.wait(row) >= now
+        granted, request = Granted(pace, row), Attempt("a", "m", 400)
+        granted.wait(request)
+        taken = request.taken.tokens
+        granted.answered(request, {}, Result("a", 200, "json", {}, usage={"total_tokens": 50}), None)
+    assert (request.size, taken) == (20, 50.0)
