@@ -121,6 +121,7 @@ COMMANDS: Final[Mapping[str, _Entry]] = {
             "check": ("workflow:check", "Lists every fault of a document; nothing is sent."),
             "show": ("workflow:show", "Shows the inputs and steps of a document's workflows."),
             "run": ("workflow:run", "Runs a workflow and prints its outputs."),
+            "worker": ("workflow:worker", "Runs steps of workflows on Temporal."),
         },
         "Checks, shows and runs Arazzo documents.",
     ),

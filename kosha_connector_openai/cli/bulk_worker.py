@@ -10,7 +10,7 @@ import typer
 from kosha_connector_openai.cli import options as opt
 from kosha_connector_openai.cli.connection import Choices, connect
 from kosha_connector_openai.cli.spending import Spending
-from kosha_connector_openai.cli.temporal import TEMPORAL, Place, place_of
+from kosha_connector_openai.cli.temporal import TEMPORAL, Place, closing, place_of
 from kosha_connector_openai.cli.terminal import clean, note
 
 
@@ -35,11 +35,4 @@ def worker(
     spending = Spending(connector, caps or (), prices)
     note(clean(f"Sends rows of runs on {place.address}. Ctrl-C ends it; what is under way is finished."))
     work = SpanWorker(connector, connection, ledger, max(1, in_flight // spans), spans, spending.budget)
-    asyncio.run(_closing(connector, work.run(place)))
-
-
-async def _closing(connector: Any, work: Any) -> None:
-    try:
-        await work
-    finally:
-        await connector.aclose()
+    asyncio.run(closing(connector, work.run(place)))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from collections.abc import Coroutine
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import typer
 
+from kosha_connector_openai import Connector
 from kosha_connector_openai.flows import TemporalPlace
+
+T = TypeVar("T")
 
 On = Annotated[Literal["here", "temporal"], typer.Option("--on", help="Where rows are sent: in this process, or by workers on Temporal.")]
 Place = Annotated[
@@ -25,3 +29,11 @@ def place_of(on: str, text: str, caps: list[str] | None = None) -> TemporalPlace
         raise typer.BadParameter("Workers keep the budget: give it to `bulk worker`.", param_hint="--budget")
     address, _, namespace = text.partition("/")
     return TemporalPlace(address, namespace or "default")
+
+
+async def closing(connector: Connector, work: Coroutine[Any, Any, T]) -> T:
+    """What ``work`` gives; the connector's connections are closed then."""
+    try:
+        return await work
+    finally:
+        await connector.aclose()

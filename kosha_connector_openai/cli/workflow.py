@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
+import re
+import secrets
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -20,10 +23,13 @@ from kosha_connector_openai.cli.inputs import Given, read_given
 from kosha_connector_openai.cli.job_work import folder as jobs_folder
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.spending import Spending
+from kosha_connector_openai.cli.temporal import TEMPORAL, Place, closing, place_of
 from kosha_connector_openai.cli.terminal import clean, note, one_line, say_json
 from kosha_connector_openai.cli.workflow_outputs import OutputPrinter
-from kosha_connector_openai.connector import CallOptions
+from kosha_connector_openai.connector import CallOptions, Connection, Connector
 from kosha_connector_openai.errors import WorkflowDocumentError, WorkflowError
+from kosha_connector_openai.flows import TemporalPlace
+from kosha_connector_openai.flows.durable import StepWorker, begin_workflow
 from kosha_connector_openai.flows.jobs import JobStore
 from kosha_connector_openai.flows.workflows import (
     Begun,
@@ -32,12 +38,14 @@ from kosha_connector_openai.flows.workflows import (
     StepRecord,
     Workflow,
     WorkflowDocument,
+    WorkflowResult,
     choose,
     draw,
     read_workflows,
     run_workflow,
 )
 from kosha_connector_openai.schema import SchemaReader
+from kosha_connector_openai.text import YamlLimits, load_yaml
 from kosha_connector_openai.trusted_files import UntrustedFileError, open_trusted
 
 _FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="An Arazzo document, YAML or JSON.", show_default=False)]
@@ -125,6 +133,12 @@ def run(
     values: opt.Values = None,
     connection_file: opt.ConnectionFile = None,
     timeout: Annotated[float, typer.Option(min=0.001, max=86_400, help="Seconds for the whole run.")] = 3_600,
+    on: Annotated[Literal["here", "temporal"], typer.Option("--on", help="Where steps run: here, or by workers on Temporal.")] = "here",
+    temporal: Place = TEMPORAL,
+    ledger: Annotated[
+        str | None, typer.Option("--ledger", metavar="REFERENCE", help="With --on temporal: PostgreSQL's DSN, by secret reference.")
+    ] = None,
+    name: Annotated[str | None, typer.Option("--run", metavar="NAME", help="With --on temporal: begin this run, or go on with it.")] = None,
     attempts: opt.Attempts = None,
     engine: opt.Engine = None,
     spec: opt.Spec = None,
@@ -140,21 +154,26 @@ def run(
     given = read_given(lambda: fields_of(_schema(chosen)), Given(inputs or (), input_file, input_json, literal))
     connector, connection = connect(ctx.obj, choices)
     spending = Spending(connector, caps or (), prices)
+    place = place_of(on, temporal, caps)
     watch = None if quiet or as_json else _Progress()
     printer = OutputPrinter(connector, folder, overwrite=force)
     try:
         with _journal(record) as journal:
-            result = run_workflow(
-                document,
-                connector,
-                connection,
-                given,
-                workflow=chosen.id,
-                limits=RunLimits(seconds=timeout),
-                options=CallOptions(attempts=attempts, budget=spending.budget),
-                handles=_handles(document),
-                watch=watch,
-                **journal,
+            result = (
+                _on_temporal(place, file, connector, connection, given, chosen.id, timeout, ledger, name)
+                if place
+                else run_workflow(
+                    document,
+                    connector,
+                    connection,
+                    given,
+                    workflow=chosen.id,
+                    limits=RunLimits(seconds=timeout),
+                    options=CallOptions(attempts=attempts, budget=spending.budget),
+                    handles=_handles(document),
+                    watch=watch,
+                    **journal,
+                )
             )
     except WorkflowError as error:
         if not as_json:
@@ -167,6 +186,43 @@ def run(
     if printer.saved and not quiet:
         note("\n".join(f"Saved {one_line(str(path))}" for path in printer.saved))
     spending.tell_all(quiet=quiet or as_json)
+
+
+def _on_temporal(
+    place: TemporalPlace, file: Path, connector: Connector, connection: Connection, given: Mapping[str, Any], workflow: str, seconds: float,
+    ledger: str | None, name: str | None,
+) -> WorkflowResult:  # fmt: skip
+    """The result of a run whose steps workers do."""
+    if ledger is None:
+        raise typer.BadParameter("A run on Temporal keeps its steps in PostgreSQL.", param_hint="--ledger")
+    name = name or secrets.token_hex(6)
+    if re.fullmatch("[a-z0-9][a-z0-9-]{0,30}", name) is None:
+        raise typer.BadParameter("A run's name has small letters, digits and hyphens.", param_hint="--run")
+    note(f"The run is {name}. To go on with it from elsewhere: the same command with --run {name}")
+    values = load_yaml(file.read_bytes(), YamlLimits(1024 * 1024, 64, 200_000), what=file.name)
+    work = begin_workflow(
+        values, connector, connection, given, name=name, ledger=ledger, place=place, workflow=workflow, limits=RunLimits(seconds=seconds)
+    )
+    return asyncio.run(closing(connector, work))
+
+
+def worker(
+    ctx: typer.Context,
+    ledger: Annotated[str, typer.Option("--ledger", metavar="REFERENCE", help="The DSN of the runs' PostgreSQL, by secret reference.")],
+    on: Annotated[Literal["temporal"], typer.Option("--on", help="Which engine hands out the steps.")] = "temporal",
+    temporal: Place = TEMPORAL,
+    steps: Annotated[int, typer.Option("--steps", min=1, max=1_000, help="Steps at a time.")] = 20,
+    attempts: opt.Attempts = None,
+    connection_file: opt.ConnectionFile = None,
+    spec: opt.Spec = None,
+    strictness: opt.Validation = None,
+) -> None:
+    """Runs steps of workflows that were begun with `workflow run --on temporal`, until it is asked to end."""
+    connector, connection = connect(ctx.obj, Choices((), connection_file, None, None, None, spec, strictness))
+    place: Any = place_of(on, temporal)
+    note(clean(f"Runs steps of workflows on {place.address}. Ctrl-C ends it; what is under way is finished."))
+    work = StepWorker(connector, connection, ledger, CallOptions(attempts=attempts), steps=steps)
+    asyncio.run(closing(connector, work.run(place)))
 
 
 def _trust(file: Path) -> None:

@@ -33,7 +33,7 @@ else:
             "bulk": "AsyncBulk",
             "files": "kept_options open_run output_of source_of",
             "ledger": "Ledger RowAnswer RowEntry RowState",
-            "opening": "ledger_of open_ledger",
+            "opening": "ledger_of open_ledger shared_ledger",
             "options": "BulkResult RowCheck RowOptions SendOptions",
             "output": "export failed_path",
             "pace": "Pace",

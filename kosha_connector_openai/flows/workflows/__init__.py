@@ -19,19 +19,23 @@ if TYPE_CHECKING:
     from kosha_connector_openai.flows.workflows.parse_document import *
     from kosha_connector_openai.flows.workflows.result import *
     from kosha_connector_openai.flows.workflows.runner import *
+    from kosha_connector_openai.flows.workflows.scope import *
+    from kosha_connector_openai.flows.workflows.step_runners import *
 else:
     __getattr__, __all__ = face(
         __name__,
         {
             "builder": "Flow Literal",
-            "commands": "Begun RunLimits",
+            "commands": "Begun End RunLimits StepCall",
             "interpreter": "checked_inputs",
             "journal": "FileJournal",
             "model": "Step Workflow WorkflowDocument",
             "outline": "draw",
             "parse_document": "read_workflows",
             "result": "StepRecord WorkflowResult plain",
-            "runner": "arun_workflow choose run_workflow",
+            "runner": "WorkflowRun arun_workflow choose run_workflow",
+            "scope": "StepReply",
+            "step_runners": "Worker",
         },
         old={"Document": "WorkflowDocument", "Limits": "RunLimits"},
     )

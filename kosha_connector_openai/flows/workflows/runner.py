@@ -45,7 +45,7 @@ def choose(document: WorkflowDocument, name: str | None = None) -> Workflow:
 
 
 @dataclass(slots=True)
-class _Run:
+class WorkflowRun:
     """One run, as it goes."""
 
     document: WorkflowDocument
@@ -133,7 +133,7 @@ def run_workflow(
     wrong or no such workflow is there. ``watch`` is told of each step as it begins and ends; ``journal`` gets a line for each step and one
     for the run. ``handles`` keeps the handle of each job that a step starts, from before it is started.
     """
-    run = _Run(document, choose(document, workflow), Worker(connector, connection, options, handles), limits, journal, watch, clock)
+    run = WorkflowRun(document, choose(document, workflow), Worker(connector, connection, options, handles), limits, journal, watch, clock)
 
     def perform(move: Move) -> Any:
         if isinstance(move, StepCall):
@@ -169,7 +169,7 @@ async def arun_workflow(
     connector's own does."""
     import asyncio
 
-    run = _Run(document, choose(document, workflow), Worker(connector, connection, options, handles), limits, journal, watch, clock)
+    run = WorkflowRun(document, choose(document, workflow), Worker(connector, connection, options, handles), limits, journal, watch, clock)
     await connector.aread(connection)
 
     async def perform(move: Move) -> Any:

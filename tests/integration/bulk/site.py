@@ -30,7 +30,7 @@ class Site:
         self._rows.write_text("".join(f'{{"prompt": "{CANARY}-{n}"}}\n' for n in range(1, rows + 1)))
         self.upstream, self.total = upstream, rows
         self._environment = {**os.environ, "OPENAI_API_KEY": KEY, "LEDGER_DSN": dsn, "OPENAI_BASE_URL": f"{upstream.url}/v1"}
-        self._engine = ["--on", "temporal", "--temporal", temporal.address] if temporal else []
+        self.engine = ["--on", "temporal", "--temporal", temporal.address] if temporal else []
         self.workers: list[subprocess.Popen[str]] = []
         self._all: list[subprocess.Popen[str]] = []
         self.finished_sent_again: list[str] = []
@@ -44,18 +44,18 @@ class Site:
         return process
 
     def worker(self, *words: str) -> subprocess.Popen[str]:
-        process = self.begin("bulk", "worker", "--ledger", "env:LEDGER_DSN", "--in-flight", "32", *self._engine, *words)
+        process = self.begin("bulk", "worker", "--ledger", "env:LEDGER_DSN", "--in-flight", "32", *self.engine, *words)
         self.workers.append(process)
         return process
 
     def run(self, *words: str) -> subprocess.Popen[str]:
         """The run itself."""
-        more = ["--span", str(self._span)] if self._engine else []
-        given = [str(self._rows), "--set", "model=m", "-o", str(self.out), "--ledger", "env:LEDGER_DSN", "--json", *self._engine, *more]
+        more = ["--span", str(self._span)] if self.engine else []
+        given = [str(self._rows), "--set", "model=m", "-o", str(self.out), "--ledger", "env:LEDGER_DSN", "--json", *self.engine, *more]
         return self.begin("bulk", "run", "createCompletion", *given, *words)
 
     def resume(self, *words: str) -> subprocess.Popen[str]:
-        return self.begin("bulk", "resume", str(self.out), "--json", *self._engine, *words)
+        return self.begin("bulk", "resume", str(self.out), "--json", *self.engine, *words)
 
     def seen(self) -> Counter[str]:
         """How often each row has reached the upstream by now."""
@@ -76,7 +76,7 @@ class Site:
             time.sleep(0.02)
 
     def watch_kill(self, process: subprocess.Popen[str]) -> float:
-        """Kills a worker, begins another; seconds until the rest of a span that the dead one had is sent."""
+        """Kills a worker, begins another; seconds until rows of each span under way are sent."""
         self.wait_for(sum(self.seen().values()) + 40)
         process.kill()
         process.wait()
@@ -84,17 +84,17 @@ class Site:
         time.sleep(0.05)
         killed, seen, done, states = time.monotonic(), self.seen(), self.done(), self.states()
         self.worker()
-        waiting = {n for n, state in states.items() if state == RowState.PENDING}
-        spans = {(n - 1) // self._span for n, state in states.items() if state == RowState.SENT}
-        lost = {n for n in waiting if (n - 1) // self._span in spans}
-        while lost and time.monotonic() < killed + 15:
-            fresh = {int(name.rpartition("-")[2]) for name, count in self.seen().items() if count > seen[name]}
-            if lost <= fresh:
-                break
-            time.sleep(0.05)
+        going = {self._span_of(n) for n, state in states.items() if state == RowState.SENT}
+        going &= {self._span_of(n) for n, state in states.items() if state == RowState.PENDING}
+        while going and time.monotonic() < killed + 15:
+            going -= {self._span_of(int(name.rpartition("-")[2])) for name, count in self.seen().items() if count > seen[name]}
+            time.sleep(0.02)
         alive = time.monotonic()
         self.judge(seen, done)
         return alive - killed
+
+    def _span_of(self, n: int) -> int:
+        return (n - 1) // self._span
 
     def judge(self, seen: Counter[str], done: set[int]) -> None:
         """Notes the rows that were done and are sent again."""

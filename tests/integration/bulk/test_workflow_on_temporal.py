@@ -1,0 +1,92 @@
+"""A document's steps on Temporal: a worker is killed in each of them, and another goes on."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.bulk.site import KEY, Site, found_in
+from tests.recorder import reply
+from tests.running_servers import PASSWORD, Temporal
+from tests.unit.flows.bulk.conftest import Upstream
+
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("dsn")]
+WORD = "canary-of-an-input"
+REFUSED = reply(400, {"error": {"message": "no", "type": "invalid_request_error"}})
+
+
+def document(folder: Path, steps: int) -> Path:
+    """Completions, each of what the one before has answered."""
+    text = """arazzo: 1.0.1
+info: {title: Several steps, version: '1'}
+sourceDescriptions: [{name: openai, url: ./openapi.json, type: openapi}]
+workflows:
+- workflowId: several
+  inputs: {type: object, properties: {word: {type: string}}}
+  steps:
+"""
+    for number in range(1, steps + 1):
+        prompt = "$inputs.word" if number == 1 else f"$steps.s{number - 1}.outputs.text"
+        text += f"""  - stepId: s{number}
+    operationId: createCompletion
+    requestBody: {{payload: {{model: m, prompt: {prompt}, max_tokens: 7}}}}
+    outputs: {{text: $response.body#/choices/0/text}}
+"""
+    path = folder / "several.yaml"
+    path.write_text(f"{text}  outputs: {{text: $steps.s{steps}.outputs.text}}\n")
+    path.chmod(0o600)
+    return path
+
+
+def begun(site: Site, path: Path, name: str) -> Any:
+    return site.begin(
+        "workflow", "run", str(path), f"word={WORD}", "--ledger", "env:LEDGER_DSN", *site.engine, "--run", name, "--json"
+    )  # fmt: skip
+
+
+def wait(upstream: Upstream, calls: int, answered: bool) -> None:
+    end = time.monotonic() + 40
+    while sum((upstream.answered if answered else upstream.seen).values()) < calls:
+        assert time.monotonic() < end, (upstream.seen, calls)
+        time.sleep(0.01)
+
+
+def test_a_worker_killed_in_each_step(server: str, tmp_path: Path) -> None:
+    """No finished step is sent again; a step that may have run ends the run as unknown, and is told; nothing of it is in Temporal."""
+    path = document(tmp_path, 5)
+    with Temporal(tmp_path) as temporal, Upstream(delay=0.4) as upstream, Site(tmp_path, server, upstream, temporal, 1) as site:
+
+        def worker() -> Any:
+            return site.begin("workflow", "worker", "--ledger", "env:LEDGER_DSN", *site.engine)
+
+        at_work = worker()
+        for step in range(1, 6):
+            upstream.seen.clear()
+            upstream.answered.clear()
+            run = begun(site, path, f"kill-{step}")
+            wait(upstream, step, answered=False)
+            at_work.kill()
+            at_work.wait()
+            at_work = worker()
+            told = site.result(run, 60)
+            assert told["error"]["code"] == "workflow", told
+            assert "may have" in json.dumps(told["error"])
+            assert set(upstream.seen.values()) == {1}
+            assert len(upstream.seen) == step
+        upstream.seen.clear()
+        upstream.answered.clear()
+        run = begun(site, path, "between")
+        for step in range(1, 5):  # after the answer has been kept: the next step is on its way, or not yet
+            wait(upstream, step, answered=True)
+        told = site.result(run, 60)
+        assert told["outputs"] == {"text": f"{'echo ' * 5}{WORD}"}
+        assert [step["outcome"] for step in told["steps"]] == ["succeeded"] * 5
+        assert set(upstream.seen.values()) == {1}
+        again = site.result(begun(site, path, "between"), 30)
+        assert again["outputs"] == told["outputs"]
+        assert len(upstream.seen) == 5
+        assert found_in(temporal.file, [WORD, KEY, PASSWORD, "createCompletion"]) == []
