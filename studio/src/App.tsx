@@ -144,7 +144,7 @@ function Studio({ catalog, first, bench, firstJobs, reconnected }: { catalog: Ca
     const inside = box && dragged.x >= box.left && dragged.x <= box.right && dragged.y >= box.top && dragged.y <= box.bottom;
     if (!inside || !canvas.current) return;
     const place = canvas.current.toCanvas({ x: dragged.x, y: dragged.y });
-    void insert(dragged.action, null, { x: place.x - 115, y: place.y - 30 });
+    void insert(dragged.action, null, { x: place.x - 120, y: place.y - 30 });
   }, [insert]);
   const ready = useCallback((toCanvas: (point: Place) => Place, fit: () => void) => void (canvas.current = { toCanvas, fit }), []);
 

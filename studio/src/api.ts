@@ -245,10 +245,12 @@ async function stream<T>(path: string, body: JsonObject | FormData, onEvent: (ev
 /** The events of a stream (WHATWG HTML, section 9.2.6), each with its JSON. */
 async function* events(body: ReadableStream<Uint8Array>): AsyncGenerator<StreamEvent> {
   const reader = body.pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>).getReader();
-  let rest = "";
+  let parts: string[] = []; // joined once an event is whole, since one may be of many megabytes
   for (;;) {
-    const { done, value } = await reader.read();
-    rest += value ?? "";
+    const { done, value = "" } = await reader.read();
+    const ends = value.includes("\n\n") || (value.startsWith("\n") && parts.at(-1)?.endsWith("\n"));
+    if (value) parts.push(value);
+    let rest = ends ? parts.join("") : "";
     for (let end = rest.indexOf("\n\n"); end >= 0; end = rest.indexOf("\n\n")) {
       const lines = rest.slice(0, end).split("\n");
       rest = rest.slice(end + 2);
@@ -256,6 +258,7 @@ async function* events(body: ReadableStream<Uint8Array>): AsyncGenerator<StreamE
       const name = lines.find((line) => line.startsWith("event:"))?.slice(6).trim() ?? "message";
       if (data) yield { name, data: JSON.parse(data) as Json };
     }
+    if (ends) parts = rest ? [rest] : [];
     if (done) return;
   }
 }

@@ -197,7 +197,7 @@ const SCENARIOS = {
     await page.locator("dialog.history tbody tr").first().waitFor();
     seen.history = await page.locator("dialog.history tbody tr").allInnerTexts();
     seen.violations.push(...(await studio.audit("history")));
-    seen.problems = studio.problems.filter((each) => !each.includes("status of 400"));
+    seen.problems = studio.problems.filter((each) => !each.includes("status of 400") && !each.includes("/specification/test")); // the wrong key
     seen.origins = [...studio.origins];
     await studio.context.close();
     return seen;
@@ -360,17 +360,17 @@ const SCENARIOS = {
     page.setDefaultTimeout(60_000);
     await page.reload();
     await page.waitForFunction(() => document.querySelectorAll("[data-action]").length > 200, null, { polling: "raf" });
-    const seen = { ready: await page.evaluate(() => performance.now()), forms: {}, long: {}, bytes: 0 };
-    for (const id of await page.locator(".palette [data-action]").evaluateAll((all) => all.map((each) => each.dataset.action))) {
+    const seen = { ready: await page.evaluate(() => performance.now()), forms: {}, long: {} };
+    for (const id of job.forms) {
       await page.locator(`[data-action="${id}"]`).focus();
       await page.waitForTimeout(60);
-      const drawn = page.evaluate(() => new Promise((done) => {
+      await page.evaluate(() => void (window.drawn = new Promise((done) => {
         let begun;
-        const look = () => (document.querySelector(".panel[data-ready=true] [data-faults]") ? done(performance.now() - begun) : requestAnimationFrame(look));
+        const look = () => (document.querySelector(".panel[data-ready=true] .form") ? done(performance.now() - begun) : requestAnimationFrame(look));
         addEventListener("keydown", (event) => ((begun = event.timeStamp), look()), { once: true, capture: true });
-      }));
+      })));
       await page.keyboard.press("Enter");
-      seen.forms[id] = await drawn;
+      seen.forms[id] = await page.evaluate(() => window.drawn);
       await studio.button("Delete step").click();
     }
     await page.evaluate(() => {
@@ -381,28 +381,28 @@ const SCENARIOS = {
       await page.waitForTimeout(600);
       seen.long[name] = Math.max(0, ...(await page.evaluate(() => window.long.splice(0))));
     };
-    page.on("response", async (response) => response.url().endsWith("/run") && (seen.bytes = (await response.body()).length));
     await page.locator("input[aria-label='Arazzo document']").setInputFiles(job.large);
     await page.getByText("large.json is open.").waitFor();
     await longest("open");
-    await studio.button("Tidy up").click();
+    const press = (where) => page.locator(where).first().click(); // a search by role looks at every element, in the page's own time
+    await press(".bar button:nth-of-type(3)");
     await longest("tidy up");
     await studio.node("large").click();
     await studio.ready("large");
     await longest("select");
-    await studio.button("Run step").click();
-    await page.locator("[aria-label=Result] .facts div").first().waitFor();
+    await press(".panel .actions .primary");
+    await page.waitForFunction(() => document.querySelector("[aria-label=Result] .facts div"), null, { polling: 100 });
     await longest("run");
-    await page.getByText("Values of the answer").click();
+    await press(".result > details > summary");
     await longest("values");
     await studio.node("after").click();
     await studio.ready("after");
-    await studio.field("/input").getByRole("button", { name: "Input from an earlier step" }).click();
+    await press("[data-pointer='/input'] > .tools [aria-label^=Map]");
     await page.locator("[data-pick^='large#']").first().waitFor();
     await longest("map");
     await page.locator("[aria-label='Search values']").pressSequentially("index", { delay: 40 });
     await longest("search values");
-    await page.locator("[data-pick='large#/data/0/object']").click();
+    await page.locator("[data-pick='large#/data/0/index']").click();
     await longest("pick");
     await page.mouse.move(600, 400);
     await page.mouse.wheel(0, 400);

@@ -47,8 +47,12 @@ export function ObjectInput({ shape, pointer, value, onChange, label }: ValuePro
   );
 }
 
+/** Entries of a list that are drawn at once. */
+const PART = 30;
+
 export function ListInput({ shape, pointer, value, onChange, label, needed }: ValueProps): ReactNode {
   const { defs, prefix } = useForm();
+  const [most, setMost] = useState(PART);
   const items = shape.items ?? { widget: "json" };
   const whole = resolved(items, defs);
   const noun = (items.label ?? whole.label ?? "entry").toLowerCase();
@@ -61,11 +65,14 @@ export function ListInput({ shape, pointer, value, onChange, label, needed }: Va
     if (to === undefined && !["object", "list", "key-value"].includes(whole.widget)) next[index] = "";
     onChange(next.filter((entry): entry is Json => entry !== undefined));
   };
-  const add = (): void => onChange([...entries.filter((entry): entry is Json => entry !== undefined), seed(items, defs) ?? blank(whole)]);
+  const add = (): void => {
+    setMost(Math.max(most, entries.length + 1));
+    onChange([...entries.filter((entry): entry is Json => entry !== undefined), seed(items, defs) ?? blank(whole)]);
+  };
   const full = shape.max_items !== undefined && entries.length >= shape.max_items;
   return (
     <div className="list">
-      {entries.map((entry, index) => (
+      {entries.slice(0, most).map((entry, index) => (
         <div className="entry" key={index} data-entry={`${pointer}/${index}`}>
           <div className="entry-head">
             <span className="label-text">{items.label ?? whole.label ?? "Entry"} {index + 1}</span>
@@ -87,6 +94,7 @@ export function ListInput({ shape, pointer, value, onChange, label, needed }: Va
           <FieldFaults id={elementId(prefix, `${pointer}/${index}`)} pointer={`${pointer}/${index}`} />
         </div>
       ))}
+      {entries.length > most && <button type="button" className="link" onClick={() => setMost(most + PART)}>{entries.length - most} more</button>}
       {!ghost && <button type="button" className="small" id={elementId(prefix, pointer)} disabled={full} onClick={add}>Add {noun}</button>}
     </div>
   );

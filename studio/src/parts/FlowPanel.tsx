@@ -2,7 +2,7 @@
 import { useState, type ReactNode } from "react";
 import { Context, type FormContext } from "../form/context.ts";
 import { ValueInput } from "../form/FieldView.tsx";
-import { stepId, steps, withInput, withOutput, withWorkflow, workflow, type Document } from "../model/document.ts";
+import { stepId, steps, withInput, withOutput, withWorkflow, workflow, workflows, type Document } from "../model/document.ts";
 import type { Fault, Shape } from "../model/form.ts";
 import { isObject, tokens, withName, type Json, type JsonObject } from "../model/json.ts";
 import type { Outcome } from "../state.ts";
@@ -60,7 +60,7 @@ export function FlowPanel(props: FlowPanelProps): ReactNode {
   return (
     <section className="panel" aria-label="Flow">
       <header>
-        <h2>{String(flow.summary ?? `The flow ${String(flow.workflowId ?? "")}`)}</h2>
+        <h2>{String(flow.summary ?? (workflows(document).length > 1 ? flow.workflowId : "Flow"))}</h2>
         <div className="actions">
           {outcome?.state === "running"
             ? <button type="button" onClick={props.stop}>Stop</button>
