@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
@@ -20,7 +21,7 @@ from typer.testing import CliRunner
 from kosha_connector_openai import CallOptions, Connection, Connector, open_connector
 from kosha_connector_openai.cli.app import make_app
 from kosha_connector_openai.cli.exit_codes import exit_code
-from kosha_connector_openai.errors import ConnectorError, JobUnknownError, WorkflowError
+from kosha_connector_openai.errors import ConnectorError, JobUnknownError, NotSentError, WorkflowError
 from kosha_connector_openai.flows import Jobs, run_task
 from kosha_connector_openai.flows.jobs import JobStore
 from kosha_connector_openai.flows.workflows import read_workflows, run_workflow
@@ -431,3 +432,28 @@ def test_an_error_beside_a_part_of_the_answer_is_not_sent_again(upstream: Upstre
     for way in (by_library, by_workflow):
         upstream.recorder.requests.clear()
         assert way(opened, connection, upstream, tmp_path) == Seen("rate_limit", None, 7, 1)
+
+
+def test_a_full_pool_is_told_as_one_by_every_way(upstream: Upstream, opened: Connector, tmp_path: Path) -> None:
+    """While a stream holds the one connection: the pool and its setting are named, nobody is sent to check the URL, nothing is sent."""
+    over = threading.Event()
+
+    def held(connection: socket.socket, request: Received) -> bool:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: %b\n\n" % json.dumps(HELLO).encode())
+        over.wait(30)
+        return False
+
+    upstream.failure = Failure("held", held, "not_sent", True, 7, 0)
+    full = {"limits": {"connections": 1}, "timeouts": {"pool": 0.05}, "retries": {"attempts": 1}}
+    connection = opened.connection({"server_url": upstream.url, "auth_type": "NONE"}, environ={}, engine="httpx", **full)
+    with opened.stream("createChatCompletion", {**CHAT, "stream": True}, connection) as stream:
+        reading = iter(stream)
+        next(reading)
+        for name, way in WAYS.items():
+            if name != "command":  # a process of its own has a pool of its own
+                upstream.recorder.requests.clear()
+                assert way(opened, connection, upstream, tmp_path) == Seen("not_sent", True, 7, 0), name
+        with pytest.raises(NotSentError) as caught:
+            opened.test(connection)
+        over.set()
+    assert ("limits.connections" in caught.value.hint, "URL" in str(caught.value)) == (True, False)
