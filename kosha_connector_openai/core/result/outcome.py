@@ -34,7 +34,7 @@ def judge(
     values = [event.data for event in result.value] if result.kind == "events" else [result.value] if result.kind == "json" else []
     told = [Fault("", rule.outcome, _sentence(rule.reason, said), rule.advice) for rule, said in _signs(values, rules, words)]
     if result.incomplete:
-        told.append(Fault("", "incomplete", f"{result.incomplete}.", "What came before it is kept."))
+        told.append(Fault("", "incomplete", f"{result.incomplete[0].upper()}{result.incomplete[1:]}.", "What came before it is kept."))
     elif lack and (not told or lack.rule != "failed"):
         told.append(lack)
     if not told:

@@ -18,6 +18,8 @@ from kosha_connector_openai.flows.workflows.scope import StepReply
 if TYPE_CHECKING:
     from kosha_connector_openai.flows.jobs import JobResult, JobStore
 
+_PAID: Final = "What came of it was paid for: look before you run it again."
+
 
 @dataclass(frozen=True, slots=True)
 class Worker:
@@ -48,6 +50,7 @@ class Worker:
         try:
             settle(result, "fail" if useless else self.options.policy)
         except AnswerError as error:
+            error.hint = _PAID if useless else error.hint
             return error.with_traceback(None)
         return None
 

@@ -165,7 +165,7 @@ def test_a_cut_stream_always_has_a_warning(connector: Connector, key: str, httpx
     httpx_mock.add_response(stream=IteratorStream([b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n']), headers=STREAM)
     result = connector.run("createChatCompletion", {**CHAT, "stream": True}, connector.connection(), CallOptions(policy=policy))
     for warnings in (result.warnings, connector.outputs.of(result).warnings):
-        assert [(warning.rule, warning.message) for warning in warnings] == [("incomplete", "the stream ended without its final event.")]
+        assert [(warning.rule, warning.message) for warning in warnings] == [("incomplete", "The stream ended without its final event.")]
 
 
 @pytest.mark.parametrize("policy", ["warn", "fail"])
