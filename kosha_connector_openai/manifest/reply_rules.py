@@ -63,11 +63,13 @@ class ResultRules(Part):
     carriers: tuple[Carrier, ...] = ()
 
     @cached_property
-    def signs(self) -> Mapping[str, tuple[OutcomeRule, ...]]:
-        """The outcome rules by the property that their paths begin with: most answers have only a few of those. Lists are in lower case."""
-        heads = [rule.at.split("/", 2)[1] for rule in self.outcomes]
-        rules = [self._compiled(rule) for rule in self.outcomes]
-        return {head: tuple(rule for rule, own in zip(rules, heads, strict=True) if own == head) for head in heads}
+    def signs(self) -> Mapping[str, Mapping[str, tuple[OutcomeRule, ...]]]:
+        """The outcome rules by the property that their paths begin with, then by path. Their lists are in lower case."""
+        found: dict[str, dict[str, tuple[OutcomeRule, ...]]] = {}
+        for rule in map(self._compiled, self.outcomes):
+            places = found.setdefault(rule.at.split("/", 2)[1], {})
+            places[rule.at] = (*places.get(rule.at, ()), rule)
+        return found
 
     def _compiled(self, rule: OutcomeRule) -> OutcomeRule:
         """The rule with its words in lower case; what another rule says of the same place is known too."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kosha_connector_openai.core.result.error_body import tells
@@ -14,14 +13,6 @@ from kosha_connector_openai.text import at, find
 
 _CHECK = "Check the server and what stands between: this is no answer of the action."
 _KEPT = "What came is kept; the rest has to be asked for again."
-
-
-@dataclass(slots=True)
-class ItemState:
-    """What came of an item: whether it holds a result, and whether it came to its end; None where nothing is said of ends."""
-
-    holds: bool = False
-    ended: bool | None = None
 
 
 def wanted_items(rule: Carrier | None, inputs: Mapping[str, Any]) -> int:
@@ -51,7 +42,9 @@ def lack_of(answer: Mapping[str, Any], rule: Carrier, wanted: int = 0) -> Fault 
     if rule.some and not holds(found, rule.some, rule):
         return failed(f"`{rule.name}`, which carries the answer's result, holds none.")
     if rule.each or wanted:
-        return lack_of_items([_state(item, rule) for item in found], rule, wanted)
+        hold = not rule.each or all(holds(item, rule.each, rule) for item in found)
+        ended = not rule.end or all(end_of(item, rule.end) is not False for item in found)
+        return lack_of_items(len(found), rule, wanted, hold=hold, ended=ended)
     return None
 
 
@@ -63,38 +56,30 @@ def has_part(answer: Any, rule: Carrier | None) -> bool:
     return bool(found)
 
 
-def lack_of_items(states: Collection[ItemState], rule: Carrier, wanted: int = 0) -> Fault | None:
-    """What the items of an answer lack: a result, one of their number, or an end."""
-    if not all(state.holds for state in states):
+def lack_of_items(count: int, rule: Carrier, wanted: int, *, hold: bool, ended: bool) -> Fault | None:
+    """What the items of an answer lack: a result, one of their number, or an end. ``hold``: all hold one; ``ended``: none lacks its end."""
+    if not hold:
         return failed(f"An item of `{rule.name}` has no result.")
-    count = len(states)
     if wanted and (count < wanted or (rule.per and count > wanted)):
         outcome = "failed" if rule.per else "incomplete"
         return Fault("", outcome, f"`{rule.name}` holds {count} of {wanted} results that were asked for.", _KEPT)
-    if any(state.ended is False for state in states):
+    if not ended:
         return Fault("", "incomplete", f"The server does not say that an item of `{rule.name}` came to its end.", "It may be cut.")
     return None
 
 
 def holds(value: Any, paths: Iterable[str], rule: Carrier) -> bool:
     """Whether there is something at one of the paths. A list is nothing by itself: a path leads to its items."""
-    return any(_is_something(found, rule) for path in paths for found in find(value, path))
+    for path in paths:
+        for found in find(value, path):
+            if tells(found) if isinstance(found, dict) else not isinstance(found, list) and (rule.text or found != ""):
+                return True
+    return False
 
 
-def end_of(item: Mapping[str, Any], name: str) -> bool | None:
+def end_of(item: Any, name: str) -> bool | None:
     """Whether an item came to its end: False where what says so is null or empty, None where it is not there."""
-    return bool(item[name]) if name in item else None
-
-
-def _state(item: Any, rule: Carrier) -> ItemState:
-    ended = end_of(item, rule.end) if rule.end and isinstance(item, Mapping) else None
-    return ItemState(not rule.each or holds(item, rule.each, rule), ended)
-
-
-def _is_something(value: Any, rule: Carrier) -> bool:
-    if isinstance(value, Mapping):
-        return tells(value)
-    return not isinstance(value, list) and (rule.text or value != "")
+    return bool(item[name]) if isinstance(item, Mapping) and name in item else None
 
 
 def _count(asked: Any) -> int:

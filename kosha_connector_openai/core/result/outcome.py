@@ -65,10 +65,12 @@ def _signs(values: Sequence[Any], rules: ResultRules, words: Callable[[Any], str
     signs = rules.signs
     seen: dict[int, tuple[OutcomeRule, str]] = {}
     for value in values:
-        if isinstance(value, dict):
-            for head, own in signs.items():
-                if head in value:
-                    seen |= {id(rule): (rule, _said(value, rule, shown, words)) for rule in own if (shown := _shown(value, rule))}
+        if not isinstance(value, dict):
+            continue
+        for head in signs:
+            for place, own in signs[head].items() if head in value else ():
+                if found := find(value, place):
+                    seen |= {id(rule): (rule, _said(value, rule, shown, words)) for rule in own if (shown := _shown(value, rule, found))}
     return [(rule, said) for rule, said in seen.values() if not any(find(value, path) for path in rule.unless for value in values)]
 
 
@@ -81,12 +83,10 @@ def _sentence(reason: str, said: str) -> str:
     return f"{reason.rstrip('.')}: {said.rstrip('.')}." if said else reason
 
 
-def _shown(value: Any, rule: OutcomeRule) -> list[Any]:
-    """What at the rule's place is its sign; nothing where the answer does not show it."""
-    found = find(value, rule.at)
-    if not found or not all(find(value, pointer) == [wanted] for pointer, wanted in rule.where.items()):
-        return []
-    return [item for item in found if _is_sign(item, rule)]
+def _shown(value: Any, rule: OutcomeRule, found: list[Any]) -> list[Any]:
+    """What of the values at the rule's place is its sign; nothing where the answer does not show it."""
+    shown = [item for item in found if _is_sign(item, rule)]
+    return shown if shown and all(find(value, pointer) == [wanted] for pointer, wanted in rule.where.items()) else []
 
 
 def _is_sign(item: Any, rule: OutcomeRule) -> bool:

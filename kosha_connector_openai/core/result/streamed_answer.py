@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from kosha_connector_openai.core.result.error_body import tells
-from kosha_connector_openai.core.result.lack import ItemState, end_of, failed, holds, lack_of_items
+from kosha_connector_openai.core.result.lack import end_of, failed, holds, lack_of_items
 from kosha_connector_openai.errors import Fault
 from kosha_connector_openai.manifest import Carrier, StreamItems, StreamRules
 from kosha_connector_openai.text import at, find
@@ -21,6 +21,14 @@ class Asked:
 
     carrier: Carrier | None = None
     wanted: int = 0
+
+
+@dataclass(slots=True)
+class ItemState:
+    """What came of an item: whether it holds a part of its result, and whether it came to its end."""
+
+    holds: bool = False
+    ended: bool = False
 
 
 class StreamedAnswer:
@@ -66,10 +74,9 @@ class StreamedAnswer:
         states, carrier = self._states.values(), self._asked.carrier
         if carrier is None or not states:
             return None if self.has_content else failed(_NOTHING)
-        if any(state.ended for state in states):
-            for state in states:  # a server that tells of ends tells of each
-                state.ended = bool(state.ended)
-        return lack_of_items(states, carrier, self._asked.wanted)
+        ends = [state.ended for state in states]  # a server that tells of one end tells of each
+        hold = all(state.holds for state in states)
+        return lack_of_items(len(ends), carrier, self._asked.wanted, hold=hold, ended=all(ends) or not any(ends))
 
     def _add_item(self, item: Mapping[str, Any]) -> None:
         rules = self._rules.items
@@ -79,7 +86,7 @@ class StreamedAnswer:
         if not state.holds:
             state.holds = self._items_rule is None or holds(item, self._each, self._items_rule)
             self.has_content = self.has_content or state.holds
-        state.ended = end_of(item, rules.end) or state.ended
+        state.ended = state.ended or bool(end_of(item, rules.end))
 
     def _add_result(self, kind: str, data: Any) -> None:
         """Takes in a final event that brings a result: it must be there, whatever came before it."""
