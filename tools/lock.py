@@ -18,8 +18,9 @@ LOCKS: Final = {
     "dev": ("dev",),
     "runtime": ("aiohttp", "bulk", "gateway", "httpx2", "keyring", "mcp", "otel", "signing", "studio", "workflows"),
     "gateway": ("gateway",),
+    "bulk": ("bulk", "postgres", "temporal"),
 }
-"""Which extras each lock is for: development, the wheel's list of packages (SBOM), the image. ``build`` is what the build itself needs."""
+"""Which extras each lock is for: development, the wheel's list of packages (SBOM), the images. ``build`` is what the build itself needs."""
 HEADER: Final = "# Made by `make lock` from pyproject.toml. Exact versions with digests; install with: pip install --require-hashes -r {}\n"
 
 

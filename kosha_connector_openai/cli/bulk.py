@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -16,6 +11,7 @@ import typer
 
 from kosha_connector_openai.cli import options as opt
 from kosha_connector_openai.cli.bulk_progress import BulkProgress, duration
+from kosha_connector_openai.cli.bulk_signals import signals
 from kosha_connector_openai.cli.connection import Choices, connect
 from kosha_connector_openai.cli.error_output import fault_line
 from kosha_connector_openai.cli.exit_codes import ExitCode
@@ -56,7 +52,6 @@ _Unknown = Annotated[
 ]
 _Sync = Annotated[Literal["normal", "full"], typer.Option(help="full: the ledger survives a loss of power, too.")]
 _Attempts = Annotated[int, typer.Option(min=1, max=10, help="How often a row may be sent that was refused or did not leave.")]
-_DONE_BY_SIGNAL: Final = 2
 
 
 def run(
@@ -98,6 +93,7 @@ def run(
         Literal["calls", "batch"],
         typer.Option(help="batch: rows go up in files that the provider works off within a day, at its price for batches."),
     ] = "calls",
+    go_on: Annotated[bool, typer.Option("--go-on", help="Where this run is there already, go on with it: for launchers.")] = False,
     if_cut: opt.IfCut = "fail",
     dry: Annotated[bool, typer.Option("--dry-run", help="Check every row and show the first as requests; nothing is sent.")] = False,
     unknown: _Unknown = "hold",
@@ -144,8 +140,8 @@ def run(
     send = SendOptions(in_flight, requests, tokens, attempts, timeout, unknown, sync, spending.budget)
     with BulkProgress(as_json=as_json, quiet=quiet, currency=spending.currency) as progress:
         bulk = Bulk(connector, connection, watch=progress, temporal=place_of(on, temporal, caps), span=span)
-        with _signals(bulk):
-            result = bulk.run(target, given, out, options, send)
+        with signals(bulk):
+            result = bulk.run(target, given, out, options, send, go_on=go_on)
     _finish(result, as_json=as_json, quiet=quiet)
     spending.tell_all(quiet=quiet or as_json)
     _leave(result)
@@ -230,36 +226,11 @@ def _go_on(
     send = replace(sent, budget=spending.budget)
     with BulkProgress(as_json=as_json, quiet=quiet, currency=spending.currency) as progress:
         bulk = Bulk(connector, connection, watch=progress, temporal=place, span=span)
-        with _signals(bulk):
+        with signals(bulk):
             result = bulk.resume(path, send, adopt=adopt, retry_failed=again)
     _finish(result, as_json=as_json, quiet=quiet)
     spending.tell_all(quiet=quiet or as_json)
     _leave(result)
-
-
-@contextmanager
-def _signals(bulk: Bulk) -> Iterator[None]:
-    """SIGINT and SIGTERM: the first ends sending and lets what is under way finish, the second ends at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    seen = 0
-
-    def handle(number: int, _: object) -> None:
-        nonlocal seen
-        seen += 1
-        if seen >= _DONE_BY_SIGNAL:
-            os._exit(ExitCode.PENDING)
-        note("Nothing new is sent; what is under way is finished (30 s at most). Again to end at once.")
-        bulk.stop()
-
-    kinds = (signal.SIGINT, signal.SIGTERM)
-    before = {kind: signal.signal(kind, handle) for kind in kinds}
-    try:
-        yield
-    finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)
 
 
 def _show_check(check: Any, *, as_json: bool) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from kosha_connector_openai.connector import Connection, Connector
 from kosha_connector_openai.flows.bulk.bulk import AsyncBulk
+from kosha_connector_openai.flows.bulk.files import shared_name
+from kosha_connector_openai.flows.bulk.opening import ledger_of
 from kosha_connector_openai.flows.bulk.options import BulkResult, RowCheck, RowOptions, Rows, SendOptions, Watch
 
 if TYPE_CHECKING:
@@ -35,8 +37,20 @@ class Bulk:
 
             self._bulk = TemporalBulk(connector, connection, watch=watch, place=temporal, span=span)
 
-    def run(self, target: str, rows: Rows, out: Path, options: RowOptions = RowOptions(), send: SendOptions = SendOptions()) -> BulkResult:
-        """As AsyncBulk.run."""
+    def run(
+        self,
+        target: str,
+        rows: Rows,
+        out: Path,
+        options: RowOptions = RowOptions(),
+        send: SendOptions = SendOptions(),
+        *,
+        go_on: bool = False,
+    ) -> BulkResult:
+        """As AsyncBulk.run; with ``go_on`` as AsyncBulk.resume where the run is there already."""
+        path = ledger_of(shared_name(out, options.share))
+        if go_on and path.exists():
+            return self.resume(path, send)
         return asyncio.run(self._closing(self._bulk.run(target, rows, out, options, send)))
 
     def resume(self, path: Path, send: SendOptions = SendOptions(), *, adopt: bool = False, retry_failed: bool = False) -> BulkResult:

@@ -44,6 +44,7 @@ class Site:
         return process
 
     def worker(self, *words: str) -> subprocess.Popen[str]:
+        self._words = words
         process = self.begin("bulk", "worker", "--ledger", "env:LEDGER_DSN", "--in-flight", "32", *self.engine, *words)
         self.workers.append(process)
         return process
@@ -83,7 +84,7 @@ class Site:
         self.workers.remove(process)
         time.sleep(0.05)
         killed, seen, done, states = time.monotonic(), self.seen(), self.done(), self.states()
-        self.worker()
+        self.worker(*self._words)
         going = {self._span_of(n) for n, state in states.items() if state == RowState.SENT}
         going &= {self._span_of(n) for n, state in states.items() if state == RowState.PENDING}
         while going and time.monotonic() < killed + 15:
