@@ -40,16 +40,19 @@ def batch_target(target: RowTarget) -> BatchTarget:
     """Raises InputError where no kind of batch takes the target's requests, with those that it takes."""
     catalog = target.connector.catalog_of(target.connection)
     part = target.connector.part("jobs", JobsPart)
-    path = catalog[target.name].operation.path if target.kind == "action" else None
     taken: list[str] = []
     for name, rules in part.batches.items():
         start = next(iter(part.kinds[name].start))
-        reader = SchemaReader(catalog[start].input_schema)
-        url = reader.parts(catalog[start].input_schema["properties"][rules.url])
-        paths = [value for each in url for value in each.get("enum", ())]
-        if path is not None and path in paths and target.kind == "action" and catalog[target.name].operation.method == "POST":
-            return BatchTarget(rules, part.kinds[name], start, path)
-        taken += [action.id for action in catalog.values() if action.operation.path in paths and action.operation.method == "POST"]
+        schema = catalog[start].input_schema
+        paths = [value for each in SchemaReader(schema).parts(schema["properties"][rules.url]) for value in each.get("enum", ())]
+        goes = {
+            action.id: action.operation.path
+            for action in catalog.values()
+            if action.operation.path in paths and action.operation.method == "POST" and not action.operation.query
+        }
+        if target.kind == "action" and target.name in goes:
+            return BatchTarget(rules, part.kinds[name], start, goes[target.name])
+        taken += goes
     fix = f"Batches take {', '.join(sorted(taken))}; leave --via batch out for others." if taken else "Leave --via batch out."
     raise InputError("The rows cannot go in batches; nothing was sent.", [Fault("/target", "batch", "has no batch endpoint.", fix)])
 

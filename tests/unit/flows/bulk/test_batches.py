@@ -182,7 +182,12 @@ def test_a_file_has_at_most_so_many_bytes(run: Run, upstream: SandboxUpstream) -
 
 def test_a_target_without_a_batch_endpoint_is_refused(bulk: Callable[..., Bulk], upstream: SandboxUpstream, tmp_path: Path) -> None:
     """An action whose path no batch takes, a task, a speech: told before anything is read or sent, with what can go."""
-    for target, row in (("createSpeech", {"input": "x"}), ("ask", {"question": "x"}), ("listModels", {"x": 1})):
+    for target, row in (
+        ("createSpeech", {"input": "x"}),
+        ("beta_createResponse", {"input": "x"}),
+        ("ask", {"question": "x"}),
+        ("listModels", {"x": 1}),
+    ):
         with pytest.raises(InputError, match="nothing was sent") as caught:
             bulk().run(target, [row], tmp_path / "out.jsonl", RowOptions(via="batch"))
         assert (caught.value.faults[0].pointer, "createEmbedding" in caught.value.faults[0].fix) == ("/target", True)
