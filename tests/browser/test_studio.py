@@ -12,8 +12,9 @@ import re
 import shutil
 import subprocess
 import sys
+import venv
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +42,10 @@ LARGEST = 350_000
 class Studio:
     """A studio of this test's own, whose address counts once."""
 
-    def __init__(self, folder: Path) -> None:
-        environ = {**os.environ, "XDG_CONFIG_HOME": str(folder / "home")}
-        command = [sys.executable, "-m", "kosha_connector_openai.cli", "studio", "--sandbox", "--port", "0"]
-        self._process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    def __init__(self, folder: Path, program: Sequence[str] = (sys.executable, "-m", "kosha_connector_openai.cli"), **environ: str) -> None:
+        environ = {**os.environ, "XDG_CONFIG_HOME": str(folder / "home"), **environ}
+        command = [*program, "studio", "--sandbox", "--port", "0"]
+        self._process = subprocess.Popen(command, env=environ, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self.url = self._process.stdout.readline().strip()
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/studio#code=[\w-]{43}", self.url)
@@ -65,13 +66,18 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def studio(tmp_path: Path) -> Iterator[Studio]:
+def driver() -> None:
+    """What the scenarios need; skipped without it."""
     if not shutil.which("node") or not (HERE / "node_modules" / "playwright-core").is_dir():
         pytest.skip("Node.js or the packages of tests/browser/package.json are not here; `make e2e` installs the packages")
     if not CHROMIUM:
         pytest.skip("no Chromium is here")
     if not studio_assets():
         pytest.skip("the studio's page is not built; `make studio` builds it")
+
+
+@pytest.fixture
+def studio(tmp_path: Path, driver: None) -> Iterator[Studio]:
     running = Studio(tmp_path)
     yield running
     running.close()
@@ -115,6 +121,25 @@ def test_a_flow_is_dragged_filled_in_and_run(studio: Studio, folder: Path) -> No
     if arazzo_linters.HERE:
         assert (arazzo_linters.spectral([seen["file"]], folder), arazzo_linters.redocly([seen["file"]], folder)) == ("", "")
     assert code not in studio.close()
+
+
+def test_from_the_wheel_without_node(driver: None, tmp_path: Path) -> None:
+    """Built, installed into an environment of its own and started with nothing else on the PATH, it serves the same page."""
+    root, fresh = HERE.parents[1], tmp_path / "fresh"
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, root]
+    subprocess.run(build, check=True, capture_output=True, timeout=300)
+    venv.create(fresh, with_pip=True)
+    wheel = f"{next(tmp_path.glob('*.whl'))}[studio]"
+    pip = [fresh / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel]
+    subprocess.run(pip, check=True, timeout=300)
+    assert not shutil.which("node", path=str(fresh / "bin"))
+    running = Studio(tmp_path, [str(fresh / "bin" / "kosha-openai")], PATH=str(fresh / "bin"))
+    try:
+        seen = drive("flow", running, tmp_path)
+    finally:
+        running.close()
+    assert (seen["faults"], seen["problems"], seen["violations"], seen["origins"]) == ([], [], [], [running.origin])
+    assert seen["answer"] == seen["again"] != {}
 
 
 def test_pictures_sounds_files_and_the_connection(studio: Studio, folder: Path) -> None:
