@@ -13,6 +13,7 @@ from kosha_connector_openai.manifest import Carrier, StreamItems, StreamRules
 from kosha_connector_openai.text import at, find
 
 _NOTHING: Final = "The stream ended without any part of an answer."
+_FOREIGN: Final = "The stream is not the answer that the action promises."
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class StreamedAnswer:
         """What an item of the stream must hold; an action that promises no stream may get one of another's."""
         self._promised = self._items_rule is not None and self._items_rule is asked.carrier
         self._each = _in_pieces(self._items_rule.each, items) if self._items_rule and items else ()
+        self._is_foreign = False
+        """Whether items came that are another action's answer."""
         self._states: dict[Any, ItemState] = {}
         self.has_content = not rules.content
         """Whether any part of the answer came."""
@@ -61,6 +64,7 @@ class StreamedAnswer:
         """Takes in one event."""
         items = self._rules.items
         if items is not None and isinstance(data, Mapping) and isinstance(found := data.get(items.name), list):
+            self._is_foreign = self._is_foreign or not self._promised
             for item in found:
                 if isinstance(item, Mapping):
                     self._add_item(item)
@@ -74,6 +78,8 @@ class StreamedAnswer:
         states, carrier = self._states.values(), self._asked.carrier
         if carrier is None or not states:
             return None if self.has_content else failed(_NOTHING)
+        if self._is_foreign:
+            return failed(_FOREIGN)
         ends = [state.ended for state in states]  # a server that tells of one end tells of each
         hold = all(state.holds for state in states)
         return lack_of_items(len(ends), carrier, self._asked.wanted, hold=hold, ended=all(ends) or not any(ends))

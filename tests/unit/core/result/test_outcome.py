@@ -337,6 +337,13 @@ def test_the_text_of_a_response_is_read_where_it_comes(connector: Connector, key
                 assert (result.outcome, result.text) == ("complete", "a")
 
 
+def test_a_stream_of_another_action_is_no_answer(connector: Connector, key: str, httpx_mock: HTTPXMock) -> None:
+    """A server that answers everything as a chat has not started a job."""
+    httpx_mock.add_response(content=part(content="a") + part(reason="stop") + DONE, headers=STREAM)
+    result = connector.run("createFineTuningJob", {"model": "m", "training_file": "f"}, connector.connection())
+    assert (result.outcome, result.reasons) == ("failed", ("The stream is not the answer that the action promises.",))
+
+
 def test_a_half_of_an_event_is_none(connector: Connector, key: str, httpx_mock: HTTPXMock) -> None:
     """What is cut inside of an event is cut, whether an empty line follows or not."""
     httpx_mock.add_response(content=part(content="a") + b'data: {"choices": [{"delta": {"con', headers=STREAM)
