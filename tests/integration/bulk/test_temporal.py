@@ -21,8 +21,8 @@ def test_workers_that_are_killed_lose_nothing_and_pay_nothing_twice(server: str,
     """Ten kills, one at a time, over 5,000 rows at 60 a second: what was under way is held and listed, the dead one's spans are taken up,
     all workers keep one limit, and nothing of a row is in Temporal."""
     with Temporal(tmp_path) as temporal, Upstream(delay=0.05) as upstream, Site(tmp_path, server, upstream, temporal, 5_000) as site:
-        site.worker("--spans", "4")
-        site.worker("--spans", "4")
+        site.worker("--spans", "8")
+        site.worker("--spans", "8")
         run = site.run("--rpm", "3600")
         site.wait_for(60)
         taken_up = [site.watch_kill(site.workers[0]) for _ in range(10)]
