@@ -223,7 +223,8 @@ export function startingInputs(form: Form, sample: JsonObject): JsonObject {
   const found: JsonObject = {};
   for (const field of form.fields) {
     const seeded = fieldSeed(field, form.$defs);
-    if (seeded !== undefined && field.visibility !== "internal") found[field.name] = seeded;
+    const sent = field.visibility !== "internal" || resolved(field, form.$defs).constant !== undefined; // nobody is asked for it
+    if (seeded !== undefined && sent) found[field.name] = seeded;
     else if (field.required && field.visibility !== "internal" && isChosen(field, form.$defs) && sample[field.name] !== undefined) found[field.name] = sample[field.name]!;
   }
   return found;

@@ -114,7 +114,7 @@ function arrows(event: React.KeyboardEvent, tab: Tab, setTab: (tab: Tab) => void
 
 /** Faults at places that have no field. */
 function Elsewhere({ faults, form }: { faults: Fault[]; form: Form }): ReactNode {
-  const lost = faults.filter((fault) => fault.pointer === "" || !form.fields.some((field) => fault.pointer === `/${field.name}` || fault.pointer.startsWith(`/${field.name}/`)));
+  const lost = faults.filter((fault) => fault.pointer === "" || !form.fields.some((field) => field.visibility !== "internal" && (fault.pointer === `/${field.name}` || fault.pointer.startsWith(`/${field.name}/`))));
   return <Faults faults={lost} />;
 }
 
