@@ -83,7 +83,8 @@ class Site:
         process.wait()
         self.workers.remove(process)
         time.sleep(0.05)
-        killed, seen, done, states = time.monotonic(), self.seen(), self.done(), self.states()
+        done = self.done()  # before what was seen: a row may be sent and done between the two
+        killed, seen, states = time.monotonic(), self.seen(), self.states()
         self.worker(*self._words)
         going = {self._span_of(n) for n, state in states.items() if state == RowState.SENT}
         going &= {self._span_of(n) for n, state in states.items() if state == RowState.PENDING}
