@@ -26,10 +26,11 @@ def test_b6_a_message_of_many_values_never_reaches_the_loop():
     bodies = {
         "values": (message({"a": [[] for _ in range(60_000)]}), 400),
         "names": (message({f"name{number}": 1 for number in range(60_000)}), 400),
-        "bytes": (message({"a": "x" * (16 * 1024 * 1024)}), 413),
+        "bytes": (message({"a": "x" * (2 * 1024 * 1024)}), 413),
         "no JSON": (b"{", 400),
     }
-    with Recorder(reply(200, {})) as upstream, whole(upstream.url) as gateway:
+    limits = {"limits": {"body_json": 1024 * 1024}}
+    with Recorder(reply(200, {})) as upstream, whole(upstream.url, settings=limits) as gateway:
         found = {name: gateway.call("POST", "/mcp", content=body, headers=PROTOCOL).status_code for name, (body, _) in bodies.items()}
         assert found == {name: status for name, (_, status) in bodies.items()}
         assert not upstream.requests

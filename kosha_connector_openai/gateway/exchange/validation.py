@@ -18,8 +18,9 @@ LARGE: Final = 64 * 1024
 """Bytes; reading and checking more than this would hold up the other calls of the event loop."""
 QUICK: Final = 8 * 1024
 """Bytes of a body that is looked into at once; what is wrong with a larger one can take long to tell."""
-PAGE_LIMITS: Final = JsonLimits(bytes=8 * 1024 * 1024, nodes=50_000)
-"""Of the JSON that our own pages take: it becomes values in this process, and the event loop stands still meanwhile."""
+PAGE_LIMITS: Final = JsonLimits(nodes=50_000)
+"""Of the JSON that our own pages take: it becomes values in this process, and the event loop stands still meanwhile. That grows with the
+values; one long text, such as a file in base64, is as long as it may be everywhere."""
 LARGE_LIMITS: Final = replace(PAGE_LIMITS, digits=18)
 """Of such JSON that is read elsewhere first: no integer takes longer to read than it is worth."""
 _MOST_PAIRS: Final = 4_096

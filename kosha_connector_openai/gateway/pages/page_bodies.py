@@ -32,7 +32,7 @@ from kosha_connector_openai.gateway.records import CALLER, ErrorResponse
 from kosha_connector_openai.gateway.settings import ServiceLimits
 from kosha_connector_openai.text import decode, loads_strict
 
-_ADVICE: Final = "Send what is large as files of a form, or to the operation's own path."
+_ADVICE: Final = "Send what is large as files of a form, to the operation's own path, or first as a file of the provider's."
 _MOST_FILES: Final = 32
 _MOST_FIELDS: Final = 64
 _FIELD: Final = 1024 * 1024
@@ -50,14 +50,14 @@ class PageBodies:
         self._memory = memory
         self._disk = disk
         self._checks = checks
-        self._json = min(limits.body_json, PAGE_LIMITS.bytes)
+        self._json = limits.body_json
         self._turn = asyncio.Lock()
 
     @asynccontextmanager
     async def whole(self, request: Request, limit: int | None = None) -> AsyncIterator[bytes]:
         """The whole body, by default one of JSON. Raises BodyRefused and ClientLeft."""
-        large = too_large(limit) if limit is not None else too_large(self._json, advice=_ADVICE)
         most = self._json if limit is None else limit
+        large = too_large(most, "body_json", _ADVICE) if limit is None else too_large(most)
         _check_length(request, most, large)
         with _Held(self._memory, token_of(request)) as held:
             yield await BodyReader(request.receive, most, self._limits, large).whole(held.take)
