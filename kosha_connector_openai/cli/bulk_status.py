@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -26,6 +27,7 @@ from kosha_connector_openai.flows.bulk import (
     RowEntry,
     RowState,
     cancel_batches,
+    cancel_on_temporal,
     kept_options,
     open_batches,
     open_run,
@@ -173,6 +175,9 @@ def cancel(
 def _end_process(run_path: Path) -> None:
     with open_run(run_path) as ledger:
         owner = ledger.owner()
+        if asyncio.run(cancel_on_temporal(ledger)):
+            typer.echo("The workers have ended; their answers are kept. `bulk resume` would go on.")
+            return
         if owner is None:
             typer.echo("No process works on this run. It stays as it is; `bulk resume` goes on with it.")
             return
@@ -181,7 +186,8 @@ def _end_process(run_path: Path) -> None:
             raise SetupError(f"Process {process} on {clean(host)} works on this run.", hint="End it there, with SIGTERM.")
         if not process.isdigit() or int(process) <= 1:  # 0 is all of this group
             raise SetupError("The process that works on this run is not known.")
-        os.kill(int(process), signal.SIGTERM)
+        with suppress(ProcessLookupError):  # it has just ended
+            os.kill(int(process), signal.SIGTERM)
         end = time.monotonic() + 35
         while ledger.owner() is not None:
             if time.monotonic() > end:

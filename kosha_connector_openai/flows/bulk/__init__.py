@@ -40,7 +40,7 @@ else:
             "progress": "RunProgress",
             "sqlite": "SqliteLedger",
             "targets": "target_schema",
-            "temporal": "SpanWorker",
+            "temporal": "SpanWorker cancel_on_temporal",
             "threads": "Bulk",
         },
     )

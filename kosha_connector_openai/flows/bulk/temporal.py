@@ -154,6 +154,27 @@ class TemporalBulk(AsyncBulk):
         ledger.move(RowState.SENT, RowState.UNKNOWN, "process_ended")
 
 
+async def cancel_on_temporal(ledger: Ledger) -> bool:
+    """Ends what workers send of a run, and waits until they have kept what was under way; whether Temporal had such a run going on.
+
+    Raises SetupError where Temporal is not there.
+    """
+    place = (ledger.kept("send") or {}).get("temporal")
+    if place is None:
+        return False
+    from temporalio.client import WorkflowFailureError
+    from temporalio.service import RPCError
+
+    handle = (await connected(TemporalPlace(**place))).get_workflow_handle(_id(_in_database(ledger).run))
+    try:
+        await handle.cancel()
+    except RPCError:  # it has ended, or was never begun
+        return False
+    with suppress(WorkflowFailureError):
+        await handle.result()
+    return True
+
+
 def _id(run: str) -> str:
     return f"kosha-bulk-{run}"
 
