@@ -28,6 +28,7 @@ _MEDIA = {
     "audio": b"ID3\x04\x00\x00\x00\x00\x00\x00",
     "video": b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom",
     "image": b"\x89PNG\r\n\x1a\n",
+    "application/zip": b"PK\x05\x06" + bytes(18),
 }
 _LINES = b'{"id": "sample"}\n'
 
@@ -186,7 +187,7 @@ def _body_sample(types: Sequence[str]) -> bytes | str | None:
         return None
     if types[0].startswith("text/"):
         return "sample"
-    return _MEDIA.get(types[0].partition("/")[0], _LINES)
+    return _MEDIA.get(types[0]) or _MEDIA.get(types[0].partition("/")[0], _LINES)
 
 
 def _content_type(action: Action, kind: str) -> str:

@@ -64,12 +64,12 @@ CASES = [
     Case(
         "02-moderate-then-answer", [moderated(True)], {"question": "?"}, pointer="/workflows/0/steps/0/successCriteria/1", sent=[MODERATE]
     ),
-    # a moderation whose reply lacks the verdict stops the flow just as well
+    # a moderation whose reply lacks the verdict is no answer: the step fails whatever its criteria say
     Case(
         "02-moderate-then-answer",
         [reply(200, {"id": "modr-1", "model": "m", "results": []})],
         {"question": "?"},
-        pointer="/workflows/0/steps/0/successCriteria/1",
+        pointer="/workflows/0/steps/0",
         sent=[MODERATE],
         status=200,
     ),

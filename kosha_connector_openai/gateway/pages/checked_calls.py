@@ -112,7 +112,7 @@ class CheckedCalls:
             validation = self.connections[caller.connection].validation
             answer = await self._checks.ask(BodyQuestion("inputs", self.find(caller, key).id, validation=validation), raw, caller.name)
             if answer.faults:
-                raise InputError(answer.message or "The inputs cannot be read.", answer.faults)
+                raise InputError(answer.message or "The body cannot be read.", answer.faults)
         return await self.prepared(caller, key, given)
 
     def seen(self, caller: Caller, action: Action, given: Mapping[str, Any], result: Result) -> Result:
