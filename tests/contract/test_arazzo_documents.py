@@ -71,7 +71,6 @@ CASES = [
         {"question": "?"},
         pointer="/workflows/0/steps/0",
         sent=[MODERATE],
-        status=200,
     ),
     Case("03-http-error-fails", [refused(404)], pointer="/workflows/0/steps/0", sent=[MODELS], status=404),
     Case("04-expected-404", [refused(404)], outputs={"code": "busy"}, sent=["GET /v1/models/gone"]),
