@@ -561,4 +561,4 @@ def test_g8_readers_that_stall_hold_the_upstream_back() -> None:
         assert gateway.call("POST", CHAT_PATH, json=CHAT).status_code == 200
         for connection in stalled:
             connection.close()
-    assert max(sent) < 8_000_000  # what sockets hold at most, and not the stream
+    assert max(sent) < 20_000_000  # what the buffers of four sockets may grow to, and not the stream of 50 MB
