@@ -44,6 +44,7 @@ def rows(environment: Mapping[str, str]) -> None:
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)
         process.wait()
+        time.sleep(0.5)  # what was on its way when the process died is counted, too
         done, paid = _done(out), _bill(environment) - before
         say("rows", f"{ROWS} rows; kill -9 when {done} were done and {paid} requests paid for")
         goes_on = _start(["resume", str(out), "--unknown", "retry"], environment)
