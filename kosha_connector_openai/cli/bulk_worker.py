@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
 from kosha_connector_openai.cli import options as opt
 from kosha_connector_openai.cli.connection import Choices, connect
 from kosha_connector_openai.cli.spending import Spending
-from kosha_connector_openai.cli.temporal import TEMPORAL, Place, closing, place_of
+from kosha_connector_openai.cli.temporal import TEMPORAL, EngineOfWorker, LedgerReference, Place, closing, place_of
 from kosha_connector_openai.cli.terminal import clean, note
 
 
 def worker(
     ctx: typer.Context,
-    ledger: Annotated[str, typer.Option("--ledger", metavar="REFERENCE", help="The DSN of the runs' PostgreSQL, by secret reference.")],
-    on: Annotated[Literal["temporal"], typer.Option("--on", help="Which engine hands out the rows.")] = "temporal",
+    ledger: LedgerReference,
+    on: EngineOfWorker = "temporal",
     temporal: Place = TEMPORAL,
     in_flight: Annotated[int, typer.Option("--in-flight", min=1, max=1_000, help="Rows under way at most, in all spans.")] = 100,
     spans: Annotated[int, typer.Option("--spans", min=1, max=20, help="Spans of rows at a time.")] = 2,

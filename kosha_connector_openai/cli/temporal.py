@@ -18,7 +18,11 @@ Place = Annotated[
     typer.Option("--temporal", metavar="HOST:PORT[/NAMESPACE]", envvar="TEMPORAL_ADDRESS", help="The Temporal server, with --on temporal."),
 ]
 Span = Annotated[int, typer.Option("--span", min=1, max=10_000, help="Rows that a worker on Temporal takes up at once.")]
-TEMPORAL: Final = "127.0.0.1:7233"
+LedgerReference = Annotated[
+    str, typer.Option("--ledger", metavar="REFERENCE", help="The DSN of the runs' PostgreSQL, by secret reference.")
+]
+EngineOfWorker = Annotated[Literal["temporal"], typer.Option("--on", help="Which engine hands out the work.")]
+TEMPORAL: Final = TemporalPlace().address
 
 
 def place_of(on: str, text: str, caps: list[str] | None = None) -> TemporalPlace | None:

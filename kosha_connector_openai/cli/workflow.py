@@ -23,13 +23,12 @@ from kosha_connector_openai.cli.inputs import Given, read_given
 from kosha_connector_openai.cli.job_work import folder as jobs_folder
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.spending import Spending
-from kosha_connector_openai.cli.temporal import TEMPORAL, Place, closing, place_of
+from kosha_connector_openai.cli.temporal import TEMPORAL, EngineOfWorker, LedgerReference, Place, closing, place_of
 from kosha_connector_openai.cli.terminal import clean, note, one_line, say_json
 from kosha_connector_openai.cli.workflow_outputs import OutputPrinter
 from kosha_connector_openai.connector import CallOptions, Connection, Connector
 from kosha_connector_openai.errors import WorkflowDocumentError, WorkflowError
 from kosha_connector_openai.flows import TemporalPlace
-from kosha_connector_openai.flows.durable import StepWorker, begin_workflow
 from kosha_connector_openai.flows.jobs import JobStore
 from kosha_connector_openai.flows.workflows import (
     Begun,
@@ -193,6 +192,8 @@ def _on_temporal(
     ledger: str | None, name: str | None,
 ) -> WorkflowResult:  # fmt: skip
     """The result of a run whose steps workers do."""
+    from kosha_connector_openai.flows.durable import begin_workflow
+
     if ledger is None:
         raise typer.BadParameter("A run on Temporal keeps its steps in PostgreSQL.", param_hint="--ledger")
     name = name or secrets.token_hex(6)
@@ -208,17 +209,19 @@ def _on_temporal(
 
 def worker(
     ctx: typer.Context,
-    ledger: Annotated[str, typer.Option("--ledger", metavar="REFERENCE", help="The DSN of the runs' PostgreSQL, by secret reference.")],
-    on: Annotated[Literal["temporal"], typer.Option("--on", help="Which engine hands out the steps.")] = "temporal",
+    ledger: LedgerReference,
+    on: EngineOfWorker = "temporal",
     temporal: Place = TEMPORAL,
     steps: Annotated[int, typer.Option("--steps", min=1, max=1_000, help="Steps at a time.")] = 20,
     attempts: opt.Attempts = None,
     connection_file: opt.ConnectionFile = None,
     spec: opt.Spec = None,
-    strictness: opt.Validation = None,
+    validation: opt.Validation = None,
 ) -> None:
     """Runs steps of workflows that were begun with `workflow run --on temporal`, until it is asked to end."""
-    connector, connection = connect(ctx.obj, Choices((), connection_file, None, None, None, spec, strictness))
+    from kosha_connector_openai.flows.durable import StepWorker
+
+    connector, connection = connect(ctx.obj, Choices(file=connection_file, spec=spec, validation=validation))
     place: Any = place_of(on, temporal)
     note(clean(f"Runs steps of workflows on {place.address}. Ctrl-C ends it; what is under way is finished."))
     work = StepWorker(connector, connection, ledger, CallOptions(attempts=attempts), steps=steps)

@@ -44,9 +44,11 @@ def write_power_platform(connector: Connector, actions: Sequence[Action], *, ser
     parts = urlsplit(server)
     if parts.scheme not in ("https", "http") or not parts.netloc:
         raise InputError("The address is wrong.", [Fault("/server", "format", "is no address.", "Write https://gateway.example.")])
+    lists = connector.part("pickers", Pickers).pickers
+    free = frozenset(name for name, picker in lists.items() if not picker.take)
     paths: dict[str, Any] = {}
     for action in actions:
-        paths.setdefault(action.operation.path, {})[action.operation.method.lower()] = _operation(connector, action)
+        paths.setdefault(action.operation.path, {})[action.operation.method.lower()] = _operation(connector, action, free)
     paths[_OPTIONS] = {"post": _options_page()}
     manifest = connector.manifest
     definition: dict[str, Any] = {
@@ -72,14 +74,13 @@ def write_power_platform(connector: Connector, actions: Sequence[Action], *, ser
     return PowerPlatform(definition, _properties(connector))
 
 
-def _operation(connector: Connector, action: Action) -> dict[str, Any]:
+def _operation(connector: Connector, action: Action, free: frozenset[str]) -> dict[str, Any]:
+    """``free`` are the pickers whose lists depend on no other field."""
     form = connector.forms[action.id]
     media = _media_type(action)
     fields = [field for field in form.fields if field["visibility"] != "internal" and field["location"] != "extra"]
     fields = [field for field in fields if field["location"] != "header" or field["required"]]
-    lists = connector.part("pickers", Pickers).pickers
-    listed = {name for name, picker in lists.items() if not picker.take}
-    fields = [field | ({"list": _list(action, field)} if field.get("options") in listed else {}) for field in fields]
+    fields = [field | ({"list": _list(action, field)} if field.get("options") in free else {}) for field in fields]
     placed = [field for field in fields if field["location"] in _LOCATIONS]
     body = [field for field in fields if field["location"] == "body"]
     parameters = [_parameter(action, field) for field in placed]

@@ -10,10 +10,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from kosha_connector_openai.errors import ConnectorError, Fault, SetupError
 from kosha_connector_openai.text import install
+
+if TYPE_CHECKING:
+    from kosha_connector_openai.connector import Connector
 
 _TASK: Final = timedelta(seconds=2)
 _GRACE: Final = timedelta(seconds=35)
@@ -26,6 +29,11 @@ class TemporalPlace:
 
     address: str = "127.0.0.1:7233"
     namespace: str = "default"
+
+
+def queue_of(connector: Connector, work: str) -> str:
+    """The task queue of a connector's work: workers of another connector on the same server take none of it."""
+    return f"kosha-{connector.id}-{work}"
 
 
 async def connected(place: TemporalPlace) -> Any:
@@ -45,6 +53,16 @@ async def connected(place: TemporalPlace) -> Any:
     else:
         return client
     raise SetupError("Temporal is not there; nothing was sent.", [fault])
+
+
+async def begun(client: Any, workflow: str, arguments: list[Any], *, name: str, queue: str) -> Any:
+    """The handle of the workflow with this name; it is started where none goes on."""
+    from temporalio.exceptions import WorkflowAlreadyStartedError
+
+    try:
+        return await client.start_workflow(workflow, args=arguments, id=name, task_queue=queue, task_timeout=_TASK)
+    except WorkflowAlreadyStartedError:
+        return client.get_workflow_handle(name)
 
 
 @cache

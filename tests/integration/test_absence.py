@@ -17,10 +17,9 @@ from kosha_connector_openai.cli.app import make_app
 from kosha_connector_openai.errors import ConnectorError, WorkflowError
 from kosha_connector_openai.flows import Jobs, run_task
 from kosha_connector_openai.flows.workflows import read_workflows, run_workflow
-from kosha_connector_openai.gateway.service import make_service
-from kosha_connector_openai.gateway.settings import read_settings
-from tests.gateway import ROOT, TOKENS, Running, _server
+from tests.gateway import TOKENS, Running
 from tests.recorder import Received, Recorder, Script, reply
+from tests.service import whole
 
 QUICK = {"retries": {"attempts": 1}}
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -119,14 +118,8 @@ def opened() -> Iterator[Connector]:
 def pages(upstream: Upstream) -> Iterator[Running]:
     """The whole gateway, its own pages included."""
     home = {"values": {"server_url": upstream.recorder.url, "auth_type": "NONE"}, "options": QUICK}
-    settings = read_settings({"tokens": TOKENS, "connections": {"default": home}}, environ={})
-    running = Running("", 0)
-    service = make_service(Connector(ROOT), settings)
-    try:
-        with _server(service.app, settings, running, service):
-            yield running
-    finally:
-        service.close()
+    with whole(upstream.recorder.url, settings={"tokens": TOKENS, "connections": {"default": home}}, tokens=False) as running:
+        yield running
 
 
 @pytest.fixture

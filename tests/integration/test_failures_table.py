@@ -25,10 +25,9 @@ from kosha_connector_openai.errors import ConnectorError, JobUnknownError, NotSe
 from kosha_connector_openai.flows import Jobs, run_task
 from kosha_connector_openai.flows.jobs import JobStore
 from kosha_connector_openai.flows.workflows import read_workflows, run_workflow
-from kosha_connector_openai.gateway.service import make_service
-from kosha_connector_openai.gateway.settings import read_settings
-from tests.gateway import ROOT, TOKENS, Running, _server, serving
+from tests.gateway import TOKENS, Running, serving
 from tests.recorder import Received, Recorder, Script, raw, reply, reset, silence
+from tests.service import whole
 
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 JOB = {"model": "m", "training_file": "file-1"}
@@ -233,14 +232,8 @@ def gateways(upstream: Upstream) -> Iterator[dict[tuple[str, bool], Running]]:
 def pages(upstream: Upstream) -> Iterator[Running]:
     """The whole gateway, its own pages included."""
     home = {"values": {"server_url": upstream.recorder.url, "auth_type": "NONE"}, "options": CALM}
-    settings = read_settings({"tokens": TOKENS, "connections": {"default": home}}, environ={})
-    running = Running("", 0)
-    service = make_service(Connector(ROOT), settings)
-    try:
-        with _server(service.app, settings, running, service):
-            yield running
-    finally:
-        service.close()
+    with whole(upstream.recorder.url, settings={"tokens": TOKENS, "connections": {"default": home}}, tokens=False) as running:
+        yield running
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ _SECONDS: Final = 10.0
 _TYPES: Final = {"n": "int", "occurrence": "int", "state": "int", "tries": "int", "at": "float8", "category": "text", "done": "int"}
 _PACES: Final = """CREATE SCHEMA IF NOT EXISTS kosha_bulk;
 CREATE TABLE IF NOT EXISTS kosha_bulk.pace (run TEXT PRIMARY KEY, state BYTEA NOT NULL)"""
-_SESSION: Final = {"application_name": "kosha-openai", "tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5"}
+_SESSION: Final = {"application_name": "kosha-connector", "tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5"}
 _CLAIM: Final = """UPDATE rows SET state = 1, tries = c.tries, at = c.at, category = '', sum = c.sum
 FROM unnest($1::int[], $2::int[], $3::float8[], $4::bytea[]) AS c(n, tries, at, sum)
 WHERE rows.n = c.n AND rows.state = 0 RETURNING rows.n"""

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,13 +22,12 @@ from kosha_connector_openai.flows.bulk.progress import RunProgress
 from kosha_connector_openai.flows.bulk.row import FaultList, Format, Row, Start, refused
 from kosha_connector_openai.flows.bulk.runner import DRAIN, Item, Runner
 from kosha_connector_openai.flows.bulk.sending import Sending, progress_of, waits_again
-from kosha_connector_openai.flows.temporal import TemporalPlace, connected, finished, run_worker, told
+from kosha_connector_openai.flows.temporal import TemporalPlace, begun, connected, finished, queue_of, run_worker, told
 
 if TYPE_CHECKING:
     from kosha_connector_openai.outputs import Budget
 
-_QUEUE: Final = "kosha-openai-bulk"
-_TASK: Final = timedelta(seconds=2)
+_WORK: Final = "bulk"
 _KEPT: Final = ("requests", "tokens", "attempts", "timeout", "in_flight")
 
 
@@ -114,14 +112,11 @@ class TemporalBulk(AsyncBulk):
     async def _passed(self, ledger: PostgresLedger, ended: _Ended) -> None:
         """One workflow over all rows, watched to its end."""
         from temporalio.client import WorkflowFailureError
-        from temporalio.exceptions import WorkflowAlreadyStartedError
         from temporalio.service import RPCError
 
         last = int(ledger.read("SELECT coalesce(max(n), 0) FROM rows")[0][0])
         plan = {"run": ledger.run, "next": 1, "last": last, "span": self._span, "window": 16}
-        handle = self._client.get_workflow_handle(_id(ledger.run))
-        with suppress(WorkflowAlreadyStartedError):
-            handle = await self._client.start_workflow("kosha-bulk", plan, id=_id(ledger.run), task_queue=_QUEUE, task_timeout=_TASK)
+        handle = await begun(self._client, "kosha-bulk", [plan], name=_id(ledger.run), queue=queue_of(self.connector, _WORK))
         result: asyncio.Task[str] | None = None
         asked, began, done = False, time.monotonic(), ended.progress.done
         while True:
@@ -229,7 +224,7 @@ class SpanWorker:
         from kosha_connector_openai.flows.bulk.temporal_workflow import SPAN, BulkWorkflow
 
         await self.connector.aread(self.connection)
-        await run_worker(place, _QUEUE, BulkWorkflow, {SPAN: self.span}, self.spans)
+        await run_worker(place, queue_of(self.connector, _WORK), BulkWorkflow, {SPAN: self.span}, self.spans)
 
     async def span(self, run: str, first: int, last: int) -> str:
         """Sends the rows from ``first`` to ``last`` that wait; "" or why the whole run stops."""

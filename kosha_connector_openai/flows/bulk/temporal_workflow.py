@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from typing import Any, Final
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
-from temporalio.workflow import ActivityCancellationType
+
+from kosha_connector_openai.flows.temporal_activity import ACTIVITY
 
 SPAN: Final = "kosha-bulk-span"
 _SPANS: Final = 200
 """Spans of one execution: its history stays short, and the next one goes on."""
-_BEAT: Final = timedelta(seconds=2)
-_AGAIN: Final = RetryPolicy(initial_interval=timedelta(milliseconds=200), backoff_coefficient=1.5, maximum_interval=timedelta(seconds=1))
 
 
 @workflow.defn(name="kosha-bulk")
@@ -60,15 +57,7 @@ class BulkWorkflow:
         self._going.append(asyncio.create_task(span))
 
     async def _span(self, first: int, last: int) -> str:
-        stop: str = await workflow.execute_activity(
-            SPAN,
-            args=[self._plan["run"], first, last],
-            result_type=str,
-            start_to_close_timeout=timedelta(days=1),
-            heartbeat_timeout=_BEAT,
-            retry_policy=_AGAIN,
-            cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-        )
+        stop: str = await workflow.execute_activity(SPAN, args=[self._plan["run"], first, last], result_type=str, **ACTIVITY)
         return stop
 
     @workflow.query

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any, Final
 
 from kosha_connector_openai.connector import CallOptions, Connection, Connector
@@ -14,7 +12,7 @@ from kosha_connector_openai.errors import ConnectorError, Fault, OutcomeUnknownE
 from kosha_connector_openai.flows.bulk import Ledger, RowAnswer, RowEntry, RowState, shared_ledger
 from kosha_connector_openai.flows.driving import Pause, adrive
 from kosha_connector_openai.flows.durable.codec import dump, load
-from kosha_connector_openai.flows.temporal import TemporalPlace, connected, finished, run_worker, told
+from kosha_connector_openai.flows.temporal import TemporalPlace, begun, connected, finished, queue_of, run_worker, told
 from kosha_connector_openai.flows.workflows import (
     End,
     RunLimits,
@@ -29,7 +27,7 @@ from kosha_connector_openai.flows.workflows import (
 )
 from kosha_connector_openai.outputs import Budget
 
-_QUEUE: Final = "kosha-openai-workflows"
+_WORK: Final = "workflows"
 _UNKNOWN: Final = "A worker was lost while it ran this step: it may have run, and may have been paid for."
 
 
@@ -51,7 +49,6 @@ async def begin_workflow(
     ``run_workflow`` does, and SetupError where Temporal, the database or a worker's part is not as it should be.
     """
     from temporalio.client import WorkflowFailureError
-    from temporalio.exceptions import WorkflowAlreadyStartedError
 
     client = await connected(place)
     await connector.aread(connection)
@@ -68,11 +65,7 @@ async def begin_workflow(
             kept.keep("run", {"settings": data.decode(), "started": time.time()})
         result = kept.kept("result")
     if result is None:
-        handle = client.get_workflow_handle(f"kosha-workflow-{name}")
-        with suppress(WorkflowAlreadyStartedError):
-            handle = await client.start_workflow(
-                "kosha-workflow", args=[name, 0], id=f"kosha-workflow-{name}", task_queue=_QUEUE, task_timeout=timedelta(seconds=2)
-            )
+        handle = await begun(client, "kosha-workflow", [name, 0], name=f"kosha-workflow-{name}", queue=queue_of(connector, _WORK))
         try:
             await handle.result()
         except WorkflowFailureError as error:
@@ -103,7 +96,7 @@ class StepWorker:
         from kosha_connector_openai.flows.durable.temporal_workflow import STEP, StepsWorkflow
 
         await self.connector.aread(self.connection)
-        await run_worker(place, _QUEUE, StepsWorkflow, {STEP: self.step}, self.steps)
+        await run_worker(place, queue_of(self.connector, _WORK), StepsWorkflow, {STEP: self.step}, self.steps)
 
     async def step(self, name: str, place: int) -> dict[str, Any]:
         """Runs the next task of a run: whether the run has ended, and seconds to wait before the next one. Only one worker has a run."""

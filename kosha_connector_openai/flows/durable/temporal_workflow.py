@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any, Final
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
-from temporalio.workflow import ActivityCancellationType
+
+from kosha_connector_openai.flows.temporal_activity import ACTIVITY
 
 STEP: Final = "kosha-workflow-step"
 _TASKS: Final = 400
-_BEAT: Final = timedelta(seconds=2)
-_AGAIN: Final = RetryPolicy(initial_interval=timedelta(milliseconds=200), backoff_coefficient=1.5, maximum_interval=timedelta(seconds=1))
 
 
 @workflow.defn(name="kosha-workflow")
@@ -22,15 +19,7 @@ class StepsWorkflow:
     @workflow.run
     async def run(self, name: str, place: int) -> None:
         for number in range(place, place + _TASKS):
-            told: dict[str, Any] = await workflow.execute_activity(
-                STEP,
-                args=[name, number],
-                result_type=dict,
-                start_to_close_timeout=timedelta(days=1),
-                heartbeat_timeout=_BEAT,
-                retry_policy=_AGAIN,
-                cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-            )
+            told: dict[str, Any] = await workflow.execute_activity(STEP, args=[name, number], result_type=dict, **ACTIVITY)
             if told["ended"]:
                 return
             if told["pause"]:
