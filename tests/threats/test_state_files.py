@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import orjson
@@ -13,8 +14,10 @@ from typer.testing import CliRunner
 from kosha_connector_openai.cli.app import make_app
 from kosha_connector_openai.cli.exit_codes import ExitCode
 from kosha_connector_openai.errors import ConnectorPackageError, SetupError
-from kosha_connector_openai.flows.bulk import RowAnswer, RowState, SqliteLedger
+from kosha_connector_openai.flows.bulk import RowAnswer, RowBatch, RowState, SqliteLedger
+from kosha_connector_openai.flows.bulk.batch_file import BatchFile, OpenBatches
 from kosha_connector_openai.flows.bulk.ledger import digest
+from kosha_connector_openai.flows.bulk.row import Row
 from kosha_connector_openai.packages import PackageStore, build_wheel, read_wheel
 from kosha_connector_openai.trusted_files import replace_trusted
 from tests.unit.packages.tampering import TIDES
@@ -114,6 +117,38 @@ def test_b28_an_answer_is_no_link(foreign: Path, part: str) -> None:
         moved(ledger.folder if part == "folder" else next(ledger.folder.iterdir()))
         with pytest.raises(SetupError, match="cannot be used"):
             ledger.answer(1)
+
+
+@pytest.mark.parametrize("name", ["../victim", "/etc/hostname", "batch-0/../../victim", ""])
+def test_b7_a_batch_of_a_ledger_is_no_path(foreign: Path, name: str, tmp_path: Path) -> None:
+    """Its file would be sent, and deleted then: the ledger is refused before anything is."""
+    (tmp_path / "victim.jsonl").write_bytes(WORDS)
+    with SqliteLedger(foreign) as ledger:
+        ledger.keep("batches", [asdict(RowBatch()) | {"name": name}])
+        with pytest.raises(SetupError, match="damaged"):
+            OpenBatches(ledger)
+    assert (tmp_path / "victim.jsonl").read_bytes() == WORDS
+
+
+@pytest.mark.parametrize("harm", HARM)
+@pytest.mark.parametrize("part", ["folder", "file"])
+def test_b28_a_batch_is_no_link(foreign: Path, part: str, harm: str) -> None:
+    """Nothing is sent from a folder that others may fill, nor is anything there deleted."""
+    with SqliteLedger(foreign) as ledger:
+        batch, found = RowBatch(), OpenBatches(ledger)
+        file = BatchFile(batch, found.place(batch))
+        file.add(next(iter(ledger.entries())), Row(1, 1, {}), b"{}\n", 1)
+        file.close()
+        found.all[batch.name] = batch
+        assert found.whole(batch).read_bytes() == b"{}\n"
+        HARM[harm](found.folder if part == "folder" else found.place(batch))
+        with pytest.raises(SetupError, match="cannot be used"):
+            found.whole(batch)
+        if part == "folder":
+            found.all.clear()
+            with pytest.raises(SetupError, match="cannot be used"):
+                found.recover()
+        assert found.place(batch).read_bytes() == b"{}\n"
 
 
 @pytest.mark.parametrize("number", ["0", "1", "x"])

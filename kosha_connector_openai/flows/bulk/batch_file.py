@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import secrets
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
@@ -14,16 +16,18 @@ import orjson
 
 from kosha_connector_openai.core import make_request
 from kosha_connector_openai.errors import Fault, InputError
-from kosha_connector_openai.flows.bulk.ledger import Ledger, RowEntry, RowState, unusable
+from kosha_connector_openai.flows.bulk.ledger import Ledger, RowEntry, RowState, damaged, unusable
 from kosha_connector_openai.flows.bulk.row import Start
 from kosha_connector_openai.manifest.parts import BatchRules, JobKind, JobsPart
 from kosha_connector_openai.schema import SchemaReader
+from kosha_connector_openai.trusted_files import check_folder, open_trusted
 
 if TYPE_CHECKING:
     from kosha_connector_openai.flows.bulk.row import Row
     from kosha_connector_openai.flows.bulk.targets import RowTarget
 
 _KEPT: Final = "batches"
+_NAME: Final = re.compile(r"batch-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ def line_of(batch: BatchTarget, target: RowTarget, inputs: Mapping[str, Any], ke
 class RowBatch:
     """One file of rows and its job. Its rows in the ledger bear its ``name`` as their category while they are sent."""
 
-    name: str
+    name: str = field(default_factory=lambda: f"batch-{secrets.token_hex(6)}")
     rows: int = 0
     start: Start = field(default_factory=Start)
     """Where the input's reader begins for its first row."""
@@ -90,7 +94,9 @@ class RowBatch:
 
     @classmethod
     def read(cls, value: Mapping[str, Any]) -> Self:
-        """What ``asdict`` gave."""
+        """What ``asdict`` gave. Raises SetupError where its name could be a path: the ledger may be somebody else's."""
+        if not _NAME.fullmatch(value["name"]):
+            raise damaged("the name of a batch was changed")
         return cls(**{**value, "start": Start(**value["start"])})
 
 
@@ -118,19 +124,44 @@ class OpenBatches:
         if self.all:
             self.keep()
 
+    @property
+    def folder(self) -> Path:
+        """Where the files are made; only this user can."""
+        return self._ledger.path.with_name(f"{self._ledger.path.name}.batches")
+
     def place(self, batch: RowBatch) -> Path:
         """Where a batch's file is made."""
-        return self._ledger.path.with_name(f"{self._ledger.path.name}.batches") / f"{batch.name}.jsonl"
+        return self.folder / f"{batch.name}.jsonl"
+
+    def whole(self, batch: RowBatch) -> Path:
+        """A batch's file, to be sent. Raises SetupError where somebody else could have put it there."""
+        place = self.place(batch)
+        try:
+            check_folder(self.folder)
+            os.close(open_trusted(place))
+        except OSError as error:
+            raise unusable(error) from None
+        return place
 
     def clear(self, batch: RowBatch) -> None:
         """Deletes a batch's file, and the folder with the last one."""
-        place = self.place(batch)
-        place.unlink(missing_ok=True)
+        self.place(batch).unlink(missing_ok=True)
+        self._tidy()
+
+    def _tidy(self) -> None:
         with suppress(OSError):
-            place.parent.rmdir()
+            self.folder.rmdir()
 
     def recover(self) -> None:
-        """After a process has ended: rows whose file was never whole wait again, and so do those whose file is gone and was not sent."""
+        """After a process has ended: rows whose file was never whole wait again, and so do those whose file is gone and was not sent.
+
+        Raises SetupError where somebody else could have filled the folder.
+        """
+        if os.path.lexists(self.folder):
+            try:
+                check_folder(self.folder)
+            except OSError as error:
+                raise unusable(error) from None
         for batch in list(self.all.values()):
             if batch.file is None and batch.job is None and not self.place(batch).is_file():
                 self.all.pop(batch.name)
@@ -146,11 +177,10 @@ class OpenBatches:
         for entry in lost:
             entry.state, entry.category, entry.tries = RowState.PENDING, "", max(0, entry.tries - 1)
         self._ledger.commit(moved=[(entry, None) for entry in lost])
-        folder = self.place(RowBatch("_")).parent
-        for path in folder.glob("*.jsonl") if folder.is_dir() else ():
+        for path in self.folder.glob("batch-*.jsonl"):
             if path.stem not in self.all:
                 path.unlink()
-        self.clear(RowBatch("_"))
+        self._tidy()
 
 
 @dataclass
@@ -169,6 +199,7 @@ class BatchFile:
         try:
             if self._file is None:
                 self.path.parent.mkdir(mode=0o700, exist_ok=True)
+                check_folder(self.path.parent)
                 self._file = os.fdopen(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
                 self.batch.start = Start(row.number - 1, row.line - 1, row.place)
             self._file.write(line)

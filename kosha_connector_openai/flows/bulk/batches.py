@@ -9,7 +9,6 @@ One module: which rows are in which file, what a file's job does and what become
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -197,7 +196,7 @@ class BatchRunner(Runner):
         elif file is None and len(self._files) == _FILES:
             full = self._files.pop(max(self._files, key=lambda each: self._files[each].size))
         if model not in self._files:
-            batch = RowBatch(f"batch-{secrets.token_hex(6)}")
+            batch = RowBatch()
             self._files[model] = BatchFile(batch, self._open.place(batch))
         self._files[model].add(entry, row, line, items)
         return full
@@ -279,7 +278,7 @@ class BatchRunner(Runner):
 
     async def _upload(self, jobs: AsyncJobs, batch: RowBatch) -> None:
         """The batch's file, whole or in parts: a file that goes up twice costs nothing."""
-        rules, path = self.how.rules.file, self._open.place(batch)
+        rules, path = self.how.rules.file, self._open.whole(batch)
         parts = self.target.connector.part("jobs", JobsPart).uploads.get(rules.parts or "")
         if parts is None or path.stat().st_size <= parts.size:
             inputs = {**rules.inputs, rules.data: local_file(path)}
