@@ -151,6 +151,16 @@ def test_b28_a_batch_is_no_link(foreign: Path, part: str, harm: str) -> None:
         assert found.place(batch).read_bytes() == b"{}\n"
 
 
+@pytest.mark.parametrize("run", ['x"; DROP SCHEMA public CASCADE; --', "X", "", "a" * 53, "-a", "a\n"])
+def test_b7_a_run_of_a_ledger_is_a_name(tmp_path: Path, run: str) -> None:
+    """It becomes a part of statements: a file that came from elsewhere says none, and no database is asked."""
+    path = tmp_path / "out.jsonl.ledger"
+    replace_trusted(path, orjson.dumps({"kind": "kosha-bulk-run", "ledger": "env:HOME", "run": run}))
+    done = CliRunner().invoke(make_app(), ["bulk", "status", str(path)])
+    assert done.exit_code == ExitCode.SETUP
+    assert "no name of a run" in done.output
+
+
 @pytest.mark.parametrize("number", ["0", "1", "x"])
 def test_b28_a_lock_names_a_process_and_no_group(foreign: Path, number: str) -> None:
     """`bulk cancel` ends the process that works on the run, and never all of its own group."""

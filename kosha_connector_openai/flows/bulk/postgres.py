@@ -47,6 +47,8 @@ from kosha_connector_openai.text import install
 
 T = TypeVar("T")
 _SECONDS: Final = 10.0
+_RUN: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,51}")
+"""The name of a run, which becomes a part of its schema's: a file that came from elsewhere, or a task, may say another."""
 _TYPES: Final = {"n": "int", "occurrence": "int", "state": "int", "tries": "int", "at": "float8", "category": "text", "done": "int"}
 _PACES: Final = """CREATE SCHEMA IF NOT EXISTS kosha_bulk;
 CREATE TABLE IF NOT EXISTS kosha_bulk.pace (run TEXT PRIMARY KEY, state BYTEA NOT NULL)"""
@@ -82,6 +84,9 @@ class PostgresLedger(Ledger):
 
         Raises SetupError where the package or the server is not there, or the ledger is not, is newer, or is held by another process.
         """
+        if not _RUN.fullmatch(run):
+            fault = Fault("/ledger", "run", "is no name of a run.", "Name the output of a run, or its ledger.")
+            raise SetupError("The ledger cannot be used; nothing was sent.", [fault])
         try:
             import asyncpg
         except ImportError:
