@@ -96,6 +96,10 @@ class AsyncExecutor(Executor):
     async def _chunks(self, idle: float) -> AsyncIterator[bytes]:
         """The body as it arrives: each piece within ``idle`` seconds, all of them before the call's end."""
         assert self._reply is not None
+        if (whole := self._reply.ready()) is not None:
+            if whole:
+                yield whole
+            return
         source = self._reply.chunks()
         while True:
             try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from functools import lru_cache
 from typing import Any
 
 import aiohttp
@@ -60,11 +61,7 @@ class AsyncAiohttp:
                 allow_redirects=False,
                 proxy=self._settings.proxy,
                 proxy_headers=proxy_headers(self._settings),
-                timeout=aiohttp.ClientTimeout(
-                    total=None,
-                    connect=2 * request.timeouts.connect,  # the connection and its TLS
-                    sock_connect=request.timeouts.connect,
-                ),
+                timeout=_timeout(request.timeouts.connect),
             )
             return AsyncAiohttpReply(response)
         except asyncio.CancelledError as cancelled:
@@ -109,6 +106,11 @@ class AsyncAiohttpReply:
         self.status = response.status
         self.headers: HeaderList = [(name.decode("ascii").lower(), value.decode("latin-1")) for name, value in response.raw_headers]
         self._response = response
+
+    def ready(self) -> bytes | None:
+        """The whole body of a short reply: it comes with its head."""
+        content = self._response.content
+        return content.read_nowait() if content.is_eof() and content.exception() is None else None
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives, not decoded; raises WireError."""
@@ -167,6 +169,11 @@ class _CheckedResolver(AbstractResolver):
     async def close(self) -> None:
         """Ends the threads that look names up."""
         self._resolver.close()
+
+
+@lru_cache(maxsize=64)
+def _timeout(connect: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, connect=2 * connect, sock_connect=connect)  # twice: the connection and its TLS
 
 
 def _headers(request: WireRequest) -> list[tuple[str, str]]:

@@ -88,6 +88,7 @@ class _HeldAsyncReply:
     def __init__(self, reply: AsyncReply, release: Callable[[], None]) -> None:
         self.status: int = reply.status
         self.headers: HeaderList = reply.headers
+        self.ready = reply.ready
         self.chunks = reply.chunks
         self._reply = reply
         self._release: Callable[[], None] | None = release

@@ -114,6 +114,10 @@ class AsyncDecodedReply(_Decoded):
         super().__init__(reply, decoder)
         self._reply = reply
 
+    def ready(self) -> bytes | None:
+        """None: the body is decoded piece by piece."""
+        return None
+
     async def chunks(self) -> AsyncIterator[bytes]:
         """The decoded body; raises WireError."""
         async for chunk in self._reply.chunks():

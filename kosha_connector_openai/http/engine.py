@@ -109,6 +109,9 @@ class AsyncReply(Protocol):
     status: int
     headers: HeaderList
 
+    def ready(self) -> bytes | None:
+        """The whole body, where all of it has arrived and none was read; None where it has to be waited for."""
+
     def chunks(self) -> AsyncIterator[bytes]: ...
 
     async def close(self) -> None: ...

@@ -160,6 +160,10 @@ class AsyncHttpxReply:
         self.headers: HeaderList = _headers(response)
         self._response = response
 
+    def ready(self) -> bytes | None:
+        """None: what has arrived is not told."""
+        return None
+
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives, not decoded; raises WireError."""
         source = aiter(self._response.stream)

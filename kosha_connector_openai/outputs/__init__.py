@@ -24,6 +24,6 @@ else:
             "files": "OutputFile file_name from_bytes",
             "outputs": "OutputRoom",
             "prices": "Price Prices read_prices",
-            "shapes": "ShortResult normalised_usage",
+            "shapes": "ShortResult normalised_usage total_tokens",
         },
     )

@@ -115,6 +115,18 @@ def normalised_usage(usage: Mapping[str, Any] | None, part: spec.OutputsPart) ->
     return {name: found[name] for name in part.usage if name in found} | {k: v for k, v in found.items() if k not in part.usage}
 
 
+def total_tokens(usage: Any, part: spec.OutputsPart) -> int | float | None:
+    """``total`` of ``normalised_usage`` alone, for who counts each of many answers; None where it is no usage object or tells none."""
+    if not isinstance(usage, Mapping):
+        return None
+    told = first_of(usage, part.usage.get("total", ()))
+    if _is_count(told):
+        total: int | float = told
+        return total
+    sides = [count for name in ("input", "output") if _is_count(count := first_of(usage, part.usage.get(name, ())))]
+    return sum(sides) if sides else None
+
+
 def _is_count(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 

@@ -56,6 +56,9 @@ class Reply:
     headers: list[tuple[str, str]]
     body: list[bytes]
 
+    def ready(self) -> None:
+        """The body has to be waited for."""
+
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body in its pieces."""
         for piece in self.body:

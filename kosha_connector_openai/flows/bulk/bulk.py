@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kosha_connector_openai.connector import Connection, Connector
 from kosha_connector_openai.errors import ConnectorError, Fault, InputError, SetupError
 from kosha_connector_openai.flows.bulk.batch_file import OpenBatches, batch_target
+from kosha_connector_openai.flows.bulk.collector import rare_collections
 from kosha_connector_openai.flows.bulk.files import check_places, drop_spool, open_run, output_of, shared_name, spooled
 from kosha_connector_openai.flows.bulk.job import RowJob
 from kosha_connector_openai.flows.bulk.keys import read_share
@@ -207,12 +208,13 @@ class AsyncBulk:
     async def _send(self, job: RowJob, ledger: Ledger, send: SendOptions, start: Start) -> BulkResult:
         progress = progress_of(ledger)
         sending = Sending(self.connector, self.connection, job, ledger, send, self._watch)
-        for last in (False, True):
-            runner = self._runner = sending.runner(job.feed(ledger, start), progress)
-            await runner.run()
-            if runner.stop or last or not waits_again(ledger, send, progress):
-                break
-            start = Start()
+        with rare_collections(send.in_flight):
+            for last in (False, True):
+                runner = self._runner = sending.runner(job.feed(ledger, start), progress)
+                await runner.run()
+                if runner.stop or last or not waits_again(ledger, send, progress):
+                    break
+                start = Start()
         return self._result(job, ledger, runner)
 
     def _result(self, job: RowJob, ledger: Ledger, runner: Ended) -> BulkResult:

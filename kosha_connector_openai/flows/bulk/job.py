@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b, file_digest
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from kosha_connector_openai.connector import Connection
 from kosha_connector_openai.errors import Fault, InputError
@@ -95,14 +95,6 @@ def row_of(rows: Iterator[Row], number: int) -> Row:
     if row is None:
         raise InputError("The input was changed while it was read.", [Fault("/input", "changed", "is shorter than before.")])
     return row
-
-
-def total_of(usage: Any, part: Any) -> float | None:
-    """All tokens that a usage object counts, by the rules of the part ``outputs``."""
-    from kosha_connector_openai.outputs import normalised_usage
-
-    found = normalised_usage(usage, part) if isinstance(usage, Mapping) else None
-    return found.get("total") if found else None
 
 
 def wide(connection: Connection, in_flight: int) -> Connection:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from kosha_connector_openai.connector import Connection, Connector
 from kosha_connector_openai.errors import ConnectorError
-from kosha_connector_openai.flows.bulk.job import RowJob, total_of, wide
+from kosha_connector_openai.flows.bulk.job import RowJob, wide
 from kosha_connector_openai.flows.bulk.keys import read_share
 from kosha_connector_openai.flows.bulk.ledger import Ledger, RowState
 from kosha_connector_openai.flows.bulk.options import SendOptions, Watch
@@ -16,6 +16,7 @@ from kosha_connector_openai.flows.bulk.pace import InFlight, Pace
 from kosha_connector_openai.flows.bulk.progress import RunProgress
 from kosha_connector_openai.flows.bulk.runner import Item, Runner
 from kosha_connector_openai.flows.bulk.runners import runner_of
+from kosha_connector_openai.outputs import total_tokens
 
 
 class Ended(Protocol):
@@ -57,7 +58,7 @@ class Sending:
         self.flight = InFlight(self.send.in_flight)
 
     def _tokens(self, usage: object) -> float | None:
-        return total_of(usage, self.connector.outputs.part)
+        return total_tokens(usage, self.connector.outputs.part)
 
     def runner(self, feed: Iterator[Item], progress: RunProgress) -> Runner:
         """What sends the rows of ``feed``."""

@@ -31,6 +31,8 @@ class Reply:
 
 
 class AsyncReply(Reply):
+    def ready(self) -> None: ...
+
     async def close(self) -> None:  # type: ignore[override]
         self.closed += 1
 

@@ -12,6 +12,7 @@ from kosha_connector_openai import Connector, Event, Result
 from kosha_connector_openai.core.result.file_sink import SavedFile
 from kosha_connector_openai.core.result.result import add_body_facts
 from kosha_connector_openai.outputs.outputs import OutputRoom, faults
+from kosha_connector_openai.outputs.shapes import normalised_usage, total_tokens
 
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
 
@@ -325,3 +326,23 @@ def test_what_a_picture_cost(room: OutputRoom, tmp_path: Any) -> None:
     output = room.of(made, prices=room.prices(path), model="dall-e-2")
     assert (output.cost, output.model) == ({"amount": 0.04, "currency": "USD", "prices_of": "2026-11-01"}, "dall-e-2")
     assert room.of(made, prices=room.prices(path)).cost is None
+
+
+@pytest.mark.parametrize(
+    ("usage", "total"),
+    [
+        ({"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 13}, 13),
+        ({"input_tokens": 5, "output_tokens": 7}, 12),
+        ({"output_tokens": 7, "total_tokens": None}, 7),
+        ({"prompt_tokens": 5, "total_tokens": True}, 5),
+        ({"total_tokens": 0}, 0),
+        ({"seconds": 3}, None),
+        (None, None),
+        ("12", None),
+    ],
+)
+def test_the_total_alone_is_that_of_all_counts(room: OutputRoom, usage: Any, total: int | None) -> None:
+    """What a run counts of each answer is the ``total`` that a short result would tell."""
+    assert total_tokens(usage, room.part) == total
+    if isinstance(usage, dict):
+        assert (normalised_usage(usage, room.part) or {}).get("total") == total
