@@ -49,7 +49,7 @@ class BulkProgress:
         elif time.monotonic() >= self._next and not self._quiet:
             self._next = time.monotonic() + _EACH
             if self._as_json:
-                typer.echo(to_json(_values(state), indent=None), err=True)
+                typer.echo(to_json(state.to_dict(), indent=None), err=True)
             else:
                 note(self.words(state))
 
@@ -66,11 +66,6 @@ class BulkProgress:
         parts += [f"{state.tokens} tokens"] if state.tokens else []
         parts += [f"about {state.cost:.4f} {self._currency or ''}".rstrip()] if state.cost is not None and self._currency else []
         return " \u00b7 ".join(parts)
-
-
-def _values(state: RunProgress) -> dict[str, Any]:
-    names = ("total", "done", "failed", "unknown", "waiting", "in_flight", "batches", "tokens", "cost", "refused")
-    return {name: getattr(state, name) for name in names} | {"rate": round(state.rate, 2), "seconds": round(state.seconds, 2)}
 
 
 def duration(seconds: float) -> str:

@@ -7,10 +7,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,16 +19,14 @@ from kosha_connector_openai.cli.terminal import clean, one_line, say_json, say_t
 from kosha_connector_openai.errors import ConnectorError, InputError, SetupError
 from kosha_connector_openai.flows.bulk import (
     Bulk,
-    RowAnswer,
-    RowBatch,
-    RowEntry,
     RowState,
     cancel_batches,
     cancel_on_temporal,
     kept_options,
-    open_batches,
     open_run,
     output_of,
+    row_values,
+    run_status,
     source_of,
 )
 from kosha_connector_openai.flows.bulk import export as write_out
@@ -44,21 +39,10 @@ def status(ctx: typer.Context, run_path: _Run, as_json: opt.AsJson = False) -> N
     """Shows how a run stands, and lists its rows that failed or may have run; another process may work on it."""
     del ctx
     with open_run(run_path) as ledger:
-        settings, counts = ledger.kept("settings"), ledger.counts()
-        if settings is None:
-            raise SetupError("The ledger has no run.", hint="Begin the run anew.")
-        numbers = {state.name.lower(): counts[state] for state in RowState}
-        batches = [_batch_values(batch) for batch in open_batches(ledger)]
-        names = {batch["batch"] for batch in batches}
-        troubled = [_row_values(entry, ledger.answer(entry.n), ledger.calls(entry.n)) for entry in _troubled(ledger, names)]
-        values = {
-            "target": settings["target"],
-            "input": settings["input"],
-            "out": str(output_of(ledger.path)),
-            "total": sum(counts.values()),
-        }
-        values |= numbers | {"categories": ledger.categories(), "spent": ledger.kept("spent") or {}, "rows": troubled}
-        values |= {"batches": batches} if batches else {}
+        found, settings = run_status(ledger), ledger.kept("settings")
+        values = {"target": found.pop("target"), "input": settings["input"], "out": str(output_of(ledger.path)), **found}
+    numbers = {state.name.lower(): values[state.name.lower()] for state in RowState}
+    troubled, batches = values["rows"], values.get("batches")
     if as_json:
         say_json(values)
         return
@@ -69,31 +53,6 @@ def status(ctx: typer.Context, run_path: _Run, as_json: opt.AsJson = False) -> N
     if troubled:
         rows = [(str(row["row"]), row["state"], row["category"], row["at"], _why(row)) for row in troubled]
         say_table(("Row", "State", "Why", "When", "What is known"), rows)
-
-
-def _troubled(ledger: Any, batches: set[str], most: int = 100) -> Iterator[RowEntry]:
-    found = (entry for entry in ledger.entries(RowState.UNKNOWN, RowState.FAILED, RowState.SENT) if entry.category not in batches)
-    yield from islice(found, most)
-
-
-def _batch_values(batch: RowBatch) -> dict[str, Any]:
-    job = batch.job or {}
-    state = job.get("state") or job.get("phase") or ("uploaded" if batch.file else "made")
-    return {"batch": batch.name, "rows": batch.rows, "state": state, "id": ", ".join(job.get("ids", {}).values())}
-
-
-def _row_values(entry: RowEntry, answer: RowAnswer | None, calls: list[dict[str, Any]]) -> dict[str, Any]:
-    at = datetime.fromtimestamp(entry.at, UTC).isoformat(timespec="seconds") if entry.at else ""
-    facts = answer.facts if answer else {}
-    values = {
-        "row": entry.n,
-        "key": entry.key,
-        "state": entry.state.name.lower(),
-        "category": entry.category,
-        "tries": entry.tries,
-        "at": at,
-    }
-    return values | {"facts": facts} | ({"calls_answered": calls} if calls else {})
 
 
 def _why(row: dict[str, Any]) -> str:
@@ -112,7 +71,7 @@ def show(ctx: typer.Context, run_path: _Run, row: _Row, as_json: opt.AsJson = Fa
         if entry is None or settings is None:
             raise InputError("The run has no such row.", hint="`bulk status` tells how many there are.")
         answer = ledger.answer(row)
-        values = _row_values(entry, answer, ledger.calls(row))
+        values = row_values(entry, answer, ledger.calls(row))
         found = next((each for each in source_of(settings).rows() if each.number == row), None)
         values["columns"] = found.values if found else None
         values["line"] = found.line if found else None

@@ -15,12 +15,15 @@ if TYPE_CHECKING:
     from kosha_connector_openai.flows.bulk.bulk import *
     from kosha_connector_openai.flows.bulk.files import *
     from kosha_connector_openai.flows.bulk.ledger import *
+    from kosha_connector_openai.flows.bulk.mapping import *
     from kosha_connector_openai.flows.bulk.opening import *
     from kosha_connector_openai.flows.bulk.options import *
     from kosha_connector_openai.flows.bulk.output import *
     from kosha_connector_openai.flows.bulk.pace import *
     from kosha_connector_openai.flows.bulk.progress import *
+    from kosha_connector_openai.flows.bulk.rows import *
     from kosha_connector_openai.flows.bulk.sqlite import *
+    from kosha_connector_openai.flows.bulk.status import *
     from kosha_connector_openai.flows.bulk.targets import *
     from kosha_connector_openai.flows.bulk.temporal import *
     from kosha_connector_openai.flows.bulk.threads import *
@@ -33,12 +36,15 @@ else:
             "bulk": "AsyncBulk",
             "files": "kept_options open_run output_of source_of",
             "ledger": "Ledger RowAnswer RowEntry RowState",
+            "mapping": "MapRule",
             "opening": "ledger_of open_ledger shared_ledger",
             "options": "BulkResult RowCheck RowOptions SendOptions",
             "output": "export failed_path",
             "pace": "Pace",
             "progress": "RunProgress",
+            "rows": "open_source",
             "sqlite": "SqliteLedger",
+            "status": "row_values run_status",
             "targets": "target_schema",
             "temporal": "SpanWorker cancel_on_temporal",
             "threads": "Bulk",

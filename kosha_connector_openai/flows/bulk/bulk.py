@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kosha_connector_openai.connector import Connection, Connector
 from kosha_connector_openai.errors import ConnectorError, Fault, InputError, SetupError
+from kosha_connector_openai.flows.arun import ARun
 from kosha_connector_openai.flows.bulk.batch_file import OpenBatches, batch_target
 from kosha_connector_openai.flows.bulk.collector import rare_collections
 from kosha_connector_openai.flows.bulk.files import check_places, drop_spool, open_run, output_of, shared_name, spooled
@@ -33,9 +35,9 @@ if TYPE_CHECKING:
 class AsyncBulk:
     """Bulk runs over one connection, for event loops; ``Bulk`` is the same for threads."""
 
-    def __init__(self, connector: Connector, connection: Connection, *, watch: Watch | None = None) -> None:
-        """``watch`` is told how a run stands, four times a second."""
-        self.connector, self.connection, self._watch = connector, connection, watch
+    def __init__(self, connector: Connector, connection: Connection, *, watch: Watch | None = None, arun: ARun | None = None) -> None:
+        """``watch`` is told how a run stands, four times a second; ``arun`` runs each action, where a host checks the calls of a run."""
+        self.connector, self.connection, self._watch, self._arun = connector, connection, watch, arun
         self._runner: Runner | None = None
 
     def stop(self) -> None:
@@ -52,6 +54,12 @@ class AsyncBulk:
         before anything is sent; what happens to rows later is in the result.
         """
         await self.connector.aread(self.connection)
+        job, ledger = await asyncio.to_thread(self._begin, target, rows, out, options, send)
+        with ledger:
+            return await self._send(job, ledger, send, Start())
+
+    def _begin(self, target: str, rows: Rows, out: Path, options: RowOptions, send: SendOptions) -> tuple[RowJob, Ledger]:
+        """A new run with its rows in its ledger. Raises InputError and SetupError, and leaves nothing then."""
         whole, out = out, shared_name(out, options.share)
         path = ledger_of(out)
         check_places(out, path)
@@ -68,8 +76,7 @@ class AsyncBulk:
             ledger.discard()
             drop_spool(spool)
             raise
-        with ledger:
-            return await self._send(job, ledger, send, Start())
+        return job, ledger
 
     async def resume(self, path: Path, send: SendOptions = SendOptions(), *, adopt: bool = False, retry_failed: bool = False) -> BulkResult:
         """Goes on with the run whose output or ledger is at ``path``; nothing that is done is sent again.
@@ -78,14 +85,24 @@ class AsyncBulk:
         unchanged keep their answers and the others are sent. ``retry_failed``: rows that failed are sent again.
         """
         await self.connector.aread(self.connection)
-        with open_ledger(ledger_of(path), sync=send.sync) as ledger:
+        job, ledger, start = await asyncio.to_thread(self._again, path, send, adopt=adopt, retry_failed=retry_failed)
+        with ledger:
+            return await self._send(job, ledger, send, start)
+
+    def _again(self, path: Path, send: SendOptions, *, adopt: bool, retry_failed: bool) -> tuple[RowJob, Ledger, Start]:
+        """A run that was broken off, and where its first row stands that waits. Raises InputError and SetupError."""
+        ledger = open_ledger(ledger_of(path), sync=send.sync)
+        try:
             job = self._old(ledger)
             recover(job, ledger)
             start = self._verified(job, ledger, adopt=adopt)
             if retry_failed:
                 ledger.move(RowState.FAILED, RowState.PENDING)
                 start = Start()
-            return await self._send(job, ledger, send, start)
+        except BaseException:
+            ledger.close()
+            raise
+        return job, ledger, start
 
     def check(
         self, target: str, rows: Rows, options: RowOptions = RowOptions(), *, prices: Prices | None = None, show: int = 2
@@ -147,6 +164,7 @@ class AsyncBulk:
         if unknown:
             raise refused(f"/column/{unknown[0]}", "unknown", "is no column of the input.", "Name columns of the input with --keep.")
         row_map = RowMap(options.map, options.fixed, Fields.of(target.schema), source, first)
+        target.call = self._arun
         return RowJob(target, source, row_map, options, out)
 
     def _checked(self, job: RowJob, faults: FaultList) -> Iterator[tuple[int, bytes]]:
@@ -215,7 +233,7 @@ class AsyncBulk:
                 if runner.stop or last or not waits_again(ledger, send, progress):
                     break
                 start = Start()
-        return self._result(job, ledger, runner)
+        return await asyncio.to_thread(self._result, job, ledger, runner)
 
     def _result(self, job: RowJob, ledger: Ledger, runner: Ended) -> BulkResult:
         stop, reason = runner.stop, runner.reason

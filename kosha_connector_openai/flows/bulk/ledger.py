@@ -151,7 +151,7 @@ class Cursors(Protocol):
 
 
 class Ledger(ABC):
-    """One run's ledger; a context manager that holds its lock. Not to be shared between threads."""
+    """One run's ledger; a context manager that holds its lock. One thread at a time may use it."""
 
     path: Path
     """Where it is; of a database, the file that says which."""

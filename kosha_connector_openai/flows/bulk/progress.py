@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(slots=True)
@@ -30,3 +31,9 @@ class RunProgress:
     def left(self) -> float | None:
         """Seconds that the rest takes at this rate."""
         return (self.waiting + self.in_flight) / self.rate if self.rate else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The progress as JSON-ready values."""
+        names = ("total", "done", "failed", "unknown", "waiting", "in_flight", "batches", "tokens", "cost", "refused")
+        rounded = {name: round(getattr(self, name), 2) for name in ("rate", "seconds", "pause")}
+        return {name: getattr(self, name) for name in names} | rounded

@@ -17,7 +17,7 @@ _APPLICATION: Final = 0x4B424C4B
 
 
 class SqliteLedger(Ledger):
-    """One run's ledger; a context manager that holds its lock. Not to be shared between threads."""
+    """One run's ledger; a context manager that holds its lock. One thread at a time may use it."""
 
     def __init__(self, path: Path, *, sync: Sync = "normal", new: bool = False, read_only: bool = False) -> None:
         """Opens the ledger at ``path``, or makes a ``new`` one. Raises SetupError where it is no ledger, newer, damaged, read-only, or held
@@ -43,7 +43,7 @@ class SqliteLedger(Ledger):
             if not new:
                 self._check_head(size)
             uri = f"{self.path.absolute().as_uri()}{'?mode=ro' if read_only else ''}"
-            self._base = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=5)
+            self._base = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=5, check_same_thread=False)
             for line in ("PRAGMA trusted_schema=OFF", f"PRAGMA synchronous={self._sync.upper()}", "PRAGMA cache_size=-8000"):
                 self._base.execute(line)
             if not read_only:

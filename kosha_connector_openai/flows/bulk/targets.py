@@ -47,6 +47,13 @@ class RowTarget:
     place: Path | None = None
     """Where a workflow's document is."""
     forms: dict[str, Any] = field(default_factory=dict)
+    call: ARun | None = None
+    """Runs each action, where a host has its own way."""
+
+    @property
+    def arun(self) -> ARun:
+        """Runs one action."""
+        return self.call or self.connector.arun
 
     @property
     def single(self) -> bool:
@@ -82,7 +89,7 @@ class RowTarget:
         return await {"action": self._action, "task": self._task, "workflow": self._workflow}[self.kind](inputs, options, notes)
 
     async def _action(self, inputs: Mapping[str, Any], options: CallOptions, notes: Notes) -> tuple[RowAnswer, str]:
-        return self.judged(await self.connector.arun(self.name, inputs, self.connection, options))
+        return self.judged(await self.arun(self.name, inputs, self.connection, options))
 
     def judged(self, result: Result) -> tuple[RowAnswer, str]:
         """The answer of a row that is one call, and how it ended."""
@@ -97,7 +104,7 @@ class RowTarget:
     def _arun(self, notes: Notes) -> ARun:
         async def run(action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions) -> Result:
             await notes.begin()
-            result = await self.connector.arun(action, inputs, connection, options)
+            result = await self.arun(action, inputs, connection, options)
             notes.answered(result)
             return result
 

@@ -95,7 +95,7 @@ class TogetherRunner(Runner):
             attempts=1, timeout=self.timeout, pace=Granted(self.pace, attempt), budget=self.budget, policy="pass", named_files=False
         )
         try:
-            result = await self.target.connector.arun(self.target.name, inputs, self.target.connection, options)
+            result = await self.target.arun(self.target.name, inputs, self.target.connection, options)
             answers = self._answers(result, len(group))
         except (RejectedError, InputError) as error:
             if len(group) > 1:
