@@ -28,6 +28,7 @@ def studio(
     ctx: typer.Context,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port on 127.0.0.1; 0 takes a free one.")] = 8011,
     sandbox: Annotated[bool, typer.Option("--sandbox", help="Use an offline server in this process: no key, no network, no cost.")] = False,
+    prices: opt.PriceFile = None,
     contents: Annotated[bool, typer.Option("--keep-contents", help="Keep what goes in and comes out in the history, too.")] = False,
     values: opt.Values = None,
     file: opt.ConnectionFile = None,
@@ -47,6 +48,7 @@ def studio(
     from kosha_connector_openai.cli.serve import no_core_dumps, with_connection, with_token
 
     flags = {"host": "127.0.0.1", "port": port, "studio": True, "docs": "token", "access_log": "off", "log_level": "warning"}
+    flags |= {"bulk": home() / "studio" / "bulk", "budgets": {"prices": prices.absolute()} if prices else {}}
     with _upstream(session.connector) if sandbox else contextlib.nullcontext():
         settings = with_connection(session, read_settings(flags, environ={}), values, file)
         if not settings.connections and not sandbox:

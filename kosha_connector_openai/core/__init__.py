@@ -22,7 +22,7 @@ else:
         __name__,
         {
             "async_executor": "AsyncExecutor AsyncStream",
-            "call": "Attempt CallOptions CallPace file_policy make_request",
+            "call": "Attempt CallBudget CallOptions CallPace Reservation file_policy make_request",
             "catalog_cache": "Catalogs",
             "drive": "adrive_steps drive_steps",
             "executor": "SyncExecutor SyncStream",

@@ -71,7 +71,7 @@ class Service:
         if workbench is not None:
             workbench.replace, workbench.current = self._replace, lambda: self._connections[DEFAULT]
             workbench.fields = connector.manifest.connection.fields
-        self._stopping = False
+        self._stopping, self._stop_seconds = False, settings.stop_seconds
         self._downloads = Downloads(most=limits.disk_total)
         bodies = BodyBudget(limits.bodies_total, limits.body_json)
         self._checks = CheckProcesses(connector.folder)
@@ -108,6 +108,7 @@ class Service:
             sign_in=SignIn(self.sessions, authenticate.sign_in),
             spending=self._spending,
             workbench=workbench,
+            prices=prices,
         )
         self._pages = OwnPages(context)
         guards = Guards(
@@ -147,10 +148,12 @@ class Service:
     def stop(self) -> None:
         """No new calls from now on, and not ready; those under way go on."""
         self._stopping = True
+        self._pages.bulk.stop()
         self._admission.close()
 
     async def aclose(self) -> None:
-        """Ends the sessions of MCP clients, closes the upstream connections of the running loop, ends the processes that check bodies."""
+        """Ends runs over rows, the sessions of MCP clients, the upstream connections of the running loop and what checks bodies."""
+        await self._pages.bulk.aclose(self._stop_seconds)
         await self._pages.aclose()
         await self.connector.aclose()
         await self._checks.aclose()

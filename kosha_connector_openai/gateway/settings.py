@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Literal
 
 from kosha_connector_openai.errors import ConnectorError, DescriptionError, Fault, ManifestError, SetupError
 from kosha_connector_openai.gateway.budget_entries import BudgetEntry, BudgetsEntry, budget_faults
+from kosha_connector_openai.gateway.bulk_entry import BulkEntry, bulk_faults
 from kosha_connector_openai.gateway.records import Validation
 from kosha_connector_openai.manifest import Constraint, Field, Part, read_part, validated
 from kosha_connector_openai.text import YamlLimits, load_yaml
@@ -163,6 +164,7 @@ class Settings(Part):
     metrics_port: int | None = Field(default=None, ge=0, le=65_535, description="A loopback port that serves /metrics without a token.")
     ownership: OwnershipEntry = Field(default_factory=OwnershipEntry, description="Whose an id is, where tenants share an account.")
     budgets: BudgetsEntry = Field(default_factory=BudgetsEntry, description="How what tokens may spend is counted.")
+    bulk: BulkEntry = Field(default_factory=BulkEntry, description="Runs over rows that callers send.")
     catalog: bool = Field(default=True, description="Whether the catalog is offered to builders under /kosha/v1.")
     access_log: Literal["stdout", "stderr", "off"] | Path = "stdout"
     audit: Literal["off"] | Path = Field(default="off", description="A file to which a record of each call is added.")
@@ -284,6 +286,7 @@ def _faults(settings: Settings) -> Iterator[Fault]:
         yield Fault("/host", "tokens", "is open to the network, and no token protects it: anyone could spend your money.", fix)
     yield from _token_faults(settings)
     yield from budget_faults(settings.budgets, [token.budget for token in settings.tokens])
+    yield from bulk_faults(settings.bulk)
     for name, place in (("ownership", settings.ownership.ids), ("access_log", settings.access_log), ("audit", settings.audit)):
         if isinstance(place, Path) and not place.is_absolute():
             yield Fault(f"/{name}", "path", "is none of the words, and no absolute path.", "Write /path/to/file, or one of the words.")

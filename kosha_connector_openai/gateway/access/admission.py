@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -66,6 +66,11 @@ class Admission:
         """How many calls wait for their turn."""
         return sum(len(self._holders[name].waiting) for name in self._turns)
 
+    @property
+    def closed(self) -> bool:
+        """Whether everything is turned away."""
+        return self._closed
+
     def close(self) -> None:
         """From now on everything is turned away: the service is about to stop."""
         self._closed = True
@@ -123,6 +128,18 @@ class Admission:
         self._seat(holder, "stream")
         self.give_back(token, "call")
         return True
+
+    @contextmanager
+    def watching(self, token: str, allowance: Allowance) -> Iterator[None]:
+        """Makes a call's place a stream's for as long as the block lasts: its request looks on while others work. Raises Shed."""
+        holder = self._holder(token)
+        if not self.change(token, allowance):
+            raise self._too_many(holder, allowance, "stream")
+        try:
+            yield
+        finally:
+            self._seat(holder, "call")  # beyond the limit for a moment: the request is about to end
+            self.give_back(token, "stream")
 
     def _holder(self, token: str) -> _Holder:
         holder = self._holders.get(token)

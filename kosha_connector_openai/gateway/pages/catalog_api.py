@@ -37,6 +37,7 @@ from kosha_connector_openai.text import nearest
 _INDEX: Final = {
     "workflows": {verb: f"/kosha/v1/workflows/{verb}" for verb in ("check", "run")},
     "jobs": {verb: f"/kosha/v1/jobs/{verb}" for verb in ("start", "status", "wait", "resume", "cancel", "fetch")},
+    "bulk": "/kosha/v1/bulk/runs",
     "description": "/openapi.json",
     "docs": "/docs",
 }

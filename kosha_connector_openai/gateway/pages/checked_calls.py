@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import orjson
 
@@ -16,6 +16,7 @@ from kosha_connector_openai.errors import BudgetError, ConnectorError, Fault, In
 from kosha_connector_openai.gateway.access import Shed
 from kosha_connector_openai.gateway.exchange import QUICK, BodyQuestion
 from kosha_connector_openai.gateway.observe import AuditError
+from kosha_connector_openai.gateway.pages.budget_pair import BudgetPair
 from kosha_connector_openai.gateway.pages.run_rights import RunRights
 from kosha_connector_openai.gateway.replies import UNRECORDED
 from kosha_connector_openai.manifest.parts import RelayRules
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from kosha_connector_openai.outputs import ShortResult
 
     FlowCall = Callable[[str, Mapping[str, Any], Connection, CallOptions], Awaitable[Result]]
+
+
+_PATIENCE: Final = 5.0
+"""Seconds after which a row that waits for a place asks again, whether the run goes on first of all."""
 
 
 class FlowWatch(Protocol):
@@ -168,10 +173,48 @@ class CheckedCalls:
 
         return arun
 
+    def of_rows(self, caller: Caller, goes_on: Callable[[], bool], request_id: str = "") -> FlowCall:
+        """What runs each action of a run over rows: as ``of_flow``, but a call that finds no place waits for one while the run goes on."""
+
+        async def arun(key: str, given: Mapping[str, Any], connection: Connection, options: CallOptions) -> Result:
+            action, inputs = await self.held(caller, key, given)
+            async with self._place(caller, goes_on):
+                self._record(caller, action, connection, request_id)
+                result = await self.connector.arun(action.id, inputs, connection, self.within(caller, options))
+            return self.seen(caller, action, given, result)
+
+        return arun
+
+    def watching(self, caller: Caller) -> AbstractContextManager[None]:
+        """As ``Admission.watching``, for the caller's request."""
+        return self._admission.watching(caller.name, caller.allowance) if self._admission is not None else nullcontext()
+
+    @asynccontextmanager
+    async def _place(self, caller: Caller, goes_on: Callable[[], bool]) -> AsyncIterator[None]:
+        """A place among the caller's calls. Raises NotSentError where the run ends before there is one."""
+        admission = self._admission
+        if admission is None:
+            yield
+            return
+        while True:
+            if admission.closed or not goes_on():
+                raise NotSentError("The run ends; nothing was sent.", phase="pool")
+            try:
+                await admission.take(caller.name, caller.allowance)
+                break
+            except Shed as error:
+                await asyncio.sleep(min(error.retry_after, _PATIENCE))
+        try:
+            yield
+        finally:
+            admission.give_back(caller.name)
+
     def within(self, caller: Caller, options: CallOptions) -> CallOptions:
-        """The options with the caller's budget."""
+        """The options with the caller's budget, beside one of the call's own."""
         budget = self._spending.of(caller) if self._spending is not None else None
-        return options if budget is None else replace(options, budget=budget)
+        if budget is None:
+            return options
+        return replace(options, budget=budget if options.budget is None else BudgetPair(budget, options.budget))
 
     def count(self, caller: Caller) -> None:
         """Counts one call that is not paid for in the caller's budget. Raises SpentError."""
@@ -198,10 +241,15 @@ class CheckedCalls:
         try:
             if self._admission is not None and not first:
                 self._admission.begin(caller.name, caller.allowance)
-            if self._audit is not None:
-                self._audit.step(request_id, action, caller, connection)
         except Shed as error:
             raise BudgetError(error.reason, cap="calls") from None
+        self._record(caller, action, connection, request_id)
+
+    def _record(self, caller: Caller, action: Action, connection: Connection, request_id: str) -> None:
+        """Records one call. Raises NotSentError where that cannot be kept and the operator wants no call without."""
+        try:
+            if self._audit is not None:
+                self._audit.step(request_id, action, caller, connection)
         except AuditError:
             raise NotSentError(UNRECORDED.message, phase="pool") from None
 

@@ -28,11 +28,31 @@ Answer = Callable[[Any, Any, EventSender | None, str], Awaitable[JsonResponse]]
 """Takes the body, the files that came with it, where events go, and the request's id."""
 
 
+class BodyAnswers:
+    """Answers requests by what their bodies hold."""
+
+    def __init__(self, bodies: PageBodies) -> None:
+        self._bodies = bodies
+
+    async def reply(self, request: Request, answer: Answer, limit: int | None = None) -> JsonResponse | Response:
+        """The answer, or a reply of events where they are asked for; ``limit``: bytes of the body, where it is no run's."""
+        read = partial(self.read, request, answer, limit=limit)
+        return EventResponse(read) if wants_events(request.headers.get("accept", "")) else await read()
+
+    async def read(self, request: Request, answer: Answer, events: EventSender | None = None, *, limit: int | None = None) -> JsonResponse:
+        """Reads the body and answers it; a caller who leaves cancels what is under way. Raises BodyRefused and ClientLeft."""
+        try:
+            async with self._bodies.run(request, limit) as (body, uploads):
+                return await while_there(request, answer(body, uploads, events, request.scope.get("state", {}).get(REQUEST, "")))
+        except InputError as error:
+            return failed(error)
+
+
 class FlowPages:
     """Their handlers by operation id of service.yaml."""
 
     def __init__(self, calls: CheckedCalls, files: ResultFiles, bodies: PageBodies) -> None:
-        self._bodies = bodies
+        self._answers = BodyAnswers(bodies)
         self._tasks = TasksApi(calls, files)
         self._workflows = WorkflowsApi(calls, files)
         self._jobs = JobsApi(calls, files)
@@ -62,32 +82,19 @@ class FlowPages:
         return await asyncio.to_thread(self._tasks.sample, caller, task)
 
     async def _validate_task(self, request: Request, caller: Caller, *, task: str) -> JsonResponse:
-        return await self._read(request, lambda body, _, __, ___: asyncio.to_thread(self._tasks.validate, caller, task, body))
+        return await self._answers.read(request, lambda body, _, __, ___: asyncio.to_thread(self._tasks.validate, caller, task, body))
 
     async def _run_task(self, request: Request, caller: Caller, *, task: str) -> JsonResponse | Response:
-        return await self._answer(request, partial(self._tasks.run, caller, task))
+        return await self._answers.reply(request, partial(self._tasks.run, caller, task))
 
     async def _check_workflow(self, request: Request, caller: Caller) -> JsonResponse:
-        return await self._read(request, lambda body, _, __, ___: asyncio.to_thread(self._workflows.check, caller, body))
+        return await self._answers.read(request, lambda body, _, __, ___: asyncio.to_thread(self._workflows.check, caller, body))
 
     async def _run_workflow(self, request: Request, caller: Caller) -> JsonResponse | Response:
-        return await self._answer(request, partial(self._workflows.run, caller))
+        return await self._answers.reply(request, partial(self._workflows.run, caller))
 
     async def _cancel_workflow(self, _: Request, caller: Caller, *, run: str) -> JsonResponse:
         return self._workflows.cancel(caller, run)
 
     async def _job(self, request: Request, caller: Caller, *, verb: str) -> JsonResponse | Response:
-        return await self._answer(request, partial(self._jobs.answer, caller, verb), None if verb == "start" else HANDLE)
-
-    async def _answer(self, request: Request, answer: Answer, limit: int | None = None) -> JsonResponse | Response:
-        """The answer, or a reply of events where they are asked for; ``limit``: bytes of the body, where it is no run's."""
-        read = partial(self._read, request, answer, limit=limit)
-        return EventResponse(read) if wants_events(request.headers.get("accept", "")) else await read()
-
-    async def _read(self, request: Request, answer: Answer, events: EventSender | None = None, *, limit: int | None = None) -> JsonResponse:
-        """Reads the body and answers it; a caller who leaves cancels what is under way. Raises BodyRefused and ClientLeft."""
-        try:
-            async with self._bodies.run(request, limit) as (body, uploads):
-                return await while_there(request, answer(body, uploads, events, request.scope.get("state", {}).get(REQUEST, "")))
-        except InputError as error:
-            return failed(error)
+        return await self._answers.reply(request, partial(self._jobs.answer, caller, verb), None if verb == "start" else HANDLE)

@@ -6,7 +6,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-from typing import Any, Final, Self
+from typing import Any, BinaryIO, Final, Self
 
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
@@ -62,6 +62,24 @@ class PageBodies:
         with _Held(self._memory, token_of(request)) as held:
             yield await BodyReader(request.receive, most, self._limits, large).whole(held.take)
 
+    async def into(self, request: Request, file: BinaryIO, most: int, setting: str) -> None:
+        """Writes the body to a file as it comes. ``setting`` is what says how large it may be. Raises BodyRefused and ClientLeft."""
+        large = too_large(most, advice=f"That is the service's `{setting}`.")
+        _check_length(request, most, large)
+        reader = BodyReader(request.receive, most, self._limits, large)
+        more = True
+        try:
+            with _Held(self._disk, token_of(request)) as held:
+                while more:
+                    message = await reader.next()
+                    if message["type"] == "http.disconnect":
+                        raise ClientLeft
+                    held.take(len(message.get("body", b"")))
+                    file.write(message.get("body", b""))
+                    more = message.get("more_body", False)
+        finally:
+            reader.close()
+
     async def values(self, raw: bytes, token: str, *, what: str = "body") -> Any:
         """The values of strict JSON, of which a large one is read in a process first. Raises InputError."""
         if len(raw) <= QUICK:
@@ -114,7 +132,7 @@ class PageBodies:
         token = token_of(request)
         if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
             async with self.whole(request, limit) as body:
-                yield await self.values(body, token), {}
+                yield await self.values(body or b"{}", token), {}
             return
         async with self.form(request) as (text, uploads):
             yield await self.values(text.encode() or b"{}", token, what="part `run`"), uploads

@@ -28,6 +28,7 @@ from kosha_connector_openai.gateway.exchange import (
 )
 from kosha_connector_openai.gateway.observe import Metrics
 from kosha_connector_openai.gateway.pages.builder_api import BuilderApi
+from kosha_connector_openai.gateway.pages.bulk_pages import BulkPages
 from kosha_connector_openai.gateway.pages.catalog_api import CatalogApi, owner
 from kosha_connector_openai.gateway.pages.catalog_reply import CatalogReplies
 from kosha_connector_openai.gateway.pages.checked_calls import CheckedCalls
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.gateway.access import Admission, Ownership, TokenBudgets
     from kosha_connector_openai.gateway.observe import AuditLog
     from kosha_connector_openai.gateway.settings import Settings
+    from kosha_connector_openai.outputs import Prices
 
 Handler = Callable[..., Awaitable[ASGIApp | JsonResponse]]
 """Takes the request, the caller, and the path's variables by name."""
@@ -83,6 +85,7 @@ class PagesContext:
     sign_in: SignIn | None = None
     spending: TokenBudgets | None = None
     workbench: Workbench | None = None
+    prices: Prices | None = None
 
 
 class OwnPages:
@@ -97,6 +100,7 @@ class OwnPages:
         self._files = ResultFiles(context.connector, context.downloads)
         self._catalog = CatalogApi(calls, context.downloads, self._files)
         flows = FlowPages(calls, self._files, self._bodies)
+        self.bulk = BulkPages(calls, self._files, self._bodies, context.settings.bulk, context.prices)
         self._builder = BuilderApi(calls)
         self._mcp = McpPage(calls, context.downloads, self._bodies)
         sign_in = context.sign_in or SignIn()
@@ -128,6 +132,7 @@ class OwnPages:
             "callMcp": self._tools,
             "endMcp": self._tools,
             **flows.handlers,
+            **self.bulk.handlers,
             **(context.workbench.handlers(self._bodies) if context.workbench else {}),
             "readSignIn": sign_in_page.show,
             "signIn": sign_in_page.take,

@@ -38,14 +38,14 @@ class TasksApi:
     def task(self, caller: Caller, name: str) -> JsonResponse:
         """One task with its schemas."""
         try:
-            return JsonResponse(200, self._find(caller, name).describe())
+            return JsonResponse(200, self.find(caller, name).describe())
         except ConnectorError as error:
             return failed(error)
 
     def form(self, caller: Caller, name: str, *, drawn: bool = False) -> JsonResponse:
         """The form; ``drawn``: as JSON Schema 2020-12 with the uiSchema of react-jsonschema-form."""
         try:
-            task = self._find(caller, name)
+            task = self.find(caller, name)
             value = {"schema": _for_drawing(task.input_schema), "ui_schema": {}} if drawn else task.drawn_form(self._calls.connector)
         except ConnectorError as error:
             return failed(error)
@@ -54,7 +54,7 @@ class TasksApi:
     def sample(self, caller: Caller, name: str) -> JsonResponse:
         """Inputs that would be accepted, but for files, and a value as it could come. No call is made."""
         try:
-            task = self._find(caller, name)
+            task = self.find(caller, name)
         except ConnectorError as error:
             return failed(error)
         return JsonResponse(200, {"inputs": task.example, "result": task.sample, "result_schema": task.output_schema(task.example)})
@@ -64,7 +64,7 @@ class TasksApi:
         if not is_object(body, {"inputs"}, needed="inputs") or not isinstance(body["inputs"], Mapping):
             return misshapen("", "The body is an object with `inputs`, an object.")
         try:
-            self._find(caller, name).form.check(body["inputs"])
+            self.find(caller, name).form.check(body["inputs"])
         except InputError as error:
             return JsonResponse(200, {"valid": False, "faults": faults_of(error.faults), "warnings": []})
         except ConnectorError as error:
@@ -87,7 +87,7 @@ class TasksApi:
         if wrong is not None:
             return wrong
         try:
-            task = self._find(caller, name)
+            task = self.find(caller, name)
             inputs = {**body.get("inputs", {}), **file_inputs(uploads or {})}
             task.form.check(inputs)
             if events is not None:
@@ -113,7 +113,7 @@ class TasksApi:
 
         return list_tasks(self._calls.connector)
 
-    def _find(self, caller: Caller, name: str) -> TaskInfo:
+    def find(self, caller: Caller, name: str) -> TaskInfo:
         """The task, if the caller may run its action. Raises UnknownActionError."""
         from kosha_connector_openai.flows.tasks import find_task
 
