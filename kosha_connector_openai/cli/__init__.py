@@ -22,10 +22,24 @@ else:
 
 def main() -> None:
     """Runs the command with the process's arguments and ends the process with one of the documented exit codes."""
+    from kosha_connector_openai.cli.streams import open_missing, tell_unwritten
+
+    open_missing()
+    try:
+        _run()
+    except OSError as error:  # the version or a page of help; a command tells its own errors
+        code = tell_unwritten(error)
+        if code is None:
+            raise
+        sys.exit(code)
+
+
+def _run() -> None:
     if sys.argv[1:] == ["--version"]:  # answered before typer is imported
         from kosha_connector_openai import __version__
 
         sys.stdout.write(f"{__version__}\n")
+        sys.stdout.flush()
         return
     from kosha_connector_openai.cli.app import make_app
 

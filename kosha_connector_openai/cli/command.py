@@ -67,7 +67,7 @@ class Command(TyperCommand):
         """Runs the command; ends with the exit code of its error."""
         try:
             return super().invoke(ctx)
-        except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):
+        except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
         except ConnectorError as error:
             from kosha_connector_openai.cli.error_output import tell
@@ -80,6 +80,7 @@ class Command(TyperCommand):
             code = ExitCode.INTERRUPTED
         except Exception as error:
             from kosha_connector_openai.cli.error_output import tell_bug
+            from kosha_connector_openai.cli.streams import tell_unwritten
 
-            code = tell_bug(error)
+            code = tell_unwritten(error) or tell_bug(error)
         raise typer.Exit(code)

@@ -48,7 +48,8 @@ def register(
     if as_json:
         say_json({"endpoint": made, "signed_by": kept[0]})
         return
-    typer.echo(clean(f"{made['id']} sends {len(types)} types of events to {url}."))
+    counted = "1 type of event" if len(types) == 1 else f"{len(types)} types of events"
+    typer.echo(clean(f"{made['id']} sends {counted} to {url}."))
     typer.echo(clean(f"The signing secret is kept. Check deliveries with: kosha-openai trigger verify BODY --signed-by {kept[0]} -H ..."))
 
 

@@ -50,6 +50,7 @@ class ExitCode(IntEnum):
     WORKFLOW = 14
     DELIVERY = 15
     INTERRUPTED = 130
+    CLOSED = 141
 
 
 MEANINGS: Final[Mapping[ExitCode, tuple[str, str]]] = MappingProxyType(
@@ -69,7 +70,7 @@ MEANINGS: Final[Mapping[ExitCode, tuple[str, str]]] = MappingProxyType(
             "Try again later; where the error says that it may have run (`retryable` is null), look first.",
         ),
         ExitCode.UNKNOWN: ("It was sent and no answer came: it may have run.", "Look before you run it again."),
-        ExitCode.REPLY: ("The answer is not usable, or a stream was cut.", "Look before you run it again."),
+        ExitCode.REPLY: ("The answer is not usable or cannot be written, or a stream was cut.", "Look before you run it again."),
         ExitCode.DESCRIPTION: ("A manifest, a description or a plugin is wrong.", "Fix the file or plugin that is named."),
         ExitCode.PENDING: ("A long job was not seen to end, or rows still wait.", "Run `jobs resume JOB` or `bulk resume OUTPUT`."),
         ExitCode.ENDED: (
@@ -80,6 +81,7 @@ MEANINGS: Final[Mapping[ExitCode, tuple[str, str]]] = MappingProxyType(
         ExitCode.WORKFLOW: ("A workflow failed at a step.", "Look at the step that is named; what came before may have been paid."),
         ExitCode.DELIVERY: ("A webhook's delivery must not be acted on.", "Check the secret and the clock; else it is not the API's."),
         ExitCode.INTERRUPTED: ("Ctrl-C; the upstream connection was closed.", "A job that was started goes on: `jobs resume`."),
+        ExitCode.CLOSED: ("The output's reader closed it, as `| head` does.", "Nothing; what was sent stays sent."),
     }
 )
 """What each code says, and what to do."""

@@ -15,7 +15,15 @@ from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import clean, note, one_line
 from kosha_connector_openai.core.result import FileSink
 from kosha_connector_openai.errors import ConnectorError
-from kosha_connector_openai.exports import chosen_actions, mcpb, server_json, write_node_red, write_openapi3, write_power_platform
+from kosha_connector_openai.exports import (
+    address_parts,
+    chosen_actions,
+    mcpb,
+    server_json,
+    write_node_red,
+    write_openapi3,
+    write_power_platform,
+)
 
 Names = Annotated[list[str] | None, typer.Option("--actions", metavar="ID,...", help="These actions.", show_default=False)]
 Groups = Annotated[list[str] | None, typer.Option("--groups", metavar="ID,...", help="The actions of these groups.", show_default=False)]
@@ -37,7 +45,7 @@ def openapi3_file(
     """Writes the gateway's description in OpenAPI 3.0.3; all actions, unless some are chosen."""
     connector = _session(ctx).connector
     chosen = chosen_actions(connector, _split(actions), _split(groups), whole=everything or not (actions or groups))
-    _write(out, _json(write_openapi3(connector.catalog.document.root, chosen, server=server)))
+    _write(out, _json(write_openapi3(connector.catalog.document.root, chosen, server=address_parts(server).geturl())))
 
 
 def power_platform_files(

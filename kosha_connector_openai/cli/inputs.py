@@ -48,7 +48,7 @@ def read_given(known: Callable[[], Mapping[str, Field]], given: Given) -> dict[s
     reader = _Reader()
     sources: list[tuple[str, Callable[[], Any]]] = []
     if given.file is not None:
-        sources += _whole(reader.data(given.file, "/"), f"file {Path(given.file).name}")
+        sources += _whole(reader.data(given.file, "/"), "standard input" if given.file == STDIN else f"file {Path(given.file).name}")
     if given.inline is not None:
         sources += _whole(given.inline, "JSON of --json-input")
     fields = known() if given.arguments or given.files else {}

@@ -59,7 +59,7 @@ def _read(path: Path) -> bytes:
     try:
         return read_trusted(path, _LARGEST)
     except OSError as error:
-        raise InputError(f"The handle cannot be read: {error.strerror}.") from None
+        raise InputError(f"The handle cannot be read: {error.strerror}.", hint="Name a file that you may read.") from None
 
 
 def run_job(invocation: Invocation, *, detach: bool, timeout: float | None, name: str | None, mark: bool) -> None:

@@ -292,7 +292,10 @@ def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise SetupError("The file cannot be read.", [Fault(f"/{path.name}", "file", f"cannot be opened: {error.strerror}.")]) from None
+        raise SetupError(
+            "The file cannot be read.",
+            [Fault(f"/{path.name}", "file", f"cannot be opened: {error.strerror}.", "Name a file that you may read.")],
+        ) from None
 
 
 def _save(path: Path, data: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from typing import Annotated, Final
 
@@ -11,6 +12,8 @@ from kosha_connector_openai import Connector
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import note
 from kosha_connector_openai.sandbox import DEFAULT_KEY, main
+
+_TAKEN: Final = frozenset({errno.EADDRINUSE, errno.EACCES})
 
 
 def sandbox(
@@ -37,6 +40,8 @@ def sandbox(
     try:
         raise typer.Exit(main(arguments, greet))
     except OSError as error:
+        if error.errno not in _TAKEN:
+            raise
         raise typer.BadParameter(f"The port cannot be used: {error.strerror}.", param_hint="--port") from None
 
 

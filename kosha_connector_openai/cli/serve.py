@@ -119,7 +119,7 @@ def audit(file: Annotated[Path, typer.Argument(metavar="FILE", help="The file th
     try:
         found = check_audit(file)
     except OSError as error:
-        raise SetupError(f"The record cannot be read: {error.strerror}.") from None
+        raise SetupError(f"The record cannot be read: {error.strerror}.", hint="Name a file that you may read.") from None
     if found.fault:
         raise SetupError("The record is not as it was written.", [Fault("/file", "audit", found.fault, "Compare it with a copy.")])
     torn = f", {found.torn} not written to their end" if found.torn else ""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kosha_connector_openai._face import face
 
 if TYPE_CHECKING:
+    from kosha_connector_openai.exports.address import *
     from kosha_connector_openai.exports.chosen import *
     from kosha_connector_openai.exports.mcp_files import *
     from kosha_connector_openai.exports.node_red import *
@@ -16,6 +17,7 @@ else:
     __getattr__, __all__ = face(
         __name__,
         {
+            "address": "address_parts",
             "chosen": "chosen_actions",
             "mcp_files": "mcpb server_json",
             "node_red": "write_node_red",

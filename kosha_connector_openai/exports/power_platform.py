@@ -11,11 +11,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from kosha_connector_openai.connector import Connector
 from kosha_connector_openai.core.actions import Action
 from kosha_connector_openai.errors import Fault, InputError
+from kosha_connector_openai.exports.address import address_parts
 from kosha_connector_openai.manifest.parts import Pickers
 from kosha_connector_openai.text import encode
 
@@ -41,9 +41,7 @@ class PowerPlatform:
 
 def write_power_platform(connector: Connector, actions: Sequence[Action], *, server: str) -> PowerPlatform:
     """The pair for these actions, called through the gateway at ``server``, an https address. Raises InputError where a limit is passed."""
-    parts = urlsplit(server)
-    if parts.scheme not in ("https", "http") or not parts.netloc:
-        raise InputError("The address is wrong.", [Fault("/server", "format", "is no address.", "Write https://gateway.example.")])
+    parts = address_parts(server)
     lists = connector.part("pickers", Pickers).pickers
     free = frozenset(name for name, picker in lists.items() if not picker.take)
     paths: dict[str, Any] = {}

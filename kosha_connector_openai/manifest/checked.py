@@ -46,7 +46,7 @@ def read_record(path: Path, model: type[_P], faults: Sequence[Fault] = ()) -> _P
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise ManifestError(f"{path.name} cannot be read: {error.strerror}.", faults) from None
+        raise ManifestError(f"{path.name} cannot be read: {error.strerror}.", faults, hint="Name a file that you may read.") from None
     if not is_private(path.parent):
         return parse_part(data, model, name=path.name)
     found = recall(data, model)

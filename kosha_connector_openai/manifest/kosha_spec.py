@@ -113,7 +113,7 @@ def read_kosha_spec(path: Path) -> Manifest:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise ManifestError(f"{path.name} cannot be read: {error.strerror}.") from None
+        raise ManifestError(f"{path.name} cannot be read: {error.strerror}.", hint="Name a file that you may read.") from None
     return parse_kosha_spec(data, owner=path.absolute().parent.name, name=path.name)
 
 

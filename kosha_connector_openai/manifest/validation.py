@@ -66,7 +66,7 @@ def accepting(accept: Callable[[Any], Any], schema: Any) -> Any:
 def _fault(model: type[Any], location: tuple[int | str, ...], rule: str, message: str) -> Fault:
     pointer = to_pointer(location)
     if rule == "dataclass_type":
-        rule, message = "model_type", message.replace("a dictionary or an", "a valid dictionary or")
+        rule, message = "model_type", "must be an object"
     if rule != "unexpected_keyword_argument":
         return Fault(pointer, rule, f"{message}.")
     names = sorted(_names(model, location[:-1]))

@@ -44,7 +44,7 @@ def read_document(path: Path, *, sha256: str | None = None) -> Document:
             raise DocumentError(f"{path.name} is larger than {MAX_BYTES} bytes.")
         data = path.read_bytes()
     except OSError as error:
-        raise DocumentError(f"{path.name} cannot be read: {error.strerror}.") from None
+        raise DocumentError(f"{path.name} cannot be read: {error.strerror}.", hint="Name a file that you may read.") from None
     digest = hashlib.sha256(data).hexdigest()
     if sha256 is not None and digest != sha256:
         raise DocumentError(
@@ -90,7 +90,9 @@ class Document(Mapping[str, Operation]):
     """An OpenAPI 3 description as an ordered, read-only mapping from operation id to Operation."""
 
     def __init__(self, root: Any, *, name: str = "description", digest: str = "", foreign: bool = False) -> None:
-        self.root: Mapping[str, Any] = from_swagger(as_object(root, "", name))
+        if not isinstance(root, Mapping):
+            raise DocumentError(f"{name} is no OpenAPI description.", [Fault("", "type", "must be an object.")])
+        self.root: Mapping[str, Any] = from_swagger(root)
         self.name = name
         self.digest = digest
         self.version = str(self.root.get("openapi", ""))

@@ -64,15 +64,16 @@ def _raw(source: DocumentSource) -> tuple[Any, str]:
         return source, "The document"
     what = source.name if isinstance(source, Path) else "The document"
     faults: tuple[Fault, ...] = ()
+    hint = ""
     try:
         data = source.encode("utf-8", "surrogatepass") if isinstance(source, str) else source
         data = data.read_bytes() if isinstance(data, Path) else data
         return load_yaml(data, _LIMITS, what=what), what
     except OSError as error:
-        message = f"{what} cannot be read: {error.strerror}."
+        message, hint = f"{what} cannot be read: {error.strerror}.", "Name a file that you may read."
     except DocumentError as error:
         message, faults = error.message, error.faults
-    raise WorkflowDocumentError(message, faults)
+    raise WorkflowDocumentError(message, faults, hint=hint)
 
 
 class _Reader:

@@ -54,7 +54,7 @@ def read_intended(path: Path) -> tuple[Intended, ...]:
     try:
         return _ENTRIES.validate_python(load_yaml(path.read_bytes(), what=path.name))
     except OSError as error:
-        raise DocumentError(f"{path.name} cannot be read: {error.strerror}.") from None
+        raise DocumentError(f"{path.name} cannot be read: {error.strerror}.", hint="Name a file that you may read.") from None
     except ValidationError as error:
         found = [Fault(to_pointer(row["loc"]), row["type"], f"{row['msg']}.") for row in error.errors(include_input=False)]
         raise DocumentError(f"{path.name} is not a list of intended changes.", found) from None

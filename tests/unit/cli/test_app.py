@@ -6,6 +6,8 @@ import importlib
 import inspect
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -82,6 +84,8 @@ def test_manifest_check(cli: Cli, tiny: Path) -> None:
     done = cli("manifest", "--check", str(tiny / "connector.yaml"))
     assert done.exit_code == 10
     assert "/titel" in done.stderr
+    (tiny / "connector.yaml").write_text("a text")
+    assert "It must be an object." in cli("manifest", "--check", str(tiny / "connector.yaml")).stderr
 
 
 def test_another_connector(cli: Cli, tiny: Path) -> None:
@@ -135,6 +139,32 @@ def test_interrupt(tmp_path: Path) -> None:
             assert process.stdout.read(5) == b"Hello"
             process.send_signal(signal.SIGINT)
             assert process.wait(10) == 130
+
+
+STREAMS = [
+    ("actions list > /dev/full", 9),
+    ("--help > /dev/full", 9),
+    ("--version > /dev/full", 9),
+    ("sandbox --port 0 > /dev/full", 9),
+    ("nope 2> /dev/full", 9),
+    ("actions list | true", 141),
+    ("manifest >&-", 0),
+    ("actions show nope 2>&-", 3),
+    ("run createCompletion --input - <&-", 3),
+]
+
+
+@pytest.mark.skipif(shutil.which("bash") is None or not Path("/dev/full").exists(), reason="needs bash and /dev/full")
+def test_streams_that_take_nothing() -> None:
+    """A full output, a reader that has gone and a closed stream end with their documented codes, and none is called a fault of ours."""
+    command = f"{shlex.quote(sys.executable)} -m kosha_connector_openai.cli"
+    wrong = []
+    for line, code in STREAMS:
+        done = subprocess.run(["bash", "-o", "pipefail", "-c", f"{command} {line}"], capture_output=True, text=True, check=False)
+        told = "the output cannot be written" in done.stderr
+        if done.returncode != code or told != (" > /dev/full" in line) or re.search("report it|Traceback", done.stderr):
+            wrong.append((line, done.returncode, done.stderr))
+    assert wrong == []
 
 
 def test_sandbox() -> None:

@@ -29,6 +29,8 @@ def test_each_file_is_written(cli: Cli, tmp_path: Path, monkeypatch: pytest.Monk
     subprocess.run(["sh", "-n", "calls.sh"], check=True)
     shown = cli("export", "openapi3", "--groups", "nothing")
     assert (shown.exit_code, "There are:" in shown.stderr) == (3, True)
+    shown = cli("export", "openapi3", "--server", "nowhere")
+    assert (shown.exit_code, shown.stdout, "/server: is no address." in shown.stderr) == (3, "", True)
 
 
 @pytest.mark.e2e

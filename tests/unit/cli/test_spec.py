@@ -133,3 +133,7 @@ def test_a_file_that_cannot_be_read_ends_with_10(cli: Cli, narrow: str, tmp_path
     done = cli("spec", "diff", narrow, str(tmp_path / "none.json"), "--json")
     assert done.exit_code == 10
     assert json.loads(done.stdout)["error"]["code"] == "document"
+    assert "Name a file that you may read." in cli("spec", "diff", narrow, str(tmp_path / "none.json")).stderr
+    (tmp_path / "rows.csv").write_text("id,text")
+    told = cli("spec", "diff", narrow, str(tmp_path / "rows.csv"))
+    assert (told.exit_code, told.stderr) == (10, "Error: rows.csv is no OpenAPI description.\n  It must be an object.\n")
