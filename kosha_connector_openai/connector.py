@@ -6,8 +6,8 @@ One module: what a connector offers is one class, and each method hands over to 
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -37,6 +37,8 @@ from kosha_connector_openai.secrets import SecretStore, SecretStores
 from kosha_connector_openai.secrets.stores import default_stores
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from kosha_connector_openai.core import AsyncStream, Passthrough
     from kosha_connector_openai.core.request import RawInputs
     from kosha_connector_openai.forms import Forms, ModelRules
@@ -265,8 +267,9 @@ class Connector:
     async def arun(self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions = CallOptions()) -> Result:
         """``run`` for asyncio; cancelling it closes the upstream connection."""
         async with self.astream(action, inputs, connection, options) as stream:
-            async for event in stream:
-                del event
+            if stream.result is None:
+                async for event in stream:
+                    del event
         assert stream.result is not None
         return stream.result
 
@@ -295,29 +298,7 @@ class Connector:
         self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions = CallOptions()
     ) -> AbstractAsyncContextManager[AsyncStream]:
         """``stream`` for asyncio."""
-        return self._astream(action, inputs, connection, options)
-
-    @asynccontextmanager
-    async def _astream(
-        self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions
-    ) -> AsyncIterator[AsyncStream]:
-        from kosha_connector_openai.core import AsyncExecutor, AsyncStream
-
-        await self.aread(connection)
-        call, resolver = self._runtime.make(self.catalog_of(connection)[action], inputs, connection, options)
-        stream: AsyncStream | None = None
-        error: ConnectorError | None = None
-        try:
-            executor = AsyncExecutor(call, self._runtime.clients, resolver)
-            stream = AsyncStream(executor, await executor.start())
-            async with stream:
-                yield stream
-            settle(stream.result, options.policy)
-        except ConnectorError as raised:
-            error = raised
-            raise
-        finally:
-            self._runtime.note(call, stream.result if stream else None, error)
+        return _AsyncCall(self, self._runtime, action, inputs, connection, options)
 
     async def relay(self, action: str, raw: RawInputs, connection: Connection, options: CallOptions = CallOptions()) -> Passthrough:
         """The reply, its body unread, to a request that another client wrote; it is sent once unless ``options`` name more attempts.
@@ -353,3 +334,39 @@ class Connector:
 
 
 __all__ = ["Action", "CallOptions", "Connection", "Connector", "Options", "Preview", "Result"]
+
+
+class _AsyncCall(AbstractAsyncContextManager["AsyncStream"]):
+    """A call that is open: begun when it is entered, judged and noted when it is left. No generator, which costs a short call more."""
+
+    def __init__(
+        self, connector: Connector, runtime: Runtime, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions
+    ) -> None:
+        self._connector, self._runtime = connector, runtime
+        self._action, self._inputs, self._connection, self._options = action, inputs, connection, options
+
+    async def __aenter__(self) -> AsyncStream:
+        from kosha_connector_openai.core import AsyncExecutor, AsyncStream
+
+        await self._connector.aread(self._connection)
+        action = self._connector.catalog_of(self._connection)[self._action]
+        self._call, resolver = self._runtime.make(action, self._inputs, self._connection, self._options)
+        executor = AsyncExecutor(self._call, self._runtime.clients, resolver)
+        try:
+            self._stream = AsyncStream(executor, await executor.start())
+        except BaseException as error:
+            self._runtime.note(self._call, None, error if isinstance(error, ConnectorError) else None)
+            raise
+        return self._stream
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        failure = error if isinstance(error, ConnectorError) else None
+        try:
+            await self._stream.__aexit__(kind, error, trace)
+            if error is None:
+                settle(self._stream.result, self._options.policy)
+        except ConnectorError as raised:
+            failure = raised
+            raise
+        finally:
+            self._runtime.note(self._call, self._stream.result, failure)

@@ -105,8 +105,8 @@ def _told(call: Call, attempt: Attempt | None, head: Head | None, result: Result
     """Tells the pace how the attempt ended; whether it leaves again without being counted."""
     if call.options.pace is None or attempt is None:
         return False
-    limits = read_limits(read_facts(head.headers, call.manifest.result).rate_limit) if head else {}
-    return call.options.pace.answered(attempt, limits, result, error)
+    told = result.rate_limit if result else read_facts(head.headers, call.manifest.result).rate_limit if head else {}
+    return call.options.pace.answered(attempt, read_limits(told), result, error)
 
 
 def _note_head(call: Call, error: ConnectorError, head: Head | None) -> None:
