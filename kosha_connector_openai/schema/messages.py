@@ -11,6 +11,7 @@ from typing import Any
 
 from kosha_connector_openai.errors import Fault
 from kosha_connector_openai.schema.backend import RawFault
+from kosha_connector_openai.schema.bounds import range_fix
 from kosha_connector_openai.schema.reader import SchemaReader
 from kosha_connector_openai.text import nearest, to_pointer
 
@@ -102,14 +103,14 @@ def _type_fix(case: _Case, accepted: set[str]) -> str:
         return "Give a whole number."
     if kind in ("number", "boolean") and "string" in accepted:
         return "Put it in quotes."
-    return "Put it in a list." if "array" in accepted else ""
+    return "Put it in a list." if "array" in accepted else f"Give {_type_words(accepted)}."
 
 
 def _text_fix(text: str, accepted: set[str]) -> str:
     """The fix for a text where another type is expected."""
     start = text[:_LOOKED_AT]
     held = (fix for shape, types, fix in _HELD if types & accepted and shape.fullmatch(start))
-    return next(held, "Put it in a list." if "array" in accepted else "")
+    return next(held, "Put it in a list." if "array" in accepted else f"Give {_type_words(accepted)}.")
 
 
 def _is_required(case: _Case) -> bool:
@@ -140,13 +141,13 @@ def _listed_fix(case: _Case, texts: Sequence[str]) -> str:
 def _pattern(case: _Case) -> _Worded:
     if case.raw.params.get("slow"):
         return "cannot be checked: the pattern is too slow on this text.", "Shorten it.", None
-    return f"must match the pattern `{safe(case.bound)}`.", "", case.bound
+    return f"must match the pattern `{safe(case.bound)}`.", "Change the text so that it matches.", case.bound
 
 
 def _forms(case: _Case) -> _Worded:
     schemas = case.raw.params.get("schemas")
     if schemas is None:
-        return "fits more than one of the accepted forms.", "", None
+        return "fits more than one of the accepted forms.", "Leave out the fields of all forms but one.", None
     told = _form_words(case.reader, schemas)
     return f"must be {_either(told)}." if len(told) > 1 else "has none of the accepted forms.", "", None
 
@@ -158,12 +159,17 @@ def _not(case: _Case) -> _Worded:
     return f"must not have {_name_words(together)} together.", "Leave one of them out.", None
 
 
-def _limit(text: str, fix: str = "") -> Callable[[_Case], _Worded]:
+def _limit(text: str) -> Callable[[_Case], _Worded]:
     def worded(case: _Case) -> _Worded:
         ending = "" if case.bound == 1 else "s"
+        fix = range_fix(case.reader, case.reader.at(case.raw.schema_path[:-1]), case.raw.keyword)
         return text.format(safe(case.bound), ending), fix, case.bound
 
     return worded
+
+
+def _multiple(case: _Case) -> _Worded:
+    return f"must be a multiple of {safe(case.bound)}.", f"Send 0, {safe(case.bound)} or another multiple.", case.bound
 
 
 def _fixed(message: str, fix: str = "") -> Callable[[_Case], _Worded]:
@@ -174,20 +180,20 @@ _other = _fixed("does not have an accepted form.")
 _WORDS: Mapping[str, Callable[[_Case], _Worded]] = {
     "anyOf": _forms,
     "const": _listed,
-    "contains": _fixed("must have an item of the accepted form."),
+    "contains": _fixed("must have an item of the accepted form.", "Add one."),
     "enum": _listed,
     "exclusiveMaximum": _limit("must be less than {}."),
     "exclusiveMinimum": _limit("must be more than {}."),
     "falseSchema": _fixed("is not allowed here.", "Leave it out."),
     "maxItems": _limit("must have at most {} item{}."),
-    "maxLength": _limit("must have at most {} character{}.", "Shorten it."),
+    "maxLength": _limit("must have at most {} character{}."),
     "maxProperties": _limit("must have at most {} field{}."),
     "maximum": _limit("must be at most {}."),
     "minItems": _limit("must have at least {} item{}."),
     "minLength": _limit("must have at least {} character{}."),
     "minProperties": _limit("must have at least {} field{}."),
     "minimum": _limit("must be at least {}."),
-    "multipleOf": _limit("must be a multiple of {}."),
+    "multipleOf": _multiple,
     "not": _not,
     "oneOf": _forms,
     "pattern": _pattern,

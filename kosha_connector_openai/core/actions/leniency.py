@@ -8,11 +8,13 @@ from typing import Any, Final
 
 from kosha_connector_openai.errors import Fault
 from kosha_connector_openai.manifest import Validation
-from kosha_connector_openai.schema import CheckReport
+from kosha_connector_openai.schema import BOUNDS, CheckReport
 from kosha_connector_openai.text import at, tokens
 
 UNLISTED: Final = frozenset({"enum", "const", "anyOf", "oneOf"})
 """Rules that a value breaks which the description does not know: one of no list, or an object of no kind."""
+_DISPUTED: Final = UNLISTED | BOUNDS.keys()
+"""Rules that other servers of the same API draw otherwise."""
 _FORM: Final = frozenset({"json", "too-complex", "twice", "body"})
 """Rules without which nothing can be written."""
 _ABSENT: Final = object()
@@ -46,9 +48,9 @@ class Leniency:
         return fault.rule == "type" and at(body, fault.pointer, _ABSENT) is None
 
     def settled(self, report: CheckReport, body: Any, way_out: str) -> CheckReport:
-        """The report with what passes among the warnings; what is refused for being unlisted says ``way_out``."""
+        """The report with what passes among the warnings; what another server may take says ``way_out``."""
         passed = [fault for fault in report.faults if self.passes(fault, body)]
-        if not passed and not any(fault.rule in UNLISTED for fault in report.faults):
+        if not passed and _DISPUTED.isdisjoint(fault.rule for fault in report.faults):
             return report
         refused = tuple(_with_way_out(fault, way_out) for fault in report.faults if fault not in passed)
         if all(fault.rule == "more" for fault in refused):
@@ -57,7 +59,7 @@ class Leniency:
 
 
 def _with_way_out(fault: Fault, way_out: str) -> Fault:
-    return replace(fault, fix=f"{fault.fix} {way_out}".strip()) if fault.rule in UNLISTED else fault
+    return replace(fault, fix=f"{fault.fix} {way_out}".strip()) if fault.rule in _DISPUTED else fault
 
 
 def merged(body: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,10 @@ LARGE_LIMITS: Final = replace(PAGE_LIMITS, digits=18)
 """Of such JSON that is read elsewhere first: no integer takes longer to read than it is worth."""
 _MOST_PAIRS: Final = 4_096
 _UNKNOWN: Final = "unknown"
-_WAY_OUT: Final = "A server that takes it all the same: the operator sets the connection's option `validation` to `open`."
+_WAY_OUT: Final = (
+    "A server that takes it all the same: the operator sets the connection's option `validation` to `open` for values that are not listed, "
+    "to `warn` for values out of bounds."
+)
 
 
 def parameter_faults(route: Route, values: Mapping[str, str], query: str) -> tuple[Fault, ...]:

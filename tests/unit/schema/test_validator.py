@@ -46,6 +46,7 @@ MODE_OR_OBJECT = {"anyOf": [{"enum": ["auto", "none"]}, {"type": "object"}]}
 CHOICE_IN_CHOICE = {"anyOf": [{"anyOf": [INTEGER, {"type": "boolean"}]}, {"type": "null"}]}
 TREE = {"$ref": "#/$defs/Tree"}
 DEFS = {
+    "Share": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
     "Tree": {
         "type": "object",
         "properties": {"name": TEXT, "parts": {"type": "array", "items": {"$ref": "#/$defs/Tree"}}},
@@ -56,7 +57,7 @@ DEFS = {
 
 WRONG = [
     # what is wrong: schema of the field, value, pointer below the field, rule, words of the message, words of the fix
-    ("text for number", {"type": "number"}, CANARY, "", "type", "must be a number, not a text", ""),
+    ("text for number", {"type": "number"}, CANARY, "", "type", "must be a number, not a text", "Give a number."),
     ("quoted number", {"type": "number"}, "0.5", "", "type", "must be a number", "Remove the quotes."),
     ("quoted integer", INTEGER, "12", "", "type", "a whole number, not a text", "Remove the quotes."),
     ("quoted boolean", {"type": "boolean"}, "True", "", "type", "true or false, not a text", "Remove the quotes."),
@@ -66,7 +67,7 @@ WRONG = [
     ("number for text", TEXT, 5, "", "type", "must be a text, not a number", "Put it in quotes."),
     ("boolean for text", TEXT, True, "", "type", "must be a text", "Put it in quotes."),
     ("null for optional", TEXT, None, "", "type", "not null", "Leave the field out instead of null."),
-    ("list for text", TEXT, [CANARY], "", "type", "must be a text, not a list", ""),
+    ("list for text", TEXT, [CANARY], "", "type", "must be a text, not a list", "Give a text."),
     ("object for text", TEXT, {CANARY: CANARY}, "", "type", "must be a text, not an object", ""),
     ("text for list", {"type": "array"}, CANARY, "", "type", "must be a list, not a text", "Put it in a list."),
     ("object for list", {"type": "array"}, {"a": CANARY}, "", "type", "must be a list, not an object", "Put it in a list."),
@@ -75,23 +76,27 @@ WRONG = [
     ("text for object", {"type": "object"}, CANARY, "", "type", "must be an object, not a text", ""),
     ("two types", {"type": ["string", "integer"]}, [CANARY], "", "type", "must be a text or a whole number", ""),
     ("nullable type", {"type": ["string", "null"]}, 5, "", "type", "must be a text, not a number", "Put it in quotes."),
-    ("NaN", {"type": "number"}, float("nan"), "", "type", "not infinity or NaN", ""),
+    ("NaN", {"type": "number"}, float("nan"), "", "type", "not infinity or NaN", "Give a number."),
     ("infinity", {"type": "number"}, float("inf"), "", "type", "not infinity or NaN", ""),
-    ("too large", {"type": "number", "maximum": 2}, 3, "", "maximum", "must be at most 2", ""),
+    ("too large", {"type": "number", "maximum": 2}, 3, "", "maximum", "must be at most 2", "Send a value of at most 2."),
     ("very large", {"type": "number", "maximum": 2}, 10**300, "", "maximum", "must be at most 2", ""),
+    ("between", {"type": ["number", "null"], "minimum": 0, "maximum": 2}, 2.5, "", "maximum", "at most 2.", "Send a value from 0 to 2."),
+    ("between, referred", {"$ref": "#/$defs/Share"}, -1, "", "exclusiveMinimum", "more than 0.", "Send a value of above 0 and at most 1."),
+    ("count between", {"minItems": 1, "maxItems": 4}, [CANARY] * 5, "", "maxItems", "at most 4 items.", "Send 1 to 4 items."),
+    ("exact length", {"minLength": 2, "maxLength": 2}, CANARY, "", "maxLength", "at most 2 characters.", "Send 2 characters."),
     ("too small", {"type": "number", "minimum": 0}, -1, "", "minimum", "must be at least 0", ""),
-    ("not below", {"exclusiveMaximum": 1}, 1, "", "exclusiveMaximum", "must be less than 1", ""),
+    ("not below", {"exclusiveMaximum": 1}, 1, "", "exclusiveMaximum", "must be less than 1", "Send a value of below 1."),
     ("not above", {"exclusiveMinimum": 0}, 0, "", "exclusiveMinimum", "must be more than 0", ""),
-    ("no multiple", {"multipleOf": 8}, 12, "", "multipleOf", "must be a multiple of 8", ""),
-    ("too short", {"minLength": 1}, "", "", "minLength", "must have at least 1 character.", ""),
-    ("too long", {"maxLength": 3}, CANARY, "", "maxLength", "must have at most 3 characters.", "Shorten it."),
-    ("no match", {"pattern": "^[a-z]{4}$"}, CANARY, "", "pattern", "must match the pattern `^[a-z]{4}$`", ""),
-    ("empty list", {"minItems": 1}, [], "", "minItems", "must have at least 1 item.", ""),
-    ("long list", {"maxItems": 2}, [CANARY] * 3, "", "maxItems", "must have at most 2 items.", ""),
+    ("no multiple", {"multipleOf": 8}, 12, "", "multipleOf", "must be a multiple of 8", "Send 0, 8 or another multiple."),
+    ("too short", {"minLength": 1}, "", "", "minLength", "must have at least 1 character.", "Send 1 character or more."),
+    ("too long", {"maxLength": 3}, CANARY, "", "maxLength", "must have at most 3 characters.", "Send 3 characters or fewer."),
+    ("no match", {"pattern": "^[a-z]{4}$"}, CANARY, "", "pattern", "must match the pattern `^[a-z]{4}$`", "so that it matches"),
+    ("empty list", {"minItems": 1}, [], "", "minItems", "must have at least 1 item.", "Send 1 item or more."),
+    ("long list", {"maxItems": 2}, [CANARY] * 3, "", "maxItems", "must have at most 2 items.", "Send 2 items or fewer."),
     ("repeats", {"uniqueItems": True}, [CANARY, CANARY], "", "uniqueItems", "the same item twice", "Remove the repeats."),
-    ("few fields", {"minProperties": 2}, {CANARY: 1}, "", "minProperties", "at least 2 fields", ""),
-    ("many fields", {"maxProperties": 1}, {"a": CANARY, "b": 1}, "", "maxProperties", "at most 1 field.", ""),
-    ("no such item", {"contains": INTEGER}, [CANARY], "", "contains", "must have an item", ""),
+    ("few fields", {"minProperties": 2}, {CANARY: 1}, "", "minProperties", "at least 2 fields", "Send 2 fields or more."),
+    ("many fields", {"maxProperties": 1}, {"a": CANARY, "b": 1}, "", "maxProperties", "at most 1 field.", "Send 1 field or fewer."),
+    ("no such item", {"contains": INTEGER}, [CANARY], "", "contains", "must have an item", "Add one."),
     ("forbidden form", {"not": TEXT}, CANARY, "", "not", "a form that is not allowed", ""),
     ("not together", {"not": {"required": ["a", "b"]}}, {"a": CANARY, "b": 1}, "", "not", "must not have `a`, `b` together", "Leave one"),
     ("bad name", {"propertyNames": {"maxLength": 3}}, {"names": CANARY}, "/names", "propertyNames", "not an accepted name", "Rename it."),
@@ -126,7 +131,7 @@ WRONG = [
     ("constants", {"anyOf": [{"const": "auto"}, {"const": "none"}]}, CANARY, "", "enum", "must be one of: auto, none", ""),
     ("neither", {"anyOf": [{"required": ["a"]}, {"required": ["b"]}]}, {"c": CANARY}, "", "anyOf", "with `a` or an object with `b`", ""),
     ("choice in choice", CHOICE_IN_CHOICE, CANARY, "", "type", "a whole number or true or false", ""),
-    ("more than one", {"oneOf": [TEXT, {"minLength": 1}]}, CANARY, "", "oneOf", "more than one", ""),
+    ("more than one", {"oneOf": [TEXT, {"minLength": 1}]}, CANARY, "", "oneOf", "more than one", "all forms but one"),
     # closed objects
     ("misspelt", CLOSED, {"temprature": 1, "seed": 2}, "/temprature", "unknown", "not a known field", "Did you mean `temperature`?"),
     ("camel case", UNEVALUATED, {"maxTokens": 1}, "/maxTokens", "unknown", "not a known", "`max_tokens`?"),
@@ -186,7 +191,7 @@ def test_every_fault_is_told_at_once(backend: Callable[[], Any]) -> None:
         "/stop: is missing. Add `stop`.",
         "/n: must be a whole number, not a text. Remove the quotes.",
         "/mode: must be one of: low, medium, high.",
-        "/temperature: must be at most 2.",
+        "/temperature: must be at most 2. Send a value of at most 2.",
     ]
     assert [fault.allowed for fault in report.faults] == [None, None, "integer", ("low", "medium", "high"), 2]
     assert [str(fault) for fault in report.warnings] == ["/other: is not a known field. It is passed on as it is."]
