@@ -6,7 +6,7 @@ import type { Change } from "./form/context.ts";
 import { addStep, connect, disconnect, edges, findStep, freeId, isDocument, itemKey, operation, removeStep, renameStep, stepId, steps, taskOf, withAction, withInput, withOutput, withStep, workflow, workflows, type Document } from "./model/document.ts";
 import { filled, type Known } from "./model/expression.ts";
 import { startingInputs, type Fault } from "./model/form.ts";
-import { withInputs } from "./model/inputs.ts";
+import { inputsOf, withInputs } from "./model/inputs.ts";
 import { isObject, toText, type Json, type JsonObject } from "./model/json.ts";
 import type { Place } from "./model/layout.ts";
 import { wholeAnswer } from "./model/pieces.ts";
@@ -18,18 +18,20 @@ import { HistoryDialog } from "./parts/HistoryDialog.tsx";
 import { JobsDialog, type Job } from "./parts/JobsDialog.tsx";
 import { MapDialog, misfit, type Picked, type Source } from "./parts/MapDialog.tsx";
 import { Palette, type Dragged } from "./parts/Palette.tsx";
+import { filesTo } from "./parts/files.ts";
+import { RowsDialog, type Purpose, type Setups } from "./parts/RowsDialog.tsx";
 import { SignIn } from "./parts/SignIn.tsx";
 import { StepPanel } from "./parts/StepPanel.tsx";
-import { emptyDraft, keepJobs, keptDraft, keptJobs, useDraft, type Draft, type Outcome } from "./state.ts";
+import { emptyDraft, keepJobs, keepSetups, keptDraft, keptJobs, keptSetups, useDraft, type Draft, type Outcome } from "./state.ts";
 
 export function App(): ReactNode {
-  const [state, setState] = useState<{ catalog: Catalog; draft: Draft; bench: Workbench | null; jobs: Job[] } | { reason: string } | { bench: Workbench } | null>(null);
+  const [state, setState] = useState<{ catalog: Catalog; draft: Draft; bench: Workbench | null; jobs: Job[]; setups: Setups | null } | { reason: string } | { bench: Workbench } | null>(null);
   const start = useCallback(async () => {
     try {
       const [bench, draft, jobs] = await Promise.all([api.workbench(), keptDraft(), keptJobs()]);
       if (bench && !bench.connected) return setState({ bench });
-      const catalog = await api.catalog();
-      setState({ catalog, draft: draft ?? emptyDraft(catalog.connector), bench, jobs });
+      const [catalog, runs, setups] = await Promise.all([api.catalog(), api.bulkRuns(), keptSetups()]);
+      setState({ catalog, draft: draft ?? emptyDraft(catalog.connector), bench, jobs, setups: runs && ofThese(setups, runs) });
     } catch (error) {
       setState({ reason: (error as ApiFailure).status === 401 ? "Sign in with a token, or open the address that the studio printed when it started." : (error as Error).message });
     }
@@ -45,7 +47,7 @@ export function App(): ReactNode {
   if (!("catalog" in state)) return <ConnectionDialog bench={state.bench} close={null} connected={() => (forget(), void start())} />;
   return (
     <ReactFlowProvider>
-      <Studio catalog={state.catalog} first={state.draft} bench={state.bench} firstJobs={state.jobs} reconnected={() => (forget(), void start())} />
+      <Studio catalog={state.catalog} first={state.draft} bench={state.bench} firstJobs={state.jobs} firstSetups={state.setups} reconnected={() => (forget(), void start())} />
     </ReactFlowProvider>
   );
 }
@@ -53,7 +55,7 @@ export function App(): ReactNode {
 const MOST_EVENTS = 20_000;
 type Pane = "actions" | "step" | "flow";
 
-function Studio({ catalog, first, bench, firstJobs, reconnected }: { catalog: Catalog; first: Draft; bench: Workbench | null; firstJobs: Job[]; reconnected: () => void }): ReactNode {
+function Studio({ catalog, first, bench, firstJobs, firstSetups, reconnected }: { catalog: Catalog; first: Draft; bench: Workbench | null; firstJobs: Job[]; firstSetups: Setups | null; reconnected: () => void }): ReactNode {
   const { draft, send, canUndo, canRedo } = useDraft(first);
   const { document } = draft;
   const latest = useRef(draft);
@@ -69,6 +71,12 @@ function Studio({ catalog, first, bench, firstJobs, reconnected }: { catalog: Ca
   const [dialog, setDialog] = useState<"connection" | "history" | "jobs" | null>(null);
   const [jobs, setJobs] = useState(firstJobs);
   useEffect(() => void keepJobs(jobs), [jobs]);
+  // Rows over an action; null where the service keeps no runs over rows.
+  const [setups, setSetups] = useState(firstSetups ?? {});
+  const [rows, setRows] = useState<{ purpose: Purpose | null; file: File | null } | null>(null);
+  const hasRows = firstSetups !== null;
+  useEffect(() => void keepSetups(setups), [setups]);
+  useEffect(keepFilesOut, []);
   const note = (what: string, outcome: string, milliseconds: number, envelope?: Envelope, contents?: JsonObject): void => {
     if (!bench) return;
     const run: JsonObject = { what: what.slice(0, 200), outcome, seconds: milliseconds / 1000, request_id: envelope?.request_id ?? null, usage: envelope?.usage ?? null };
@@ -108,16 +116,17 @@ function Studio({ catalog, first, bench, firstJobs, reconnected }: { catalog: Ca
     return found;
   }, [document, index, outcomes, samples, draft.values]);
 
-  const insert = useCallback(async (action: ActionInfo, after: string | null, at: Place | null) => {
+  const insert = useCallback(async (action: ActionInfo, after: string | null, at: Place | null): Promise<Purpose | null> => {
     const task = action.kind === "task";
     try {
       const [form, sample] = await Promise.all([api.form(action.id, task), api.sample(action.id, task)]);
       const id = freeId(latest.current.document, index, action.id.replace(/^create(?=[A-Z])/, "").replace(/^[A-Z]/, (letter) => letter.toLowerCase()));
+      const inputs = startingInputs(form, sample.inputs);
       send({
         type: "change",
         change: (old) => {
           const bare: JsonObject = { stepId: id, operationId: action.action ?? action.id, ...(task ? { "x-kosha-task": action.id } : {}) };
-          const made = withInputs(bare, form, task, startingInputs(form, sample.inputs));
+          const made = withInputs(bare, form, task, inputs);
           const first = steps(old.document, index).length === 0;
           return { ...old, document: addStep(old.document, index, made, first ? null : after), places: at ? { ...old.places, [id]: at } : after ? {} : old.places };
         },
@@ -125,18 +134,32 @@ function Studio({ catalog, first, bench, firstJobs, reconnected }: { catalog: Ca
       select(id);
       setPane("step");
       say(`${action.title} is in the flow as ${id}.`);
+      return { title: id, target: action.id, task, inputs };
     } catch (error) {
       say((error as Error).message);
+      return null;
     }
   }, [index, send]);
 
   const add = useCallback((action: ActionInfo) => {
     const last = all.at(-1);
-    void insert(action, selected ?? (last ? stepId(last) : null), null).then(() => requestAnimationFrame(() => requestAnimationFrame(() => canvas.current?.fit())));
+    return insert(action, selected ?? (last ? stepId(last) : null), null).finally(() => requestAnimationFrame(() => requestAnimationFrame(() => canvas.current?.fit())));
   }, [all, selected, insert]);
   const addRef = useRef(add);
   addRef.current = add;
-  const stableAdd = useCallback((action: ActionInfo) => addRef.current(action), []);
+  const stableAdd = useCallback((action: ActionInfo) => void addRef.current(action), []);
+  const addWithRows = useCallback((action: ActionInfo, file: File) => void addRef.current(action).then((purpose) => purpose && setRows({ purpose, file })), []);
+  /** Rows for a step: what its form holds is what all of them share. */
+  const rowsFor = async (id: string, file: File | null): Promise<void> => {
+    const now = findStep(document, index, id);
+    if (!now) return;
+    const task = taskOf(now);
+    const target = task ?? operation(now);
+    const form = await api.form(target, task !== null);
+    const { value, unknown } = filled(inputsOf(now, form, task !== null) ?? {}, known);
+    if (unknown.length) return say(`There is no value yet for ${unknown.join(", ")}: rows take values, not steps before.`);
+    setRows({ purpose: { title: id, target, task: task !== null, inputs: isObject(value) ? value : {} }, file });
+  };
   const drag = useCallback((dragged: Dragged, done: boolean) => {
     setGhost(done ? null : dragged);
     if (!done) return;
@@ -372,12 +395,14 @@ function Studio({ catalog, first, bench, firstJobs, reconnected }: { catalog: Ca
             : <button type="button" className="primary" disabled={all.length === 0} onClick={() => { select(null); setPane("step"); void runFlow(); }}>Run flow</button>}
           <button type="button" onClick={() => setDialog("connection")}>Connection</button>
           <button type="button" onClick={() => setDialog("jobs")}>Jobs{jobs.some((job) => job.end === null) ? ` (${jobs.filter((job) => job.end === null).length})` : ""}</button>
+          {hasRows && <button type="button" onClick={() => setRows({ purpose: null, file: null })}>Rows</button>}
           {bench && <button type="button" onClick={() => setDialog("history")}>History</button>}
           <button type="button" onClick={() => { send({ type: "change", change: () => emptyDraft(catalog.connector) }); setOutcomes({}); setIndex(0); select(null); }}>New</button>
         </span>
       </header>
-      <Palette catalog={catalog} add={stableAdd} drag={drag} />
-      <main className="canvas" ref={area} aria-label="Flow">
+      <Palette catalog={catalog} add={stableAdd} drag={drag} rows={hasRows ? addWithRows : null} />
+      <main className="canvas" ref={area} aria-label="Flow"
+        {...(hasRows ? filesTo((file, target) => { const id = target.closest<HTMLElement>(".react-flow__node")?.dataset.id; if (id && findStep(document, index, id)) void rowsFor(id, file); }) : {})}>
         <Canvas
           document={document} index={index} places={draft.places} outcomes={outcomes} actions={actions} selected={selected} onReady={ready}
           select={(id) => { select(id); if (id) setPane("step"); }}
@@ -408,6 +433,7 @@ function Studio({ catalog, first, bench, firstJobs, reconnected }: { catalog: Ca
             run={(inputs) => void run(stepId(step), inputs)}
             startJob={(action, inputs) => void startJob(stepId(step), action, inputs)}
             stop={() => stops.current.get(stepId(step))?.abort()}
+            rows={hasRows ? (file) => void rowsFor(stepId(step), file) : null}
             map={(label, type, onChange) => setMapping({ label, wanted: type, onChange })}
             drop={(dropped, onChange) => {
               const [from, pointer = ""] = dropped.split("\n");
@@ -434,6 +460,7 @@ function Studio({ catalog, first, bench, firstJobs, reconnected }: { catalog: Ca
       {dialog === "connection" && <ConnectionDialog bench={bench} close={() => setDialog(null)} connected={reconnected} />}
       {dialog === "history" && <HistoryDialog contents={bench?.contents === true} close={() => setDialog(null)} />}
       {dialog === "jobs" && <JobsDialog jobs={jobs} set={setJobs} close={() => setDialog(null)} />}
+      {rows && <RowsDialog purpose={rows.purpose} file={rows.file} setups={setups} set={setSetups} close={() => setRows(null)} />}
       {mapping && (
         <MapDialog
           label={mapping.label} wanted={mapping.wanted} sources={sources} close={() => setMapping(null)}
@@ -447,6 +474,19 @@ function Studio({ catalog, first, bench, firstJobs, reconnected }: { catalog: Ca
       )}
     </div>
   );
+}
+
+/** The setups of runs that are still there. */
+const ofThese = (setups: Setups, runs: { run: string }[]): Setups => Object.fromEntries(Object.entries(setups).filter(([id]) => runs.some((run) => run.run === id)));
+
+/** A file that is dropped where nothing takes it would be opened in the place of the page. */
+function keepFilesOut(): () => void {
+  const stay = (event: DragEvent): void => {
+    if (event.dataTransfer?.types.includes("Files")) event.preventDefault();
+  };
+  const names = ["dragover", "drop"] as const;
+  for (const name of names) addEventListener(name, stay);
+  return () => names.forEach((name) => removeEventListener(name, stay));
 }
 
 /** Everything that steps give, for the outputs of the flow. */

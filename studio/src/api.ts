@@ -90,6 +90,47 @@ export interface PastRun {
   usage: JsonObject | null;
   contents: JsonObject | null;
 }
+/** A run over rows: what was sent, how it stands, and what came of it. */
+export interface BulkRun {
+  run: string;
+  name: string;
+  format: string;
+  bytes: number;
+  rows: number;
+  columns: string[];
+  created: number;
+  state: "ready" | "running" | "stopping" | "stopped" | "ended";
+  first?: JsonObject[];
+  target?: string;
+  total?: number;
+  done?: number;
+  failed?: number;
+  unknown?: number;
+  waiting?: number;
+  in_flight?: number;
+  tokens?: number;
+  cost?: number | null;
+  currency?: string | null;
+  rate?: number;
+  left?: number | null;
+  pause?: number;
+  stop?: string;
+  reason?: { message: string; hint?: string } | null;
+  troubled?: { row: number; state: string; category: string; facts: { message: string } }[];
+  files?: { name: string; href: string; content_type: string }[];
+}
+export interface BulkCheck {
+  valid: boolean;
+  rows: number;
+  equal?: number;
+  message?: string;
+  faults: Fault[];
+  fault_count: number;
+  first: JsonObject[];
+  tokens: [number, number] | null;
+  cost: [number, number] | null;
+  currency?: string | null;
+}
 export interface JobTick {
   state: string;
   percent: number | null;
@@ -136,10 +177,11 @@ function failureOf(status: number, error: JsonObject): ApiFailure {
   return new ApiFailure(status, String(error.message ?? `The service answered ${status}.`), (detail.faults ?? []) as unknown as Fault[], detail);
 }
 
-async function call(method: string, path: string, body?: Json | FormData, more: RequestInit & { accept?: string } = {}): Promise<Response> {
+async function call(method: string, path: string, body?: Json | FormData | File, more: RequestInit & { accept?: string } = {}): Promise<Response> {
   const { accept, ...init } = more;
   const headers: Record<string, string> = { accept: accept ?? "application/json" };
-  if (body !== undefined && !(body instanceof FormData)) headers["content-type"] = "application/json";
+  const raw = body instanceof FormData || body instanceof File;
+  if (body !== undefined && !raw) headers["content-type"] = "application/json";
   let response: Response;
   try {
     response = await fetch(path, {
@@ -147,7 +189,7 @@ async function call(method: string, path: string, body?: Json | FormData, more: 
       method,
       headers,
       credentials: "same-origin",
-      ...(body === undefined ? {} : { body: body instanceof FormData ? body : toText(body) }),
+      ...(body === undefined ? {} : { body: raw ? body : toText(body) }),
     });
   } catch (error) {
     if ((error as Error).name === "AbortError") throw error;
@@ -211,6 +253,22 @@ export const api = {
   forgetRuns: () => call("DELETE", `${ROOT}/studio/runs`),
   job: (verb: string, body: JsonObject, onEvent: (event: StreamEvent) => void, signal: AbortSignal) =>
     stream<JsonObject>(`${ROOT}/jobs/${verb}`, body, onEvent, signal),
+  /** The runs over rows of whoever is signed in; null where the service keeps none. */
+  bulkRuns: async (): Promise<BulkRun[] | null> => {
+    try {
+      return (await get<{ runs: BulkRun[] }>(`${ROOT}/bulk/runs`)).runs;
+    } catch (error) {
+      if ([404, 501].includes((error as ApiFailure).status)) return null;
+      throw error;
+    }
+  },
+  bulkRun: (run: string) => get<BulkRun>(`${ROOT}/bulk/runs/${part(run)}`),
+  sendRows: async (file: File, format: string): Promise<BulkRun> =>
+    (await call("POST", `${ROOT}/bulk/runs?format=${format}&name=${part(file.name.slice(0, 200))}`, file)).json() as Promise<BulkRun>,
+  checkRows: (run: string, body: JsonObject, init?: RequestInit) => post<BulkCheck>(`${ROOT}/bulk/runs/${part(run)}/check`, body, init),
+  bulk: (run: string, verb: "start" | "resume" | "cancel", body: JsonObject = {}) => post<BulkRun>(`${ROOT}/bulk/runs/${part(run)}/${verb}`, body),
+  waitRows: (run: string, onEvent: (event: StreamEvent) => void, signal: AbortSignal) => stream<BulkRun>(`${ROOT}/bulk/runs/${part(run)}/wait`, {}, onEvent, signal),
+  removeRows: (run: string) => call("DELETE", `${ROOT}/bulk/runs/${part(run)}`),
   file: async (href: string): Promise<Blob> => {
     const response = await call("GET", href, undefined, { accept: "*/*" });
     return new Blob([await response.arrayBuffer()], { type: response.headers.get("x-kosha-content-type") ?? "application/octet-stream" });

@@ -6,6 +6,7 @@ import { isDocument, newDocument, type Document } from "./model/document.ts";
 import type { Json, JsonObject } from "./model/json.ts";
 import type { Job } from "./parts/JobsDialog.tsx";
 import type { Place } from "./model/layout.ts";
+import type { Setups } from "./parts/RowsDialog.tsx";
 
 export interface Draft {
   document: Document;
@@ -79,6 +80,10 @@ export async function keep(name: string, value: unknown): Promise<void> {
 /** Jobs that were started from this browser: their handles, by which anybody with the key can go on with them. */
 export const keepJobs = (jobs: Job[]): Promise<void> => keep("jobs", jobs);
 export const keptJobs = async (): Promise<Job[]> => (await kept<Job[]>("jobs")) ?? [];
+
+/** What was chosen for rows that were sent; the rows themselves are the service's. */
+export const keepSetups = (setups: Setups): Promise<void> => keep("rows", setups);
+export const keptSetups = async (): Promise<Setups> => (await kept<Setups>("rows")) ?? {};
 
 export async function keptDraft(): Promise<Draft | null> {
   const found = await kept<Draft>("now");

@@ -411,6 +411,94 @@ const SCENARIOS = {
     return seen;
   },
 
+  async rows(browser, url) {
+    const studio = await Studio.open(browser, url);
+    const { page } = studio;
+    const seen = { violations: [] };
+    const dialog = page.locator("dialog.rows");
+    const state = (name) => dialog.locator(`[data-state=${name}]`).waitFor({ timeout: 120_000 });
+    const dropOn = async (locator, file) => {
+      const at = await studio.middle(locator);
+      const client = await studio.context.newCDPSession(page);
+      const data = { items: [], files: [file], dragOperationsMask: 1 };
+      for (const type of ["dragEnter", "dragOver", "drop"]) await client.send("Input.dispatchDragEvent", { type, ...at, data });
+    };
+    // A table on an action of the palette: its step is there, and its columns have found their fields.
+    await studio.search("ChatGPT", "createChatCompletion");
+    await dropOn(page.locator('[data-action="createChatCompletion"]'), job.tables.many);
+    await dialog.locator("[data-valid=true]").waitFor();
+    seen.mapped = await dialog.locator("[data-column=Question]").inputValue();
+    seen.first = await dialog.locator("tbody tr").last().innerText();
+    seen.checked = await dialog.locator("[aria-label=Check] [role=status]").innerText();
+    seen.violations.push(...(await studio.audit("columns")));
+    await studio.shot("rows-columns");
+    await dialog.locator("[data-column=Question]").selectOption("");
+    seen.missing = await dialog.locator(".warning").allInnerTexts();
+    seen.cannot = await studio.button("Run 1500 rows").isDisabled();
+    await dialog.locator("[data-column=Question]").selectOption("messages.0.content");
+    await dialog.locator("[data-valid=true]").waitFor();
+    // Run, stopped, gone on with after a reload.
+    await studio.button("Run 1500 rows").click();
+    await state("running");
+    await page.waitForFunction(() => document.querySelector("dialog.rows progress").value > 20);
+    await studio.shot("rows-running");
+    await studio.button("Cancel the run").click();
+    await state("stopped");
+    seen.stopped = await dialog.locator("[role=status]").innerText();
+    await page.reload();
+    await page.locator("[data-action]").first().waitFor();
+    await studio.button("Rows").click();
+    seen.listed = await dialog.locator("[data-run]").innerText();
+    await dialog.getByRole("button", { name: "Open many.csv" }).click();
+    await state("stopped");
+    await studio.button("Go on").click();
+    await state("running");
+    await page.reload(); // it goes on without anybody who looks
+    await page.locator("[data-action]").first().waitFor();
+    await studio.button("Rows").click();
+    await dialog.getByRole("button", { name: "Open many.csv" }).click();
+    await state("ended");
+    seen.ended = await dialog.locator("[aria-label=Run] [aria-live]").innerText();
+    const [download] = await Promise.all([page.waitForEvent("download"), dialog.getByRole("link", { name: "Download output.csv" }).click()]);
+    seen.output = `${job.folder}/${download.suggestedFilename()}`;
+    await download.saveAs(seen.output);
+    seen.violations.push(...(await studio.audit("ended")));
+    await studio.shot("rows-ended");
+    await studio.button("Remove").click();
+    await studio.button("Yes, delete rows and answers").click();
+    await dialog.getByText("No rows were run yet").waitFor();
+    await studio.button("Close").click();
+    // The same by keys, with a file that is chosen; then on a step of the drawing, with rows that are wrong.
+    await studio.node("chatCompletion").click();
+    await studio.ready("chatCompletion");
+    await studio.button("Run over rows").focus();
+    await page.keyboard.press("Enter");
+    await dialog.locator("#rows-file").setInputFiles(job.tables.few);
+    await dialog.locator("[data-valid=true]").waitFor();
+    await page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "detached" });
+    await dropOn(studio.node("chatCompletion"), job.tables.wrong);
+    await dialog.locator("[data-valid=false] .fault").first().waitFor();
+    seen.lines = await dialog.locator(".faults .fault strong").allInnerTexts();
+    seen.violations.push(...(await studio.audit("faults")));
+    await studio.shot("rows-faults");
+    // Rows that were sent and not started are there after a reload, as they were set up.
+    await page.reload();
+    await page.locator("[data-action]").first().waitFor();
+    await studio.button("Rows").click();
+    await dialog.getByRole("button", { name: "Open few.csv" }).click();
+    await dialog.locator("[data-valid=true]").waitFor();
+    seen.kept = await dialog.locator("[data-column=text]").inputValue();
+    await page.setViewportSize({ width: 360, height: 740 });
+    seen.wide = await page.evaluate(() => document.documentElement.scrollWidth);
+    seen.violations.push(...(await studio.audit("small")));
+    await studio.shot("rows-small");
+    seen.problems = studio.problems;
+    seen.origins = [...studio.origins];
+    await studio.context.close();
+    return seen;
+  },
+
   async documents(browser, url) {
     const studio = await Studio.open(browser, url);
     const seen = {};

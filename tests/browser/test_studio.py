@@ -5,6 +5,7 @@ Needs Node.js, Chromium, the packages of package.json and the built page (``make
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import random
@@ -174,6 +175,27 @@ def test_by_touch_on_a_small_screen(studio: Studio, folder: Path) -> None:
     assert seen["answer"]
     assert seen["wide"] == 360
     assert (seen["problems"], seen["violations"]) == ([], [])
+
+
+def test_a_table_is_dropped_on_an_action_and_run(studio: Studio, folder: Path) -> None:
+    """On the palette, on a step and by keys: columns find their fields, faults are told by line; a run is cancelled, survives reloads, goes
+    on, is fetched whole and removed."""
+    lines = "".join(f'{number},"How many, {number}?"\n' for number in range(1500))
+    texts = {"many": f"ID,Question\n{lines}", "few": "text\none\ntwo\n", "wrong": "text\none\ntwo,more\nthree\n"}
+    tables = {name: folder / f"{name}.csv" for name in texts}
+    for name, path in tables.items():
+        path.write_text(texts[name], encoding="utf-8")
+    seen = drive("rows", studio, folder, tables={name: str(path) for name, path in tables.items()})
+    assert (seen["mapped"], "All 1500 rows are fine." in seen["checked"], seen["cannot"]) == ("messages.0.content", True, True)
+    assert "How many, 1?" in seen["first"]
+    assert [text for text in seen["missing"] if "Content" in text]
+    assert "cancelled" in seen["stopped"]
+    assert "stopped" in seen["listed"]
+    assert seen["ended"].startswith("1500 of 1500 done")
+    with Path(seen["output"]).open(encoding="utf-8", newline="") as file:
+        assert [(row["ID"], row["Question"]) for row in csv.DictReader(file)] == [(str(n), f"How many, {n}?") for n in range(1500)]
+    assert (seen["lines"], seen["kept"], seen["wide"]) == (["Line 3"], "messages.0.content", 360)
+    assert (seen["problems"], seen["violations"], seen["origins"]) == ([], [], [studio.origin])
 
 
 def test_the_page_is_small() -> None:

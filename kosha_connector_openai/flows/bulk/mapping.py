@@ -205,7 +205,7 @@ def _unknown_field(name: str, column: str | None, names: Iterable[str], *, mappe
     near = nearest(name, names)
     fix = f"Did you mean `{near}`?" if near else f"It takes {', '.join(sorted(names)[:12])}."
     if not mapped:
-        fix += " Name the columns to send with --map FIELD=COLUMN; then the others stay here."
+        fix += " Map the columns to send (--map FIELD=COLUMN); then the others stay here."
     pointer = f"/column/{escape(column)}" if column is not None and not mapped else f"/{escape(name)}"
     return Fault(pointer, "unknown", "is no field of the target." if mapped else f"{name!a} is no field of the target.", fix)
 

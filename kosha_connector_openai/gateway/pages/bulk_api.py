@@ -81,7 +81,7 @@ class BulkApi:
             run = await asyncio.to_thread(self._folders.keep, path, facts)
         except ConnectorError as error:
             return failed(error)
-        return JsonResponse(201, standing(run, None))
+        return JsonResponse(201, status(run, None))
 
     async def list(self, caller: Caller) -> JsonResponse:
         """The caller's runs, newest first."""

@@ -1,6 +1,7 @@
 /** What can be put into a flow: searched by the service, dragged by any pointer from its grip, added by Enter. */
 import { memo, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import { api, type ActionInfo, type Catalog } from "../api.ts";
+import { filesTo } from "./files.ts";
 
 export interface Dragged {
   action: ActionInfo;
@@ -8,7 +9,13 @@ export interface Dragged {
   y: number;
 }
 
-export function Palette({ catalog, add, drag }: { catalog: Catalog; add: (action: ActionInfo) => void; drag: (dragged: Dragged, done: boolean) => void }): ReactNode {
+export function Palette({ catalog, add, drag, rows }: {
+  catalog: Catalog;
+  add: (action: ActionInfo) => void;
+  drag: (dragged: Dragged, done: boolean) => void;
+  /** Takes a table that was dropped on an action. */
+  rows: ((action: ActionInfo, file: File) => void) | null;
+}): ReactNode {
   const [search, setSearch] = useState("");
   const [found, setFound] = useState<ActionInfo[] | null>(null);
   const [said, setSaid] = useState("");
@@ -57,7 +64,7 @@ export function Palette({ catalog, add, drag }: { catalog: Catalog; add: (action
       </div>
       <ul ref={list} data-count={shown.length}>
         {shown.map((action) => (
-          <Item key={`${action.kind ?? "action"}:${action.id}`} action={action} add={add} drag={drag} />
+          <Item key={`${action.kind ?? "action"}:${action.id}`} action={action} add={add} drag={drag} rows={rows} />
         ))}
         {found?.length === 0 && <li className="dim empty">Nothing is called that. Try another word.</li>}
       </ul>
@@ -65,7 +72,7 @@ export function Palette({ catalog, add, drag }: { catalog: Catalog; add: (action
   );
 }
 
-const Item = memo(function Item({ action, add, drag }: { action: ActionInfo; add: (action: ActionInfo) => void; drag: (dragged: Dragged, done: boolean) => void }): ReactNode {
+const Item = memo(function Item({ action, add, drag, rows }: { action: ActionInfo; add: (action: ActionInfo) => void; drag: (dragged: Dragged, done: boolean) => void; rows: ((action: ActionInfo, file: File) => void) | null }): ReactNode {
   const start = useRef<{ x: number; y: number; moved: boolean } | null>(null);
   const { hints } = action;
   const grip = {
@@ -104,6 +111,7 @@ const Item = memo(function Item({ action, add, drag }: { action: ActionInfo; add
         }}
         onDoubleClick={() => add(action)}
         onFocus={() => fetchSoon(action)} onPointerEnter={() => fetchSoon(action)} onPointerLeave={forgetSoon}
+        {...(rows ? filesTo((file) => rows(action, file)) : {})}
         title={action.summary}
       >
         <span className="grip" aria-hidden="true"><Icon name={action.group} kind={action.kind} /></span>

@@ -10,6 +10,7 @@ import { inputsOf, withInputs } from "../model/inputs.ts";
 import { isObject, withName, type Json, type JsonObject } from "../model/json.ts";
 import type { Outcome } from "../state.ts";
 import { JsonInput } from "../form/JsonInput.tsx";
+import { filesTo } from "./files.ts";
 import { Markdown } from "./Markdown.tsx";
 import { ResultView } from "./ResultView.tsx";
 import { short } from "./show.ts";
@@ -29,6 +30,8 @@ export interface StepPanelProps {
   run: (inputs: JsonObject) => void;
   startJob: (action: string, inputs: JsonObject) => void;
   stop: () => void;
+  /** Runs the step over rows of a table; null where the service keeps no such runs. */
+  rows: ((file: File | null) => void) | null;
   map: ((label: string, type: string | undefined, onChange: Change) => void) | null;
   drop: (source: string, onChange: Change) => void;
 }
@@ -55,7 +58,7 @@ export function StepPanel(props: StepPanelProps): ReactNode {
   const faults = useFaults(action, inputs, known, task !== null);
   const running = outcome?.state === "running";
   return (
-    <section className="panel" aria-label={`Step ${id}`} data-ready={form !== null}>
+    <section className="panel" aria-label={`Step ${id}`} data-ready={form !== null} {...(props.rows ? filesTo(props.rows) : {})}>
       <header>
         <NameInput key={id} id={id} fault={(to) => nameFault(props.document, props.index, id, to)} rename={props.rename} />
         <p className="dim">{about?.title ?? action}{about?.hints.paid ? " · paid" : ""}{about?.hints.destructive ? " · deletes" : ""}</p>
@@ -66,6 +69,7 @@ export function StepPanel(props: StepPanelProps): ReactNode {
             <button type="button" className="primary" disabled={!form || !inputs} onClick={() => props.run(inputs!)}>Run step</button>
           )}
           {about?.job && <button type="button" disabled={!inputs} onClick={() => props.startJob(action, inputs!)}>Start as a job</button>}
+          {props.rows && <button type="button" disabled={!inputs} onClick={() => props.rows!(null)}>Run over rows</button>}
           <button type="button" onClick={props.remove}>Delete step</button>
         </div>
       </header>

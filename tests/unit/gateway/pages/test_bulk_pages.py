@@ -70,8 +70,8 @@ async def test_rows_are_sent_checked_run_and_fetched(rows: House):
     """From a file of CSV to answers in either form; what a spreadsheet would take for a formula is quoted."""
     sent = await send(rows, name="tickets.csv")
     assert (sent["state"], sent["columns"], sent["rows"], sent["name"]) == ("ready", ["text", "Note"], 3, "tickets.csv")
-    one = await rows.client.get(f"{RUNS}/{sent['run']}")
-    assert one.json()["first"][0] == {"text": "first", "Note": "a"}
+    assert sent["first"][0] == {"text": "first", "Note": "a"}
+    assert (await rows.client.get(f"{RUNS}/{sent['run']}")).json() == sent
     checked = await post(rows, sent["run"], "check", {**ONE, "keep": ["Note"]})
     assert (checked["valid"], checked["rows"], checked["fault_count"]) == (True, 3, 0)
     assert json.loads(checked["first"][0]["body"]) == {"model": "m", "prompt": "first"}
