@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/**/*.md")])
 APP: Any = typer.main.get_command(make_app())
 BLOCK = re.compile(r"^```(\w*).*?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+COMMAND = re.compile(r"(?:\$ )?(?:\w+=\S* )*(?:\.venv/bin/)?kosha-openai (.*)")
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)\s]+)\)")
 by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 
@@ -46,19 +47,25 @@ def test_the_index_has_every_page() -> None:
     assert sorted(listed) == sorted(page.name for page in ROOT.glob("docs/*.md") if page.name != "README.md")
 
 
+def shell_lines(text: str) -> Iterator[str]:
+    """The lines of a page that a shell gets: those of shell blocks, those behind a prompt, and those of indented blocks."""
+    for kind, block in BLOCK.findall(text):
+        if kind in ("sh", "shell", "bash", "console"):
+            yield from block.replace("\\\n", " ").splitlines()
+    yield from re.findall(r"^ {4}(?=\S)(.*)$", BLOCK.sub("", text), re.MULTILINE)
+
+
 def commands(page: Path) -> Iterator[list[str]]:
-    """The words of each ``kosha-openai`` command in the shell blocks of a page, up to the first pipe."""
-    for kind, block in BLOCK.findall(page.read_text(encoding="utf-8")):
-        if kind in ("sh", "shell", "bash"):
-            for line in block.replace("\\\n", " ").splitlines():
-                for part in line.split("|"):
-                    if match := re.match(r"(?:\w+=\S* )*kosha-openai (.*)", part.partition(" #")[0].strip()):
-                        yield shlex.split(match[1].replace("…", "x").removesuffix("&"))
+    """The words of each ``kosha-openai`` command that a page shows, up to the first pipe."""
+    for line in shell_lines(page.read_text(encoding="utf-8")):
+        for part in re.split(r"\||&&", line):
+            if match := COMMAND.match(part.partition(" #")[0].strip()):
+                yield shlex.split(match[1].replace("…", "x").removesuffix("&"))
 
 
 @by_page
 def test_commands_exist_with_their_options(page: Path) -> None:
-    """A command that was renamed, or lost an option, is found on the page that shows it."""
+    """A command that was renamed, or lost an option, is found on the page that shows it; the README shows some, too."""
     wrong = [" ".join(words) for words in commands(page) if not known(words)]
     assert wrong == []
 
