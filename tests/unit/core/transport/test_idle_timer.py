@@ -64,6 +64,9 @@ async def test_nothing_rings_between_waits_or_after_the_end() -> None:
     await asyncio.sleep(0.05)
     patience.close()
     await asyncio.sleep(0.02)
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
 
 
 async def test_many_quick_waits_share_a_timer() -> None:
