@@ -18,7 +18,7 @@ from kosha_connector_openai.cli.exit_codes import ExitCode
 from kosha_connector_openai.cli.fields import fields_of
 from kosha_connector_openai.cli.inputs import Given, read_given
 from kosha_connector_openai.cli.spending import Spending
-from kosha_connector_openai.cli.temporal import TEMPORAL, On, Place, Span, place_of
+from kosha_connector_openai.cli.temporal import TEMPORAL, Auth, On, Place, Span, place_of
 from kosha_connector_openai.cli.terminal import clean, note, one_line, say_json, to_json
 from kosha_connector_openai.flows import TemporalPlace
 from kosha_connector_openai.flows.bulk import (
@@ -105,6 +105,7 @@ def run(
     sync: _Sync = "normal",
     on: On = "here",
     temporal: Place = TEMPORAL,
+    auth: Auth = None,
     span: Span = 500,
     caps: opt.Budget = None,
     prices: opt.PriceFile = None,
@@ -139,7 +140,7 @@ def run(
         raise typer.BadParameter("Say where the answers go.", param_hint="--out")
     send = SendOptions(in_flight, requests, tokens, attempts, timeout, unknown, sync, spending.budget)
     with BulkProgress(as_json=as_json, quiet=quiet, currency=spending.currency) as progress:
-        bulk = Bulk(connector, connection, watch=progress, temporal=place_of(on, temporal, caps), span=span)
+        bulk = Bulk(connector, connection, watch=progress, temporal=place_of(on, temporal, auth, caps), span=span)
         with signals(bulk):
             result = bulk.run(target, given, out, options, send, go_on=go_on)
     _finish(result, as_json=as_json, quiet=quiet)
@@ -162,6 +163,7 @@ def resume(
     sync: _Sync = "normal",
     on: On = "here",
     temporal: Place = TEMPORAL,
+    auth: Auth = None,
     span: Span = 500,
     caps: opt.Budget = None,
     prices: opt.PriceFile = None,
@@ -174,7 +176,7 @@ def resume(
     """Goes on with a run; what is done is not sent again."""
     choices = Choices(file=connection_file, spec=spec, validation=validation)
     send = SendOptions(in_flight, requests, tokens, attempts, timeout, unknown, sync)
-    place = place_of(on, temporal, caps)
+    place = place_of(on, temporal, auth, caps)
     _go_on(ctx, choices, run_path, send, caps, prices, as_json=as_json, quiet=quiet, adopt=adopt, place=place, span=span)
 
 
@@ -190,6 +192,7 @@ def retry_failed(
     sync: _Sync = "normal",
     on: On = "here",
     temporal: Place = TEMPORAL,
+    auth: Auth = None,
     span: Span = 500,
     caps: opt.Budget = None,
     prices: opt.PriceFile = None,
@@ -202,7 +205,7 @@ def retry_failed(
     """Sends the rows that failed again, and those that wait."""
     choices = Choices(file=connection_file, spec=spec, validation=validation)
     send = SendOptions(in_flight, requests, tokens, attempts, timeout, unknown, sync)
-    place = place_of(on, temporal, caps)
+    place = place_of(on, temporal, auth, caps)
     _go_on(ctx, choices, run_path, send, caps, prices, as_json=as_json, quiet=quiet, again=True, place=place, span=span)
 
 

@@ -15,8 +15,10 @@ import typer
 
 from kosha_connector_openai.cli import options as opt
 from kosha_connector_openai.cli.connection import Choices, connect
+from kosha_connector_openai.cli.temporal import Auth, Place, place_of
 from kosha_connector_openai.cli.terminal import clean, one_line, say_json, say_table, to_json
 from kosha_connector_openai.errors import ConnectorError, InputError, SetupError
+from kosha_connector_openai.flows import TemporalPlace
 from kosha_connector_openai.flows.bulk import (
     Bulk,
     RowState,
@@ -119,10 +121,14 @@ def cancel(
     ctx: typer.Context,
     run_path: _Run,
     batches: Annotated[bool, typer.Option("--batches", help="Cancel its open batches at the provider, too.")] = False,
+    temporal: Place = "",
+    auth: Auth = None,
     connection_file: opt.ConnectionFile = None,
 ) -> None:
     """Ends the sending of a run that goes on in another process; what is under way is finished and kept."""
-    _end_process(run_path)
+    if auth and not temporal:
+        raise typer.BadParameter("Say to which server.", param_hint="--temporal")
+    _end_process(run_path, place_of("temporal", temporal, auth) if auth else None)
     if batches:
         connector, connection = connect(ctx.obj, Choices(file=connection_file))
         count = cancel_batches(connector, connection, run_path)
@@ -131,10 +137,10 @@ def cancel(
         )
 
 
-def _end_process(run_path: Path) -> None:
+def _end_process(run_path: Path, place: TemporalPlace | None) -> None:
     with open_run(run_path) as ledger:
         owner = ledger.owner()
-        if asyncio.run(cancel_on_temporal(ledger)):
+        if asyncio.run(cancel_on_temporal(ledger, place)):
             typer.echo("The workers have ended; their answers are kept. `bulk resume` would go on.")
             return
         if owner is None:

@@ -10,7 +10,7 @@ import typer
 from kosha_connector_openai.cli import options as opt
 from kosha_connector_openai.cli.connection import Choices, connect
 from kosha_connector_openai.cli.spending import Spending
-from kosha_connector_openai.cli.temporal import TEMPORAL, EngineOfWorker, LedgerReference, Place, closing, place_of
+from kosha_connector_openai.cli.temporal import TEMPORAL, Auth, EngineOfWorker, LedgerReference, Place, closing, place_of
 from kosha_connector_openai.cli.terminal import clean, note
 
 
@@ -19,6 +19,7 @@ def worker(
     ledger: LedgerReference,
     on: EngineOfWorker = "temporal",
     temporal: Place = TEMPORAL,
+    auth: Auth = None,
     in_flight: Annotated[int, typer.Option("--in-flight", min=1, max=1_000, help="Rows under way at most, in all spans.")] = 100,
     spans: Annotated[int, typer.Option("--spans", min=1, max=20, help="Spans of rows at a time.")] = 2,
     caps: opt.Budget = None,
@@ -31,7 +32,7 @@ def worker(
     from kosha_connector_openai.flows.bulk import SpanWorker
 
     connector, connection = connect(ctx.obj, Choices(file=connection_file, spec=spec, validation=validation))
-    place: Any = place_of(on, temporal)
+    place: Any = place_of(on, temporal, auth)
     spending = Spending(connector, caps or (), prices)
     note(clean(f"Sends rows of runs on {place.address}. Ctrl-C ends it; what is under way is finished."))
     work = SpanWorker(connector, connection, ledger, max(1, in_flight // spans), spans, spending.budget)

@@ -17,6 +17,15 @@ Place = Annotated[
     str,
     typer.Option("--temporal", metavar="HOST:PORT[/NAMESPACE]", envvar="TEMPORAL_ADDRESS", help="The Temporal server, with --on temporal."),
 ]
+Auth = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--temporal-auth",
+        metavar="NAME=REFERENCE",
+        envvar="TEMPORAL_AUTH",
+        help="How to sign in to it, over TLS: api-key=, tls-cert=, tls-key=, tls-ca=, header.NAME= env:NAME or file:/PATH; tls-name=HOST.",
+    ),
+]
 Span = Annotated[int, typer.Option("--span", min=1, max=10_000, help="Rows that a worker on Temporal takes up at once.")]
 LedgerReference = Annotated[
     str, typer.Option("--ledger", metavar="REFERENCE", help="The DSN of the runs' PostgreSQL, by secret reference.")
@@ -25,14 +34,13 @@ EngineOfWorker = Annotated[Literal["temporal"], typer.Option("--on", help="Which
 TEMPORAL: Final = TemporalPlace().address
 
 
-def place_of(on: str, text: str, caps: list[str] | None = None) -> TemporalPlace | None:
+def place_of(on: str, text: str, auth: list[str] | None, caps: list[str] | None = None) -> TemporalPlace | None:
     """Where Temporal is; None where it is not asked for."""
     if on != "temporal":
         return None
     if caps:
         raise typer.BadParameter("Workers keep the budget: give it to `bulk worker`.", param_hint="--budget")
-    address, _, namespace = text.partition("/")
-    return TemporalPlace(address, namespace or "default")
+    return TemporalPlace.read(text, auth or [])
 
 
 async def closing(connector: Connector, work: Coroutine[Any, Any, T]) -> T:

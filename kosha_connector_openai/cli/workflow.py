@@ -23,7 +23,7 @@ from kosha_connector_openai.cli.inputs import Given, read_given
 from kosha_connector_openai.cli.job_work import folder as jobs_folder
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.spending import Spending
-from kosha_connector_openai.cli.temporal import TEMPORAL, EngineOfWorker, LedgerReference, Place, closing, place_of
+from kosha_connector_openai.cli.temporal import TEMPORAL, Auth, EngineOfWorker, LedgerReference, Place, closing, place_of
 from kosha_connector_openai.cli.terminal import clean, note, one_line, say_json
 from kosha_connector_openai.cli.workflow_outputs import OutputPrinter
 from kosha_connector_openai.connector import CallOptions, Connection, Connector
@@ -134,6 +134,7 @@ def run(
     timeout: Annotated[float, typer.Option(min=0.001, max=86_400, help="Seconds for the whole run.")] = 3_600,
     on: Annotated[Literal["here", "temporal"], typer.Option("--on", help="Where steps run: here, or by workers on Temporal.")] = "here",
     temporal: Place = TEMPORAL,
+    auth: Auth = None,
     ledger: Annotated[
         str | None, typer.Option("--ledger", metavar="REFERENCE", help="With --on temporal: PostgreSQL's DSN, by secret reference.")
     ] = None,
@@ -153,7 +154,7 @@ def run(
     given = read_given(lambda: fields_of(_schema(chosen)), Given(inputs or (), input_file, input_json, literal))
     connector, connection = connect(ctx.obj, choices)
     spending = Spending(connector, caps or (), prices)
-    place = place_of(on, temporal, caps)
+    place = place_of(on, temporal, auth, caps)
     watch = None if quiet or as_json else _Progress()
     printer = OutputPrinter(connector, folder, overwrite=force)
     try:
@@ -212,6 +213,7 @@ def worker(
     ledger: LedgerReference,
     on: EngineOfWorker = "temporal",
     temporal: Place = TEMPORAL,
+    auth: Auth = None,
     steps: Annotated[int, typer.Option("--steps", min=1, max=1_000, help="Steps at a time.")] = 20,
     attempts: opt.Attempts = None,
     connection_file: opt.ConnectionFile = None,
@@ -222,7 +224,7 @@ def worker(
     from kosha_connector_openai.flows.durable import StepWorker
 
     connector, connection = connect(ctx.obj, Choices(file=connection_file, spec=spec, validation=validation))
-    place: Any = place_of(on, temporal)
+    place: Any = place_of(on, temporal, auth)
     note(clean(f"Runs steps of workflows on {place.address}. Ctrl-C ends it; what is under way is finished."))
     work = StepWorker(connector, connection, ledger, CallOptions(attempts=attempts), steps=steps)
     asyncio.run(closing(connector, work.run(place)))

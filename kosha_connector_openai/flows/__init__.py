@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.flows.paging import *
     from kosha_connector_openai.flows.pickers import *
     from kosha_connector_openai.flows.tasks import *
-    from kosha_connector_openai.flows.temporal import *
+    from kosha_connector_openai.flows.temporal_place import *
     from kosha_connector_openai.flows.triggers import *
     from kosha_connector_openai.flows.workflows import *
 else:
@@ -30,7 +30,7 @@ else:
             "paging": "Listing Page Pager PagingOptions",
             "pickers": "OptionLists PickerOptions",
             "tasks": "TaskResult arun_task find_task list_tasks run_task",
-            "temporal": "TemporalPlace",
+            "temporal_place": "TemporalPlace",
             "triggers": "MemoryGuard TriggerEvent apoll poll verify",
             "workflows": "FileJournal Flow Literal RunLimits WorkflowResult arun_workflow read_workflows run_workflow",
         },

@@ -7,12 +7,12 @@ import logging
 import signal
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from kosha_connector_openai.errors import ConnectorError, Fault, SetupError
+from kosha_connector_openai.flows.temporal_place import TemporalPlace
 from kosha_connector_openai.text import install
 
 if TYPE_CHECKING:
@@ -23,36 +23,53 @@ _GRACE: Final = timedelta(seconds=35)
 _BEAT: Final = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class TemporalPlace:
-    """Which server, and which of its namespaces."""
-
-    address: str = "127.0.0.1:7233"
-    namespace: str = "default"
-
-
 def queue_of(connector: Connector, work: str) -> str:
     """The task queue of a connector's work: workers of another connector on the same server take none of it."""
     return f"kosha-{connector.id}-{work}"
 
 
 async def connected(place: TemporalPlace) -> Any:
-    """A client. Raises SetupError where the package or the server is not there."""
+    """A client. Raises SetupError where the package, the server or its namespace is not there, or it does not let us in."""
     try:
+        from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
         from temporalio.client import Client
         from temporalio.service import RPCError
     except ImportError:
         fault = Fault("/temporal", "extra", "is asked for, and temporalio is not installed.", install("temporal"))
         raise SetupError("Temporal cannot be used; nothing was sent.", [fault]) from None
+    options = place.options()
     try:
-        client = await Client.connect(place.address, namespace=place.namespace, runtime=_runtime())
-        await client.service_client.check_health()
-    except (RuntimeError, RPCError, ValueError):
-        fix = "Start one, such as `temporal server start-dev`, or name its address: --temporal HOST:PORT."
-        fault = Fault("/temporal", "server", f"does not answer at {place.address}.", fix)
+        client = await Client.connect(place.address, namespace=place.namespace, runtime=_runtime(), **options)
+        await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=place.namespace))
+    except (RuntimeError, RPCError, ValueError) as error:
+        words = str(error).lower()  # they are not repeated: a proxy's may have what was sent
     else:
         return client
-    raise SetupError("Temporal is not there; nothing was sent.", [fault])
+    del options
+    rule, what, fix = next((told for signs, *told in _TROUBLES if any(sign in words for sign in signs)), _AWAY)
+    message = what.format(address=place.address, namespace=place.namespace)
+    raise SetupError("Temporal is not there; nothing was sent.", [Fault("/temporal", rule, message, fix)])
+
+
+_SIGN_IN: Final = "Give the key or the client's certificate of this namespace by reference: --temporal-auth api-key=env:NAME."
+_TLS: Final = "Look at --temporal-auth: tls-ca is an authority of your own, tls-name another name, tls-cert and tls-key are the client's."
+_TROUBLES: Final = (
+    (
+        ("certificate", "handshake", "alert", "tls"),
+        "tls",
+        "does not agree on TLS at {address}.",
+        _TLS,
+    ),
+    (("hyper::error",), "closed", "is at {address} and closes the connection, as a server with TLS does.", _TLS),
+    (("unauthenticated", "unauthorized", "permission"), "access", "does not let this client into {namespace} at {address}.", _SIGN_IN),
+    (("not found", "notfound"), "namespace", "has no namespace {namespace} at {address}.", "Name one: --temporal HOST:PORT/NAMESPACE."),
+)
+"""What the words of a failed connection say, in this order."""
+_AWAY: Final = [
+    "server",
+    "does not answer at {address}.",
+    "Start one, such as `temporal server start-dev`, or name its address: --temporal HOST:PORT. One with TLS needs --temporal-auth.",
+]
 
 
 async def begun(client: Any, workflow: str, arguments: list[Any], *, name: str, queue: str) -> Any:

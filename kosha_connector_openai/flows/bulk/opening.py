@@ -14,8 +14,7 @@ from kosha_connector_openai.errors import Fault, SetupError
 from kosha_connector_openai.flows.bulk.keys import read_share
 from kosha_connector_openai.flows.bulk.ledger import Ledger, Sync
 from kosha_connector_openai.flows.bulk.sqlite import SqliteLedger
-from kosha_connector_openai.secrets import Secret, SecretContext, SecretReference, SecretStores
-from kosha_connector_openai.secrets.stores import default_stores
+from kosha_connector_openai.flows.operator_secret import operator_secret
 from kosha_connector_openai.trusted_files import open_trusted, read_trusted
 
 _KIND: Final = "kosha-bulk-run"
@@ -61,7 +60,7 @@ def shared_ledger(reference: str, run: str, *, path: Path = Path("run.ledger"), 
     """The ledger of ``run`` in the database of the DSN that ``reference`` stands for; ``how`` is as for PostgresLedger."""
     from kosha_connector_openai.flows.bulk.postgres import PostgresLedger
 
-    return PostgresLedger(path, _secret(reference), run, **how)
+    return PostgresLedger(path, operator_secret(reference), run, **how)
 
 
 def run_name(out: Path, share: str | None) -> str:
@@ -70,14 +69,6 @@ def run_name(out: Path, share: str | None) -> str:
     part, parts = read_share(share)
     end = f".{part + 1}-of-{parts}" if share else ""
     return f"{stem or 'run'}-{blake2b(str(out.absolute()).encode(), digest_size=4).hexdigest()}{end}"
-
-
-def _secret(text: str) -> Secret:
-    """The DSN; an operator who names a variable or a file on the command line may read it."""
-    reference = SecretReference.parse(text)
-    folders = [Path(reference.locator).parent] if reference.scheme == "file" else []
-    stores = SecretStores(default_stores([reference.locator] if reference.scheme == "env" else [], folders))
-    return stores.resolve(reference, SecretContext())
 
 
 def _name(path: Path, reference: str, run: str) -> None:

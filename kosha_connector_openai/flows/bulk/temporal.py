@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +22,8 @@ from kosha_connector_openai.flows.bulk.progress import RunProgress
 from kosha_connector_openai.flows.bulk.row import FaultList, Format, Row, Start, refused
 from kosha_connector_openai.flows.bulk.runner import DRAIN, Item, Runner
 from kosha_connector_openai.flows.bulk.sending import Sending, progress_of, waits_again
-from kosha_connector_openai.flows.temporal import TemporalPlace, begun, connected, finished, queue_of, run_worker, told
+from kosha_connector_openai.flows.temporal import begun, connected, finished, queue_of, run_worker, told
+from kosha_connector_openai.flows.temporal_place import TemporalPlace
 
 if TYPE_CHECKING:
     from kosha_connector_openai.outputs import Budget
@@ -89,7 +90,7 @@ class TemporalBulk(AsyncBulk):
     async def _send(self, job: RowJob, ledger: Ledger, send: SendOptions, start: Start) -> BulkResult:
         kept = _in_database(ledger)
         kept.keep_inputs(row for row, _ in job.bases(FaultList()))
-        kept.keep("send", {name: getattr(send, name) for name in _KEPT} | {"temporal": asdict(self._place)})
+        kept.keep("send", {name: getattr(send, name) for name in _KEPT} | {"temporal": self._place.kept()})
         return await self._watched(job, kept, send)
 
     async def _watched(self, job: RowJob, ledger: PostgresLedger, send: SendOptions) -> BulkResult:
@@ -149,18 +150,19 @@ class TemporalBulk(AsyncBulk):
         ledger.move(RowState.SENT, RowState.UNKNOWN, "process_ended")
 
 
-async def cancel_on_temporal(ledger: Ledger) -> bool:
+async def cancel_on_temporal(ledger: Ledger, place: TemporalPlace | None = None) -> bool:
     """Ends what workers send of a run, and waits until they have kept what was under way; whether Temporal had such a run going on.
 
-    Raises SetupError where Temporal is not there.
+    Without a ``place`` it is the one that the run was begun with. Raises SetupError where Temporal is not there.
     """
-    place = (ledger.kept("send") or {}).get("temporal")
-    if place is None:
+    kept = (ledger.kept("send") or {}).get("temporal")
+    if kept is None:
         return False
+    place = place or TemporalPlace.of_kept(kept)
     from temporalio.client import WorkflowFailureError
     from temporalio.service import RPCError
 
-    handle = (await connected(TemporalPlace(**place))).get_workflow_handle(_id(_in_database(ledger).run))
+    handle = (await connected(place)).get_workflow_handle(_id(_in_database(ledger).run))
     try:
         await handle.cancel()
     except RPCError:  # it has ended, or was never begun

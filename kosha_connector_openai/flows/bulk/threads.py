@@ -13,7 +13,7 @@ from kosha_connector_openai.flows.bulk.opening import ledger_of
 from kosha_connector_openai.flows.bulk.options import BulkResult, RowCheck, RowOptions, Rows, SendOptions, Watch
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.flows.temporal import TemporalPlace
+    from kosha_connector_openai.flows.temporal_place import TemporalPlace
     from kosha_connector_openai.outputs import Prices
 
 

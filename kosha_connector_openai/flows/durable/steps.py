@@ -12,7 +12,8 @@ from kosha_connector_openai.errors import ConnectorError, Fault, OutcomeUnknownE
 from kosha_connector_openai.flows.bulk import Ledger, RowAnswer, RowEntry, RowState, shared_ledger
 from kosha_connector_openai.flows.driving import Pause, adrive
 from kosha_connector_openai.flows.durable.codec import dump, load
-from kosha_connector_openai.flows.temporal import TemporalPlace, begun, connected, finished, queue_of, run_worker, told
+from kosha_connector_openai.flows.temporal import begun, connected, finished, queue_of, run_worker, told
+from kosha_connector_openai.flows.temporal_place import TemporalPlace
 from kosha_connector_openai.flows.workflows import (
     End,
     RunLimits,
