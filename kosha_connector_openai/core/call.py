@@ -132,6 +132,8 @@ class Call:
     """The model that the inputs name; read where a pace asks for it."""
     wanted: int = 0
     """How many results the inputs ask for; 0 where they do not say."""
+    events: bool = False
+    """Whether the inputs ask for the answer as events."""
 
     def __post_init__(self) -> None:
         self.started = self.clock()

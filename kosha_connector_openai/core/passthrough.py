@@ -18,7 +18,7 @@ from kosha_connector_openai.core.transport import Clients, IdleTimer, is_doubtfu
 from kosha_connector_openai.errors import ConnectorError, OutcomeUnknownError, ReplyTooLargeError
 from kosha_connector_openai.http import AsyncReply, WireError
 from kosha_connector_openai.secrets import SecretResolver
-from kosha_connector_openai.text import essence
+from kosha_connector_openai.text import essence, is_json_lines
 
 
 class Passthrough:
@@ -97,7 +97,7 @@ class Passthrough:
         call = self._call
         self._reply = reply = await self._clients.open_async(call.request, call.connection, call.credential, self._resolver, call.deadline)
         kind = next((value for name, value in reply.headers if name == "content-type"), "")
-        self.streams = essence(kind) == EVENT_STREAM
+        self.streams = essence(kind) == EVENT_STREAM or (is_json_lines(kind) and call.action.promise.has_events)
         call.deadline = call.started + (max(self._stream, self._long) if self.streams else self._long)
         return call.scrub_head(Head(reply.status, tuple(reply.headers)))
 

@@ -16,10 +16,12 @@ from kosha_connector_openai.core.reply_body import (
     EVENT_STARTS,
     LARGEST_ERROR,
     NAMES,
+    are_events,
     is_misnamed,
     lack_of_reply,
     looks_like_events,
     mislabelled,
+    read_lines,
     read_media,
 )
 from kosha_connector_openai.core.result import (
@@ -52,7 +54,7 @@ from kosha_connector_openai.core.transport import Failure, parse_retry_after, re
 from kosha_connector_openai.errors import ApiError, ConnectorError, Fault, MalformedReplyError, RedirectRefusedError
 from kosha_connector_openai.http import WireError
 from kosha_connector_openai.manifest import ResultRules
-from kosha_connector_openai.text import JsonLimits, JsonTextError, decode, encode, essence, find
+from kosha_connector_openai.text import JsonLimits, JsonTextError, decode, encode, essence, find, is_json_lines
 
 _ERROR, _FAILED = 400, 500
 """The first status of an error; what an error without one counts as (RFC 9110, section 15.6.1)."""
@@ -113,18 +115,19 @@ def read_reply(call: Call, head: Head, sink: FileSink | None) -> Generator[Step,
             status=head.status,
             request_id=facts.request_id,
         )
-    if essence(headers.get("content-type", "")) == EVENT_STREAM:
+    kind = essence(headers.get("content-type", ""))
+    if kind == EVENT_STREAM or (call.events and is_json_lines(kind)):
         total = call.options.timeout or call.connection.stream_total
         call.deadline = max(call.deadline, call.started + total)
-        return LiveStream(_stream_reader(call), head, facts, sink=sink)
+        return LiveStream(_stream_reader(call, kind), head, facts, sink=sink)
     return (yield from _whole(call, head, facts, headers.get("content-type", ""), sink))
 
 
-def _stream_reader(call: Call) -> StreamReader:
+def _stream_reader(call: Call, kind: str) -> StreamReader:
     limits = call.connection.limits
     caps = EventLimits(line=limits.stream_event, event=limits.stream_event, stream=limits.stream)
     items = Asked(call.action.promise.carrier, call.wanted)
-    return StreamReader(call.manifest.streams, call.manifest.result, caps, call.manifest.error_body, items)
+    return StreamReader(call.manifest.streams, call.manifest.result, caps, call.manifest.error_body, items, lines=is_json_lines(kind))
 
 
 def _error_body(call: Call, *, compressed: bool) -> Generator[Step, Any, bytes]:
@@ -153,7 +156,9 @@ def _whole(call: Call, head: Head, facts: Facts, content_type: str, sink: FileSi
     if sink is not None:
         return _saved(call, head, facts, content_type, sink)
     if looks_like_events(read, kind, promise):
-        return LiveStream(_stream_reader(call), head, facts, loaded=read, warnings=(mislabelled("an event stream", kind),))
+        return LiveStream(_stream_reader(call, kind), head, facts, loaded=read, warnings=(mislabelled("an event stream", kind),))
+    if are_events(read, kind, promise):
+        return LiveStream(_stream_reader(call, kind), head, facts, loaded=read)
     decoded, warnings = _decoded(call, head, facts, content_type, read)
     result = make_result(call, head, facts, decoded.kind, decoded.value, content_type)
     result.warnings += warnings
@@ -177,6 +182,8 @@ def _decoded(call: Call, head: Head, facts: Facts, content_type: str, read: byte
     if is_misnamed(kind, promise) and read.lstrip()[:1] in (b"{", b"["):
         with suppress(JsonTextError):
             return Decoded("json", decode(read, REPLY_LIMITS)), (mislabelled("JSON", kind),)
+    if found := read_lines(read, kind, promise):
+        return found, ()
     if read and promise.has_media and not kind.endswith("json") and (found := read_media(read, kind)):
         return found, (mislabelled(NAMES[found.kind], kind),)
     decoded = decode_body(

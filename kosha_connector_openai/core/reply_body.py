@@ -9,7 +9,7 @@ from typing import Final
 from kosha_connector_openai.core.actions import Promise
 from kosha_connector_openai.core.result import REPLY_LIMITS, Decoded, Result, failed, lack_of
 from kosha_connector_openai.errors import Fault
-from kosha_connector_openai.text import JsonTextError, decode, is_json
+from kosha_connector_openai.text import JsonTextError, decode, is_json, is_json_lines
 
 _SAYS_NOTHING: Final = frozenset({"", "text/plain", "application/octet-stream", "binary/octet-stream", "application/unknown"})
 """What servers write that do not know what they send."""
@@ -28,6 +28,25 @@ def looks_like_events(read: bytes, kind: str, promise: Promise) -> bool:
     """Whether a body is an event stream under another name, where one is promised."""
     named_otherwise = kind.endswith("json") or is_misnamed(kind, promise) or (kind in _SAYS_NOTHING and kind not in promise.types)
     return promise.has_events and named_otherwise and read.lstrip()[:8].startswith(EVENT_STARTS)
+
+
+def are_events(read: bytes, kind: str, promise: Promise) -> bool:
+    """Whether a body of JSON lines is a stream of events: several values, where events are promised."""
+    if not (is_json_lines(kind) and promise.has_events):
+        return False
+    first, *others = read.strip().split(b"\n", 1)
+    with suppress(JsonTextError):
+        return bool(others) and isinstance(decode(first, REPLY_LIMITS), dict)
+    return False
+
+
+def read_lines(read: bytes, kind: str, promise: Promise) -> Decoded | None:
+    """The list that a body of JSON lines is, where an action promises lines or a list; else None."""
+    if not is_json_lines(kind) or not (kind in promise.types or (promise.only_json and not promise.is_object)):
+        return None
+    with suppress(JsonTextError):
+        return Decoded("json", [decode(line, REPLY_LIMITS) for line in read.splitlines() if line.strip()])
+    return None
 
 
 def mislabelled(what: str, kind: str) -> Fault:

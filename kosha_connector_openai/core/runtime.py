@@ -44,7 +44,7 @@ class Runtime:
         """A call ready to be made, and what resolves its secrets; raises ConnectorError."""
         connection = connection.serving(action.operation.servers)
         call, resolver = self._ready(action, make_request(action, inputs, connection, named_files=options.named_files), connection, options)
-        call.wanted = wanted_items(action.promise.carrier, inputs)
+        call.wanted, call.events = wanted_items(action.promise.carrier, inputs), action.asks_for_events(inputs)
         if options.pace is not None:
             model = first_of(dict(inputs), self._manifest.result.model)
             call.model = model if isinstance(model, str) else None

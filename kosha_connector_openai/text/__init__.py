@@ -24,7 +24,7 @@ else:
             "json_lines": "TextLines line_of",
             "json_pointer": "all_of at escape find first_of resolve to_pointer tokens walk",
             "json_text": "DEFAULT_LIMITS JsonLimits JsonTextError MIB check_value decode encode is_shallow loads_strict",
-            "media_type": "essence is_json",
+            "media_type": "essence is_json is_json_lines",
             "search": "LONGEST_QUERY SearchEntry ranked",
             "yaml_text": "YamlLimits load_yaml",
         },

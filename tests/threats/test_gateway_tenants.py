@@ -32,6 +32,18 @@ async def test_b02_b03_what_a_list_or_a_reply_tells_of_others(number: str) -> No
             assert upstream.last.target == "/v1/batches?limit=1&after=batch_of_a1"
 
 
+@pytest.mark.parametrize("end", [b"\n", b""])
+async def test_b03_ids_are_learned_from_lines_of_json(end: bytes) -> None:
+    """B3: a stream whose events are lines of JSON makes things of the caller's as one of server-sent events does, the last line too."""
+    lines = b'{"type": "response.created"}\n{"type": "response.completed", "response": {"id": "resp_of_a1", "object": "response"}}' + end
+    with Recorder(reply(200, lines, content_type="application/x-ndjson"), reply(200, {"id": "resp_of_a1"})) as upstream:
+        async with in_process(upstream.url, validation="off") as house:
+            streamed = await house.call("POST", "/v1/responses", json={"model": "m", "input": "x", "stream": True})
+            assert streamed.content == lines
+            assert (await house.call("GET", "/v1/responses/resp_of_a1", "b")).status_code == 404
+            assert (await house.call("GET", "/v1/responses/resp_of_a1", "a")).status_code == 200
+
+
 @pytest.mark.parametrize(
     "file",
     [

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from kosha_connector_openai.core.actions.inputs import Checked, Inputs
@@ -214,6 +215,10 @@ class Action:
     def check(self, inputs: Mapping[str, Any], validation: Validation = "on") -> Checked:
         """The inputs split and checked; raises InputError with every fault that ``validation`` does not let through as a warning."""
         return self.inputs.check(inputs, Leniency(validation, self.overlay.given_back))
+
+    def asks_for_events(self, inputs: Mapping[str, Any]) -> bool:
+        """Whether the inputs have the switch by which the answer comes as events."""
+        return any(name in inputs and inputs[name] == on for name, on in islice(self.overlay.events.items(), 1))
 
     def describe(self) -> dict[str, Any]:
         """The action as JSON-ready values, without its schemas."""

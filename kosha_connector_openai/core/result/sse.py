@@ -169,3 +169,17 @@ _FIELDS: Final = {
     b"id": EventDecoder._on_id,
     b"retry": EventDecoder._on_retry,
 }
+
+
+class LineDecoder(EventDecoder):
+    """The same for JSON lines: each value is an event of its own. Lines that are no object or list are read as an event's fields."""
+
+    def _line(self, line: bytes, events: list[ServerSentEvent]) -> None:
+        value = line.removeprefix(_BOM).strip()
+        if not value.startswith((b"{", b"[")):
+            super()._line(line, events)
+            return
+        self._check(len(line), self._limits.line, "a line")
+        self._started = True
+        self._on_data(value)
+        self._dispatch(events)

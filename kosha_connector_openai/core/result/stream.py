@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any
 
 from kosha_connector_openai.core.result.error_body import names_error, shows_error, tells
-from kosha_connector_openai.core.result.sse import EventDecoder, EventLimits, ServerSentEvent
+from kosha_connector_openai.core.result.sse import EventDecoder, EventLimits, LineDecoder, ServerSentEvent
 from kosha_connector_openai.core.result.streamed_answer import Asked, StreamedAnswer
 from kosha_connector_openai.errors import Fault
 from kosha_connector_openai.manifest import ErrorBody, ResultRules, StreamRules, StreamText
@@ -41,11 +41,14 @@ class StreamReader:
         limits: EventLimits = EventLimits(),
         errors: ErrorBody = ErrorBody(),
         asked: Asked = Asked(),
+        *,
+        lines: bool = False,
     ) -> None:
+        """``lines``: each line is the data of an event, in JSON."""
         self._rules = rules
         self._errors = errors
         self._facts = facts
-        self._decoder = EventDecoder(limits)
+        self._decoder = (LineDecoder if lines else EventDecoder)(limits)
         self._finished = False
         self._answer = StreamedAnswer(rules, asked, facts.carriers)
         self._head: bytearray | None = bytearray()

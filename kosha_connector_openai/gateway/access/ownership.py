@@ -21,6 +21,7 @@ from kosha_connector_openai.gateway.records import Caller, Send
 from kosha_connector_openai.gateway.routes import sound_actions
 from kosha_connector_openai.gateway.settings import OwnershipEntry
 from kosha_connector_openai.manifest.parts import ObjectRules
+from kosha_connector_openai.text import essence, is_json_lines
 
 _LONGEST_EVENT: Final = 16 * 1024 * 1024
 """Bytes of one event that is looked at; the ids in a longer one stay unknown, and so are refused later."""
@@ -253,12 +254,12 @@ class Ownership:
             nonlocal listening
             if message["type"] == "http.response.start":
                 listening = message["status"] < _REFUSED and any(
-                    name.lower() == b"content-type" and value.startswith(b"text/event-stream") for name, value in message["headers"]
+                    name.lower() == b"content-type" and _has_events(value.decode("latin-1")) for name, value in message["headers"]
                 )
             elif listening:
-                pending.extend(message.get("body", b""))
+                pending.extend(message.get("body", b"") if message.get("more_body") else message.get("body", b"") + b"\n")
                 for line in _whole_lines(pending):
-                    if line.startswith(b"data:") and b'"' in line:
+                    if line.startswith((b"data:", b"{")) and b'"' in line:
                         self.learn(caller, action, line.removeprefix(b"data:"), named)
                 if len(pending) > _LONGEST_EVENT:
                     pending.clear()
@@ -269,6 +270,10 @@ class Ownership:
     def close(self) -> None:
         """Closes where the ids are kept."""
         self._ids.close()
+
+
+def _has_events(content_type: str) -> bool:
+    return essence(content_type) == "text/event-stream" or is_json_lines(content_type)
 
 
 def shared_accounts(tenants: Mapping[str, Iterable[str]], accounts: Mapping[str, str]) -> dict[str, str]:

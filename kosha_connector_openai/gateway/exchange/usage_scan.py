@@ -63,9 +63,9 @@ class UsageFinder:
         return found if isinstance(found, dict) else None
 
     def in_events(self, reply: bytes) -> Mapping[str, Any] | None:
-        """The same in the last event that has one."""
+        """The same in the last event that has one, or in the last line of JSON."""
         for line in reversed(reply.splitlines()):
-            if line.startswith(b"data:") and any(key in line for key in self._keys):
+            if line.startswith((b"data:", b"{")) and any(key in line for key in self._keys):
                 found = self.in_json(line.removeprefix(b"data:"))
                 if found is not None:
                     return found

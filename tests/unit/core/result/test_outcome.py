@@ -480,3 +480,28 @@ def test_a_missing_verdict_is_no_verdict(connector: Connector, key: str, httpx_m
     httpx_mock.add_response(json={"id": "m", "model": "m", "results": results})
     result = connector.run("createModeration", {"input": "i"}, connector.connection())
     assert connector.outputs.of(result).result["flagged"] is flagged
+
+
+LINES = b"".join(json.dumps(data).encode() + b"\n" for data in STOP)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_json_lines_are_the_stream_that_they_are(connector: Connector, key: str, httpx_mock: HTTPXMock, *, asked: bool) -> None:
+    """Under each of their names, with and without the end's mark, line break or a byte order mark, asked for or not; an error is one."""
+    for kind in ("application/x-ndjson", "application/jsonl; charset=utf-8", "application/x-jsonlines"):
+        for body in (LINES, LINES.rstrip(), LINES + b"[DONE]\n", LINES.replace(b"\n", b"\r\n\r\n"), b"\xef\xbb\xbf" + LINES):
+            httpx_mock.add_response(content=body, headers={"content-type": kind})
+            result = connector.run("createChatCompletion", {**CHAT, "stream": asked}, connector.connection())
+            assert (result.kind, result.outcome, result.text, result.warnings) == ("events", "complete", "a", ()), (kind, body)
+    error = json.dumps({"error": {"message": "Slow down.", "code": "rate_limit_exceeded"}}).encode()
+    httpx_mock.add_response(content=error + b"\n" + error, headers={"content-type": "application/x-ndjson"})
+    with pytest.raises(ApiError, match="Slow down"):
+        connector.run("createChatCompletion", {**CHAT, "stream": asked}, connector.connection())
+
+
+def test_json_lines_arrive_one_by_one(connector: Connector, key: str, httpx_mock: HTTPXMock) -> None:
+    """Where events were asked for, the first is there before the second; a cut stream is no whole one."""
+    httpx_mock.add_response(stream=IteratorStream(LINES.splitlines(keepends=True)[:1]), headers={"content-type": "application/x-ndjson"})
+    with connector.stream("createChatCompletion", {**CHAT, "stream": True}, connector.connection()) as stream:
+        assert [event.text for event in stream] == ["a"]
+    assert stream.result.outcome == "incomplete"

@@ -40,6 +40,12 @@ def test_a_tail_keeps_the_end_alone() -> None:
     assert FINDER.find(tail.text()) == {"prompt": 1}
 
 
+def test_the_count_of_a_stream_stands_in_its_last_lines() -> None:
+    """As events or as lines of JSON; one that a text of the answer repeats is none."""
+    for mark in (b"data: ", b""):
+        assert FINDER.in_events(mark + b'{"usage":{"a":1}}\n' + mark + b'{"text":"\\"usage\\":{\\"a\\":9}"}\n') == {"a": 1}
+
+
 def test_a_large_piece_is_kept_whole() -> None:
     """The last one always is."""
     tail = Tail()
