@@ -29,6 +29,7 @@ from kosha_connector_openai.flows.bulk import (
     output_of,
     row_values,
     run_status,
+    settings_of,
     source_of,
 )
 from kosha_connector_openai.flows.bulk import export as write_out
@@ -41,7 +42,7 @@ def status(ctx: typer.Context, run_path: _Run, as_json: opt.AsJson = False) -> N
     """Shows how a run stands, and lists its rows that failed or may have run; another process may work on it."""
     del ctx
     with open_run(run_path) as ledger:
-        found, settings = run_status(ledger), ledger.kept("settings")
+        found, settings = run_status(ledger), settings_of(ledger)
         values = {"target": found.pop("target"), "input": settings["input"], "out": str(output_of(ledger.path)), **found}
     numbers = {state.name.lower(): values[state.name.lower()] for state in RowState}
     troubled, batches = values["rows"], values.get("batches")
@@ -101,9 +102,7 @@ def export(
 ) -> None:
     """Writes the answers that there are, from the ledger."""
     with open_run(run_path) as ledger:
-        settings = ledger.kept("settings")
-        if settings is None:
-            raise SetupError("The ledger has no run.", hint="Begin the run anew.")
+        settings = settings_of(ledger)
         if out is not None and out.exists():
             raise InputError("The output is there already.", hint="Name another one.")
         place = out or output_of(ledger.path)

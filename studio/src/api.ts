@@ -255,12 +255,8 @@ export const api = {
     stream<JsonObject>(`${ROOT}/jobs/${verb}`, body, onEvent, signal),
   /** The runs over rows of whoever is signed in; null where the service keeps none. */
   bulkRuns: async (): Promise<BulkRun[] | null> => {
-    try {
-      return (await get<{ runs: BulkRun[] }>(`${ROOT}/bulk/runs`)).runs;
-    } catch (error) {
-      if ([404, 501].includes((error as ApiFailure).status)) return null;
-      throw error;
-    }
+    const { bulk } = await once<{ bulk?: string }>(ROOT);
+    return bulk ? (await get<{ runs: BulkRun[] }>(bulk)).runs : null;
   },
   bulkRun: (run: string) => get<BulkRun>(`${ROOT}/bulk/runs/${part(run)}`),
   sendRows: async (file: File, format: string): Promise<BulkRun> =>

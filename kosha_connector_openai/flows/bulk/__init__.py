@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.flows.bulk.output import *
     from kosha_connector_openai.flows.bulk.pace import *
     from kosha_connector_openai.flows.bulk.progress import *
+    from kosha_connector_openai.flows.bulk.row import *
     from kosha_connector_openai.flows.bulk.rows import *
     from kosha_connector_openai.flows.bulk.sqlite import *
     from kosha_connector_openai.flows.bulk.status import *
@@ -42,9 +43,10 @@ else:
             "output": "export failed_path",
             "pace": "Pace",
             "progress": "RunProgress",
+            "row": "Format",
             "rows": "open_source",
             "sqlite": "SqliteLedger",
-            "status": "row_values run_status",
+            "status": "row_values run_status settings_of",
             "targets": "target_schema",
             "temporal": "SpanWorker cancel_on_temporal",
             "threads": "Bulk",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Final
@@ -20,9 +20,7 @@ def run_status(ledger: Ledger) -> dict[str, Any]:
 
     JSON-ready. Raises SetupError where the ledger has no run.
     """
-    settings, counts = ledger.kept("settings"), ledger.counts()
-    if settings is None:
-        raise SetupError("The ledger has no run.", hint="Begin the run anew.")
+    settings, counts = settings_of(ledger), ledger.counts()
     batches = [_batch_values(batch) for batch in open_batches(ledger)]
     names = {batch["batch"] for batch in batches}
     values = {"target": settings["target"], "total": sum(counts.values())}
@@ -30,6 +28,14 @@ def run_status(ledger: Ledger) -> dict[str, Any]:
     values |= {"categories": ledger.categories(), "spent": ledger.kept("spent") or {}}
     values["rows"] = [row_values(entry, ledger.answer(entry.n), ledger.calls(entry.n)) for entry in _troubled(ledger, names)]
     return values | ({"batches": batches} if batches else {})
+
+
+def settings_of(ledger: Ledger) -> Mapping[str, Any]:
+    """What a run does: its target, its input, its output and its options. Raises SetupError where the ledger has no run."""
+    settings: Mapping[str, Any] | None = ledger.kept("settings")
+    if settings is None:
+        raise SetupError("The ledger has no run.", hint="Begin the run anew.")
+    return settings
 
 
 def row_values(entry: RowEntry, answer: RowAnswer | None, calls: list[dict[str, Any]]) -> dict[str, Any]:

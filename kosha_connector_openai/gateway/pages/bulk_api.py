@@ -10,6 +10,7 @@ from mimetypes import guess_type
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakValueDictionary
 
 from kosha_connector_openai.core.actions import Action
 from kosha_connector_openai.errors import ConnectorError, Fault, InputError, SetupError
@@ -20,12 +21,13 @@ from kosha_connector_openai.gateway.pages.catalog_api import owner, shorter
 from kosha_connector_openai.gateway.pages.failures import failed, faults_of
 from kosha_connector_openai.gateway.pages.kosha_api import JsonResponse
 from kosha_connector_openai.gateway.pages.live_runs import LiveRun, LiveRuns
+from kosha_connector_openai.gateway.pages.received_rows import received
 from kosha_connector_openai.gateway.pages.run_folders import FullError, RunFolder, RunFolders
-from kosha_connector_openai.gateway.pages.run_states import FILES, kept_settings, received, standing, status
+from kosha_connector_openai.gateway.pages.run_states import FILES, kept_settings, standing, status
 from kosha_connector_openai.gateway.replies import error_shape, shed
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.flows.bulk import AsyncBulk, RowOptions, SendOptions
+    from kosha_connector_openai.flows.bulk import AsyncBulk, Format, RowOptions, SendOptions
     from kosha_connector_openai.gateway.pages.checked_calls import CheckedCalls
     from kosha_connector_openai.gateway.pages.event_response import EventSender
     from kosha_connector_openai.gateway.pages.tasks_api import TasksApi
@@ -63,6 +65,7 @@ class BulkApi:
         """``prices`` tell what rows cost."""
         self._calls, self._tasks, self._folders, self._prices = calls, tasks, folders, prices
         self.live = LiveRuns(folders)
+        self._writers: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._turns = asyncio.Semaphore(2)
         """Reads of all rows at once: each takes turns with the event loop."""
         self._verbs: Mapping[str, Callable[[_Asked, EventSender | None], Any]] = {
@@ -73,7 +76,7 @@ class BulkApi:
             "cancel": self._cancel,
         }
 
-    async def take(self, caller: Caller, path: Path, form: str, name: str) -> JsonResponse:
+    async def take(self, caller: Caller, path: Path, form: Format, name: str) -> JsonResponse:
         """Takes the rows that have come into the folder ``path``: counts them, and names their columns."""
         try:
             async with self._turns:
@@ -109,9 +112,10 @@ class BulkApi:
             return NONE if run is None else LIVE
         try:
             if file in FILES:
-                async with self._turns:
-                    path = await asyncio.to_thread(self._written, run, file)
-                kind = FILES[file]
+                async with self._turn_of(run), self._turns:
+                    if self.live.find(owner(caller), name) is not None:
+                        return LIVE
+                    path, kind = await asyncio.to_thread(self._written, run, file), FILES[file]
             else:
                 path, kind = run.ledger.with_name(f"{run.ledger.name}.answers") / file, guess_type(file)[0] or "application/octet-stream"
         except ConnectorError as error:
@@ -254,13 +258,18 @@ class BulkApi:
         return AsyncBulk(self._calls.connector, connection, watch=live.watch, arun=arun)
 
     async def _begin(self, asked: _Asked, live: LiveRun, work: Callable[[], Any]) -> JsonResponse:
-        if self.live.find(asked.owner, asked.run.id) is not None:  # another request was first
-            return LIVE
         most = self._folders.entry.running
-        if self.live.count(asked.owner) >= most:
-            raise FullError(f"This token may have {most} runs under way. Wait until one ends, or cancel one.")
-        await self.live.begin(live, work)
+        async with self._turn_of(asked.run):
+            if self.live.find(asked.owner, asked.run.id) is not None:  # another request was first
+                return LIVE
+            if self.live.count(asked.owner) >= most:
+                raise FullError(f"This token may have {most} runs under way. Wait until one ends, or cancel one.")
+            await self.live.begin(live, work)
         return await self.read(asked.caller, asked.run.id)
+
+    def _turn_of(self, run: RunFolder) -> asyncio.Lock:
+        """Held by whoever writes the files of a run."""
+        return self._writers.setdefault(run.id, asyncio.Lock())
 
     def _written(self, run: RunFolder, file: str) -> Path:
         """Writes a file of FILES from the ledger."""
@@ -268,7 +277,7 @@ class BulkApi:
 
         texts = self._calls.connector.manifest.result.text
         out = run.out if file == "failed.jsonl" else run.path / file
+        settings = kept_settings(run)
         with open_run(run.ledger) as ledger:
-            settings = kept_settings(run)
             export(ledger, source_of(settings), out, texts=texts, keep=kept_options(settings))
         return failed_path(out) if file == "failed.jsonl" else out

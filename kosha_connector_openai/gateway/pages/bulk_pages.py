@@ -7,8 +7,7 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from importlib.util import find_spec
-from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,7 +15,7 @@ from starlette.responses import Response
 from kosha_connector_openai.gateway.pages.bulk_api import BulkApi
 from kosha_connector_openai.gateway.pages.bulk_bodies import KEYS
 from kosha_connector_openai.gateway.pages.catalog_api import owner
-from kosha_connector_openai.gateway.pages.downloads import Kept, file_reply
+from kosha_connector_openai.gateway.pages.downloads import file_reply
 from kosha_connector_openai.gateway.pages.failures import misshapen
 from kosha_connector_openai.gateway.pages.flow_pages import BodyAnswers
 from kosha_connector_openai.gateway.pages.kosha_api import JsonResponse
@@ -26,6 +25,7 @@ from kosha_connector_openai.gateway.replies import error_shape
 from kosha_connector_openai.text import essence, install
 
 if TYPE_CHECKING:
+    from kosha_connector_openai.flows.bulk import Format
     from kosha_connector_openai.gateway.bulk_entry import BulkEntry
     from kosha_connector_openai.gateway.pages.checked_calls import CheckedCalls
     from kosha_connector_openai.gateway.pages.page_bodies import PageBodies
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.gateway.records import Caller
     from kosha_connector_openai.outputs import Prices
 
-_FORMS: Final[Mapping[str, str]] = {
+_FORMS: Final[Mapping[str, Format]] = {
     "text/csv": "csv",
     "text/tab-separated-values": "tsv",
     "application/jsonl": "jsonl",
@@ -75,6 +75,11 @@ class BulkPages:
             **{f"{verb}BulkRun": partial(self._verb, api, verb=verb) for verb in KEYS},
         }
 
+    @property
+    def offered(self) -> bool:
+        """Whether there are runs over rows here."""
+        return self._api is not None
+
     def stop(self) -> None:
         """Tells all runs to stop: the service is about to end."""
         if self._api is not None:
@@ -93,7 +98,8 @@ class BulkPages:
 
     async def _send(self, api: BulkApi, folders: RunFolders, request: Request, caller: Caller) -> JsonResponse:
         """Takes rows; what came of a body that breaks off, or that cannot be used, is deleted."""
-        form = request.query_params.get("format") or _FORMS.get(essence(request.headers.get("content-type", "")))
+        asked = cast("Format | None", request.query_params.get("format"))  # one of those of service.yaml
+        form = asked or _FORMS.get(essence(request.headers.get("content-type", "")))
         name = "".join(char for char in request.query_params.get("name", "")[:_NAME] if char.isprintable())
         if form is None:
             return misshapen("format", f"Say what the rows are: `format`, or a Content-Type of {', '.join(_FORMS)}.")
@@ -117,9 +123,7 @@ class BulkPages:
         found = await api.file(caller, run, file)
         if isinstance(found, JsonResponse):
             return found
-        path, kind = found
-        size = (await asyncio.to_thread(path.stat)).st_size
-        return file_reply(Kept(path, owner(caller), size, kind, monotonic()))
+        return file_reply(*found)
 
 
 async def _without(*_: Any, **__: str) -> JsonResponse:

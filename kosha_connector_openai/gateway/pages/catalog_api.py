@@ -37,7 +37,6 @@ from kosha_connector_openai.text import nearest
 _INDEX: Final = {
     "workflows": {verb: f"/kosha/v1/workflows/{verb}" for verb in ("check", "run")},
     "jobs": {verb: f"/kosha/v1/jobs/{verb}" for verb in ("start", "status", "wait", "resume", "cancel", "fetch")},
-    "bulk": "/kosha/v1/bulk/runs",
     "description": "/openapi.json",
     "docs": "/docs",
 }
@@ -136,9 +135,10 @@ class CatalogApi:
         return JsonResponse(200, {name: getattr(manifest, name) for name in names} | more)
 
     @staticmethod
-    def index() -> JsonResponse:
+    def index(*, bulk: bool = False) -> JsonResponse:
         """What there is under the catalog's path."""
-        return JsonResponse(200, {name: f"/kosha/v1/{name}" for name in ("actions", "tasks", "connector", "connection")} | _INDEX)
+        more = {"bulk": "/kosha/v1/bulk/runs"} if bulk else {}
+        return JsonResponse(200, {name: f"/kosha/v1/{name}" for name in ("actions", "tasks", "connector", "connection")} | _INDEX | more)
 
     def form(self) -> JsonResponse:
         """The connection form as JSON Schema."""

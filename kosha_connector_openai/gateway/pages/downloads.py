@@ -103,15 +103,15 @@ _SHOWN: Final = frozenset(
 """Types that a page can show by their address."""
 
 
-def file_reply(kept: Kept) -> FileResponse:
-    """A kept file as a reply: an attachment, of a plain type but for what holds no script. What a run made is not for browsers to open."""
+def file_reply(path: Path, content_type: str) -> FileResponse:
+    """A file as a reply: an attachment, of a plain type but for what holds no script. What a run made is not for browsers to open."""
     headers = {
         "cache-control": "no-store",
         "x-content-type-options": "nosniff",
         "content-disposition": "attachment",
-        "x-kosha-content-type": kept.content_type,
+        "x-kosha-content-type": content_type,
         "content-security-policy": "default-src 'none'; sandbox",
         "cross-origin-resource-policy": "same-origin",
     }
-    shown = kept.content_type if kept.content_type in _SHOWN else "application/octet-stream"
-    return FileResponse(kept.path, headers=headers, media_type=shown)
+    shown = content_type if content_type in _SHOWN else "application/octet-stream"
+    return FileResponse(path, headers=headers, media_type=shown)

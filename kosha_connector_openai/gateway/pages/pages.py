@@ -224,7 +224,7 @@ class OwnPages:
             return await asyncio.to_thread(self._catalog.actions, caller, search=search, group=group, featured=featured)
 
     async def _index(self, _: Request, __: Caller) -> JsonResponse:
-        return self._catalog.index()
+        return self._catalog.index(bulk=self.bulk.offered)
 
     async def _connector(self, _: Request, caller: Caller) -> JsonResponse:
         return self._catalog.connector(caller)
@@ -300,7 +300,7 @@ class OwnPages:
         kept = self._context.downloads.find(file, owner(caller))
         if kept is None:
             return JsonResponse(404, error_shape("There is no such file, or not any more."))
-        return file_reply(kept)
+        return file_reply(kept.path, kept.content_type)
 
 
 def _page(name: str, methods: Mapping[str, Handler], *, public: bool = False) -> ServicePage:

@@ -1,52 +1,18 @@
-"""How a run over rows stands, as its owner is told it: what was sent, which state it is in, its counts, and the files that came of it."""
+"""How a run over rows stands, as its owner is told it: what was sent, its state and counts, and the files that came of it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import chain, islice
-from pathlib import Path
-from time import time
 from typing import TYPE_CHECKING, Any, Final
 
-from kosha_connector_openai.errors import ConnectorError, Fault, InputError
-from kosha_connector_openai.gateway.pages.run_folders import RunFolder, rows_path
+from kosha_connector_openai.errors import ConnectorError
+from kosha_connector_openai.gateway.pages.run_folders import RunFolder
 
 if TYPE_CHECKING:
     from kosha_connector_openai.gateway.pages.live_runs import LiveRun
 
 FILES: Final = {"output.csv": "text/csv", "output.jsonl": "application/jsonl", "failed.jsonl": "application/jsonl"}
 """What can be fetched of a run that was started, and of which type it is."""
-_SHOWN: Final = 5
-"""Rows that are told as they are."""
-_LOOK: Final = 100
-"""Rows that tell the columns where no header does."""
-_CELL: Final = 200
-"""Characters of a cell that are shown."""
-
-
-def received(path: Path, form: Any, name: str, most: int) -> dict[str, Any]:
-    """The facts of rows that have come in. Raises InputError where they cannot be read, are none, or more than ``most``."""
-    from kosha_connector_openai.flows.bulk import open_source
-
-    place = rows_path(path, form)
-    source = open_source(place, form)
-    columns, rows = source.columns(), source.rows()
-    first = list(islice(rows, _LOOK))
-    count = sum(1 for _ in islice(chain(first, rows), most + 1))
-    if count > most or not count:
-        text, fix = ("has no rows.", "Send at least one row.") if not count else (f"has more than {most} rows.", "Send it in parts.")
-        raise InputError("The rows cannot be used.", [Fault("/input", "rows", text, fix)])
-    names = columns or tuple(dict.fromkeys(column for row in first for column in row.values))
-    return {
-        "name": name,
-        "format": form,
-        "bytes": place.stat().st_size,
-        "rows": count,
-        "columns": list(names),
-        "first": [{column: _cut(value) for column, value in row.values.items()} for row in first[:_SHOWN]],
-        "created": time(),
-        "end": None,
-    }
 
 
 def standing(run: RunFolder, live: LiveRun | None) -> dict[str, Any]:
@@ -73,21 +39,18 @@ def status(run: RunFolder, live: LiveRun | None) -> dict[str, Any]:
 
 def kept_settings(run: RunFolder) -> Mapping[str, Any]:
     """What a run that was started does. Raises SetupError."""
-    from kosha_connector_openai.flows.bulk import open_run, run_status
+    from kosha_connector_openai.flows.bulk import open_run, settings_of
 
     with open_run(run.ledger) as ledger:
-        run_status(ledger)
-        settings: Mapping[str, Any] = ledger.kept("settings")
-        return settings
+        return settings_of(ledger)
 
 
 def _kept(run: RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
     """A run that no process works on: how it stands, and the details."""
-    from kosha_connector_openai.flows.bulk import open_run, run_status
+    from kosha_connector_openai.flows.bulk import open_run, run_status, settings_of
 
     with open_run(run.ledger) as ledger:
-        found = run_status(ledger)
-        settings = ledger.kept("settings")
+        found, settings = run_status(ledger), settings_of(ledger)
     unknown = found["unknown"] + found["sent"]  # nobody waits for their answers any more
     stopped = bool(found["pending"] + found["sent"])
     counts = {"total": found["total"], "done": found["done"], "failed": found["failed"], "unknown": unknown, "waiting": found["pending"]}
@@ -117,8 +80,3 @@ def _progress(live: LiveRun) -> dict[str, Any]:
     left = live.progress.left
     values = live.progress.to_dict() | {"tokens": spent["tokens"], "cost": spent["cost"], "currency": spent["currency"]}
     return values | {"left": None if left is None else round(left, 1), "stop": live.stop}
-
-
-def _cut(value: Any) -> Any:
-    text = value if isinstance(value, str) else None
-    return f"{text[: _CELL - 1]}\u2026" if text is not None and len(text) > _CELL else value

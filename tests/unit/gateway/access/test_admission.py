@@ -193,3 +193,17 @@ async def test_tokens_without_calls_are_forgotten(monkeypatch: pytest.MonkeyPatc
         async with gate.place(f"t{number}", ONE):
             pass
     assert len(gate._holders) <= 11
+
+
+async def test_a_request_that_looks_on_takes_a_streams_place():
+    """While it watches, its place for calls is free for others; without a place for a stream it is turned away."""
+    admission = Admission(calls=9, streams=9, queue=0, queue_seconds=0.01)
+    only = Allowance(1, 1)
+    await admission.take("t", only)
+    with admission.watching("t", only):
+        assert admission.taken == {"call": 0, "stream": 1}
+        await admission.take("t", only)
+        with pytest.raises(Shed), admission.watching("t", only):
+            pass
+        admission.give_back("t")
+    assert admission.taken == {"call": 1, "stream": 0}

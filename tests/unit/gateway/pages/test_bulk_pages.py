@@ -340,6 +340,16 @@ async def test_a_run_outlives_its_process(rows: House, tmp_path: Path):
     assert len(rows.upstream.requests) == 30
 
 
+async def test_an_answer_is_written_by_one_at_a_time(rows: House):
+    """Two who fetch at once get the same whole file; the index says where runs are."""
+    assert (await rows.client.get("/kosha/v1")).json()["bulk"] == RUNS
+    sent = await send(rows)
+    await post(rows, sent["run"], "start", ONE)
+    href = (await post(rows, sent["run"], "wait"))["files"][0]["href"]
+    found = await asyncio.gather(*(rows.client.get(href) for _ in range(8)))
+    assert {(answer.status_code, answer.text.count("yes")) for answer in found} == {(200, 3)}
+
+
 async def test_events_tell_the_progress(rows: House):
     """Asked for events, a wait tells how the run stands as it changes; whoever leaves ends nothing."""
     sent = await send(rows)
@@ -370,6 +380,7 @@ async def test_failed_rows_are_told_fetched_and_sent_again(rows: House):
 
 async def test_without_a_folder_or_the_extra_it_says_so(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # noqa: F811
     """501 on each path: which setting, or which extra, is missing."""
+    assert "bulk" not in (await house.client.get("/kosha/v1")).json()
     for given in ("GET", "POST"):
         answer = await house.client.request(given, RUNS, params={"format": "csv"} if given == "POST" else None)
         assert (answer.status_code, "`bulk`" in answer.text) == (501, True)
