@@ -16,7 +16,7 @@ from kosha_connector_openai.connector import CallOptions, Connection, Connector,
 from kosha_connector_openai.errors import ConnectorError, Fault, InputError, PagingError
 from kosha_connector_openai.flows.links import link_inputs
 from kosha_connector_openai.manifest.parts import PageForm
-from kosha_connector_openai.text import at, escape
+from kosha_connector_openai.text import at
 
 _LONGEST_CURSOR = 8_192
 _GO_ON = "What came before is kept; go on from the cursor, or ask for less."
@@ -285,9 +285,3 @@ class Pager:
         walk = self.walk
         stopped = error.code if error else walk.stopped
         return Listing(found, walk.pages, stopped is None, walk.cursor, stopped, error)
-
-
-def cursor_input(connector: Connector, action: str, connection: Connection | None = None) -> str | None:
-    """The JSON Pointer of the input that takes a cursor; None where the list has none."""
-    form = connector.catalog_of(connection)[action].paging
-    return f"/{escape(form.send)}" if form and form.send else None

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.text.json_text import *
     from kosha_connector_openai.text.media_type import *
     from kosha_connector_openai.text.search import *
+    from kosha_connector_openai.text.validation_error import *
     from kosha_connector_openai.text.yaml_text import *
 else:
     __getattr__, __all__ = face(
@@ -26,6 +27,7 @@ else:
             "json_text": "DEFAULT_LIMITS JsonLimits JsonTextError MIB check_value decode encode is_shallow loads_strict",
             "media_type": "essence is_json is_json_lines",
             "search": "LONGEST_QUERY SearchEntry ranked",
+            "validation_error": "model_faults",
             "yaml_text": "YamlLimits load_yaml",
         },
     )

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kosha_connector_openai.connector import Connection, Connector
 from kosha_connector_openai.errors import Fault, InputError, OriginError
-from kosha_connector_openai.text import loads_strict, to_pointer
+from kosha_connector_openai.text import loads_strict, model_faults
 
 Text = Annotated[str, Field(min_length=1, max_length=1_000)]
 NAME = r"^[a-z0-9_]{1,64}-[0-9]{14}-[0-9a-f]{8}$"
@@ -94,7 +94,7 @@ def read_handle(value: Handle | Mapping[str, Any] | str | bytes) -> Handle:
     try:
         return Handle.model_validate(raw)
     except ValidationError as error:
-        faults = [Fault(to_pointer(entry["loc"]), entry["type"], f"{entry['msg']}.") for entry in error.errors(include_input=False)]
+        faults = model_faults(error)
     # Raised out here: inside, the library's error would stay its context, and that one holds the values.
     raise InputError("This is no handle of a job.", faults, hint="Use the handle as it was handed out.")
 

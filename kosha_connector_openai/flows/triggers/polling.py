@@ -13,7 +13,7 @@ from kosha_connector_openai.flows.driving import Run, Steps, adrive, drive
 from kosha_connector_openai.flows.paging import PagingOptions, Walk
 from kosha_connector_openai.flows.triggers.events import NextCall, TriggerEvent
 from kosha_connector_openai.manifest.parts import JobKind, JobsPart, PollRule, Triggers
-from kosha_connector_openai.text import at, loads_strict, nearest, to_pointer
+from kosha_connector_openai.text import at, loads_strict, model_faults, nearest
 
 _SLACK: Final = 600
 """Seconds that a list may lag behind, or its clock be off."""
@@ -130,7 +130,7 @@ def _state(given: Any, connector: Connector, name: str, inputs: dict[str, Any]) 
         try:
             given = PollState.model_validate(raw)
         except ValidationError as error:
-            faults = [Fault(to_pointer(entry["loc"]), entry["type"], f"{entry['msg']}.") for entry in error.errors(include_input=False)]
+            faults = model_faults(error)
             given = None
         if given is None:
             raise InputError("This is no state of a poll.", faults, hint="Use the state as it was handed out.")

@@ -10,10 +10,10 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from kosha_connector_openai.errors import DocumentError, Fault
+from kosha_connector_openai.errors import DocumentError
 from kosha_connector_openai.openapi.diff.change import Change, Direction
 from kosha_connector_openai.openapi.diff.report import DiffReport
-from kosha_connector_openai.text import load_yaml, to_pointer
+from kosha_connector_openai.text import load_yaml, model_faults
 
 Patterns = Annotated[tuple[str, ...], Field(min_length=1)]
 Text = Annotated[str, Field(min_length=1)]
@@ -56,8 +56,7 @@ def read_intended(path: Path) -> tuple[Intended, ...]:
     except OSError as error:
         raise DocumentError(f"{path.name} cannot be read: {error.strerror}.", hint="Name a file that you may read.") from None
     except ValidationError as error:
-        found = [Fault(to_pointer(row["loc"]), row["type"], f"{row['msg']}.") for row in error.errors(include_input=False)]
-        raise DocumentError(f"{path.name} is not a list of intended changes.", found) from None
+        raise DocumentError(f"{path.name} is not a list of intended changes.", model_faults(error)) from None
 
 
 def judge(report: DiffReport, intended: Iterable[Intended]) -> Judged:
