@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import typer
 
+from kosha_connector_openai.cli.live_bar import LiveBar
 from kosha_connector_openai.cli.terminal import note, to_json
 from kosha_connector_openai.flows.bulk import RunProgress
 
@@ -20,32 +19,20 @@ class BulkProgress:
 
     def __init__(self, *, as_json: bool, quiet: bool, currency: str | None = None) -> None:
         self._as_json, self._quiet, self._currency = as_json, quiet, currency
-        self._live: Any = None
-        self._bar: Any = None
+        self._bar = LiveBar(wanted=not (as_json or quiet))
         self._next = time.monotonic() + _EACH
 
     def __enter__(self) -> Self:
-        if not (self._as_json or self._quiet) and sys.stderr.isatty():
-            self._open()
+        self._bar.__enter__()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._live is not None:
-            self._live.stop()
-
-    def _open(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
-
-        columns = (SpinnerColumn(), BarColumn(), TextColumn("{task.description}", markup=False))
-        self._live = Progress(*columns, console=Console(stderr=True), transient=True)
-        self._bar = self._live.add_task("", total=None)
-        self._live.start()
+    def __exit__(self, *error: object) -> None:
+        self._bar.__exit__(*error)
 
     def __call__(self, state: RunProgress) -> None:
         """Shows one state."""
-        if self._live is not None:
-            self._live.update(self._bar, description=self.words(state), completed=state.done + state.failed, total=state.total or None)
+        if self._bar.shown:
+            self._bar.update(self.words(state), state.done + state.failed, state.total)
         elif time.monotonic() >= self._next and not self._quiet:
             self._next = time.monotonic() + _EACH
             if self._as_json:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import typer
 
+from kosha_connector_openai.cli.live_bar import LiveBar
 from kosha_connector_openai.cli.terminal import note, one_line, to_json
 from kosha_connector_openai.flows.jobs import Status, Tick
 
@@ -17,41 +16,25 @@ class WaitProgress:
 
     def __init__(self, name: str, *, as_json: bool, quiet: bool) -> None:
         """``name`` is shown until the first step."""
-        self._name = name
-        self._as_json = as_json
-        self._quiet = quiet
-        self._live: Any = None
-        self._bar: Any = None
+        self._as_json, self._quiet = as_json, quiet
+        self._bar = LiveBar(name, wanted=not (as_json or quiet))
         self._last = ""
 
     def __enter__(self) -> Self:
-        if not (self._as_json or self._quiet) and sys.stderr.isatty():
-            self._open()
+        self._bar.__enter__()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._live is not None:
-            self._live.stop()
-
-    def _open(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
-        from rich.progress import Progress as Bars
-
-        columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
-        self._live = Bars(*columns, console=Console(stderr=True), transient=True)
-        self._bar = self._live.add_task(self._name, total=None)
-        self._live.start()
+    def __exit__(self, *error: object) -> None:
+        self._bar.__exit__(*error)
 
     def tick(self, tick: Tick) -> None:
         """Shows one step."""
+        text = _words(tick)
         if self._as_json:
             typer.echo(to_json(tick.to_dict(), indent=None), err=True)
-            return
-        text = _words(tick)
-        if self._live is not None:
+        elif self._bar.shown:
             done, total = (tick.percent, 100) if tick.percent is not None else (tick.done, tick.total)
-            self._live.update(self._bar, description=text, completed=done or 0, total=total or None)
+            self._bar.update(text, done or 0, total)
         elif text != self._last and not self._quiet:
             self._last = text
             note(text)
