@@ -147,6 +147,32 @@ async def test_over_the_gateway(sandbox: Sandbox) -> None:
             assert [tool.name for tool in (await client.list_tools()).tools] == ["deleteFile"]
 
 
+WRONG = [
+    ([], ""),
+    ({"id": 1, "method": "tools/list"}, "/jsonrpc"),
+    ({"jsonrpc": "2.0", "id": 1, "note": "my prompt"}, "/method"),
+    ({"jsonrpc": "2.0", "id": True, "method": "tools/list"}, "/id"),
+    ({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": ["my prompt"]}, "/params"),
+    ({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": ["my prompt"]}}, None),
+    ({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": {"my prompt": 1}}}, None),
+    ({"jsonrpc": "2.0", "id": 1, "method": "my prompt", "params": {}}, None),
+]
+
+
+def test_a_wrong_message(sandbox: Sandbox) -> None:
+    """Each is refused, in the shape that /openapi.json says, with its place where it is no message; nothing of it is repeated."""
+    with whole(sandbox.url, key=sandbox.key) as gateway:
+        accept = {"Accept": "application/json, text/event-stream"}
+        for message, place in WRONG:
+            answer = gateway.call("POST", "/mcp", json=message, headers=accept)
+            assert "my prompt" not in answer.text, message
+            if place is None:
+                assert answer.status_code < 500
+                assert '"error"' in answer.text, message
+            else:
+                assert (answer.status_code, answer.json()["error"]["detail"]["faults"][0]["pointer"]) == (400, place), answer.text
+
+
 class Hanging:
     """An upstream that begins a stream, and tells when its client has gone."""
 

@@ -55,10 +55,10 @@ def served_document(connector: Connector, *, protected: bool, offered: Mapping[s
 
 
 def _own(item: Mapping[str, Any], every: Mapping[str, Any]) -> dict[str, Any]:
-    """A path item of the service's own; ``every`` are the responses that each operation may have."""
+    """A path item of the service's own; ``every`` are the responses that each operation may have, where it names no others."""
     public: dict[str, Any] = {"security": []} if item[ACCESS] in ("everyone", "studio") else {}
     operations = {method: operation for method, operation in item.items() if method != ACCESS}
-    return {method: {**public, **each, "responses": {**each["responses"], **every}} for method, each in operations.items()}
+    return {method: {**public, **each, "responses": {**every, **each["responses"]}} for method, each in operations.items()}
 
 
 def _plain(item: Mapping[str, Any]) -> dict[str, Any]:

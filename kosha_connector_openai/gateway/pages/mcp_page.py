@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -186,6 +186,8 @@ class _Exchange:
         if not body:
             return body, None
         value = await self.bodies.values(body, self.backend.caller.name, what="message")
+        if faults := list(_faults(value)):
+            raise InputError("The message is wrong.", faults)
         if len(body) <= QUICK:
             return body, None
         params = value.get("params") if isinstance(value, dict) and value.get("method") == "tools/call" else None
@@ -251,6 +253,21 @@ class _CallerBackend:
         key = uri.removeprefix(_FILES)
         kept = self._downloads.find(key, owner(self.caller))
         return None if kept is None else KeptFile(kept.path, kept.content_type, f"{FILES}/{key}")
+
+
+def _faults(value: Any) -> Iterator[Fault]:
+    """What is wrong with a message as one of JSON-RPC 2.0; the protocol's package would repeat what was sent."""
+    if not isinstance(value, dict):
+        yield Fault("", "type", "is no object.", "Send one message of JSON-RPC 2.0.")
+        return
+    if value.get("jsonrpc") != "2.0":
+        yield Fault("/jsonrpc", "const", "is not `2.0`.", 'Write "jsonrpc": "2.0".')
+    if not (isinstance(value.get("method"), str) or value.keys() & {"result", "error"}):
+        yield Fault("/method", "required", "is missing, or no text.", "Name a method, such as tools/list.")
+    if isinstance(value.get("id", ""), bool) or not isinstance(value.get("id", ""), (str, int)):
+        yield Fault("/id", "type", "is no text and no whole number.", "Leave it out in a notification alone.")
+    if not isinstance(value.get("params", {}), dict):
+        yield Fault("/params", "type", "is no object.", "Give the parameters by name.")
 
 
 def _choice(request: Request) -> ToolChoice:
