@@ -127,7 +127,7 @@ class BulkPages:
 
 
 async def _without(*_: Any, **__: str) -> JsonResponse:
-    return JsonResponse(501, error_shape(_OFF, "unsupported", code="bulk_off"))
+    return JsonResponse(404, error_shape(_OFF, code="bulk_off"))
 
 
 async def _not_installed(*_: Any, **__: str) -> JsonResponse:

@@ -379,11 +379,11 @@ async def test_failed_rows_are_told_fetched_and_sent_again(rows: House):
 
 
 async def test_without_a_folder_or_the_extra_it_says_so(house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # noqa: F811
-    """501 on each path: which setting, or which extra, is missing."""
+    """Which setting is missing (404: there is nothing here), or which extra (501)."""
     assert "bulk" not in (await house.client.get("/kosha/v1")).json()
     for given in ("GET", "POST"):
         answer = await house.client.request(given, RUNS, params={"format": "csv"} if given == "POST" else None)
-        assert (answer.status_code, "`bulk`" in answer.text) == (501, True)
+        assert (answer.status_code, "`bulk`" in answer.text) == (404, True)
     monkeypatch.setattr(bulk_pages, "find_spec", lambda _: None)
     opened(house, tmp_path / "runs")
     for path in (RUNS, f"{RUNS}/x", f"{RUNS}/x/files/output.csv"):
