@@ -78,11 +78,11 @@ class AsyncExecutor(Executor):
         call = self._call
         reply = await self._clients.open_async(call.request, call.connection, call.credential, self._resolver, call.deadline)
         self._reply = adecoded(reply)
-        self._head = call.scrub_head(Head(self._reply.status, tuple(self._reply.headers)))
-        return self._head
+        return Head(self._reply.status, tuple(self._reply.headers))
 
     async def _read(self, step: Read) -> bytes:
-        body = BodyBuffer(step, self._head, StreamRedactor.of(self._call.secrets))
+        assert self._reply is not None
+        body = BodyBuffer(step, self._reply.status, StreamRedactor.of(self._call.secrets))
         try:
             async for chunk in self._chunks(self._call.connection.timeouts.read):
                 body.add(chunk)

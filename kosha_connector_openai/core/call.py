@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.core.request import RawInputs
 
 _DAY = 86_400
+_POLICIES = get_args(Policy)
 
 
 def _unfit(name: str, message: str) -> SetupError:
@@ -94,7 +95,7 @@ class CallOptions:
             raise _unfit("timeout", f"must be more than 0 and at most {_DAY} seconds.")
         if self.attempts is not None and self.attempts < 1:
             raise _unfit("attempts", "must be at least 1.")
-        if self.policy not in get_args(Policy):
+        if self.policy not in _POLICIES:
             raise SetupError("The options of the call are wrong.", [Fault("/policy", "enum", "must be fail, warn or pass.")])
 
 

@@ -26,9 +26,9 @@ THROWN: Final = (WireError, ConnectorError)
 class BodyBuffer:
     """Collects a reply body under a limit, in memory or in a sink, with the call's secrets starred out."""
 
-    def __init__(self, step: Read, head: Head, redactor: StreamRedactor) -> None:
+    def __init__(self, step: Read, status: int, redactor: StreamRedactor) -> None:
         self._step = step
-        self._head = head
+        self._status = status
         self._redactor = redactor
         self._parts: list[bytes] = []
         self._size = 0
@@ -38,7 +38,7 @@ class BodyBuffer:
         if self._size > self._step.limit:
             raise ReplyTooLargeError(
                 f"The reply is larger than {self._step.limit} bytes.",
-                status=self._head.status,
+                status=self._status,
                 hint="Raise the limit of the connection, or ask for less.",
             )
         self._keep(self._redactor.feed(chunk))
@@ -73,7 +73,6 @@ class Executor:
         self._resolver = resolver
         call.secrets = resolver.used
         call.refresh = resolver.refresh
-        self._head = Head(0, ())
 
     def stream_result(self, live: LiveStream) -> Result:
         """The envelope of a stream: its events so far, and whether it was cut."""
@@ -141,8 +140,7 @@ class SyncExecutor(Executor):
         if isinstance(step, Open):
             call = self._call
             self._reply = decoded(self._clients.open(call.request, call.connection, call.credential, self._resolver, call.deadline))
-            self._head = call.scrub_head(Head(self._reply.status, tuple(self._reply.headers)))
-            return self._head
+            return Head(self._reply.status, tuple(self._reply.headers))
         if isinstance(step, Read):
             return self._read(step)
         if isinstance(step, Wait):
@@ -151,9 +149,9 @@ class SyncExecutor(Executor):
         return None
 
     def _read(self, step: Read) -> bytes:
-        body = BodyBuffer(step, self._head, StreamRedactor.of(self._call.secrets))
+        assert self._reply is not None
+        body = BodyBuffer(step, self._reply.status, StreamRedactor.of(self._call.secrets))
         try:
-            assert self._reply is not None
             for chunk in self._reply.chunks(self._call.connection.timeouts.read, self._call.deadline):
                 body.add(chunk)
             return body.done()

@@ -99,7 +99,7 @@ class Passthrough:
         kind = next((value for name, value in reply.headers if name == "content-type"), "")
         self.streams = essence(kind) == EVENT_STREAM or (is_json_lines(kind) and call.action.promise.has_events)
         call.deadline = call.started + (max(self._stream, self._long) if self.streams else self._long)
-        return call.scrub_head(Head(reply.status, tuple(reply.headers)))
+        return Head(reply.status, tuple(reply.headers))
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives. Raises ConnectorError where it ends before its end, is too large, or too slow."""

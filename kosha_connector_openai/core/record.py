@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Final
 
@@ -34,6 +35,11 @@ class Record:
         """One line of ASCII, control characters escaped, so that no value can start a second one; long values are cut."""
         values = {name: value[:LONGEST] if isinstance(value, str) else value for name, value in asdict(self).items()}
         return json.dumps(values, sort_keys=True, separators=(",", ":")).replace("\x7f", "\\u007f")
+
+
+def is_heard(sink: Callable[[Record], None]) -> bool:
+    """Whether anybody takes what ``sink`` is given: ``log`` drops it where the logger is not at INFO."""
+    return sink is not log or LOGGER.isEnabledFor(logging.INFO)
 
 
 def log(record: Record) -> None:

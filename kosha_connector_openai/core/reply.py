@@ -192,7 +192,7 @@ def _decoded(call: Call, head: Head, facts: Facts, content_type: str, read: byte
         status=head.status,
         request_id=facts.request_id,
         scrub=call.scrub,
-        optional=_may_be_empty(call, head.status),
+        optional=not read and _may_be_empty(call, head.status),
     )
     return decoded, ()
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from kosha_connector_openai.core.actions import Action
 from kosha_connector_openai.core.call import Call, CallOptions, make_raw_request, make_request
 from kosha_connector_openai.core.connection import Connection
-from kosha_connector_openai.core.record import Record
+from kosha_connector_openai.core.record import Record, is_heard
 from kosha_connector_openai.core.request import Request
 from kosha_connector_openai.core.result import Result, wanted_items
 from kosha_connector_openai.core.transport import Clients, RetryBudget
@@ -106,6 +106,8 @@ class Runtime:
         return TokenResolver(self._stores, self._cache, context, credential, grant, exchange)
 
     def _write(self, call: Call, outcome: str, status: int | None, request_id: str | None) -> None:
+        if not is_heard(self.record):
+            return
         # What answered tells more than what was asked: a chain's secret names the store that had it.
         used = dict.fromkeys(secret.reference for secret in call.secrets)
         references = used or (call.credential.every_reference.values() if call.credential else ())

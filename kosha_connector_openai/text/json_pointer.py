@@ -36,7 +36,7 @@ def tokens(pointer: str) -> tuple[str, ...]:
 def at(value: Any, path: str | Iterable[str | int], default: Any = None) -> Any:
     """The value at a pointer, or at its tokens; ``default`` where nothing is there."""
     for token in tokens(path) if isinstance(path, str) else path:
-        value = _member(value, token)
+        value = value.get(token, _ABSENT) if type(value) is dict else _member(value, token)
         if value is _ABSENT:
             return default
     return value
@@ -70,7 +70,10 @@ def find(value: Any, path: str) -> list[Any]:
 
 def first_of(value: Any, paths: Sequence[str]) -> Any:
     """The first value that one of the paths finds, or None."""
-    return next((found[0] for path in paths if (found := find(value, path))), None)
+    for path in paths:
+        if found := find(value, path):
+            return found[0]
+    return None
 
 
 def all_of(value: Any, paths: Sequence[str]) -> list[Any]:

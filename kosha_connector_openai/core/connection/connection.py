@@ -105,7 +105,21 @@ class Connection:
         options = self.options
         reach = (options.networks, options.loopback, options.proxy, options.proxy_auth)
         trust = (options.ca_file, options.client_cert, options.client_key)
-        return (options.tenant, self.server.origin, options.engine, *reach, *trust, self.limits)
+        return _PoolKey((options.tenant, self.server.origin, options.engine, *reach, *trust, self.limits))
+
+
+class _PoolKey(tuple[object, ...]):  # noqa: SLOT001 - its hash is kept in it
+    """Its hash is computed once: each call looks for it several times."""
+
+    @cached_property
+    def _hash(self) -> int:
+        return super().__hash__()
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _PoolKey, (tuple(self),)  # another process hashes texts otherwise
 
 
 def make_connection(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from typing import Any, Final
 
 from kosha_connector_openai.core import Attempt
@@ -35,6 +36,14 @@ _PAUSES: Final = (0.25, 20.0)
 """Seconds: the first pause where a refusal tells none, and the longest."""
 
 
+@cache
+def _gcra() -> Any:
+    """The algorithm, which holds no state; its library is read when the first limit is known."""
+    from pyrate_limiter import GCRA
+
+    return GCRA()
+
+
 @dataclass(slots=True)
 class _Bucket:
     """One limit as GCRA: ``limit`` units a minute, the state its theoretical arrival time in microseconds."""
@@ -57,15 +66,13 @@ class _Bucket:
 
     def take(self, now: int, amount: float) -> tuple[int, tuple[int, ...]]:
         """Milliseconds until the amount may leave, and the state after that."""
-        from pyrate_limiter import GCRA
-
-        gcra, rate = GCRA(), self.rates[0]
+        rate = self.rates[0]
         weight = max(1, round(amount / self.unit))
         inside = min(weight, rate.burst)
-        state, decision = gcra.step(self.rates, self.state, now, inside)
+        state, decision = _gcra().step(self.rates, self.state, now, inside)
         wait = decision.retry_after_ms or 0
         if wait:
-            state, decision = gcra.step(self.rates, self.state, now + wait, inside)
+            state, decision = _gcra().step(self.rates, self.state, now + wait, inside)
         return wait, (int(state[0]) + (weight - inside) * self.time,)
 
     @property

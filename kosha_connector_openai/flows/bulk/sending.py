@@ -55,7 +55,7 @@ class Sending:
         _, parts = read_share(self.job.options.share)
         again = not self.job.target.single
         self.pace = self.ledger.pace(1 / parts, requests=self.send.requests, tokens=self.send.tokens, again=again, count=self._tokens)
-        self.flight = InFlight(self.send.in_flight)
+        self.flight = InFlight(self.send.in_flight, start=max(8, self.send.in_flight // 4))
 
     def _tokens(self, usage: object) -> float | None:
         return total_tokens(usage, self.connector.outputs.part)

@@ -135,6 +135,14 @@ def test_tenants_never_share_sockets(connector: Connector) -> None:
     assert len(keys) == 2
 
 
+def test_the_pools_key_is_looked_up_by_its_parts(connector: Connector) -> None:
+    """Its hash is that of its parts, and stays in its process: another one hashes texts otherwise."""
+    key = make(connector).pool_key
+    assert hash(key) == hash(tuple(key))
+    assert b"_hash" not in pickle.dumps(key)
+    assert {key: 1}[pickle.loads(pickle.dumps(key))] == 1
+
+
 def test_the_form_marks_the_secret(connector: Connector) -> None:
     """The form's schema is closed, marks the secret field, and offers the known authentication types."""
     form = connector.form
