@@ -1,8 +1,8 @@
 """Runs in batches, in processes that end at a chosen moment: one interpreter with everything loaded, which forks for each run.
 
-``python -m tests.batch_process URL INPUT OUTPUT LINES TARGET VIA``: for each line on standard input, ``run`` or ``resume``, then ``-`` or
-``ACTION:WHEN[:NUMBER]``, a process is forked; its exit code is written on a line. It kills itself with SIGKILL at the call NUMBER of that
-action: ``before`` it, ``in`` it (the request was sent, no answer came), or ``after`` it.
+``python -m tests.batch_process URL INPUT LINES TARGET VIA [LEDGER]``: for each line on standard input, ``run`` or ``resume``, the output,
+then ``-`` or ``ACTION:WHEN[:NUMBER]``, a process is forked; its exit code is written on a line. It kills itself with SIGKILL at the call
+NUMBER of that action: ``before`` it, ``in`` it (the request was sent, no answer came), or ``after`` it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ SENT = 0.15
 
 
 def main() -> None:
-    url, rows, out, lines, target, via = sys.argv[1:7]
+    url, rows, lines, target, via = sys.argv[1:6]
+    ledger = sys.argv[6] if len(sys.argv) > 6 else None  # noqa: PLR2004 - the last argument
     from kosha_connector_openai import open_connector
     from kosha_connector_openai.core import AsyncExecutor  # noqa: F401 - loaded once, before the first fork
     from kosha_connector_openai.flows.bulk import Bulk, RowOptions, SendOptions, batches  # noqa: F401
@@ -35,15 +36,16 @@ def main() -> None:
     quick_batches(connector, lines=int(lines))
     connection = connector.connection({"server_url": f"{url}/v1", "api_key": "env:OPENAI_API_KEY"}, validation="warn")
     connector.catalog_of(connection)["createBatch"].input_schema  # noqa: B018 - made once
+    fixed = FIXED if via == "batch" else {}
     for line in sys.stdin:
-        verb, plan = line.split()
+        verb, out, plan = line.split()
         child = os.fork()
         if child == 0:
             if plan != "-":
                 _die_at(connector, *plan.split(":"))
             bulk = Bulk(connector, connection)
             result = (
-                bulk.run(target, Path(rows), Path(out), RowOptions(fixed=FIXED if via == "batch" else {}, via=via), SendOptions())  # type: ignore[arg-type]
+                bulk.run(target, Path(rows), Path(out), RowOptions(fixed=fixed, via=via, ledger=ledger), SendOptions())  # type: ignore[arg-type]
                 if verb == "run"
                 else bulk.resume(Path(out), SendOptions())
             )
@@ -85,9 +87,10 @@ class BatchProcess:
     lines: int
     target: str = "createChatCompletion"
     via: str = "batch"
+    ledger: str | None = None
 
     def __enter__(self) -> Self:
-        given = [self.url, str(self.rows), str(self.out), str(self.lines), self.target, self.via]
+        given = [self.url, str(self.rows), str(self.lines), self.target, self.via, *([self.ledger] if self.ledger else [])]
         words = [sys.executable, "-m", "tests.batch_process", *given]
         self._process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ)
         return self
@@ -99,12 +102,13 @@ class BatchProcess:
         self._process.wait(30)
         self._process.stdout.close()
 
-    def __call__(self, plan: str = "-") -> int:
-        """One process; gives its exit code."""
-        verb = "resume" if self.out.with_name(f"{self.out.name}.ledger").exists() else "run"
+    def __call__(self, plan: str = "-", out: Path | None = None) -> int:
+        """One process, over this output of the run; gives its exit code."""
+        out = out or self.out
+        verb = "resume" if out.with_name(f"{out.name}.ledger").exists() else "run"
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(f"{verb} {plan}\n")
+        self._process.stdin.write(f"{verb} {out} {plan}\n")
         self._process.stdin.flush()
         return int(self._process.stdout.readline())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -96,6 +97,16 @@ class Temporal:
         self._process.kill()
         self._process.wait(10)
         self._process = None
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Meanwhile it takes in and hands out nothing, and keeps its connections."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def __enter__(self) -> Self:
         self.start()

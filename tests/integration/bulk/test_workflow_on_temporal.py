@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from kosha_connector_openai.flows.bulk import RowState
+from kosha_connector_openai.flows.bulk.opening import shared_ledger
 from tests.integration.bulk.site import KEY, Site, found_in
 from tests.recorder import reply
 from tests.running_servers import PASSWORD, Temporal
@@ -90,3 +92,34 @@ def test_a_worker_killed_in_each_step(server: str, tmp_path: Path) -> None:
         assert again["outputs"] == told["outputs"]
         assert len(upstream.seen) == 5
         assert found_in(temporal.file, [WORD, KEY, PASSWORD, "createCompletion"]) == []
+
+
+def kept(reference: str, name: str) -> int:
+    """How many steps of a run have their answers in the ledger."""
+    with shared_ledger(reference, f"workflow-{name}", read_only=True) as ledger:
+        return sum(entry.state == RowState.DONE for entry in ledger.entries())
+
+
+def test_a_worker_killed_between_steps(server: str, dsn: str, tmp_path: Path) -> None:
+    """After the answer of each step was kept, before Temporal knows of it, in one run: each step is sent once, and the run succeeds."""
+    path = document(tmp_path, 5)
+    with Temporal(tmp_path) as temporal, Upstream(delay=0.6) as upstream, Site(tmp_path, server, upstream, temporal, 1) as site:
+
+        def worker() -> Any:
+            return site.begin("workflow", "worker", "--ledger", "env:LEDGER_DSN", *site.engine)
+
+        at_work, run = worker(), begun(site, path, "killed-between")
+        for step in range(1, 6):
+            wait(upstream, step, answered=False)
+            with temporal.stopped():
+                end = time.monotonic() + 20
+                while kept(dsn, "killed-between") < step:
+                    assert time.monotonic() < end, step
+                    time.sleep(0.02)
+                assert len(upstream.seen) == step
+                at_work.kill()
+                at_work.wait()
+            at_work = worker()
+        told = site.result(run, 60)
+        assert told["outputs"] == {"text": f"{'echo ' * 5}{WORD}"}
+        assert sorted(upstream.seen.values()) == [1] * 5
