@@ -26,7 +26,7 @@ SENT = 0.15
 
 def main() -> None:
     url, rows, lines, target, via = sys.argv[1:6]
-    ledger = sys.argv[6] if len(sys.argv) > 6 else None  # noqa: PLR2004 - the last argument
+    ledger = sys.argv[6] if len(sys.argv) > 6 else None
     from kosha_connector_openai import open_connector
     from kosha_connector_openai.core import AsyncExecutor  # noqa: F401 - loaded once, before the first fork
     from kosha_connector_openai.flows.bulk import Bulk, RowOptions, SendOptions, batches  # noqa: F401

@@ -140,7 +140,7 @@ def run(
         raise typer.BadParameter("Say where the answers go.", param_hint="--out")
     send = SendOptions(in_flight, requests, tokens, attempts, timeout, unknown, sync, spending.budget)
     with BulkProgress(as_json=as_json, quiet=quiet, currency=spending.currency) as progress:
-        bulk = Bulk(connector, connection, watch=progress, temporal=place_of(on, temporal, auth, caps), span=span)
+        bulk = Bulk(connector, connection, watch=progress, temporal=place_of(on, temporal, auth), span=span)
         with signals(bulk):
             result = bulk.run(target, given, out, options, send, go_on=go_on)
     _finish(result, as_json=as_json, quiet=quiet)
@@ -176,7 +176,7 @@ def resume(
     """Goes on with a run; what is done is not sent again."""
     choices = Choices(file=connection_file, spec=spec, validation=validation)
     send = SendOptions(in_flight, requests, tokens, attempts, timeout, unknown, sync)
-    place = place_of(on, temporal, auth, caps)
+    place = place_of(on, temporal, auth)
     _go_on(ctx, choices, run_path, send, caps, prices, as_json=as_json, quiet=quiet, adopt=adopt, place=place, span=span)
 
 
@@ -205,7 +205,7 @@ def retry_failed(
     """Sends the rows that failed again, and those that wait."""
     choices = Choices(file=connection_file, spec=spec, validation=validation)
     send = SendOptions(in_flight, requests, tokens, attempts, timeout, unknown, sync)
-    place = place_of(on, temporal, auth, caps)
+    place = place_of(on, temporal, auth)
     _go_on(ctx, choices, run_path, send, caps, prices, as_json=as_json, quiet=quiet, again=True, place=place, span=span)
 
 

@@ -9,7 +9,6 @@ import typer
 
 from kosha_connector_openai.cli import options as opt
 from kosha_connector_openai.cli.connection import Choices, connect
-from kosha_connector_openai.cli.spending import Spending
 from kosha_connector_openai.cli.temporal import TEMPORAL, Auth, EngineOfWorker, LedgerReference, Place, closing, place_of
 from kosha_connector_openai.cli.terminal import clean, note
 
@@ -22,8 +21,6 @@ def worker(
     auth: Auth = None,
     in_flight: Annotated[int, typer.Option("--in-flight", min=1, max=1_000, help="Rows under way at most, in all spans.")] = 100,
     spans: Annotated[int, typer.Option("--spans", min=1, max=20, help="Spans of rows at a time.")] = 2,
-    caps: opt.Budget = None,
-    prices: opt.PriceFile = None,
     connection_file: opt.ConnectionFile = None,
     spec: opt.Spec = None,
     validation: opt.Validation = None,
@@ -33,7 +30,6 @@ def worker(
 
     connector, connection = connect(ctx.obj, Choices(file=connection_file, spec=spec, validation=validation))
     place: Any = place_of(on, temporal, auth)
-    spending = Spending(connector, caps or (), prices)
     note(clean(f"Sends rows of runs on {place.address}. Ctrl-C ends it; what is under way is finished."))
-    work = SpanWorker(connector, connection, ledger, max(1, in_flight // spans), spans, spending.budget)
+    work = SpanWorker(connector, connection, ledger, max(1, in_flight // spans), spans)
     asyncio.run(closing(connector, work.run(place)))

@@ -34,12 +34,10 @@ EngineOfWorker = Annotated[Literal["temporal"], typer.Option("--on", help="Which
 TEMPORAL: Final = TemporalPlace().address
 
 
-def place_of(on: str, text: str, auth: list[str] | None, caps: list[str] | None = None) -> TemporalPlace | None:
+def place_of(on: str, text: str, auth: list[str] | None) -> TemporalPlace | None:
     """Where Temporal is; None where it is not asked for."""
     if on != "temporal":
         return None
-    if caps:
-        raise typer.BadParameter("Workers keep the budget: give it to `bulk worker`.", param_hint="--budget")
     return TemporalPlace.read(text, auth or [])
 
 

@@ -43,6 +43,7 @@ from kosha_connector_openai.flows.workflows import (
     read_workflows,
     run_workflow,
 )
+from kosha_connector_openai.outputs import Budget
 from kosha_connector_openai.schema import SchemaReader
 from kosha_connector_openai.text import YamlLimits, load_yaml
 from kosha_connector_openai.trusted_files import UntrustedFileError, open_trusted
@@ -154,13 +155,13 @@ def run(
     given = read_given(lambda: fields_of(_schema(chosen)), Given(inputs or (), input_file, input_json, literal))
     connector, connection = connect(ctx.obj, choices)
     spending = Spending(connector, caps or (), prices)
-    place = place_of(on, temporal, auth, caps)
+    place = place_of(on, temporal, auth)
     watch = None if quiet or as_json else _Progress()
     printer = OutputPrinter(connector, folder, overwrite=force)
     try:
         with _journal(record) as journal:
             result = (
-                _on_temporal(place, file, connector, connection, given, chosen.id, timeout, ledger, name)
+                _on_temporal(place, file, connector, connection, given, chosen.id, timeout, ledger, name, spending.budget)
                 if place
                 else run_workflow(
                     document,
@@ -190,7 +191,7 @@ def run(
 
 def _on_temporal(
     place: TemporalPlace, file: Path, connector: Connector, connection: Connection, given: Mapping[str, Any], workflow: str, seconds: float,
-    ledger: str | None, name: str | None,
+    ledger: str | None, name: str | None, budget: Budget | None,
 ) -> WorkflowResult:  # fmt: skip
     """The result of a run whose steps workers do."""
     from kosha_connector_openai.flows.durable import begin_workflow
@@ -203,7 +204,16 @@ def _on_temporal(
     note(f"The run is {name}. To go on with it from elsewhere: the same command with --run {name}")
     values = load_yaml(file.read_bytes(), YamlLimits(1024 * 1024, 64, 200_000), what=file.name)
     work = begin_workflow(
-        values, connector, connection, given, name=name, ledger=ledger, place=place, workflow=workflow, limits=RunLimits(seconds=seconds)
+        values,
+        connector,
+        connection,
+        given,
+        name=name,
+        ledger=ledger,
+        place=place,
+        workflow=workflow,
+        limits=RunLimits(seconds=seconds),
+        budget=budget,
     )
     return asyncio.run(closing(connector, work))
 

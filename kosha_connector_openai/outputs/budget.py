@@ -17,7 +17,7 @@ from kosha_connector_openai.outputs.prices import Prices
 from kosha_connector_openai.outputs.shapes import normalised_usage
 from kosha_connector_openai.text import find, first_of
 
-_NOT_SENT: Final = (NotSentError, InputError, SetupError)
+_NOT_SENT: Final = (NotSentError, InputError, SetupError, BudgetError)
 _UNKNOWN: Final = Bound(elsewhere=("",))
 _HINTS: Final = {
     "calls": "Raise the cap on calls.",
@@ -111,6 +111,19 @@ class Budget:
         with self._lock:
             for name in self._used:
                 self._used[name] += Decimal(kept.get(name, "0"))
+
+    @property
+    def terms(self) -> dict[str, Any]:
+        """The caps and the prices as JSON values, for other processes of the run; ``Outputs.budget_of`` reads them."""
+        caps = {name: str(cap) for name, cap in self._caps.items()}
+        return {"caps": caps, "strict": self._strict, "prices": self._prices.to_dict() if self._prices else None}
+
+    def confirm(self) -> None:
+        """Raises BudgetError where more is used and set aside than a cap allows: other processes of the run have spent meanwhile."""
+        with self._lock:
+            over = next((name for name, cap in self._caps.items() if self._used[name] + self._held[name] > cap), None)
+        if over is not None:
+            raise BudgetError(f"The run's cap on {over} is used up by its other processes.", cap=over, hint=_HINTS[over])
 
     def reserve(self, action: str, inputs: Mapping[str, Any], size: int | None, *, paid: bool, times: int = 1) -> Ticket:
         """Sets aside what a call can use at most; raises BudgetError, which names the cap.

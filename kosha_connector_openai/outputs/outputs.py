@@ -11,6 +11,7 @@ from typing import Any
 from kosha_connector_openai.core.actions import Action, Catalog
 from kosha_connector_openai.core.result import Policy, Result, add_body_facts, judge, settle
 from kosha_connector_openai.errors import Fault
+from kosha_connector_openai.manifest import parse_part
 from kosha_connector_openai.manifest.parts import BodyField, OutputsPart, Shape
 from kosha_connector_openai.outputs.budget import Budget
 from kosha_connector_openai.outputs.cost import estimate
@@ -139,6 +140,11 @@ class OutputRoom:
     ) -> Budget:
         """The caps of one run, to be given to each call as ``CallOptions(budget=...)``; raises SetupError."""
         return Budget(self._part, calls=calls, tokens=tokens, cost=cost, prices=prices, strict=strict)
+
+    def budget_of(self, terms: Mapping[str, Any]) -> Budget:
+        """A budget of the ``terms`` of another one, with nothing used. Raises ManifestError or SetupError where they are none."""
+        prices = parse_part(encode(terms["prices"]), Prices, name="prices") if terms["prices"] else None
+        return Budget(self._part, **terms["caps"], prices=prices, strict=terms["strict"])
 
     @staticmethod
     def prices(path: Path) -> Prices:

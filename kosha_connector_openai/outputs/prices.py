@@ -7,7 +7,7 @@ import fnmatch
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from kosha_connector_openai.errors import ManifestError, SetupError
 from kosha_connector_openai.manifest import Constraint, Field, Part, parse_part
@@ -48,6 +48,14 @@ class Prices(Part):
     currency: Annotated[str, Constraint(pattern=r"^[A-Z]{3}$")] = "USD"
     source: str = ""
     models: Mapping[str, Price]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The file's values as JSON has them; amounts as texts, to the last digit."""
+        models = {
+            name: {kind: value if isinstance(value, int) else str(value) for kind, value in vars(price).items() if value is not None}
+            for name, price in self.models.items()
+        }
+        return {"date": self.date.isoformat(), "currency": self.currency, "source": self.source, "models": models}
 
     def of(self, model: str | None) -> Price | None:
         """The prices of a model; None where no name fits."""

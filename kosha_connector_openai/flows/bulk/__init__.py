@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.flows.bulk.progress import *
     from kosha_connector_openai.flows.bulk.row import *
     from kosha_connector_openai.flows.bulk.rows import *
+    from kosha_connector_openai.flows.bulk.spending import *
     from kosha_connector_openai.flows.bulk.sqlite import *
     from kosha_connector_openai.flows.bulk.status import *
     from kosha_connector_openai.flows.bulk.targets import *
@@ -45,6 +46,7 @@ else:
             "progress": "RunProgress",
             "row": "Format",
             "rows": "open_source",
+            "spending": "KeptBudget",
             "sqlite": "SqliteLedger",
             "status": "row_values run_status settings_of",
             "targets": "target_schema",

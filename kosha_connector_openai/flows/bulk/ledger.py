@@ -157,6 +157,8 @@ class Ledger(ABC):
     """Where it is; of a database, the file that says which."""
     in_place: bool = True
     """Whether large answers and files are beside it, not in it."""
+    is_common: bool = False
+    """Whether processes on other hosts may work on the run at the same time."""
     elsewhere: Mapping[str, str] = {}
     """What other processes have spent since the last commit."""
 

@@ -78,6 +78,7 @@ class PostgresLedger(Ledger):
     """One run's ledger in a database. ``shared``: other processes work on the run at the same time."""
 
     in_place = False
+    is_common = True
 
     def __init__(self, path: Path, dsn: Secret, run: str, *, new: bool = False, read_only: bool = False, shared: bool = False) -> None:
         """Opens the ledger of ``run``, or makes a ``new`` one; ``path`` is the file that names it, beside the run's output.

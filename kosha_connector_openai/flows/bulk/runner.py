@@ -22,6 +22,7 @@ from kosha_connector_openai.flows.bulk.ledger import Claim, Ledger, Moved, RowAn
 from kosha_connector_openai.flows.bulk.notes import CallNotes
 from kosha_connector_openai.flows.bulk.pace import Granted, InFlight, Pace
 from kosha_connector_openai.flows.bulk.progress import RunProgress
+from kosha_connector_openai.flows.bulk.spending import KeptBudget
 
 if TYPE_CHECKING:
     from kosha_connector_openai.flows.bulk.mapping import RowMap
@@ -63,6 +64,7 @@ class Runner:
         self._claims: list[tuple[Claim, asyncio.Future[bool | float]]] = []
         self._moved: list[Moved] = []
         self._calls: list[tuple[int, int, dict[str, Any]]] = []
+        self._aside = False
         self._flushing: asyncio.Task[None] | None = None
         self._later: list[tuple[float, int, Item]] = []
         self._order = itertools.count()
@@ -217,11 +219,21 @@ class Runner:
         self._back(entry, row, wait=0.0)
         return False
 
+    def _kept_budget(self, pace: Any) -> Any:
+        """The pace of a row's calls; where processes share the budget, a call leaves when what it set aside is kept."""
+        if self.budget is None or not self.ledger.is_common:
+            return pace
+        return KeptBudget(pace, self.budget, self._keep_aside)
+
+    def _keep_aside(self) -> asyncio.Task[None]:
+        self._aside = True
+        return self._ask_flush()
+
     async def _send(self, entry: RowEntry, row: Row, inputs: dict[str, Any], pace: Any) -> None:
         options = CallOptions(
             attempts=1 if self.target.single else self.attempts,
             timeout=self.timeout,
-            pace=pace,
+            pace=self._kept_budget(pace),
             budget=self.budget,
             policy="pass" if self.target.single else self.target.policy,
             named_files=False,
@@ -316,7 +328,7 @@ class Runner:
             raise self.reason
 
     async def _flush(self) -> None:
-        while self._claims or ((self._moved or self._calls) and self.stop != "ledger"):
+        while self._claims or ((self._moved or self._calls or self._aside) and self.stop != "ledger"):
             if self.stop == "ledger":
                 claims, self._claims = self._claims, []
                 _fail(claims, self.reason)
@@ -325,7 +337,7 @@ class Runner:
 
     async def _commit(self) -> None:
         claims, self._claims = self._claims, []
-        moved, calls = len(self._moved), len(self._calls)
+        moved, calls, self._aside = len(self._moved), len(self._calls), False
         try:
             kept = self.budget.kept if self.budget is not None else None
             taken = await self.ledger.acommit([claim for claim, _ in claims], self._moved[:moved], self._calls[:calls], kept)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from kosha_connector_openai.connector import Connection, Connector
 from kosha_connector_openai.errors import ConnectorError, Fault, SetupError
@@ -24,9 +24,6 @@ from kosha_connector_openai.flows.bulk.runner import DRAIN, Item, Runner
 from kosha_connector_openai.flows.bulk.sending import Sending, progress_of, waits_again
 from kosha_connector_openai.flows.temporal import begun, connected, finished, queue_of, run_worker, told
 from kosha_connector_openai.flows.temporal_place import TemporalPlace
-
-if TYPE_CHECKING:
-    from kosha_connector_openai.outputs import Budget
 
 _WORK: Final = "bulk"
 _KEPT: Final = ("requests", "tokens", "attempts", "timeout", "in_flight")
@@ -90,7 +87,8 @@ class TemporalBulk(AsyncBulk):
     async def _send(self, job: RowJob, ledger: Ledger, send: SendOptions, start: Start) -> BulkResult:
         kept = _in_database(ledger)
         kept.keep_inputs(row for row, _ in job.bases(FaultList()))
-        kept.keep("send", {name: getattr(send, name) for name in _KEPT} | {"temporal": self._place.kept()})
+        more = {"temporal": self._place.kept(), "budget": send.budget.terms if send.budget else None}
+        kept.keep("send", {name: getattr(send, name) for name in _KEPT} | more)
         return await self._watched(job, kept, send)
 
     async def _watched(self, job: RowJob, ledger: PostgresLedger, send: SendOptions) -> BulkResult:
@@ -108,6 +106,8 @@ class TemporalBulk(AsyncBulk):
                 break
             else:
                 decided = True
+        if send.budget is not None:
+            send.budget.go_on(ledger.kept("spent") or {})  # what workers have spent
         return self._result(job, ledger, ended)
 
     async def _passed(self, ledger: PostgresLedger, ended: _Ended) -> None:
@@ -219,7 +219,6 @@ class SpanWorker:
     ledger: str
     in_flight: int = 50
     spans: int = 2
-    budget: Budget | None = None
 
     async def run(self, place: TemporalPlace) -> None:
         """Works until it is asked to end; what is under way is then finished and kept."""
@@ -252,6 +251,7 @@ class SpanWorker:
         job = AsyncBulk(self.connector, self.connection)._old(ledger, source)
         if job.target.digest != settings["description"]:
             raise refused("/target", "changed", "has another description here.", "Give all workers the connector that the run began with.")
-        send = replace(SendOptions(**{name: kept[name] for name in _KEPT}), in_flight=self.in_flight, budget=self.budget)
+        budget = self.connector.outputs.budget_of(kept["budget"]) if kept.get("budget") else None  # of this span; the ledger adds them up
+        send = replace(SendOptions(**{name: kept[name] for name in _KEPT}), in_flight=self.in_flight, budget=budget)
         items: list[Item] = [(entry, row) for entry, row in ledger.span(first, last) if not (job.options.dedupe and entry.occurrence)]
         return Sending(self.connector, self.connection, job, ledger, send).runner(iter(items), RunProgress(total=len(items)))

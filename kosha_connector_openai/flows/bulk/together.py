@@ -92,7 +92,12 @@ class TogetherRunner(Runner):
     async def _call(self, group: Sequence[_Text], attempt: Attempt) -> None:
         inputs = {**group[0].others, self.rules.input: [each.text for each in group] if len(group) > 1 else group[0].text}
         options = CallOptions(
-            attempts=1, timeout=self.timeout, pace=Granted(self.pace, attempt), budget=self.budget, policy="pass", named_files=False
+            attempts=1,
+            timeout=self.timeout,
+            pace=self._kept_budget(Granted(self.pace, attempt)),
+            budget=self.budget,
+            policy="pass",
+            named_files=False,
         )
         try:
             result = await self.target.arun(self.target.name, inputs, self.target.connection, options)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from kosha_connector_openai.connector import CallOptions, Connection, Connector
 from kosha_connector_openai.errors import ConnectorError, Fault, OutcomeUnknownError, SetupError
-from kosha_connector_openai.flows.bulk import Ledger, RowAnswer, RowEntry, RowState, shared_ledger
+from kosha_connector_openai.flows.bulk import KeptBudget, Ledger, RowAnswer, RowEntry, RowState, shared_ledger
 from kosha_connector_openai.flows.driving import Pause, adrive
 from kosha_connector_openai.flows.durable.codec import dump, load
 from kosha_connector_openai.flows.temporal import begun, connected, finished, queue_of, run_worker, told
@@ -43,11 +44,13 @@ async def begin_workflow(
     place: TemporalPlace,
     workflow: str | None = None,
     limits: RunLimits = RunLimits(),
+    budget: Budget | None = None,
 ) -> WorkflowResult:
     """Runs a document's workflow on Temporal, or goes on with the run of this ``name``, and waits for its end.
 
-    ``document`` is the document's values, ``ledger`` the reference to the DSN of the database that all workers reach. Raises as
-    ``run_workflow`` does, and SetupError where Temporal, the database or a worker's part is not as it should be.
+    ``document`` is the document's values, ``ledger`` the reference to the DSN of the database that all workers reach; ``budget`` covers
+    the run, whichever workers run its steps. Raises as ``run_workflow`` does, and SetupError where Temporal, the database or a worker's
+    part is not as it should be.
     """
     from temporalio.client import WorkflowFailureError
 
@@ -62,17 +65,20 @@ async def begin_workflow(
         if before is not None and before["settings"].encode() != data:
             fix = "Name another run, or give the document and inputs that it was begun with."
             raise SetupError("A run of this name is there.", [Fault("/run", "exists", "has another document or other inputs.", fix)])
-        if before is None:
-            kept.keep("run", {"settings": data.decode(), "started": time.time()})
-        result = kept.kept("result")
-    if result is None:
+        if before is None or budget is not None:
+            started = before or {"settings": data.decode(), "started": time.time()}
+            kept.keep("run", {**started, "budget": budget.terms if budget else None})
+        is_ended = kept.kept("result") is not None
+    if not is_ended:
         handle = await begun(client, "kosha-workflow", [name, 0], name=f"kosha-workflow-{name}", queue=queue_of(connector, _WORK))
         try:
             await handle.result()
         except WorkflowFailureError as error:
             raise told(error) from None
-        with shared_ledger(ledger, f"workflow-{name}", read_only=True) as kept:
-            result = kept.kept("result")
+    with shared_ledger(ledger, f"workflow-{name}", read_only=True) as kept:
+        result = kept.kept("result")
+        if budget is not None:
+            budget.go_on(kept.kept("spent") or {})  # what workers have spent
     values = load(str(result).encode())
     found = WorkflowResult(**{**values["result"], "steps": tuple(values["result"]["steps"])})
     if values["error"] is not None:
@@ -89,7 +95,6 @@ class StepWorker:
     connection: Connection
     ledger: str
     options: CallOptions = CallOptions()
-    budget: Budget | None = None
     steps: int = 20
 
     async def run(self, place: TemporalPlace) -> None:
@@ -122,6 +127,7 @@ class _Task:
     ledger: Ledger
     answer: dict[str, Any] = field(default_factory=lambda: {"ended": False, "pause": 0.0})
     now: float | None = None
+    budget: Budget | None = None
 
     def clock(self) -> float:
         """The time of what came back before, then that of the clock: so a run goes the same way again."""
@@ -134,7 +140,7 @@ class _Task:
         connector, connection = self.worker.connector, self.worker.connection
         document = read_workflows(settings["document"], connector, catalog=connector.catalog_of(connection))
         limits = RunLimits(steps=settings["steps"], seconds=settings["seconds"])
-        steps = Worker(connector, connection, self.worker.options)
+        steps = Worker(connector, connection, self._options(kept.get("budget")))
         run = WorkflowRun(document, choose(document, settings["workflow"]), steps, limits, lambda _: None, None, self.clock)
         moves = run.moves(settings["inputs"])
         number, sent, entries = 0, None, {entry.n: entry for entry in self.ledger.entries()}
@@ -158,6 +164,24 @@ class _Task:
         except StopIteration as stop:
             self._end(run, stop.value)
 
+    def _options(self, terms: Mapping[str, Any] | None) -> CallOptions:
+        """Those of the worker's calls; with a budget, a call leaves when what it set aside is kept."""
+        if terms is None:
+            return self.worker.options
+        self.budget = self.worker.connector.outputs.budget_of(terms)
+        self.budget.go_on(self.ledger.kept("spent") or {})
+        return replace(self.worker.options, budget=self.budget, pace=KeptBudget(None, self.budget, self._keep_spent))
+
+    def _keep_spent(self) -> asyncio.Future[None]:
+        kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.ledger.commit(spent=self._spent)
+        kept.set_result(None)
+        return kept
+
+    @property
+    def _spent(self) -> dict[str, str] | None:
+        return self.budget.kept if self.budget is not None else None
+
     async def _do(self, steps: Worker, move: StepCall | Pause, entry: RowEntry) -> None:
         reply: StepReply | None = None
         if isinstance(move, Pause):
@@ -171,7 +195,7 @@ class _Task:
 
     def _keep(self, entry: RowEntry, state: RowState, answer: RowAnswer | None = None) -> None:
         entry.state, entry.at, entry.tries = state, time.time(), entry.tries + (state == RowState.SENT)
-        self.ledger.commit(moved=[(entry, answer)])
+        self.ledger.commit(moved=[(entry, answer)], spent=self._spent)
 
     def _end(self, run: WorkflowRun, end: End) -> None:
         error: ConnectorError | None = None

@@ -87,6 +87,23 @@ def test_cancelling_ends_sending_and_keeps_answers(server: str, tmp_path: Path, 
             assert len(site.out.read_bytes().splitlines()) == sent
 
 
+def test_a_budget_covers_the_run_whoever_sends(server: str, tmp_path: Path) -> None:
+    """Two workers, spans of 20, one worker killed: no call above the cap leaves, nearly all of it is used, and a resume raises it."""
+    with Temporal(tmp_path) as temporal, Upstream(delay=0.05) as upstream, Site(tmp_path, server, upstream, temporal, 400, span=20) as site:
+        site.worker("--spans", "4")
+        site.worker("--spans", "4")
+        run = site.run("--budget", "calls=150")
+        site.wait_for(60)
+        site.workers[0].kill()
+        told = site.result(run, 60)
+        assert (told["stop"], told["code"]) == ("budget", 13)
+        assert 100 <= sum(upstream.seen.values()) <= 150
+        again = site.result(site.resume("--budget", "calls=250"), 60)
+        assert (again["stop"], again["code"]) == ("budget", 13)
+        assert 200 <= sum(upstream.seen.values()) <= 250
+        assert site.twice() == []
+
+
 def test_many_spans_go_through_several_executions(server: str, tmp_path: Path) -> None:
     with Temporal(tmp_path) as temporal, Upstream() as upstream, Site(tmp_path, server, upstream, temporal, 600, span=2) as site:
         site.worker("--spans", "8")

@@ -44,9 +44,9 @@ workflows:
     return path
 
 
-def begun(site: Site, path: Path, name: str) -> Any:
+def begun(site: Site, path: Path, name: str, *more: str) -> Any:
     return site.begin(
-        "workflow", "run", str(path), f"word={WORD}", "--ledger", "env:LEDGER_DSN", *site.engine, "--run", name, "--json"
+        "workflow", "run", str(path), f"word={WORD}", "--ledger", "env:LEDGER_DSN", *site.engine, "--run", name, "--json", *more
     )  # fmt: skip
 
 
@@ -92,6 +92,23 @@ def test_a_worker_killed_in_each_step(server: str, tmp_path: Path) -> None:
         assert again["outputs"] == told["outputs"]
         assert len(upstream.seen) == 5
         assert found_in(temporal.file, [WORD, KEY, PASSWORD, "createCompletion"]) == []
+
+
+def test_a_budget_covers_a_run_whichever_worker_goes_on(server: str, dsn: str, tmp_path: Path) -> None:
+    """Three calls of five may be made: the worker that goes on knows of those before it."""
+    with Temporal(tmp_path) as temporal, Upstream(delay=0.3) as upstream, Site(tmp_path, server, upstream, temporal, 1) as site:
+        words = ["workflow", "worker", "--ledger", "env:LEDGER_DSN", *site.engine]
+        at_work, run = site.begin(*words), begun(site, document(tmp_path, 5), "capped", "--budget", "calls=3")
+        wait(upstream, 2, answered=False)
+        with temporal.stopped():
+            while kept(dsn, "capped") < 2:
+                time.sleep(0.02)
+            at_work.kill()
+            at_work.wait()
+        site.begin(*words)
+        told = site.result(run, 60)
+        assert "cap on calls" in json.dumps(told), told
+        assert sorted(upstream.seen.values()) == [1] * 3
 
 
 def kept(reference: str, name: str) -> int:

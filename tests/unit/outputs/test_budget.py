@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Mapping
 from datetime import date
@@ -279,3 +280,20 @@ def test_the_bound_holds_for_any_text() -> None:
             "createEmbedding", {"model": "m", "input": text}, connector.connection({"api_key": "env:OPENAI_API_KEY"})
         )
         assert len(preview.body()) >= len(text.encode())
+
+
+def test_a_budget_goes_on_in_another_process_by_its_terms() -> None:
+    """All caps and prices come through as JSON; what others have spent is noticed, and a call that then leaves not costs nothing."""
+    with open_connector() as connector:
+        first = connector.outputs.budget(calls=3, cost="0.000123456789", prices=PRICES, strict=False)
+        other = connector.outputs.budget_of(json.loads(json.dumps(first.terms)))
+        assert other.terms == first.terms
+        assert other.spent == first.spent
+        assert connector.outputs.budget_of(connector.outputs.budget(tokens=5).terms).terms["prices"] is None
+    ticket = other.reserve("createCompletion", {"model": "m", "max_tokens": 1}, 1, paid=True)
+    other.confirm()
+    other.go_on({"calls": "3"})
+    with pytest.raises(BudgetError, match="cap on calls is used up by its other processes") as over:
+        other.confirm()
+    ticket.settle(None, over.value)
+    assert other.spent["calls"] == 3
