@@ -60,6 +60,19 @@ async def post(house: House, run: str, verb: str, body: Any = None, status: int 
     return found
 
 
+async def slowly(house: House, run: str) -> Any:  # noqa: F811
+    """Starts a run whose calls take their time; what makes calls as before."""
+    arun = house.connector.arun
+
+    async def slow(*given: Any) -> Any:
+        await asyncio.sleep(0.05)
+        return await arun(*given)
+
+    house.connector.arun = slow
+    await post(house, run, "start", {**ONE, "in_flight": 2})
+    return arun
+
+
 async def until(found: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not found():
@@ -296,14 +309,7 @@ async def test_rows_take_places_of_their_token(rows: House):
 async def test_a_run_is_cancelled_and_goes_on(rows: House):
     """Nothing new leaves, what was under way is kept, and a resume sends the rest alone."""
     sent = await send(rows, "text\n" + "".join(f"row {number}\n" for number in range(40)))
-    arun = rows.connector.arun
-
-    async def slow(*given: Any) -> Any:
-        await asyncio.sleep(0.05)
-        return await arun(*given)
-
-    rows.connector.arun = slow
-    await post(rows, sent["run"], "start", {**ONE, "in_flight": 2})
+    quick = await slowly(rows, sent["run"])
     await until(lambda: len(rows.upstream.requests) > 3)
     stopping = await post(rows, sent["run"], "cancel")
     assert stopping["state"] in ("stopping", "stopped")
@@ -311,7 +317,7 @@ async def test_a_run_is_cancelled_and_goes_on(rows: House):
     assert (stopped["state"], stopped["stop"], stopped["unknown"]) == ("stopped", "cancelled", 0)
     assert 0 < stopped["done"] < 40
     assert stopped["done"] + stopped["waiting"] == 40
-    rows.connector.arun = arun
+    rows.connector.arun = quick
     await post(rows, sent["run"], "resume")
     assert (await post(rows, sent["run"], "wait"))["done"] == 40
     assert len(rows.upstream.requests) == 40
@@ -321,17 +327,10 @@ async def test_a_run_is_cancelled_and_goes_on(rows: House):
 async def test_a_run_outlives_its_process(rows: House, tmp_path: Path):
     """A service that ends tells its runs to stop; the next one lists them as they are and goes on with them."""
     sent = await send(rows, "text\n" + "".join(f"row {number}\n" for number in range(30)))
-    arun = rows.connector.arun
-
-    async def slow(*given: Any) -> Any:
-        await asyncio.sleep(0.05)
-        return await arun(*given)
-
-    rows.connector.arun = slow
-    await post(rows, sent["run"], "start", {**ONE, "in_flight": 2})
+    quick = await slowly(rows, sent["run"])
     await until(lambda: len(rows.upstream.requests) > 2)
     await rows.pages.bulk.aclose(5)
-    rows.connector.arun = arun
+    rows.connector.arun = quick
     opened(rows, tmp_path / "runs")
     stopped = (await rows.client.get(f"{RUNS}/{sent['run']}")).json()
     assert (stopped["state"], stopped["stop"]) == ("stopped", "service")
