@@ -90,7 +90,7 @@ class GatewayServer:
             if self._numbers and numbers:
                 self._numbers.should_exit = True
                 await numbers
-            await self._service.aclose()
+            await self._service.aclose(now=self._main.force_exit)
 
 
 def _config(app: Any, settings: Settings) -> uvicorn.Config:

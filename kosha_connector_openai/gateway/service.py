@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -72,6 +73,7 @@ class Service:
             workbench.replace, workbench.current = self._replace, lambda: self._connections[DEFAULT]
             workbench.fields = connector.manifest.connection.fields
         self._stopping, self._stop_seconds = False, settings.stop_seconds
+        self._stopped: float | None = None
         self._downloads = Downloads(most=limits.disk_total)
         bodies = BodyBudget(limits.bodies_total, limits.body_json)
         self._checks = CheckProcesses(connector.folder)
@@ -147,13 +149,17 @@ class Service:
 
     def stop(self) -> None:
         """No new calls from now on, and not ready; those under way go on."""
-        self._stopping = True
+        self._stopping, self._stopped = True, self._stopped or time.monotonic()
         self._pages.bulk.stop()
         self._admission.close()
 
-    async def aclose(self) -> None:
-        """Ends runs over rows, the sessions of MCP clients, the upstream connections of the running loop and what checks bodies."""
-        await self._pages.bulk.aclose(self._stop_seconds)
+    async def aclose(self, *, now: bool = False) -> None:
+        """Ends runs over rows, the sessions of MCP clients, the upstream connections of the running loop and what checks bodies.
+
+        Runs have what is left of `stop_seconds` since the service was told to stop; none of it where it is to end ``now``.
+        """
+        left = self._stop_seconds if self._stopped is None else self._stopped + self._stop_seconds - time.monotonic()
+        await self._pages.bulk.aclose(0 if now else max(0, left))
         await self._pages.aclose()
         await self.connector.aclose()
         await self._checks.aclose()

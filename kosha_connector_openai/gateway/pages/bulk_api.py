@@ -102,7 +102,10 @@ class BulkApi:
         run, live = await self._find(caller, name)
         if run is None or live is not None:
             return NONE if run is None else LIVE
-        await asyncio.to_thread(self._folders.remove, run.path)
+        async with self._turn_of(run):
+            if self.live.find(owner(caller), name) is not None:
+                return LIVE
+            await asyncio.to_thread(self._folders.remove, run.path)
         return JsonResponse(200, {"run": run.id, "removed": True})
 
     async def file(self, caller: Caller, name: str, file: str) -> JsonResponse | tuple[Path, str]:
@@ -177,11 +180,11 @@ class BulkApi:
 
     async def _wait(self, asked: _Asked, events: EventSender | None) -> JsonResponse:
         end, told = monotonic() + asked.body.get("timeout", _USUAL), None
-        if events is not None:
-            await events.open()
         live = asked.live
         try:
             with self._calls.watching(asked.caller):
+                if events is not None:
+                    await events.open()
                 while live is not None and live.task is not None and not live.task.done() and (left := end - monotonic()) > 0:
                     now = standing(asked.run, live)
                     if events is not None and now != told:
