@@ -118,6 +118,11 @@ class Budget:
         caps = {name: str(cap) for name, cap in self._caps.items()}
         return {"caps": caps, "strict": self._strict, "prices": self._prices.to_dict() if self._prices else None}
 
+    @property
+    def prices(self) -> Prices | None:
+        """The price file, where there is one."""
+        return self._prices
+
     def confirm(self) -> None:
         """Raises BudgetError where more is used and set aside than a cap allows: other processes of the run have spent meanwhile."""
         with self._lock:
@@ -125,13 +130,16 @@ class Budget:
         if over is not None:
             raise BudgetError(f"The run's cap on {over} is used up by its other processes.", cap=over, hint=_HINTS[over])
 
-    def reserve(self, action: str, inputs: Mapping[str, Any], size: int | None, *, paid: bool, times: int = 1) -> Ticket:
+    def reserve(
+        self, action: str, inputs: Mapping[str, Any], size: int | None, *, paid: bool, times: int = 1, rate: Decimal = Decimal(1)
+    ) -> Ticket:
         """Sets aside what a call can use at most; raises BudgetError, which names the cap.
 
-        ``size`` is the body's length in bytes, None where it is unknown; ``times`` is how often the call may have to be paid for.
+        ``size`` is the body's length in bytes, None where it is unknown; ``times`` is how often the call may have to be paid for; ``rate``
+        is what is paid of its price.
         """
         extent = extent_of(self._rules, action, inputs, size)
-        need = self._need(extent, times) if paid else Need()
+        need = self._need(extent, times, rate) if paid else Need()
         wanted: dict[str, Decimal | None] = {
             "calls": Decimal(1),
             "tokens": None if need.tokens is None else Decimal(need.tokens),
@@ -143,7 +151,7 @@ class Budget:
             held = {name: max(value or Decimal(0), Decimal(0)) for name, value in wanted.items()}
             for name, value in held.items():
                 self._held[name] += value
-        return Ticket(self, need, held, extent.model)
+        return Ticket(self, need, held, extent.model, rate)
 
     def _admit(self, name: str, cap: Decimal, wanted: Decimal | None) -> None:
         left = cap - self._used[name] - self._held[name]
@@ -156,7 +164,7 @@ class Budget:
             message = f"The run's cap on {name} is {cap:f}; {max(left, Decimal(0)):f} are left, and this call can use {use}."
             raise BudgetError(message, cap=name, hint=_HINTS[name])
 
-    def _need(self, extent: Extent, times: int) -> Need:
+    def _need(self, extent: Extent, times: int, rate: Decimal) -> Need:
         price = self._prices.of(extent.model) if self._prices else None
         tokens_in, tokens_out, answers = extent.input, extent.output, extent.answers
         if price is not None:
@@ -164,7 +172,7 @@ class Budget:
             tokens_out = price.most_output * answers if tokens_out is None and price.most_output is not None else tokens_out
         tokens = None if tokens_in is None or tokens_out is None else (tokens_in + tokens_out) * times
         cost = money.most(tokens_in, tokens_out, price, answers=answers) if price else None
-        return Need(tokens, None if cost is None else cost * times, answers)
+        return Need(tokens, None if cost is None else cost * times * rate, answers)
 
     def settle(self, ticket: Ticket, result: Result | None, error: ConnectorError | None) -> None:
         """Counts what a call did use in place of what was set aside for it."""
@@ -191,7 +199,7 @@ class Budget:
         return {
             "calls": Decimal(1),
             "tokens": Decimal(str(usage.get("total", 0))),
-            "cost": ticket.held["cost"] if cost is None else cost,
+            "cost": ticket.held["cost"] if cost is None else cost * ticket.rate,
         }, bool(self._prices and cost is None and ticket.need.cost is None)
 
 
@@ -203,6 +211,7 @@ class Ticket:
     need: Need
     held: dict[str, Decimal]
     model: str | None = None
+    rate: Decimal = Decimal(1)
     settled: bool = False
 
     def settle(self, result: Result | None, error: ConnectorError | None) -> None:

@@ -47,6 +47,7 @@ class Prices(Part):
     date: datetime.date
     currency: Annotated[str, Constraint(pattern=r"^[A-Z]{3}$")] = "USD"
     source: str = ""
+    batch: Amount | None = Field(default=None, description="What a batch costs, as a part of these prices.")
     models: Mapping[str, Price]
 
     def to_dict(self) -> dict[str, Any]:
@@ -55,7 +56,8 @@ class Prices(Part):
             name: {kind: value if isinstance(value, int) else str(value) for kind, value in vars(price).items() if value is not None}
             for name, price in self.models.items()
         }
-        return {"date": self.date.isoformat(), "currency": self.currency, "source": self.source, "models": models}
+        batch = None if self.batch is None else str(self.batch)
+        return {"date": self.date.isoformat(), "currency": self.currency, "source": self.source, "batch": batch, "models": models}
 
     def of(self, model: str | None) -> Price | None:
         """The prices of a model; None where no name fits."""

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Self
 
@@ -25,6 +26,7 @@ from kosha_connector_openai.trusted_files import check_folder, open_trusted
 if TYPE_CHECKING:
     from kosha_connector_openai.flows.bulk.row import Row
     from kosha_connector_openai.flows.bulk.targets import RowTarget
+    from kosha_connector_openai.outputs import Prices
 
 _KEPT: Final = "batches"
 _NAME: Final = re.compile(r"batch-[0-9a-f]{12}")
@@ -38,6 +40,11 @@ class BatchTarget:
     job: JobKind
     start: str
     path: str
+
+
+def batch_rate(batch: BatchTarget, prices: Prices | None) -> Decimal:
+    """What a row in a batch costs, as a part of a call's price: by the price file, else by the connector's data."""
+    return prices.batch if prices is not None and prices.batch is not None else Decimal(str(batch.rules.price))
 
 
 def batch_target(target: RowTarget) -> BatchTarget:

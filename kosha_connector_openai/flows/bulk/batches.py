@@ -28,7 +28,7 @@ from kosha_connector_openai.errors import (
     RejectedError,
     SetupError,
 )
-from kosha_connector_openai.flows.bulk.batch_file import BatchFile, BatchTarget, OpenBatches, RowBatch, line_of
+from kosha_connector_openai.flows.bulk.batch_file import BatchFile, BatchTarget, OpenBatches, RowBatch, batch_rate, line_of
 from kosha_connector_openai.flows.bulk.job import row_of
 from kosha_connector_openai.flows.bulk.ledger import RowAnswer, RowEntry, RowState
 from kosha_connector_openai.flows.bulk.opening import ledger_of, open_ledger
@@ -184,7 +184,8 @@ class BatchRunner(Runner):
             inputs = self.row_map.inputs(row)
             line = line_of(self.how, self.target, inputs, entry.key)
             if self.budget is not None:
-                self._tickets[entry.n] = self.budget.reserve(self.target.name, inputs, len(line), paid=True)
+                rate = batch_rate(self.how, self.budget.prices)
+                self._tickets[entry.n] = self.budget.reserve(self.target.name, inputs, len(line), paid=True, rate=rate)
         except (BudgetError, InputError) as error:
             self._refused(entry, row, error)
             return None

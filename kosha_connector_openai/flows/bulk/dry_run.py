@@ -7,13 +7,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from kosha_connector_openai.errors import Fault, InputError
+from kosha_connector_openai.flows.bulk.batch_file import batch_rate, batch_target
 from kosha_connector_openai.flows.bulk.keys import base_of, read_share
 from kosha_connector_openai.flows.bulk.options import RowCheck
 from kosha_connector_openai.flows.bulk.row import FaultList, Row
 
 if TYPE_CHECKING:
     from kosha_connector_openai.flows.bulk.mapping import RowMap
-    from kosha_connector_openai.flows.bulk.options import RowOptions
+    from kosha_connector_openai.flows.bulk.options import RowOptions, Via
     from kosha_connector_openai.flows.bulk.row import RowSource
     from kosha_connector_openai.flows.bulk.targets import RowTarget
     from kosha_connector_openai.outputs import Prices
@@ -27,7 +28,7 @@ def check_rows(target: RowTarget, source: RowSource, row_map: RowMap, options: R
     check, faults, seen = RowCheck(), FaultList(), set()
     encode = base_of(target.kind, target.name, options.fixed)
     part, parts = read_share(options.share)
-    cost = _Cost(target, prices)
+    cost = _Cost(target, prices, options.via)
     for row in source.rows():
         if (row.number - 1) % parts != part:
             continue
@@ -88,11 +89,12 @@ def _is_plain(value: Any) -> bool:
 class _Cost:
     """Adds up the least and the most that rows can cost."""
 
-    def __init__(self, target: RowTarget, prices: Prices | None) -> None:
+    def __init__(self, target: RowTarget, prices: Prices | None, via: Via) -> None:
         self._target, self._prices = target, prices
         self._low = self._high = Decimal(0)
         self._known = prices is not None and target.kind == "action"
         self._budget = target.connector.outputs.budget(prices=prices) if self._known else None
+        self._rate = batch_rate(batch_target(target), prices) if via == "batch" else Decimal(1)
         self._fixed: int | None = None
 
     def fixed(self, fixed: Mapping[str, Any]) -> int:
@@ -108,11 +110,12 @@ class _Cost:
         if not self._known or self._budget is None or self._prices is None:
             return
         price = self._prices.of(self._target.model(inputs))
-        need = self._budget.reserve(self._target.name, inputs, size // _BYTES[1], paid=True).need
+        need = self._budget.reserve(self._target.name, inputs, size // _BYTES[1], paid=True, rate=self._rate).need
         if price is None or need.cost is None:
             self._known = False
             return
-        self._low += (price.input or Decimal(0)) * (size // _BYTES[0]) / 1_000_000 + (price.call or Decimal(0)) + (price.each or Decimal(0))
+        least = (price.input or Decimal(0)) * (size // _BYTES[0]) / 1_000_000 + (price.call or Decimal(0)) + (price.each or Decimal(0))
+        self._low += least * self._rate
         self._high += need.cost
 
     @property

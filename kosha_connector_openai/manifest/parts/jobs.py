@@ -194,6 +194,7 @@ class BatchRules(Part):
     errors: FileErrors
     full: tuple[str, ...] = Field(default=(), description="Codes that say that too much waits already: the same file is taken later.")
     again: tuple[str, ...] = Field(default=(), description="Codes of a line's error that say that it has not run.")
+    price: float = Field(default=1, ge=0, le=1, description="What a line costs, as a part of a call's price; a price file may say another.")
     at_once: int = Field(default=10, ge=1, le=100, description="How many files go on at the same time.")
     settle: Seconds = Field(default=60, description="For how long a start whose answer was lost is looked for.")
 

@@ -321,3 +321,24 @@ def test_a_changed_input_keeps_the_answers_of_its_open_batches(
     again = bulk().resume(tmp_path / "batch.jsonl", adopt=True)
     assert (again.done, again.unknown, again.total) == (6, 0, 6)
     assert [len(upstream.lines(batch.object["input_file_id"])) for batch in upstream.batches()] == [6, 1]
+
+
+@pytest.mark.parametrize(("own", "part"), [({}, "0.5"), ({"batch": "0.25"}, "0.25")])
+def test_a_batch_costs_a_part_of_the_price(bulk: Callable[..., Bulk], run: Run, tmp_path: Path, own: Any, part: str) -> None:
+    """In the check of all rows, in what is set aside and in the bill: by the connector's data, or by the price file."""
+    file = tmp_path / "prices.json"
+    file.write_bytes(orjson.dumps({"date": "2026-11-01", "models": {"*": {"input": 1000, "output": 1000, "most_output": 50}}, **own}))
+    outputs = bulk()._bulk.connector.outputs
+    prices, rows = outputs.prices(file), [says(f"Say {number}", max_tokens=50) for number in range(4)]
+    checks = {via: bulk().check(TARGET, rows, RowOptions(fixed=FIXED, via=via), prices=prices).cost for via in ("calls", "batch")}
+    assert checks["calls"] is not None
+    assert checks["batch"] == tuple(pytest.approx(float(part) * value, abs=1e-6) for value in checks["calls"])
+    bills = {}
+    for via in ("calls", "batch"):
+        budget = outputs.budget(prices=prices)
+        assert run(rows, SendOptions(budget=budget), out=f"{via}.jsonl", via=via).done == 4
+        bills[via] = budget.spent["cost"]
+    assert bills["calls"] > 0
+    assert bills["batch"] == pytest.approx(float(part) * bills["calls"])
+    capped = outputs.budget(cost=bills["calls"] * float(part) * 0.5, prices=prices)
+    assert run(rows, SendOptions(budget=capped), out="capped.jsonl").stop == "budget"
