@@ -11,9 +11,9 @@ import typer
 
 from kosha_connector_openai.cli.connection import Choices, connect
 from kosha_connector_openai.cli.curl import to_curl
+from kosha_connector_openai.cli.files import make_folder, save
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import clean, note, one_line
-from kosha_connector_openai.core.result import FileSink
 from kosha_connector_openai.errors import ConnectorError
 from kosha_connector_openai.exports import (
     address_parts,
@@ -59,7 +59,7 @@ def power_platform_files(
     """Writes the two files of a custom connector of Power Platform; featured actions and those of tasks, unless others are chosen."""
     connector = _session(ctx).connector
     made = write_power_platform(connector, chosen_actions(connector, _split(actions), _split(groups), whole=everything), server=server)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out, "out")
     _write(out / "apiDefinition.swagger.json", _json(made.definition))
     _write(out / "apiProperties.json", _json(made.properties))
 
@@ -98,7 +98,7 @@ def node_red_file(
 ) -> None:
     """Writes an npm tarball with nodes for Node-RED: tasks, featured actions unless others are chosen, and one for any action."""
     name, data = write_node_red(_session(ctx).connector, _split(actions), _split(groups))
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out, "out")
     _write(out / name, data)
 
 
@@ -129,10 +129,7 @@ def _write(path: Path | None, data: bytes) -> None:
     if path is None:
         typer.echo(data.decode(), nl=False)
         return
-    sink = FileSink(path, overwrite=True)
-    sink.check()
-    sink.write(data)
-    sink.commit("application/octet-stream")
+    save(path, data)
     note(f"{path}: {len(data)} bytes")
 
 

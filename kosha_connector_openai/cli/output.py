@@ -92,8 +92,7 @@ def show(result: Result, output: ShowOptions) -> None:
 
 
 def save_files(output: ShortResult, folder: Path, *, force: bool) -> list[str]:
-    """Writes each file of a short result into a folder, which is made; gives a line for each. Raises InputError, ReplyError."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Writes each file of a short result into a folder; gives a line for each. Raises InputError, ReplyError."""
     lines = []
     for number, file in enumerate(output.files, start=1):
         if file.data is None:

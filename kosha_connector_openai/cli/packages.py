@@ -13,9 +13,9 @@ from typing import Annotated, Final
 import typer
 
 from kosha_connector_openai.cli import options as opt
+from kosha_connector_openai.cli.files import make_folder, save
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import clean, is_terminal, note, say_json, say_table
-from kosha_connector_openai.core.result import FileSink
 from kosha_connector_openai.errors import ConnectorPackageError, Fault, SetupError
 from kosha_connector_openai.packages import (
     SIGNATURE,
@@ -79,12 +79,12 @@ def package(
         read_wheel(data, name)
     else:
         name, data = _built(place) if (place / "pyproject.toml").is_file() else build_wheel(place, version=version)
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out, "out")
         target = out / name
-        _save(target, data)
+        save(target, data)
     signed = target.with_name(name + SIGNATURE)
     if key is not None:
-        _save(signed, sign(name, data, _bytes(key)))
+        save(signed, sign(name, data, _bytes(key)))
     wheel = read_wheel(data, name)
     if as_json:
         say_json({"file": str(target), "sha256": wheel.digest, "size": len(data), "signature": str(signed) if key else None})
@@ -296,13 +296,6 @@ def _bytes(path: Path) -> bytes:
             "The file cannot be read.",
             [Fault(f"/{path.name}", "file", f"cannot be opened: {error.strerror}.", "Name a file that you may read.")],
         ) from None
-
-
-def _save(path: Path, data: bytes) -> None:
-    sink = FileSink(path, overwrite=True)
-    sink.check()
-    sink.write(data)
-    sink.commit("application/octet-stream")
 
 
 def _named(place: str | None) -> str:

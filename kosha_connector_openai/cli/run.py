@@ -13,6 +13,7 @@ from kosha_connector_openai.cli import options as opt
 from kosha_connector_openai.cli.connection import Choices, catalog, connect, validation
 from kosha_connector_openai.cli.curl import to_curl
 from kosha_connector_openai.cli.exit_codes import ExitCode
+from kosha_connector_openai.cli.files import make_folder
 from kosha_connector_openai.cli.inputs import Given, read_inputs
 from kosha_connector_openai.cli.invocation import Invocation
 from kosha_connector_openai.cli.output import EventWriter, ShowOptions, save_files, show, show_warnings
@@ -97,6 +98,8 @@ def _check_place(action: Action, options: ShowOptions) -> None:
 def _run_once(invocation: Invocation, spending: Spending, advice: Sequence[Fault]) -> None:
     """Makes one call and shows its result; ends with an exit code of its own where the answer is incomplete."""
     options, given = invocation.show, invocation.inputs
+    if options.folder is not None:
+        make_folder(options.folder, "files")  # before the call is paid for
     with (
         EventWriter(options) as writer,
         invocation.connector.stream(invocation.action, given, invocation.connection, invocation.call) as stream,

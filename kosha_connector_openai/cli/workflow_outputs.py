@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kosha_connector_openai.cli.files import make_folder
 from kosha_connector_openai.connector import Connector
 from kosha_connector_openai.flows.workflows import plain
 from kosha_connector_openai.outputs import OutputFile, embedded_names, from_bytes, replaced
@@ -17,6 +18,9 @@ class OutputPrinter:
     """Makes values fit to print; ``saved`` are the files that were written."""
 
     def __init__(self, connector: Connector, folder: Path | None, *, overwrite: bool = False) -> None:
+        """Makes the folder, so that one that cannot be used is told before a run; raises InputError."""
+        if folder is not None:
+            make_folder(folder, "files")
         self._names = embedded_names(connector.outputs.part)
         self._folder = folder
         self._overwrite = overwrite
@@ -36,7 +40,6 @@ class OutputPrinter:
         facts = {"content_type": file.content_type, "size": file.size, "sha256": file.sha256}
         if self._folder is None:
             return facts
-        self._folder.mkdir(parents=True, exist_ok=True)
         stem = re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(tokens(pointer))).strip(".-")[:80] or "output"
         saved = file.save(self._folder / f"{stem}{Path(file.name).suffix}", overwrite=self._overwrite)
         self.saved.append(saved.path)

@@ -12,6 +12,7 @@ from kosha_connector_openai.cli.exit_codes import ExitCode
 from tests.canary import Canary
 from tests.unit.cli.conftest import Cli
 
+EXAMPLES = Path(__file__).parents[3] / "examples" / "workflows"
 CHAT = ("run", "createChatCompletion", 'messages=[{"role":"user","content":"hi"}]')
 USAGE = {"prompt_tokens": 1000, "completion_tokens": 500, "total_tokens": 1500, "prompt_tokens_details": {"cached_tokens": 200}}
 ANSWER = {
@@ -170,3 +171,20 @@ def test_files_of_a_result(cli: Cli, httpx_mock: HTTPXMock, canary: Canary, tmp_
     assert picture not in done.stdout + done.stderr
     assert cli(*arguments).exit_code == ExitCode.INPUT
     assert cli(*arguments, "--force").exit_code == 0
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_the_call(cli: Cli, httpx_mock: HTTPXMock, canary: Canary, tmp_path: Path) -> None:
+    """No request is made, since its answer would be paid for and lost; commands that write files of their own say the same."""
+    (tmp_path / "file").touch()
+    below = str(tmp_path / "file" / "folder")
+    commands = [
+        ("run", "createImage", "prompt=p", "--files", below),
+        ("workflow", "run", str(EXAMPLES / "moderate-then-answer.yaml"), "question=q", "--files", below),
+        ("export", "power-platform", "--out", below),
+        ("export", "node-red", "--out", below),
+        ("package", "--out", below),
+    ]
+    told = [cli(*command) for command in commands]
+    assert [done.exit_code for done in told] == [ExitCode.INPUT] * len(commands)
+    assert [done.stderr for done in told if "cannot be made: Not a directory. Name a folder" not in done.stderr] == []
+    assert httpx_mock.get_requests() == []
