@@ -49,7 +49,7 @@ from kosha_connector_openai.gateway.replies import (
     shed,
     slash_fault,
 )
-from kosha_connector_openai.gateway.rounds import Rounds
+from kosha_connector_openai.gateway.rounds import BEGUN, Rounds
 from kosha_connector_openai.gateway.routes import PathMatch, Route, RouteTable, pairs
 from kosha_connector_openai.gateway.settings import Settings
 from kosha_connector_openai.manifest.parts import RelayRules
@@ -90,7 +90,7 @@ class Gateway:
             load_async_engine(each)
         self._retired = frozenset(name for name, entry in settings.connections.items() if entry.retired)
         self._guards = guards
-        self._rounds = Rounds()
+        self._rounds = Rounds(BEGUN)
         self._met: dict[tuple[str, str], bool] = {}
         self._routes = RouteTable(connector.catalog, rules.slashes)
         self._context = CallContext(

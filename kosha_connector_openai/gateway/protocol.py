@@ -12,11 +12,13 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from kosha_connector_openai.gateway.app import ABORT, KNOWN
 from kosha_connector_openai.gateway.head_buffer import HeadBuffer
 from kosha_connector_openai.gateway.places import Places
+from kosha_connector_openai.gateway.rounds import READ, Rounds
 
 if TYPE_CHECKING:
     from kosha_connector_openai.gateway.settings import ServiceLimits
@@ -42,11 +44,31 @@ _REFUSALS: Final = {
 }
 
 
+class TurnedFlow(FlowControl):
+    """Reads on when it is this connection's turn."""
+
+    def __init__(self, transport: asyncio.Transport, reads: Rounds) -> None:
+        super().__init__(transport)
+        self._reads = reads
+        self._asked = False
+
+    def resume_reading(self) -> None:
+        """Asks for a turn; until it comes, the connection stays paused."""
+        if self.read_paused and not self._asked:
+            self._asked = True
+            self._reads.take(self._resume)
+
+    def _resume(self) -> None:
+        self._asked = False
+        super().resume_reading()
+
+
 class GuardedProtocol(HttpToolsProtocol):
-    """One connection. ``limits`` and ``places`` are set by ``guarded``."""
+    """One connection. ``limits``, ``places`` and ``reads`` are set by ``guarded``."""
 
     limits: ServiceLimits
     places: Places
+    reads: Rounds
     _timer: asyncio.TimerHandle | None = None
     _stalled: asyncio.TimerHandle | None = None
     _refusal: int = 400
@@ -68,6 +90,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begins to wait for a head, or turns the connection away."""
         super().connection_made(transport)
+        self.flow = TurnedFlow(transport, self.reads)
         # asyncio does so only for sockets that name their protocol, which ready-made listeners do not: small replies would wait 40 ms.
         with suppress(OSError, AttributeError):
             transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -102,6 +125,10 @@ class GuardedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Counts what has not become anything whole yet, in steps that are smaller than the limit."""
         self._read = True
+        self._take(data)
+        self._rest()
+
+    def _take(self, data: bytes) -> None:
         most = self.limits.header_bytes
         step = most // 2
         for start in range(0, len(data), step):
@@ -114,6 +141,13 @@ class GuardedProtocol(HttpToolsProtocol):
                 self._refuse(431 if self._in_head else 400)
         if not self._deaf and self._unfinished != self._held and not self._hold(self._unfinished):
             self._refuse(503)
+
+    def _rest(self) -> None:
+        """After a piece of a body the others have their turn; what a refused request still sends is dropped in turns too."""
+        if self._deaf or not self._in_head:
+            self.flow.pause_reading()
+        if self._deaf:
+            self.flow.resume_reading()
 
     def pause_writing(self) -> None:
         """Waits for a client that does not read, but not for ever."""
@@ -282,4 +316,4 @@ class GuardedProtocol(HttpToolsProtocol):
 def guarded(limits: ServiceLimits) -> type[Any]:
     """The protocol with these limits, for ``uvicorn.Config(http=...)``."""
     places = Places(limits.connections, limits.connections_anonymous)
-    return type("GuardedProtocol", (GuardedProtocol,), {"limits": limits, "places": places})
+    return type("GuardedProtocol", (GuardedProtocol,), {"limits": limits, "places": places, "reads": Rounds(READ)})

@@ -1,28 +1,50 @@
-"""Requests that come at once begin over several rounds of the event loop: what else is ready, a probe for one, has its turn in between."""
+"""The bounds of one round of the event loop: of what comes at once, a few have their turn in each, and whatever else is ready, a probe for
+one, has its own in between."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
-_AT_ONCE: Final = 8
+BEGUN: Final = 8
 """Requests that begin in one round; each takes some tenths of a millisecond until it waits for something."""
+READ: Final = 8
+"""Connections of which a piece of a body, 64 KiB, is read in one round; each takes about a tenth of a millisecond, with who gets it."""
 
 
 class Rounds:
-    """Lets so many begin in each round, in the order in which they came."""
+    """Lets so many have their turn in each round, in the order in which they asked. Whoever waits costs nothing meanwhile."""
 
-    def __init__(self, most: int = _AT_ONCE) -> None:
+    def __init__(self, most: int) -> None:
         self._most = most
-        self._begun = 0
+        self._taken = 0
+        self._waiting: deque[Callable[[], None]] = deque()
+
+    def take(self, begin: Callable[[], None]) -> None:
+        """Calls ``begin`` at once, or in one of the next rounds."""
+        if self._taken == self._most:
+            self._waiting.append(begin)
+            return
+        if not self._taken:
+            asyncio.get_running_loop().call_soon(self._next)
+        self._taken += 1
+        begin()
 
     async def turn(self) -> None:
-        """Returns in this round, or in one of the next."""
-        while self._begun == self._most:
-            await asyncio.sleep(0)
-        if not self._begun:
-            asyncio.get_running_loop().call_soon(self._next)
-        self._begun += 1
+        """Returns at once, or in one of the next rounds."""
+        turn = asyncio.get_running_loop().create_future()
+        self.take(partial(_open, turn))
+        await turn
 
     def _next(self) -> None:
-        self._begun = 0
+        self._taken = 0
+        for _ in range(min(self._most, len(self._waiting))):
+            self.take(self._waiting.popleft())
+
+
+def _open(turn: asyncio.Future[None]) -> None:
+    if not turn.done():  # whoever waited has gone
+        turn.set_result(None)

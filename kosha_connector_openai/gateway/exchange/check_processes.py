@@ -25,6 +25,8 @@ _OF_ONE: Final = 2
 """Processes that one token may keep busy: the bodies of others do not wait behind all of its own."""
 _SECONDS: Final = 30.0
 """For one body, its turn left out; one that takes longer is refused."""
+_PRIORITY: Final = 10
+"""From their start on, imports included: beside a busy event loop they get a tenth of a core each, and all that is idle."""
 _PIECE: Final = 64 * 1024
 _ANSWER: Final = 8 * 1024 * 1024
 """Bytes of an answer's head: some hundred faults."""
@@ -117,9 +119,12 @@ class CheckProcesses:
     async def _start(self) -> Process:
         environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
         command = (sys.executable, "-m", "kosha_connector_openai.gateway.exchange.check_worker", str(self._folder))
-        return await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             *command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=environment, limit=_ANSWER, start_new_session=True
         )
+        with suppress(AttributeError, OSError):  # no such thing on Windows; or it has ended already
+            os.setpriority(os.PRIO_PROCESS, process.pid, _PRIORITY)
+        return process
 
 
 async def _exchange(process: Process, question: BodyQuestion, raw: bytes) -> BodyAnswer:

@@ -5,7 +5,6 @@ A message is a head, one line of JSON, and after a question's head as many bytes
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -46,11 +45,10 @@ def main(folder: str) -> None:
 
 
 def _confine() -> None:
-    """Less urgent than the service, no dumps, bounded memory."""
+    """No dumps, bounded memory."""
     with suppress(ImportError, OSError, ValueError):
         import resource
 
-        os.nice(5)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
 

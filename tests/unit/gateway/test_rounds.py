@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
+
+import pytest
 
 from kosha_connector_openai.gateway.rounds import Rounds
 
@@ -37,3 +41,18 @@ async def test_a_single_request_does_not_wait() -> None:
     for _ in range(5):
         await asyncio.sleep(0)
         await rounds.turn()
+
+
+async def test_whoever_waits_costs_no_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many wait, the loop has one handle of theirs in a round."""
+    rounds, begun, soon = Rounds(1), list[int](), list[Callable[[], None]]()
+    monkeypatch.setattr(asyncio.get_running_loop(), "call_soon", soon.append)
+    for number in range(20):
+        rounds.take(partial(begun.append, number))
+    handles = []
+    while soon:
+        handles.append(len(soon))
+        soon.pop()()
+    monkeypatch.undo()
+    assert handles == [1] * 20
+    assert begun == list(range(20))

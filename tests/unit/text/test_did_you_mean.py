@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from kosha_connector_openai.text.did_you_mean import nearest
+from kosha_connector_openai.text.did_you_mean import _distance, _strange, nearest
 
 NAMES = ("max_tokens", "messages", "model", "n", "seed", "stop", "stream", "temperature", "tools", "top_p")
 
@@ -50,3 +52,9 @@ def test_the_answer_does_not_depend_on_the_order() -> None:
 def test_short_words_can_be_let_in() -> None:
     """Lists of values are closed, so that a slip in a short word is safe to correct."""
     assert nearest("hgih", ["low", "high"], shortest=3) == "high"
+
+
+@given(st.text("abcde", max_size=8), st.text("abcde", max_size=8))
+def test_what_is_left_out_unmeasured_is_too_far(word: str, other: str) -> None:
+    """Letters that only one of two words has are no more than the edits between them: no near name is missed by counting them first."""
+    assert _strange(word, other) <= _distance(word, other)
