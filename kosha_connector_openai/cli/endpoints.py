@@ -65,7 +65,7 @@ def endpoints(
     if as_json:
         say_json(found)
         return
-    rows = [(*(str(one.get(name, "")) for name in ("id", "name", "url")), ", ".join(one.get("event_types") or ())) for one in found]
+    rows = [(*(str(one.get(name, "")) for name in ("id", "name", "url")), _listed(one.get("event_types"))) for one in found]
     say_table(("ID", "Name", "Address", "Events"), rows)
 
 
@@ -84,6 +84,10 @@ def remove(
         say_json({"removed": endpoint, "secret_removed": dropped})
         return
     typer.echo(clean(f"{endpoint} is removed." + (" So is its signing secret." if dropped else "")))
+
+
+def _listed(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else ""
 
 
 def _secret_name(endpoint: str) -> str:

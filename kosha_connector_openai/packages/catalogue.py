@@ -5,46 +5,56 @@ from __future__ import annotations
 import hashlib
 import html
 import json
+import os
+import stat
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Final
 from urllib.parse import quote, urljoin, urlsplit
 
 from kosha_connector_openai.connector import Connector
-from kosha_connector_openai.errors import ConnectorError, ConnectorPackageError, Fault, SetupError
+from kosha_connector_openai.errors import ConnectorError, ConnectorPackageError, Fault, InputError, ManifestError, SetupError
 from kosha_connector_openai.http import ANYWHERE, WireError, send_once, tls_context
+from kosha_connector_openai.manifest import Constraint, Part, validated
 from kosha_connector_openai.packages.facts import package_facts
 from kosha_connector_openai.packages.signature import SIGNATURE
 from kosha_connector_openai.packages.store import unpack
 from kosha_connector_openai.packages.version import order
 from kosha_connector_openai.packages.wheel import LARGEST, Wheel, read_wheel
+from kosha_connector_openai.text import loads_strict
 
 INDEX: Final = "index.json"
 _FORMAT: Final = 1
 _SECONDS: Final = 30.0
 _LARGEST_INDEX: Final = 8 * 1024 * 1024
+_PAGES: Final = "index"
+"""The name of our own page: no connector's page may take its place."""
+_LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+Text = Annotated[str, Constraint(max_length=2_000)]
 
 
-@dataclass(frozen=True, slots=True)
-class CatalogueEntry:
+class CatalogueEntry(Part):
     """One version of a connector: its card, its file and what that must be."""
 
-    id: str
-    title: str
-    tagline: str
-    publisher: str
-    categories: tuple[str, ...]
-    keywords: tuple[str, ...]
-    version: str
-    file: str
-    sha256: str
+    id: Annotated[str, Constraint(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+    title: Text
+    tagline: Text
+    publisher: Text
+    categories: tuple[Text, ...]
+    keywords: tuple[Text, ...]
+    version: Text
+    file: Annotated[str, Constraint(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.!+-]{0,200}\.whl$")]
+    sha256: Annotated[str, Constraint(pattern=r"^[0-9a-f]{64}$")]
     size: int
     signed: bool
     actions: int
-    hosts: tuple[str, ...]
+    hosts: tuple[Text, ...]
     code: bool
+
+    def __post_init__(self) -> None:
+        order(self.version)
 
     def fits(self, words: str) -> bool:
         """Whether every word is in the card."""
@@ -100,6 +110,10 @@ def build_catalogue(folder: Path) -> Catalogue:
         data = file.read_bytes()
         wheel = read_wheel(data, file.name)
         entry, logo = _entry(wheel, len(data), signed=file.with_name(file.name + SIGNATURE).is_file())
+        if entry.id == _PAGES:
+            raise ConnectorPackageError(
+                "A package cannot be listed.", [Fault(f"/{file.name}", "id", f"is called `{_PAGES}`, as our own page is.", "Take it out.")]
+            )
         entries.append(entry)
         if logo is not None:
             logos[entry.id] = logo
@@ -120,25 +134,17 @@ def read_catalogue(place: str) -> Catalogue:
     """The catalogue in a folder or at an https address. Raises SetupError, and ConnectorPackageError where it is none."""
     raw = _read(place, INDEX, _LARGEST_INDEX)
     try:
-        value = json.loads(raw)
+        value = loads_strict(raw, what=INDEX)
         if value["catalogue"] != _FORMAT:
             raise ConnectorPackageError(
                 "The catalogue is of another format.", [Fault("/catalogue", "version", f"is not {_FORMAT}.", "Upgrade the host.")]
             )
-        entries = tuple(_given(each) for each in value["packages"])
-    except (ValueError, KeyError, TypeError):
+        entries = tuple(validated(each, CatalogueEntry) for each in value["packages"])
+    except (InputError, ManifestError, KeyError, TypeError):
         raise ConnectorPackageError(
             "This is no catalogue.", [Fault(f"/{INDEX}", "type", "cannot be read.", "Build it: `catalogue build`.")]
         ) from None
     return Catalogue(place, entries)
-
-
-def _given(value: Mapping[str, Any]) -> CatalogueEntry:
-    lists = {name: tuple(value[name]) for name in ("categories", "keywords", "hosts")}
-    entry = CatalogueEntry(**{**value, **lists})
-    if "/" in entry.file or "\\" in entry.file or entry.file.startswith("."):
-        raise ValueError(entry.id)
-    return entry
 
 
 def _entry(wheel: Wheel, size: int, *, signed: bool) -> tuple[CatalogueEntry, bytes | None]:
@@ -175,28 +181,50 @@ def _entry(wheel: Wheel, size: int, *, signed: bool) -> tuple[CatalogueEntry, by
 def _read(place: str, name: str, limit: int) -> bytes:
     """A file of the catalogue; of a server, only over https, but for this machine. Raises SetupError."""
     if "://" not in place:
-        try:
-            with (Path(place) / name).open("rb") as file:
-                data = file.read(limit + 1)
-        except OSError as error:
-            raise SetupError("The catalogue cannot be read.", [Fault(f"/{name}", "file", f"cannot be opened: {error.strerror}.")]) from None
-        if len(data) > limit:
-            raise SetupError("The catalogue cannot be read.", [Fault(f"/{name}", "size", f"is larger than {limit} bytes.")])
-        return data
-    parts = urlsplit(place)
-    if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
-        raise SetupError(
-            "The catalogue is not asked.", [Fault("/from", "scheme", "is no https address.", "Give an https address or a folder.")]
-        )
+        return _read_file(Path(place) / name, limit)
+    _check_address(place)
     url = urljoin(place if place.endswith("/") else f"{place}/", quote(name))
     try:
-        tls = tls_context() if parts.scheme == "https" else None
+        tls = tls_context() if url.startswith("https:") else None
         reply = send_once("GET", url, (), deadline=time.monotonic() + _SECONDS, limit=limit, tls=tls, policy=ANYWHERE)
     except WireError as error:
         raise SetupError("The catalogue did not answer.", hint=f"It stopped at: {error.phase}.") from None
     if reply.status != 200:  # noqa: PLR2004 - OK
         raise SetupError("The catalogue did not answer with a file.", [Fault(f"/{name}", "status", f"is answered with {reply.status}.")])
     return reply.body
+
+
+def _read_file(path: Path, limit: int) -> bytes:
+    """A plain file, without waiting for one who writes into a pipe."""
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
+            is_plain = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            data = file.read(limit + 1) if is_plain else b""
+    except OSError as error:
+        fault = Fault(f"/{path.name}", "file", f"cannot be opened: {error.strerror}.")
+    else:
+        if is_plain and len(data) <= limit:
+            return data
+        fault = Fault(f"/{path.name}", "size", f"is no plain file, or larger than {limit} bytes.")
+    raise SetupError("The catalogue cannot be read.", [fault])
+
+
+def _check_address(place: str) -> None:
+    """Raises SetupError for an address that is neither https nor http on this machine, or that has more than a host and a path."""
+    try:
+        parts = urlsplit(place)
+        allowed = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+    except ValueError:
+        allowed = False
+    if not allowed:
+        raise SetupError(
+            "The catalogue is not asked.", [Fault("/from", "scheme", "is no https address.", "Give an https address or a folder.")]
+        )
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise SetupError(
+            "The catalogue is not asked.",
+            [Fault("/from", "address", "has a user, a query or a fragment.", "Give the address without it: nothing of it is sent.")],
+        )
 
 
 def _page(title: str, body: str) -> str:

@@ -55,7 +55,7 @@ def register(connector: Connector, connection: Connection, url: str, types: Iter
 def list_endpoints(connector: Connector, connection: Connection) -> Iterable[dict[str, Any]]:
     """Every endpoint, without secrets. Raises what calls and lists raise."""
     rules = endpoint_rules(connector)
-    return (_without(item, rules) for item in Pager(connector, rules.list, {}, connection).items())
+    return (_without(item, rules) for item in Pager(connector, rules.list, {}, connection).items() if isinstance(item, Mapping))
 
 
 def remove(connector: Connector, connection: Connection, endpoint: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import http.server
 import json
+import os
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -96,3 +98,53 @@ def test_what_is_no_catalogue_is_told(folder: Path, tmp_path: Path, address: str
         read_catalogue(f"{address}/nowhere")
     with pytest.raises(ConnectorPackageError, match=r"ends in \.whl"):
         build_catalogue(TIDES)
+
+
+WRONG: dict[str, list[object]] = {
+    "id": [["x"], 5, "../x", "A"],
+    "title": [9, "t" * 5_000],
+    "keywords": [[1], "words"],
+    "version": [7, "../1", "x"],
+    "file": ["../x.whl", "x\0.whl", "", "index.json", ".x.whl", "a/b.whl", "a\\b.whl", "x" * 5_000 + ".whl", 3],
+    "sha256": [1, "0" * 63, "G" * 64],
+    "more": [1],
+}
+
+
+def test_b7_an_index_is_held_to_its_form(folder: Path, tmp_path: Path) -> None:
+    """B7: an index comes from a server that nobody vouched for. Each wrong value, too deep a text, a name twice: one error of ours."""
+    good = json.loads((folder / "index.json").read_text())["packages"][0]
+    texts = [json.dumps({"catalogue": 1, "packages": [{**good, name: value}]}) for name, values in WRONG.items() for value in values]
+    texts += [
+        '{"catalogue":1,"packages":' + "[" * 200_000 + "]" * 200_000 + "}",
+        '{"catalogue":1,"catalogue":1,"packages":[]}',
+        '{"catalogue":NaN}',
+    ]
+    for text in texts:
+        (tmp_path / "index.json").write_text(text)
+        with pytest.raises(ConnectorPackageError, match=r"no catalogue|cannot be read"):
+            read_catalogue(str(tmp_path))
+
+
+def test_b7_an_address_has_a_host_and_a_path_alone(tmp_path: Path) -> None:
+    """B7: nothing is asked of any other; a pipe in a folder is not waited for."""
+    for place in ("http://[", "ftp://127.0.0.1/x", "file:///etc", "http://localhost@catalogue.example/", "https://u:secret@127.0.0.1:9/",
+                  "https://127.0.0.1:9/?token=secret", "https://127.0.0.1:9/#secret"):  # fmt: skip
+        with pytest.raises(SetupError, match="not asked") as caught:
+            read_catalogue(place)
+        assert "secret" not in f"{caught.value} {caught.value.faults}"
+    os.mkfifo(tmp_path / "index.json")
+    with pytest.raises(SetupError, match="no plain file"):
+        read_catalogue(str(tmp_path))
+
+
+def test_no_package_takes_the_place_of_our_page(tmp_path: Path) -> None:
+    """One whose id is that of the list's page."""
+    source = tmp_path / "source"
+    shutil.copytree(TIDES, source)
+    text = (source / "connector.yaml").read_text()
+    (source / "connector.yaml").write_text(text.replace("id: tides", "id: index", 1))
+    name, data = build_wheel(source)
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(ConnectorPackageError, match="our own page"):
+        build_catalogue(tmp_path)
