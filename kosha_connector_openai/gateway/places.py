@@ -21,7 +21,7 @@ class Droppable(Protocol):
         """Closes the connection without a reply."""
 
     def waits(self) -> bool:
-        """Whether its first bytes are here and nobody has read them yet."""
+        """Whether the service is behind with it: its first bytes, or a whole head, are here and nothing came of them yet."""
 
 
 class Places:

@@ -114,7 +114,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self.transport.abort()
 
     def waits(self) -> bool:
-        """Whether its first bytes are here and were not read yet."""
+        """Whether the service is behind: the first bytes are here and were not read yet, or a whole head has no answer yet."""
+        if self.cycle is not None and not self.cycle.response_started:
+            return True
         number = self.transport.get_extra_info("socket").fileno()
         if self._read or number < 0:
             return False

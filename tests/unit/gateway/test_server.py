@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from typing import Self
+from typing import Any, Self
 
 import httpx
 import pytest
@@ -27,8 +27,8 @@ async def app(scope: object, receive: object, send) -> None:
 class Listening:
     """The guarded protocol on a socket that was made elsewhere, as the command makes it."""
 
-    def __init__(self, limits: ServiceLimits) -> None:
-        config = uvicorn.Config(app, http=guarded(limits), ws="none", lifespan="off", log_config=None)
+    def __init__(self, limits: ServiceLimits, served: Any = app) -> None:
+        config = uvicorn.Config(served, http=guarded(limits), ws="none", lifespan="off", log_config=None)
         config.load()
         self.state = ServerState()
         self._make = lambda: config.http_protocol_class(config=config, server_state=self.state, app_state={})  # type: ignore[call-arg, operator]
@@ -126,3 +126,28 @@ def test_a_port_that_is_taken_leaves_nothing_open():
     """The first socket is closed where the second cannot be had."""
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError):
         listen(Settings(port=0, metrics_port=taken.getsockname()[1]))
+
+
+async def test_who_waits_for_the_service_gives_no_place_away(monkeypatch: pytest.MonkeyPatch):
+    """B1, B12: of a crowd from one address the oldest connections end, but not one whose request is whole and has no answer yet."""
+    monkeypatch.setattr("kosha_connector_openai.gateway.places._PATIENCE", 0.0)
+    turn, asked = asyncio.Event(), asyncio.Event()
+
+    async def late(scope: object, receive: object, send) -> None:
+        asked.set()
+        await turn.wait()
+        await app(scope, receive, send)
+
+    async with Listening(ServiceLimits(connections_anonymous=1), late) as served:
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await asked.wait()
+        crowd = [await asyncio.open_connection("127.0.0.1", served.port) for _ in range(3)]
+        last = crowd[-1][1].get_extra_info("sockname")
+        async with asyncio.timeout(10):
+            while not any(each.client == last for each in served.state.connections):
+                await asyncio.sleep(0.01)
+        turn.set()
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        for _, other in [(reader, writer), *crowd]:
+            other.close()
