@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -28,6 +29,8 @@ from kosha_connector_openai.gateway.replies import HIDDEN, bad_fields, bad_input
 from kosha_connector_openai.gateway.routes import Route
 from kosha_connector_openai.text import essence
 
+_CHARSET: Final = re.compile(r"charset\s*=\s*[\"']?([^\s;,\"']*)")
+_UTF_8: Final = frozenset({"utf-8", "utf8", "us-ascii"})
 _PAUSE: Final = 1_000
 """Texts that are looked up before other calls have a turn."""
 _REFUSED: Final = 300
@@ -189,6 +192,8 @@ class Passage:
 
     async def _json(self, content_type: str, limit: int, faults: list[Fault]) -> BytesBody:
         context = self._context
+        if not _UTF_8.issuperset(_CHARSET.findall(content_type.lower())):
+            raise Refused(ErrorResponse(415, "JSON is UTF-8 (RFC 8259, section 8.1). Leave the charset out.", code="content_type"))
         large = self._too_large(limit, is_json=True)
         raw = await BodyReader(self._receive, limit, context.limits, large).whole(self._take)
         if context.checks is not None and len(raw) > validation.LARGE:

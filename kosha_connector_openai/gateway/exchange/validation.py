@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, unquote
 from kosha_connector_openai.core.actions import EXTRA_BODY, BodyForm, Leniency
 from kosha_connector_openai.errors import DocumentError, Fault, InputError
 from kosha_connector_openai.gateway.routes import Route
+from kosha_connector_openai.schema import safe
 from kosha_connector_openai.text import JsonLimits, loads_strict
 
 LARGE: Final = 64 * 1024
@@ -59,6 +60,8 @@ async def body_faults(form: BodyForm, value: Any, size: int, leniency: Leniency 
 
 def form_faults(form: BodyForm, value: Any, leniency: Leniency = Leniency()) -> tuple[Fault, ...]:
     """The same, in this thread."""
+    if told := tuple(_in_other_case(form, value)):
+        return told
     try:
         faults = leniency.settled(form.check(value), value, _WAY_OUT).faults
     except InputError as error:
@@ -66,6 +69,17 @@ def form_faults(form: BodyForm, value: Any, leniency: Leniency = Leniency()) -> 
     except DocumentError:
         return ()  # a schema that cannot be used refuses nothing
     return tuple(_without_unknown(form, value, faults)) if faults else ()
+
+
+def _in_other_case(form: BodyForm, value: Any) -> Iterator[Fault]:
+    """Yields fields whose names differ from declared ones in case alone: some servers read them as those, unchecked."""
+    unknown = value.keys() - form.properties.keys() if isinstance(value, Mapping) else ()
+    if not unknown:
+        return
+    known = {name.casefold(): name for name in form.properties}
+    for name in sorted(unknown):
+        if meant := known.get(name.casefold()):
+            yield Fault(f"/{safe(name)}", "case", f"differs from `{meant}` in case alone.", f"Write `{meant}`.")
 
 
 def _without_unknown(form: BodyForm, value: Any, faults: tuple[Fault, ...]) -> Iterator[Fault]:
