@@ -32,6 +32,15 @@ _PROBE: Final = 0.02
 _FIRST: Final = 50.0
 """Requests a second that are tried first where no header tells a limit."""
 _IN_USE: Final = 0.6
+_HALF: Final = 0.5
+_FEW: Final = 8
+_BIT: Final = 0.8
+"""So few answers between two refusals tell no rate; then a refusal leaves this part of it."""
+_LESS: Final = (0.7, 0.97)
+"""Else it leaves at least and at most so much."""
+_GROWTH: Final = (1.002, 1.01)
+"""How much a rate that is found by trying grows each half second: in the first seconds after a refusal, and later."""
+_CALM: Final = 10.0
 _PAUSES: Final = (0.25, 20.0)
 """Seconds: the first pause where a refusal tells none, and the longest."""
 
@@ -108,6 +117,10 @@ class _Lane:
     left: int = 0
     """Attempts that were let go since the rate was last looked at."""
     raised: float = 0.0
+    refused: float = -1.0
+    """When the attempt left that was refused last; -1 where none was."""
+    served: int = 0
+    """Answers to attempts that have left since."""
 
 
 @dataclass(slots=True)
@@ -251,6 +264,7 @@ class Pace:
             return self._again
         if error is None:
             self._streak = 0
+            lane.served += slot.at > lane.refused
             self._raise(lane, now)
         if result is not None:
             self._measure(lane, attempt, slot, result)
@@ -274,7 +288,7 @@ class Pace:
         told = error.retry_after if isinstance(error, ApiError) else None
         if slot.epoch == self._epoch:  # those that were on their way when the pause began say nothing new
             self._streak += 1
-            self._slow(lane, now)
+            self._slow(lane, slot, now)
             self._epoch += 1
         first, most = _PAUSES
         wait = told if told is not None else min(most, first * 2 ** (self._streak - 1))
@@ -284,23 +298,31 @@ class Pace:
                 if bucket is not None:
                     bucket.begin(self._until)
 
-    def _slow(self, lane: _Lane, now: float) -> None:
-        """Where no header tells a limit: a refusal halves the rate that was doubled, and then each one takes a part of it."""
+    def _slow(self, lane: _Lane, slot: _Slot, now: float) -> None:
+        """Where no header tells a limit, it is what was served from one refusal to the next; the first refusal halves the rate."""
         if not lane.adaptive or lane.requests is None:
             return
-        part = 0.5 if lane.doubling else 0.93
+        rate = lane.requests.limit
+        if lane.doubling:
+            slower = rate * _HALF
+        elif lane.served < _FEW:
+            slower = rate * _BIT
+        else:
+            least, most = _LESS
+            slower = min(rate * most, max(rate * least, lane.served * 60 / max(slot.at - lane.refused, 0.001)))
+        lane.refused, lane.served = slot.at, 0
         lane.doubling, lane.raised, lane.left = False, now, 0
-        lane.requests.set(max(6.0, lane.requests.limit * part))
+        lane.requests.set(max(6.0, slower))
 
     def _raise(self, lane: _Lane, now: float) -> None:
-        """Doubles each half second until something is refused, then grows slowly."""
+        """Doubles each half second until something is refused, then grows slowly, and less slowly where nothing was for a while."""
         if lane.requests is None or not lane.adaptive or now - lane.raised < 0.5:  # noqa: PLR2004 - seconds
             return
         rate, used = lane.requests.limit / 60, lane.left / (now - lane.raised)
         lane.raised, lane.left = now, 0
         if used < rate * _IN_USE:
             return  # what is not used up tells nothing about the limit
-        lane.requests.set(lane.requests.limit * 2 if lane.doubling else lane.requests.limit * 1.01 + 0.1)
+        lane.requests.set(lane.requests.limit * (2 if lane.doubling else _GROWTH[now - lane.refused > _CALM]))
 
     def _measure(self, lane: _Lane, attempt: Attempt, slot: _Slot, result: Result) -> None:
         used = self._count(result.usage)

@@ -123,6 +123,18 @@ def test_what_is_allowed_is_used_and_little_is_refused() -> None:
     assert wrong == []
 
 
+def test_a_limit_that_nobody_tells_is_measured_between_two_refusals() -> None:
+    """Half of what is promised to be refused at most, from 50 requests a second to 200, with half a minute's trials in it."""
+    wrong = []
+    for requests, retry_after in itertools.product((3_000, 12_000), (0.1, None)):
+        upstream = Enforcing(requests, 1e9, 1.0, headers=False, retry_after=retry_after)
+        simulate(upstream, 40.0)
+        used, refused = upstream.used / (requests / 60 * 40), upstream.refused / (upstream.used + upstream.refused)
+        if used < 0.9 or refused > 0.005:
+            wrong.append(f"{requests}, {retry_after}: used {used:.3f}, refused {refused:.4f}")
+    assert wrong == []
+
+
 def test_given_limits_hold_from_the_first_call() -> None:
     upstream = Enforcing(600, 1e9, 0.3, headers=False)
     simulate(upstream, 20.0, requests=600)
