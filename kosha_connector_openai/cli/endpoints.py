@@ -11,7 +11,7 @@ import typer
 from kosha_connector_openai.cli import options as opt
 from kosha_connector_openai.cli.connection import Choices, connect
 from kosha_connector_openai.cli.secret_places import StoreName, drop, keep, place
-from kosha_connector_openai.cli.terminal import clean, say_json, say_table
+from kosha_connector_openai.cli.terminal import clean, counted, say_json, say_table
 from kosha_connector_openai.errors import SetupError
 from kosha_connector_openai.flows import triggers
 from kosha_connector_openai.secrets import Secret
@@ -48,8 +48,7 @@ def register(
     if as_json:
         say_json({"endpoint": made, "signed_by": kept[0]})
         return
-    counted = "1 type of event" if len(types) == 1 else f"{len(types)} types of events"
-    typer.echo(clean(f"{made['id']} sends {counted} to {url}."))
+    typer.echo(clean(f"{made['id']} sends {counted(len(types), 'event type')} to {url}."))
     typer.echo(clean(f"The signing secret is kept. Check deliveries with: kosha-openai trigger verify BODY --signed-by {kept[0]} -H ..."))
 
 

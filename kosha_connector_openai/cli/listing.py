@@ -13,7 +13,7 @@ from kosha_connector_openai.cli.error_output import tell
 from kosha_connector_openai.cli.exit_codes import exit_code
 from kosha_connector_openai.cli.invocation import Invocation
 from kosha_connector_openai.cli.output import ShowOptions
-from kosha_connector_openai.cli.terminal import clean, note, one_line, to_json
+from kosha_connector_openai.cli.terminal import clean, counted, note, one_line, to_json
 from kosha_connector_openai.connector import CallOptions
 from kosha_connector_openai.core.result import FileSink
 from kosha_connector_openai.errors import ConnectorError
@@ -74,13 +74,9 @@ def _say_rest(pager: Pager, output: ShowOptions, error: ConnectorError | None) -
     walk, form = pager.walk, pager.walk.form
     if output.quiet and error is None:
         return
-    facts = f"{_count(walk.items, 'item')} in {_count(walk.pages, 'page')}"
+    facts = f"{counted(walk.items, 'item')} in {counted(walk.pages, 'page')}"
     if walk.cursor is not None and form.send:
         cursor = one_line(str(walk.cursor))
         note(f"{facts} \u00b7 go on with {clean(shlex.quote(f'{form.send}={cursor}'))}")
     else:
         note(f"{facts} \u00b7 the API has more and no way to ask for it" if walk.stopped == "one page" else facts)
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"

@@ -15,7 +15,7 @@ import typer
 from kosha_connector_openai.cli import options as opt
 from kosha_connector_openai.cli.files import make_folder, save
 from kosha_connector_openai.cli.session import Session
-from kosha_connector_openai.cli.terminal import clean, is_terminal, note, say_json, say_table
+from kosha_connector_openai.cli.terminal import clean, counted, is_terminal, note, say_json, say_table
 from kosha_connector_openai.errors import ConnectorPackageError, Fault, SetupError
 from kosha_connector_openai.packages import (
     SIGNATURE,
@@ -175,7 +175,7 @@ def catalogue_build(
     if as_json:
         say_json([{"id": entry.id, "version": entry.version, "file": entry.file} for entry in found.entries])
     else:
-        typer.echo(f"{len(found.entries)} packages of {len(found.newest())} connectors: {folder / 'index.html'}")
+        typer.echo(f"{counted(len(found.entries), 'package')} of {counted(len(found.newest()), 'connector')}: {folder / 'index.html'}")
 
 
 def catalogue_search(

@@ -19,7 +19,7 @@ from kosha_connector_openai.cli.inputs import Given, read_given
 from kosha_connector_openai.cli.output import show_warnings
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.spending import Spending
-from kosha_connector_openai.cli.terminal import clean, is_terminal, note, one_line, say_json, say_table, to_json
+from kosha_connector_openai.cli.terminal import clean, counted, is_terminal, note, one_line, say_json, say_table, to_json
 from kosha_connector_openai.connector import CallOptions
 from kosha_connector_openai.core.result import FileSink
 from kosha_connector_openai.errors import ConnectorError
@@ -182,7 +182,7 @@ def _show(result: TaskResult, out: Path | None, *, as_json: bool, quiet: bool) -
     if any(warning.rule == result.outcome for warning in result.warnings):
         note(f"Warning: {one_line(result.reason)}")
     usage = [f"{name} {count}" for name, count in result.usage.items() if isinstance(count, (int, float))]
-    facts = [f"{result.calls} call{'s' if result.calls != 1 else ''} in {result.duration:.2f} s", *usage]
+    facts = [f"{counted(result.calls, 'call')} in {result.duration:.2f} s", *usage]
     facts += [one_line(result.model)] if result.model else []
     facts += [f"request {', '.join(map(one_line, result.request_ids))}"] if result.request_ids else []
     note(" \u00b7 ".join(facts))

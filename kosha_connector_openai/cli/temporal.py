@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from importlib.util import find_spec
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 import typer
 
 from kosha_connector_openai import Connector
+from kosha_connector_openai.errors import SetupError
 from kosha_connector_openai.flows import TemporalPlace
+from kosha_connector_openai.text import install
 
 T = TypeVar("T")
 
@@ -35,9 +38,11 @@ TEMPORAL: Final = TemporalPlace().address
 
 
 def place_of(on: str, text: str, auth: list[str] | None) -> TemporalPlace | None:
-    """Where Temporal is; None where it is not asked for."""
+    """Where Temporal is; None where it is not asked for. Raises SetupError where its package is not installed."""
     if on != "temporal":
         return None
+    if find_spec("temporalio") is None:
+        raise SetupError("Temporal cannot be used: temporalio is not installed.", hint=install("temporal"))
     return TemporalPlace.read(text, auth or [])
 
 

@@ -31,6 +31,11 @@ def one_line(text: str, limit: int = 200) -> str:
     return short if len(short) <= limit else f"{short[: limit - 1]}\u2026"
 
 
+def counted(number: int, word: str) -> str:
+    """A number of things, such as ``1 page`` and ``2 pages``."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
 def to_json(value: Any, *, indent: int | None = 2) -> str:
     """``value`` as JSON (RFC 8259) in which every unsafe character is escaped, so that nothing is lost and nothing acts."""
     text = json.dumps(value, ensure_ascii=False, indent=indent, default=str)

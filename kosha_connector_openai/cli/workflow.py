@@ -24,7 +24,7 @@ from kosha_connector_openai.cli.job_work import folder as jobs_folder
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.spending import Spending
 from kosha_connector_openai.cli.temporal import TEMPORAL, Auth, EngineOfWorker, LedgerReference, Place, closing, place_of
-from kosha_connector_openai.cli.terminal import clean, note, one_line, say_json
+from kosha_connector_openai.cli.terminal import clean, counted, note, one_line, say_json
 from kosha_connector_openai.cli.workflow_outputs import OutputPrinter
 from kosha_connector_openai.connector import CallOptions, Connection, Connector
 from kosha_connector_openai.errors import WorkflowDocumentError, WorkflowError
@@ -91,15 +91,11 @@ def check(
     for warning in document.warnings:
         note(f"Warning:{fault_line(warning)}")
     steps = sum(len(workflow.steps) for workflow in document.workflows.values())
-    typer.echo(f"The document can be run: {_count(len(document.workflows), 'workflow')}, {_count(steps, 'step')}.")
+    typer.echo(f"The document can be run: {counted(len(document.workflows), 'workflow')}, {counted(steps, 'step')}.")
 
 
 def _fault(fault: Any) -> dict[str, str]:
     return {"pointer": fault.pointer, "rule": fault.rule, "message": fault.message, "fix": fault.fix}
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def show(

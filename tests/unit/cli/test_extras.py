@@ -26,6 +26,8 @@ CASES = [
     ("httpx2", ("httpx2",), ("run", "listModels", "--engine", "httpx2"), 4),
     ("keyring", ("keyring",), ("run", "listModels", "--set", "api_key=keyring:kosha/work"), 4),
     ("keyring", ("keyring",), ("connect", "work", "--secret-stdin", "--store", "keyring"), 4),
+    ("temporal", ("temporalio",), ("workflow", "worker", "--ledger", "env:LEDGER"), 4),
+    ("temporal", ("temporalio",), ("bulk", "worker", "--ledger", "env:LEDGER"), 4),
     ("workflows", ("jsonpath_rfc9535",), ("workflow", "check", "flow.yaml"), 10),
 ]
 
