@@ -6,7 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -39,6 +39,11 @@ _PHASES: tuple[tuple[type[Exception], Phase], ...] = (
     (asyncio.TimeoutError, "read"),
     (aiohttp.ClientOSError, "read"),
 )
+
+
+_WHOLE: Final = 256 * 1024
+"""Bytes of a body that are given to the connection at once: of a larger one it would copy all that the socket does not take, and the event
+loop would stand still meanwhile."""
 
 
 class AsyncAiohttp:
@@ -182,15 +187,24 @@ def _headers(request: WireRequest) -> list[tuple[str, str]]:
     if body is None or isinstance(body, bytes):
         if body is None and request.method in ("POST", "PUT", "PATCH"):
             headers.append(("Content-Length", "0"))
+        elif body is not None and len(body) > _WHOLE:
+            headers.append(("Content-Length", str(len(body))))
     elif body.length is not None:
         headers.append(("Content-Length", str(body.length)))
     return headers
 
 
 def _data(body: bytes | WireBody | LiveWireBody | None) -> Any:
-    if body is None or isinstance(body, bytes):
-        return body
+    if body is None:
+        return None
+    if isinstance(body, bytes):
+        return body if len(body) <= _WHOLE else _pieces(body)
     return body.pieces if isinstance(body, LiveWireBody) else _iterate(body)
+
+
+async def _pieces(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), _WHOLE):
+        yield body[start : start + _WHOLE]
 
 
 async def _iterate(body: WireBody) -> AsyncIterator[bytes]:

@@ -41,6 +41,17 @@ def sse(*data: str) -> bytes:
     return b"".join(b"data: " + item.encode() + b"\n\n" for item in data)
 
 
+def test_a_long_body_arrives_as_it_was_checked_with_its_length(way: Way, key: str) -> None:
+    """Byte for byte, with one Content-Length and not chunked, however it is given to the connection; its last piece is not a full one."""
+    text = "0123456789" * 70_001
+    with Recorder(reply(body={"id": "c"})) as upstream:
+        way.run(way.connection(upstream.url), "createCompletion", {**SEED, "prompt": text})
+    sent = upstream.last
+    assert sent.json() == {**SEED, "prompt": text}
+    assert [value for name, value in sent.headers if name.lower() == "content-length"] == [str(len(sent.body))]
+    assert sent.header("transfer-encoding") is None
+
+
 def test_the_seed_example_is_sent_as_the_seed_has_it(way: Way, key: str) -> None:
     """POST /v1/completions, JSON in the given key order, the bearer credential, each header once, nothing of the client's own."""
     with Recorder(reply(body={"id": "c"})) as upstream:

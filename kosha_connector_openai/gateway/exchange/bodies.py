@@ -19,6 +19,8 @@ _RATE: Final = 16 * 1024
 """Bytes that give a body another second."""
 _SMALL: Final = 256 * 1024
 """Bytes; a smaller upload is looked at whole before anything is sent."""
+_JOINED: Final = 1024 * 1024
+"""Bytes; pieces of more are put together in a thread, as Python does that without holding the interpreter."""
 SLOW: Final = ErrorResponse(408, "The body did not arrive in time.", code="body_timeout")
 FULL: Final = shed(503, "The service holds as many large bodies as it can.", 1)
 OWN_FULL: Final = shed(429, "This token's large bodies take as much room as one token may.", 1)
@@ -133,13 +135,19 @@ class BodyReader:
                 take(len(piece))
                 pieces.append(piece)
                 if not message.get("more_body", False):
-                    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+                    return await _joined(pieces, self.received)
         finally:
             self.close()
 
     def close(self) -> None:
         """Takes the timer back."""
         self._patience.close()
+
+
+async def _joined(pieces: list[bytes], size: int) -> bytes:
+    if len(pieces) == 1:
+        return pieces[0]
+    return await asyncio.to_thread(b"".join, pieces) if size > _JOINED else b"".join(pieces)
 
 
 class UploadStream:

@@ -25,8 +25,8 @@ _OF_ONE: Final = 2
 """Processes that one token may keep busy: the bodies of others do not wait behind all of its own."""
 _SECONDS: Final = 30.0
 """For one body, its turn left out; one that takes longer is refused."""
-_PRIORITY: Final = 10
-"""From their start on, imports included: beside a busy event loop they get a tenth of a core each, and all that is idle."""
+_PRIORITY: Final = 5
+"""How much nicer than the service, from their start on, imports included. No more: a busy machine too checks a body in time."""
 _PIECE: Final = 64 * 1024
 _ANSWER: Final = 8 * 1024 * 1024
 """Bytes of an answer's head: some hundred faults."""
@@ -123,7 +123,7 @@ class CheckProcesses:
             *command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=environment, limit=_ANSWER, start_new_session=True
         )
         with suppress(AttributeError, OSError):  # no such thing on Windows; or it has ended already
-            os.setpriority(os.PRIO_PROCESS, process.pid, _PRIORITY)
+            os.setpriority(os.PRIO_PROCESS, process.pid, os.getpriority(os.PRIO_PROCESS, 0) + _PRIORITY)
         return process
 
 

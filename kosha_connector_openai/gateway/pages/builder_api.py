@@ -5,6 +5,7 @@ Each answer is a status and JSON values, as those of the catalog, and only for a
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Mapping
 from dataclasses import replace
@@ -68,6 +69,7 @@ class BuilderApi:
         try:
             action = self._calls.find(caller, key).id
             connection = self._connections[caller.connection]
+            await asyncio.to_thread(self._connector.part, "pickers", Pickers)  # read from its file, once
             if self._owners is not None and not self._owners.allows_body(caller, body.get("inputs", {})):
                 raise HiddenError("Nothing with this id exists.")
             if not self._may_list(caller, action, field, body.get("inputs", {})):

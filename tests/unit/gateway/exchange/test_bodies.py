@@ -43,6 +43,21 @@ async def test_a_whole_body_is_what_came() -> None:
     assert await reader(sending(b""), 10, 1).whole(TAKE) == b""
 
 
+async def test_a_long_body_is_put_together_off_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In its order, and not where all others would wait for it; a short one costs no thread."""
+    sizes = []
+
+    async def to_thread(work: Callable[[list[bytes]], bytes], pieces: list[bytes]) -> bytes:
+        sizes.append(sum(map(len, pieces)))
+        return work(pieces)
+
+    monkeypatch.setattr(asyncio, "to_thread", to_thread)
+    pieces = [bytes([number]) * 65_536 for number in range(20)]
+    assert await reader(sending(*pieces), 2**21, 1).whole(BodyBudget(2**21).take) == b"".join(pieces)
+    assert await reader(sending(b"a", b"b"), 10, 1).whole(TAKE) == b"ab"
+    assert sizes == [20 * 65_536]
+
+
 @pytest.mark.parametrize(("pieces", "status"), [((b"a" * 6, b"b" * 6), 413), ((b"a", b"b"), 408)])
 async def test_a_whole_body_has_limits(pieces: tuple[bytes, ...], status: int) -> None:
     """Of size and of time."""

@@ -143,3 +143,14 @@ async def test_one_token_leaves_a_process_to_the_others(processes: CheckProcesse
     await asyncio.gather(*greedy)
     assert len(asked) == 10
     assert not processes._own
+
+
+@pytest.mark.skipif(not hasattr(os, "getpriority"), reason="This system has no such priorities.")
+async def test_a_process_is_less_urgent_than_the_service(processes: CheckProcesses) -> None:
+    """From its start on: it reads its own program at that priority already."""
+    process = await processes._start()
+    try:
+        assert os.getpriority(os.PRIO_PROCESS, process.pid) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 5)
+    finally:
+        process.kill()
+        await process.wait()
