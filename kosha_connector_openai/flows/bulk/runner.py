@@ -225,9 +225,9 @@ class Runner:
             return pace
         return KeptBudget(pace, self.budget, self._keep_aside)
 
-    def _keep_aside(self) -> asyncio.Task[None]:
+    def _keep_aside(self) -> asyncio.Future[None]:
         self._aside = True
-        return self._ask_flush()
+        return asyncio.ensure_future(self._flushed())
 
     async def _send(self, entry: RowEntry, row: Row, inputs: dict[str, Any], pace: Any) -> None:
         options = CallOptions(

@@ -20,16 +20,18 @@ class KeptBudget:
 
     def __init__(self, pace: CallPace | None, budget: Budget, keep: Callable[[], asyncio.Future[None]]) -> None:
         self._pace, self._budget, self._keep = pace, budget, keep
-        self._keeping: dict[int, asyncio.Future[None]] = {}
+        self._keeping: dict[int, tuple[Attempt, asyncio.Future[None]]] = {}
+        """By the id of the attempt, which is held here so that no other one has its id."""
 
     def wait(self, attempt: Attempt) -> float:
         """As CallPace; raises BudgetError where others were first."""
         place = id(attempt)  # one attempt is asked about until it leaves
         if place not in self._keeping:
-            self._keeping[place] = self._keep()
-        if not self._keeping[place].done():
+            self._keeping[place] = attempt, self._keep()
+        kept = self._keeping[place][1]
+        if not kept.done():
             return _SOON
-        self._keeping[place].result()
+        kept.result()
         self._budget.confirm()
         wait = self._pace.wait(attempt) if self._pace is not None else 0.0
         if wait <= 0:

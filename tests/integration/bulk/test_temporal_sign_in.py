@@ -76,17 +76,18 @@ def test_each_way_to_be_kept_out_is_told(server: str, tmp_path: Path, authority:
         Site(tmp_path, server, upstream, temporal, 2) as site,
     ):
         wrong = []
-        for place, given, sign in (
-            (gate.address, words(auth, "tls-cert", "tls-key"), "closes the connection"),
+        either = ("closes the connection", "does not agree on TLS")  # by the version of temporalio
+        for place, given, *signs in (
+            (gate.address, words(auth, "tls-cert", "tls-key"), *either),
             (gate.address, words(stranger), "does not agree on TLS"),
             (gate.address, words({**auth, "tls-name": "other.example"}), "does not agree on TLS"),
-            (gate.address, [], "closes the connection"),
+            (gate.address, [], *either),
             (closed.address, words(auth), "does not let this client into default"),
             (f"{gate.address}/nowhere", words(auth), "has no namespace nowhere"),
         ):
             site.engine = ["--on", "temporal", "--temporal", place, *given]
             said = "".join(site.run().communicate(timeout=60))
-            wrong += [(sign, said)] if sign not in said or CLOUD_KEY in said or HEADER in said else []
+            wrong += [] if any(sign in said for sign in signs) and CLOUD_KEY not in said and HEADER not in said else [(signs, said)]
             assert not site.out.with_name("out.jsonl.ledger").exists()
         assert wrong == []
         assert not upstream.seen

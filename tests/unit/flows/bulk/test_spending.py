@@ -8,7 +8,7 @@ import pytest
 
 from kosha_connector_openai import Connector
 from kosha_connector_openai.core import Attempt
-from kosha_connector_openai.errors import BudgetError
+from kosha_connector_openai.errors import BudgetError, SetupError
 from kosha_connector_openai.flows.bulk import KeptBudget
 
 
@@ -33,3 +33,8 @@ async def test_a_call_waits_until_its_part_is_kept(opened: Connector) -> None:
     with pytest.raises(BudgetError, match="cap on calls"):
         pace.wait(second)
     assert len(kept) == 2
+    third = Attempt("createCompletion")
+    assert pace.wait(third) > 0
+    kept[2].set_exception(SetupError("The ledger cannot be used."))
+    with pytest.raises(SetupError, match="ledger"):
+        pace.wait(third)
