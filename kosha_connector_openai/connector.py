@@ -300,7 +300,9 @@ class Connector:
         """``stream`` for asyncio."""
         return _AsyncCall(self, self._runtime, action, inputs, connection, options)
 
-    async def relay(self, action: str, raw: RawInputs, connection: Connection, options: CallOptions = CallOptions()) -> Passthrough:
+    async def relay(
+        self, action: str, raw: RawInputs, connection: Connection, options: CallOptions = CallOptions(attempts=1)
+    ) -> Passthrough:
         """The reply, its body unread, to a request that another client wrote; it is sent once unless ``options`` name more attempts.
 
         ``async with`` what comes back. Raises ConnectorError; inputs are checked for their place alone.

@@ -107,17 +107,19 @@ class Passthrough:
         assert reply is not None
         timeouts, limits = call.connection.timeouts, call.connection.limits
         idle, most = (timeouts.stream_idle, limits.stream) if self.streams else (timeouts.read, limits.download)
-        source, timer, redactor, clock = reply.chunks(), self._timer, StreamRedactor.of(call.secrets), time.monotonic
+        timer, redactor, clock = self._timer, StreamRedactor.of(call.secrets), time.monotonic
+        whole, source = reply.ready(), reply.chunks()
         try:
             while True:
-                timer.begin(min(clock() + idle, call.deadline))
-                chunk = await anext(source, b"")
-                timer.end()
+                if whole is None:
+                    timer.begin(min(clock() + idle, call.deadline))
+                    chunk = await anext(source, b"")
+                    timer.end()
+                else:  # it came with its head: nothing is waited for
+                    chunk, whole = whole, b""
                 if not chunk:
                     break
-                self.received += len(chunk)
-                if self.received > most:
-                    raise ReplyTooLargeError(f"The reply is larger than {most} bytes.", status=self.status, request_id=self.request_id)
+                self._count(len(chunk), most)
                 shown = redactor.feed(chunk)
                 if shown:
                     yield shown
@@ -139,6 +141,11 @@ class Passthrough:
             timer.end()
         self.outcome = error.code
         raise bare(error)
+
+    def _count(self, size: int, most: int) -> None:
+        self.received += size
+        if self.received > most:
+            raise ReplyTooLargeError(f"The reply is larger than {most} bytes.", status=self.status, request_id=self.request_id)
 
     async def close(self) -> None:
         """Gives the upstream connection back, or closes it where the reply was not read to its end; writes the record, once."""

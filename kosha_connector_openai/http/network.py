@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Resolve = Callable[[str, int], list[str]]
 _LOOK_UPS = 8
 """Names that one engine looks up at once."""
+_PIECE = 65_536
+"""Bytes that are written at once."""
 
 
 def resolve(host: str, port: int) -> list[str]:
@@ -106,6 +108,7 @@ class DeadlineStream:
         self._deadline = deadline
         self.in_use = False
         """Whether a request was written whose reply has not been closed."""
+        self._head = b""
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """At most ``max_bytes``; b"" at the end."""
@@ -116,19 +119,35 @@ class DeadlineStream:
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """All of ``buffer``, in pieces, so that a slow reader cannot stretch the call."""
-        self.in_use = True
+        """All of ``buffer``, in pieces, so that a slow reader cannot stretch the call.
+
+        A request's head, its first write, waits for the second, and a short request leaves in one: to send costs more than to write it.
+        There always is a second: httpcore writes the end of a body, were it empty.
+        """
+        if not self.in_use:
+            self.in_use, self._head = True, buffer
+            return
+        head, self._head = self._head, b""
+        if len(head) + len(buffer) <= _PIECE:
+            self._send(head + buffer, timeout)
+            return
+        self._send(head, timeout)
         view = memoryview(buffer)
-        for start in range(0, len(view), 65_536):
-            left = self._deadline.left(timeout)
-            if left <= 0:
-                raise self._core.WriteTimeout
-            try:
-                self._stream.write(bytes(view[start : start + 65_536]), left)
-            except self._core.WriteTimeout:
-                if self._stream.get_extra_info("is_readable"):
-                    raise self._core.WriteError from None  # the server has answered and reads no more; its reply is read then
-                raise
+        for start in range(0, len(view), _PIECE):
+            self._send(bytes(view[start : start + _PIECE]), timeout)
+
+    def _send(self, piece: bytes, timeout: float | None) -> None:
+        if not piece:
+            return
+        left = self._deadline.left(timeout)
+        if left <= 0:
+            raise self._core.WriteTimeout
+        try:
+            self._stream.write(piece, left)
+        except self._core.WriteTimeout:
+            if self._stream.get_extra_info("is_readable"):
+                raise self._core.WriteError from None  # the server has answered and reads no more; its reply is read then
+            raise
 
     def close(self) -> None:
         """Closes the socket."""

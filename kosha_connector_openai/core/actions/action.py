@@ -192,6 +192,11 @@ class Action:
         """The media types of a successful answer."""
         return tuple(self._success_content)
 
+    @cached_property
+    def accept(self) -> str:
+        """The Accept header: the media types that the description promises; JSON too, since errors come as JSON."""
+        return ", ".join(dict.fromkeys([*self.output_types, "application/json"]))
+
     @property
     def can_run(self) -> Fault | None:
         """Why no inputs let the action run; None where some do."""

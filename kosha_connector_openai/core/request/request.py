@@ -73,7 +73,7 @@ def write_request(action: Action, checked: Checked, files: FilePolicy) -> Reques
     operation = action.operation
     target = _target(action, checked)
     body = _body(action, checked, files)
-    headers = [("Accept", _accept(action))]
+    headers = [("Accept", action.accept)]
     if body is not None and body.content_type:
         headers.append(("Content-Type", body.content_type))
     headers += write_headers(_at(action, "header"), checked.parameters)
@@ -109,8 +109,3 @@ def _body(action: Action, checked: Checked, files: FilePolicy) -> Body | None:
     if checked.media_type is None or checked.body is ABSENT:
         return None
     return write_body(checked.media_type, checked.body, files, is_file=checked.file_fields.__contains__, rules=action.rules)
-
-
-def _accept(action: Action) -> str:
-    """The media types that the description promises; JSON too, since errors come as JSON."""
-    return ", ".join(dict.fromkeys([*action.output_types, "application/json"]))

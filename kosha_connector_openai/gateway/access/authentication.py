@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from hashlib import blake2b
@@ -24,6 +25,7 @@ _REMEMBERED: Final = 4_096
 _SECONDS: Final = 60.0
 """How long a verified JSON Web Token is not verified again."""
 _BEARER: Final = b"bearer"
+_VISIBLE: Final = re.compile(rb"[!-~]+")
 
 
 REFUSED: Final = ErrorResponse(
@@ -133,8 +135,7 @@ def _token(headers: Headers) -> bytes | None:
         return None
     scheme, _, token = found[0].strip().partition(b" ")
     token = token.strip()
-    fits = scheme.lower() == _BEARER and token and all(0x21 <= byte <= 0x7E for byte in token)  # noqa: PLR2004 - visible ASCII
-    return token if fits else None
+    return token if scheme.lower() == _BEARER and _VISIBLE.fullmatch(token) else None
 
 
 def _anyone(settings: Settings, actions: frozenset[str]) -> Caller:

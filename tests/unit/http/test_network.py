@@ -14,8 +14,12 @@ from tests.recorder import Recorder
 class _Socket:
     """A stream of httpcore with something to read."""
 
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+
     def write(self, data: bytes, timeout: float | None = None) -> None:
         """Takes everything."""
+        self.written.append(data)
 
     def get_extra_info(self, info: str) -> Any:
         """Readable."""
@@ -30,6 +34,29 @@ def test_a_reply_that_has_come_is_no_closed_connection() -> None:
     assert stream.get_extra_info("is_readable") is False
     stream.in_use = False
     assert stream.get_extra_info("is_readable") is True
+
+
+@pytest.mark.parametrize(
+    ("body", "sent"),
+    [
+        ([b"body", b""], [b"headbody"]),
+        ([b""], [b"head"]),
+        ([b"one", b"two", b""], [b"headone", b"two"]),
+        ([b"x" * 70_000, b""], [b"head", b"x" * 65_536, b"x" * 4_464]),
+    ],
+)
+def test_a_short_request_leaves_in_one_write(body: list[bytes], sent: list[bytes]) -> None:
+    """The head waits for what follows it, the end of an empty body included; a large body is not copied for its sake."""
+    socket = _Socket()
+    stream = DeadlineStream(None, socket, Deadline())
+    for _ in range(2):
+        socket.written.clear()
+        stream.write(b"head")
+        assert socket.written == []
+        for piece in body:
+            stream.write(piece)
+        assert socket.written == sent
+        stream.in_use = False  # its reply is closed; the next request's head waits again
 
 
 @pytest.mark.parametrize("engine", ["httpx", "httpx2"])
