@@ -15,8 +15,8 @@ from kosha_connector_openai.core.plan import passthrough_plan, transport_error
 from kosha_connector_openai.core.redaction import StreamRedactor
 from kosha_connector_openai.core.steps import Open, Step, Wait
 from kosha_connector_openai.core.transport import Clients, IdleTimer, is_doubtful
-from kosha_connector_openai.errors import ConnectorError, OutcomeUnknownError, ReplyTooLargeError
-from kosha_connector_openai.http import AsyncReply, WireError
+from kosha_connector_openai.errors import ConnectorError, MalformedReplyError, OutcomeUnknownError, ReplyTooLargeError
+from kosha_connector_openai.http import AsyncReply, WireError, adecoded
 from kosha_connector_openai.secrets import SecretResolver
 from kosha_connector_openai.text import essence, is_json_lines
 
@@ -95,7 +95,11 @@ class Passthrough:
 
     async def _send(self) -> Head:
         call = self._call
-        self._reply = reply = await self._clients.open_async(call.request, call.connection, call.credential, self._resolver, call.deadline)
+        sent = await self._clients.open_async(call.request, call.connection, call.credential, self._resolver, call.deadline)
+        # No coding was asked for, and in one the key could not be seen.
+        self._reply = reply = adecoded(sent)
+        if any(name == "content-encoding" and value.strip().lower() not in ("", "identity") for name, value in reply.headers):
+            raise MalformedReplyError("The reply is compressed in a way that was not asked for.", status=reply.status)
         kind = next((value for name, value in reply.headers if name == "content-type"), "")
         self.streams = essence(kind) == EVENT_STREAM or (is_json_lines(kind) and call.action.promise.has_events)
         call.deadline = call.started + (max(self._stream, self._long) if self.streams else self._long)

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any, Final, NamedTuple, NoReturn, Self, final
 from urllib.parse import quote, quote_plus
 
@@ -83,16 +83,19 @@ class Secret:
         raise TypeError("A secret is not copied or pickled; pass its reference on.")
 
 
+_HTML_MARKS: Final = "+&'<>\"`"
 _SHORTEST_ECHO: Final = 8
 """Characters; replacing anything shorter would spoil the text and show what was replaced."""
 
 
 def _echoes(value: str) -> Iterator[str]:
-    """The text itself, and JSON-, URL- and base64-escaped."""
+    """The text itself, and JSON-, URL- and base64-escaped; of JSON as its writers escape it: a slash, what HTML marks, or all."""
     if len(value) < _SHORTEST_ECHO:
         return
     escaped = json.dumps(value)[1:-1]
     yield from (value, escaped, escaped.replace("/", "\\/"))
+    for marks, digits in product((_HTML_MARKS, value), ("04x", "04X")):
+        yield "".join(f"\\u{ord(each):{digits}}" if each in marks else each for each in value)
     for write in (quote, quote_plus):
         url = write(value, safe="")
         yield from (url, re.sub(r"%..", lambda match: match[0].lower(), url))

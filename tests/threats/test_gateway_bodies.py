@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import gzip
 import json
+import zlib
 
 import pytest
 
-from tests.recorder import Recorder
+from tests.gateway import KEY
+from tests.recorder import Recorder, reply
 from tests.threats.in_process import entry, in_process
 
 CHAT = {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]}
@@ -59,3 +62,35 @@ async def test_g7_no_body_is_read_in_two_ways(*, budget: bool) -> None:
                 answer = await house.call("POST", "/v1/chat/completions", content=body, headers={"Content-Type": kind})
                 wrong += [(name, answer.status_code, answer.text)] if (answer.status_code, upstream.last.body) != (200, body) else []
     assert wrong == []
+
+
+def _escaped(text: str, digits: str) -> bytes:
+    return "".join(f"\\u{ord(each):{digits}}" for each in text).encode()
+
+
+ECHOES: dict[str, tuple[bytes, str | None]] = {
+    "gzip": (gzip.compress(b'{"object": "list", "data": [], "echo": "' + KEY.encode() + b'"}'), "gzip"),
+    "deflate": (zlib.compress(b'{"object": "list", "data": [], "echo": "' + KEY.encode() + b'"}'), "deflate"),
+    "escapes": (b'{"object": "list", "data": [], "echo": "' + _escaped(KEY, "04x") + b'"}', None),
+    "escapes in capitals": (b'{"object": "list", "data": [], "echo": "' + _escaped(KEY, "04X") + b'"}', None),
+}
+
+
+@pytest.mark.parametrize("name", sorted(ECHOES))
+async def test_u14_an_echo_is_found_in_a_coding_that_nobody_asked_for(name: str) -> None:
+    """U14, B9: a reply in gzip or deflate, and a key written in JSON's escapes, show it neither through `/v1` nor in a run."""
+    body, coding = ECHOES[name]
+    with Recorder(reply(200, body, headers=[("Content-Encoding", coding)] if coding else ())) as upstream:
+        async with in_process(upstream.url, tokens=[entry("a")]) as house:
+            for answer in (await house.call("GET", "/v1/models"), await house.run("listModels", {})):
+                assert (answer.status_code, KEY in answer.text, KEY in str(answer.json())) == (200, False, False)
+                assert "*" * len(KEY) in str(answer.json())
+                assert "content-encoding" not in answer.headers
+
+
+async def test_u14_a_coding_that_is_not_known_here_is_not_passed_on() -> None:
+    """U14: nobody asked for it, and the key could not be seen in it."""
+    with Recorder(reply(200, b"\x1b\x00", headers=[("Content-Encoding", "br")])) as upstream:
+        async with in_process(upstream.url) as house:
+            answer = await house.call("GET", "/v1/models")
+            assert (answer.status_code, answer.json()["error"]["type"]) == (502, "upstream_error")
