@@ -89,8 +89,10 @@ class Connection:
 
     def serving(self, servers: tuple[str, ...]) -> Connection:
         """The connection at the first of an operation's own servers to which its credentials may go; else as it is."""
+        if not servers or self.form is not None:
+            return self
         origins = [frozenset({self.server.origin}), *(credential.allowed_origins for credential in self.credentials.values())]
-        for text in servers if self.form is None else ():
+        for text in servers:
             try:
                 server = parse_server(f"{self.server.origin}{text}" if text.startswith("/") and text[1:2] != "/" else text)
             except SetupError:
