@@ -12,10 +12,13 @@ from typing import Any
 
 import yaml
 
-from kosha_connector_openai.errors import DocumentError, Fault
+from kosha_connector_openai.errors import DocumentError, Fault, InputError
+from kosha_connector_openai.text.json_text import JsonLimits, loads_strict
 
 _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where its wheel is built: about eight times faster
 
+_OLD_BREAKS = re.compile(rb"\xc2\x85|\xe2\x80[\xa8\xa9]")
+"""NEL, LS and PS: breaks of lines for YAML 1.1, which the parser reads, and plain characters for JSON and YAML 1.2 (section 5.4)."""
 _NULL = re.compile(r"(?:~|null|Null|NULL|)\Z")
 _INT = re.compile(r"[-+]?[0-9]+\Z")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
@@ -46,6 +49,8 @@ def load_yaml(data: bytes, limits: YamlLimits = YamlLimits(), *, what: str = "YA
     """
     if len(data) > limits.bytes:
         raise DocumentError(f"{what} is larger than {limits.bytes} bytes.")
+    if (value := _torn_json(data, limits)) is not None:
+        return value
     builder = _Builder(limits, what)
     try:
         parser = _Parser(data)
@@ -60,6 +65,16 @@ def load_yaml(data: bytes, limits: YamlLimits = YamlLimits(), *, what: str = "YA
     except (UnicodeDecodeError, ValueError):
         raise DocumentError(f"{what} is not valid UTF-8 YAML.") from None
     return builder.value
+
+
+def _torn_json(data: bytes, limits: YamlLimits) -> Any:
+    """The value of JSON text whose names the parser would tear at an old break; None for everything else."""
+    if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in (b"{", b"[") or not _OLD_BREAKS.search(data):
+        return None
+    try:
+        return loads_strict(data, JsonLimits(bytes=limits.bytes, depth=limits.depth, nodes=limits.nodes))
+    except InputError:
+        return None  # YAML, or a fault that is told with its line
 
 
 class _Open:

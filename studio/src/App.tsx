@@ -7,10 +7,10 @@ import { addStep, connect, disconnect, edges, findStep, freeId, isDocument, item
 import { filled, type Known } from "./model/expression.ts";
 import { startingInputs, type Fault } from "./model/form.ts";
 import { inputsOf, withInputs } from "./model/inputs.ts";
-import { isObject, toText, type Json, type JsonObject } from "./model/json.ts";
+import { isObject, type Json, type JsonObject } from "./model/json.ts";
 import type { Place } from "./model/layout.ts";
 import { wholeAnswer } from "./model/pieces.ts";
-import { readText, writeText } from "./model/text.ts";
+import { readText, writeJson, writeText } from "./model/text.ts";
 import { Canvas } from "./parts/Canvas.tsx";
 import { ConnectionDialog } from "./parts/ConnectionDialog.tsx";
 import { FlowPanel, type FlowOutcome } from "./parts/FlowPanel.tsx";
@@ -90,6 +90,11 @@ function Studio({ catalog, first, bench, firstJobs, firstSetups, reconnected }: 
   const actions = useMemo(() => {
     return new Map<string, ActionInfo>(catalog.items.map((each) => [each.kind === "task" ? `task:${each.id}` : each.id, each]));
   }, [catalog]);
+  // The form that is likeliest asked for first; with it the service has read what all forms stand on.
+  useEffect(() => {
+    const first = catalog.items.find((each) => each.kind !== "task");
+    if (first) void api.form(first.id).catch(() => {});
+  }, [catalog]);
   const all = steps(document, index);
   const step = selected === null ? undefined : findStep(document, index, selected);
 
@@ -119,9 +124,9 @@ function Studio({ catalog, first, bench, firstJobs, firstSetups, reconnected }: 
   const insert = useCallback(async (action: ActionInfo, after: string | null, at: Place | null): Promise<Purpose | null> => {
     const task = action.kind === "task";
     try {
-      const [form, sample] = await Promise.all([api.form(action.id, task), api.sample(action.id, task)]);
+      const form = await api.form(action.id, task);
       const id = freeId(latest.current.document, index, action.id.replace(/^create(?=[A-Z])/, "").replace(/^[A-Z]/, (letter) => letter.toLowerCase()));
-      const inputs = startingInputs(form, sample.inputs);
+      const inputs = startingInputs(form);
       send({
         type: "change",
         change: (old) => {
@@ -558,7 +563,7 @@ function OpenFile({ open }: { open: (name: string, text: string) => void }): Rea
 }
 
 function save(draft: Draft): void {
-  const text = draft.file.endsWith(".json") ? toText(draft.document, 2) : writeText(draft.document);
+  const text = draft.file.endsWith(".json") ? writeJson(draft.document) : writeText(draft.document);
   const url = URL.createObjectURL(new Blob([text], { type: "application/octet-stream" }));
   const link = window.document.createElement("a");
   link.href = url;

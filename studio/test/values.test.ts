@@ -6,7 +6,7 @@ import { inputsOf, withInputs } from "../src/model/inputs.ts";
 import { same, toText, withAt, type Json, type JsonObject } from "../src/model/json.ts";
 import { layout } from "../src/model/layout.ts";
 import { wholeAnswer } from "../src/model/pieces.ts";
-import { readText, writeText } from "../src/model/text.ts";
+import { readText, writeJson, writeText } from "../src/model/text.ts";
 import { begin, change, redo, undo } from "../src/model/undo.ts";
 
 const form = {
@@ -58,6 +58,8 @@ test("texts come back as they were, whatever they look like", () => {
   };
   assert.ok(same(readText(writeText(value)), value), writeText(value));
   assert.ok(same(readText(toText(value, 2)), value));
+  assert.ok(same(readText(writeJson(value)), value));
+  assert.doesNotMatch(writeJson(value), /[\u0085\u2028\u2029\ufeff]/); // readers of YAML 1.1 tear a name there
   assert.deepEqual(readText("{a: 0o17, b: 0x1F, c: .inf, d: no, e: 2026-01-01}"), { a: "0o17", b: "0x1F", c: ".inf", d: "no", e: "2026-01-01" });
   assert.throws(() => readText("a: [1"));
   assert.throws(() => readText("a: 1\na: 2"));

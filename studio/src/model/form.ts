@@ -211,21 +211,24 @@ export function withField(shape: Shape, defs: Defs, value: Json | undefined, nam
   return withName(old, name, to);
 }
 
-/** Whether a field's value is chosen rather than written. */
-function isChosen(field: Field, defs: Defs): boolean {
+/** What a new step begins with where a value must be chosen rather than written: what the description shows, else the first one offered. */
+function choice(field: Field, defs: Defs): Json | undefined {
   const whole = resolved(field, defs);
   const first = whole.widget === "variants" && whole.variants?.[0] ? resolved(whole.variants[0], defs) : whole;
-  return field.name === "model" || ["select", "multi-select", "slider"].includes(first.widget);
+  return field.name === "model" || first.widget === "select" || first.widget === "slider" ? (field.example ?? whole.enum?.[0]?.value ?? first.enum?.[0]?.value) : undefined;
 }
 
 /** What the fields of a new step hold: what is chosen and not written, such as a model. */
-export function startingInputs(form: Form, sample: JsonObject): JsonObject {
+export function startingInputs(form: Form): JsonObject {
   const found: JsonObject = {};
   for (const field of form.fields) {
     const seeded = fieldSeed(field, form.$defs);
-    const sent = field.visibility !== "internal" || resolved(field, form.$defs).constant !== undefined; // nobody is asked for it
-    if (seeded !== undefined && sent) found[field.name] = seeded;
-    else if (field.required && field.visibility !== "internal" && isChosen(field, form.$defs) && sample[field.name] !== undefined) found[field.name] = sample[field.name]!;
+    const asked = field.visibility !== "internal";
+    if (seeded !== undefined && (asked || resolved(field, form.$defs).constant !== undefined)) found[field.name] = seeded; // nobody is asked for a constant
+    else if (asked && field.required) {
+      const chosen = choice(field, form.$defs);
+      if (chosen !== undefined) found[field.name] = chosen;
+    }
   }
   return found;
 }

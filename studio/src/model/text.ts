@@ -1,6 +1,6 @@
-/** Documents as text: YAML 1.2 or JSON in, YAML out. Numbers keep their digits, and texts that look like something else are quoted. */
+/** Documents as text: YAML 1.2 or JSON in, YAML or JSON out. Numbers keep their digits, and texts that look like something else are quoted. */
 import { Document, parseDocument, visit } from "yaml";
-import { isObject, type Json } from "./json.ts";
+import { isObject, toText, type Json } from "./json.ts";
 
 export class TextError extends Error {}
 
@@ -43,5 +43,9 @@ export function writeText(value: Json): string {
       if (typeof node.value === "string" && node.value.search(BREAKS) >= 0) node.type = "QUOTE_DOUBLE";
     },
   });
-  return made.toString({ lineWidth: 120 }).replace(BREAKS, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return escaped(made.toString({ lineWidth: 120 }));
 }
+
+export const writeJson = (value: Json): string => escaped(toText(value, 2));
+
+const escaped = (text: string): string => text.replace(BREAKS, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);

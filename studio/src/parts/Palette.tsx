@@ -140,7 +140,7 @@ function fetchSoon(action: ActionInfo): void {
   forgetSoon();
   soon = setTimeout(() => {
     const task = action.kind === "task";
-    void Promise.all([api.form(action.id, task), api.sample(action.id, task)]).catch(() => {});
+    void api.form(action.id, task).then(() => api.sample(action.id, task)).catch(() => {}); // the form first: a step waits for nothing else
   }, 40);
 }
 

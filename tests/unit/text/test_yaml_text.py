@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -72,6 +73,19 @@ def test_what_must_not_be_read_is_refused_with_its_line(text: bytes, message: st
     """S7-S9, S13: cycles, tags, doubled keys, depth and broken text end in one typed error."""
     with pytest.raises(DocumentError, match=message):
         load_yaml(text)
+
+
+@pytest.mark.parametrize("character", ["\u0085", "\u2028", "\u2029"])
+def test_json_keeps_the_line_breaks_of_older_yaml(character: str) -> None:
+    """JSON is YAML 1.2 (section 1.3), for which NEL, LS and PS are no line breaks: names and texts with one are read as written."""
+    value = {f"a{character} b": [f"c{character}  d"]}
+    assert load_yaml(b"\xef\xbb\xbf" + json.dumps(value, ensure_ascii=False, indent=1).encode()) == value
+    with pytest.raises(DocumentError, match="key a twice"):
+        load_yaml(f'{{"a": 1, "a": "{character}"}}'.encode())
+    with pytest.raises(DocumentError, match="not valid YAML"):
+        load_yaml(f'{{"a": "{character}"'.encode())
+    with pytest.raises(DocumentError, match="deeper"):
+        load_yaml(f'{{"a": {"[" * 200}"{character}"{"]" * 200}}}'.encode())
 
 
 def test_the_size_is_looked_at_first() -> None:
