@@ -35,11 +35,9 @@ class Canary:
         return self._key
 
     def forms(self) -> frozenset[str]:
-        """The key raw, in base64 at each of its three shifts, URL-, JSON- and repr-escaped, and its 8-character slices."""
+        """The key in each of its encodings, and its 8-character slices."""
         slices = {self._key[start : start + _SLICE] for start in range(3, len(self._key) - _SLICE + 1)}
-        encoded = {form for shift in range(3) for form in _base64(self._key, shift)}
-        escaped = {quote(self._key, safe=""), json.dumps(self._key)[1:-1], repr(self._key)[1:-1]}
-        return frozenset({self._key} | slices | encoded | escaped)
+        return encodings(self._key) | slices
 
     def scan(self, *artefacts: object) -> None:
         """Looks through texts, bytes, exceptions, log records, files, folders and collections of these.
@@ -56,6 +54,15 @@ class Canary:
         )
         if places:
             raise AssertionError(f"The key was found in: {'; '.join(places)}")
+
+
+def encodings(text: str) -> frozenset[str]:
+    """A text raw, in base64 and base64url at each of their three shifts, in hexadecimal, and percent-, JSON- and repr-escaped."""
+    raw = text.encode()
+    percent = {quote(text, safe=""), "".join(f"%{byte:02X}" for byte in raw), "".join(f"%{byte:02x}" for byte in raw)}
+    escaped = {json.dumps(text)[1:-1], repr(text)[1:-1], "".join(f"\\u{ord(char):04x}" for char in text)}
+    encoded = {form for shift in range(3) for form in _base64(text, shift)}
+    return frozenset({text, raw.hex(), raw.hex().upper()} | percent | escaped | encoded)
 
 
 def _base64(key: str, shift: int) -> Iterator[str]:

@@ -62,6 +62,11 @@ class Sessions:
             return None
         return found[0][0]
 
+    @staticmethod
+    def foreign(headers: Headers) -> bool:
+        """Whether a browser says that a page of another origin asks; a program says nothing."""
+        return any(name == b"sec-fetch-site" and value not in _OWN for name, value in headers)
+
     def _keys(self, headers: Headers) -> list[bytes]:
         pairs = [part.strip().partition(b"=") for name, value in headers if name == b"cookie" for part in value.split(b";")]
         return [value for name, _, value in pairs if name == self._name.encode()]

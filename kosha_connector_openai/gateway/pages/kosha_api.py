@@ -162,7 +162,8 @@ def sentence(error: ConnectorError, fields: tuple[ConnectionField, ...]) -> str:
     place = names.get(error.pointer)
     # Servers quote the ends of the key that they refuse.
     refused = isinstance(error, ApiError) and error.status == HTTPStatus.UNAUTHORIZED
-    message = "The key is not accepted (401)." if refused else error.message
+    told = "The server answered 401." if error.hint else "The key is not accepted (401)."  # the connector's advice says it in its own words
+    message = told if refused else error.message
     head = f"{place}: {message}" if place else message
     return " ".join(part for part in (head, *faults, error.hint) if part)
 

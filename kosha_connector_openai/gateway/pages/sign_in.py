@@ -21,6 +21,7 @@ _REFUSED: Final = JsonResponse(
     error_shape("This token or code does not count. Codes count once: start the studio again for a new address.", code="invalid_api_key"),
 )
 _MISSHAPEN: Final = JsonResponse(400, error_shape("The body is an object with `token` or with `code`, a text."))
+_FOREIGN: Final = JsonResponse(403, error_shape("Pages of other origins begin and end no session.", code="host_or_origin"))
 _NOT_JSON: Final = JsonResponse(415, error_shape("Send the token or the code as application/json."))
 
 
@@ -34,6 +35,8 @@ class SignIn:
 
     async def start(self, bodies: PageBodies, request: Request, _: Any) -> Response | JsonResponse:
         """204 with the cookie, or a refusal. The type is asked for since forms of other pages cannot send it."""
+        if self._sessions.foreign(request.scope["headers"]):
+            return _FOREIGN
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             return _NOT_JSON
         async with bodies.whole(request, LARGEST) as data:
@@ -55,8 +58,10 @@ class SignIn:
         found = await self._check(token) if token else None
         return self._sessions.start(found, secure=secure) if found is not None else None
 
-    async def end(self, request: Request, _: Any) -> Response:
+    async def end(self, request: Request, _: Any) -> Response | JsonResponse:
         """204; the cookie is gone."""
+        if self._sessions.foreign(request.scope["headers"]):
+            return _FOREIGN
         return self._answer(self._sessions.end(request.scope["headers"]))
 
     @staticmethod

@@ -3,6 +3,7 @@ import { useEffect, useRef, useState, type ReactNode } from "react";
 import { api, type Workbench } from "../api.ts";
 import { isObject, type Json, type JsonObject } from "../model/json.ts";
 import { Markdown } from "./Markdown.tsx";
+import { SecretInput } from "./SecretInput.tsx";
 
 interface Property {
   name: string;
@@ -37,6 +38,7 @@ export function ConnectionDialog({ bench, close, connected }: { bench: Workbench
   const [told, setTold] = useState<{ good: boolean; text: string } | null>(null);
   const [busy, setBusy] = useState(false);
   const [more, setMore] = useState(false);
+  const [round, setRound] = useState(0);
   useEffect(() => {
     box.current?.showModal();
     api.connection().then((schema) => setForm(properties(schema)), (error: Error) => setTold({ good: false, text: error.message }));
@@ -65,9 +67,10 @@ export function ConnectionDialog({ bench, close, connected }: { bench: Workbench
             <option value="">Not set</option>
             {each.choices.map((choice) => <option key={choice.value} value={choice.value}>{choice.title}</option>)}
           </select>
+        ) : each.secret ? (
+          <SecretInput key={round} id={id} onChange={set} />
         ) : (
-          <input id={id} type={each.secret ? "password" : "text"} autoComplete="off" spellCheck={false} value={values[each.name] ?? ""} placeholder={each.secret ? "" : each.example}
-            onChange={(event) => set(event.target.value)} />
+          <input id={id} type="text" autoComplete="off" spellCheck={false} value={values[each.name] ?? ""} placeholder={each.example} onChange={(event) => set(event.target.value)} />
         )}
         <Markdown text={help} />
       </div>
@@ -113,6 +116,7 @@ export function ConnectionDialog({ bench, close, connected }: { bench: Workbench
             <button type="button" className="primary" disabled={busy || Object.keys(given).length === 0 || (keep !== "" && !name)}
               onClick={() => act(api.connect(given, keep ? { name, store: keep } : null).then((answer) => {
                 setValues({});
+                setRound(round + 1);
                 connected();
                 return `${answer.message}${answer.saved ? ` Kept in ${answer.saved}; next time: --connection ${name}` : ""}`;
               }))}>Connect</button>

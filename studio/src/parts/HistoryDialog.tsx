@@ -14,7 +14,7 @@ export function HistoryDialog({ contents, close }: { contents: boolean; close: (
   return (
     <dialog ref={box} className="history" aria-label="History" onClose={close}>
       <h2>History</h2>
-      <p className="dim">{contents ? "With what went in and came out." : "Outcomes, usage and request ids alone; `--keep-contents` keeps the rest, too."}</p>
+      <p className="dim">{contents ? "With what went in and came out." : <>Outcomes, usage and request ids alone; <code>--keep-contents</code> keeps the rest, too.</>}</p>
       {wrong && <p className="fault">{wrong}</p>}
       {runs?.length === 0 && <p>Nothing was run yet.</p>}
       <div className="table" tabIndex={0} role="region" aria-label="Runs">
@@ -24,7 +24,7 @@ export function HistoryDialog({ contents, close }: { contents: boolean; close: (
             {(runs ?? []).map((run, index) => (
               <tr key={index}>
                 <td>{new Date(run.at * 1000).toLocaleString()}</td><td>{run.what}</td><td>{run.outcome}</td><td>{run.seconds === null ? "" : seconds(run.seconds * 1000)}</td>
-                <td>{Object.entries(run.usage ?? {}).filter(([, count]) => typeof count === "number").map(([name, count]) => `${name} ${String(count)}`).join(", ")}</td>
+                <td>{Object.entries(run.usage ?? {}).filter(([, count]) => typeof count === "number").map(([name, count]) => `${name.replaceAll("_", " ")} ${String(count)}`).join(", ")}</td>
                 <td>{run.request_id && <code>{run.request_id}</code>}</td>
               </tr>
             ))}

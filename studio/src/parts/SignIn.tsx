@@ -1,5 +1,6 @@
 import { useState, type ReactNode } from "react";
 import { api } from "../api.ts";
+import { SecretInput } from "./SecretInput.tsx";
 
 /** Asks for a token; it is exchanged for a cookie that no script can read, and kept nowhere. */
 export function SignIn({ reason, done }: { reason: string; done: () => void }): ReactNode {
@@ -16,7 +17,7 @@ export function SignIn({ reason, done }: { reason: string; done: () => void }): 
         }}
       >
         <label htmlFor="token">Token of this service</label>
-        <input id="token" type="password" autoComplete="off" value={token} onChange={(event) => setToken(event.target.value)} />
+        <SecretInput id="token" onChange={setToken} />
         <button type="submit" className="primary" disabled={!token}>Sign in</button>
         {wrong && <p className="fault" role="alert">{wrong}</p>}
       </form>

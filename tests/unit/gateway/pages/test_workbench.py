@@ -17,6 +17,7 @@ from kosha_connector_openai.gateway.pages.submitted_secrets import SubmittedSecr
 from kosha_connector_openai.gateway.pages.workbench import Workbench
 from kosha_connector_openai.gateway.service import make_service
 from kosha_connector_openai.gateway.settings import read_settings
+from tests.canary import Canary
 from tests.gateway import ROOT, TOKEN, Running, _server
 from tests.recorder import Recorder, reply
 
@@ -58,7 +59,7 @@ def test_a_connection_is_tried_and_then_used(studio: Running, kept: list) -> Non
         assert upstream.requests == []
         values = {"api_key": KEY, "server_url": upstream.url}
         refused = studio.call("POST", "/kosha/v1/studio/connection", json={"values": values})
-        assert (refused.status_code, "not accepted" in refused.text, KEY in refused.text) == (400, True, False)
+        assert (refused.status_code, refused.text.count("not accepted"), KEY in refused.text) == (400, 1, False)
         assert studio.call("GET", "/kosha/v1/studio").json()["connected"] is False
         keep = {"name": "mine", "store": "file"}
         taken = studio.call("POST", "/kosha/v1/studio/connection", json={"values": values, "keep": keep})
@@ -128,3 +129,67 @@ def test_the_file_is_for_its_user_alone(tmp_path: Path) -> None:
     path.chmod(0o644)
     with pytest.raises(OSError, match="others"):
         RunHistory(path)
+
+
+def test_a_typed_key_is_in_no_reply_history_or_log(studio: Running, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Refused or taken, the key comes back in no encoding: from no page, in no header, in no kept run and in no log."""
+    canary = Canary()
+    refusal = json.dumps({"error": {"message": f"Incorrect API key {canary.key}"}}).encode()
+    with Recorder(reply(401, refusal), reply(200, b'{"object": "list", "data": []}')) as upstream:
+        values = {"api_key": canary.key, "server_url": upstream.url}
+        tried = [studio.call("POST", "/kosha/v1/studio/connection", json={"values": values}) for _ in range(2)]
+        assert [answer.status_code for answer in tried] == [400, 200], tried[-1].text
+        assert all(canary.key in request.header("authorization") for request in upstream.requests)
+        run = {"what": "a", "outcome": "ok", "seconds": 1.0, "request_id": None, "usage": None}
+        assert studio.call("POST", "/kosha/v1/studio/runs", json=run).status_code < 300
+        paths = [
+            "/kosha/v1",
+            "/kosha/v1/studio",
+            "/kosha/v1/studio/runs",
+            "/kosha/v1/connector",
+            "/kosha/v1/actions",
+            "/studio",
+            "/openapi.json",
+        ]
+        seen = [studio.call("GET", path) for path in paths]
+    canary.scan(*([answer.text, dict(answer.headers)] for answer in [*tried, *seen]), tmp_path, caplog.records)
+
+
+OTHERS = [
+    *({"origin": origin} for origin in ("https://evil.example", "null", "http://127.0.0.1:1", "http://localhost:3000", "")),
+    *({"host": host} for host in ("evil.example", "evil.example:80", "127.0.0.1.evil.example", "127.0.0.1@evil.example")),
+    {"sec-fetch-site": "cross-site"},
+    {"sec-fetch-site": "same-site"},
+    {"sec-fetch-site": ""},
+]
+ASKED = [
+    ("GET", "/kosha/v1/studio"),
+    ("GET", "/kosha/v1/studio/runs"),
+    ("DELETE", "/kosha/v1/studio/runs"),
+    ("POST", "/kosha/v1/studio/connection"),
+    ("GET", "/kosha/v1/actions"),
+    ("POST", "/kosha/v1/actions/listModels/run"),
+    ("GET", "/v1/models"),
+    ("POST", "/kosha/v1/session"),
+    ("DELETE", "/kosha/v1/session"),
+    ("POST", "/sign-in"),
+]
+
+
+def test_a_page_of_another_origin_or_name_gets_nothing(studio: Running) -> None:
+    """With the cookie of somebody who is signed in, whatever the Referer says: refused, readable by nobody, and nothing is done."""
+    own = {"sec-fetch-site": "same-origin", "referer": f"{studio.url}/studio"}
+    with httpx.Client(base_url=studio.url, headers=own, trust_env=False) as client:
+        assert client.post("/kosha/v1/session", json={"token": TOKEN}).status_code == 204
+        before = client.get("/kosha/v1/studio").json()
+        reached = []
+        for method, path in ASKED:
+            for headers in OTHERS:
+                for kind in ("application/json", "text/plain", "application/x-www-form-urlencoded"):
+                    body = f"token={TOKEN}" if kind.endswith("urlencoded") else json.dumps({"token": TOKEN})
+                    answer = client.request(method, path, content=body, headers={**headers, "content-type": kind})
+                    known = {"set-cookie", "access-control-allow-origin"} & answer.headers.keys()
+                    if answer.status_code not in (400, 401, 403, 415, 421) or known or TOKEN in answer.text:
+                        reached.append((method, path, headers, kind, answer.status_code, known))
+        assert reached == []
+        assert client.get("/kosha/v1/studio").json() == before
