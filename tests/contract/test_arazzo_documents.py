@@ -152,6 +152,7 @@ def check(case: Case, upstream: Recorder, result: WorkflowResult, pauses: list[f
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.file}-{CASES.index(case)}")
 def test_a_document_does_what_the_specification_says(case: Case, connector: Connector) -> None:
+    """The requests, pauses, outputs and errors are those of the case."""
     document = read_workflows(FOLDER / f"{case.file}.yaml", connector)
     pauses: list[float] = []
     settings: Any = {"workflow": case.workflow, "limits": RunLimits(steps=20), "sleep": pauses.append}
@@ -170,6 +171,7 @@ def test_a_document_does_what_the_specification_says(case: Case, connector: Conn
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.file}-{CASES.index(case)}")
 async def test_an_event_loop_sees_the_same(case: Case, connector: Connector) -> None:
+    """The same requests, pauses and results over asyncio."""
     document = read_workflows(FOLDER / f"{case.file}.yaml", connector)
     pauses: list[float] = []
 
@@ -220,12 +222,14 @@ UNSUPPORTED = {
 
 @pytest.mark.parametrize("file", UNSUPPORTED)
 def test_what_is_not_supported_is_refused_with_its_pointer(file: str, connector: Connector) -> None:
+    """What of Arazzo is not supported is a fault before a run, never a guess."""
     with pytest.raises(WorkflowDocumentError) as refusal:
         read_workflows(FOLDER / f"{file}.yaml", connector)
     assert {fault.pointer: fault.rule for fault in refusal.value.faults} == UNSUPPORTED[file]
 
 
 def test_inputs_are_checked_before_anything_is_sent(connector: Connector) -> None:
+    """A wrong, a missing and a misspelt input are told by their pointers, and no request is made."""
     document = read_workflows(FOLDER / "24-wrong-inputs.yaml", connector)
     with Recorder() as upstream:
         for inputs, pointer in (({"count": "many"}, "/count"), ({}, "/count"), ({"count": 1, "cuont": 2}, "/cuont")):
@@ -236,6 +240,7 @@ def test_inputs_are_checked_before_anything_is_sent(connector: Connector) -> Non
 
 
 def test_every_document_here_has_a_case() -> None:
+    """No document lies in the folder without a test."""
     files = {path.stem for path in FOLDER.glob("*.yaml")}
     assert files == {case.file for case in CASES} | UNSUPPORTED.keys()
     assert len(files) >= 25

@@ -65,6 +65,7 @@ def text(name: str) -> bytes:
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_an_official_example_loads_or_is_refused_with_a_reason(name: str, tmp_path: Path) -> None:
+    """Each example of the specification is read, or has just the faults that are known."""
     description, faults = EXPECTED[name]
     data = orjson.dumps(load_yaml(text(description)))
     (tmp_path / "openapi.json").write_bytes(data)

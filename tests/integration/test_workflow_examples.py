@@ -33,6 +33,7 @@ def run(root: Path, connector: Connector, connection: Connection) -> Any:
 
 
 def test_every_example_can_be_run(root: Path, connector: Connector) -> None:
+    """Each example is read without a warning."""
     files = sorted((root / "examples" / "workflows").glob("*.yaml"))
     assert len(files) == 4
     for file in files:
@@ -40,12 +41,14 @@ def test_every_example_can_be_run(root: Path, connector: Connector) -> None:
 
 
 def test_a_question_is_answered_once_it_has_passed(run: Any) -> None:
+    """Both steps run, in their order."""
     result = run("moderate-then-answer", question="Say Low water is at noon.")
     assert result.outputs == {"answer": "Low water is at noon (sandbox)."}
     assert [(record.step, record.outcome) for record in result.steps] == [("moderate", "succeeded"), ("ask", "succeeded")]
 
 
 def test_a_flagged_question_stops_the_flow(run: Any) -> None:
+    """The second step does not run, and nothing is given."""
     with pytest.raises(WorkflowError) as failure:
         run("moderate-then-answer", question="Describe violence.")
     assert failure.value.pointer == "/workflows/0/steps/0/successCriteria/1"
@@ -54,6 +57,7 @@ def test_a_flagged_question_stops_the_flow(run: Any) -> None:
 
 
 def test_a_recording_becomes_a_summary(run: Any) -> None:
+    """The transcript of an uploaded file goes into the next step."""
     from kosha_connector_openai.sandbox.audio import wav
 
     result = run("transcribe-then-summarise", recording={"bytes": wav(), "filename": "talk.wav"})
@@ -62,6 +66,7 @@ def test_a_recording_becomes_a_summary(run: Any) -> None:
 
 
 def test_a_batch_is_waited_for_and_its_rows_come_back(run: Any, tmp_path: Path) -> None:
+    """The step is a job, and each request of the file has its row."""
     lines = [
         {"custom_id": name, "method": "POST", "url": "/v1/embeddings", "body": {"model": "text-embedding-3-small", "input": name}}
         for name in ("a", "b")
@@ -100,6 +105,7 @@ def test_the_handle_of_a_job_outlives_an_interrupted_run(
 
 
 def test_a_message_is_sorted_by_a_task(run: Any) -> None:
+    """A reply is written for a complaint alone."""
     result = run("triage", message="The parcel came two weeks late.")
     assert result.outputs["label"] in ("complaint", "order", "other")
     assert result.steps[0].runner == "task"
@@ -107,6 +113,7 @@ def test_a_message_is_sorted_by_a_task(run: Any) -> None:
 
 
 async def test_an_event_loop_runs_tasks_and_jobs_too(root: Path, connector: Connector, connection: Connection, tmp_path: Path) -> None:
+    """Steps that are tasks and jobs succeed over asyncio."""
     file = tmp_path / "requests.jsonl"
     line = {"custom_id": "a", "method": "POST", "url": "/v1/embeddings", "body": {"model": "text-embedding-3-small", "input": "x"}}
     file.write_text(json.dumps(line) + "\n")

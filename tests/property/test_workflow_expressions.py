@@ -61,6 +61,7 @@ def read(text: str) -> Expression:
 @given(EXPRESSIONS)
 @example("$response.body#" + "/a" * 600)
 def test_an_expression_is_read_or_refused(text: str) -> None:
+    """Any text gives an expression or an ExpressionError."""
     with suppress(ExpressionError):
         assert isinstance(parse(text), Expression)
 
@@ -71,6 +72,7 @@ def test_an_expression_is_read_or_refused(text: str) -> None:
 @example("9" * 500 + " == 1", 1)
 @settings(max_examples=400)
 def test_a_condition_is_true_false_undecided_or_refused(text: str, value: Any) -> None:
+    """Any text and value decide to one of three values, or the text is refused."""
     with suppress(ExpressionError):
         condition = parse_condition(text, read)
         assert condition.decide(lambda expression: find(value, expression.steps_in)) in (True, False, None)
@@ -78,6 +80,7 @@ def test_a_condition_is_true_false_undecided_or_refused(text: str, value: Any) -
 
 @given(VALUES, VALUES, st.sampled_from(["<", "<=", ">", ">=", "==", "!="]))
 def test_comparisons_are_decided_both_ways(left: Any, right: Any, sign: str) -> None:
+    """A comparison says what its mirror says, and `!=` is the contrary of `==`."""
     mirrored = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}.get(sign, sign)
     found = compare(left, right, sign)
     assert found in (True, False, None)
@@ -88,6 +91,7 @@ def test_comparisons_are_decided_both_ways(left: Any, right: Any, sign: str) -> 
 
 @given(JSON, EXPRESSIONS)
 def test_a_value_of_a_document_is_filled_or_refused(value: Any, text: str) -> None:
+    """A template of any value is filled, also where what is filled in looks like an expression."""
     faults: list[Any] = []
     template = read_template([value, {"k": text}], "", parse, lambda *fault: faults.append(fault))
     try:
@@ -101,6 +105,7 @@ def test_a_value_of_a_document_is_filled_or_refused(value: Any, text: str) -> No
 @example("$" + "[?@.a" * 200)
 @example("$..a..b")
 def test_queries_and_patterns_are_read_or_refused(text: str) -> None:
+    """Any text is a query or a pattern that decides on a long text, or is refused."""
     for kind in (read_jsonpath, read_regex):
         with suppress(ExpressionError):
             test = kind(text)
@@ -154,6 +159,7 @@ TREES: Any = st.recursive(
 @given(TREES, TREES, TREES)
 @settings(max_examples=300, deadline=None)
 def test_any_document_is_read_or_refused(described: Connector, steps: Any, inputs: Any, components: Any) -> None:
+    """Whatever stands in a document, only WorkflowDocumentError is raised."""
     head = {"arazzo": "1.0.1", "info": {"title": "t", "version": "1"}, "sourceDescriptions": [{"name": "openai", "url": "u"}]}
     step = {"stepId": "s", "operationId": "listModels"}
     for workflows in (steps, [{"workflowId": "w", "inputs": inputs, "steps": steps}], [{"workflowId": "w", "steps": [step, steps]}]):

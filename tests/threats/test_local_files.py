@@ -104,6 +104,7 @@ def test_b07_what_a_reply_or_a_document_says_is_never_a_path(victim: Path, tmp_p
 
 @pytest.mark.parametrize("task", ["transcribe"])
 def test_b07_a_task_inside_a_workflow_takes_no_path_from_a_reply(victim: Path, tmp_path: Path, task: str) -> None:
+    """B7: a path in a value opens no file where files may not be named, and no request is made."""
     with Recorder(reply(body={"text": "x"})) as upstream, Connector(ROOT, stores=[EnvironmentStore(["KEY"], {"KEY": KEY})]) as connector:
         connection = connector.connection({"server_url": upstream.url, "api_key": "env:KEY"}, environ={}, roots=(tmp_path,))
         with pytest.raises(ConnectorError):
@@ -129,6 +130,7 @@ def test_b07_a_file_comes_in_among_the_inputs(victim: Path, tmp_path: Path, cli:
 
 
 def test_b07_json_names_no_file_on_the_command_line(victim: Path, tmp_path: Path, cli: Cli) -> None:
+    """B7: JSON with a path opens no file; `@` of the user's own does."""
     (tmp_path / "in.json").write_text(json.dumps({"model": "whisper-1", "file": {"path": str(victim)}}))
     with Recorder(reply(body={"text": "x"})) as upstream:
         server = ("--set", f"server_url={upstream.url}", *OWN)
@@ -185,6 +187,7 @@ def test_b08_a_bare_name_is_the_loaded_connector(cli: Cli, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("fault", ["mode", "link"])
 def test_b08_a_connection_that_others_may_write_is_refused(cli: Cli, home: Path, fault: str) -> None:
+    """B8: its mode and a link are told, and no request is made."""
     with Recorder(reply(body={"data": []})) as upstream:
         file = connection_file(Path("mine.yaml"), upstream.url)
         if fault == "mode":
@@ -198,6 +201,7 @@ def test_b08_a_connection_that_others_may_write_is_refused(cli: Cli, home: Path,
 
 
 def test_b08_a_workflow_that_others_may_write_is_not_run(cli: Cli, tmp_path: Path) -> None:
+    """B8: the mode is told, and no request is made."""
     file = tmp_path / "flow.json"
     file.write_text(json.dumps(steps("$steps.say.outputs.sound")))
     file.chmod(0o666)
@@ -232,6 +236,7 @@ def test_b28_state_files_are_the_owners_and_no_links(name: str, tmp_path: Path) 
 
 
 def test_b28_a_new_state_file_is_the_owners_alone(tmp_path: Path) -> None:
+    """B28: the mode is 600 from the start."""
     for number, opener in enumerate((AccessLog, SqliteIds)):
         file = tmp_path / str(number)
         with contextlib.closing(opener(file)):
@@ -295,6 +300,7 @@ def test_b27_a_child_process_gets_what_it_needs_and_no_more(tmp_path: Path, monk
 
 
 def test_b27_the_sandbox_gets_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """B27: the process of the sandbox has none of the user's secrets in its environment."""
     from kosha_connector_openai.sandbox.process import _environment
 
     for name in ("OPENAI_API_KEY", "VAULT_TOKEN", "AWS_SECRET_ACCESS_KEY", "HTTPS_PROXY"):

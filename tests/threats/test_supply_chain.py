@@ -101,6 +101,7 @@ def test_b36_the_wheels_list_of_packages_is_cyclonedx(root: Path) -> None:
 
 
 def test_b36_the_image_is_built_from_a_digest_and_the_lock(root: Path) -> None:
+    """B36: no base by its tag, no package without its digest, and the same ignored files for both builders."""
     text = (root / "deploy" / "Containerfile").read_text()
     assert re.search(r"^ARG BASE$", text, re.MULTILINE)
     assert not re.search(r"^(ARG BASE=|FROM (?!\$\{BASE\}))", text, re.MULTILINE)
@@ -128,6 +129,7 @@ def test_b36_what_is_deployed_cannot_move_and_reaches_little(root: Path) -> None
 
 
 def test_b36_make_installs_from_the_lock(root: Path) -> None:
+    """B36: make asks for digests."""
     text = (root / "Makefile").read_text()
     assert "LOCK ?= locks/dev.txt" in text
     assert "--require-hashes -r $(LOCK)" in text

@@ -67,6 +67,7 @@ def test_b30_b35_an_echoed_key_is_neither_kept_nor_logged(
 
 
 def test_b35_the_lines_of_other_users_of_the_library_stay(caplog: pytest.LogCaptureFixture, connector: Connector) -> None:
+    """B35: only our own requests leave no line in the HTTP library's log."""
     import httpx
 
     with caplog.at_level(logging.DEBUG), Recorder(reply(200, {"data": []}), reply(200, {"data": []})) as up:

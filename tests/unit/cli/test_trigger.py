@@ -22,6 +22,7 @@ def signed(cli: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[str, list[str]]:
 
 
 def test_list_names_every_event(cli: Any) -> None:
+    """As a table and as JSON."""
     lines = cli("trigger", "list").stdout.splitlines()
     assert len(lines) == 31
     assert lines[0].split("\t")[0] == "batch.completed"
@@ -29,6 +30,7 @@ def test_list_names_every_event(cli: Any) -> None:
 
 
 def test_a_signed_sample_is_verified(cli: Any, signed: tuple[str, list[str]]) -> None:
+    """What `sample` signs `verify` takes, and tells which action goes on."""
     body, headers = signed
     result = cli("trigger", "verify", "-", "--signed-by", "env:HOOK", *headers, input=body)
     assert result.exit_code == 0
@@ -38,6 +40,7 @@ def test_a_signed_sample_is_verified(cli: Any, signed: tuple[str, list[str]]) ->
 
 
 def test_a_changed_body_is_told_and_has_an_exit_code(cli: Any, signed: tuple[str, list[str]]) -> None:
+    """The secret is not in the message."""
     body, headers = signed
     result = cli("trigger", "verify", "-", "--signed-by", "env:HOOK", *headers, input=body + " ")
     assert result.exit_code == 15
@@ -46,6 +49,7 @@ def test_a_changed_body_is_told_and_has_an_exit_code(cli: Any, signed: tuple[str
 
 
 def test_a_sample_is_shown_with_a_command_to_send_it(cli: Any, signed: tuple[str, list[str]]) -> None:
+    """The command has the signature and not the secret; a misspelt type ends with 3."""
     assert json.loads(cli("trigger", "sample", "batch.failed").stdout)["type"] == "batch.failed"
     command = cli("trigger", "sample", "batch.failed", "--signed-by", "env:HOOK").stdout
     assert command.startswith("curl ")

@@ -29,12 +29,14 @@ def run(cli: Any) -> Any:
 
 
 def test_check_says_that_a_document_can_be_run(cli: Any) -> None:
+    """One sentence with the counts for people, one object for programs."""
     result = cli("workflow", "check", MODERATE)
     assert (result.exit_code, result.stdout) == (0, "The document can be run: 1 workflow, 2 steps.\n")
     assert json.loads(cli("workflow", "check", MODERATE, "--json").stdout) == {"valid": True, "workflows": ["answer"], "warnings": []}
 
 
 def test_check_lists_every_fault_with_its_pointer(cli: Any) -> None:
+    """All faults of a document come at once, and the exit code is that of a wrong file."""
     result = cli("workflow", "check", str(FOLDER / "26-mistakes.yaml"))
     assert result.exit_code == 10
     for pointer in ("/workflows/0/steps/0/operationId", "/workflows/0/steps/1/successCriteria/0/condition", "/workflows/0/outputs/lost"):
@@ -45,6 +47,7 @@ def test_check_lists_every_fault_with_its_pointer(cli: Any) -> None:
 
 
 def test_check_warns_of_what_has_no_effect(cli: Any, tmp_path: Path) -> None:
+    """An extension of another tool is let through with a warning."""
     file = tmp_path / "flow.yaml"
     file.write_text((FOLDER / "01-happy.yaml").read_text().replace("workflowId: list", "workflowId: list\n    x-other-tool: 1"))
     result = cli("workflow", "check", str(file))
@@ -53,6 +56,7 @@ def test_check_warns_of_what_has_no_effect(cli: Any, tmp_path: Path) -> None:
 
 
 def test_show_draws_the_steps(cli: Any) -> None:
+    """The tree has each step, when it is repeated and what it gives."""
     lines = cli("workflow", "show", str(FOLDER / "08-retry.yaml")).stdout.splitlines()
     assert lines == [
         "Try again while the server is busy 1.0.0",
@@ -65,6 +69,7 @@ def test_show_draws_the_steps(cli: Any) -> None:
 
 
 def test_run_gives_the_outputs_and_tells_of_each_step(run: Any, tmp_path: Path) -> None:
+    """Outputs go to standard output, steps to standard error and to the record; the first request has the question alone."""
     record = tmp_path / "runs.jsonl"
     with Recorder(moderated(False), reply(200, {"id": "c", "object": "chat.completion", "choices": [CHOICE]})) as upstream:
         result = run(upstream, MODERATE, "question=Which colour?", "--record", str(record))
@@ -76,6 +81,7 @@ def test_run_gives_the_outputs_and_tells_of_each_step(run: Any, tmp_path: Path) 
 
 
 def test_a_flagged_text_ends_with_a_code_of_its_own(run: Any) -> None:
+    """The criterion that failed is named by its pointer, and the second step is not sent."""
     with Recorder(moderated(True)) as upstream:
         result = run(upstream, MODERATE, "question=?")
         assert result.exit_code == 14
@@ -87,6 +93,7 @@ def test_a_flagged_text_ends_with_a_code_of_its_own(run: Any) -> None:
 
 
 def test_inputs_are_checked_before_anything_is_sent(run: Any) -> None:
+    """A wrong type and an unknown workflow end with 3, and no request is made."""
     with Recorder() as upstream:
         result = run(upstream, str(FOLDER / "24-wrong-inputs.yaml"), "count:=true")
         assert result.exit_code == 3
@@ -96,6 +103,7 @@ def test_inputs_are_checked_before_anything_is_sent(run: Any) -> None:
 
 
 def test_a_source_may_have_another_name(cli: Any, tmp_path: Path) -> None:
+    """A document made for another tool is taken once its source is named."""
     file = tmp_path / "flow.yaml"
     file.write_text(
         (FOLDER / "01-happy.yaml").read_text().replace("name: openai, url: ./openapi.json", "name: vendor, url: https://x.example/api")

@@ -84,4 +84,5 @@ def test_the_queue_of_batches_has_an_end(call: Any) -> None:
 
 @pytest.mark.parametrize("rules", [{"requests": -1}, {"other": 1}, {"depth": "x"}, []])
 def test_rules_that_are_none_are_refused(call: Any, rules: Any) -> None:
+    """A rule out of its bounds, of a wrong type or of no known name is answered with 400."""
     assert call("POST", "/__sandbox__/limits", rules).status == 400

@@ -107,6 +107,7 @@ def test_a_batch_expires_after_so_many_lines(call: Any) -> None:
 
 
 def test_a_batch_that_is_cancelled_half_way_has_the_lines_that_ran(call: Any) -> None:
+    """They are in its output file, in their order, and counted."""
     path = started(call, ["a", "b", "c", "d"])
     assert statuses(call, path, 1) == ["in_progress"]
     call("POST", f"{path}/cancel")

@@ -33,6 +33,7 @@ def flow() -> Flow:
 
 
 def test_the_exported_document_gives_what_the_calls_give(connector: Connector, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The document, its text and the single calls give the same values."""
     exported = flow().to_yaml(connector)
     assert load_yaml(exported.encode()) == flow().to_arazzo(connector)
     with Sandbox() as upstream:
@@ -59,6 +60,7 @@ def test_the_exported_document_gives_what_the_calls_give(connector: Connector, m
 
 
 def test_inputs_stand_where_the_operation_has_them(connector: Connector) -> None:
+    """An input of the path is a parameter, one of the body is in the payload."""
     made = Flow("f")
     made.step("retrieveBatch", {"batch_id": "b"}, id="one")
     made.step("createBatch", {"input_file_id": "f", "endpoint": "/v1/embeddings", "completion_window": "24h"}, wait=True)
@@ -69,6 +71,7 @@ def test_inputs_stand_where_the_operation_has_them(connector: Connector) -> None
 
 
 def test_a_task_is_exported_with_its_operation_for_other_tools(connector: Connector, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The step has the operation that the task runs, and our extension for the task."""
     made = Flow("sort")
     sort = made.task("classify", {"text": made.input("text"), "labels": ["praise", "complaint"]}, id="sort")
     made.output("label", sort.output("label"))
@@ -83,6 +86,7 @@ def test_a_task_is_exported_with_its_operation_for_other_tools(connector: Connec
 
 
 def test_what_is_no_json_is_refused_with_its_place(connector: Connector) -> None:
+    """Bytes among the inputs are told by their pointer."""
     made = Flow("f")
     made.step("createEmbedding", {"model": "m", "input": [b"bytes"]})
     with pytest.raises(InputError) as refusal:
@@ -91,6 +95,7 @@ def test_what_is_no_json_is_refused_with_its_place(connector: Connector) -> None
 
 
 def test_an_expression_that_leads_nowhere_is_refused(connector: Connector) -> None:
+    """An input that the flow does not have is told by its pointer."""
     made = Flow("f")
     made.step("createEmbedding", {"model": "m", "input": "$inputs.text"})
     with pytest.raises(WorkflowDocumentError) as refusal:

@@ -38,6 +38,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("what", "step", "pointer"), WRONG, ids=[what for what, _, _ in WRONG])
 def test_a_slip_is_refused_with_its_pointer(connector: Connector, what: str, step: dict[str, Any], pointer: str) -> None:
+    """A wrong value of an extension of ours is a fault of the document."""
     document = {
         "arazzo": "1.0.1",
         "info": {"title": "T", "version": "1"},

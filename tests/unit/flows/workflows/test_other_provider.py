@@ -35,6 +35,7 @@ def test_a_flow_of_another_provider(tides: Connector, root: Path, monkeypatch: p
 
 
 def test_a_provider_without_webhooks_has_none(tides: Connector) -> None:
+    """No event, no sample; a body that is an event is read as one of an unknown type."""
     with tides:
         assert dict(list_events(tides)) == {}
         with pytest.raises(InputError):

@@ -45,6 +45,7 @@ def at(connector: Connector) -> Callable[..., Connection]:
 
 
 def test_a_run_leaves_lines_for_its_steps_and_for_itself(connector: Connector, at: Callable[..., Connection], tmp_path: Path) -> None:
+    """Each line names its run; the last has the sum of the usage; the file is its owner's alone."""
     path = tmp_path / "runs.jsonl"
     read = read_workflows(document(embed(), embed()), connector)
     with Recorder(VECTOR) as upstream, FileJournal(path) as journal:
@@ -61,6 +62,7 @@ def test_a_run_leaves_lines_for_its_steps_and_for_itself(connector: Connector, a
 
 
 def test_a_journal_is_no_link_and_its_failure_is_told(tmp_path: Path) -> None:
+    """A link and a missing folder are refused, and the link's target is not made."""
     target, link = tmp_path / "target", tmp_path / "link"
     link.symlink_to(target)
     with pytest.raises(SetupError):
@@ -188,6 +190,7 @@ def test_a_workflow_of_several_calls_is_not_begun_again_where_one_was_paid_for(
 
 
 def test_a_harmless_call_is_repeated(connector: Connector, at: Callable[..., Connection]) -> None:
+    """A GET whose connection broke is sent again by the step's retry."""
     read = read_workflows(document({"operationId": "listModels", "onFailure": [{"name": "again", "type": "retry"}]}), connector)
     with Recorder(reset, reply(200, {"object": "list", "data": []})) as upstream:
         assert run_workflow(read, connector, at(upstream), sleep=lambda _: None).outcome == "succeeded"
@@ -208,6 +211,7 @@ def test_a_cut_stream_is_a_failure(connector: Connector, at: Callable[..., Conne
 
 
 def test_inputs_that_the_action_refuses_fail_the_step_and_send_nothing(connector: Connector, at: Callable[..., Connection]) -> None:
+    """A refused input is not repeated, whatever the step's retry says."""
     step = embed(requestBody={"payload": {"model": "m", "input": "$inputs.text"}}, onFailure=[{"name": "again", "type": "retry"}])
     read = read_workflows(document(step, inputs={"type": "object", "properties": {"text": {}}}), connector)
     with Recorder() as upstream, pytest.raises(WorkflowError) as failure:
@@ -218,6 +222,7 @@ def test_inputs_that_the_action_refuses_fail_the_step_and_send_nothing(connector
 
 
 def test_a_value_that_is_not_there_fails_the_step_before_it_is_sent(connector: Connector, at: Callable[..., Connection]) -> None:
+    """The payload's pointer is in the error, and only the first step was sent."""
     first = embed(outputs={"model": "$response.body#/data/0/nothing_like_it"})
     second = embed(requestBody={"payload": {"model": "$steps.s0.outputs.model", "input": "x"}})
     with Recorder(VECTOR) as upstream, pytest.raises(WorkflowError) as failure:
@@ -227,6 +232,7 @@ def test_a_value_that_is_not_there_fails_the_step_before_it_is_sent(connector: C
 
 
 def test_an_input_that_may_be_left_out_is_left_out(connector: Connector, at: Callable[..., Connection]) -> None:
+    """The request lacks the optional field, and has the default of the other."""
     inputs = {"type": "object", "properties": {"size": {"type": "integer"}, "model": {"type": "string", "default": "d"}}}
     step = embed(requestBody={"payload": {"model": "$inputs.model", "input": "x", "dimensions": "$inputs.size"}})
     with Recorder(VECTOR) as upstream:
@@ -235,6 +241,7 @@ def test_an_input_that_may_be_left_out_is_left_out(connector: Connector, at: Cal
 
 
 def test_a_run_ends_at_its_limits(connector: Connector, at: Callable[..., Connection]) -> None:
+    """A loop ends at the number of steps, at the time and at the depth."""
     loop = {"operationId": "listModels", "onSuccess": [{"name": "again", "type": "goto", "stepId": "s0"}]}
     nested = {**HEAD, "workflows": [{"workflowId": "w", "steps": [{"stepId": "s", "workflowId": "w"}]}]}
     now = iter(range(0, 10_000, 10))
@@ -250,6 +257,7 @@ def test_a_run_ends_at_its_limits(connector: Connector, at: Callable[..., Connec
 
 
 def test_a_wait_that_is_too_long_is_a_failure(connector: Connector, at: Callable[..., Connection]) -> None:
+    """A Retry-After of more than an hour is not waited for."""
     step = {"operationId": "listModels", "onFailure": [{"name": "again", "type": "retry"}]}
     busy = reply(503, {"error": {"message": "Busy"}}, [("Retry-After", "4000")])
     pauses: list[float] = []
@@ -305,6 +313,7 @@ def test_slow_patterns_and_queries_cost_no_time(connector: Connector, at: Callab
 
 
 def test_a_query_that_could_multiply_is_refused(connector: Connector) -> None:
+    """A query whose work grows with the square of the body is a fault of the document."""
     for query in ("$..a..b", "$[?count($.a[*]) > 1]"):
         criterion = {"context": "$response.body", "condition": query, "type": "jsonpath"}
         with pytest.raises(WorkflowDocumentError) as refusal:
@@ -313,6 +322,7 @@ def test_a_query_that_could_multiply_is_refused(connector: Connector) -> None:
 
 
 def test_without_the_library_a_query_is_refused_with_what_to_install(connector: Connector, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fix names the extra."""
     monkeypatch.setitem(sys.modules, "jsonpath_rfc9535", None)
     criterion = {"context": "$response.body", "condition": "$.data", "type": "jsonpath"}
     with pytest.raises(WorkflowDocumentError) as refusal:
@@ -338,6 +348,7 @@ def test_bytes_go_from_one_step_into_another(connector: Connector, at: Callable[
 
 
 def test_headers_of_a_reply_that_are_not_kept_are_refused(connector: Connector) -> None:
+    """Set-Cookie can be no output."""
     with pytest.raises(WorkflowDocumentError) as refusal:
         read_workflows(document({"operationId": "listModels", "outputs": {"x": "$response.header.Set-Cookie"}}), connector)
     assert refusal.value.faults[0].pointer == "/workflows/0/steps/0/outputs/x"
@@ -365,6 +376,7 @@ def test_nothing_that_a_document_names_is_fetched(connector: Connector) -> None:
 
 
 def test_several_workflows_need_a_name(connector: Connector, at: Callable[..., Connection]) -> None:
+    """Without one, or with a wrong one, no request is made."""
     two = {**HEAD, "workflows": [{"workflowId": name, "steps": [{"stepId": "s", "operationId": "listModels"}]} for name in ("one", "two")]}
     with Recorder() as upstream:
         for name in (None, "on"):
@@ -374,6 +386,7 @@ def test_several_workflows_need_a_name(connector: Connector, at: Callable[..., C
 
 
 def test_an_interrupted_run_says_so_in_its_journal(connector: Connector, at: Callable[..., Connection]) -> None:
+    """Ctrl-C in a pause leaves a last line."""
     lines: list[Mapping[str, Any]] = []
 
     def stop(_: float) -> None:

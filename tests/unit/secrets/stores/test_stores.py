@@ -757,6 +757,7 @@ def test_a_file_with_an_assignment_holds_no_key(tmp_path, line):
 
 
 def test_a_file_with_an_object_holds_no_key(tmp_path):
+    """A JSON object is refused, and nothing of it is in the error."""
     path = tmp_path / "key"
     path.write_bytes(b'{"api_key": "sk-0123456789"}')
     path.chmod(0o600)
