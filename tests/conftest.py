@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from kosha_connector_openai import Connector
     from kosha_connector_openai.openapi import Document
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is no fault of the code
+settings.load_profile("untimed")
 
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "NETRC")
 _OURS = ("OPENAI_", "KOSHA_", "BEARER_TOKEN", "API_KEY", "SERVER_URL", "AUTH_TYPE")
