@@ -13,7 +13,12 @@ from kosha_connector_openai.errors import Fault, SetupError
 from kosha_connector_openai.flows.bulk.ledger import TABLES, VERSION, Ledger, Sync, damaged, unusable
 from kosha_connector_openai.trusted_files import open_trusted
 
+_FAILURES: Final = (sqlite3.Error, OSError, UnicodeDecodeError)
+"""The last where SQLite's own message repeats a damaged name."""
 _APPLICATION: Final = 0x4B424C4B
+_SCHEMA: Final = {text.strip() for text in TABLES.split(";") if text.strip()}
+_INDEXED: Final = ("run", "calls")
+"""Tables that are asked by an index. A digest tells that a value was changed; a row that a broken index hides has none to ask."""
 
 
 class SqliteLedger(Ledger):
@@ -61,10 +66,12 @@ class SqliteLedger(Ledger):
             elif (version := self._value("PRAGMA user_version")) != VERSION:
                 fault = Fault("/ledger", "version", f"has version {version}; this program knows {VERSION}.", "Use the newer program.")
                 raise SetupError("The ledger is newer than this program.", [fault])
-            elif not read_only:
-                self._base.execute("BEGIN IMMEDIATE")
-                self._base.execute("ROLLBACK")
-        except (sqlite3.Error, OSError) as error:
+            else:
+                self._check_tables()
+                if not read_only:
+                    self._base.execute("BEGIN IMMEDIATE")
+                    self._base.execute("ROLLBACK")
+        except _FAILURES as error:
             raise _unusable(error) from None
 
     def _check_head(self, size: int) -> None:
@@ -79,6 +86,14 @@ class SqliteLedger(Ledger):
         has_log = self.path.with_name(f"{self.path.name}-wal").exists()
         if not has_log and page and int.from_bytes(head[28:32], "big") * page > size:
             raise damaged("its end is missing")
+
+    def _check_tables(self) -> None:
+        """Raises SetupError where the tables are not those of TABLES, or an index hides a row."""
+        if {sql for (sql,) in self.read("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")} != _SCHEMA:
+            raise damaged("its tables were changed")
+        for table in _INDEXED:
+            if self._value(f"PRAGMA integrity_check({table})") != "ok":
+                raise damaged(f"its table `{table}` is broken")
 
     def _hold(self) -> None:
         try:
@@ -121,7 +136,7 @@ class SqliteLedger(Ledger):
         """All rows of a query; raises SetupError where they cannot be read."""
         try:
             return self._db.execute(text, values).fetchall()
-        except (sqlite3.Error, OSError) as error:
+        except _FAILURES as error:
             raise _unusable(error) from None
 
     def _value(self, text: str) -> Any:
@@ -139,7 +154,7 @@ class SqliteLedger(Ledger):
                 with suppress(sqlite3.Error):
                     self._db.execute("ROLLBACK")
                 raise
-        except (sqlite3.Error, OSError) as error:
+        except _FAILURES as error:
             raise _unusable(error) from None
 
     def discard(self) -> None:
@@ -164,6 +179,8 @@ class SqliteLedger(Ledger):
 
 
 def _unusable(error: Exception) -> SetupError:
+    if isinstance(error, UnicodeDecodeError):
+        return damaged("a name in it is no text")
     text = str(error).rstrip(".") or type(error).__name__
     not_ours = isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
     return damaged(text) if not_ours or "malformed" in text or "not a database" in text else unusable(error)

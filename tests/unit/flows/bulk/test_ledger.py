@@ -76,6 +76,19 @@ def test_damage_is_named_or_harmless(kept: Path, tmp_path: Path, count: int) -> 
     assert wrong == []
 
 
+@pytest.mark.parametrize("word", [b"settings", b"BLOB NOT NULL", b"sqlite_autoindex_run_1", b"rows"])
+def test_what_an_index_or_a_definition_hides_is_missed(kept: Path, word: bytes) -> None:
+    """R2: a changed name, of a value, a type, an index or a table, is told wherever it stands; a digest alone would not see it."""
+    whole = kept.read_bytes()
+    places = [place for place in range(len(whole)) if whole.startswith(word, place)]
+    assert places
+    for place in places:
+        kept.write_bytes(whole[:place] + bytes([whole[place] ^ 2]) + whole[place + 1 :])
+        with pytest.raises(SetupError) as caught:
+            everything(kept)
+        assert caught.value.faults[0].rule == "damaged", place
+
+
 def test_what_is_no_ledger_of_ours_is_named(kept: Path, tmp_path: Path) -> None:
     """Nothing, a text, another database, a newer ledger, one that others may write."""
     other, newer = tmp_path / "other.ledger", tmp_path / "newer.ledger"
