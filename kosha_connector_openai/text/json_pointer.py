@@ -60,7 +60,7 @@ def find(value: Any, path: str) -> list[Any]:
         for item in found:
             if key == "*" and isinstance(item, list):
                 below += _fitting(item, name, wanted) if name else item
-            elif (member := _member(item, key)) is not _ABSENT:
+            elif (member := item.get(key, _ABSENT) if type(item) is dict else _member(item, key)) is not _ABSENT:
                 below.append(member)
         if not below:
             return below

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from kosha_connector_openai.errors import DocumentError
@@ -23,7 +24,7 @@ _ANY: Final = "application/octet-stream"
 """What a file is sent as; it may hold anything, JSON too."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Promise:
     """The media types of an action's answer, and the properties of which a JSON answer must have all or, of ``some``, one.
 
@@ -38,7 +39,7 @@ class Promise:
     may_be_empty: bool = False
     """Whether a status without content is an answer too."""
 
-    @property
+    @cached_property
     def has_json(self) -> bool:
         """Whether the answer may be JSON."""
         return any(map(is_json, self.types))
@@ -48,17 +49,17 @@ class Promise:
         """Whether the answer may be an event stream."""
         return _STREAM in self.types
 
-    @property
+    @cached_property
     def only_json(self) -> bool:
         """Whether the answer is JSON or events, and nothing else."""
         return self.has_json and all(is_json(name) or name == _STREAM for name in self.types)
 
-    @property
+    @cached_property
     def has_media(self) -> bool:
         """Whether the answer is sound, pictures or a packed file, and never JSON or text."""
         return any(map(_is_media, self.types)) and not self.has_json and "text/plain" not in self.types
 
-    @property
+    @cached_property
     def only_words(self) -> bool:
         """Whether the answer is JSON, text or events, and nothing else."""
         return bool(self.types) and all(is_json(name) or name == _STREAM or _is_text(name) for name in self.types)
