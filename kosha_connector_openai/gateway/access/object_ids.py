@@ -58,6 +58,7 @@ class ObjectNames:
         }
         pairs = (name.partition(".") for name in rules.references if "." in name)
         self._inside = {(parent, name) for parent, _, name in pairs if name != _ID}
+        self._spread = {name for _, name in self._inside}
         self.claim = cache(self._claim)
 
     def _claim(self, name: str) -> Claim | None:
@@ -89,9 +90,12 @@ class ObjectNames:
             first = first and name in self._open
 
     def in_fields(self, fields: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Claim]]:
-        """The claims of named values: those of a query, or of a form."""
+        """The claims of named values: those of a query, or of a form, where an object's fields can stand without the object's name."""
         for name, value in fields:
-            yield from self.in_value({name.removesuffix("[]"): value})
+            if name in self._spread and isinstance(value, str):
+                yield value, Claim.OBJECT
+            else:
+                yield from self.in_value({name.removesuffix("[]"): value})
 
     def in_value(self, value: Any) -> Iterator[tuple[str, Claim]]:
         """The claims of every text in JSON values."""

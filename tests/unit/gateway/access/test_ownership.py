@@ -165,6 +165,14 @@ def test_b02_a_list_tells_of_the_callers_own_alone(owners: Ownership) -> None:
     assert not owners.allows_query(B, "listFiles", [("after", "file-before")])
 
 
+def test_an_object_in_a_query_keeps_its_claim(owners: Ownership) -> None:
+    """B2: an object spread over a query's names, as the form style writes one, names an object as it does in a body; a body's own word of
+    that name stays one."""
+    assert not owners.allows_body(B, {"target": {"type": "session", "session_id": "session-1"}})
+    assert not owners.allows_query(B, "cancelResponse", [("type", "session"), ("session_id", "session-1")])
+    assert owners.allows_body(B, {"session_id": "session-1"})
+
+
 def test_lists_of_what_all_use_leave_out_what_is_somebodys(owners: Ownership) -> None:
     """Models of the provider are shown; trained ones to who trained them."""
     owners.learn(A, "retrieveFineTuningJob", b'{"id": "job_12345", "fine_tuned_model": "ft:m:o::1"}')
