@@ -28,7 +28,7 @@ from kosha_connector_openai.gateway.exchange import (
 )
 from kosha_connector_openai.gateway.observe import Metrics
 from kosha_connector_openai.gateway.pages.builder_api import BuilderApi
-from kosha_connector_openai.gateway.pages.bulk_pages import BulkPages
+from kosha_connector_openai.gateway.pages.bulk import BulkPages
 from kosha_connector_openai.gateway.pages.catalog_api import CatalogApi, owner
 from kosha_connector_openai.gateway.pages.catalog_reply import CatalogReplies
 from kosha_connector_openai.gateway.pages.checked_calls import CheckedCalls

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from kosha_connector_openai.errors import ConnectorError, SetupError
-from kosha_connector_openai.gateway.pages.run_folders import FullError, RunFolder, RunFolders
+from kosha_connector_openai.gateway.pages.bulk.run_folders import FullError, RunFolder, RunFolders
 
 if TYPE_CHECKING:
     from kosha_connector_openai.flows.bulk import AsyncBulk, BulkResult, RunProgress

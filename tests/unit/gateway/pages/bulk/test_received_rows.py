@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai.errors import InputError
-from kosha_connector_openai.gateway.pages.received_rows import received
+from kosha_connector_openai.gateway.pages.bulk.received_rows import received
 
 
 def facts(folder: Path, form: Any, data: bytes, most: int = 1_000_000) -> dict[str, Any]:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kosha_connector_openai.gateway.pages.bulk_api import BulkApi
-from kosha_connector_openai.gateway.pages.bulk_bodies import KEYS
+from kosha_connector_openai.gateway.pages.bulk.api import BulkApi
+from kosha_connector_openai.gateway.pages.bulk.bodies import KEYS
+from kosha_connector_openai.gateway.pages.bulk.run_folders import FullError, RunFolders, new_file, rows_path
 from kosha_connector_openai.gateway.pages.catalog_api import owner
 from kosha_connector_openai.gateway.pages.downloads import file_reply
 from kosha_connector_openai.gateway.pages.failures import misshapen
 from kosha_connector_openai.gateway.pages.flow_pages import BodyAnswers
 from kosha_connector_openai.gateway.pages.kosha_api import JsonResponse
-from kosha_connector_openai.gateway.pages.run_folders import FullError, RunFolders, new_file, rows_path
 from kosha_connector_openai.gateway.pages.tasks_api import TasksApi
 from kosha_connector_openai.gateway.replies import error_shape
 from kosha_connector_openai.text import essence, install

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from kosha_connector_openai.errors import Fault, InputError
-from kosha_connector_openai.gateway.pages.run_folders import rows_path
+from kosha_connector_openai.gateway.pages.bulk.run_folders import rows_path
 
 if TYPE_CHECKING:
     from kosha_connector_openai.flows.bulk import Format

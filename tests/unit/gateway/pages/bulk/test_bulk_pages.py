@@ -16,7 +16,7 @@ from kosha_connector_openai.gateway.access.admission import Admission
 from kosha_connector_openai.gateway.access.spending import TokenBudgets
 from kosha_connector_openai.gateway.budget_entries import BudgetEntry, BudgetsEntry, CapsEntry
 from kosha_connector_openai.gateway.bulk_entry import BulkEntry
-from kosha_connector_openai.gateway.pages import bulk_pages
+from kosha_connector_openai.gateway.pages.bulk import bulk_pages
 from kosha_connector_openai.gateway.pages.pages import OwnPages
 from kosha_connector_openai.gateway.records import Allowance, Caller
 from tests.recorder import reply

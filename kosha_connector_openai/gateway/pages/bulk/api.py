@@ -16,14 +16,14 @@ from kosha_connector_openai.core.actions import Action
 from kosha_connector_openai.errors import ConnectorError, Fault, InputError, SetupError
 from kosha_connector_openai.gateway.access import Shed
 from kosha_connector_openai.gateway.exchange import Refused
-from kosha_connector_openai.gateway.pages.bulk_bodies import wrong_body
+from kosha_connector_openai.gateway.pages.bulk.bodies import wrong_body
+from kosha_connector_openai.gateway.pages.bulk.live_runs import LiveRun, LiveRuns
+from kosha_connector_openai.gateway.pages.bulk.received_rows import received
+from kosha_connector_openai.gateway.pages.bulk.run_folders import FullError, RunFolder, RunFolders
+from kosha_connector_openai.gateway.pages.bulk.run_states import FILES, kept_settings, standing, status
 from kosha_connector_openai.gateway.pages.catalog_api import owner, shorter
 from kosha_connector_openai.gateway.pages.failures import failed, faults_of
 from kosha_connector_openai.gateway.pages.kosha_api import JsonResponse
-from kosha_connector_openai.gateway.pages.live_runs import LiveRun, LiveRuns
-from kosha_connector_openai.gateway.pages.received_rows import received
-from kosha_connector_openai.gateway.pages.run_folders import FullError, RunFolder, RunFolders
-from kosha_connector_openai.gateway.pages.run_states import FILES, kept_settings, standing, status
 from kosha_connector_openai.gateway.replies import error_shape, shed
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from kosha_connector_openai.errors import ConnectorError
-from kosha_connector_openai.gateway.pages.run_folders import RunFolder
+from kosha_connector_openai.gateway.pages.bulk.run_folders import RunFolder
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.gateway.pages.live_runs import LiveRun
+    from kosha_connector_openai.gateway.pages.bulk.live_runs import LiveRun
 
 FILES: Final = {"output.csv": "text/csv", "output.jsonl": "application/jsonl", "failed.jsonl": "application/jsonl"}
 """What can be fetched of a run that was started, and of which type it is."""

@@ -7,7 +7,7 @@ import pytest
 
 from kosha_connector_openai.errors import SetupError
 from kosha_connector_openai.gateway.bulk_entry import BulkEntry
-from kosha_connector_openai.gateway.pages.run_folders import FullError, RunFolders
+from kosha_connector_openai.gateway.pages.bulk.run_folders import FullError, RunFolders
 
 FACTS = {"name": "", "format": "csv", "bytes": 1, "rows": 1, "columns": ["a"], "first": [], "created": 1.0, "end": None}
 
