@@ -16,7 +16,7 @@ from kosha_connector_openai.cli.exit_codes import ExitCode
 from kosha_connector_openai.errors import ConnectorPackageError, SetupError
 from kosha_connector_openai.flows.bulk import RowAnswer, RowBatch, RowState, SqliteLedger
 from kosha_connector_openai.flows.bulk.batch_file import BatchFile, OpenBatches
-from kosha_connector_openai.flows.bulk.ledger import digest
+from kosha_connector_openai.flows.bulk.entry import digest
 from kosha_connector_openai.flows.bulk.row import Row
 from kosha_connector_openai.packages import PackageStore, build_wheel, read_wheel
 from kosha_connector_openai.trusted_files import replace_trusted

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.flows.bulk.batch_file import *
     from kosha_connector_openai.flows.bulk.batches import *
     from kosha_connector_openai.flows.bulk.bulk import *
+    from kosha_connector_openai.flows.bulk.entry import *
     from kosha_connector_openai.flows.bulk.files import *
     from kosha_connector_openai.flows.bulk.ledger import *
     from kosha_connector_openai.flows.bulk.mapping import *
@@ -37,7 +38,8 @@ else:
             "batches": "cancel_batches",
             "bulk": "AsyncBulk",
             "files": "kept_options open_run output_of source_of",
-            "ledger": "Ledger RowAnswer RowEntry RowState",
+            "entry": "RowAnswer RowEntry RowState",
+            "ledger": "Ledger",
             "mapping": "MapRule",
             "opening": "ledger_of open_ledger shared_ledger",
             "options": "BulkResult RowCheck RowOptions SendOptions",

@@ -17,7 +17,8 @@ import orjson
 
 from kosha_connector_openai.core import make_request
 from kosha_connector_openai.errors import Fault, InputError
-from kosha_connector_openai.flows.bulk.ledger import Ledger, RowEntry, RowState, damaged, unusable
+from kosha_connector_openai.flows.bulk.entry import RowEntry, RowState, damaged, unusable
+from kosha_connector_openai.flows.bulk.ledger import Ledger
 from kosha_connector_openai.flows.bulk.row import Start
 from kosha_connector_openai.manifest.parts import BatchRules, JobKind, JobsPart
 from kosha_connector_openai.schema import SchemaReader

@@ -29,8 +29,8 @@ from kosha_connector_openai.errors import (
     SetupError,
 )
 from kosha_connector_openai.flows.bulk.batch_file import BatchFile, BatchTarget, OpenBatches, RowBatch, batch_rate, line_of
+from kosha_connector_openai.flows.bulk.entry import RowAnswer, RowEntry, RowState
 from kosha_connector_openai.flows.bulk.job import row_of
-from kosha_connector_openai.flows.bulk.ledger import RowAnswer, RowEntry, RowState
 from kosha_connector_openai.flows.bulk.opening import ledger_of, open_ledger
 from kosha_connector_openai.flows.bulk.runner import DRAIN, IN_A_ROW, Item, Runner, Stop
 from kosha_connector_openai.flows.jobs import AsyncJobs, Handle, Jobs, LineRow, LineTable, Status, WaitOptions

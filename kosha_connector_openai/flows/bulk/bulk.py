@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from kosha_connector_openai.connector import Connection, Connector
 from kosha_connector_openai.errors import ConnectorError, Fault, InputError, SetupError
 from kosha_connector_openai.flows.arun import ARun
+from kosha_connector_openai.flows.bulk.adoption import adopt_rows
 from kosha_connector_openai.flows.bulk.batch_file import OpenBatches, batch_target
 from kosha_connector_openai.flows.bulk.collector import rare_collections
+from kosha_connector_openai.flows.bulk.entry import RowState
 from kosha_connector_openai.flows.bulk.files import check_places, drop_spool, open_run, output_of, shared_name, spooled
 from kosha_connector_openai.flows.bulk.job import RowJob
 from kosha_connector_openai.flows.bulk.keys import read_share
-from kosha_connector_openai.flows.bulk.ledger import Ledger, RowState
+from kosha_connector_openai.flows.bulk.ledger import Ledger
 from kosha_connector_openai.flows.bulk.mapping import Fields, RowMap
 from kosha_connector_openai.flows.bulk.opening import ledger_of, new_ledger, open_ledger
 from kosha_connector_openai.flows.bulk.options import BulkResult, RowCheck, RowOptions, Rows, SendOptions, Watch
@@ -215,7 +217,7 @@ class AsyncBulk:
             return start
         faults = FaultList()
         fresh = self._kept(job)
-        counts = ledger.adopt(self._checked(job, faults), {name: fresh[name] for name in ("settings", "input")}, change=adopt)
+        counts = adopt_rows(ledger, self._checked(job, faults), {name: fresh[name] for name in ("settings", "input")}, change=adopt)
         if not adopt:
             words = ", ".join(f"{counts[name]} {name}" for name in ("added", "missing", "changed"))
             fix = f"Give back the input of before; or resume with --adopt: the {counts['unchanged']} unchanged rows keep their answers."

@@ -10,8 +10,9 @@ from typing import Final
 
 from kosha_connector_openai.connector import Connection
 from kosha_connector_openai.errors import Fault, InputError
+from kosha_connector_openai.flows.bulk.entry import RowEntry, RowState
 from kosha_connector_openai.flows.bulk.keys import base_of, read_share
-from kosha_connector_openai.flows.bulk.ledger import Ledger, RowEntry, RowState
+from kosha_connector_openai.flows.bulk.ledger import Ledger
 from kosha_connector_openai.flows.bulk.mapping import RowMap
 from kosha_connector_openai.flows.bulk.options import RowOptions
 from kosha_connector_openai.flows.bulk.row import FaultList, Row, RowSource, Start

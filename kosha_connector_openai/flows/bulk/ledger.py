@@ -14,20 +14,25 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from enum import IntEnum
-from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, Self
+from typing import Any, Final, Literal, Protocol, Self
 
 import orjson
 
-from kosha_connector_openai.errors import Fault, SetupError
+from kosha_connector_openai.flows.bulk.entry import (
+    STATES,
+    Claim,
+    Moved,
+    RowAnswer,
+    RowEntry,
+    RowState,
+    damaged,
+    digest,
+    entry_of,
+    unusable,
+)
 from kosha_connector_openai.flows.bulk.pace import Pace
 from kosha_connector_openai.trusted_files import check_folder, read_trusted, replace_trusted
-
-if TYPE_CHECKING:
-    from kosha_connector_openai.core import Attempt
 
 Sync = Literal["normal", "full"]
 VERSION: Final = 1
@@ -52,94 +57,6 @@ _PUT: Final = {
     for table, names in COLUMNS.items()
 }
 PUT_CALL: Final = "INSERT INTO calls VALUES (?,?,?,?) ON CONFLICT (n, place) DO UPDATE SET facts = excluded.facts, sum = excluded.sum"
-
-
-class RowState(IntEnum):
-    """Where a row stands."""
-
-    PENDING = 0
-    SENT = 1
-    DONE = 2
-    FAILED = 3
-    UNKNOWN = 4
-
-
-@dataclass(slots=True)
-class RowEntry:
-    """One row of the ledger. ``base`` is the digest of its inputs and target, ``occurrence`` counts equal rows from 0."""
-
-    n: int
-    base: bytes
-    occurrence: int = 0
-    state: RowState = RowState.PENDING
-    tries: int = 0
-    at: float = 0.0
-    category: str = ""
-    done: int = 0
-
-    @property
-    def key(self) -> str:
-        """The row's key, the same in each run over the same inputs."""
-        return f"{self.base.hex()}-{self.occurrence}" if self.occurrence else self.base.hex()
-
-    def claimed(self) -> RowEntry:
-        """The row as it is once it has been claimed, now."""
-        return RowEntry(self.n, self.base, self.occurrence, RowState.SENT, self.tries + 1, time.time())
-
-    def take(self, fresh: RowEntry) -> None:
-        """Becomes what ``claimed`` gave."""
-        self.state, self.tries, self.at, self.category = fresh.state, fresh.tries, fresh.at, fresh.category
-
-    def values(self) -> tuple[Any, ...]:
-        """As the table has them."""
-        body = (self.n, self.base, self.occurrence, int(self.state), self.tries, self.at, self.category, self.done)
-        return (*body, digest(repr(body).encode()))
-
-
-@dataclass(slots=True)
-class RowAnswer:
-    """What came back for a row: one JSON value as bytes, or a file's bytes with their media type."""
-
-    body: bytes = b"null"
-    facts: dict[str, Any] = field(default_factory=dict)
-    """``model``, ``usage``, ``request_id``; of a failure ``code``, ``message``, ``status``."""
-    media_type: str = ""
-    """Where the answer is no JSON but a file."""
-
-
-Moved = tuple[RowEntry, RowAnswer | None]
-"""A row with its new state, and its answer where it has one."""
-Claim = tuple[RowEntry, "Attempt | None"]
-"""A row to claim, and its first attempt where that needs a slot."""
-
-
-def digest(data: bytes) -> bytes:
-    """The digest that a row or an answer carries."""
-    return blake2b(data, digest_size=8).digest()
-
-
-def entry_of(values: Sequence[Any]) -> RowEntry:
-    """A row of the table, checked."""
-    entry = RowEntry(values[0], values[1], values[2], RowState(values[3]) if values[3] in _STATES else RowState.PENDING, *values[4:8])
-    if values[3] not in _STATES or digest(repr(tuple(values[:8])).encode()) != values[8]:
-        raise damaged(f"Row {values[0]} was changed")
-    return entry
-
-
-_STATES: Final = frozenset(RowState)
-
-
-def damaged(what: str) -> SetupError:
-    """The error for a ledger that cannot be trusted."""
-    fix = "Take a copy of it from before. A new run over the same input sends every row again, those that were paid for too."
-    return SetupError(f"The ledger is damaged: {what}.", [Fault("/ledger", "damaged", "cannot be trusted.", fix)])
-
-
-def unusable(error: Exception) -> SetupError:
-    """The error for a ledger that cannot be read or written now."""
-    text = str(error).rstrip(".") or type(error).__name__
-    fix = "Make room and give write access to it and its folder; then resume. What was sent and is not in it is told as unknown."
-    return SetupError(f"The ledger cannot be used: {text}.", [Fault("/ledger", "file", "cannot be read or written.", fix)])
 
 
 class Cursors(Protocol):
@@ -219,7 +136,7 @@ class Ledger(ABC):
         count = 0
         with self.transaction() as base:
             base.execute("DELETE FROM rows")
-            for piece in _pieces(bases):
+            for piece in pieces(bases):
                 base.executemany("INSERT INTO rows VALUES (?,?,?,?,?,?,?,?,?)", [RowEntry(n, digest).values() for n, digest in piece])
                 count += len(piece)
             self._number_equal(base)
@@ -265,7 +182,7 @@ class Ledger(ABC):
     def counts(self) -> Counter[RowState]:
         """How many rows are in each state."""
         found = self.read("SELECT state, count(*) FROM rows GROUP BY state")
-        if not {state for state, _ in found} <= _STATES:
+        if not {state for state, _ in found} <= STATES:
             raise damaged("a row has a state that there is not")
         return Counter({RowState(state): count for state, count in found})
 
@@ -307,7 +224,7 @@ class Ledger(ABC):
         A claim that another took is left as it is.
         """
         taken = []
-        bodies = [self._placed(entry, answer) for entry, answer in moved if answer is not None]
+        bodies = [self.placed(entry, answer) for entry, answer in moved if answer is not None]
         with self.transaction() as base:
             # A row that came back may be claimed again in the same turn: what moved goes first.
             if moved:
@@ -328,7 +245,7 @@ class Ledger(ABC):
                 self.put(base, "spent", spent)
         return taken
 
-    def _placed(self, entry: RowEntry, answer: RowAnswer) -> tuple[Any, ...]:
+    def placed(self, entry: RowEntry, answer: RowAnswer) -> tuple[Any, ...]:
         """An answer as the table has it; a large one, and a file, is written beside the ledger first."""
         body: bytes | None = answer.body
         facts = answer.facts
@@ -414,75 +331,9 @@ class Ledger(ABC):
             entry.state, entry.at, entry.done = RowState.DONE, time.time(), order + place + 1
             self.commit(moved=[(entry, self.answer(firsts[entry.base].n))])
 
-    def adopt(self, bases: Iterable[tuple[int, bytes]], values: Mapping[str, Any], *, change: bool) -> dict[str, int]:
-        """Compares the rows with those of a changed input; gives how many are unchanged, added, missing and changed.
 
-        With ``change`` the unchanged keep their state and answer at their new places, and the others become rows to send.
-        """
-        with self.transaction() as base:
-            base.execute("CREATE TABLE fresh (n INTEGER PRIMARY KEY, base BLOB NOT NULL, occurrence INTEGER NOT NULL DEFAULT 0)")
-            for piece in _pieces(bases):
-                base.executemany("INSERT INTO fresh (n, base) VALUES (?, ?)", piece)
-            base.execute("CREATE INDEX fresh_base ON fresh (base, n)")
-            base.execute("CREATE INDEX rows_base ON rows (base, occurrence)")
-            base.execute(
-                "UPDATE fresh SET occurrence = (SELECT count(*) FROM fresh f WHERE f.base = fresh.base AND f.n < fresh.n) WHERE base IN"
-                " (SELECT base FROM fresh GROUP BY base HAVING count(*) > 1)"
-            )
-            join = "FROM fresh f JOIN rows r ON r.base = f.base AND r.occurrence = f.occurrence"
-            same = base.execute(f"SELECT count(*) {join}").fetchone()[0]
-            total, before = (base.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in ("fresh", "rows"))  # noqa: S608 - our own words # nosec B608
-            unlike = base.execute(
-                "SELECT count(*) FROM fresh f JOIN rows r ON r.n = f.n"
-                " WHERE NOT EXISTS (SELECT 1 FROM rows x WHERE x.base = f.base AND x.occurrence = f.occurrence)"
-                " AND NOT EXISTS (SELECT 1 FROM fresh y WHERE y.base = r.base AND y.occurrence = r.occurrence)"
-            ).fetchone()[0]
-            found = {"unchanged": same, "changed": unlike, "added": total - same - unlike, "missing": before - same - unlike}
-            if change:
-                self._move_all(base, values)
-            else:
-                base.execute("DROP INDEX rows_base")
-                base.execute("DROP TABLE fresh")
-        return found
-
-    def _move_all(self, base: Cursors, values: Mapping[str, Any]) -> None:
-        old = {(row[1], row[2]): row for row in base.execute("SELECT * FROM rows WHERE state != 0")}
-        fresh = base.execute("SELECT n, base, occurrence FROM fresh ORDER BY n").fetchall()
-        entries, places = [], {}
-        for n, digest, occurrence in fresh:
-            known = old.get((digest, occurrence))
-            entry = RowEntry(n, digest, occurrence)
-            if known is not None:
-                before = entry_of(known)
-                entry.state, entry.tries, entry.at, entry.category, entry.done = (
-                    before.state,
-                    before.tries,
-                    before.at,
-                    before.category,
-                    before.done,
-                )
-                places[before.n] = n
-            entries.append(entry)
-        answers = {n: self.answer(n) for n in places}
-        calls = {n: self.calls(n) for n in places}
-        for name in ("rows", "answers", "calls", "fresh"):
-            base.execute(f"DELETE FROM {name}")  # noqa: S608 - our own words # nosec B608
-        base.executemany("INSERT INTO rows VALUES (?,?,?,?,?,?,?,?,?)", [entry.values() for entry in entries])
-        by_number = {entry.n: entry for entry in entries}
-        for place_before, n in places.items():
-            if (answer := answers[place_before]) is not None:
-                base.execute("INSERT INTO answers VALUES (?,?,?,?)", self._placed(by_number[n], answer))
-        for place_before, n in places.items():
-            for place, facts in enumerate(calls[place_before]):
-                data = orjson.dumps(facts)
-                base.execute("INSERT INTO calls VALUES (?,?,?,?)", (n, place, data, digest(data)))
-        base.execute("DROP INDEX rows_base")
-        base.execute("DROP TABLE fresh")
-        for name, value in values.items():
-            self.put(base, name, value)
-
-
-def _pieces(items: Iterable[Any]) -> Iterator[list[Any]]:
+def pieces(items: Iterable[Any]) -> Iterator[list[Any]]:
+    """The items in lists of a thousand, so that a million of them need little memory."""
     piece: list[Any] = []
     for item in items:
         piece.append(item)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal
 import orjson
 
 from kosha_connector_openai.errors import Fault, SetupError
-from kosha_connector_openai.flows.bulk.ledger import Ledger, RowAnswer, RowEntry, RowState
+from kosha_connector_openai.flows.bulk.entry import RowAnswer, RowEntry, RowState
+from kosha_connector_openai.flows.bulk.ledger import Ledger
 from kosha_connector_openai.text import find
 
 if TYPE_CHECKING:

@@ -27,19 +27,8 @@ from urllib.parse import urlsplit
 import orjson
 
 from kosha_connector_openai.errors import Fault, SetupError
-from kosha_connector_openai.flows.bulk.ledger import (
-    COLUMNS,
-    PUT_CALL,
-    TABLES,
-    VERSION,
-    Claim,
-    Ledger,
-    Moved,
-    RowEntry,
-    damaged,
-    digest,
-    entry_of,
-)
+from kosha_connector_openai.flows.bulk.entry import Claim, Moved, RowEntry, damaged, digest, entry_of
+from kosha_connector_openai.flows.bulk.ledger import COLUMNS, PUT_CALL, TABLES, VERSION, Ledger
 from kosha_connector_openai.flows.bulk.row import Row
 from kosha_connector_openai.flows.bulk.shared_pace import SharedPace
 from kosha_connector_openai.secrets import Secret
@@ -266,7 +255,7 @@ class PostgresLedger(Ledger):
         spent: Mapping[str, str] | None = None,
     ) -> list[bool | float]:
         rows = [entry.values() for entry, _ in moved]  # as they are now: they change while the database works
-        answers = [self._placed(entry, answer) for entry, answer in moved if answer is not None]
+        answers = [self.placed(entry, answer) for entry, answer in moved if answer is not None]
         facts = [(n, place, data, digest(data)) for n, place, value in calls for data in (orjson.dumps(value, default=str),)]
         with self._telling():
             work = asyncio.run_coroutine_threadsafe(self._committed(claims, rows, answers, facts, spent), self._loop)

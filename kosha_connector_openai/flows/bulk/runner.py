@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from kosha_connector_openai.core import Attempt, CallOptions
 from kosha_connector_openai.core.transport import may_have_run, turned_away
 from kosha_connector_openai.errors import AccessError, ApiError, BudgetError, ConnectorError, InputError, NotSentError, SetupError
-from kosha_connector_openai.flows.bulk.ledger import Claim, Ledger, Moved, RowAnswer, RowEntry, RowState
+from kosha_connector_openai.flows.bulk.entry import Claim, Moved, RowAnswer, RowEntry, RowState
+from kosha_connector_openai.flows.bulk.ledger import Ledger
 from kosha_connector_openai.flows.bulk.notes import CallNotes
 from kosha_connector_openai.flows.bulk.pace import Granted, InFlight, Pace
 from kosha_connector_openai.flows.bulk.progress import RunProgress

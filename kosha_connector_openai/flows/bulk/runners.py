@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kosha_connector_openai.flows.bulk.batch_file import OpenBatches, batch_target
+from kosha_connector_openai.flows.bulk.entry import RowState
 from kosha_connector_openai.flows.bulk.job import RowJob
-from kosha_connector_openai.flows.bulk.ledger import Ledger, RowState
+from kosha_connector_openai.flows.bulk.ledger import Ledger
 from kosha_connector_openai.flows.bulk.row import Start
 from kosha_connector_openai.flows.bulk.runner import Runner
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from kosha_connector_openai.errors import Fault, SetupError
-from kosha_connector_openai.flows.bulk.ledger import TABLES, VERSION, Ledger, Sync, damaged, unusable
+from kosha_connector_openai.flows.bulk.entry import damaged, unusable
+from kosha_connector_openai.flows.bulk.ledger import TABLES, VERSION, Ledger, Sync
 from kosha_connector_openai.trusted_files import open_trusted
 
 _FAILURES: Final = (sqlite3.Error, OSError, UnicodeDecodeError)

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from kosha_connector_openai.errors import SetupError
 from kosha_connector_openai.flows.bulk.batch_file import RowBatch, open_batches
-from kosha_connector_openai.flows.bulk.ledger import Ledger, RowAnswer, RowEntry, RowState
+from kosha_connector_openai.flows.bulk.entry import RowAnswer, RowEntry, RowState
+from kosha_connector_openai.flows.bulk.ledger import Ledger
 
 _MOST: Final = 100
 """Rows that are told one by one."""

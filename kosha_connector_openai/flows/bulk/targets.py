@@ -15,7 +15,7 @@ from kosha_connector_openai.connector import CallOptions, Connection, Connector
 from kosha_connector_openai.core.result import Policy, Result, SavedFile
 from kosha_connector_openai.errors import Fault, InputError
 from kosha_connector_openai.flows.arun import ARun
-from kosha_connector_openai.flows.bulk.ledger import RowAnswer
+from kosha_connector_openai.flows.bulk.entry import RowAnswer
 from kosha_connector_openai.schema import SchemaReader
 from kosha_connector_openai.text import first_of, nearest
 

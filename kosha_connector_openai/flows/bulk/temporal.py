@@ -13,8 +13,9 @@ from typing import Any, Final
 from kosha_connector_openai.connector import Connection, Connector
 from kosha_connector_openai.errors import ConnectorError, Fault, SetupError
 from kosha_connector_openai.flows.bulk.bulk import AsyncBulk
+from kosha_connector_openai.flows.bulk.entry import RowState
 from kosha_connector_openai.flows.bulk.job import RowJob
-from kosha_connector_openai.flows.bulk.ledger import Ledger, RowState
+from kosha_connector_openai.flows.bulk.ledger import Ledger
 from kosha_connector_openai.flows.bulk.opening import ledger_of, open_ledger, shared_ledger
 from kosha_connector_openai.flows.bulk.options import BulkResult, RowOptions, Rows, SendOptions
 from kosha_connector_openai.flows.bulk.postgres import PostgresLedger

@@ -11,7 +11,7 @@ import orjson
 
 from kosha_connector_openai.core import Attempt, CallOptions
 from kosha_connector_openai.errors import ConnectorError, InputError, RejectedError, ReplyError
-from kosha_connector_openai.flows.bulk.ledger import RowAnswer, RowEntry
+from kosha_connector_openai.flows.bulk.entry import RowAnswer, RowEntry
 from kosha_connector_openai.flows.bulk.pace import Granted
 from kosha_connector_openai.flows.bulk.runner import Item, Runner
 
