@@ -8,7 +8,7 @@ import { Controls, formModel } from "./controls.mjs";
 const job = JSON.parse(readFileSync(process.argv[2], "utf-8"));
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf-8");
 const quiet = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-  "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required"];
+  "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required", "--host-resolver-rules=MAP *.example 127.0.0.1"];
 const WIDE = { width: 1440, height: 900 };
 
 class Studio {
@@ -200,6 +200,71 @@ const SCENARIOS = {
     seen.problems = studio.problems.filter((each) => !each.includes("status of 400") && !each.includes("/specification/test")); // the wrong key
     seen.origins = [...studio.origins];
     await studio.context.close();
+    return seen;
+  },
+
+  /** What a browser holds of a key that was typed, of the token behind the session, and what pages of other origins and names get. */
+  async foreign(browser, url) {
+    const studio = await Studio.open(browser, url);
+    const { page, context } = studio;
+    const { origin, port } = new URL(url);
+    const seen = { held: [], cookies: await context.cookies(), got: {}, statuses: [] };
+    const hold = async () => seen.held.push(await page.evaluate(async () => {
+      const kept = await Promise.all((await indexedDB.databases()).map(({ name }) => new Promise((done) => {
+        indexedDB.open(name).onsuccess = ({ target: { result: opened } }) => {
+          const found = {};
+          const work = opened.transaction([...opened.objectStoreNames]);
+          for (const store of opened.objectStoreNames) work.objectStore(store).getAll().onsuccess = ({ target }) => (found[store] = target.result);
+          work.oncomplete = () => (opened.close(), done(found));
+        };
+      })));
+      return JSON.stringify({ kept, url: location.href, cookie: document.cookie, storage: { ...localStorage, ...sessionStorage } }) + document.documentElement.outerHTML;
+    }));
+    page.on("response", async (response) => seen.held.push(response.url() + JSON.stringify(await response.allHeaders()) + await response.text().catch(() => "")));
+    await studio.button("Connection").click();
+    await page.locator("dialog.connection input[type=password]").first().fill(job.key);
+    await hold();
+    await studio.button("Test").click();
+    await page.locator("[data-told=false]").waitFor();
+    await hold();
+    await studio.button("Close").click();
+    await page.waitForTimeout(600); // the draft is kept
+    await hold();
+    const other = await context.newPage();
+    other.on("response", (response) => response.url().includes(`:${port}/`) && seen.statuses.push([response.request().method(), new URL(response.url()).pathname, response.status()]));
+    for (const from of [job.elsewhere, job.elsewhere.replace("127.0.0.1", "evil.example")]) {
+      await other.goto(from);
+      seen.got[from] = await other.evaluate(async (target) => {
+        const asked = (path, init) => fetch(target + path, { credentials: "include", ...init }).then(async (answer) => answer.type + (await answer.text()), () => "");
+        const loaded = (name, more) => new Promise((done) => {
+          const element = document.body.appendChild(Object.assign(document.createElement(name), more));
+          element.onload = () => done(element);
+          element.onerror = () => done(null);
+          setTimeout(() => done(element), 3000);
+        });
+        const text = { method: "POST", mode: "no-cors", headers: { "content-type": "text/plain" }, body: '{"what": "a", "outcome": "ok"}' };
+        const found = {
+          read: await asked("/kosha/v1/actions"), typed: await asked("/kosha/v1/studio/runs", { method: "POST", headers: { "content-type": "application/json" }, body: text.body }),
+          blind: await asked("/kosha/v1/studio", { mode: "no-cors" }), sent: await asked("/kosha/v1/studio/runs", text), ended: await asked("/kosha/v1/session", { method: "DELETE" }),
+          script: (await loaded("script", { src: `${target}/studio` })) ? "ran" : "",
+        };
+        const frame = await loaded("iframe", { src: `${target}/studio`, name: "frame" });
+        found.frame = frame.contentDocument ? "readable" : "";
+        const form = document.body.appendChild(Object.assign(document.createElement("form"), { method: "POST", action: `${target}/sign-in`, target: "frame" }));
+        form.append(Object.assign(document.createElement("input"), { name: "token", value: "x" }));
+        form.submit();
+        await new Promise((done) => setTimeout(done, 800));
+        return found;
+      }, origin);
+      seen.framed = (seen.framed ?? []).concat(await Promise.all(other.frames().slice(1).map((frame) => frame.locator("#search, #token").count().catch(() => 0))));
+    }
+    const rebound = await other.goto(`http://evil.example:${port}/studio`);
+    seen.rebound = [rebound.status(), await other.locator("script").count()];
+    await page.reload();
+    await page.locator("[data-action]").first().waitFor(); // still signed in
+    await studio.button("History").click();
+    await page.getByText("Nothing was run yet.").waitFor();
+    await context.close();
     return seen;
   },
 

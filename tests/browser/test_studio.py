@@ -16,7 +16,9 @@ import sys
 import venv
 import wave
 from collections.abc import Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -27,6 +29,7 @@ from kosha_connector_openai.gateway.pages import studio_assets
 from kosha_connector_openai.sandbox import Sandbox
 from kosha_connector_openai.text import load_yaml
 from tests import arazzo_linters
+from tests.canary import Canary, encodings
 
 HERE = Path(__file__).parent
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or ""
@@ -159,6 +162,45 @@ def test_pictures_sounds_files_and_the_connection(studio: Studio, folder: Path) 
     assert [row.split("\t")[1].split(" ")[0] for row in seen["history"]] == ["createTranscription", "createSpeech", "createImage"]
     assert (seen["problems"], seen["violations"]) == ([], [])
     assert set(seen["origins"]) == {studio.origin, "blob:"}
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[str]:
+    """A page of another origin, on this machine."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("content-type", "text/html")
+            self.end_headers()
+            self.wfile.write(b"<!doctype html><title>Elsewhere</title><body></body>")
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+def test_secrets_stay_out_of_the_browser_and_other_pages_out_of_the_studio(studio: Studio, folder: Path, elsewhere: str) -> None:
+    """A key that is typed, the address's code and the session's cookie are in no document, database, storage, address, header or reply, in
+    no encoding. Pages of another port and of a name that leads here read nothing, do nothing, frame nothing and sign nobody in or out."""
+    key = Canary().key
+    seen = drive("foreign", studio, folder, key=key, elsewhere=elsewhere)
+    assert [cookie["httpOnly"] and cookie["sameSite"] == "Strict" for cookie in seen["cookies"]] == [True]
+    held = "\n".join(seen["held"])
+    for secret in (key, studio.url.partition("#code=")[2], seen["cookies"][0]["value"]):
+        assert len(secret) > 30
+        assert [len(form) for form in encodings(secret) if form in held] == []
+    assert len(seen["got"]) == 2
+    assert all(not any(text.removeprefix("opaque") for text in got.values()) for got in seen["got"].values()), seen["got"]
+    assert (seen["framed"], seen["rebound"]) == ([0, 0], [421, 0])
+    public = {("GET", "/studio")}
+    let_in = [each for each in seen["statuses"] if each[2] < 400 and (each[0], each[1]) not in public]
+    assert (let_in, len(seen["statuses"]) > 6) == ([], True)
+    assert key not in studio.close()
 
 
 def test_by_keys_alone_in_the_dark(studio: Studio, folder: Path) -> None:
