@@ -23,9 +23,9 @@ Place = Annotated[
 Auth = Annotated[
     list[str] | None,
     typer.Option(
-        "--temporal-auth",
+        "--temporal-sign-in",
         metavar="NAME=REFERENCE",
-        envvar="TEMPORAL_AUTH",
+        envvar="TEMPORAL_SIGN_IN",
         help="How to sign in to it, over TLS: api-key=, tls-cert=, tls-key=, tls-ca=, header.NAME= env:NAME or file:/PATH; tls-name=HOST.",
     ),
 ]

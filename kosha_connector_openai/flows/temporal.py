@@ -51,8 +51,10 @@ async def connected(place: TemporalPlace) -> Any:
     raise SetupError("Temporal is not there; nothing was sent.", [Fault("/temporal", rule, message, fix)])
 
 
-_SIGN_IN: Final = "Give the key or the client's certificate of this namespace by reference: --temporal-auth api-key=env:NAME."
-_TLS: Final = "Look at --temporal-auth: tls-ca is an authority of your own, tls-name another name, tls-cert and tls-key are the client's."
+_SIGN_IN: Final = "Give the key or the client's certificate of this namespace by reference: --temporal-sign-in api-key=env:NAME."
+_TLS: Final = (
+    "Look at --temporal-sign-in: tls-ca is an authority of your own, tls-name another name, tls-cert and tls-key are the client's."
+)
 _TROUBLES: Final = (
     (
         ("certificate", "handshake", "alert", "tls"),
@@ -68,7 +70,7 @@ _TROUBLES: Final = (
 _AWAY: Final = [
     "server",
     "does not answer at {address}.",
-    "Start one, such as `temporal server start-dev`, or name its address: --temporal HOST:PORT. One with TLS needs --temporal-auth.",
+    "Start one, such as `temporal server start-dev`, or name its address: --temporal HOST:PORT. One with TLS needs --temporal-sign-in.",
 ]
 
 

@@ -88,7 +88,7 @@ class TemporalPlace:
                 "",
                 "required",
                 "is missing.",
-                f"The run was begun with it: give --temporal-auth again, and {where} where that is your server.",
+                f"The run was begun with it: give --temporal-sign-in again, and {where} where that is your server.",
             )
         return cls(value["address"], value["namespace"])
 

@@ -37,7 +37,7 @@ def auth(authority: Authority, monkeypatch: Any) -> dict[str, str]:
 
 def words(auth: dict[str, str], *left_out: str) -> list[str]:
     given = [f"{name}={value}" for name, value in auth.items() if name not in left_out]
-    return [word for line in given for word in ("--temporal-auth", line)]
+    return [word for line in given for word in ("--temporal-sign-in", line)]
 
 
 def test_runs_go_through_and_leave_no_secret(server: str, tmp_path: Path, authority: Authority, auth: dict[str, str]) -> None:
@@ -62,7 +62,7 @@ def test_runs_go_through_and_leave_no_secret(server: str, tmp_path: Path, author
         assert [word for word in (CLOUD_KEY, HEADER) if word in said] == []
         assert found_in(temporal.file, [CANARY, CLOUD_KEY, HEADER]) == []
         refused = site.begin("bulk", "cancel", str(site.out)).communicate(timeout=60)[1]
-        assert "--temporal-auth" in refused.replace("\n", " ")
+        assert "--temporal-sign-in" in refused.replace("\n", " ")
 
 
 def test_each_way_to_be_kept_out_is_told(server: str, tmp_path: Path, authority: Authority, auth: dict[str, str]) -> None:
