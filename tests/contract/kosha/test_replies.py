@@ -86,13 +86,13 @@ def test_t17_t18_t19_t21_any_body_comes_back_to_the_byte(house: House, body: byt
     assert answer.headers["content-length"] == str(len(body))
 
 
-def test_t20_a_compressed_reply_keeps_its_encoding(house: House) -> None:
-    """T20: nothing but identity is asked for; what is compressed all the same comes with its Content-Encoding."""
-    body = gzip.compress(b'{"data":[]}')
-    house.answers(reply(200, body, headers=[("Content-Encoding", "gzip")]))
+def test_t20_a_compressed_reply_is_decoded(house: House) -> None:
+    """T20: nothing but identity is asked for; what is compressed all the same is decoded, so that it can be looked at."""
+    body = b'{"data":[]}'
+    house.answers(reply(200, gzip.compress(body), headers=[("Content-Encoding", "gzip")]))
     with house.gateway.client() as client, client.stream("GET", "/v1/models", headers={"Accept-Encoding": "gzip"}) as answer:
         assert b"".join(answer.iter_raw()) == body
-        assert answer.headers["content-encoding"] == "gzip"
+        assert "content-encoding" not in answer.headers
     assert house.upstream.last.header("accept-encoding") == "identity"
 
 
