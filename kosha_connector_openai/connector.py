@@ -335,9 +335,6 @@ class Connector:
         await self._runtime.aclose()
 
 
-__all__ = ["Action", "CallOptions", "Connection", "Connector", "Options", "Preview", "Result"]
-
-
 class _AsyncCall(AbstractAsyncContextManager["AsyncStream"]):
     """A call that is open: begun when it is entered, judged and noted when it is left. No generator, which costs a short call more."""
 
@@ -372,3 +369,6 @@ class _AsyncCall(AbstractAsyncContextManager["AsyncStream"]):
             raise
         finally:
             self._runtime.note(self._call, self._stream.result, failure)
+
+
+__all__ = ["Action", "CallOptions", "Connection", "Connector", "Options", "Preview", "Result"]

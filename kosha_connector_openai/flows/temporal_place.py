@@ -116,5 +116,5 @@ def _path(reference: str | None) -> Path | None:
 
 def _refused(name: str, rule: str, message: str, fix: str) -> SetupError:
     return SetupError(
-        "Temporal cannot be used; nothing was sent.", [Fault("/temporal-auth" + (f"/{name}" if name else ""), rule, message, fix)]
+        "Temporal cannot be used; nothing was sent.", [Fault("/temporal-sign-in" + (f"/{name}" if name else ""), rule, message, fix)]
     )

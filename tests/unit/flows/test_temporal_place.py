@@ -31,10 +31,10 @@ def test_what_is_wrong_is_told_and_no_secret_repeated() -> None:
     cases = {
         f"api-key={KEY}": "This looks like a secret",
         f"header.authorization={KEY}": "This looks like a secret",
-        KEY: "/temporal-auth/1",
+        KEY: "/temporal-sign-in/1",
         "password=env:X": "Write NAME=REFERENCE",
-        "tls-cert=file:/c.pem": "/temporal-auth/tls-key",
-        "tls-key=file:/k.pem": "/temporal-auth/tls-cert",
+        "tls-cert=file:/c.pem": "/temporal-sign-in/tls-key",
+        "tls-key=file:/k.pem": "/temporal-sign-in/tls-cert",
         "tls-ca=env:CA": "a certificate has lines",
     }
     wrong = []
