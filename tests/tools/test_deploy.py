@@ -29,6 +29,7 @@ def options_of(command: object) -> set[str]:
 
 
 def test_launchers_give_options_that_there_are() -> None:
+    """Every option that a manifest gives to `bulk run` or `bulk worker` is an option of that command."""
     known, seen = {"run": options_of(run), "worker": options_of(worker)}, set()
     for path in sorted(FOLDER.glob("bulk*")):
         text = path.read_text(encoding="utf-8")
@@ -63,6 +64,7 @@ def test_the_job_has_all_that_it_names_and_ends_where_a_run_ends() -> None:
 
 
 def test_the_workflow_of_argo_has_all_that_it_names_and_ends_where_a_run_ends() -> None:
+    """The sequence has a number for each share, parameters and mounts are declared, and exit codes that end a run are not retried."""
     [workflow] = documents("bulk-argo.yaml")
     spec = workflow["spec"]
     templates = {each["name"]: each for each in spec["templates"]}
@@ -77,6 +79,7 @@ def test_the_workflow_of_argo_has_all_that_it_names_and_ends_where_a_run_ends() 
 
 
 def test_the_services_of_compose_have_all_that_they_name() -> None:
+    """The services use every secret, config and volume that the file declares, and no other; they wait for services of the file."""
     [compose] = documents("bulk-compose.yaml")
     services = compose["services"]
     used: dict[str, set[str]] = {"secrets": set(), "configs": set(), "volumes": set()}

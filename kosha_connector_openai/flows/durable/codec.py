@@ -50,7 +50,8 @@ def _packed(value: Any) -> Any:  # noqa: PLR0911 - one for each kind
     if hasattr(value, "to_dict"):
         return _packed(value.to_dict())
     raise InputError(
-        "A value cannot be kept for another process.", [Fault("/inputs", "type", f"has a {type(value).__name__}.", "Give JSON or bytes.")]
+        "A value cannot be kept for another process.",
+        [Fault("/inputs", "type", f"has a value of type {type(value).__name__}.", "Give JSON or bytes.")],
     )
 
 

@@ -41,6 +41,7 @@ def test_a_run_goes_as_it_does_in_a_file(run: Any, bulk: Any, dsn: str, tmp_path
 
 
 def test_a_changed_input_is_refused_and_can_be_adopted(run: Any, bulk: Any, dsn: str, tmp_path: Path) -> None:
+    """The refusal counts the rows that differ; `adopt` keeps the answers of equal rows, at their new places, and sends new rows alone."""
     rows = tmp_path / "in.jsonl"
     rows.write_text("".join(f'{{"prompt": "t{n}"}}\n' for n in (1, 2, 2, 3)))
     with Upstream() as upstream:
@@ -61,7 +62,7 @@ def test_what_stands_in_the_way_is_told_before_anything_is_sent(run: Any, dsn: s
     monkeypatch.setenv("WRONG", server.replace(PASSWORD, "wrong-word"))
     with Upstream() as upstream:
         for number, (reference, words) in enumerate([
-            ("env:NOT_SET", "is not set"), (server, ""), ("env:NO_DSN", "is no DSN"),
+            ("env:NOT_SET", "is not set"), (server, "No secret store has this scheme"), ("env:NO_DSN", "is no DSN"),
             ("env:NOBODY", "127.0.0.1:9, and nobody answers"), ("env:WRONG", "it refuses"),
         ]):  # fmt: skip
             with pytest.raises((SetupError, SecretError)) as refused:
@@ -89,6 +90,7 @@ def test_what_stands_in_the_way_is_told_before_anything_is_sent(run: Any, dsn: s
 
 
 def test_the_commands_work_on_it_and_never_show_the_dsn(dsn: str, server: str, tmp_path: Path, key: str) -> None:
+    """Each command of `bulk` finds the run by its output, ends with its exit code and shows no password of the database."""
     (tmp_path / "in.jsonl").write_text("".join(f'{{"prompt": "t{n}"}}\n' for n in range(1, 6)))
     out, environment = str(tmp_path / "out.jsonl"), {"OPENAI_API_KEY": key, "LEDGER_DSN": server, "PATH": "/bin", "HOME": str(tmp_path)}
     with Upstream({"t2": [REFUSED]}) as upstream:

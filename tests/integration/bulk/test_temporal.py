@@ -105,6 +105,7 @@ def test_a_budget_covers_the_run_whoever_sends(server: str, tmp_path: Path) -> N
 
 
 def test_many_spans_go_through_several_executions(server: str, tmp_path: Path) -> None:
+    """300 spans pass through continue-as-new: every row is done and no row is sent twice."""
     with Temporal(tmp_path) as temporal, Upstream() as upstream, Site(tmp_path, server, upstream, temporal, 600, span=2) as site:
         site.worker("--spans", "8")
         told = site.result(site.run(), 120)

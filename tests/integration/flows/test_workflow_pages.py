@@ -33,10 +33,12 @@ def printed(root: Path, page: str, name: str) -> list[str]:
 
 @pytest.mark.parametrize(("page", "name"), PRINTED)
 def test_a_program_prints_what_it_should(root: Path, page: str, name: str) -> None:
+    """Each program of the pages, run alone with warnings as errors, prints exactly the lines of the table."""
     assert printed(root, page, name) == PRINTED[page, name]
 
 
 def test_the_exported_flow_of_the_page_can_be_run(root: Path) -> None:
+    """The flow that the page exports is read as a document, and the literal text in it stays a literal."""
     from kosha_connector_openai import open_connector
     from kosha_connector_openai.flows.workflows import read_workflows
 

@@ -36,6 +36,7 @@ RUN = ("run", "createCompletion", "in.csv", "--map", "prompt=text", "--set", "mo
 
 
 def test_a_run_its_output_and_its_rows(bulk: Bulk) -> None:
+    """The run sends each row once; `status`, `show`, `cancel` and `export` then tell of it, and the output keeps the named column."""
     with Upstream() as upstream:
         result = bulk(upstream, *RUN, "--keep", "id")
         assert (result.exit_code, result.stdout) == (0, "out.csv: 3 rows: 3 done\n")
@@ -88,6 +89,7 @@ def test_the_exit_codes(bulk: Bulk) -> None:
 
 
 def test_standard_input_is_kept_so_that_the_run_can_go_on(bulk: Bulk) -> None:
+    """A run over standard input that stopped is resumed without that input."""
     rows = '{"prompt": "t1"}\n{"prompt": "t2"}\n'
     with Upstream({"t2": [QUOTA]}) as upstream:
         arguments = ("run", "createCompletion", "-", "--set", "model=m", "--out", "out.jsonl", "--json", "--in-flight", "1")
@@ -98,6 +100,7 @@ def test_standard_input_is_kept_so_that_the_run_can_go_on(bulk: Bulk) -> None:
 
 
 def test_bad_input_names_its_place(bulk: Bulk) -> None:
+    """A missing column, a misspelt action and an absent run are refused with their exit codes, and nothing is sent."""
     with Upstream() as upstream:
         result = bulk(upstream, "run", "createCompletion", "in.csv", "--map", "prompt=txt", "--set", "model=m", "--out", "out.csv")
         assert result.exit_code == 3

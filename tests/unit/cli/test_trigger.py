@@ -58,6 +58,8 @@ def test_a_sample_is_shown_with_a_command_to_send_it(cli: Any, signed: tuple[str
 
 
 def test_poll_keeps_its_place_in_a_file(cli: Any, tmp_path: Path) -> None:
+    """Each poll goes on from the file that the one before wrote, so a job's end is told once; only the owner may read the file."""
+
     def batches(state: str) -> Any:
         return reply(200, {"object": "list", "data": [{"id": "b1", "status": state, "created_at": 1_750_000_000}], "has_more": False})
 

@@ -132,12 +132,14 @@ def test_jobs_on_an_event_loop(empty: Connector, at: Here) -> None:
 
 
 def test_polls(empty: Connector, at: Here) -> None:
+    """A poll lists by the description that the connection names, and tells a job that has ended."""
     with Recorder(page({"id": "batch_1", "status": "completed", "created_at": 1})) as upstream:
         events, _ = poll(empty, at(upstream), "batch", past=True)
         assert [event.type for event in events] == ["batch.completed"]
 
 
 def test_tasks(empty: Connector, at: Here) -> None:
+    """A task calls an action of the description that the connection names, and gives its typed value."""
     answer = {"choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Hi"}}]}
     with Recorder(reply(200, answer)) as upstream:
         assert run_task(empty, "ask", {"question": "Hello"}, at(upstream)).value == "Hi"

@@ -141,6 +141,9 @@ class SandboxUpstream:
         item = self._store.find(f"/v1/files/{name}")
         return [json.loads(line) for line in bytes(item.content).splitlines()] if item else []
 
+    def size(self, name: str) -> int:
+        return len(bytes(self._store.find(f"/v1/files/{name}").content))
+
     def write(self, name: str, data: bytes) -> None:
         self._store.find(f"/v1/files/{name}").content = type(self._store.find(f"/v1/files/{name}").content).of(data)
 

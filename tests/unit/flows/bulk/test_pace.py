@@ -136,6 +136,7 @@ def test_a_limit_that_nobody_tells_is_measured_between_two_refusals() -> None:
 
 
 def test_given_limits_hold_from_the_first_call() -> None:
+    """Under limits that the caller gave, the upstream refuses no request and at least 95 % of what it allows is used."""
     upstream = Enforcing(600, 1e9, 0.3, headers=False)
     simulate(upstream, 20.0, requests=600)
     assert upstream.refused == 0
@@ -170,6 +171,7 @@ def test_limits_of_a_day_are_told_by_how_slowly_they_refill() -> None:
 
 
 def test_durations_are_read_in_the_forms_that_servers_send() -> None:
+    """Durations with units and bare seconds become seconds; whatever else stands there, an HTTP date included, is no duration."""
     read = {"6ms": 0.006, "1s": 1, "6m0s": 360, "1h2m3.5s": 3723.5, "1d": 86_400, "12": 12, "0.25": 0.25, "7.66s": 7.66, "1m30ms": 60.03}
     assert {text: parse_duration(text) for text in read} == pytest.approx(read)
     assert [parse_duration(text) for text in ("", "s", "-1", "1e9", "nan", "1 s", "9" * 20, "99999999999d", "Mon, 01 Jan")] == [None] * 9
@@ -180,6 +182,7 @@ def test_durations_are_read_in_the_forms_that_servers_send() -> None:
 
 
 def test_rows_under_way_grow_with_answers_and_shrink_when_busy() -> None:
+    """Answers raise the number of rows in flight up to its cap; refusals within one second lower it once, to 0.7 of it."""
     flight = InFlight(100)
     for _ in range(200):
         flight.answered()

@@ -77,6 +77,7 @@ def test_bad_input_is_told_before_anything_is_sent(run: Any, tmp_path: Path) -> 
 
 
 def test_a_line_over_64_mib_is_refused(tmp_path: Path) -> None:
+    """The fault names the line and the rule of size."""
     path = tmp_path / "in.jsonl"
     path.write_bytes(b'{"prompt": "a"}\n{"prompt": "' + b"x" * (64 * 1024 * 1024) + b'"}\n')
     with pytest.raises(InputError) as refused:
@@ -108,6 +109,7 @@ def test_what_is_in_the_way_is_refused(run: Any, tmp_path: Path) -> None:
 
 
 def test_options_out_of_range_are_named() -> None:
+    """One error names every option that is out of range."""
     with pytest.raises(SetupError) as refused:
         SendOptions(in_flight=0, attempts=11)
     assert [fault.pointer for fault in refused.value.faults] == ["/in_flight", "/attempts"]
@@ -147,6 +149,7 @@ def test_a_reader_can_begin_at_any_row(tmp_path: Path) -> None:
 
 
 def test_parquet_without_its_extra_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where pyarrow cannot be imported, the error names the extra to install."""
     (tmp_path / "a.parquet").write_bytes(b"PAR1")
     real = builtins.__import__
 

@@ -67,6 +67,7 @@ def test_a_rate_limit_beside_what_was_used_is_no_rate_limit(run: Any) -> None:
 
 
 def test_an_empty_balance_stops_the_run_which_goes_on_later(run: Any, bulk: Any, tmp_path: Path) -> None:
+    """No row fails for it; resumed, all are done, and only the row that was refused is sent again."""
     with Upstream({"t1": [EMPTY]}) as upstream:
         result = run(upstream, prompts(30))
         assert (result.stop, result.failed) == ("access", 0)
@@ -104,6 +105,7 @@ def test_a_run_in_which_nothing_works_stops(run: Any) -> None:
 
 
 def test_a_budget_covers_the_run_and_not_the_process(run: Any, bulk: Any, opened: Any, tmp_path: Path) -> None:
+    """A resumed run counts the calls of the processes before it: the same budget sends nothing more, a larger one the difference."""
     with Upstream() as upstream:
         result = run(upstream, prompts(10), SendOptions(budget=opened.outputs.budget(calls=4)))
         assert (result.stop, result.done, result.waiting) == ("budget", 4, 6)
@@ -152,6 +154,7 @@ def test_a_changed_input_is_refused_and_can_be_adopted(run: Any, bulk: Any, tmp_
 
 
 def test_equal_rows_are_sent_once_where_that_is_asked_for(run: Any, tmp_path: Path) -> None:
+    """With `dedupe`, equal rows cost one call and each gets its answer in the output."""
     with Upstream() as upstream:
         result = run(upstream, [{"prompt": name} for name in "abaab"], dedupe=True)
     assert (result.done, upstream.seen) == (5, {"a": 1, "b": 1})
@@ -159,6 +162,7 @@ def test_equal_rows_are_sent_once_where_that_is_asked_for(run: Any, tmp_path: Pa
 
 
 def test_shares_send_each_row_once(run: Any, tmp_path: Path) -> None:
+    """Three shares have every third row each: together they send all ten rows, each once."""
     source = tmp_path / "in.jsonl"
     source.write_text("".join(f'{{"prompt": "t{number}"}}\n' for number in range(1, 11)))
     with Upstream() as upstream:
@@ -231,6 +235,7 @@ def test_files_are_rows(bulk: Any, tmp_path: Path) -> None:
 
 
 def test_large_answers_are_files_beside_the_ledger(run: Any, tmp_path: Path) -> None:
+    """An answer of over 256 KiB is a file that its owner alone may read, and a changed byte in that file is told."""
     large = completion("x" * 300_000)
     with Upstream({"t1": [reply(200, large)]}) as upstream:
         run(upstream, prompts(2))
@@ -257,6 +262,7 @@ def test_csv_cells_that_begin_a_formula_are_quoted(run: Any, tmp_path: Path) -> 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="the administrator may write everywhere")
 def test_an_output_that_cannot_be_written_is_refused_first(run: Any, tmp_path: Path) -> None:
+    """A folder without the right to write is refused before anything is sent."""
     tmp_path.chmod(0o500)
     with Upstream() as upstream, pytest.raises(SetupError):
         run(upstream, prompts(1))

@@ -30,5 +30,6 @@ def test_only_errors_of_ours_are_made() -> None:
 
 
 def test_what_cannot_be_kept_is_told() -> None:
-    with pytest.raises(InputError, match="has a object"):
+    """A value of a type that has no form in JSON is refused, and the error names its type."""
+    with pytest.raises(InputError, match="has a value of type object"):
         dump(object())

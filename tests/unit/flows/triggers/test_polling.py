@@ -34,6 +34,7 @@ def told(events: Any) -> list[tuple[str, str]]:
 
 
 def test_jobs_that_end_are_told_once_oldest_first(connector: Connector, at: Callable[[Recorder], Connection]) -> None:
+    """The first poll tells nothing; each later one tells the jobs that ended since, by age, also from the text of a state."""
     with Recorder(
         page(("b3", "in_progress", 30), ("b2", "in_progress", 20), ("b1", "completed", 10)),
         page(("b4", "failed", 40), ("b3", "completed", 30), ("b2", "in_progress", 20), ("b1", "completed", 10)),
@@ -54,6 +55,7 @@ def test_jobs_that_end_are_told_once_oldest_first(connector: Connector, at: Call
 
 
 def test_an_empty_list_is_a_start_too(connector: Connector, at: Callable[[Recorder], Connection]) -> None:
+    """A job that is made after a poll of an empty list, and has ended by the next poll, is told."""
     with Recorder(page(), page(("b1", "completed", 1))) as upstream:
         events, state = poll(connector, at(upstream), "batch")
         assert told(events) == []
@@ -62,6 +64,7 @@ def test_an_empty_list_is_a_start_too(connector: Connector, at: Callable[[Record
 
 
 def test_the_past_is_told_where_it_is_asked_for(connector: Connector, at: Callable[[Recorder], Connection]) -> None:
+    """With `past`, the first poll tells the jobs that had ended before it, oldest first."""
     with Recorder(page(("b1", "cancelled", 10), ("b0", "completed", 0))) as upstream:
         events, _ = poll(connector, at(upstream), "batch", past=True)
     assert told(events) == [("b0", "batch.completed"), ("b1", "batch.cancelled")]
@@ -88,6 +91,7 @@ def test_an_open_job_that_the_list_shows_no_more_is_asked_for_itself(connector: 
 
 
 async def test_an_event_loop_sees_the_same(connector: Connector, at: Callable[[Recorder], Connection]) -> None:
+    """`apoll` tells the end that `poll` tells for the same lists."""
     with Recorder(page(("b1", "in_progress", 10)), page(("b1", "completed", 10))) as upstream:
         _, state = await apoll(connector, at(upstream), "batch")
         events, _ = await apoll(connector, at(upstream), "batch", state)
@@ -113,6 +117,7 @@ def test_a_failed_list_changes_nothing(connector: Connector, at: Callable[[Recor
 
 
 def test_a_list_that_needs_an_input_says_so(connector: Connector, at: Callable[[Recorder], Connection]) -> None:
+    """A list without its input, an unknown kind, and a state of another kind or form are refused, and nothing is sent."""
     with Recorder() as upstream:
         with pytest.raises(InputError) as refusal:
             poll(connector, at(upstream), "eval_run")
@@ -127,6 +132,7 @@ def test_a_list_that_needs_an_input_says_so(connector: Connector, at: Callable[[
 
 
 def test_every_poll_lists_with_actions_that_are_there(connector: Connector) -> None:
+    """Each rule of the manifest names a list action with paging, gives its required inputs, and maps ends of its job to known events."""
     from kosha_connector_openai.manifest.parts.jobs import JobsPart
     from kosha_connector_openai.manifest.parts.triggers import Triggers
 

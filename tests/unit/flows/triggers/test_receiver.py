@@ -52,6 +52,7 @@ def post(port: int, body: bytes, headers: Mapping[str, str]) -> int:
 
 
 def test_each_event_is_taken_once(receiver: tuple[Any, int], connector: Connector) -> None:
+    """A delivery that comes again is answered with 200 and queued once; a forged or stale one gets 401, a body that is no event 400."""
     app, port = receiver
     body = json.dumps(sample(connector, "batch.completed")).encode()
     now = int(time.time())
@@ -71,6 +72,7 @@ def test_a_length_that_cannot_be_is_refused_at_once(receiver: tuple[Any, int], l
 
 
 def test_a_full_queue_makes_the_sender_come_again(receiver: tuple[Any, int], connector: Connector) -> None:
+    """While the queue is full a delivery gets 503 and is not marked as taken: sent again, it is queued."""
     app, port = receiver
     body = json.dumps(sample(connector, "response.failed")).encode()
     deliveries = [sign(f"wh_{number}", int(time.time()), body, SECRET) for number in range(3)]

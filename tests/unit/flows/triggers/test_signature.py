@@ -36,6 +36,7 @@ def test_the_published_vector_holds() -> None:
 
 
 def test_a_signed_delivery_is_an_event_with_the_action_that_goes_on(connector: Connector) -> None:
+    """The event has its type, ids and data, the end of the job, and the action with inputs that fetches the job."""
     event = verify(connector, HEADERS, BODY, SECRET, now=NOW)
     assert (event.type, event.event_id, event.data, event.delivery) == ("batch.completed", "evt_1", {"id": "batch_1"}, "wh_1")
     assert (event.job, event.end, event.known) == ("batch", "success", True)
@@ -45,6 +46,7 @@ def test_a_signed_delivery_is_an_event_with_the_action_that_goes_on(connector: C
 
 @pytest.mark.parametrize("place", range(0, len(BODY), 7))
 def test_a_body_with_one_other_byte_is_refused(connector: Connector, place: int) -> None:
+    """One flipped bit in the body breaks the signature."""
     body = BODY[:place] + bytes([BODY[place] ^ 1]) + BODY[place + 1 :]
     with pytest.raises(SignatureError):
         verify(connector, HEADERS, body, SECRET, now=NOW)
@@ -62,12 +64,14 @@ def test_a_header_with_one_other_character_is_refused(connector: Connector, head
 
 @pytest.mark.parametrize("change", [b"", b"{}", BODY[:-1], BODY + b" ", BODY + b"\n", b"\xef\xbb\xbf" + BODY])
 def test_a_longer_or_shorter_body_is_refused(connector: Connector, change: bytes) -> None:
+    """A cut body, an appended space or line break, and a byte order mark break the signature."""
     with pytest.raises(SignatureError):
         verify(connector, HEADERS, change, SECRET, now=NOW)
 
 
 @pytest.mark.parametrize(("skew", "fresh"), [(0, True), (300, True), (-300, True), (301, False), (-301, False), (10**9, False)])
 def test_the_clock_may_differ_by_the_tolerance_both_ways(connector: Connector, skew: int, fresh: bool) -> None:
+    """A time within 300 s of the clock, before or after it, is fresh; one second more is refused with 401."""
     if fresh:
         assert verify(connector, HEADERS, BODY, SECRET, now=NOW + skew).event_id == "evt_1"
         return
@@ -77,27 +81,32 @@ def test_the_clock_may_differ_by_the_tolerance_both_ways(connector: Connector, s
 
 
 def test_a_clock_that_is_no_number_is_never_fresh(connector: Connector) -> None:
+    """A clock that reads NaN makes every delivery stale."""
     with pytest.raises(StaleError):
         verify(connector, HEADERS, BODY, SECRET, now=float("nan"))
 
 
 def test_several_signatures_and_other_versions_may_stand_together(connector: Connector) -> None:
+    """One right signature of version 1 among others is enough."""
     others = f"v1a,xyz= {sign('wh_1', NOW, BODY, OTHER)['webhook-signature']} {HEADERS['webhook-signature']} v2,abc"
     assert verify(connector, HEADERS | {"webhook-signature": others}, BODY, SECRET, now=NOW).event_id == "evt_1"
 
 
 @pytest.mark.parametrize("secrets", [[OTHER, SECRET], [SECRET, OTHER], (SECRET,), Secret(SECRET, reference="env:X")])
 def test_two_secrets_hold_while_one_takes_the_place_of_the_other(connector: Connector, secrets: Any) -> None:
+    """A delivery is taken when any of the given secrets signed it, in whatever order and form they are given."""
     assert verify(connector, HEADERS, BODY, secrets, now=NOW).event_id == "evt_1"
 
 
 def test_another_secret_does_not_hold(connector: Connector) -> None:
+    """A delivery that another secret signed is refused with 401."""
     with pytest.raises(SignatureError) as refusal:
         verify(connector, HEADERS, BODY, OTHER, now=NOW)
     assert refusal.value.status == 401
 
 
 def test_header_names_have_any_case_and_pairs_will_do(connector: Connector) -> None:
+    """Headers are found whatever the case of their names, also in a list of pairs."""
     assert verify(connector, [(name.title(), value) for name, value in HEADERS.items()], BODY, SECRET, now=NOW).event_id == "evt_1"
 
 
@@ -130,12 +139,14 @@ MALFORMED: list[tuple[str, Callable[[dict[str, str]], Any]]] = [
 
 @pytest.mark.parametrize(("what", "change"), MALFORMED, ids=[what for what, _ in MALFORMED])
 def test_malformed_headers_are_refused(connector: Connector, what: str, change: Callable[[dict[str, str]], Any]) -> None:
+    """An absent, repeated, overlong or ill-formed header is refused with 401."""
     with pytest.raises(SignatureError) as refusal:
         verify(connector, change(dict(HEADERS)), BODY, SECRET, now=NOW)
     assert refusal.value.status == 401
 
 
 def test_a_huge_body_is_refused_before_it_is_read(connector: Connector) -> None:
+    """A body of over 1 MiB is refused with 413 before its signature is checked."""
     with pytest.raises(EventError) as refusal:
         verify(connector, HEADERS, b"x" * (1024 * 1024 + 1), SECRET, now=NOW)
     assert refusal.value.status == 413
@@ -143,6 +154,7 @@ def test_a_huge_body_is_refused_before_it_is_read(connector: Connector) -> None:
 
 @pytest.mark.parametrize("secret", ["", "whsec_", "whsec_%%%", "whsec_AAAA", "short", [], [SECRET] * 9])
 def test_a_secret_that_cannot_be_one_is_refused(connector: Connector, secret: Any) -> None:
+    """A secret that is empty, too short or no base64, no secret at all, and more than eight are faults of the setup."""
     with pytest.raises(SetupError):
         verify(connector, HEADERS, BODY, secret, now=NOW)
 
@@ -152,11 +164,13 @@ def test_a_secret_that_cannot_be_one_is_refused(connector: Connector, secret: An
     [b"", b"nothing", b"[]", b'"text"', b"{", b"\xff", b"[" * 5_000, b"{}", b'{"type": 1, "id": "e"}', b'{"type": "batch.completed"}'],
 )
 def test_a_signed_body_that_is_no_event_is_refused(connector: Connector, body: bytes) -> None:
+    """A right signature does not make an event of a body that is no JSON object with a type and an id."""
     with pytest.raises(EventError):
         verify(connector, sign("wh_2", NOW, body, SECRET), body, SECRET, now=NOW)
 
 
 def test_an_event_without_what_it_is_about_is_refused_with_the_pointer(connector: Connector) -> None:
+    """The refusal points at the field of the event that should name the job."""
     body = b'{"id": "evt", "type": "batch.completed", "data": {"id": 7}}'
     with pytest.raises(EventError) as refusal:
         verify(connector, sign("wh_2", NOW, body, SECRET), body, SECRET, now=NOW)
@@ -171,6 +185,7 @@ def test_an_unknown_event_is_passed_on(connector: Connector) -> None:
 
 
 def test_a_delivery_is_taken_once_and_again_where_it_was_given_back(connector: Connector) -> None:
+    """A repeated id is a replay, also when signed anew an hour later, until the guard is told to forget it."""
     guard = MemoryGuard()
     event = verify(connector, HEADERS, BODY, SECRET, now=NOW, guard=guard)
     with pytest.raises(ReplayError) as replay:
@@ -185,6 +200,7 @@ def test_a_delivery_is_taken_once_and_again_where_it_was_given_back(connector: C
 
 
 def test_a_forged_delivery_takes_no_place_in_the_guard(connector: Connector) -> None:
+    """The guard keeps no id of a delivery whose signature is wrong, so the right one is still taken."""
     guard = MemoryGuard()
     with pytest.raises(SignatureError):
         verify(connector, HEADERS, BODY + b" ", SECRET, now=NOW, guard=guard)
@@ -212,6 +228,7 @@ def test_b14_a_delivery_is_the_same_whichever_secret_signed_it(connector: Connec
 
 
 def test_the_guard_is_bounded_and_forgets_no_fresh_delivery() -> None:
+    """A guard full of fresh deliveries refuses another with 503; it makes room of those that are stale, the oldest first."""
     guard = MemoryGuard(most=3, keep=1_000, fresh=100)
     assert [guard.take(name, now=0) for name in "abc"] == [True] * 3
     with pytest.raises(TriggerError) as full:
@@ -225,6 +242,7 @@ def test_the_guard_is_bounded_and_forgets_no_fresh_delivery() -> None:
 
 
 def test_no_error_shows_the_secret_or_the_body(connector: Connector) -> None:
+    """No message, traceback, context or field of an error holds the secret or text of the body; a key cannot be pickled."""
     canary = "prompt-canary-4711"
     secret = "whsec_" + base64.b64encode(b"secret-canary-0815-secret-canary").decode()
     body = json.dumps({"type": "batch.completed", "id": canary, "data": {"id": [canary]}}).encode()
@@ -249,6 +267,7 @@ def test_no_error_shows_the_secret_or_the_body(connector: Connector) -> None:
 
 @given(st.dictionaries(st.text(max_size=20), st.text(max_size=50), max_size=5), st.binary(max_size=200))
 def test_whatever_comes_only_declared_errors_leave(headers: dict[str, str], body: bytes) -> None:
+    """Any headers and any bytes that are not signed raise a TriggerError and nothing else."""
     with pytest.raises(TriggerError):
         check_signature(headers | HEADERS, body, read_keys(OTHER), Delivery(), now=NOW, tolerance=300)
     with pytest.raises(TriggerError):
@@ -256,6 +275,7 @@ def test_whatever_comes_only_declared_errors_leave(headers: dict[str, str], body
 
 
 def test_every_event_has_a_sample_that_is_one_and_an_action_that_is_there(connector: Connector) -> None:
+    """The sample of each event is read as that event, and its actions exist and take the inputs that the rule gives."""
     from kosha_connector_openai.flows.triggers import list_events, read_event
     from kosha_connector_openai.manifest.parts.jobs import JobsPart
 
