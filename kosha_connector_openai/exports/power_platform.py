@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from kosha_connector_openai.connector import Connector
-from kosha_connector_openai.core.actions import Action
+from kosha_connector_openai.core.actions import EVENT_STREAM, Action
 from kosha_connector_openai.errors import Fault, InputError
 from kosha_connector_openai.exports.address import address_parts
 from kosha_connector_openai.manifest.parts import Pickers
@@ -96,7 +96,7 @@ def _operation(connector: Connector, action: Action, free: frozenset[str]) -> di
     }
     if media not in (None, "application/json"):
         out["consumes"] = [media]
-    produced = [kind for kind in action.output_types if kind != "text/event-stream"]
+    produced = [kind for kind in action.output_types if kind != EVENT_STREAM]
     if produced and produced != ["application/json"]:
         out["produces"] = produced
     if action.operation.deprecated:
@@ -204,7 +204,7 @@ def _options_page() -> dict[str, Any]:
 
 
 def _responses(action: Action) -> dict[str, Any]:
-    types = [kind for kind in action.output_types if kind != "text/event-stream"]
+    types = [kind for kind in action.output_types if kind != EVENT_STREAM]
     reply: dict[str, Any] = {"description": action.summary}
     if action.hints.file_out and not any(kind.endswith("json") for kind in types):
         reply["schema"] = {"type": "string", "format": "binary"}

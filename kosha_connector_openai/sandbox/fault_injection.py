@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from kosha_connector_openai.core.actions import EVENT_STREAM
 from kosha_connector_openai.sandbox.error_replies import RequestFailure, error_reply
 from kosha_connector_openai.sandbox.message import CHUNK, SandboxReply
 from kosha_connector_openai.text import load_yaml
@@ -101,7 +102,7 @@ def _dialect(name: str) -> SandboxReply:
     row = dialects()[name]
     if "events" in row:
         lines = (event if isinstance(event, str) else json.dumps(event) for event in row["events"])
-        return SandboxReply(200, "".join(f"data: {line}\n\n" for line in lines).encode(), row.get("type", "text/event-stream"))
+        return SandboxReply(200, "".join(f"data: {line}\n\n" for line in lines).encode(), row.get("type", EVENT_STREAM))
     text = row["text"] if "text" in row else json.dumps(row["json"])
     return SandboxReply(row.get("status", 200), text.encode(), row.get("type", "application/json") or None)
 

@@ -19,12 +19,12 @@ else:
     __getattr__, __all__ = face(
         __name__,
         {
-            "action": "Action EVENT_STREAM RETIRED",
+            "action": "Action RETIRED",
             "sample_inputs": "action_sample",
             "catalog": "Catalog standing",
             "body_form": "BODY BodyForm",
             "inputs": "ABSENT Checked EXTRA_BODY is_file",
-            "promise": "Promise",
+            "promise": "EVENT_STREAM Promise",
             "leniency": "Leniency UNLISTED",
             "url_inputs": "TextInputs",
         },

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kosha_connector_openai.core.actions.inputs import Checked, Inputs
 from kosha_connector_openai.core.actions.leniency import Leniency
-from kosha_connector_openai.core.actions.promise import Promise, promise_of
+from kosha_connector_openai.core.actions.promise import EVENT_STREAM, Promise, promise_of
 from kosha_connector_openai.errors import ConnectorError, DocumentError, Fault, InputError
 from kosha_connector_openai.manifest import ActionOverlay, Carrier, Group, RequestRules, Validation
 from kosha_connector_openai.openapi import Document, MediaType, Operation
@@ -20,7 +20,6 @@ from kosha_connector_openai.text import is_json
 if TYPE_CHECKING:
     from kosha_connector_openai.manifest.parts import JobKind, PageForm
 
-EVENT_STREAM = "text/event-stream"
 RETIRED = "x-kosha-retired"
 _LONGEST_TITLE = 100
 """Characters; some descriptions write a whole page where a name should stand."""

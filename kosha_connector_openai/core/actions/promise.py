@@ -17,7 +17,7 @@ _NO_CONTENT: Final = frozenset({204, 205})
 _CHANGES: Final = frozenset({"DELETE", "PUT", "PATCH"})
 """Methods whose success may be told by a status without content (RFC 9110, section 15.3.5)."""
 _BINARY: Final = ("audio/", "image/", "video/", "application/zip")
-_STREAM: Final = "text/event-stream"
+EVENT_STREAM: Final = "text/event-stream"
 _WORDS: Final = frozenset({"application/x-subrip", "application/sdp"})
 """Media types of text under another name."""
 _ANY: Final = "application/octet-stream"
@@ -47,12 +47,12 @@ class Promise:
     @property
     def has_events(self) -> bool:
         """Whether the answer may be an event stream."""
-        return _STREAM in self.types
+        return EVENT_STREAM in self.types
 
     @cached_property
     def only_json(self) -> bool:
         """Whether the answer is JSON or events, and nothing else."""
-        return self.has_json and all(is_json(name) or name == _STREAM for name in self.types)
+        return self.has_json and all(is_json(name) or name == EVENT_STREAM for name in self.types)
 
     @cached_property
     def has_media(self) -> bool:
@@ -62,7 +62,7 @@ class Promise:
     @cached_property
     def only_words(self) -> bool:
         """Whether the answer is JSON, text or events, and nothing else."""
-        return bool(self.types) and all(is_json(name) or name == _STREAM or _is_text(name) for name in self.types)
+        return bool(self.types) and all(is_json(name) or name == EVENT_STREAM or _is_text(name) for name in self.types)
 
     def lack(self, kind: str, value: Any, status: int) -> str:
         """What an answer lacks of the promise, as a sentence; "" where it is kept. What the carrier must hold is not looked at."""
@@ -115,7 +115,7 @@ def _is_media(media_type: str) -> bool:
 
 
 def _is_text(media_type: str) -> bool:
-    return media_type != _STREAM and (media_type.startswith("text/") or media_type in _WORDS)
+    return media_type != EVENT_STREAM and (media_type.startswith("text/") or media_type in _WORDS)
 
 
 def _is_nullable(schema: Any) -> bool:

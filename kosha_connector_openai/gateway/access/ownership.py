@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import orjson
 
-from kosha_connector_openai.core.actions import Action
+from kosha_connector_openai.core.actions import EVENT_STREAM, Action
 from kosha_connector_openai.gateway.access.id_store import IdKind, Ids, MemoryIds, SqliteIds
 from kosha_connector_openai.gateway.access.object_ids import Claim, ObjectNames, UploadScan, fits, made_ids
 from kosha_connector_openai.gateway.records import Caller, Send
@@ -273,7 +273,7 @@ class Ownership:
 
 
 def _has_events(content_type: str) -> bool:
-    return essence(content_type) == "text/event-stream" or is_json_lines(content_type)
+    return essence(content_type) == EVENT_STREAM or is_json_lines(content_type)
 
 
 def shared_accounts(tenants: Mapping[str, Iterable[str]], accounts: Mapping[str, str]) -> dict[str, str]:

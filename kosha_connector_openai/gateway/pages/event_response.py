@@ -8,17 +8,17 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
+from kosha_connector_openai.core.actions import EVENT_STREAM
 from kosha_connector_openai.gateway.exchange import ClientLeft
 from kosha_connector_openai.gateway.pages.kosha_api import JsonResponse
 from kosha_connector_openai.gateway.records import Receive, Scope, Send
 
-EVENT_STREAM: Final = "text/event-stream"
 _ALIVE: Final = 15.0
 """Seconds without an event after which a comment is sent: proxies close what is silent."""
 _STALLED: Final = 120.0
 """Seconds that a client may read nothing."""
 _HEAD: Final = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"content-type", f"{EVENT_STREAM}; charset=utf-8".encode()),
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
     (b"x-accel-buffering", b"no"),
