@@ -13,6 +13,7 @@ from typing import Any, Final
 from kosha_connector_openai.connector import Connection, Connector
 from kosha_connector_openai.errors import ConnectorError, Fault, SetupError
 from kosha_connector_openai.flows.bulk.bulk import AsyncBulk
+from kosha_connector_openai.flows.bulk.collector import rare_collections
 from kosha_connector_openai.flows.bulk.entry import RowState
 from kosha_connector_openai.flows.bulk.job import RowJob
 from kosha_connector_openai.flows.bulk.ledger import Ledger
@@ -226,7 +227,8 @@ class SpanWorker:
         from kosha_connector_openai.flows.bulk.temporal_workflow import SPAN, BulkWorkflow
 
         await self.connector.aread(self.connection)
-        await run_worker(place, queue_of(self.connector, _WORK), BulkWorkflow, {SPAN: self.span}, self.spans)
+        with rare_collections(self.in_flight * self.spans):
+            await run_worker(place, queue_of(self.connector, _WORK), BulkWorkflow, {SPAN: self.span}, self.spans)
 
     async def span(self, run: str, first: int, last: int) -> str:
         """Sends the rows from ``first`` to ``last`` that wait; "" or why the whole run stops."""
