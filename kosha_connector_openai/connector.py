@@ -9,24 +9,13 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from kosha_connector_openai.core import CallOptions, Catalogs, Record, Runtime, SyncExecutor, SyncStream, file_policy, log, make_request
 from kosha_connector_openai.core.actions import Action, Catalog
-from kosha_connector_openai.core.connection import (
-    Connection,
-    Options,
-    form_schema,
-    home_of_environment,
-    make_connection,
-    masked,
-    merged,
-    read_options,
-    values_from_environment,
-    with_mask,
-)
+from kosha_connector_openai.core.connection import Connection, Options, connection_from, form_schema, masked, schemes_met, with_mask
 from kosha_connector_openai.core.request import FilePolicy, Preview, check_inputs
 from kosha_connector_openai.core.result import Result, settle
 from kosha_connector_openai.core.transport import facts, url
@@ -37,8 +26,6 @@ from kosha_connector_openai.secrets import SecretStore, SecretStores
 from kosha_connector_openai.secrets.stores import default_stores
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from kosha_connector_openai.core import AsyncStream, Passthrough
     from kosha_connector_openai.core.request import RawInputs
     from kosha_connector_openai.forms import Forms, ModelRules
@@ -197,27 +184,19 @@ class Connector:
         Options and belong to the operator. No secret is read here.
         """
         try:
-            return self._connection(values or {}, os.environ if environ is None else environ, options)
+            return connection_from(self.manifest, values or {}, environ, options, lambda: self.catalog.document)
         except SetupError as error:
             failure = error
         # A key that was pasted in place of a reference is in these, and in the frames that the error crossed.
         del values, environ, options
         raise failure.with_traceback(None)
 
-    def _connection(self, values: Mapping[str, str], environ: Mapping[str, str], options: dict[str, Any]) -> Connection:
-        found, named, chosen = values_from_environment(self.manifest.connection, environ), dict(values), read_options(options)
-        if "allowed_origins" not in options and (home := home_of_environment(self.manifest, found, named, chosen.networks)):
-            chosen = replace(chosen, allowed_origins=(home,))
-        return make_connection(self.manifest, merged(self.manifest, found, named), chosen, lambda: self.catalog.document)
-
     def offered(self, connection: Connection | None = None, catalog: Catalog | None = None) -> tuple[Action, ...]:
         """The actions to show, in order; groups with a security scheme of their own only where it can be met.
 
         By ``connection``, or without one by what the environment names; of ``catalog``, or else of the connection's.
         """
-        found = values_from_environment(self.manifest.connection, os.environ)
-        named = {name for name, rule in self.manifest.auth.items() if set(rule.fields.values()) <= found.keys()}
-        met = {None, *(named if connection is None else connection.credentials)}
+        met = {None, *(schemes_met(self.manifest, os.environ) if connection is None else connection.credentials)}
         return tuple(action for action in (catalog or self.catalog_of(connection)).values() if action.group.security in met)
 
     def check(self, action: str, inputs: Mapping[str, Any], connection: Connection | None = None) -> tuple[Fault, ...]:
@@ -298,7 +277,13 @@ class Connector:
         self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions = CallOptions()
     ) -> AbstractAsyncContextManager[AsyncStream]:
         """``stream`` for asyncio."""
-        return _AsyncCall(self, self._runtime, action, inputs, connection, options)
+        from kosha_connector_openai.core import AsyncCall
+
+        return AsyncCall(self._runtime, partial(self._action, action, connection), inputs, connection, options)
+
+    async def _action(self, action: str, connection: Connection) -> Action:
+        await self.aread(connection)
+        return self.catalog_of(connection)[action]
 
     async def relay(
         self, action: str, raw: RawInputs, connection: Connection, options: CallOptions = CallOptions(attempts=1)
@@ -333,42 +318,6 @@ class Connector:
     async def aclose(self) -> None:
         """The same, and those of the running event loop."""
         await self._runtime.aclose()
-
-
-class _AsyncCall(AbstractAsyncContextManager["AsyncStream"]):
-    """A call that is open: begun when it is entered, judged and noted when it is left. No generator, which costs a short call more."""
-
-    def __init__(
-        self, connector: Connector, runtime: Runtime, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions
-    ) -> None:
-        self._connector, self._runtime = connector, runtime
-        self._action, self._inputs, self._connection, self._options = action, inputs, connection, options
-
-    async def __aenter__(self) -> AsyncStream:
-        from kosha_connector_openai.core import AsyncExecutor, AsyncStream
-
-        await self._connector.aread(self._connection)
-        action = self._connector.catalog_of(self._connection)[self._action]
-        self._call, resolver = self._runtime.make(action, self._inputs, self._connection, self._options)
-        executor = AsyncExecutor(self._call, self._runtime.clients, resolver)
-        try:
-            self._stream = AsyncStream(executor, await executor.start())
-        except BaseException as error:
-            self._runtime.note(self._call, None, error if isinstance(error, ConnectorError) else None)
-            raise
-        return self._stream
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        failure = error if isinstance(error, ConnectorError) else None
-        try:
-            await self._stream.__aexit__(kind, error, trace)
-            if error is None:
-                settle(self._stream.result, self._options.policy)
-        except ConnectorError as raised:
-            failure = raised
-            raise
-        finally:
-            self._runtime.note(self._call, self._stream.result, failure)
 
 
 __all__ = ["Action", "CallOptions", "Connection", "Connector", "Options", "Preview", "Result"]

@@ -8,6 +8,7 @@ from kosha_connector_openai._face import face
 from kosha_connector_openai.core._moved import register
 
 if TYPE_CHECKING:
+    from kosha_connector_openai.core.async_call import *
     from kosha_connector_openai.core.async_executor import *
     from kosha_connector_openai.core.call import *
     from kosha_connector_openai.core.catalog_cache import *
@@ -21,6 +22,7 @@ else:
     __getattr__, __all__ = face(
         __name__,
         {
+            "async_call": "AsyncCall",
             "async_executor": "AsyncExecutor AsyncStream",
             "call": "Attempt CallBudget CallOptions CallPace Reservation file_policy make_request",
             "catalog_cache": "Catalogs",

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.core.connection.auth import *
     from kosha_connector_openai.core.connection.connection import *
     from kosha_connector_openai.core.connection.credentials import *
+    from kosha_connector_openai.core.connection.environment import *
     from kosha_connector_openai.core.connection.oauth2_renewal import *
     from kosha_connector_openai.core.connection.options import *
     from kosha_connector_openai.core.connection.scheme import *
@@ -19,8 +20,9 @@ else:
         __name__,
         {
             "auth": "Credential SCHEMES authorize masked scrub with_key with_mask",
-            "connection": "Connection form_schema home_of_environment make_connection values_from_environment",
+            "connection": "Connection form_schema make_connection",
             "credentials": "described_place",
+            "environment": "connection_from schemes_met values_from_environment",
             "oauth2_renewal": "Exchange Grant RefreshForm TokenResolver",
             "options": "Options read_options",
             "scheme": "RequestFacts",

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from kosha_connector_openai.core.connection.auth import AUTH_TYPES, Credential, auth_type, combine
 from kosha_connector_openai.core.connection.credentials import ANY, idle_fields, key_place, make_credentials
 from kosha_connector_openai.core.connection.options import Options, check_options
-from kosha_connector_openai.core.connection.server_kinds import given_value, home, missing, role, server_kind_of
+from kosha_connector_openai.core.connection.server_kinds import missing, role, server_kind_of
 from kosha_connector_openai.errors import Fault, SetupError
 from kosha_connector_openai.http import Network, Server, parse_origin, parse_server
 from kosha_connector_openai.manifest import (
@@ -176,26 +176,6 @@ def make_connection(
         shortest_secret=_SHORTEST_KEY if _is_default(manifest, server, options.networks) else 1,
         form_values={name: text for name, text in given.items() if not _field(form, name).secret} if kind.form else {},
     )
-
-
-def values_from_environment(form: ConnectionForm, environ: Mapping[str, str]) -> dict[str, str]:
-    """The form's values from the variables that its fields name; a secret field becomes a reference to the variable."""
-    found = {}
-    for entry in form.fields:
-        name = next((name for name in entry.env if environ.get(name)), None)
-        if name:
-            found[entry.name] = f"env:{name}" if entry.secret else environ[name]
-    return found
-
-
-def home_of_environment(
-    manifest: Manifest, found: Mapping[str, str], named: Mapping[str, str], networks: Sequence[Network] = ()
-) -> str | None:
-    """The origin that the environment's secrets are for, where someone named another server without naming a secret; else None."""
-    borrowed = [entry.name for entry in manifest.connection.fields if entry.secret and entry.name in found and not named.get(entry.name)]
-    elsewhere = [entry for entry in (role(manifest, "server"), role(manifest, "server_kind")) if entry and given_value(entry, named)]
-    server = home(manifest, found) if borrowed and elsewhere else None
-    return str(parse_server(server, networks=networks).origin) if server else None
 
 
 def form_schema(form: ConnectionForm, kinds: Mapping[str, ServerKind] = MappingProxyType({})) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kosha_connector_openai.core.connection.auth import AUTH_TYPES as SCHEMES
-from kosha_connector_openai.core.connection.connection import make_connection, values_from_environment
+from kosha_connector_openai.core.connection.connection import make_connection
+from kosha_connector_openai.core.connection.environment import values_from_environment
 from kosha_connector_openai.core.connection.options import Options
 from kosha_connector_openai.errors import ManifestError
 from kosha_connector_openai.manifest.kosha_spec import AUTH_TYPES, parse_kosha_spec, read_kosha_spec, write_kosha_spec
