@@ -84,6 +84,8 @@ class AsyncExecutor(Executor):
         assert self._reply is not None
         body = BodyBuffer(step, self._reply.status, StreamRedactor.of(self._call.secrets))
         try:
+            if (whole := self._reply.ready()) is not None:
+                return body.whole(whole)
             async for chunk in self._chunks(self._call.connection.timeouts.read):
                 body.add(chunk)
             return body.done()
@@ -96,10 +98,6 @@ class AsyncExecutor(Executor):
     async def _chunks(self, idle: float) -> AsyncIterator[bytes]:
         """The body as it arrives: each piece within ``idle`` seconds, all of them before the call's end."""
         assert self._reply is not None
-        if (whole := self._reply.ready()) is not None:
-            if whole:
-                yield whole
-            return
         source = self._reply.chunks()
         while True:
             try:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any, Final, Self
 
+from kosha_connector_openai.core.actions import EVENT_STREAM
 from kosha_connector_openai.core.call import Call, Head
 from kosha_connector_openai.core.drive import drive_steps
 from kosha_connector_openai.core.plan import plan
@@ -34,14 +35,23 @@ class BodyBuffer:
         self._size = 0
 
     def add(self, chunk: bytes) -> None:
-        self._size += len(chunk)
+        self._count(len(chunk))
+        self._keep(self._redactor.feed(chunk))
+
+    def whole(self, body: bytes) -> bytes:
+        """The body, where all of it has arrived and none was added."""
+        self._count(len(body))
+        self._keep(self._redactor.whole(body))
+        return b"".join(self._parts)
+
+    def _count(self, size: int) -> None:
+        self._size += size
         if self._size > self._step.limit:
             raise ReplyTooLargeError(
                 f"The reply is larger than {self._step.limit} bytes.",
                 status=self._status,
                 hint="Raise the limit of the connection, or ask for less.",
             )
-        self._keep(self._redactor.feed(chunk))
 
     def done(self) -> bytes:
         self._keep(self._redactor.rest())
@@ -76,7 +86,7 @@ class Executor:
 
     def stream_result(self, live: LiveStream) -> Result:
         """The envelope of a stream: its events so far, and whether it was cut."""
-        result = make_result(self._call, live.head, live.facts, "events", live.events, "text/event-stream")
+        result = make_result(self._call, live.head, live.facts, "events", live.events, EVENT_STREAM)
         result.model, result.usage = live.reader.model, live.reader.usage
         result.incomplete = live.reader.incomplete
         result.warnings += live.warnings

@@ -25,13 +25,17 @@ class StreamRedactor:
 
     def feed(self, piece: bytes) -> bytes:
         """What can be shown by now: all but an end that may be the beginning of a word."""
-        data = self._held + piece if self._held else piece
-        for word in self._words:
-            if word in data:
-                data = data.replace(word, b"*" * len(word))  # as long as before, since the length is told
+        data = self.whole(self._held + piece if self._held else piece)
         kept = max((_begun(data, word) for word in self._words), default=0)
         self._held = data[len(data) - kept :] if kept else b""
         return data[:-kept] if kept else data
+
+    def whole(self, data: bytes) -> bytes:
+        """``data``, of which all is there, with every word starred out."""
+        for word in self._words:
+            if word in data:
+                data = data.replace(word, b"*" * len(word))  # as long as before, since the length is told
+        return data
 
     def rest(self) -> bytes:
         """What was held back, once no more comes."""

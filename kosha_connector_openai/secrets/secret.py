@@ -22,7 +22,7 @@ class Secret:
     ``reference`` says where it came from, ``version`` is the store's mark, ``notes`` say what was trimmed, ``expires`` is when it ends.
     """
 
-    __slots__ = ("__echoes", "__expires", "__notes", "__reference", "__value", "__version", "__weakref__")
+    __slots__ = ("__echoes", "__expires", "__is_plain", "__notes", "__reference", "__value", "__version", "__weakref__")
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(
@@ -34,6 +34,7 @@ class Secret:
         self.__notes = notes
         self.__expires = expires
         self.__echoes: tuple[str, ...] | None = None
+        self.__is_plain: bool | None = None
 
     def reveal(self) -> str:
         """The text itself: for the auth step, inside one expression, never for a name that outlives it."""
@@ -65,6 +66,12 @@ class Secret:
             forms = {form for form in _echoes(self.__value) if len(form) >= _SHORTEST_ECHO}
             self.__echoes = tuple(sorted(forms, key=len, reverse=True))
         return self.__echoes
+
+    def is_plain(self, shortest: int = 1) -> bool:
+        """Whether it has ``shortest`` characters or more, and passes every rule of ``check_secret`` as it is; looked at once."""
+        if self.__is_plain is None:
+            self.__is_plain = _PLAIN_SECRET.fullmatch(self.__value) is not None
+        return self.__is_plain and len(self.__value) >= shortest
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
@@ -167,8 +174,9 @@ def check_secret(text: str, reference: str, *, version: str = "", expires: float
     position (counted from 1 in the raw text) and never the value, for what is no whole secret, for less than
     ``shortest`` characters and for what an HTTP field (RFC 9110, section 5.5) could not carry unharmed.
     """
-    if len(text) >= shortest and _PLAIN_SECRET.fullmatch(text):
-        return Secret(text, reference=reference, version=version, expires=expires)
+    secret = Secret(text, reference=reference, version=version, expires=expires)
+    if secret.is_plain(shortest):
+        return secret
     value, notes = text, []
     for pattern, note in _TRIMMED:
         shorter = pattern.sub("", value)
@@ -180,7 +188,7 @@ def check_secret(text: str, reference: str, *, version: str = "", expires: float
     flaw, match = found
     where = f" at position {text.index(value) + match.start() + 1}" if flaw.placed else ""
     # Error reporters show the variables of frames: no value may be left in this one.
-    del text, value, shorter, found, match
+    del text, value, shorter, found, match, secret
     raise SecretRefusedError(f"The secret {reference} {flaw.what}{where}.", hint=flaw.fix)
 
 

@@ -32,25 +32,23 @@ class EnvironmentStore:
     def read(self, reference: SecretReference, context: SecretContext) -> Secret:
         """The variable's value. Raises SecretRefusedError if not listed, SecretMissingError if not set."""
         name = reference.locator
+        if reference.field is None and self._is_kept(name):
+            return self._kept[name]
         if reference.field is not None or not any(_covers(pattern, name) for pattern in self._allowed):
             listed = ", ".join(self._allowed) or "none"
             raise SecretRefusedError("This environment variable may not be read here.", hint=f"Allowed: {listed}.")
-        if not self._has(name):
+        if self._get(name) is None:
             raise SecretMissingError(f"The environment variable {name} is not set.", hint=f"Set {name} and start again.")
-        if not self._is_kept(name):
-            self._kept[name] = check_secret(self._get(name), str(reference))
+        self._kept[name] = check_secret(self._get(name) or "", str(reference))
         return self._kept[name]
 
     def _is_kept(self, name: str) -> bool:
-        """Whether the variable still holds what was checked before."""
+        """Whether the variable may be read, and still holds what was checked before."""
         return name in self._kept and not self._kept[name].notes and self._kept[name].reveal() == self._get(name)
 
     # The environment is never bound to a name: error reporters show the variables of frames.
-    def _has(self, name: str) -> bool:
-        return name in (os.environ if self._environ is None else self._environ)
-
-    def _get(self, name: str) -> str:
-        return (os.environ if self._environ is None else self._environ)[name]
+    def _get(self, name: str) -> str | None:
+        return (os.environ if self._environ is None else self._environ).get(name)
 
 
 def _covers(pattern: str, name: str) -> bool:
