@@ -23,21 +23,20 @@ class HeadBuffer:
     A reply that begins before the request's body is whole is the last one: its head says so, and the rest of the body is not read.
     """
 
-    __slots__ = ("_cycle", "_held", "_linger", "_transport", "_unread", "_waits")
+    __slots__ = ("_cycle", "_held", "_linger", "_transport", "_unread")
 
     def __init__(self, transport: asyncio.Transport, cycle: Cycle, linger: Callable[[], None]) -> None:
         """``linger`` closes the connection of a client that may still be sending."""
         self._transport = transport
-        self._cycle = cycle
+        self._cycle: Cycle | None = cycle
         self._linger = linger
         self._held = b""
-        self._waits = True
         self._unread = False
 
     def write(self, data: bytes) -> None:
         """Writes a head together with what follows it, everything else at once."""
-        if self._waits and not data.startswith(_CONTINUE):
-            self._held, self._waits = self._last(data) if self._cycle.more_body else data, False
+        if self._cycle and not data.startswith(_CONTINUE):
+            self._held, self._cycle = self._last(data, self._cycle) if self._cycle.more_body else data, None
             return
         if self._held:
             data, self._held = self._held + data, b""
@@ -58,10 +57,14 @@ class HeadBuffer:
         """Whether the connection is about to end."""
         return self._transport.is_closing()
 
-    def _last(self, head: bytes) -> bytes:
+    def end(self) -> None:
+        """Lets the request go, which holds this buffer: the connection has ended."""
+        self._cycle = None
+
+    def _last(self, head: bytes, cycle: Cycle) -> bytes:
         """The head of the connection's last reply."""
         self._unread = True
-        if not self._cycle.keep_alive:
+        if not cycle.keep_alive:
             return head
-        self._cycle.keep_alive = False
+        cycle.keep_alive = False
         return head[:-2] + _CLOSE + head[-2:]

@@ -12,13 +12,13 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from kosha_connector_openai.gateway.app import ABORT, KNOWN
 from kosha_connector_openai.gateway.head_buffer import HeadBuffer
 from kosha_connector_openai.gateway.places import Places
 from kosha_connector_openai.gateway.rounds import READ, Rounds
+from kosha_connector_openai.gateway.turned_flow import TurnedFlow
 
 if TYPE_CHECKING:
     from kosha_connector_openai.gateway.settings import ServiceLimits
@@ -44,31 +44,13 @@ _REFUSALS: Final = {
 }
 
 
-class TurnedFlow(FlowControl):
-    """Reads on when it is this connection's turn."""
-
-    def __init__(self, transport: asyncio.Transport, reads: Rounds) -> None:
-        super().__init__(transport)
-        self._reads = reads
-        self._asked = False
-
-    def resume_reading(self) -> None:
-        """Asks for a turn; until it comes, the connection stays paused."""
-        if self.read_paused and not self._asked:
-            self._asked = True
-            self._reads.take(self._resume)
-
-    def _resume(self) -> None:
-        self._asked = False
-        super().resume_reading()
-
-
 class GuardedProtocol(HttpToolsProtocol):
     """One connection. ``limits``, ``places`` and ``reads`` are set by ``guarded``."""
 
     limits: ServiceLimits
     places: Places
     reads: Rounds
+    flow: TurnedFlow
     _timer: asyncio.TimerHandle | None = None
     _stalled: asyncio.TimerHandle | None = None
     _refusal: int = 400
@@ -108,6 +90,20 @@ class GuardedProtocol(HttpToolsProtocol):
         self._hold(0)
         self.places.remove(self)
         super().connection_lost(exc)
+        self._unset_keepalive_if_required()
+        self.flow.end()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Breaks the circles of all that ends here, asyncio's transport too: it would stay until the garbage collector comes."""
+        for cycle in (self.cycle, *(waiting for waiting, _ in self.pipeline)):
+            buffer: object = cycle and cycle.transport
+            if isinstance(buffer, HeadBuffer):
+                buffer.end()
+        self.scope = self.headers = self.cycle = cast("Any", None)
+        self.pipeline.clear()
+        kept = vars(self.transport)
+        kept.update({name: None for name, value in kept.items() if getattr(value, "__self__", None) is self.transport})
 
     def drop(self) -> None:
         """Closes the connection without a reply: another one needs the place."""

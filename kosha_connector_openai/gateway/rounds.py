@@ -4,7 +4,7 @@ one, has its own in between."""
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -21,17 +21,21 @@ class Rounds:
     def __init__(self, most: int) -> None:
         self._most = most
         self._taken = 0
-        self._waiting: deque[Callable[[], None]] = deque()
+        self._waiting: OrderedDict[Callable[[], None], None] = OrderedDict()
 
     def take(self, begin: Callable[[], None]) -> None:
         """Calls ``begin`` at once, or in one of the next rounds."""
         if self._taken == self._most:
-            self._waiting.append(begin)
+            self._waiting[begin] = None
             return
         if not self._taken:
             asyncio.get_running_loop().call_soon(self._next)
         self._taken += 1
         begin()
+
+    def drop(self, begin: Callable[[], None]) -> None:
+        """Gives up a turn, if it has not come yet."""
+        self._waiting.pop(begin, None)
 
     async def turn(self) -> None:
         """Returns at once, or in one of the next rounds."""
@@ -42,7 +46,7 @@ class Rounds:
     def _next(self) -> None:
         self._taken = 0
         for _ in range(min(self._most, len(self._waiting))):
-            self.take(self._waiting.popleft())
+            self.take(self._waiting.popitem(last=False)[0])
 
 
 def _open(turn: asyncio.Future[None]) -> None:

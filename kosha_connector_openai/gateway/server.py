@@ -75,9 +75,11 @@ class GatewayServer:
         """Runs until it is told to stop."""
         configure(self._level)
         read_little()
-        # The catalog is there to stay: without this, each full collection would walk through all of it.
+        # The catalog is there to stay: without this, each full collection would walk through all of it. The last one counts what is left:
+        # the next comes once there is a quarter more, and with the catalog in that count it would hardly ever come.
         gc.collect()
         gc.freeze()
+        gc.collect()
         sys.setswitchinterval(_SWITCH)
         with asyncio.Runner(loop_factory=self._main.config.get_loop_factory()) as runner:
             runner.run(self._serve())

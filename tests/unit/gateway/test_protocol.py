@@ -1,10 +1,17 @@
-"""The protocol's turns: of many bodies that arrive at once, a few pieces are read in each round of the event loop."""
+"""The protocol's turns: of many bodies that arrive at once, a few pieces are read in each round of the event loop; what ends leaves
+nothing."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
+import socket
+import struct
+import weakref
+from collections.abc import Iterator
 from typing import Any, cast
 
+import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
@@ -119,5 +126,62 @@ async def test_what_a_crowd_sends_after_a_refusal_is_dropped_in_turns() -> None:
             protocol.data_received(b"x" * 1_000)
             assert not protocol.cycle.body
     assert max(counts) == READ
+    assert made[0][0].reads._waiting
     for protocol, _ in made:
         protocol.connection_lost(None)
+    assert not made[0][0].reads._waiting
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """What lies in a circle stays."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+_GET = b"GET /v1/models HTTP/1.1\r\nHost: a\r\n\r\n"
+_WAYS = {
+    "nothing": (_refuse, b""),
+    "half a head": (_refuse, _GET[:-2]),
+    "no HTTP": (_refuse, b"\0\0\r\n\r\n"),
+    "too large": (_refuse, b"GET /" + b"n" * 100_000),
+    "answered": (_app, _GET),
+    "in a row": (_refuse, _GET * 50),
+    "a refused body": (_refuse, _HEAD + b"x" * 1_000),
+    "half a body": (_app, _HEAD + b"x" * 1_000),
+    "trailers": (_refuse, _HEAD.replace(b"Content-Length: 300000", b"Transfer-Encoding: chunked") + b"1\r\nx\r\n0\r\na: b\r\n" * 3_000),
+}
+
+
+@pytest.mark.parametrize("abrupt", [False, True], ids=["closed", "broken"])
+@pytest.mark.parametrize("way", _WAYS)
+async def test_b01_a_connection_that_ended_leaves_nothing(no_collector: None, way: str, abrupt: bool) -> None:
+    """B1: however it ended, the protocol and asyncio's transport are freed at once, and wait for no collector of garbage."""
+    app, sent = _WAYS[way]
+    kind = guarded(ServiceLimits())
+    config = uvicorn.Config(app, http=kind, lifespan="off", log_config=None)
+    config.load()
+    made: list[weakref.ref[Any]] = []
+
+    def connected() -> Any:
+        protocol = kind(config=config, server_state=ServerState(), app_state={}, _loop=asyncio.get_running_loop())
+        made.append(weakref.ref(protocol))
+        return protocol
+
+    async with await asyncio.get_running_loop().create_server(connected, "127.0.0.1", 0) as server:
+        _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        writer.write(sent)
+        for _ in range(10):
+            await asyncio.sleep(0.001)
+        protocol = made[0]()
+        made += [weakref.ref(each) for each in (protocol and protocol.transport,) if each]
+        del protocol
+        if abrupt:
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.close()
+        for _ in range(200):
+            if not any(ref() for ref in made):
+                break
+            await asyncio.sleep(0.01)
+    assert not [ref() for ref in made if ref()]

@@ -56,3 +56,17 @@ async def test_whoever_waits_costs_no_round(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.undo()
     assert handles == [1] * 20
     assert begun == list(range(20))
+
+
+async def test_a_turn_that_is_given_up_is_held_no_longer() -> None:
+    """The others keep their order, and one that waits for nothing may be given up too."""
+    rounds, begun = Rounds(1), list[int]()
+    turns = [partial(begun.append, number) for number in range(6)]
+    for turn in turns:
+        rounds.take(turn)
+    for turn in (turns[0], turns[2], turns[2], turns[5]):
+        rounds.drop(turn)
+    assert len(rounds._waiting) == 3
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert begun == [0, 1, 3, 4]
