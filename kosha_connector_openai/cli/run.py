@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -99,7 +100,8 @@ def _run_once(invocation: Invocation, spending: Spending, advice: Sequence[Fault
     """Makes one call and shows its result; ends with an exit code of its own where the answer is incomplete."""
     options, given = invocation.show, invocation.inputs
     if options.folder is not None:
-        make_folder(options.folder, "files")  # before the call is paid for
+        names = () if options.force else invocation.connector.outputs.file_names(invocation.action)
+        make_folder(options.folder, "files", [rf"\d+-{re.escape(name)}\..*" for name in names])  # before the call is paid for
     with (
         EventWriter(options) as writer,
         invocation.connector.stream(invocation.action, given, invocation.connection, invocation.call) as stream,

@@ -153,7 +153,7 @@ def run(
     spending = Spending(connector, caps or (), prices)
     place = place_of(on, temporal, auth)
     watch = None if quiet or as_json else _Progress()
-    printer = OutputPrinter(connector, folder, overwrite=force)
+    printer = OutputPrinter(connector, folder, chosen.outputs, overwrite=force)
     try:
         with _journal(record) as journal:
             result = (

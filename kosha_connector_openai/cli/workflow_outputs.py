@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,12 @@ from kosha_connector_openai.text import tokens
 class OutputPrinter:
     """Makes values fit to print; ``saved`` are the files that were written."""
 
-    def __init__(self, connector: Connector, folder: Path | None, *, overwrite: bool = False) -> None:
-        """Makes the folder, so that one that cannot be used is told before a run; raises InputError."""
+    def __init__(self, connector: Connector, folder: Path | None, outputs: Iterable[str], *, overwrite: bool = False) -> None:
+        """Makes the folder, so that one that cannot be used is told before a run, or one with a file by the name of one of the
+        ``outputs``; raises InputError."""
         if folder is not None:
-            make_folder(folder, "files")
+            names = () if overwrite else outputs
+            make_folder(folder, "files", [rf"{re.escape(_stem((name,)))}(-.*)?\..*" for name in names])
         self._names = embedded_names(connector.outputs.part)
         self._folder = folder
         self._overwrite = overwrite
@@ -40,7 +42,11 @@ class OutputPrinter:
         facts = {"content_type": file.content_type, "size": file.size, "sha256": file.sha256}
         if self._folder is None:
             return facts
-        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(tokens(pointer))).strip(".-")[:80] or "output"
-        saved = file.save(self._folder / f"{stem}{Path(file.name).suffix}", overwrite=self._overwrite)
+        saved = file.save(self._folder / f"{_stem(tokens(pointer))}{Path(file.name).suffix}", overwrite=self._overwrite)
         self.saved.append(saved.path)
         return {"path": str(saved.path), **facts}
+
+
+def _stem(names: Iterable[str]) -> str:
+    """What a file is called for the place of its value among the outputs."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(names)).strip(".-")[:80] or "output"

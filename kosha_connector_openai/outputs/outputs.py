@@ -17,7 +17,7 @@ from kosha_connector_openai.outputs.budget import Budget
 from kosha_connector_openai.outputs.cost import estimate
 from kosha_connector_openai.outputs.prices import Prices, read_prices
 from kosha_connector_openai.outputs.schema import body_schema, output_schema
-from kosha_connector_openai.outputs.shapes import ShortResult, normalised_usage, shape_of, shaped
+from kosha_connector_openai.outputs.shapes import ShortResult, file_names, normalised_usage, shape_of, shaped
 from kosha_connector_openai.outputs.stream_fold import Folded, fold
 from kosha_connector_openai.schema import sample
 from kosha_connector_openai.text import encode
@@ -49,6 +49,10 @@ class OutputRoom:
     def actions(self) -> tuple[str, ...]:
         """The actions that have a shape of their own."""
         return (*self._part.actions, *self._part.singles, *self._part.tables)
+
+    def file_names(self, action: str) -> frozenset[str]:
+        """What the files of an action's results are called, before their endings."""
+        return file_names(shape_of(action, self._part) or _PLAIN, self._part)
 
     def of(self, result: Result, *, prices: Prices | None = None, model: str | None = None, policy: Policy = "pass") -> ShortResult:
         """The short result of a call, its usage and outcome, and with ``prices`` what it cost; raises AnswerError by ``policy``.

@@ -105,6 +105,13 @@ def fields_of(shape: spec.Shape | spec.ListField, part: spec.OutputsPart) -> Map
     return {**(part.records[shape.of] if shape.of else {}), **shape.fields}
 
 
+def file_names(shape: spec.Shape | spec.ListField, part: spec.OutputsPart) -> frozenset[str]:
+    """The names of the files that a shape's results can have, those of its rows too."""
+    fields = fields_of(shape, part).values()
+    inner = (file_names(entry, part) for entry in fields if isinstance(entry, spec.ListField))
+    return frozenset(entry.name for entry in fields if isinstance(entry, (spec.FileField, spec.BodyField))).union(*inner)
+
+
 def normalised_usage(usage: Mapping[str, Any] | None, part: spec.OutputsPart) -> dict[str, int | float] | None:
     """A usage object's counts by the connector's own names; None where the answer told none. ``total`` is added up where it is missing."""
     if usage is None:

@@ -98,6 +98,7 @@ def damaged(what: str) -> SetupError:
 
 def unusable(error: Exception) -> SetupError:
     """The error for a ledger that cannot be read or written now."""
-    text = str(error).rstrip(".") or type(error).__name__
+    told = getattr(error, "strerror", None) or str(error)  # without the system's number and our path
+    text = told.rstrip(".") or type(error).__name__
     fix = "Make room and give write access to it and its folder; then resume. What was sent and is not in it is told as unknown."
     return SetupError(f"The ledger cannot be used: {text}.", [Fault("/ledger", "file", "cannot be read or written.", fix)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -44,14 +45,22 @@ def check_places(out: Path, ledger: Path) -> None:
     for path in (out, failed_path(out)):
         if path.exists():
             raise exists("/out", path, "is there already")
-    if not os.access(out.parent, os.W_OK):
-        raise SetupError("The output cannot be written.", [Fault("/out", "folder", "lies in a folder that you may not write to.")])
+    _try_folder(out.parent)
+
+
+def _try_folder(folder: Path) -> None:
+    """Raises SetupError where no file can be made in a folder; its mode does not tell, since some hold what the system makes alone."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return
+    except OSError as error:
+        reason = error.strerror
+    fault = Fault("/out", "folder", f"lies in a folder where no file can be made: {reason}.", "Name an output in a folder of yours.")
+    raise SetupError("The output cannot be written; nothing was sent.", [fault])
 
 
 def spooled(rows: BinaryIO | Iterable[Mapping[str, Any]], out: Path) -> Path:
     """The rows as a file beside the output, so that the run can go on later; only its owner can read it."""
-    import tempfile
-
     if out.name == "-":
         descriptor, name = tempfile.mkstemp(prefix="kosha-rows-")
         path = Path(name)

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from kosha_connector_openai.connector import Connection, Connector
+from kosha_connector_openai.core.connection import scrub
 from kosha_connector_openai.errors import ConnectorError, MalformedReplyError, SetupError
 from kosha_connector_openai.flows.paging import Pager
 from kosha_connector_openai.manifest.parts import EndpointRules, Triggers
@@ -34,7 +35,7 @@ def sent_types(connector: Connector, connection: Connection) -> list[str]:
 
 
 def register(connector: Connector, connection: Connection, url: str, types: Iterable[str], keep: Keep, *, name: str = "") -> dict[str, Any]:
-    """Makes an endpoint, hands its signing secret to ``keep``, and returns what was answered without the secret.
+    """Makes an endpoint, hands its signing secret to ``keep``, and returns what was answered without the secret, wherever it stands.
 
     The secret is shown this once, so one whose secret cannot be kept is removed again. Raises what calls and ``keep`` raise.
     """
@@ -44,12 +45,15 @@ def register(connector: Connector, connection: Connection, url: str, types: Iter
     if not isinstance(endpoint, str) or not isinstance(secret, str):
         raise MalformedReplyError("The answer has no id or no signing secret.", status=result.status, request_id=result.request_id)
     try:
-        keep(endpoint, check_secret(secret, rules.secret))
+        checked = check_secret(secret, rules.secret)
+        if scrub(endpoint, [checked]) != endpoint:  # it names the secret wherever that is kept
+            raise MalformedReplyError("The id of the endpoint has its signing secret.", status=result.status)
+        keep(endpoint, checked)
     except BaseException:
         with suppress(ConnectorError):
             remove(connector, connection, endpoint)
         raise
-    return _without(result.value, rules)
+    return dict(_scrubbed(_without(result.value, rules), checked))
 
 
 def list_endpoints(connector: Connector, connection: Connection) -> Iterable[dict[str, Any]]:
@@ -62,6 +66,15 @@ def remove(connector: Connector, connection: Connection, endpoint: str) -> None:
     """Removes an endpoint by its id: nothing is sent to it any more. Raises what calls raise."""
     rules = endpoint_rules(connector)
     connector.run(rules.remove, {rules.remove_id: endpoint}, connection)
+
+
+def _scrubbed(value: Any, secret: Secret) -> Any:
+    """The value with every form of the secret starred out, in names too."""
+    if isinstance(value, str):
+        return scrub(value, [secret])
+    if isinstance(value, Mapping):
+        return {scrub(str(name), [secret]): _scrubbed(part, secret) for name, part in value.items()}
+    return [_scrubbed(part, secret) for part in value] if isinstance(value, list) else value
 
 
 def _without(data: Mapping[str, Any], rules: EndpointRules) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import stat
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -68,6 +70,21 @@ def test_an_endpoint_whose_secret_cannot_be_kept_is_removed(cli: Any, folder: Pa
     assert done.exit_code == ExitCode.SETUP
     assert SECRET not in done.output
     assert (folder / "webhook.we_1").read_text() == "another"
+
+
+def test_a_secret_that_stands_elsewhere_in_the_answer_is_starred_out(cli: Any, folder: Path) -> None:
+    """In values and names of any depth, in each form that a server may write; an id that has it is refused, and the endpoint removed."""
+    forms = [SECRET, f"x {SECRET} y", quote(f"{SECRET}+/", safe=""), base64.b64encode(f"user:{SECRET}".encode()).decode()]
+    answer = {**MADE, "signing_secret": SECRET, "name": SECRET, "more": {SECRET: [{"deep": forms}]}}
+    removed = reply(200, {"id": "x", "deleted": True})
+    with Recorder(reply(200, answer), reply(200, {**answer, "id": f"we_{SECRET}"}), removed) as upstream:
+        done = cli("trigger", "register", URL, "--store", "file", "--json", *at(upstream))
+        refused = cli("trigger", "register", URL, "--store", "file", *at(upstream))
+        assert upstream.requests[-1].method == "DELETE"
+    assert (done.exit_code, refused.exit_code) == (0, ExitCode.REPLY), done.output + refused.output
+    for form in (SECRET, *forms):
+        assert form not in done.output + refused.output
+    assert (json.loads(done.stdout)["endpoint"]["name"], [path.name for path in folder.iterdir()]) == ("***", ["webhook.we_1"])
 
 
 @pytest.mark.parametrize("answer", [{**MADE}, {**MADE, "id": "../../x", "signing_secret": SECRET}])

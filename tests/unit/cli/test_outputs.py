@@ -169,7 +169,9 @@ def test_files_of_a_result(cli: Cli, httpx_mock: HTTPXMock, canary: Canary, tmp_
     assert (done.exit_code, [path.name for path in (tmp_path / "made").iterdir()]) == (0, ["1-image.png"])
     assert "https://x.example/p" in done.stderr
     assert picture not in done.stdout + done.stderr
-    assert cli(*arguments).exit_code == ExitCode.INPUT
+    asked = len(httpx_mock.get_requests())
+    again = cli(*arguments)
+    assert (again.exit_code, "has 1-image.png already" in again.output, len(httpx_mock.get_requests())) == (ExitCode.INPUT, True, asked)
     assert cli(*arguments, "--force").exit_code == 0
 
 

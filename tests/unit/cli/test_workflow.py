@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from kosha_connector_openai.cli.exit_codes import ExitCode
 from tests.recorder import Recorder, reply
 
 FOLDER = Path(__file__).parents[2] / "contract" / "arazzo"
@@ -149,7 +150,9 @@ def test_files_among_the_outputs_are_saved_or_told_never_printed(run: Any, tmp_p
         saved = run(upstream, str(file), "--files", str(tmp_path / "out"), "--json")
         path = Path(json.loads(saved.stdout)["outputs"]["picture"]["path"])
         assert (path.name, base64.b64encode(path.read_bytes()).decode()) == ("picture.png", picture)
-        assert run(upstream, str(file), "--files", str(tmp_path / "out")).exit_code != 0
+        asked = len(upstream.requests)
+        again = run(upstream, str(file), "--files", str(tmp_path / "out"))
+        assert (again.exit_code, "has picture.png already" in again.output, len(upstream.requests)) == (ExitCode.INPUT, True, asked)
         assert run(upstream, str(file), "--files", str(tmp_path / "out"), "--force").exit_code == 0
 
 

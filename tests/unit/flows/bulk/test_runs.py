@@ -269,6 +269,16 @@ def test_an_output_that_cannot_be_written_is_refused_first(run: Any, tmp_path: P
     assert not upstream.seen
 
 
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder in which the system alone makes files")
+def test_a_folder_where_nobody_makes_files_is_told_with_what_to_do(bulk: Any) -> None:
+    """Before anything is sent: the reason in words, without the system's number, and another place to name."""
+    with Upstream() as upstream, pytest.raises(SetupError) as caught:
+        bulk(upstream).run("createCompletion", [{"prompt": "x"}], Path("/proc/out.jsonl"), RowOptions(fixed={"model": "m"}))
+    (fault,) = caught.value.faults
+    assert ("Errno" in str(caught.value), fault.pointer, fault.fix) == (False, "/out", "Name an output in a folder of yours.")
+    assert not upstream.seen
+
+
 def test_texts_of_many_rows_go_in_one_call(bulk: Any, tmp_path: Path) -> None:
     """A call that is refused is made again in halves, until only the row that is to blame has failed; answers are each row's own."""
 
