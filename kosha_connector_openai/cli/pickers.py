@@ -14,7 +14,7 @@ from kosha_connector_openai.cli.inputs import Given, read_inputs
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import note, one_line, say_json, say_table
 from kosha_connector_openai.errors import SetupError
-from kosha_connector_openai.flows import OptionLists
+from kosha_connector_openai.flows import OptionLists, PickerOptions
 
 
 def options(
@@ -47,20 +47,24 @@ def options(
     if as_json:
         say_json(found.to_dict())
     else:
-        say_table(
-            ("Value", "Name", "About"),
-            [(o.value, o.label, o.about if o.known else f"{o.about} (not known here)".strip()) for o in found.options],
-        )
-    if as_json:
-        raise typer.Exit(ExitCode.UNAVAILABLE if found.problem and not found.options else ExitCode.OK)
-    if found.problem is not None:
-        reason = lacking.message if lacking and found.problem.code == "connection" else found.problem.message
-        faults = " ".join(map(str, lacking.faults[:1])) if lacking and found.problem.code == "connection" else ""
-        hint = faults or found.problem.hint
-        note(one_line(f"The list could not be had whole: {reason} {hint}", 1_000))
-        if found.source == "described" and found.options:
-            note(f"These are the values that were known on {found.as_of}; others may be given." if found.as_of else "Others may be given.")
-        if not found.options:
-            raise typer.Exit(ExitCode.UNAVAILABLE)
-    elif found.more:
-        note("There are more; narrow the search, or give the value itself.")
+        _show(found, lacking)
+    if found.problem is not None and not found.options:
+        raise typer.Exit(ExitCode.UNAVAILABLE)
+
+
+def _show(found: PickerOptions, lacking: SetupError | None) -> None:
+    """The options as a table; below it why some are missing, or that there are more."""
+    say_table(
+        ("Value", "Name", "About"),
+        [(o.value, o.label, o.about if o.known else f"{o.about} (not known here)".strip()) for o in found.options],
+    )
+    if found.problem is None:
+        if found.more:
+            note("There are more; narrow the search, or give the value itself.")
+        return
+    reason, hint = found.problem.message, found.problem.hint
+    if lacking is not None and found.problem.code == "connection":
+        reason, hint = lacking.message, " ".join(map(str, lacking.faults[:1])) or hint
+    note(one_line(f"The list is not whole: {reason} {hint}", 1_000))
+    if found.source == "described" and found.options:
+        note(f"These are the values that were known on {found.as_of}; others may be given." if found.as_of else "Others may be given.")

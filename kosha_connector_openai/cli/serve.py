@@ -20,6 +20,8 @@ from kosha_connector_openai.errors import Fault, SetupError
 from kosha_connector_openai.text import install
 
 if TYPE_CHECKING:
+    import socket
+
     from kosha_connector_openai.gateway import Service, Settings
 
 
@@ -50,12 +52,7 @@ def serve(
     """Serves the API to clients that hold a token of yours, and calls the provider with the key that stays here."""
     session: Session = ctx.obj
     try:
-        from kosha_connector_openai.gateway import (
-            GatewayServer,
-            listen,
-            make_service,
-            read_settings,
-        )
+        from kosha_connector_openai.gateway import GatewayServer, make_service, read_settings
     except ModuleNotFoundError:
         raise SetupError("The gateway is not installed.", hint=install("gateway")) from None
     flags = {"host": host, "port": port, "hosts": name, "cors_origins": cors_origin, "validation": validation, "no_token": no_token}
@@ -69,16 +66,22 @@ def serve(
         if check:
             typer.echo("The settings are fine.")
             return
-        try:
-            sockets = listen(settings)
-        except OSError as error:
-            raise SetupError(
-                f"The gateway cannot listen at its address: {os.strerror(error.errno or 0)}.", hint="Choose another --host or --port."
-            ) from None
+        sockets = bound_sockets(settings, "gateway", "--host or --port")
         for line in _greeting(settings, service, sockets[0].getsockname()[1], made):
             note(line)
         no_core_dumps()
         GatewayServer(service, settings, sockets).run()
+
+
+def bound_sockets(settings: Settings, what: str, options: str) -> list[socket.socket]:
+    """The sockets at the settings' address. Raises SetupError, which names the options that choose another one."""
+    from kosha_connector_openai.gateway import listen
+
+    try:
+        return listen(settings)
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        raise SetupError(f"The {what} cannot listen at its address: {reason}.", hint=f"Choose another {options}.") from None
 
 
 def token(

@@ -20,8 +20,8 @@ from kosha_connector_openai.trusted_files import home
 
 if TYPE_CHECKING:
     from kosha_connector_openai.connector import Connector
-    from kosha_connector_openai.gateway import Settings
-    from kosha_connector_openai.gateway.pages import RunHistory
+    from kosha_connector_openai.gateway import Service, Settings
+    from kosha_connector_openai.gateway.pages import RunHistory, Workbench
 
 
 def studio(
@@ -36,16 +36,15 @@ def studio(
     """Serves the page on which flows are built, on this machine alone, until Ctrl-C; the address it prints signs one browser in."""
     session: Session = ctx.obj
     try:
-        from kosha_connector_openai.gateway import GatewayServer, listen, make_service, read_settings
-        from kosha_connector_openai.gateway.pages import NOT_BUILT, SubmittedSecrets, Workbench, studio_assets
+        from kosha_connector_openai.gateway import GatewayServer, make_service, read_settings
+        from kosha_connector_openai.gateway.pages import NOT_BUILT, studio_assets
     except ModuleNotFoundError:
         raise SetupError("The studio is not installed.", hint=install("studio")) from None
     if not studio_assets():
         raise SetupError(NOT_BUILT)
     if sandbox and (values or file):
         raise typer.BadParameter("The sandbox is a connection by itself: leave --set and --connection out.", param_hint="--sandbox")
-    from kosha_connector_openai.cli.connect import STORES, keep_connection
-    from kosha_connector_openai.cli.serve import no_core_dumps, with_connection, with_token
+    from kosha_connector_openai.cli.serve import bound_sockets, no_core_dumps, with_connection, with_token
 
     flags = {"host": "127.0.0.1", "port": port, "studio": True, "docs": "token", "access_log": "off", "log_level": "warning"}
     flags |= {"bulk": home() / "studio" / "bulk", "budgets": {"prices": prices.absolute()} if prices else {}}
@@ -54,26 +53,32 @@ def studio(
         if not settings.connections and not sandbox:
             settings = _ask_later(session.connector, settings)
         settings, token = with_token(settings, tuple(session.connector.catalog))  # whoever starts it has the keys, and all that they allow
-        bench = Workbench(
-            _history(contents), sandbox=sandbox, stores=() if sandbox else STORES, keep=partial(keep_connection, session.connector)
-        )
+        bench = _workbench(session.connector, sandbox=sandbox, contents=contents)
         with contextlib.closing(make_service(session.connector, settings, bench)) as service:
-            try:
-                sockets = listen(settings)
-            except OSError as error:
-                raise SetupError(
-                    f"The studio cannot listen at its address: {os.strerror(error.errno or 0)}.", hint="Choose another --port."
-                ) from None
-            for line in service.describe():
-                note(
-                    "Against the sandbox: nothing leaves this machine."
-                    if sandbox
-                    else line.replace(SubmittedSecrets.UNSET, "the page, which asks for it")
-                )
+            sockets = bound_sockets(settings, "studio", "--port")
+            for line in _upstream_lines(service, sandbox=sandbox):
+                note(line)
             note("Open this address; it signs one browser in, once. Stop the studio with Ctrl-C.")
             typer.echo(f"http://127.0.0.1:{sockets[0].getsockname()[1]}/studio#code={service.sessions.new_code(token)}")
             no_core_dumps()
             GatewayServer(service, settings, sockets).run()
+
+
+def _workbench(connector: Connector, *, sandbox: bool, contents: bool) -> Workbench:
+    """What only the owner's pages have: the history of runs, and the stores that keep a connection's secrets."""
+    from kosha_connector_openai.cli.connect import STORES, keep_connection
+    from kosha_connector_openai.gateway.pages import Workbench
+
+    return Workbench(_history(contents), sandbox=sandbox, stores=() if sandbox else STORES, keep=partial(keep_connection, connector))
+
+
+def _upstream_lines(service: Service, *, sandbox: bool) -> list[str]:
+    """Where calls go, in sentences."""
+    from kosha_connector_openai.gateway.pages import SubmittedSecrets
+
+    if sandbox:
+        return ["Against the sandbox: nothing leaves this machine."]
+    return [line.replace(SubmittedSecrets.UNSET, "the page, which asks for it") for line in service.describe()]
 
 
 def _history(contents: bool) -> RunHistory:

@@ -155,34 +155,46 @@ def run(
     watch = None if quiet or as_json else _Progress()
     printer = OutputPrinter(connector, folder, chosen.outputs, overwrite=force)
     try:
-        with _journal(record) as journal:
-            result = (
-                _on_temporal(place, file, connector, connection, given, chosen.id, timeout, ledger, name, spending.budget)
-                if place
-                else run_workflow(
-                    document,
-                    connector,
-                    connection,
-                    given,
-                    workflow=chosen.id,
-                    limits=RunLimits(seconds=timeout),
-                    options=CallOptions(attempts=attempts, budget=spending.budget),
-                    handles=_handles(document),
-                    watch=watch,
-                    **journal,
-                )
-            )
+        if place:
+            result = _on_temporal(place, file, connector, connection, given, chosen.id, timeout, ledger, name, spending.budget)
+        else:
+            options = CallOptions(attempts=attempts, budget=spending.budget)
+            result = _here(document, connector, connection, given, chosen.id, timeout, options, watch, record)
     except WorkflowError as error:
         if not as_json:
             raise
-        partial = error.result
-        say_json({"error": error.to_dict()} | (partial.to_dict() | {"outputs": printer.of(partial.outputs)} if partial else {}))
+        say_json({"error": error.to_dict()} | _partial(error.result, printer))
         raise typer.Exit(ExitCode.WORKFLOW) from None
     outputs = printer.of(result.outputs)
     say_json(result.to_dict() | {"outputs": outputs} if as_json else outputs)
     if printer.saved and not quiet:
         note("\n".join(f"Saved {one_line(str(path))}" for path in printer.saved))
     spending.tell_all(quiet=quiet or as_json)
+
+
+def _here(
+    document: WorkflowDocument, connector: Connector, connection: Connection, given: Mapping[str, Any], workflow: str, seconds: float,
+    options: CallOptions, watch: _Progress | None, record: Path | None,
+) -> WorkflowResult:  # fmt: skip
+    """The result of a run whose steps this process does, with a line of ``record`` for each."""
+    with _journal(record) as journal:
+        return run_workflow(
+            document,
+            connector,
+            connection,
+            given,
+            workflow=workflow,
+            limits=RunLimits(seconds=seconds),
+            options=options,
+            handles=_handles(document),
+            watch=watch,
+            **journal,
+        )
+
+
+def _partial(result: WorkflowResult | None, printer: OutputPrinter) -> dict[str, Any]:
+    """What a failed run has done, as a part of its JSON."""
+    return {} if result is None else result.to_dict() | {"outputs": printer.of(result.outputs)}
 
 
 def _on_temporal(

@@ -11,6 +11,7 @@ from typing import Any, Final
 from kosha_connector_openai import __version__
 from kosha_connector_openai.connector import Connector
 from kosha_connector_openai.errors import Fault, InputError
+from kosha_connector_openai.manifest import ConnectionField
 from kosha_connector_openai.mcp import ToolList
 
 PACKAGE: Final = __name__.partition(".")[0].replace("_", "-")
@@ -51,17 +52,6 @@ def server_json(connector: Connector, name: str) -> dict[str, Any]:
     """What a registry of servers lists; ``name`` is the publisher's, such as ``io.github.you/name``. Raises InputError."""
     if not _NAME.fullmatch(name):
         raise InputError("The name is wrong.", [Fault("/name", "pattern", "is no name of a server.", "Write io.github.you/name.")])
-    secrets = [(entry.env[0], entry) for entry in connector.manifest.connection.fields if entry.secret and entry.env]
-    others = [(entry.env[0], entry) for entry in connector.manifest.connection.fields if entry.role == "server" and entry.env]
-    variables = [
-        {
-            "name": variable,
-            "description": _line(entry.help or entry.label),
-            "isRequired": bool(entry.required),
-            "isSecret": bool(entry.secret),
-        }
-        for variable, entry in (*secrets, *others)
-    ]
     words = ("--connector", connector.id, "mcp")
     return {
         "$schema": _SCHEMA,
@@ -78,15 +68,14 @@ def server_json(connector: Connector, name: str) -> dict[str, Any]:
                 "runtimeArguments": [{"type": "named", "name": "--from", "value": f"{PACKAGE}[mcp]=={__version__}"}],
                 "packageArguments": [{"type": "positional", "value": word} for word in words],
                 "transport": {"type": "stdio"},
-                "environmentVariables": variables,
+                "environmentVariables": [_variable(entry) for entry in sorted(_fields(connector), key=lambda entry: not entry.secret)],
             }
         ],
     }
 
 
 def _bundle(connector: Connector) -> dict[str, Any]:
-    manifest = connector.manifest
-    fields = [entry for entry in manifest.connection.fields if entry.env and (entry.secret or entry.role == "server")]
+    manifest, fields = connector.manifest, _fields(connector)
     return {
         "manifest_version": "0.4",
         "name": connector.id,
@@ -109,16 +98,33 @@ def _bundle(connector: Connector) -> dict[str, Any]:
         "tools": [{"name": tool.name, "description": tool.description} for tool in ToolList(connector).tools.values()],
         "tools_generated": False,
         "compatibility": {"platforms": ["darwin", "linux", "win32"], "runtimes": {"python": ">=3.11"}},
-        "user_config": {
-            entry.name: {
-                "type": "string",
-                "title": entry.label,
-                "description": _line(entry.help or entry.label),
-                "sensitive": bool(entry.secret),
-                "required": bool(entry.required),
-            }
-            for entry in fields
-        },
+        "user_config": {entry.name: _user_setting(entry) for entry in fields},
+    }
+
+
+def _fields(connector: Connector) -> list[ConnectionField]:
+    """The fields of the connection that a host asks for: the secrets and the server, where a variable can hold them."""
+    return [entry for entry in connector.manifest.connection.fields if entry.env and (entry.secret or entry.role == "server")]
+
+
+def _variable(entry: ConnectionField) -> dict[str, Any]:
+    """A field as the registry lists it."""
+    return {
+        "name": entry.env[0],
+        "description": _line(entry.help or entry.label),
+        "isRequired": bool(entry.required),
+        "isSecret": bool(entry.secret),
+    }
+
+
+def _user_setting(entry: ConnectionField) -> dict[str, Any]:
+    """A field as a bundle's host asks for it."""
+    return {
+        "type": "string",
+        "title": entry.label,
+        "description": _line(entry.help or entry.label),
+        "sensitive": bool(entry.secret),
+        "required": bool(entry.required),
     }
 
 

@@ -60,77 +60,35 @@ class Service:
         workbench: Workbench | None = None,
     ) -> None:
         """Takes ``connector``, and closes it at the end. Raises SetupError where something of the settings cannot be used."""
-        limits = settings.limits
-        rules = connector.part("relay", RelayRules)
+        rules, limits = connector.part("relay", RelayRules), settings.limits
         shared = shared_accounts(tenants(settings), same_accounts(connector, connections))
         self.connector = connector
         self.metrics = Metrics()
+        self.sessions = Sessions()
         self.warnings = tuple(_warnings(settings, shared))
+        self._settings = settings
         self._connections = connections
         self._submitted = submitted
         self._workbench = workbench
-        if workbench is not None:
-            workbench.replace, workbench.current = self._replace, lambda: self._connections[DEFAULT]
-            workbench.fields = connector.manifest.connection.fields
-        self._stopping, self._stop_seconds = False, settings.stop_seconds
+        self._stopping = False
         self._stopped: float | None = None
         self._downloads = Downloads(most=limits.disk_total)
-        bodies = BodyBudget(limits.bodies_total, limits.body_json)
+        self._bodies = BodyBudget(limits.bodies_total, limits.body_json)
         self._checks = CheckProcesses(connector.folder)
         apart = administration_actions(connector.catalog, rules.privileged)
         self._owners: Ownership | None = make_ownership(settings.ownership, shared, connector.catalog, rules.objects, apart)
-        prices = read_prices(settings.budgets.prices) if settings.budgets.prices is not None else None
-        self._spending = (
-            TokenBudgets(settings.budgets, connector.outputs.part, prices, told=self.metrics.spent) if settings.has_budgets else None
-        )
+        self._prices = read_prices(settings.budgets.prices) if settings.budgets.prices is not None else None
+        self._spending = self._token_budgets()
         self._log = AccessLog(settings.access_log)
         self._audit = AuditLog(settings.audit, required=settings.audit_failure == "refuse") if isinstance(settings.audit, Path) else None
-        self._admission = Admission(
-            calls=limits.calls_total, streams=limits.streams_total, queue=limits.queue, queue_seconds=limits.queue_seconds
-        )
-        for kind in self._admission.taken:
-            self.metrics.places(kind).set_function(partial(self._taken, kind))
-        self.sessions = Sessions()
+        self._admission = self._counted_admission()
         privileged = privileged_actions(connector.catalog, rules.privileged)
         authenticate = Authenticator(settings, connector.catalog, privileged=privileged, unmetered=rules.unmetered, sessions=self.sessions)
-        context = PagesContext(
-            connector=connector,
-            connections=connections,
-            settings=settings,
-            tries=Tries(connector, submitted, next(iter(connections.values()))),
-            metrics=self.metrics,
-            downloads=self._downloads,
-            ready=lambda: not self._stopping,
-            bodies=bodies,
-            disk=BodyBudget(limits.disk_total, limits.body),
-            checks=self._checks,
-            owners=self._owners,
-            admission=self._admission,
-            audit=self._audit,
-            sign_in=SignIn(self.sessions, authenticate.sign_in),
-            spending=self._spending,
-            workbench=workbench,
-            prices=prices,
-        )
-        self._pages = OwnPages(context)
-        guards = Guards(
-            policy=OriginPolicy(
-                host=settings.host,
-                hosts=settings.hosts,
-                cors_origins=settings.cors_origins,
-                exposed=[name for name in connector.manifest.result.headers if "*" not in name],
-            ),
-            authenticate=authenticate,
-            admission=self._admission,
-            observe=Observer(self._log, self.metrics, make_traces(connector.id)),
-            pages=self._pages,
-            owners=self._owners,
-            audit=self._audit,
-            spending=self._spending,
-            bodies=bodies,
-            checks=self._checks,
-        )
-        self.app = Gateway(connector, connections, settings, guards)
+        if workbench is not None:
+            workbench.replace, workbench.current = self._replace, lambda: self._connections[DEFAULT]
+            workbench.fields = connector.manifest.connection.fields
+        self._pages = OwnPages(self._pages_context(authenticate))
+        self.app = Gateway(connector, connections, settings, self._guards(authenticate))
 
     def describe(self) -> list[str]:
         """A line for each connection: its name, its server, and where its secret is kept."""
@@ -158,7 +116,7 @@ class Service:
 
         Runs have what is left of `stop_seconds` since the service was told to stop; none of it where it is to end ``now``.
         """
-        left = self._stop_seconds if self._stopped is None else self._stopped + self._stop_seconds - time.monotonic()
+        left = self._settings.stop_seconds if self._stopped is None else self._stopped + self._settings.stop_seconds - time.monotonic()
         await self._pages.bulk.aclose(0 if now else max(0, left))
         await self._pages.aclose()
         await self.connector.aclose()
@@ -178,6 +136,66 @@ class Service:
         if self._workbench is not None:
             self._workbench.history.close()
 
+    def _token_budgets(self) -> TokenBudgets | None:
+        """What tokens may spend, where the settings bound it."""
+        if not self._settings.has_budgets:
+            return None
+        return TokenBudgets(self._settings.budgets, self.connector.outputs.part, self._prices, told=self.metrics.spent)
+
+    def _counted_admission(self) -> Admission:
+        """The places of calls, each kind of which is a metric."""
+        limits = self._settings.limits
+        admission = Admission(
+            calls=limits.calls_total, streams=limits.streams_total, queue=limits.queue, queue_seconds=limits.queue_seconds
+        )
+        for kind in admission.taken:
+            self.metrics.places(kind).set_function(partial(_taken, admission, kind))
+        return admission
+
+    def _pages_context(self, authenticate: Authenticator) -> PagesContext:
+        """What the service's own pages share."""
+        limits = self._settings.limits
+        return PagesContext(
+            connector=self.connector,
+            connections=self._connections,
+            settings=self._settings,
+            tries=Tries(self.connector, self._submitted, next(iter(self._connections.values()))),
+            metrics=self.metrics,
+            downloads=self._downloads,
+            ready=lambda: not self._stopping,
+            bodies=self._bodies,
+            disk=BodyBudget(limits.disk_total, limits.body),
+            checks=self._checks,
+            owners=self._owners,
+            admission=self._admission,
+            audit=self._audit,
+            sign_in=SignIn(self.sessions, authenticate.sign_in),
+            spending=self._spending,
+            workbench=self._workbench,
+            prices=self._prices,
+        )
+
+    def _guards(self, authenticate: Authenticator) -> Guards:
+        """What every request passes, and what sees it."""
+        settings = self._settings
+        return Guards(
+            policy=OriginPolicy(
+                host=settings.host,
+                hosts=settings.hosts,
+                cors_origins=settings.cors_origins,
+                exposed=[name for name in self.connector.manifest.result.headers if "*" not in name],
+            ),
+            authenticate=authenticate,
+            admission=self._admission,
+            observe=Observer(self._log, self.metrics, make_traces(self.connector.id)),
+            pages=self._pages,
+            owners=self._owners,
+            audit=self._audit,
+            spending=self._spending,
+            bodies=self._bodies,
+            checks=self._checks,
+        )
+
     def _replace(self, values: Mapping[str, str], secrets: Mapping[str, str]) -> str:
         """Tries a connection, and takes it for all calls from now on; the test's sentence.
 
@@ -194,9 +212,6 @@ class Service:
         self.app.replace(DEFAULT, made)
         return tried
 
-    def _taken(self, kind: Kind) -> float:
-        return float(self._admission.taken[kind])
-
 
 def make_service(connector: Connector, settings: Settings, workbench: Workbench | None = None) -> Service:
     """The service for these settings; everything is checked here, and nothing is sent. Raises SetupError with every fault.
@@ -210,6 +225,10 @@ def make_service(connector: Connector, settings: Settings, workbench: Workbench 
     except BaseException:
         opened.close()
         raise
+
+
+def _taken(admission: Admission, kind: Kind) -> float:
+    return float(admission.taken[kind])
 
 
 def _unrecorded(_: Record) -> None:

@@ -40,50 +40,61 @@ Context = ServerRequestContext[Any, Any]
 
 def make_server(connector: Connector, session: ToolSession | None = None) -> Server[Any]:
     """The server of a connector. Without ``session`` each request brings its own, in its ASGI scope under ``SCOPE``."""
-
-    def of(context: Context) -> ToolSession:
-        if session is not None:
-            return session
-        assert context.request is not None
-        found = context.request.scope[SCOPE]
-        assert isinstance(found, ToolSession)
-        return found
-
-    async def list_tools(context: Context, _: PaginatedRequestParams | None) -> ListToolsResult:
-        return ListToolsResult(tools=[Tool.model_validate(tool.describe()) for tool in of(context).tools.tools.values()])
-
-    async def call(context: Context, params: CallToolRequestParams) -> CallToolResult:
-        found = of(context)
-        arguments = params.arguments or {} if found.arguments is None else found.arguments
-        return await call_tool(found, params.name, arguments, context.session.report_progress)
-
-    async def list_resources(_: Context, __: PaginatedRequestParams | None) -> ListResourcesResult:
-        return ListResourcesResult(resources=[])  # files are named by the answers that made them
-
-    async def list_templates(_: Context, __: PaginatedRequestParams | None) -> ListResourceTemplatesResult:
-        return ListResourceTemplatesResult(resource_templates=[])  # a client that asks may take "no such method" for a fault
-
-    async def read_resource(context: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
-        uri = str(params.uri)
-        kept = of(context).backend.find(uri)
-        if kept is None:
-            raise MCPError(code=INVALID_PARAMS, message="There is no such file, or not any more.")
-        if kept.path.stat().st_size > INLINE:
-            raise MCPError(code=INVALID_PARAMS, message=f"The file is larger than {INLINE} bytes. Fetch it at {kept.address}.")
-        return ReadResourceResult(contents=[await asyncio.to_thread(_contents, uri, kept)])
-
+    answers = _Answers(session)
     return Server(
         connector.id,
         version=connector.manifest.version,
         title=connector.manifest.title,
         instructions=_INSTRUCTIONS,
-        on_list_tools=list_tools,
-        on_call_tool=call,
-        on_list_resources=list_resources,
-        on_list_resource_templates=list_templates,
-        on_read_resource=read_resource,
+        on_list_tools=answers.list_tools,
+        on_call_tool=answers.call_tool,
+        on_list_resources=_no_resources,
+        on_list_resource_templates=_no_templates,
+        on_read_resource=answers.read_resource,
         get_tool_input_schema=lambda _: None,  # no input of a tool comes in a header
     )
+
+
+class _Answers:
+    """What the server answers from the session of each request."""
+
+    def __init__(self, session: ToolSession | None) -> None:
+        self._session = session
+
+    async def list_tools(self, context: Context, _: PaginatedRequestParams | None) -> ListToolsResult:
+        return ListToolsResult(tools=[Tool.model_validate(tool.describe()) for tool in self._of(context).tools.tools.values()])
+
+    async def call_tool(self, context: Context, params: CallToolRequestParams) -> CallToolResult:
+        session = self._of(context)
+        arguments = params.arguments or {} if session.arguments is None else session.arguments
+        return await call_tool(session, params.name, arguments, context.session.report_progress)
+
+    async def read_resource(self, context: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
+        uri = str(params.uri)
+        kept = self._of(context).backend.find(uri)
+        if kept is None:
+            raise MCPError(code=INVALID_PARAMS, message="No file has this address. It may have expired: make it again.")
+        if kept.path.stat().st_size > INLINE:
+            raise MCPError(code=INVALID_PARAMS, message=f"The file is larger than {INLINE} bytes. Fetch it at {kept.address}.")
+        return ReadResourceResult(contents=[await asyncio.to_thread(_contents, uri, kept)])
+
+    def _of(self, context: Context) -> ToolSession:
+        if self._session is not None:
+            return self._session
+        assert context.request is not None
+        found = context.request.scope[SCOPE]
+        assert isinstance(found, ToolSession)
+        return found
+
+
+async def _no_resources(_: Context, __: PaginatedRequestParams | None) -> ListResourcesResult:
+    """An empty list: the answers that make files name them."""
+    return ListResourcesResult(resources=[])
+
+
+async def _no_templates(_: Context, __: PaginatedRequestParams | None) -> ListResourceTemplatesResult:
+    """An empty list: a client that asks may take "no such method" for a fault."""
+    return ListResourceTemplatesResult(resource_templates=[])
 
 
 async def serve_stdio(connector: Connector, session: ToolSession, close: Callable[[], Awaitable[None]]) -> None:

@@ -64,20 +64,13 @@ def merge(description: Node, client: Node, sides: list[Precedence]) -> Merged:
     comparison = Comparison(whole["components"]["schemas"], theirs["components"]["schemas"], importer.take)
     mine, other = _by_place(whole), _by_place(theirs)
     moves = _moved(mine, other)
-    for key, (path, method, operation) in sorted(mine.items()):
+    for key, placed in sorted(mine.items()):
         partner = other.get(moves.get(key, key))
-        operation[SOURCE] = [*names] if partner else names[0]
-        if partner is None:
-            comparison.differences.append(
-                Difference("operation-only-description", operation["operationId"], "operation", f"{method.upper()} {path}", None)
-            )
-            continue
-        if PAGE in partner[2]:
-            operation[PAGE] = partner[2][PAGE]
-        comparison.operation(operation, partner[2])
-        if key in moves:
-            take = _mover(whole, (path, method), partner[:2])
-            comparison.differences.append(Difference("path", operation["operationId"], "operation", key, moves[key], take))
+        placed[2][SOURCE] = [*names] if partner else names[0]
+        _compare(comparison, placed, partner)
+        if partner is not None and key in moves:
+            take = _mover(whole, placed[:2], partner[:2])
+            comparison.differences.append(Difference("path", placed[2]["operationId"], "operation", key, moves[key], take))
     importer.partners = comparison.partners
     decided = [(difference, next((side for side in sides if side.fits(difference)), None)) for difference in comparison.differences]
     for difference, side in decided:
@@ -107,6 +100,18 @@ def _by_place(document: Node) -> dict[str, Placed]:
         for method in METHODS
         if method in item
     }
+
+
+def _compare(comparison: Comparison, placed: Placed, partner: Placed | None) -> None:
+    """Notes where an operation of the description and the client's differ, or that the client has none; the client tells its pages."""
+    path, method, operation = placed
+    if partner is None:
+        where = f"{method.upper()} {path}"
+        comparison.differences.append(Difference("operation-only-description", operation["operationId"], "operation", where, None))
+        return
+    if PAGE in partner[2]:
+        operation[PAGE] = partner[2][PAGE]
+    comparison.operation(operation, partner[2])
 
 
 def _moved(mine: dict[str, Placed], other: dict[str, Placed]) -> dict[str, str]:

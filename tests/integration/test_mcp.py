@@ -91,7 +91,7 @@ async def a_client_meets(client: Client) -> None:
     assert link.type == "resource_link"
     read = await client.read_resource(link.uri)
     assert read.contents[0].blob
-    with pytest.raises(MCPError, match="no such file"):
+    with pytest.raises(MCPError, match="No file has this address"):
         await client.read_resource("file:///etc/hostname")
 
     found = await client.call_tool("search_actions", {"words": "vector store"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
@@ -140,41 +140,37 @@ def make_connection(
     server = _try(faults, lambda: _server(manifest, given, options.networks))
     scheme = _try(faults, lambda: _scheme(form, given))
     faults += _missing_fields(form, given, idle_fields(form, manifest.auth, scheme or ""))
-    references = {
-        name: reference
-        for name, text in given.items()
-        if _field(form, name).secret and (reference := _try(faults, lambda text=text, name=name: _reference(text, name)))  # type: ignore[misc]
-    }
+    references = _references(form, given, faults)
     origins = _try(faults, lambda: frozenset(parse_origin(text, networks=options.networks) for text in options.allowed_origins))
     headers = _headers(form, given, options, faults)
     faults += check_options(options)
     if faults or server is None or scheme is None:
         raise SetupError("The connection is not complete.", faults)
-    allowed = origins or frozenset({server.origin})
-    return Connection(
+    connection = Connection(
         server=server,
-        credentials=make_credentials(
-            manifest.auth,
-            scheme,
-            references,
-            given,
-            allowed,
-            api_key_header=options.api_key_header,
-            token_url=options.token_url,
-            document=document,
-        ),
+        credentials=make_credentials(manifest.auth, scheme, references, given, origins or frozenset({server.origin}), options, document),
         headers=headers,
-        timeouts=options.timeouts or replace(manifest.defaults.timeouts, total=None),
-        retries=options.retries or manifest.defaults.retries,
-        limits=options.limits or manifest.defaults.limits,
         options=options,
-        large_body=manifest.defaults.large_body,
-        standard_total=manifest.defaults.timeouts.total or Connection.standard_total,
-        standard_stream_total=manifest.defaults.timeouts.stream_total or Connection.standard_stream_total,
         form=kind.form,
+        form_values={name: text for name, text in given.items() if not _field(form, name).secret} if kind.form else {},
         validation=options.validation or kind.validation,
         shortest_secret=_SHORTEST_KEY if _is_default(manifest, server, options.networks) else 1,
-        form_values={name: text for name, text in given.items() if not _field(form, name).secret} if kind.form else {},
+    )
+    return _limited(connection, manifest)
+
+
+def _limited(connection: Connection, manifest: Manifest) -> Connection:
+    """The connection with the times, retries and limits of its options, else of the manifest."""
+    options, defaults = connection.options, manifest.defaults
+    times = defaults.timeouts
+    return replace(
+        connection,
+        timeouts=options.timeouts or replace(times, total=None),
+        retries=options.retries or defaults.retries,
+        limits=options.limits or defaults.limits,
+        large_body=defaults.large_body,
+        standard_total=times.total or Connection.standard_total,
+        standard_stream_total=times.stream_total or Connection.standard_stream_total,
     )
 
 
@@ -245,6 +241,13 @@ def _scheme(form: ConnectionForm, given: Mapping[str, str]) -> str:
     """The authentication scheme that the form asks for; "" where the description decides."""
     entry = next((entry for entry in form.fields if entry.role == "auth_type"), None)
     return auth_type(given[entry.name]) if entry and entry.name in given else ""
+
+
+def _references(form: ConnectionForm, given: Mapping[str, str], faults: list[Fault]) -> dict[str, SecretReference]:
+    """The references of the secret fields that are filled in."""
+    texts = {name: text for name, text in given.items() if _field(form, name).secret}
+    found = {name: _try(faults, partial(_reference, text, name)) for name, text in texts.items()}
+    return {name: reference for name, reference in found.items() if reference}
 
 
 def _reference(text: str, name: str) -> SecretReference:

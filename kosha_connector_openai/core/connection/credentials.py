@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from kosha_connector_openai.core.connection.auth import AUTH_TYPES, SCHEMES, Credential
+from kosha_connector_openai.core.connection.options import Options
 from kosha_connector_openai.errors import Fault, SetupError
 from kosha_connector_openai.http import Origin
 from kosha_connector_openai.manifest import AuthRule, ConnectionForm, Manifest
@@ -23,14 +24,12 @@ def make_credentials(
     references: Mapping[str, SecretReference],
     given: Mapping[str, str],
     allowed: frozenset[Origin],
-    *,
-    api_key_header: str,
-    token_url: str,
+    options: Options,
     document: Callable[[], Document] | None = None,
 ) -> dict[str, Credential]:
     """A credential for each rule whose fields are filled in; the ``chosen`` scheme, if any, replaces the rule's own.
 
-    A key goes where the rule says, else where the ``document`` has the rule's scheme, else into ``api_key_header``.
+    A key goes where the rule says, else where the ``document`` has the rule's scheme, else into the header that the ``options`` name.
 
     Of rules for any scheme the chosen one alone counts, and it must be filled in. Raises SetupError, which names the form's fields.
     """
@@ -44,9 +43,10 @@ def make_credentials(
         if scheme != rule.scheme:
             parts = dict(zip(SCHEMES[scheme].parts, parts.values(), strict=False))
         if scheme == "api_key" and not rule.any_scheme and not {"header", "query"} & settings.keys():
-            settings |= (described_place(document(), name) if document and scheme == rule.scheme else {}) or {"header": api_key_header}
+            described = described_place(document(), name) if document and scheme == rule.scheme else {}
+            settings |= described or {"header": options.api_key_header}
         if scheme == "oauth2":
-            settings["token_url"] = token_url
+            settings["token_url"] = options.token_url
         missing = [part for part in SCHEMES[scheme].parts if part not in parts]
         if not missing:
             found[ANY if rule.any_scheme else name] = _credential(rule, scheme, settings, parts, allowed)

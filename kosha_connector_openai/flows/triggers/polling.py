@@ -91,7 +91,11 @@ def _steps(
         answer = yield from _asked(kind, state, job)
         if answer is not None:
             found[job] = answer
-    first = given is None
+    return _told(rule, kind, state, found, all_ends=past or given is not None)
+
+
+def _told(rule: PollRule, kind: JobKind, state: PollState, found: Mapping[str, Any], *, all_ends: bool) -> Told:
+    """The events of the jobs ``found`` that have ended and were not told, and the state after them; without ``all_ends`` no events."""
     ended: list[tuple[float, TriggerEvent]] = []
     still = {job: made for job, made in state.open.items() if job in found}
     told = dict(state.told)
@@ -102,8 +106,8 @@ def _steps(
             still[job] = made
             continue
         still.pop(job, None)
-        if job not in told and (past or not first):
-            ended.append((made, _event(rule, kind, name, job, word, value, state)))
+        if job not in told and all_ends:
+            ended.append((made, _event(rule, kind, job, word, value, state)))
         told[job] = made
     newest = max((_time(value, rule, state) for value in found.values()), default=state.since)
     since = max(state.since, newest - _SLACK)
@@ -174,15 +178,15 @@ def _time(value: Any, rule: PollRule, state: PollState) -> float:
     return float(made) if isinstance(made, (int, float)) and not isinstance(made, bool) else state.since
 
 
-def _event(rule: PollRule, kind: JobKind, name: str, job: str, word: str, value: Any, state: PollState) -> TriggerEvent:
+def _event(rule: PollRule, kind: JobKind, job: str, word: str, value: Any, state: PollState) -> TriggerEvent:
     made = at(value, rule.created)
     inputs = {**{key: state.inputs[key] for key in kind.keep if key in state.inputs}, **dict.fromkeys(kind.ids, job)}
     return TriggerEvent(
-        type=rule.events.get(word, f"{name}.{word}"),
+        type=rule.events.get(word, f"{state.kind}.{word}"),
         event_id=f"{job}:{word}",
         data=value,
         created_at=made if isinstance(made, int) and not isinstance(made, bool) else None,
-        job=name,
+        job=state.kind,
         end=kind.ends[word],
         fetch=NextCall(kind.status, inputs),
     )

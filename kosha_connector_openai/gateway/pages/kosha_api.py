@@ -19,6 +19,8 @@ from kosha_connector_openai.gateway.pages.submitted_secrets import SubmittedSecr
 from kosha_connector_openai.http import Origin, parse_server
 from kosha_connector_openai.manifest import ConnectionField
 
+HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+"""What every page of ours is sent with."""
 LARGEST: Final = 64 * 1024
 """Bytes of the credentials to try."""
 _SECONDS: Final = 15.0

@@ -155,21 +155,8 @@ class _Exchange:
         from kosha_connector_openai.mcp import ToolSession
 
         # A session answers only whoever opened it.
-        name = owner(self.backend.caller)
-        user = AuthenticatedUser(AccessToken(token="", client_id=name, scopes=[]))
-        key = dict(scope["headers"]).get(_SESSION, b"").decode("latin-1")
-        if not key:
-            self.sessions.check(name)
-        elif scope["method"] == "DELETE":
-            self.sessions.end(name, key)
-
-        async def noted(message: Any) -> None:
-            if message["type"] == "http.response.start" and scope["method"] != "DELETE" and message["status"] < _WRONG:
-                opened = next((value.decode("latin-1") for header, value in message["headers"] if header.lower() == _SESSION), "")
-                if opened:
-                    self.sessions.use(name, opened)
-            await send(message)
-
+        user = AuthenticatedUser(AccessToken(token="", client_id=owner(self.backend.caller), scopes=[]))
+        noted = self._counted(scope, send)
         try:
             async with self.bodies.whole(Request(scope, receive)) as body:
                 message, arguments = await self._read(body)
@@ -180,6 +167,24 @@ class _Exchange:
             await Response(answer.body(), answer.status, media_type="application/json")(scope, receive, send)
         except BodyRefused as error:
             raise (Refused(error.refusal) if error.refusal else ClientLeft()) from None
+
+    def _counted(self, scope: Scope, send: Send) -> Send:
+        """``send`` that notes the session of the answer. Raises Refused where the request would open one too many."""
+        name, ends = owner(self.backend.caller), scope["method"] == "DELETE"
+        key = dict(scope["headers"]).get(_SESSION, b"").decode("latin-1")
+        if not key:
+            self.sessions.check(name)
+        elif ends:
+            self.sessions.end(name, key)
+
+        async def noted(message: Any) -> None:
+            if message["type"] == "http.response.start" and not ends and message["status"] < _WRONG:
+                opened = next((value.decode("latin-1") for header, value in message["headers"] if header.lower() == _SESSION), "")
+                if opened:
+                    self.sessions.use(name, opened)
+            await send(message)
+
+        return noted
 
     async def _read(self, body: bytes) -> tuple[bytes, Mapping[str, Any] | None]:
         """The message, and the arguments of its tool where it is large without them. Raises InputError."""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from starlette.formparsers import MultiPartException
@@ -15,32 +15,28 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from kosha_connector_openai.errors import ConnectorError, InputError
+from kosha_connector_openai.errors import ConnectorError
 from kosha_connector_openai.gateway.exchange import (
-    QUICK,
-    BodyAnswer,
     BodyBudget,
-    BodyQuestion,
     BodyRefused,
     CheckProcesses,
     ClientLeft,
     Refused,
 )
 from kosha_connector_openai.gateway.observe import Metrics
-from kosha_connector_openai.gateway.pages.builder_api import BuilderApi
 from kosha_connector_openai.gateway.pages.bulk import BulkPages
-from kosha_connector_openai.gateway.pages.catalog_api import CatalogApi, owner
+from kosha_connector_openai.gateway.pages.catalog_pages import CatalogPages
 from kosha_connector_openai.gateway.pages.catalog_reply import CatalogReplies
 from kosha_connector_openai.gateway.pages.checked_calls import CheckedCalls
 from kosha_connector_openai.gateway.pages.description import ACCESS, served_document, service_document
 from kosha_connector_openai.gateway.pages.docs_page import DocsPages
-from kosha_connector_openai.gateway.pages.downloads import Downloads, file_reply
-from kosha_connector_openai.gateway.pages.event_response import EventResponse, EventSender, wants_events
+from kosha_connector_openai.gateway.pages.downloads import Downloads
+from kosha_connector_openai.gateway.pages.event_response import EventResponse
 from kosha_connector_openai.gateway.pages.failures import failed
 from kosha_connector_openai.gateway.pages.flow_pages import FlowPages
-from kosha_connector_openai.gateway.pages.kosha_api import LARGEST, JsonResponse, Tries, labels
+from kosha_connector_openai.gateway.pages.kosha_api import HEADERS, LARGEST, JsonResponse, Tries, labels
 from kosha_connector_openai.gateway.pages.mcp_page import McpPage
-from kosha_connector_openai.gateway.pages.page_bodies import PageBodies, parsed, while_there
+from kosha_connector_openai.gateway.pages.page_bodies import PageBodies
 from kosha_connector_openai.gateway.pages.result_files import ResultFiles
 from kosha_connector_openai.gateway.pages.sign_in import SignIn
 from kosha_connector_openai.gateway.pages.sign_in_page import SignInPage
@@ -59,7 +55,6 @@ if TYPE_CHECKING:
 
 Handler = Callable[..., Awaitable[ASGIApp | JsonResponse]]
 """Takes the request, the caller, and the path's variables by name."""
-_HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,52 +93,24 @@ class OwnPages:
             context.connector, context.connections, context.owners, context.admission, context.audit, context.spending, context.checks
         )
         self._files = ResultFiles(context.connector, context.downloads)
-        self._catalog = CatalogApi(calls, context.downloads, self._files)
         flows = FlowPages(calls, self._files, self._bodies)
         self.bulk = BulkPages(calls, self._files, self._bodies, context.settings.bulk, context.prices)
-        self._builder = BuilderApi(calls)
+        catalog = CatalogPages(calls, self._files, self._bodies, context.downloads, context.checks, bulk_offered=self.bulk.offered)
         self._mcp = McpPage(calls, context.downloads, self._bodies)
-        sign_in = context.sign_in or SignIn()
-        sign_in_page = SignInPage(sign_in, self._bodies, context.connector.manifest.title)
         self._offers = {"docs": context.settings.docs != "off", "owner": context.workbench is not None, **context.settings.offers}
         self._handlers: Mapping[str, Handler] = {
-            "isAlive": self._alive,
-            "isHealthy": self._alive,
-            "isReady": self._ready,
-            "readMetrics": self._metrics,
-            "readDescription": self._openapi,
-            "readDocs": lambda request, _: self._docs.answer(request),
-            "listSpecification": self._list,
-            "listSpecificationV2": self._list,
-            "testSpecification": self._test,
-            "testSpecificationV2": self._test,
-            "listCatalogActions": self._actions,
-            "readCatalogAction": self._action,
-            "readCatalogForm": self._action_form,
-            "readCatalogSample": self._sample,
-            "listCatalogOptions": self._options,
-            "validateCatalogAction": self._validate,
-            "runCatalogAction": self._run,
-            "readCatalogFile": self._file,
-            "readConnectionForm": self._form,
-            "readCatalog": self._index,
-            "readConnector": self._connector,
-            "readConnectorIcon": self._icon,
-            "callMcp": self._tools,
-            "endMcp": self._tools,
+            **self._service_handlers(),
+            **_sign_in_handlers(context, self._bodies),
+            **catalog.handlers,
             **flows.handlers,
             **self.bulk.handlers,
             **(context.workbench.handlers(self._bodies) if context.workbench else {}),
-            "readSignIn": sign_in_page.show,
-            "signIn": sign_in_page.take,
-            "startSession": partial(sign_in.start, self._bodies),
-            "endSession": sign_in.end,
+            "callMcp": self._mcp.answer,
+            "endMcp": self._mcp.answer,
             "readStudio": studio_file,
             "readStudioFile": studio_file,
         }
         """What answers each operation of service.yaml, by its id."""
-        self._lists = asyncio.Lock()
-        """Held while a list of actions is made: several at once would take turns in the interpreter, before the event loop."""
         self._replies = CatalogReplies()
         self._fixed: dict[str, ServicePage] = {}
         self._patterns: list[tuple[re.Pattern[str], str, Mapping[str, Handler], bool]] = []
@@ -164,6 +131,21 @@ class OwnPages:
     async def aclose(self) -> None:
         """Ends what outlives a request: the sessions of MCP clients."""
         await self._mcp.aclose()
+
+    def _service_handlers(self) -> Mapping[str, Handler]:
+        """Probes, metrics, descriptions, and what the platform asks a connector."""
+        return {
+            "isAlive": self._alive,
+            "isHealthy": self._alive,
+            "isReady": self._ready,
+            "readMetrics": self._metrics,
+            "readDescription": self._openapi,
+            "readDocs": lambda request, _: self._docs.answer(request),
+            "listSpecification": self._list,
+            "listSpecificationV2": self._list,
+            "testSpecification": self._test,
+            "testSpecificationV2": self._test,
+        }
 
     def _add(self, path: str, item: Mapping[str, Any]) -> None:
         """A page of service.yaml, where the settings offer it."""
@@ -190,7 +172,7 @@ class OwnPages:
 
     async def _metrics(self, _: Request, __: Caller) -> Response:
         metrics = self._context.metrics
-        return Response(metrics.expose(), headers={**_HEADERS, "content-type": metrics.content_type})
+        return Response(metrics.expose(), headers={**HEADERS, "content-type": metrics.content_type})
 
     async def _list(self, _: Request, __: Caller) -> JsonResponse:
         return JsonResponse(200, labels(self._context.connector))
@@ -206,7 +188,7 @@ class OwnPages:
     async def _openapi(self, _: Request, __: Caller) -> Response:
         # Made once, in a thread: streams must not wait for it.
         document = await asyncio.to_thread(lambda: self._document)
-        return Response(document, headers={**_HEADERS, "content-type": "application/json"})
+        return Response(document, headers={**HEADERS, "content-type": "application/json"})
 
     @cached_property
     def _document(self) -> bytes:
@@ -217,90 +199,16 @@ class OwnPages:
         settings = self._context.settings
         return DocsPages(self._context.connector, protected=settings.protected, catalog=settings.catalog)
 
-    async def _actions(self, request: Request, caller: Caller) -> JsonResponse:
-        query = request.query_params
-        search, group, featured = query.get("search", ""), query.get("group", ""), query.get("featured") == "true"
-        async with self._lists:
-            return await asyncio.to_thread(self._catalog.actions, caller, search=search, group=group, featured=featured)
 
-    async def _index(self, _: Request, __: Caller) -> JsonResponse:
-        return self._catalog.index(bulk=self.bulk.offered)
-
-    async def _connector(self, _: Request, caller: Caller) -> JsonResponse:
-        return self._catalog.connector(caller)
-
-    async def _icon(self, _: Request, __: Caller) -> Response | JsonResponse:
-        logo = await asyncio.to_thread(self._context.connector.icon)
-        if logo is None:
-            return JsonResponse(404, error_shape("The connector has no logo."))
-        kind = "image/svg+xml" if logo.lstrip().startswith(b"<") else "image/png"
-        return Response(logo, headers={**_HEADERS, "content-type": kind, "content-security-policy": "default-src 'none'; sandbox"})
-
-    async def _form(self, _: Request, __: Caller) -> JsonResponse:
-        return self._catalog.form()
-
-    async def _action(self, _: Request, caller: Caller, *, action: str) -> JsonResponse:
-        return await asyncio.to_thread(self._catalog.action, caller, action)  # a schema is made when it is first asked for
-
-    async def _action_form(self, request: Request, caller: Caller, *, action: str) -> JsonResponse:
-        return await asyncio.to_thread(self._builder.form, caller, action, drawn=request.query_params.get("as") == "rjsf")
-
-    async def _sample(self, _: Request, caller: Caller, *, action: str) -> JsonResponse:
-        return await asyncio.to_thread(self._builder.sample, caller, action)
-
-    async def _options(self, request: Request, caller: Caller, *, action: str, field: str) -> JsonResponse:
-        async with self._bodies.whole(request, LARGEST) as body:
-            return await self._builder.options(caller, action, field, parsed(body) if body else {})
-
-    async def _validate(self, request: Request, caller: Caller, *, action: str) -> JsonResponse:
-        async with self._bodies.whole(request) as body:
-            try:
-                answer = await self._checked(caller, action, body)
-            except ConnectorError as error:
-                return failed(error)
-            if answer is not None:
-                return self._catalog.report(answer)
-            return await asyncio.to_thread(self._catalog.validate, caller, action, parsed(body))
-
-    async def _run(self, request: Request, caller: Caller, *, action: str) -> JsonResponse | Response:
-        if wants_events(request.headers.get("accept", "")):
-            return EventResponse(partial(self._ran, request, caller, action))
-        return await self._ran(request, caller, action)
-
-    async def _ran(self, request: Request, caller: Caller, action: str, events: EventSender | None = None) -> JsonResponse:
-        if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-            async with self._bodies.whole(request) as body:
-                try:
-                    answer = await self._checked(caller, action, body)
-                    if answer is not None and answer.faults:
-                        raise InputError(answer.message or "The body cannot be read.", answer.faults)
-                    value = parsed(body) if answer is None else await self._bodies.known_good(body)
-                except ConnectorError as error:
-                    return failed(error)
-                return await while_there(request, self._catalog.run(caller, action, value, events=events))
-        async with self._bodies.form(request) as (text, uploads):
-            try:
-                value = await self._bodies.values(text.encode() or b"{}", caller.name, what="part `run`")
-            except InputError as error:
-                return failed(error)
-            return await while_there(request, self._catalog.run(caller, action, value, uploads, events))
-
-    async def _checked(self, caller: Caller, action: str, body: bytes) -> BodyAnswer | None:
-        """What is wrong with a large body of inputs; None where it is small, or there is no process to ask. Raises ConnectorError."""
-        if self._context.checks is None or len(body) <= QUICK:
-            return None
-        validation = self._context.connections[caller.connection].validation
-        question = BodyQuestion("inputs", self._catalog.find(caller, action).id, validation=validation)
-        return await self._context.checks.ask(question, body, caller.name)
-
-    async def _tools(self, request: Request, caller: Caller) -> ASGIApp | JsonResponse:
-        return await self._mcp.answer(request, caller)
-
-    async def _file(self, _: Request, caller: Caller, *, file: str) -> Response | JsonResponse:
-        kept = self._context.downloads.find(file, owner(caller))
-        if kept is None:
-            return JsonResponse(404, error_shape("There is no such file, or not any more."))
-        return file_reply(kept.path, kept.content_type)
+def _sign_in_handlers(context: PagesContext, bodies: PageBodies) -> Mapping[str, Handler]:
+    sign_in = context.sign_in or SignIn()
+    page = SignInPage(sign_in, bodies, context.connector.manifest.title)
+    return {
+        "readSignIn": page.show,
+        "signIn": page.take,
+        "startSession": partial(sign_in.start, bodies),
+        "endSession": sign_in.end,
+    }
 
 
 def _page(name: str, methods: Mapping[str, Handler], *, public: bool = False) -> ServicePage:
@@ -319,6 +227,6 @@ async def _endpoint(handler: Handler, scope: Scope, receive: Receive, send: Send
     except MultiPartException:
         response = JsonResponse(400, error_shape("The form cannot be read."))
     if isinstance(response, JsonResponse):
-        headers = {**_HEADERS, "content-type": "application/json", **dict(response.headers)}
+        headers = {**HEADERS, "content-type": "application/json", **dict(response.headers)}
         response = Response(response.body(), response.status, headers)
     await response(scope, receive, send)
