@@ -1,5 +1,5 @@
 """Tenants of one account, over every action that takes or gives an id: no sequence of calls lets one see, use, change or delete what the
-other made, or what nobody was seen to make; and each can use what it made itself."""
+other made, or what nobody was seen to make; and each can use what it made itself. Runs over rows are held to it too."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -21,6 +23,7 @@ from tests.property.account import NOBODY, Account
 from tests.threats.in_process import DIGESTS, InProcess, in_process
 
 TENANTS = ("a", "b")
+RUNS = "/kosha/v1/bulk/runs"
 ENCODED: Mapping[str, Callable[[str], str]] = {
     "plain": lambda key: quote(key, safe=""),
     "escaped": lambda key: key.replace("-", "%2D"),
@@ -68,13 +71,40 @@ PICKERS = [("createBatch", "input_file_id"), ("createFineTuningJob", "training_f
            ("getVectorStoreFile", "file_id"), ("deleteFile", "file_id"), ("retrieveBatch", "batch_id")]  # fmt: skip
 
 
+ROWS: Mapping[str, tuple[str, str]] = {
+    "read": ("retrieveFile", "file_id"),
+    "delete": ("deleteFile", "file_id"),
+    "answer": ("createResponse", "previous_response_id"),
+    "batch": ("createBatch", "input_file_id"),
+    "tune": ("createFineTuningJob", "training_file"),
+    "store": ("createVectorStoreFile", "file_id"),
+    "stop": ("cancelBatch", "batch_id"),
+    "item": ("createResponse", "input"),
+    "tools": ("createResponse", "tools"),
+}
+"""Actions of rows, and the input that a column of ids goes to; of the last two, JSON with an id in it."""
+SHARED: Mapping[str, Mapping[str, Any]] = {
+    "createResponse": {"model": "m"},
+    "createBatch": {"endpoint": "/v1/responses", "completion_window": "24h"},
+    "createFineTuningJob": {"model": "m"},
+}
+CELLS: Mapping[str, Callable[[str], Any]] = {
+    "item": lambda key: [{"type": "item_reference", "id": key}, {"role": "user", "content": [{"type": "input_file", "file_id": key}]}],
+    "tools": lambda key: [{"type": "file_search", "vector_store_ids": [key]}],
+}
+VERBS = ("check", "start", "wait", "resume", "cancel")
+ACTING: ContextVar[str] = ContextVar("acting", default=NOBODY)
+"""Whose call it is: a run's calls leave in tasks of their own, which keep this of the request that began it."""
+
+
 class Town:
     """The service in front of the account, on a loop of its own, for all sequences of a run."""
 
-    def __init__(self, file: str | None = None) -> None:
+    def __init__(self, file: str | None = None, bulk: Path | None = None) -> None:
         self.loop = asyncio.new_event_loop()
         tokens = [{"name": name, "hash": DIGESTS[name], "validation": "off"} for name in TENANTS]
-        self._context = in_process("http://127.0.0.1:9", tokens=tokens, **({"ownership": file} if file else {}))
+        more = {"ownership": file, "bulk": {"folder": bulk, "running": 1_000, "kept": 1_000} if bulk else None}
+        self._context = in_process("http://127.0.0.1:9", tokens=tokens, **{name: value for name, value in more.items() if value})
         self.house: InProcess = self.loop.run_until_complete(self._context.__aenter__())
         connector = self.house.service.connector
         self.account = Account(connector.catalog.document.root)
@@ -86,12 +116,13 @@ class Town:
             if request.body is not None and not body and hasattr(request.body, "pieces"):
                 body = b"".join([piece async for piece in request.body.pieces])
             kind = getattr(request.body, "content_type", None) or ""
+            self.account.acting = ACTING.get()
             return self.account.answer(request.method, request.target, kind, body)
 
         connector._runtime.clients.open_async = open_async  # type: ignore[method-assign]
 
     def call(self, tenant: str, method: str, path: str, **options: Any) -> Any:
-        self.account.acting = tenant
+        ACTING.set(tenant)
         return self.loop.run_until_complete(self.house.call(method, path, tenant, **options))
 
     def close(self) -> None:
@@ -200,6 +231,72 @@ def machine(town: Town) -> type[RuleBasedStateMachine]:
     return Sequences
 
 
+def rows_machine(town: Town) -> type[RuleBasedStateMachine]:
+    """The same sequences, with runs over rows between them."""
+
+    class WithRows(machine(town)):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.runs: dict[str, str] = {}
+
+        @rule(tenant=st.sampled_from(TENANTS), data=st.data(), kind=st.sampled_from(sorted(ROWS)), waits=st.booleans())
+        def rows(self, tenant: str, data: Any, kind: str, waits: bool) -> None:
+            """A run over rows that name whatever there is."""
+            action, field = ROWS[kind]
+            lines = [json.dumps({"id": CELLS.get(kind, str)(self.any(data))}) for _ in range(2)]
+            sent = town.call(tenant, "POST", RUNS, content="\n".join(lines), params={"format": "jsonl"})
+            assert sent.status_code == 201, sent.text
+            run = sent.json()["run"]
+            self.runs[run] = tenant
+            inputs = {**SHARED.get(action, {}), **({"vector_store_id": self.any(data)} if kind == "store" else {})}
+            body = {"target": action, "map": [f"{field}{':=' if kind in CELLS else '='}id"], "inputs": inputs}
+            started = town.call(tenant, "POST", f"{RUNS}/{run}/start", json=body)
+            self.look(tenant, started)
+            if waits:
+                self.look(tenant, town.call(tenant, "POST", f"{RUNS}/{run}/wait", json={"timeout": 5}))
+
+        @rule(tenant=st.sampled_from(TENANTS), data=st.data(), verb=st.sampled_from([*VERBS, "", "remove", "output.jsonl", "output.csv",
+              "failed.jsonl", "1.bin"]), kind=st.sampled_from(sorted(ROWS)))  # fmt: skip
+        def of_a_run(self, tenant: str, data: Any, verb: str, kind: str) -> None:
+            """Whatever can be asked of a run, by whoever knows its name: for another's it is as if it were not there."""
+            if not self.runs:
+                return
+            run = data.draw(st.sampled_from(sorted(self.runs)))
+            owner = self.runs[run]
+            body: dict[str, Any] = {"target": ROWS[kind][0]} if verb in ("check", "start") else {"timeout": 1} if verb == "wait" else {}
+            answer, unknown = (self._asked(tenant, name, verb, body) for name in (run, "0" * len(run)))
+            self.look(tenant, answer)
+            if owner != tenant:
+                assert (answer.status_code, answer.json()["error"]["message"]) == (404, unknown.json()["error"]["message"]), answer.text
+                assert town.call(owner, "GET", f"{RUNS}/{run}").status_code == 200
+            elif verb == "remove" and answer.status_code == 200:
+                del self.runs[run]
+
+        @rule(tenant=st.sampled_from(TENANTS))
+        def runs_of(self, tenant: str) -> None:
+            """A list has a tenant's own runs, and all of them."""
+            answer = town.call(tenant, "GET", RUNS)
+            self.look(tenant, answer)
+            listed = {run["run"] for run in answer.json()["runs"]}
+            assert listed == {run for run, owner in self.runs.items() if owner == tenant}
+
+        def _asked(self, tenant: str, run: str, verb: str, body: Mapping[str, Any]) -> Any:
+            if verb in VERBS:
+                return town.call(tenant, "POST", f"{RUNS}/{run}/{verb}", json=body)
+            path = {"": f"{RUNS}/{run}", "remove": f"{RUNS}/{run}"}.get(verb, f"{RUNS}/{run}/files/{verb}")
+            return town.call(tenant, "DELETE" if verb == "remove" else "GET", path)
+
+        def teardown(self) -> None:
+            """Ends every run and removes it: the account is another one in the next sequence."""
+            for run, owner in self.runs.items():
+                town.call(owner, "POST", f"{RUNS}/{run}/cancel", json={})
+                town.call(owner, "POST", f"{RUNS}/{run}/wait", json={"timeout": 10})
+                assert town.call(owner, "DELETE", f"{RUNS}/{run}").status_code == 200
+            assert not town.account.touched, town.account.touched
+
+    return WithRows
+
+
 @pytest.fixture(params=["memory", "file"])
 def town(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Town]:
     made = Town(str(tmp_path / "ids") if request.param == "file" else None)
@@ -212,4 +309,17 @@ def test_no_tenant_reaches_what_it_has_not_made(town: Town, sequences: int) -> N
     """B2-B5, B10, B16, B23: sequences of up to six calls by every road, over ids in memory and in a file."""
     checks = settings(max_examples=sequences, stateful_step_count=6, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(machine(town), settings=checks)
+    assert town.account.asked > sequences
+
+
+@pytest.mark.parametrize("sequences", [25, pytest.param(1_000, marks=pytest.mark.slow)])
+def test_no_tenant_reaches_by_rows_what_it_has_not_made(tmp_path: Path, sequences: int) -> None:
+    """B2, B10, B23: rows that name others' ids, and others' runs: started, watched, stopped, gone on with, fetched, removed."""
+    pytest.importorskip("pyrate_limiter")
+    town = Town(bulk=tmp_path / "runs")
+    try:
+        checks = settings(max_examples=sequences, stateful_step_count=6, deadline=None, suppress_health_check=list(HealthCheck))
+        run_state_machine_as_test(rows_machine(town), settings=checks)
+    finally:
+        town.close()
     assert town.account.asked > sequences
