@@ -167,7 +167,7 @@ def main() -> int:
     except (LookupError, TypeError, ValueError):
         say("failed", "The answer has not the form that the description gives it.")
         return 1
-    print(f"\nAll steps checked in {time.monotonic() - started:.1f} s. The first result, as the next step of a workflow gets it:")
+    print(f"\nAll steps checked in {time.monotonic() - started:.1f} s.\nThe first result, as the next step of a workflow gets it:")
     print(json.dumps(first, indent=2))
     return 0
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import textwrap
+
 
 class DemoError(Exception):
     """A step gave something else than it should."""
@@ -13,7 +17,15 @@ def check(holds: bool, what: str) -> None:
         raise DemoError(f"This was not {what}.")
 
 
+_MARGIN = 13
+"""Columns of what a line is about."""
+
+
 def say(what: str, text: str) -> None:
-    """Prints a line at once: what it is about, and what came of it, on one line of readable characters."""
+    """Prints at once what a line is about, and what came of it in readable characters; on a terminal broken between words."""
     shown = "".join(char if char.isprintable() else " " for char in text)
-    print(f"{what:<13}{shown if len(shown) <= 160 else shown[:157] + '...'}", flush=True)
+    line = f"{what:<{_MARGIN}}{shown if len(shown) <= 160 else shown[:157] + '...'}"
+    if sys.stdout.isatty():
+        width = max(40, shutil.get_terminal_size().columns)
+        line = textwrap.fill(line, width, subsequent_indent=" " * _MARGIN, break_on_hyphens=False)
+    print(line, flush=True)

@@ -54,7 +54,7 @@ def list_(
 
 def search(
     ctx: typer.Context,
-    words: Annotated[list[str], typer.Argument(help="What you look for: words, or a name that people use.")],
+    words: Annotated[list[str], typer.Argument(metavar="WORD", help="What you look for: words, or a name that people use.")],
     as_json: opt.AsJson = False,
     spec: opt.Spec = None,
 ) -> None:

@@ -29,7 +29,7 @@ COMMANDS: Final[Mapping[str, _Entry]] = {
     "package": ("packages:package", "Builds a connector's folder as a package, and signs it."),
     "install": ("packages:install", "Installs a connector from a package or a catalogue."),
     "upgrade": ("packages:upgrade", "Installs another version of a connector."),
-    "rollback": ("packages:rollback", "Goes back to a connector's version before."),
+    "rollback": ("packages:rollback", "Goes back to the previous version of a connector."),
     "remove": ("packages:remove", "Removes an installed connector."),
     "verify": ("packages:verify", "Checks an installed connector, or a package."),
     "list": ("packages:list_", "Lists the installed connectors."),
@@ -134,6 +134,15 @@ COMMANDS: Final[Mapping[str, _Entry]] = {
     ),
 }
 """The commands by name: each is ``module:function`` of this folder or a group of commands, with its line of help."""
+SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "One call": ("actions", "validate", "dry-run", "run"),
+    "More than one call": ("task", "jobs", "bulk", "workflow", "trigger"),
+    "Connection": ("connect", "test", "doctor"),
+    "Servers": ("sandbox", "studio", "serve", "gateway", "mcp"),
+    "Descriptions and other tools": ("spec", "manifest", "export"),
+    "Packages of connectors": ("list", "install", "upgrade", "rollback", "remove", "verify", "package", "catalogue"),
+}
+"""The headings of the help, each with its commands."""
 
 
 class _Root(TyperGroup):
@@ -148,6 +157,21 @@ class _Root(TyperGroup):
         """Parses what stands before the command."""
         spare(self.get_params(ctx))
         return super().parse_args(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Writes the commands by heading, their texts below each other."""
+        width = max(map(len, self.commands))
+        for heading, names in SECTIONS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name.ljust(width), COMMANDS[name][1]) for name in names])
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command; where only groups have one of this name, the error says which."""
+        name = args[0]
+        groups = [group for group, (what, _) in COMMANDS.items() if not isinstance(what, str) and name in what]
+        if name not in self.commands and groups and not ctx.resilient_parsing:
+            ctx.fail(f"No such command {name!r}. Did you mean {', '.join(repr(f'{group} {name}') for group in groups)}?")
+        return super().resolve_command(ctx, args)
 
 
 def make_app() -> typer.Typer:
@@ -182,7 +206,7 @@ def _command(name: str, what: str | Mapping[str, tuple[str, str]], text: str) ->
         return LazyCommand(name, what, text)
     group = TyperGroup(name=name, help=text, no_args_is_help=True, context_settings=SETTINGS, rich_markup_mode=None)
     for inner, entry in what.items():
-        group.add_command(LazyCommand(inner, *entry))
+        group.add_command(LazyCommand(inner, *entry, name))
     return group
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 import typer
 from typer.core import TyperCommand
 
+from kosha_connector_openai.cli.examples import epilog
 from kosha_connector_openai.errors import ConnectorError
 
 SETTINGS: Final[dict[str, Any]] = {"help_option_names": ["-h", "--help"]}
@@ -36,16 +37,18 @@ def _process(parameter: Any, convert: Callable[[Any, Any], Any], ctx: Any, value
 class LazyCommand(TyperCommand):
     """A name and a line of help; the command itself is imported when its arguments are parsed."""
 
-    def __init__(self, name: str, place: str, text: str) -> None:
-        """``place`` is ``module:function`` of this folder; ``text`` is the line that the group's help shows."""
+    def __init__(self, name: str, place: str, text: str, group: str = "") -> None:
+        """``place`` is ``module:function`` of this folder; ``text`` is the line that the help of the ``group`` shows."""
         super().__init__(name, help=text, rich_markup_mode=None)
         self._place = place
+        self._path = f"{group} {name}".strip()
 
     def load(self) -> TyperCommand:
         """The command as its function declares it."""
         module, _, function = self._place.partition(":")
         app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-        app.command(self.name, cls=Command, context_settings=SETTINGS)(getattr(import_module(f"{__package__}.{module}"), function))
+        function_of = getattr(import_module(f"{__package__}.{module}"), function)
+        app.command(self.name, cls=Command, context_settings=SETTINGS, epilog=epilog(self._path))(function_of)
         command = typer.main.get_command(app)
         assert isinstance(command, Command)
         return command

@@ -179,7 +179,7 @@ def catalogue_build(
 
 
 def catalogue_search(
-    words: Annotated[str, typer.Argument(help="Words in a connector's card; nothing for all.", show_default=False)] = "",
+    words: Annotated[str, typer.Argument(metavar="WORDS", help="Words in a connector's card; nothing for all.", show_default=False)] = "",
     place: From = None,
     as_json: opt.AsJson = False,
 ) -> None:

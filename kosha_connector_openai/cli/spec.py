@@ -20,16 +20,17 @@ BREAKING: Final = 1
 """The exit code where something breaks; 0 where nothing does."""
 _ONLY: Final[Mapping[str, str]] = {"requests": "request", "responses": "response"}
 
-Description = Annotated[
+Old = Annotated[
     str,
-    typer.Argument(metavar="FILE|ours|refreshed", help="JSON or YAML; `ours`: the connector's own; `refreshed`: that of `spec refresh`."),
+    typer.Argument(metavar="OLD", help="A file, JSON or YAML; `ours`: the connector's own; `refreshed`: that of `spec refresh`."),
 ]
+New = Annotated[str, typer.Argument(metavar="NEW", help="The description to compare with it, given likewise.")]
 
 
 def diff(
     ctx: typer.Context,
-    before: Description,
-    after: Description,
+    before: Old,
+    after: New,
     as_json: opt.AsJson = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Markdown, for a review.")] = False,
     only: Annotated[

@@ -17,7 +17,11 @@ from pathlib import Path
 
 import pytest
 
-from kosha_connector_openai.cli.app import COMMANDS
+from kosha_connector_openai import Connector
+from kosha_connector_openai.cli.app import COMMANDS, SECTIONS
+from kosha_connector_openai.cli.command import LazyCommand
+from kosha_connector_openai.cli.examples import EXAMPLES
+from kosha_connector_openai.flows.tasks import list_tasks
 from tests.recorder import Recorder, events
 from tests.unit.cli.conftest import Cli
 
@@ -227,9 +231,33 @@ def test_what_needs_no_command_loads_none(arguments: tuple[str, ...], environ: d
 @pytest.mark.parametrize("group", ["", *(name for name, (what, _) in COMMANDS.items() if not isinstance(what, str))])
 def test_the_help_of_a_group_is_whole(cli: Cli, group: str) -> None:
     """Every command has its line, and none is cut at 80 columns."""
-    lines = cli(*group.split(), "--help").stdout.partition("Commands:\n")[2].splitlines()
-    assert len(lines) == len(COMMANDS[group][0] if group else COMMANDS)
+    shown = cli(*group.split(), "--help").stdout.partition("--help")[2].splitlines()[1:]
+    lines = [line for line in shown if line.startswith("  ")]
+    assert sorted(line.split()[0] for line in lines) == sorted(COMMANDS[group][0] if group else COMMANDS)
     assert [line for line in lines if len(line.split()) < 2 or not line.endswith(".") or line.endswith("...")] == []
+    assert [line[:-1] for line in shown if line.endswith(":")] == ([*SECTIONS] if not group else ["Commands"])
+
+
+def test_a_command_of_a_group_is_found_by_its_own_name(cli: Cli) -> None:
+    """The error names every group that has the command; a misspelt command gets the nearest."""
+    for name, words in (("form", "'actions form'?"), ("worker", "'bulk worker', 'workflow worker'?"), ("rnu", "'run'?")):
+        done = cli(name)
+        assert (done.exit_code, done.stderr.rstrip().endswith(f"Did you mean {words}")) == (2, True), done.stderr
+
+
+def test_the_examples_of_the_help_are_true(cli: Cli, connector: Connector) -> None:
+    """Each stands in the help on a line of its own, parses as its command, and names actions and tasks that there are."""
+    known = {*connector.catalog, *(task.name for task in list_tasks(connector))}
+    wrong = []
+    for name, lines in EXAMPLES.items():
+        shown = cli(*name.split(), "--help").stdout
+        wrong += [line for line in lines if f"  kosha-openai {line}\n" not in shown or len(line) > 63]  # 80 columns
+        for group, *rest in map(shlex.split, lines):
+            what = COMMANDS[group][0]
+            place = what if isinstance(what, str) else what[rest.pop(0)][0]
+            given = LazyCommand(group, place, "").load().make_context(group, rest).params
+            wrong += [given[word] for word in ("action", "task", "target") if given.get(word) and given[word] not in known]
+    assert wrong == []
 
 
 LEAVES = [(name,) for name, (what, _) in COMMANDS.items() if isinstance(what, str)]
