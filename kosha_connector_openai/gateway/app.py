@@ -49,7 +49,6 @@ from kosha_connector_openai.gateway.replies import (
     shed,
     slash_fault,
 )
-from kosha_connector_openai.gateway.rounds import BEGUN, Rounds
 from kosha_connector_openai.gateway.routes import PathMatch, Route, RouteTable, pairs
 from kosha_connector_openai.gateway.settings import Settings
 from kosha_connector_openai.manifest.parts import RelayRules
@@ -90,7 +89,6 @@ class Gateway:
             load_async_engine(each)
         self._retired = frozenset(name for name, entry in settings.connections.items() if entry.retired)
         self._guards = guards
-        self._rounds = Rounds(BEGUN)
         self._met: dict[tuple[str, str], bool] = {}
         self._routes = RouteTable(connector.catalog, rules.slashes)
         self._context = CallContext(
@@ -166,7 +164,6 @@ class Gateway:
         if page is not None and page.public:
             await self._page(page, None, record, scope, receive, send, more)
             return
-        await self._rounds.turn()
         caller = await self._guards.authenticate(scope)
         if isinstance(caller, ErrorResponse):
             raise Refused(sign_in_first(page, record.method, headers) or caller)

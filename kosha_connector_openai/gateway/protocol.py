@@ -12,13 +12,12 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
 from kosha_connector_openai.gateway.app import ABORT, KNOWN
 from kosha_connector_openai.gateway.head_buffer import HeadBuffer
 from kosha_connector_openai.gateway.places import Places
-from kosha_connector_openai.gateway.rounds import READ, Rounds
+from kosha_connector_openai.gateway.rounds import BEGUN, READ, Rounds
 from kosha_connector_openai.gateway.turned_flow import TurnedFlow
+from kosha_connector_openai.gateway.turned_requests import TurnedRequests
 
 if TYPE_CHECKING:
     from kosha_connector_openai.gateway.settings import ServiceLimits
@@ -44,8 +43,8 @@ _REFUSALS: Final = {
 }
 
 
-class GuardedProtocol(HttpToolsProtocol):
-    """One connection. ``limits``, ``places`` and ``reads`` are set by ``guarded``."""
+class GuardedProtocol(TurnedRequests):
+    """One connection. ``limits``, ``places``, ``begun`` and ``reads`` are set by ``guarded``."""
 
     limits: ServiceLimits
     places: Places
@@ -213,9 +212,9 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The next bytes are a head again."""
-        super().on_message_complete()
         self._in_head = True
         self._unfinished = 0
+        super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Refuses without the parser's message."""
@@ -314,4 +313,4 @@ class GuardedProtocol(HttpToolsProtocol):
 def guarded(limits: ServiceLimits) -> type[Any]:
     """The protocol with these limits, for ``uvicorn.Config(http=...)``."""
     places = Places(limits.connections, limits.connections_anonymous)
-    return type("GuardedProtocol", (GuardedProtocol,), {"limits": limits, "places": places, "reads": Rounds(READ)})
+    return type("GuardedProtocol", (GuardedProtocol,), {"limits": limits, "places": places, "begun": Rounds(BEGUN), "reads": Rounds(READ)})

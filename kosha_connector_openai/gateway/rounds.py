@@ -9,8 +9,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-BEGUN: Final = 8
-"""Requests that begin in one round; each takes some tenths of a millisecond until it waits for something."""
+BEGUN: Final = 4
+"""Requests that begin in one round; each takes about half a millisecond until it waits for something."""
+ANSWERED: Final = 4
+"""Calls whose upstream has answered and that go on in one round; each takes a quarter of a millisecond to its end."""
+ACCEPTED: Final = 100
+"""Connections that are accepted in one round; each takes a tenth of a millisecond until its first bytes are read."""
 READ: Final = 8
 """Connections of which a piece of a body, 64 KiB, is read in one round; each takes about a tenth of a millisecond, with who gets it."""
 

@@ -20,6 +20,7 @@ from kosha_connector_openai.gateway.access import OriginPolicy
 from kosha_connector_openai.gateway.observe import Metrics, configure
 from kosha_connector_openai.gateway.protocol import guarded
 from kosha_connector_openai.gateway.replies import send_refusal
+from kosha_connector_openai.gateway.rounds import ACCEPTED
 
 if TYPE_CHECKING:
     from kosha_connector_openai.gateway.service import Service
@@ -105,14 +106,24 @@ def _config(app: Any, settings: Settings) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        backlog=_BACKLOG,
+        backlog=ACCEPTED,
         limit_concurrency=None,
         timeout_keep_alive=_KEEP_ALIVE,
         timeout_graceful_shutdown=max(1, round(settings.stop_seconds)),
     )
 
 
-class _Uvicorn(uvicorn.Server):
+class _Server(uvicorn.Server):
+    """Accepts so many connections in a round, and lets many more wait for that."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listens: for asyncio the backlog is both numbers, so the second one is set after it."""
+        await super().startup(sockets)
+        for each in sockets or ():
+            each.listen(_BACKLOG)
+
+
+class _Uvicorn(_Server):
     """Tells the service that it ends; a second signal of either kind does not wait."""
 
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
@@ -136,7 +147,7 @@ class _Uvicorn(uvicorn.Server):
         self._service.stop()
 
 
-class _Quiet(uvicorn.Server):
+class _Quiet(_Server):
     """A second server in the loop, which leaves signals to the first."""
 
     @contextlib.contextmanager

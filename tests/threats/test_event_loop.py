@@ -14,6 +14,8 @@ from kosha_connector_openai.flows.tasks import find_task
 from kosha_connector_openai.gateway.exchange import PAGE_LIMITS, QUICK
 from kosha_connector_openai.gateway.pages import page_bodies
 from kosha_connector_openai.gateway.pages.catalog_api import CatalogApi
+from kosha_connector_openai.gateway.rounds import ANSWERED, Rounds
+from kosha_connector_openai.gateway.turned_requests import PROBES
 from kosha_connector_openai.mcp import answers, server
 from kosha_connector_openai.text import did_you_mean, loads_strict
 from tests.recorder import Recorder, reply
@@ -147,3 +149,37 @@ async def test_b6_lists_of_actions_are_made_one_after_the_other(monkeypatch: pyt
         answers = await asyncio.gather(*(house.call("GET", f"/kosha/v1/actions?search=word{number}") for number in range(6)))
     assert [answer.status_code for answer in answers] == [200] * 6
     assert most == 1
+
+
+@pytest.mark.parametrize("host", [b"127.0.0.1", b"evil.example"])
+async def test_b6_the_answer_to_a_probe_waits_for_nothing(host: bytes):
+    """The whole service gives it in one step, also while it stops and under a name that is not ours."""
+    statuses = list[int]()
+
+    async def send(message: Any) -> None:
+        statuses.extend([message["status"]] if "status" in message else [])
+
+    async with in_process("http://127.0.0.1:9") as gateway:
+        for _ in range(2):
+            for path in sorted(PROBES):
+                scope = {"type": "http", "method": "GET", "path": path.decode(), "raw_path": path, "query_string": b"", "state": {}}
+                with pytest.raises(StopIteration):
+                    gateway.service.app({**scope, "headers": [(b"host", host)]}, None, send).send(None)
+            gateway.service.stop()
+    assert statuses == ([200, 200, 200, 200, 200, 503] if host == b"127.0.0.1" else [421] * 6)
+
+
+async def test_b6_calls_whose_upstream_answered_go_on_in_turns(monkeypatch: pytest.MonkeyPatch):
+    """Each takes one of its own before its reply; many upstreams may answer in the same moment."""
+    took, turn = list[int](), Rounds.turn
+
+    async def counted(self: Rounds) -> None:
+        took.append(self._most)
+        await turn(self)
+
+    monkeypatch.setattr(Rounds, "turn", counted)
+    with Recorder(*[reply(200, ANSWER)] * 5) as upstream:
+        async with in_process(upstream.url) as gateway:
+            answers = await asyncio.gather(*(gateway.call("POST", "/v1/chat/completions", json={**CHAT, "n": 1}) for _ in range(5)))
+    assert [answer.status_code for answer in answers] == [200] * 5
+    assert took == [ANSWERED] * 5

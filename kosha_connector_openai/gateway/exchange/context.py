@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import partial
 
 from kosha_connector_openai.connector import Connector
 from kosha_connector_openai.gateway.access import Admission, Ownership, TokenBudgets
@@ -12,6 +13,7 @@ from kosha_connector_openai.gateway.exchange.check_processes import CheckProcess
 from kosha_connector_openai.gateway.exchange.headers import HeaderRules
 from kosha_connector_openai.gateway.exchange.usage_scan import UsageFinder
 from kosha_connector_openai.gateway.records import ErrorResponse
+from kosha_connector_openai.gateway.rounds import ANSWERED, Rounds
 from kosha_connector_openai.gateway.settings import ServiceLimits
 from kosha_connector_openai.manifest.parts import OutputsPart, RelayRules
 
@@ -45,5 +47,7 @@ class CallContext:
     spending: TokenBudgets | None = None
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a body is looked into on the event loop."""
+    answered: Rounds = field(default_factory=partial(Rounds, ANSWERED))
+    """The turns of calls whose upstream has answered."""
     checks: CheckProcesses | None = None
     """Where large bodies are checked; None for the threads of this process."""

@@ -77,6 +77,7 @@ class Passage:
             raw = RawInputs(values, query, self._context.headers.sent(headers), body)
             self._record.attempts = 1
             async with await self._context.connector.relay(self._route.id, raw, connection) as relay:
+                await self._context.answered.turn()
                 self._note(relay)
                 if self._shared and relay.status < _REFUSED:
                     self._forget(values)

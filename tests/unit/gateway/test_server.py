@@ -1,4 +1,5 @@
-"""The server around the application: small replies leave at once, numbers have a port of their own, connections are bounded."""
+"""The server around the application: small replies leave at once, probes wait for nothing, numbers have a port of their own, connections
+are bounded."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from kosha_connector_openai.gateway.protocol import guarded
-from kosha_connector_openai.gateway.server import listen
+from kosha_connector_openai.gateway.rounds import ACCEPTED
+from kosha_connector_openai.gateway.server import _Server, listen
 from kosha_connector_openai.gateway.settings import ServiceLimits, Settings
 from tests.gateway import TOKEN
 from tests.service import DIGEST, Process, free_port
@@ -151,3 +153,29 @@ async def test_who_waits_for_the_service_gives_no_place_away(monkeypatch: pytest
         assert (await reader.readline()).startswith(b"HTTP/1.1 200")
         for _, other in [(reader, writer), *crowd]:
             other.close()
+
+
+class _Socket(socket.socket):
+    """Remembers how many connections may wait for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backlogs = list[int]()
+
+    def listen(self, backlog: int = 0) -> None:
+        self.backlogs.append(backlog)
+        super().listen(backlog)
+
+
+async def test_a_round_accepts_some_connections_and_many_more_may_wait(monkeypatch: pytest.MonkeyPatch):
+    """B6: asyncio accepts as many at once as it is told may wait; those who wait for their turn are not turned away by the system."""
+    accepted, loop = list[int](), asyncio.get_running_loop()
+    monkeypatch.setattr(loop, "_start_serving", lambda *given: accepted.append(given[4]))
+    with _Socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        server = _Server(uvicorn.Config(app, http=guarded(ServiceLimits()), lifespan="off", log_config=None, backlog=ACCEPTED))
+        server.config.load()
+        server.lifespan = server.config.lifespan_class(server.config)
+        await server.startup([listening])
+    assert accepted == [ACCEPTED]
+    assert listening.backlogs[-1] > 10 * ACCEPTED
