@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import logging
 import pickle
@@ -57,12 +58,13 @@ class Canary:
 
 
 def encodings(text: str) -> frozenset[str]:
-    """A text raw, in base64 and base64url at each of their three shifts, in hexadecimal, and percent-, JSON- and repr-escaped."""
+    """A text raw, in base64 and base64url at each of their three shifts, in hexadecimal, and percent-, HTML-, JSON- and repr-escaped."""
     raw = text.encode()
-    percent = {quote(text, safe=""), "".join(f"%{byte:02X}" for byte in raw), "".join(f"%{byte:02x}" for byte in raw)}
+    percent = {quote(text, safe=""), quote(text), "".join(f"%{byte:02X}" for byte in raw), "".join(f"%{byte:02x}" for byte in raw)}
     escaped = {json.dumps(text)[1:-1], repr(text)[1:-1], "".join(f"\\u{ord(char):04x}" for char in text)}
     encoded = {form for shift in range(3) for form in _base64(text, shift)}
-    return frozenset({text, raw.hex(), raw.hex().upper()} | percent | escaped | encoded)
+    marked = {html.escape(text), text.replace("&", "&amp;").replace('"', "&#34;").replace("+", "&#43;")}
+    return frozenset({text, raw.hex(), raw.hex().upper()} | percent | escaped | encoded | marked)
 
 
 def _base64(key: str, shift: int) -> Iterator[str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise, product
 from typing import Any, Final, NamedTuple, NoReturn, Self, final
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote
 
 from kosha_connector_openai.errors import SecretRefusedError
 
@@ -90,28 +90,59 @@ class Secret:
         raise TypeError("A secret is not copied or pickled; pass its reference on.")
 
 
-_HTML_MARKS: Final = "+&'<>\"`"
 _SHORTEST_ECHO: Final = 8
 """Characters; replacing anything shorter would spoil the text and show what was replaced."""
+_UNESCAPED: Final = re.compile(r"[\w.~-]+", re.ASCII)
+"""What every writer leaves as it is (RFC 3986, section 2.3)."""
+_JSON_MARKS: Final = ("+&'<>\"`", "=&'<>", "&<>/")
+"""What writers of JSON escape beside what they must, each its own set, so that it can stand in HTML."""
+_URL_SAFE: Final = ("", "/", "!'()*", "!'()*/;:@&=+$,?#")
+"""What writers of URLs leave as it is: a component, a path, encodeURIComponent, encodeURI."""
+_HTML: Final = tuple(
+    str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", **more})
+    for more in (
+        {},
+        {'"': "&quot;", "'": "&#x27;"},
+        {'"': "&quot;", "'": "&#39;"},
+        {'"': "&quot;", "'": "&#039;"},
+        {'"': "&#34;", "'": "&#39;"},
+        {'"': "&#34;", "'": "&#39;", "+": "&#43;"},
+    )
+)
+"""What writers of HTML put for its marks."""
 
 
 def _echoes(value: str) -> Iterator[str]:
-    """The text itself, and JSON-, URL- and base64-escaped; of JSON as its writers escape it: a slash, what HTML marks, or all."""
+    """The text and its base64, each as it is and as it is escaped in JSON, URLs and HTML."""
     if len(value) < _SHORTEST_ECHO:
         return
-    escaped = json.dumps(value)[1:-1]
-    yield from (value, escaped, escaped.replace("/", "\\/"))
-    for marks, digits in product((_HTML_MARKS, value), ("04x", "04X")):
-        yield "".join(f"\\u{ord(each):{digits}}" if each in marks else each for each in value)
-    for write in (quote, quote_plus):
-        url = write(value, safe="")
-        yield from (url, re.sub(r"%..", lambda match: match[0].lower(), url))
+    yield from _escaped(value)
+    for digits in ("04x", "04X"):
+        yield "".join(f"\\u{ord(each):{digits}}" for each in value)
     for shift, start in enumerate((0, 2, 3)):
         # Base64 writes three bytes as four characters: in a longer text a secret has one of three shifts.
         plain = bytes(shift) + value.encode()
         written = base64.b64encode(plain).decode().rstrip("=")
         core = written[start : -1 if len(plain) % 3 else None]
-        yield from (core, core.translate(str.maketrans("+/", "-_")))
+        yield from _escaped(core)
+        yield core.translate(str.maketrans("+/", "-_"))
+
+
+def _escaped(text: str) -> Iterator[str]:
+    yield text
+    if _UNESCAPED.fullmatch(text):
+        return
+    escaped = json.dumps(text)[1:-1]
+    slashed = escaped.replace("/", "\\/")
+    yield from (escaped, slashed, json.dumps(escaped)[1:-1], json.dumps(slashed)[1:-1])  # JSON in JSON, too
+    for marks, digits in product(_JSON_MARKS, ("04x", "04X")):
+        yield "".join(f"\\u{ord(each):{digits}}" if each in marks else json.dumps(each)[1:-1] for each in text)
+    for safe in _URL_SAFE:
+        url = quote(text, safe=safe)
+        yield from (url, re.sub(r"%..", lambda match: match[0].lower(), url))
+    for table in _HTML:
+        html = text.translate(table)
+        yield from (html, html.replace("&", "\\u0026"))
 
 
 def _bytes(value: str) -> bytes:

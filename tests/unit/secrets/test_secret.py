@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import html
 import json
 import os
 import pickle
@@ -20,6 +22,7 @@ from hypothesis import strategies as st
 from kosha_connector_openai.errors import SecretRefusedError
 from kosha_connector_openai.secrets.secret import Secret, SecretReference, check_secret
 from tests.canary import Canary
+from tests.threats.echoing import forms
 
 _VISIBLE = st.text(alphabet=st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=200)
 _RANDOM = st.text(alphabet=string.ascii_letters + string.digits, min_size=32, max_size=164)
@@ -302,3 +305,18 @@ def test_reading_the_module_does_nothing_else() -> None:
         "sys.exit(any(event.startswith(('socket', 'subprocess', 'environ')) for event in events))\n"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60, env=dict(os.environ)).returncode == 0
+
+
+@pytest.mark.parametrize("middle", ["", '/+"', "&<'>", "=%$", "!*()~", "\\`"])
+def test_what_could_come_back_is_known_in_every_writers_form(middle: str) -> None:
+    """JSON, JSON in JSON, URLs, HTML and base64, one in the other as servers' pages and errors have them."""
+    key = f"ck-0123456789{middle}abcdefghij"
+    pair = base64.b64encode(f"user:{key}".encode()).decode()
+    written = {**forms(key), "base64, slashes escaped": pair.replace("/", "\\/"), "HTML in JSON": json.dumps(html.escape(key))[1:-1]}
+    echoes = Secret(key).echoes()
+    assert [name for name, form in written.items() if not any(echo in form for echo in echoes)] == []
+
+
+def test_a_key_of_letters_and_digits_has_few_forms() -> None:
+    """Every piece of every reply is looked through for each of them."""
+    assert len(Secret("sk-0123456789_abcdefghij").echoes()) <= 6
