@@ -67,6 +67,20 @@ class Studio {
     await this.field(pointer).getByRole("button", { name: `${label} from an earlier step` }).last().click();
     await this.page.locator(`[data-pick="${value}"]`).click();
   }
+  /** Whether the result has the focus, and whether its top is within the panel that scrolls. */
+  async result() {
+    return this.page.locator("[aria-label=Result]").evaluate((section) => {
+      const [own, side] = [section.getBoundingClientRect(), section.closest(".side").getBoundingClientRect()];
+      return { focused: section === document.activeElement, seen: own.top >= side.top - 1 && own.top < side.bottom - 20 };
+    });
+  }
+  /** Whether the middle of a node lies on the canvas, once the page has that many pixels. */
+  async sighted(id, width, height) {
+    await this.page.setViewportSize({ width, height });
+    await this.page.waitForTimeout(300);
+    const [{ x, y }, canvas] = [await this.middle(this.node(id)), await this.page.locator("main.canvas").boundingBox()];
+    return x >= canvas.x && x <= canvas.x + canvas.width && y >= canvas.y && y <= canvas.y + canvas.height;
+  }
   async save() {
     const [download] = await Promise.all([this.page.waitForEvent("download"), this.button("Save").click()]);
     const path = `${job.folder}/${Date.now()}-${download.suggestedFilename()}`;
@@ -312,6 +326,11 @@ const SCENARIOS = {
     await keyboard.press("Enter");
     await page.locator("[aria-label=Result] .answer").waitFor();
     seen.answer = await page.locator("[aria-label=Result] .answer").innerText();
+    await studio.button("Run step").focus();
+    await keyboard.press("Enter");
+    await page.locator("[aria-label=Result] .facts").waitFor();
+    seen.shown = await studio.result();
+    seen.sighted = [await studio.sighted("chatCompletion", 360, 740), await studio.sighted("chatCompletion", 740, 360), await studio.sighted("chatCompletion", WIDE.width, WIDE.height)];
     seen.violations = await studio.audit("dark");
     await studio.shot("dark");
     await studio.node("chatCompletion").focus();
@@ -355,6 +374,8 @@ const SCENARIOS = {
     await studio.button("Run step").tap();
     await page.locator("[aria-label=Result] .answer").waitFor();
     seen.answer = await page.locator("[aria-label=Result] .answer").innerText();
+    await page.locator("[aria-label=Result] .facts").waitFor();
+    seen.shown = await studio.result();
     seen.wide = await page.evaluate(() => document.documentElement.scrollWidth);
     seen.violations = await studio.audit("touch");
     await studio.shot("touch");

@@ -204,17 +204,21 @@ def test_secrets_stay_out_of_the_browser_and_other_pages_out_of_the_studio(studi
 
 
 def test_by_keys_alone_in_the_dark(studio: Studio, folder: Path) -> None:
-    """Search, add, fill in, branch, run, delete and undo without a pointer; the dark theme passes axe."""
+    """Search, add, fill in, branch, run, delete and undo without a pointer; a result takes the focus below a long form, and the chosen step
+    stays in sight at any size; the dark theme passes axe."""
     seen = drive("keys", studio, folder)
     assert (seen["condition"], seen["next"]) == ("$response.body#/results/0/flagged == true", "chatCompletion")
     assert seen["answer"]
+    assert seen["shown"] == {"focused": True, "seen": True}
+    assert seen["sighted"] == [True, True, True]
     assert (seen["problems"], seen["violations"]) == ([], [])
 
 
 def test_by_touch_on_a_small_screen(studio: Studio, folder: Path) -> None:
-    """At 360 px a finger drags, types and runs; nothing is wider than the screen."""
+    """At 360 px a finger drags, types and runs, and sees the result; nothing is wider than the screen."""
     seen = drive("touch", studio, folder)
     assert seen["answer"]
+    assert seen["shown"]["seen"]
     assert seen["wide"] == 360
     assert (seen["problems"], seen["violations"]) == ([], [])
 

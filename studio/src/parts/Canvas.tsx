@@ -1,5 +1,5 @@
 /** The flow as a drawing: steps with their state, what comes after each, and branches. */
-import { Background, BackgroundVariant, Controls, Handle, MarkerType, Position, ReactFlow, useReactFlow, type Connection, type Edge as DrawnEdge, type Node, type NodeProps, type NodeChange } from "@xyflow/react";
+import { Background, BackgroundVariant, Controls, Handle, MarkerType, Position, ReactFlow, useReactFlow, useStore, type Connection, type Edge as DrawnEdge, type Node, type NodeProps, type NodeChange } from "@xyflow/react";
 import "@xyflow/react/dist/style.css";
 import { memo, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import type { ActionInfo } from "../api.ts";
@@ -65,6 +65,7 @@ const End = memo(function End({ data }: NodeProps<EndNode>): ReactNode {
   );
 });
 
+const STEP_WIDTH = 240;
 const STEP_HEIGHT = 82;
 const END_HEIGHT = 26;
 /** Room for the words of a condition between a step and its end. */
@@ -91,6 +92,7 @@ export interface CanvasProps {
 export function Canvas(props: CanvasProps): ReactNode {
   const { document, index, places, outcomes, actions, selected, onReady } = props;
   const flow = useReactFlow();
+  useInSight(selected);
   const [filled] = useState(document && stepViews(document, index).length > 0);
   const [moving, setMoving] = useState<{ [id: string]: Place }>({});
   // What was measured stays known: a node without its size is hidden until it is measured again.
@@ -175,6 +177,21 @@ export function Canvas(props: CanvasProps): ReactNode {
       <Controls showInteractive={false} />
     </ReactFlow>
   );
+}
+
+/** Moves the drawing to the chosen step where its middle is out of sight: when it is chosen, and when the canvas gets another size. */
+function useInSight(selected: string | null): void {
+  const flow = useReactFlow();
+  const width = useStore((state) => state.width);
+  const height = useStore((state) => state.height);
+  useEffect(() => {
+    const node = selected === null ? undefined : flow.getInternalNode(selected);
+    if (!node || !width || !height) return;
+    const { x, y, zoom } = flow.getViewport();
+    const middle = { x: node.internals.positionAbsolute.x + (node.measured.width ?? STEP_WIDTH) / 2, y: node.internals.positionAbsolute.y + (node.measured.height ?? STEP_HEIGHT) / 2 };
+    const [left, top] = [middle.x * zoom + x, middle.y * zoom + y];
+    if (left < 0 || left > width || top < 0 || top > height) void flow.setCenter(middle.x, middle.y, { zoom, duration: 0 });
+  }, [flow, selected, width, height]);
 }
 
 /** Whether two values are the same, as deep as is looked. */

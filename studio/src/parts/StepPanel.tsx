@@ -57,6 +57,8 @@ export function StepPanel(props: StepPanelProps): ReactNode {
   const inputs = useMemo(() => (form ? inputsOf(step, form, task !== null) : null), [step, form, task]);
   const faults = useFaults(action, inputs, known, task !== null);
   const running = outcome?.state === "running";
+  const result = useShownResult(outcome);
+  const run = (): void => (result.expect(), props.run(inputs!));
   return (
     <section className="panel" aria-label={`Step ${id}`} data-ready={form !== null} {...(props.rows ? filesTo(props.rows) : {})}>
       <header>
@@ -66,7 +68,7 @@ export function StepPanel(props: StepPanelProps): ReactNode {
           {running ? (
             <button type="button" className="primary" onClick={props.stop}>Stop</button>
           ) : (
-            <button type="button" className="primary" disabled={!form || !inputs} onClick={() => props.run(inputs!)}>Run step</button>
+            <button type="button" className="primary" disabled={!form || !inputs} onClick={run}>Run step</button>
           )}
           {about?.job && <button type="button" disabled={!inputs} onClick={() => props.startJob(action, inputs!)}>Start as a job</button>}
           {props.rows && <button type="button" disabled={!inputs} onClick={() => props.rows!(null)}>Run over rows</button>}
@@ -103,9 +105,32 @@ export function StepPanel(props: StepPanelProps): ReactNode {
         {tab === "json" && <JsonInput id="step-json" value={step} label="The step as JSON" onChange={(to) => isObject(to) && to.stepId === id && setStep(() => to)} />}
         {tab === "request" && form && inputs && <Request action={action} task={task !== null} inputs={inputs} />}
       </div>
-      {outcome && <section aria-label="Result" className="outcome"><h3>Result</h3><ResultView outcome={outcome} source={id} /></section>}
+      {outcome && (
+        <section aria-label="Result" className="outcome" tabIndex={-1} ref={result.place}>
+          <h3>Result {running && <button type="button" className="small" onClick={props.stop}>Stop</button>}</h3>
+          <ResultView outcome={outcome} source={id} />
+        </section>
+      )}
     </section>
   );
+}
+
+/** Where the result stands: a run that was asked for here brings it into view and gives it the focus, when it begins and when it has ended. */
+function useShownResult(outcome: Outcome | undefined): { place: React.RefObject<HTMLElement | null>; expect: () => void } {
+  const place = useRef<HTMLElement>(null);
+  const expected = useRef(false);
+  const ended = outcome !== undefined && outcome.state !== "running";
+  useEffect(() => {
+    const section = place.current;
+    if (!expected.current || !section) return;
+    const focused = document.activeElement;
+    const left = ended && focused !== document.body && !section.contains(focused) && !(focused as HTMLElement).matches(".panel header button");
+    expected.current = !ended;
+    if (left) return; // whoever goes on elsewhere is not called back
+    section.focus({ preventScroll: true });
+    section.scrollIntoView({ block: "start" });
+  }, [outcome?.started, ended]);
+  return { place, expect: () => void (expected.current = true) };
 }
 
 function arrows(event: React.KeyboardEvent, tab: Tab, setTab: (tab: Tab) => void): void {
