@@ -29,7 +29,7 @@ else:
             "drive": "adrive_steps drive_steps",
             "executor": "SyncExecutor SyncStream",
             "passthrough": "Passthrough",
-            "record": "Record log",
+            "record": "Record drop log",
             "recorded": "read_recorded",
             "runtime": "Runtime",
         },

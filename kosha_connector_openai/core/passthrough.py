@@ -114,13 +114,13 @@ class Passthrough:
         timer, redactor, clock = self._timer, StreamRedactor.of(call.secrets), time.monotonic
         whole, source = reply.ready(), reply.chunks()
         try:
-            while True:
-                if whole is None:
-                    timer.begin(min(clock() + idle, call.deadline))
-                    chunk = await anext(source, b"")
-                    timer.end()
-                else:  # it came with its head: nothing is waited for
-                    chunk, whole = whole, b""
+            if whole:  # it came with its head: nothing is waited for
+                self._count(len(whole), most)
+                yield redactor.whole(whole)
+            while whole is None:
+                timer.begin(min(clock() + idle, call.deadline))
+                chunk = await anext(source, b"")
+                timer.end()
                 if not chunk:
                     break
                 self._count(len(chunk), most)

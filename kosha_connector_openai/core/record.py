@@ -38,8 +38,12 @@ class Record:
 
 
 def is_heard(sink: Callable[[Record], None]) -> bool:
-    """Whether anybody takes what ``sink`` is given: ``log`` drops it where the logger is not at INFO."""
-    return sink is not log or LOGGER.isEnabledFor(logging.INFO)
+    """Whether anybody takes what ``sink`` is given: ``log`` drops it where the logger is not at INFO, ``drop`` always."""
+    return sink is not drop and (sink is not log or LOGGER.isEnabledFor(logging.INFO))
+
+
+def drop(record: Record) -> None:
+    """Takes no record: for a host that writes its own."""
 
 
 def log(record: Record) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from kosha_connector_openai.connector import Connector
-from kosha_connector_openai.core import Record
+from kosha_connector_openai.core import drop
 from kosha_connector_openai.core.connection import Connection
 from kosha_connector_openai.gateway.access import (
     Admission,
@@ -216,10 +216,11 @@ class Service:
 def make_service(connector: Connector, settings: Settings, workbench: Workbench | None = None) -> Service:
     """The service for these settings; everything is checked here, and nothing is sent. Raises SetupError with every fault.
 
-    ``connector`` stays the caller's; the service opens one of its own, which reads exactly the secrets that the settings name.
+    ``connector`` stays the caller's; the service opens one of its own, which reads exactly the secrets that the settings name. Its
+    access log has a line for each call, so the core writes none.
     """
     submitted = SubmittedSecrets()
-    opened, connections = open_connections(connector, settings, submitted, record=_unrecorded)
+    opened, connections = open_connections(connector, settings, submitted, record=drop)
     try:
         return Service(opened, connections, settings, submitted, workbench)
     except BaseException:
@@ -229,10 +230,6 @@ def make_service(connector: Connector, settings: Settings, workbench: Workbench 
 
 def _taken(admission: Admission, kind: Kind) -> float:
     return float(admission.taken[kind])
-
-
-def _unrecorded(_: Record) -> None:
-    """The access log has a line for each call; the core's own would be a second one."""
 
 
 def _warnings(settings: Settings, shared: Mapping[str, str]) -> list[str]:

@@ -198,7 +198,7 @@ def _data(body: bytes | WireBody | LiveWireBody | None) -> Any:
     if body is None:
         return None
     if isinstance(body, bytes):
-        return body if len(body) <= _WHOLE else _pieces(body)
+        return aiohttp.BytesPayload(body) if len(body) <= _WHOLE else _pieces(body)
     return body.pieces if isinstance(body, LiveWireBody) else _iterate(body)
 
 

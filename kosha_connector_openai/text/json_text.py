@@ -65,8 +65,9 @@ def loads_strict(data: bytes | str, limits: JsonLimits = DEFAULT_LIMITS, *, what
     except UnicodeDecodeError as error:
         raise _refusal(what, Fault("", "utf-8", f"is not UTF-8 at byte {error.start}.")) from None
     value = _parse(text.removeprefix("\ufeff"), limits, what)
-    # Half of a surrogate pair comes from an escape or from text in memory alone; the rest is known as JSON without writing a copy of it.
-    if data is raw and b"\\u" not in raw and len(raw) <= limits.string and _is_plain(value, limits) and _are_small_integers(value):
+    # What was read from a checked text is JSON, its numbers and their count left. Half of a surrogate pair comes from an escape or from
+    # text in memory alone.
+    if data is raw and b"\\u" not in raw and len(raw) <= limits.string and _has_plain_numbers(value, limits):
         return value
     try:
         encode(value, limits)
@@ -128,6 +129,8 @@ def _check_text(raw: bytes, limits: JsonLimits, what: str) -> None:
     """Bound the work of the parser: bytes first, then depth and count from the text's structure alone."""
     if len(raw) > limits.bytes:
         raise _refusal(what, _too_large(limits))
+    if len(raw) <= limits.nodes and raw.count(b"[") + raw.count(b"{") <= limits.depth:
+        return  # each value takes a byte, and each level a bracket
     # Without escapes every second piece between quotes lies outside strings; no loop over characters.
     unescaped = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
     marks = unescaped.translate(None, _NOT_STRUCTURE)
@@ -143,7 +146,29 @@ def _check_text(raw: bytes, limits: JsonLimits, what: str) -> None:
         raise _refusal(what, Fault("", "depth", f"is nested deeper than {limits.depth}.", allowed=limits.depth))
 
 
+class _DoubledError(Exception):
+    """An object has a name twice."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _DoubledError
+    return found
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_object)
+
+
 def _parse(text: str, limits: JsonLimits, what: str) -> Any:
+    try:
+        return _DECODER.decode(text)
+    except (ValueError, _DoubledError):
+        return _parse_closely(text, limits, what)
+
+
+def _parse_closely(text: str, limits: JsonLimits, what: str) -> Any:
+    """The same for a text with integers that Python does not read by itself; raises with the faults of any other."""
     doubled: dict[int, tuple[Any, str]] = {}  # holds the objects too, so that their ids stay theirs
 
     def collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -210,8 +235,8 @@ def _is_plain(value: Any, limits: JsonLimits) -> bool:
         nodes += len(level)
         if nodes > limits.nodes or not kinds <= _PLAIN or (depth >= limits.depth and kinds & _CONTAINERS):
             return False
-        # orjson writes NaN as null. A sum is finite only if every part is; an overflow gets the closer look.
-        if float in kinds and not math.isfinite(sum(_of_kind(float, level, kinds))):
+        # orjson writes NaN as null.
+        if float in kinds and not _are_finite(_of_kind(float, level, kinds)):
             return False
         if str in kinds:
             size += sum(map(len, _of_kind(str, level, kinds)))
@@ -244,8 +269,21 @@ def _levels(value: Any) -> Iterator[tuple[list[Any], set[type]]]:
         yield level, kinds
 
 
-def _are_small_integers(value: Any) -> bool:
-    return all(int not in kinds or _within(_of_kind(int, level, kinds)) for level, kinds in _levels(value))
+def _has_plain_numbers(value: Any, limits: JsonLimits) -> bool:
+    """Whether a value of a text whose depth is known has no more values than allowed, and no number that asks for a closer look."""
+    nodes = 0
+    for level, kinds in _levels(value):
+        nodes += len(level)
+        if int in kinds and not _within(_of_kind(int, level, kinds)):
+            return False
+        if float in kinds and not _are_finite(_of_kind(float, level, kinds)):
+            return False
+    return nodes <= limits.nodes
+
+
+def _are_finite(numbers: list[float]) -> bool:
+    """A sum is finite only if every part is; where it overflows, a closer look tells."""
+    return math.isfinite(sum(numbers))
 
 
 def _of_kind(kind: type, level: list[Any], kinds: set[type]) -> list[Any]:

@@ -9,7 +9,7 @@ import math
 import ssl
 import threading
 import time
-from functools import partial
+from functools import lru_cache, partial
 from importlib.util import find_spec
 from ipaddress import ip_address, ip_network
 from typing import Any, Final, Protocol
@@ -145,8 +145,13 @@ def is_final(status: int) -> bool:
 
 def url(server: Server, request: Request) -> str:
     """The absolute URL: segments in which the server's prefix ends and the described path begins are written once."""
-    shared = len(server.prefix) + len(request.template) - len(join(server.prefix, request.template))
-    return f"{server}{request.target[shared:]}"
+    return f"{server}{request.target[_shared(server.prefix, request.template) :]}"
+
+
+@lru_cache(maxsize=1_024)
+def _shared(prefix: str, path: str) -> int:
+    """How many characters of the path are the prefix's end."""
+    return len(prefix) + len(path) - len(join(prefix, path))
 
 
 def facts(request: Request, absolute: str) -> RequestFacts:

@@ -75,8 +75,10 @@ class OriginPolicy:
 
     def preflight(self, method: str, headers: Headers) -> Preflight | None:
         """The answer to a CORS preflight, once ``refuse`` let it pass; None where the request is none."""
+        if method != "OPTIONS":
+            return None
         given: Mapping[bytes, bytes] = dict(headers)
-        if method != "OPTIONS" or b"origin" not in given or b"access-control-request-method" not in given:
+        if b"origin" not in given or b"access-control-request-method" not in given:
             return None
         asked = [name.strip().lower() for name in given.get(b"access-control-request-headers", b"").decode("latin-1").split(",")]
         allowed = dict.fromkeys((*_ALWAYS_ALLOWED, *(name for name in asked if _SENT.fullmatch(name))))

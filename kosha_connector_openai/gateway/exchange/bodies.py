@@ -98,15 +98,19 @@ class BodyReader:
     Only the time that is spent waiting for the client counts.
     """
 
-    def __init__(self, receive: Receive, limit: int, limits: ServiceLimits, large: ErrorResponse | None = None) -> None:
-        """``limit``: bytes of this body; ``limits``: how long it may take; ``large``: the answer to a larger one."""
+    def __init__(
+        self, receive: Receive, limit: int, limits: ServiceLimits, large: ErrorResponse | None = None, timer: IdleTimer | None = None
+    ) -> None:
+        """``limit``: bytes of this body; ``limits``: how long it may take; ``large``: the answer to a larger one; ``timer``: the task's
+        own, for a body that no other task reads."""
         self._receive = receive
         self._large = large or too_large(limit)
         self._limit = limit
         self._idle = limits.body_idle
         self._seconds = limits.body_seconds
         self._waited = 0.0
-        self._patience = IdleTimer()
+        self._patience = timer or IdleTimer()
+        self._own = timer is None
         self.received = 0
 
     async def next(self) -> MutableMapping[str, Any]:
@@ -140,8 +144,9 @@ class BodyReader:
             self.close()
 
     def close(self) -> None:
-        """Takes the timer back."""
-        self._patience.close()
+        """Takes the timer back, where it is this reader's own."""
+        if self._own:
+            self._patience.close()
 
 
 async def _joined(pieces: list[bytes], size: int) -> bytes:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -159,7 +158,7 @@ class Passage:
         if length is not None and length > limit:
             raise Refused(self._too_large(limit, is_json=is_json))
         if is_json:
-            return await self._json(content_type, limit, faults)
+            return await self._json(content_type, kind, limit, faults)
         self._found(faults)
         return await self._stream(content_type, length, limit, form.required if form and self._caller.validation == "on" else ())
 
@@ -191,28 +190,22 @@ class Passage:
         advice = self._context.connector.manifest.defaults.large_body
         return too_large(limit, "body_json", advice) if is_json else too_large(limit, "body")
 
-    async def _json(self, content_type: str, limit: int, faults: list[Fault]) -> BytesBody:
+    async def _json(self, content_type: str, kind: str, limit: int, faults: list[Fault]) -> BytesBody:
         context = self._context
         if not _UTF_8.issuperset(_CHARSET.findall(content_type.lower())):
             raise Refused(ErrorResponse(415, "JSON is UTF-8 (RFC 8259, section 8.1). Leave the charset out.", code="content_type"))
         large = self._too_large(limit, is_json=True)
-        raw = await BodyReader(self._receive, limit, context.limits, large).whole(self._take)
+        raw = await BodyReader(self._receive, limit, context.limits, large, self._response.patience).whole(self._take)
         if context.checks is not None and len(raw) > validation.LARGE:
-            self._found([*faults, *await self._ask(context.checks, raw, essence(content_type), limit)])
-            return BytesBody(raw, content_type or None)
-        async with self._turn(len(raw)):
-            self._found([*faults, *await self._look_into(raw, essence(content_type), limit)])
+            found: Iterable[Fault] = await self._ask(context.checks, raw, kind, limit)
+        elif len(raw) <= validation.QUICK:
+            found = await self._look_into(raw, kind, limit)
+        else:  # one body after the other, and in between the loop has a round for all else: many at once hold nobody up
+            async with context.turn:
+                await asyncio.sleep(0)
+                found = await self._look_into(raw, kind, limit)
+        self._found([*faults, *found])
         return BytesBody(raw, content_type or None)
-
-    @asynccontextmanager
-    async def _turn(self, size: int) -> AsyncIterator[None]:
-        """One body after the other is looked into, and in between the loop has a round for all else: many at once hold nobody up."""
-        if size <= validation.QUICK:
-            yield
-            return
-        async with self._context.turn:
-            await asyncio.sleep(0)
-            yield
 
     async def _look_into(self, raw: bytes, kind: str, limit: int) -> list[Fault]:
         """The faults of a small body. Raises Refused."""

@@ -55,7 +55,8 @@ class UpstreamResponse:
         self._route = route
         self._more = more
         self._named = named
-        self._patience = IdleTimer()
+        self.patience = IdleTimer()
+        """Bounds the waits of the call's task for its client."""
         self.begun = False
         """Whether the caller has got the head of it."""
         self.request: Any = None
@@ -69,7 +70,7 @@ class UpstreamResponse:
 
     def close(self) -> None:
         """Ends the timers."""
-        self._patience.close()
+        self.patience.close()
 
     async def pass_on(self, relay: Passthrough) -> None:
         """Sends the reply by its kind. Raises Refused before it has begun, ClientLeft, and what the relay raises."""
@@ -200,7 +201,7 @@ class UpstreamResponse:
 
     async def _pieces(self, chunks: AsyncIterator[bytes], tail: Tail | None = None) -> None:
         """Sends each chunk. Raises ClientLeft where the client reads nothing for 120 seconds."""
-        record, send, patience, clock = self._record, self._send, self._patience, time.monotonic
+        record, send, patience, clock = self._record, self._send, self.patience, time.monotonic
         async for chunk in chunks:
             patience.begin(clock() + _STALLED)
             try:
@@ -220,7 +221,7 @@ class UpstreamResponse:
         self._record.begin(status)
         try:  # on a connection whose last reply was not read yet, even a head waits
             message = {"type": "http.response.start", "status": status, "headers": shown}
-            await self._patience.wait(self._send(message), time.monotonic() + _STALLED)
+            await self.patience.wait(self._send(message), time.monotonic() + _STALLED)
         except TimeoutError:
             raise ClientLeft from None
 

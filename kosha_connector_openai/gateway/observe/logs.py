@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TextIO
 
@@ -18,6 +19,9 @@ from kosha_connector_openai.trusted_files import open_trusted
 LONGEST: Final = 200
 """Characters of one value."""
 LOGGER: Final = logging.getLogger("kosha.gateway")
+_ROUNDED: Final = 0.0005
+"""Milliseconds: half of the microsecond to which a clock's float is exact."""
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 
 
 class AccessLog:
@@ -49,7 +53,7 @@ class AccessLog:
 def line(values: Mapping[str, Any]) -> str:
     """One line of ASCII; control characters and line separators are escaped, so that no value can start a second one; long ones are cut."""
     short = {name: value[:LONGEST] if isinstance(value, str) else value for name, value in values.items() if value is not None}
-    return json.dumps(short, separators=(",", ":")).replace("\x7f", "\\u007f")
+    return _ENCODER.encode(short).replace("\x7f", "\\u007f")
 
 
 def configure(level: str, out: TextIO | None = None) -> None:
@@ -82,7 +86,13 @@ class _Lines(logging.Formatter):
 
 def stamp(seconds: float) -> str:
     """A time as logs write it (RFC 3339, UTC)."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    whole, part = divmod(int(seconds * 1_000 + _ROUNDED), 1_000)
+    return f"{_second(whole)}.{part:03d}Z"
+
+
+@lru_cache(maxsize=8)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _open(place: str | Path) -> TextIO | None:

@@ -11,11 +11,13 @@ from kosha_connector_openai.gateway.observe.metrics import OTHER, Metrics
 from kosha_connector_openai.gateway.observe.traces import Traces
 
 _SHED: Final = frozenset({429, 503})
-_USAGE: Final[Mapping[str, tuple[str, ...]]] = {
-    "input": ("input_tokens", "prompt_tokens"),
-    "output": ("output_tokens", "completion_tokens"),
+_USAGE: Final[Mapping[str, str]] = {
+    "input_tokens": "input",
+    "prompt_tokens": "input",
+    "output_tokens": "output",
+    "completion_tokens": "output",
 }
-"""What is counted -> the names that upstreams give it."""
+"""The names that upstreams give to what is counted."""
 
 
 class Observer:
@@ -58,11 +60,12 @@ class Observer:
 
 def counted(usage: Mapping[str, Any] | None) -> dict[str, int]:
     """The tokens that an upstream says it used, in and out; what it does not say is left out."""
-    found = {}
-    for kind, names in _USAGE.items():
-        number = next((usage[name] for name in names if isinstance(usage.get(name), int)), None) if usage else None
-        if isinstance(number, int) and not isinstance(number, bool) and number >= 0:
-            found[kind] = number
+    found: dict[str, int] = {}
+    given = usage or {}
+    for name, kind in _USAGE.items():
+        number = given.get(name)
+        if type(number) is int and number >= 0:
+            found.setdefault(kind, number)
     return found
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kosha_connector_openai.core.record import LOGGER, LONGEST, Record, is_heard, log
+from kosha_connector_openai.core.record import LOGGER, LONGEST, Record, drop, is_heard, log
 
 RECORD = Record(
     connector="tiny",
@@ -119,7 +119,8 @@ def test_a_record_names_no_body_and_no_secret() -> None:
 
 @pytest.mark.parametrize(("level", "heard"), [(logging.INFO, True), (logging.WARNING, False)])
 def test_a_record_is_made_where_somebody_takes_it(level: int, heard: bool, caplog: pytest.LogCaptureFixture) -> None:
-    """The logger takes it at INFO; a sink of the host's always does."""
+    """The logger takes it at INFO; a sink of the host's always does, and ``drop`` never."""
     caplog.set_level(level, LOGGER.name)
     assert is_heard(log) is heard
     assert is_heard(lambda record: None)
+    assert not is_heard(drop)
