@@ -19,9 +19,10 @@ from kosha_connector_openai.core import Attempt, CallOptions
 from kosha_connector_openai.core.transport import may_have_run, turned_away
 from kosha_connector_openai.errors import AccessError, ApiError, BudgetError, ConnectorError, InputError, NotSentError, SetupError
 from kosha_connector_openai.flows.bulk.entry import Claim, Moved, RowAnswer, RowEntry, RowState
+from kosha_connector_openai.flows.bulk.in_flight import InFlight
 from kosha_connector_openai.flows.bulk.ledger import Ledger
 from kosha_connector_openai.flows.bulk.notes import CallNotes
-from kosha_connector_openai.flows.bulk.pace import Granted, InFlight, Pace
+from kosha_connector_openai.flows.bulk.pace import Granted, Pace
 from kosha_connector_openai.flows.bulk.progress import RunProgress
 from kosha_connector_openai.flows.bulk.spending import KeptBudget
 

@@ -9,11 +9,12 @@ from typing import Protocol
 from kosha_connector_openai.connector import Connection, Connector
 from kosha_connector_openai.errors import ConnectorError
 from kosha_connector_openai.flows.bulk.entry import RowState
+from kosha_connector_openai.flows.bulk.in_flight import InFlight
 from kosha_connector_openai.flows.bulk.job import RowJob, wide
 from kosha_connector_openai.flows.bulk.keys import read_share
 from kosha_connector_openai.flows.bulk.ledger import Ledger
 from kosha_connector_openai.flows.bulk.options import SendOptions, Watch
-from kosha_connector_openai.flows.bulk.pace import InFlight, Pace
+from kosha_connector_openai.flows.bulk.pace import Pace
 from kosha_connector_openai.flows.bulk.progress import RunProgress
 from kosha_connector_openai.flows.bulk.runner import Item, Runner
 from kosha_connector_openai.flows.bulk.runners import runner_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from kosha_connector_openai.core import Attempt
 from kosha_connector_openai.core.result import Result
@@ -14,12 +14,12 @@ from kosha_connector_openai.flows.bulk.pace import Pace
 
 T = TypeVar("T")
 With = Callable[[Callable[["SharedPace"], T]], T]
-_SOON: Final = 1.0
-"""Seconds: a row is claimed no longer than this before its slot, so that few are claimed and have not left when a process dies."""
 
 
 class SharedPace(Pace):
     """What replies tell is applied here at once, and again to the common state when that is next held; slots come from there alone."""
+
+    is_common = True
 
     def __init__(self, held: Callable[[Callable[[], Any]], Any], **given: Any) -> None:
         """``held`` runs a function while the common state is held, and gives its value."""
@@ -64,10 +64,5 @@ class SharedPace(Pace):
         return [self._slot(attempt) if attempt is not None else 0.0 for attempt in attempts]
 
     def _slot(self, attempt: Attempt) -> float:
-        before = self.state()
         wait = super().wait(attempt)
-        if wait <= _SOON and attempt.taken is not None:
-            return 0.0
-        attempt.taken = None
-        self.restore(before)
-        return wait
+        return wait if attempt.taken is None else 0.0
