@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from kosha_connector_openai.gateway.app import ABORT, KNOWN
+from kosha_connector_openai.gateway.discard import Discard
 from kosha_connector_openai.gateway.head_buffer import HeadBuffer
 from kosha_connector_openai.gateway.places import Places
 from kosha_connector_openai.gateway.rounds import BEGUN, READ, Rounds
@@ -28,8 +29,8 @@ _ANONYMOUS: Final = 8 * 1024
 """Bytes that are read at once of a client that has shown no token: many may come in the same moment."""
 _STALLED: Final = 120.0
 """Seconds until the connection of a client that reads nothing is broken."""
-_LINGER: Final = 1.0
-"""Seconds in which the rest of a refused request is read and dropped: closed at once, the client might not get the reply."""
+_LINGER, _LINGER_KNOWN = 1, 5
+"""Seconds in which the rest of a refused request is read and dropped, of a client without a token and of one that has shown it."""
 _MOST_FIELDS: Final = 128
 _REQUEST, _FIELD = 1024, 128
 """Bytes that a request which waits for another one, and each of its fields, count beside their own: what is kept with them."""
@@ -294,20 +295,11 @@ class GuardedProtocol(TurnedRequests):
         self.parser = cast("Any", None)  # with all that it keeps of a field that is not whole
         if self.cycle is not None:
             self.cycle.body = bytearray()
-        if not self.transport.is_closing() and self.transport.can_write_eof() and self.places.linger(self):
+        if not self.transport.is_closing() and self.transport.can_write_eof() and (self._known or self.places.linger(self)):
             with suppress(OSError):  # the client has gone
-                self.transport.write_eof()
-                self.flow.resume_reading()
-                self._timer = self.loop.call_later(_LINGER, self._end)
+                Discard(self.transport, self, self.flow, _LINGER_KNOWN if self._known else _LINGER)
                 return
         self.transport.close()
-
-    def _end(self) -> None:
-        self._timer = None
-        if self.transport.get_write_buffer_size():
-            self.transport.close()  # what was written is sent first; who does not read it is stalled
-        else:
-            self.transport.abort()
 
 
 def guarded(limits: ServiceLimits) -> type[Any]:

@@ -17,6 +17,11 @@ class TurnedFlow(FlowControl):
         self._reads = reads
         self._asked = False
 
+    @property
+    def waits(self) -> bool:
+        """Whether the connection's turn has not come yet."""
+        return self._asked
+
     def resume_reading(self) -> None:
         """Asks for a turn; until it comes, the connection stays paused."""
         if self.read_paused and not self._asked:

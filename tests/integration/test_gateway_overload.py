@@ -124,3 +124,23 @@ def test_bodies_together_are_bounded():
         while gateway.service.app._context.bodies.used and time.monotonic() < deadline:
             time.sleep(0.01)  # given back once the reply is on its way
         assert gateway.service.app._context.bodies.used == 0
+
+
+async def test_whoever_is_refused_with_a_large_body_reads_why():
+    """Fifty callers send 8 MiB each before they read, and for one there is room: each reads its answer, and no connection is reset."""
+    settings = {"limits": {"bodies_total": 9 * 1024 * 1024, "connections_anonymous": 8}}
+    body = json.dumps({"model": "m", "input": "x" * (8 * 1024 * 1024)}).encode()
+    with Recorder() as upstream, whole(upstream.url, settings=settings) as gateway:
+        head = gateway.head("POST /v1/embeddings HTTP/1.1", "Content-Type: application/json", f"Content-Length: {len(body)}")
+        sent = head + body
+
+        async def call() -> bytes:
+            reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+            writer.write(sent)
+            await writer.drain()
+            line = await reader.readline()
+            writer.close()
+            return line[9:12]
+
+        found = await asyncio.gather(*(call() for _ in range(50)), return_exceptions=True)
+    assert set(found) == {b"200", b"503"}
