@@ -379,6 +379,14 @@ const SCENARIOS = {
     seen.wide = await page.evaluate(() => document.documentElement.scrollWidth);
     seen.violations = await studio.audit("touch");
     await studio.shot("touch");
+    const { origin } = new URL(url);
+    seen.docs = [];
+    for (const place of ["/docs", "/docs?search=chat", "/docs?action=createChatCompletion", "/docs?action=createTranscription"]) {
+      await page.goto(origin + place);
+      seen.docs.push([await page.locator("h1").innerText(), await page.evaluate(() => document.documentElement.scrollWidth)]);
+      seen.violations.push(...(await studio.audit(place)));
+    }
+    await studio.shot("docs");
     seen.problems = studio.problems;
     await studio.context.close();
     return seen;

@@ -215,11 +215,12 @@ def test_by_keys_alone_in_the_dark(studio: Studio, folder: Path) -> None:
 
 
 def test_by_touch_on_a_small_screen(studio: Studio, folder: Path) -> None:
-    """At 360 px a finger drags, types and runs, and sees the result; nothing is wider than the screen."""
+    """At 360 px a finger drags, types and runs, and sees the result; nothing is wider than the screen, on the pages of the docs either."""
     seen = drive("touch", studio, folder)
     assert seen["answer"]
     assert seen["shown"]["seen"]
     assert seen["wide"] == 360
+    assert [width for _, width in seen["docs"]] == [360] * 4, seen["docs"]
     assert (seen["problems"], seen["violations"]) == ([], [])
 
 

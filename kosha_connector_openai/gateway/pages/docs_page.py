@@ -76,7 +76,7 @@ class DocsPages:
         test = self._connector.manifest.connection.test
         operation = self._connector.catalog[test.action].operation if test and test.action in self._connector.catalog else None
         if operation and operation.method == "GET" and "{" not in operation.path:
-            yield f"<pre>{escape(f'curl {address}{operation.path}{self._token}')}</pre>"
+            yield f"<pre tabindex=0>{escape(f'curl {address}{operation.path}{self._token}')}</pre>"
 
     def _groups(self) -> Iterator[str]:
         catalog = self._connector.catalog
@@ -115,7 +115,7 @@ class DocsPages:
             return
         body = shlex.quote(json.dumps({"inputs": _short(inputs)}, ensure_ascii=False))
         command = f"curl {address}/kosha/v1/actions/{quote(action.id)}/run{self._token} \\\n  -H 'Content-Type: application/json' -d {body}"
-        yield f"<pre>{escape(command)}</pre>"
+        yield f"<pre tabindex=0>{escape(command)}</pre>"
 
 
 def _search_form(search: str) -> str:

@@ -25,6 +25,8 @@ background:var(--back);color:var(--ink)}
 button{font:inherit;padding:.4rem .9rem;border:1px solid var(--mark);border-radius:.3rem;background:var(--mark);color:var(--back)}
 table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:top;
 padding:.35rem .6rem .35rem 0;border-top:1px solid var(--line)}
+@media(max-width:40rem){table,tbody,tr,td{display:block}tr:first-child{display:none}td{border:0;padding:.1rem 0}
+tr{border-top:1px solid var(--line);padding:.5rem 0}code{overflow-wrap:anywhere}}
 .wrong{border-left:.25rem solid #c0392b;padding-left:.6rem}
 """
 POLICY: Final = (
