@@ -100,7 +100,8 @@ class SyncReply(Protocol):
     def chunks(self, idle: float, deadline: float) -> Iterator[bytes]:
         """The body as it arrives: each piece within ``idle`` seconds, all of them before ``deadline``."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Gives the connection back, or ends it where the body was not read to its end."""
 
 
 class AsyncReply(Protocol):
@@ -112,22 +113,28 @@ class AsyncReply(Protocol):
     def ready(self) -> bytes | None:
         """The whole body, where all of it has arrived and none was read; None where it has to be waited for."""
 
-    def chunks(self) -> AsyncIterator[bytes]: ...
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it arrives."""
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Gives the connection back, or ends it where the body was not read to its end."""
 
 
 class SyncEngine(Protocol):
     """Sends one request at a time for each thread; safe to share between threads."""
 
-    def open(self, request: WireRequest) -> SyncReply: ...
+    def open(self, request: WireRequest) -> SyncReply:
+        """Sends the request and waits for the head of its reply. Raises WireError."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Closes every connection."""
 
 
 class AsyncEngine(Protocol):
     """Sends many requests at a time on one event loop."""
 
-    async def open(self, request: WireRequest) -> AsyncReply: ...
+    async def open(self, request: WireRequest) -> AsyncReply:
+        """Sends the request and waits for the head of its reply. Raises WireError."""
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Closes every connection."""

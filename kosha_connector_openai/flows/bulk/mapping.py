@@ -62,6 +62,7 @@ class MapRule:
 
     @classmethod
     def parse(cls, text: str) -> MapRule:
+        """The rule that ``FIELD=COLUMN``, ``FIELD:=COLUMN`` or ``FIELD=@COLUMN`` writes. Raises InputError."""
         match = _RULE.fullmatch(text)
         if match is None:
             raise refused("/map", "form", "is not written FIELD=COLUMN.", "Write FIELD=COLUMN, FIELD:=COLUMN for JSON, or FIELD=@COLUMN.")

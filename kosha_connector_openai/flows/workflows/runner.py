@@ -61,6 +61,7 @@ class WorkflowRun:
     started: float = 0.0
 
     def moves(self, inputs: Mapping[str, Any]) -> Moves:
+        """The steps of the run, as a generator that waits for each one's reply. Raises InputError for wrong inputs."""
         checked_inputs(self.workflow, inputs)
         self.started = self.clock()
         unsafe = bool(self.worker.options.unsafe_retries)
@@ -68,6 +69,7 @@ class WorkflowRun:
         return Interpreter(self.document, catalog, self.limits, self.clock, unsafe=unsafe).run(self.workflow.id, caller_files(inputs))
 
     def note(self, move: Begun | StepRecord) -> None:
+        """Keeps the record of a step that has ended, in the run and in its journal, and tells whoever watches."""
         if isinstance(move, StepRecord):
             self.records.append(move)
             self.usage = add_usage(self.usage, move.usage or {})
