@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from kosha_connector_openai.core.call import Attempt, Call, Head
 from kosha_connector_openai.core.reply import LOOK, LiveStream, read_reply, redirect_refused
-from kosha_connector_openai.core.result import FileSink, Result, merge, read_facts, read_limits
+from kosha_connector_openai.core.result import FileSink, Result, read_facts, read_limits
 from kosha_connector_openai.core.steps import Drop, Open, Step, Wait
 from kosha_connector_openai.core.transport import Failure, RetryPolicy, decide, retryable
 from kosha_connector_openai.errors import (
@@ -73,9 +73,9 @@ def _attempts(call: Call, answer: Callable[[Head], Generator[Step, Any, T]]) -> 
             raise
         except ApiError as refusal:
             # All headers, not the error's: a manifest need not keep those that say when to come back.
-            error, headers = refusal, merge(head.headers if head else ())
-            refusal.rate_limit = dict(read_facts(head.headers, call.manifest.result).rate_limit) if head else {}
-            failure = Failure("status", False, refusal.status, refusal.retryable, refusal.category, headers, refusal.ran)
+            error, facts = refusal, read_facts(head.headers if head else (), call.manifest.result)
+            refusal.rate_limit = dict(facts.rate_limit)
+            failure = Failure("status", False, refusal.status, refusal.retryable, refusal.category, facts.given, refusal.ran)
         if _told(call, attempt, head, None, error) and call.request.replayable:
             call.attempts -= 1
             yield Drop()

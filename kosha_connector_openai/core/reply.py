@@ -103,8 +103,7 @@ _PAGES = frozenset({"text/html", "application/xhtml+xml"})
 def read_reply(call: Call, head: Head, sink: FileSink | None) -> Generator[Step, Any, Result | LiveStream]:
     """What a reply holds. Raises ApiError where that is the upstream's error, and ReplyError where it cannot be used."""
     facts = read_facts(head.headers, call.manifest.result)
-    headers = merge(head.headers)
-    compressed = headers.get("content-encoding", "").strip().lower() not in ("", "identity")
+    compressed = facts.given.get("content-encoding", "").strip().lower() not in ("", "identity")
     if head.status >= _ERROR:
         body = yield from _error_body(call, compressed=compressed)
         raise refusal(call, head, facts, read_error_bytes(body, call.manifest.error_body))
@@ -115,12 +114,13 @@ def read_reply(call: Call, head: Head, sink: FileSink | None) -> Generator[Step,
             status=head.status,
             request_id=facts.request_id,
         )
-    kind = essence(headers.get("content-type", ""))
+    content_type = facts.given.get("content-type", "")
+    kind = essence(content_type)
     if kind == EVENT_STREAM or (call.events and is_json_lines(kind)):
         total = call.options.timeout or call.connection.stream_total
         call.deadline = max(call.deadline, call.started + total)
         return LiveStream(_stream_reader(call, kind), head, facts, sink=sink)
-    return (yield from _whole(call, head, facts, headers.get("content-type", ""), sink))
+    return (yield from _whole(call, head, facts, content_type, sink))
 
 
 def _stream_reader(call: Call, kind: str) -> StreamReader:
@@ -290,20 +290,19 @@ def stream_error(call: Call, live: LiveStream) -> ApiError:
 
 def refusal(call: Call, head: Head, facts: Facts, said: ErrorFacts, *, ran: bool = False) -> ApiError:
     """The upstream's error, by the manifest's table; ``retryable`` is about this very call, which may have ``ran`` before the error."""
-    headers = merge(head.headers)
     error = to_api_error(
         head.status,
         said,
         facts=facts,
         rules=call.manifest.errors,
         scrub=call.scrub,
-        retry_after=parse_retry_after(headers, time.time()),
+        retry_after=parse_retry_after(facts.given, time.time()),
         attempts=call.attempts,
     )
     helps = error.retryable
     # All headers, not the error's: a manifest need not keep those that say when to come back.
     status = error.status if error.status >= _ERROR else said.status or _FAILED
-    failure = Failure("status", False, status, helps, error.category, headers, ran)
+    failure = Failure("status", False, status, helps, error.category, facts.given, ran)
     error.ran = ran
     error.retryable = retryable(failure, method=call.action.operation.method, idempotent=call.action.idempotent)
     if helps and error.retryable is None:

@@ -27,7 +27,7 @@ else:
             "manifest": "ActionOverlay AuthRule ConnectionField ConnectionForm ConnectionTest ErrorRule Group Limits "
             "Manifest PartName RequestRules Retries Timeouts",
             "part": "Constraint Field Part file_in given parse_part validated",
-            "reply_rules": "Carrier OutcomeRule ResultRules StreamItems StreamRules StreamText",
+            "reply_rules": "Carrier OutcomeRule ResultRules SignPlace StreamItems StreamRules StreamText",
             "servers": "PATH PathRule PathValue ServerForm ServerKind Validation",
             "validation": "json_schema json_value",
         },

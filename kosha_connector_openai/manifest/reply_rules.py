@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 from kosha_connector_openai.manifest.part import Constraint, Field, Line, Name, Part
 
@@ -49,6 +49,35 @@ class OutcomeRule(Part):
     advice: str = ""
     says: str = Field(default="", description="Path to the provider's own words, or to an error.")
 
+    def fits(self, item: Any) -> bool:
+        """Whether a value at the rule's place is the sign."""
+        if self.known:
+            return bool(item) and not (isinstance(item, str) and item.casefold() in self.known)
+        if isinstance(self.equals, tuple):
+            return isinstance(item, str) and item.casefold() in self.equals
+        return bool(item) if self.equals is None else bool(item == self.equals)
+
+
+@dataclass(frozen=True, slots=True)
+class SignPlace:
+    """The rules over one path, and of each word that they name those by which it is a sign."""
+
+    path: str
+    rules: tuple[OutcomeRule, ...]
+    named: Mapping[str, tuple[OutcomeRule, ...]]
+
+    @classmethod
+    def of(cls, path: str, rules: tuple[OutcomeRule, ...]) -> Self:
+        """The place of these rules."""
+        words = {word for rule in rules for word in (*rule.known, *(rule.equals if isinstance(rule.equals, tuple) else ()))}
+        return cls(path, rules, {word: tuple(rule for rule in rules if rule.fits(word)) for word in words})
+
+    def fitting(self, items: Sequence[Any]) -> tuple[OutcomeRule, ...]:
+        """The rules by which one of these values may be a sign."""
+        if len(items) == 1 and isinstance(items[0], str):
+            return self.named.get(items[0], self.rules)
+        return self.rules if items else ()
+
 
 class ResultRules(Part):
     """Where a reply holds what every result shows. Pointers are JSON Pointers into the body."""
@@ -63,12 +92,15 @@ class ResultRules(Part):
     carriers: tuple[Carrier, ...] = ()
 
     @cached_property
-    def signs(self) -> Mapping[str, Mapping[str, tuple[OutcomeRule, ...]]]:
-        """The outcome rules by the property that their paths begin with, then by path. Their lists are in lower case."""
-        found: dict[str, dict[str, tuple[OutcomeRule, ...]]] = {}
+    def signs(self) -> Mapping[str, tuple[SignPlace, ...]]:
+        """The outcome rules by the property that their paths begin with, and by path. Their lists are in lower case."""
+        paths: dict[str, tuple[OutcomeRule, ...]] = {}
         for rule in map(self._compiled, self.outcomes):
-            places = found.setdefault(rule.at.split("/", 2)[1], {})
-            places[rule.at] = (*places.get(rule.at, ()), rule)
+            paths[rule.at] = (*paths.get(rule.at, ()), rule)
+        found: dict[str, tuple[SignPlace, ...]] = {}
+        for path, rules in paths.items():
+            head = path.split("/", 2)[1]
+            found[head] = (*found.get(head, ()), SignPlace.of(path, rules))
         return found
 
     def _compiled(self, rule: OutcomeRule) -> OutcomeRule:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import takewhile
 from typing import Any, Final
 
 _OBJECT: Final = (dict, Mapping)
@@ -52,10 +53,12 @@ def resolve(value: Any, path: str | Iterable[str | int]) -> Any:
 
 def find(value: Any, path: str) -> list[Any]:
     """Every value at a path, without nulls; empty where the path leads nowhere."""
-    if "*" not in path:
-        return [] if (only := at(value, path)) is None else [only]
-    found = [value]
-    for key, name, wanted in _steps(path):
+    pointer, steps = _split(path)
+    first = at(value, pointer)
+    if first is None or not steps:
+        return [] if first is None else [first]
+    found = [first]
+    for key, name, wanted in steps:
         below: list[Any] = []
         for item in found:
             if key == "*" and isinstance(item, list):
@@ -95,16 +98,24 @@ def walk(value: Any, pointer: str = "") -> Iterator[tuple[str, Any]]:
 
 def _member(value: Any, token: str | int) -> Any:
     """The member of an object or the item of an array that a token names, or ``_ABSENT``."""
-    if isinstance(value, _OBJECT):
-        return value.get(token, _ABSENT)
-    if isinstance(value, _ARRAY) and (isinstance(token, int) or _INDEX.fullmatch(token)) and 0 <= int(token) < len(value):
-        return value[int(token)]
-    return _ABSENT
+    if isinstance(value, _ARRAY):
+        index = token if isinstance(token, int) else _index(token)
+        return value[index] if 0 <= index < len(value) else _ABSENT
+    return value.get(token, _ABSENT) if isinstance(value, _OBJECT) else _ABSENT
 
 
 @lru_cache(maxsize=1024)
-def _steps(path: str) -> tuple[_Step, ...]:
-    return tuple(map(_step, path.split("/")[1:]))
+def _index(token: str) -> int:
+    """The index that a token is, or -1."""
+    return int(token) if _INDEX.fullmatch(token) else -1
+
+
+@lru_cache(maxsize=1024)
+def _split(path: str) -> tuple[tuple[str, ...], tuple[_Step, ...]]:
+    """The tokens of the pointer that a path begins with, and the steps from its first ``*`` on."""
+    texts = path.split("/")[1:]
+    plain = tuple(takewhile(lambda text: "*" not in text, texts))
+    return tuple(map(_unescape, plain)), tuple(map(_step, texts[len(plain) :]))
 
 
 def _step(text: str) -> _Step:

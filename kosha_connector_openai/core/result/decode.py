@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 from kosha_connector_openai.errors import MalformedReplyError
@@ -48,9 +49,7 @@ def decode_body(
     body that was not promised to be JSON, or that is ``optional``. :class:`MalformedReplyError` where JSON was promised and is not
     there; its excerpt has at most 200 safe characters, after ``scrub`` took the secrets out.
     """
-    name, charset = _parse(content_type or "")
-    keys = (name, "application/*+json" if name.endswith("+json") else name, f"{name.partition('/')[0]}/*")
-    kind, read = next((DECODERS[key] for key in keys if key in DECODERS), _FALLBACK)
+    (kind, read), charset = _decoder(content_type or "")
     if status in _NO_CONTENT or (not body and (optional or kind != "json")):
         return Decoded("empty", None)
     try:
@@ -81,6 +80,14 @@ def _excerpt(body: bytes, scrub: Scrub | None) -> str:
     # Cleaned before it is scrubbed: an invisible character inside a secret would hide it from the scrubber.
     clean = _clean(body[:_WINDOW].decode("utf-8", "replace"))
     return safe_text(scrub(clean) if scrub else clean)
+
+
+@lru_cache(maxsize=64)
+def _decoder(content_type: str) -> tuple[_Decoder, str]:
+    """How a body of this type is read, and its charset."""
+    name, charset = _parse(content_type)
+    keys = (name, "application/*+json" if name.endswith("+json") else name, f"{name.partition('/')[0]}/*")
+    return next((DECODERS[key] for key in keys if key in DECODERS), _FALLBACK), charset
 
 
 def _parse(content_type: str) -> tuple[str, str]:

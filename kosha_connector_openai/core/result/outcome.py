@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from kosha_connector_openai.core.result.result import Result
 from kosha_connector_openai.errors import AnswerError, Fault, IncompleteAnswerError, RefusedAnswerError
-from kosha_connector_openai.manifest import OutcomeRule, ResultRules
+from kosha_connector_openai.manifest import OutcomeRule, ResultRules, SignPlace
 from kosha_connector_openai.text import find
 
 Policy = Literal["fail", "warn", "pass"]
@@ -62,16 +62,21 @@ def settle(result: Result | None, policy: Policy) -> None:
 
 def _signs(values: Sequence[Any], rules: ResultRules, words: Callable[[Any], str]) -> Iterable[tuple[OutcomeRule, str]]:
     """The rules that a value shows, each with the provider's words."""
-    signs = rules.signs
     seen: dict[int, tuple[OutcomeRule, str]] = {}
     for value in values:
-        if not isinstance(value, dict):
-            continue
-        for head in signs:
-            for place, own in signs[head].items() if head in value else ():
-                if found := find(value, place):
-                    seen |= {id(rule): (rule, _said(value, rule, shown, words)) for rule in own if (shown := _shown(value, rule, found))}
+        for place in _places(value, rules):
+            found = find(value, place.path)
+            for rule in place.fitting(found):
+                if shown := _shown(value, rule, found):
+                    seen[id(rule)] = rule, _said(value, rule, shown, words)
     return [(rule, said) for rule, said in seen.values() if not any(find(value, path) for path in rule.unless for value in values)]
+
+
+def _places(value: Any, rules: ResultRules) -> Iterator[SignPlace]:
+    if isinstance(value, dict):
+        for head, places in rules.signs.items():
+            if head in value:
+                yield from places
 
 
 def _said(value: Any, rule: OutcomeRule, shown: list[Any], words: Callable[[Any], str]) -> str:
@@ -85,13 +90,5 @@ def _sentence(reason: str, said: str) -> str:
 
 def _shown(value: Any, rule: OutcomeRule, found: list[Any]) -> list[Any]:
     """What of the values at the rule's place is its sign; nothing where the answer does not show it."""
-    shown = [item for item in found if _is_sign(item, rule)]
+    shown = [item for item in found if rule.fits(item)]
     return shown if shown and all(find(value, pointer) == [wanted] for pointer, wanted in rule.where.items()) else []
-
-
-def _is_sign(item: Any, rule: OutcomeRule) -> bool:
-    if rule.known:
-        return bool(item) and not (isinstance(item, str) and item.casefold() in rule.known)
-    if isinstance(rule.equals, tuple):
-        return isinstance(item, str) and item.casefold() in rule.equals
-    return bool(item) if rule.equals is None else bool(item == rule.equals)

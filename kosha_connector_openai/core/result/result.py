@@ -117,15 +117,16 @@ def _plain(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the headers of a reply say, read by the manifest's rules."""
+    """What the headers of a reply say, read by the manifest's rules. ``headers`` are those to keep, ``given`` are all."""
 
     headers: Mapping[str, str]
     request_id: str | None
     rate_limit: Mapping[str, str]
+    given: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_facts(headers: Sequence[tuple[str, str]], rules: ResultRules) -> Facts:
-    """The headers to keep, the request id and the rate-limit state."""
+    """The headers to keep, all of them, the request id and the rate-limit state."""
     given = merge(headers)
     keeps = _keeper(rules.headers)
     kept = {name: value for name, value in given.items() if keeps(name)}
@@ -133,6 +134,7 @@ def read_facts(headers: Sequence[tuple[str, str]], rules: ResultRules) -> Facts:
         headers=kept,
         request_id=next((given[name] for name in rules.request_id if name in given), None),
         rate_limit={name: given[header] for name, header in rules.rate_limit.items() if header in given},
+        given=given,
     )
 
 
@@ -174,9 +176,11 @@ def _keeper(rules: tuple[str, ...]) -> Callable[[str], object]:
 
 def merge(headers: Sequence[tuple[str, str]]) -> dict[str, str]:
     """Headers by lower-case name; several of one name are joined with a comma (RFC 9110, section 5.3)."""
-    found: dict[str, str] = {}
-    for name, value in headers:
-        found[name] = f"{found[name]}, {value}" if name in found else value
+    found = dict(headers)
+    if len(found) != len(headers):
+        found.clear()
+        for name, value in headers:
+            found[name] = f"{found[name]}, {value}" if name in found else value
     return found
 
 
