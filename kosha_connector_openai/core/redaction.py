@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import Self
 
 from kosha_connector_openai.secrets import Secret
@@ -11,29 +12,31 @@ from kosha_connector_openai.secrets import Secret
 class StreamRedactor:
     """Fed with the pieces of one reply; gives as many bytes back as it got, some of them a little later."""
 
-    __slots__ = ("_held", "_words")
+    __slots__ = ("_held", "_needles")
 
     def __init__(self, words: Iterable[bytes]) -> None:
         """``words`` are what is starred out; the longest first, since one may begin as another does."""
-        self._words = tuple(sorted({word for word in words if word}, key=len, reverse=True))
+        self._needles = _longest_first((word[:1], word) for word in words if word)
         self._held = b""
 
     @classmethod
     def of(cls, secrets: Iterable[Secret]) -> Self:
         """One that stars out every form in which an upstream could send the secrets back."""
-        return cls(form.encode() for secret in secrets for form in secret.echoes())
+        redactor, used = cls(()), [*{id(secret): secret.needles() for secret in secrets}.values()]
+        redactor._needles = used[0] if len(used) == 1 else _longest_first(chain.from_iterable(used))
+        return redactor
 
     def feed(self, piece: bytes) -> bytes:
         """What can be shown by now: all but an end that may be the beginning of a word."""
         data = self.whole(self._held + piece if self._held else piece)
-        kept = max((_begun(data, word) for word in self._words), default=0)
+        kept = max((_begun(data, word) for _, word in self._needles), default=0)
         self._held = data[len(data) - kept :] if kept else b""
         return data[:-kept] if kept else data
 
     def whole(self, data: bytes) -> bytes:
         """``data``, of which all is there, with every word starred out."""
-        for word in self._words:
-            if word in data:
+        for rarest, word in self._needles:
+            if rarest in data and word in data:  # one byte is found many times as fast as several
                 data = data.replace(word, b"*" * len(word))  # as long as before, since the length is told
         return data
 
@@ -41,6 +44,10 @@ class StreamRedactor:
         """What was held back, once no more comes."""
         held, self._held = self._held, b""
         return held
+
+
+def _longest_first(needles: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[bytes, bytes], ...]:
+    return tuple(sorted(set(needles), key=lambda needle: len(needle[1]), reverse=True))
 
 
 def _begun(data: bytes, word: bytes) -> int:

@@ -14,6 +14,9 @@ from urllib.parse import quote
 
 from kosha_connector_openai.errors import SecretRefusedError
 
+_COMMON: Final = b'ZQXJKYVWUGHFBODLRNPMEIACTSzqjx-987654321k0vbpygfwmcudlhrsinoate":, '
+"""Bytes of English texts and of JSON, the rarer ones first; others are rarer still."""
+
 
 @final
 class Secret:
@@ -22,7 +25,7 @@ class Secret:
     ``reference`` says where it came from, ``version`` is the store's mark, ``notes`` say what was trimmed, ``expires`` is when it ends.
     """
 
-    __slots__ = ("__echoes", "__expires", "__is_plain", "__notes", "__reference", "__value", "__version", "__weakref__")
+    __slots__ = ("__echoes", "__expires", "__is_plain", "__needles", "__notes", "__reference", "__value", "__version", "__weakref__")
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(
@@ -35,6 +38,7 @@ class Secret:
         self.__expires = expires
         self.__echoes: tuple[str, ...] | None = None
         self.__is_plain: bool | None = None
+        self.__needles: tuple[tuple[bytes, bytes], ...] | None = None
 
     def reveal(self) -> str:
         """The text itself: for the auth step, inside one expression, never for a name that outlives it."""
@@ -66,6 +70,13 @@ class Secret:
             forms = {form for form in _echoes(self.__value) if len(form) >= _SHORTEST_ECHO}
             self.__echoes = tuple(sorted(forms, key=len, reverse=True))
         return self.__echoes
+
+    def needles(self) -> tuple[tuple[bytes, bytes], ...]:
+        """The same as bytes, each after the byte of it that is rarest in texts: where that is not, the form need not be looked for."""
+        if self.__needles is None:
+            forms = [form.encode() for form in self.echoes()]
+            self.__needles = tuple((bytes([min(form, key=_COMMON.find)]), form) for form in forms)
+        return self.__needles
 
     def is_plain(self, shortest: int = 1) -> bool:
         """Whether it has ``shortest`` characters or more, and passes every rule of ``check_secret`` as it is; looked at once."""

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kosha_connector_openai.core.redaction import StreamRedactor
+from kosha_connector_openai.secrets import Secret
 
 WORDS = (b"sk-secret", b"c2stc2VjcmV0", b"ss")
 
@@ -21,10 +22,22 @@ def test_pieces_give_what_the_whole_gives(parts: list[bytes], data: st.DataObjec
         shown += mask.feed(whole[at : at + step])
         at += step
     shown += mask.rest()
+    assert StreamRedactor(WORDS).whole(whole) == expected
     assert len(shown) == len(expected) == len(whole)
     for word in WORDS[:2]:
         assert word not in shown
         assert word not in expected
+
+
+def test_every_form_of_every_secret_is_found() -> None:
+    """Of two secrets, one of which begins as the other, in a body that has all bytes: each form, and no byte beside it."""
+    secrets = [Secret("sk-Ab3+/dEfGh"), Secret("sk-Ab3+/dEfGh-Zq9"), Secret("sk-Ab3+/dEfGh")]
+    around = bytes(range(256))
+    for secret in secrets:
+        for form in secret.echoes():
+            redactor = StreamRedactor.of(secrets)
+            assert redactor.whole(around + form.encode() + around) == around + b"*" * len(form) + around
+            assert StreamRedactor.of([secret]).whole(form.encode()) == b"*" * len(form)
 
 
 def test_nothing_is_held_back_without_need() -> None:

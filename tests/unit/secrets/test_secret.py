@@ -320,3 +320,14 @@ def test_what_could_come_back_is_known_in_every_writers_form(middle: str) -> Non
 def test_a_key_of_letters_and_digits_has_few_forms() -> None:
     """Every piece of every reply is looked through for each of them."""
     assert len(Secret("sk-0123456789_abcdefghij").echoes()) <= 6
+
+
+@given(_VISIBLE, st.integers(1, 20))
+def test_what_is_plain_passes_as_it_is(text: str, shortest: int) -> None:
+    """A text that is taken for plain is one that the check gives back unchanged; asked again, it is the same."""
+    secret = Secret(text, reference="env:K")
+    if secret.is_plain(shortest):
+        checked = check_secret(text, "env:K", shortest=shortest)
+        assert (checked.reveal(), checked.notes) == (text, ())
+        assert len(text) >= shortest
+    assert secret.is_plain(shortest) == (secret.is_plain() and len(text) >= shortest)
