@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from kosha_connector_openai.core.actions import Action
+from kosha_connector_openai.core.binding import Binding, Bindings
 from kosha_connector_openai.core.call import Call, CallOptions, make_raw_request, make_request
 from kosha_connector_openai.core.connection import Connection
 from kosha_connector_openai.core.record import Record, is_heard
@@ -19,7 +20,7 @@ from kosha_connector_openai.secrets import SecretCache, SecretResolver, SecretSt
 from kosha_connector_openai.text import first_of
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.core.connection import Grant
+    from kosha_connector_openai.core.connection import Credential, Grant
     from kosha_connector_openai.core.passthrough import Passthrough
     from kosha_connector_openai.core.request import RawInputs
 
@@ -39,11 +40,13 @@ class Runtime:
         self._cache = SecretCache()
         self._budgets: dict[object, RetryBudget] = {}
         self._grants: dict[object, Grant] = {}
+        self._bindings = Bindings(manifest.id)
 
     def make(self, action: Action, inputs: Mapping[str, Any], connection: Connection, options: CallOptions) -> Ready:
         """A call ready to be made, and what resolves its secrets; raises ConnectorError."""
-        connection = connection.serving(action.operation.servers)
-        call, resolver = self._ready(action, make_request(action, inputs, connection, named_files=options.named_files), connection, options)
+        binding = self._bindings.of(action, connection)
+        request = make_request(action, inputs, binding.connection, named_files=options.named_files)
+        call, resolver = self._ready(binding, request, options)
         call.wanted, call.events = wanted_items(action.promise.carrier, inputs), action.asks_for_events(inputs)
         if options.pace is not None:
             model = first_of(dict(inputs), self._manifest.result.model)
@@ -55,9 +58,9 @@ class Runtime:
 
     def make_raw(self, action: Action, raw: RawInputs, connection: Connection, options: CallOptions) -> Ready:
         """The same for a request that another client wrote; it is sent once unless the options name more attempts."""
-        connection = connection.serving(action.operation.servers)
+        binding = self._bindings.of(action, connection)
         once = options if options.attempts else replace(options, attempts=1)
-        return self._ready(action, make_raw_request(action, raw, connection), connection, once)
+        return self._ready(binding, make_raw_request(action, raw, binding.connection), once)
 
     def note(self, call: Call, result: Result | None, error: ConnectorError | None) -> None:
         """Settles the call's budget and writes its record."""
@@ -84,25 +87,25 @@ class Runtime:
     def _forget(self) -> None:
         self._cache.clear()
         self._grants.clear()
+        self._bindings.clear()
 
-    def _ready(self, action: Action, request: Request, connection: Connection, options: CallOptions) -> Ready:
-        credential = connection.credential(action.operation.security)
-        key = connection.pool_key
+    def _ready(self, binding: Binding, request: Request, options: CallOptions) -> Ready:
+        credential, key = binding.credential, binding.connection.pool_key
         budget = self._budgets.get(key) or self._budgets.setdefault(key, RetryBudget())
-        call = Call(action, request, connection, credential, self._manifest, options, budget)
-        return call, self._resolver(call)
-
-    def _resolver(self, call: Call) -> SecretResolver:
-        connection, credential = call.connection, call.credential
-        context = connection.secret_context(self._manifest.id)
+        call = Call(binding.action, request, binding.connection, credential, self._manifest, options, budget)
         if credential is None or credential.scheme != "oauth2":
-            return SecretResolver(self._stores, self._cache, context, credential.every_reference if credential else {})
+            return call, SecretResolver(self._stores, self._cache, binding.context, binding.references)
+        return call, self._renewing(call, credential, binding)
+
+    def _renewing(self, call: Call, credential: Credential, binding: Binding) -> SecretResolver:
+        """What resolves the secrets of a credential whose token is renewed."""
         from kosha_connector_openai.core.connection import Grant, TokenResolver
         from kosha_connector_openai.core.transport import exchange_token
 
-        key = (context, *sorted(credential.settings.items()), *sorted(map(str, credential.every_reference.values())))
+        context = binding.context
+        key = (context, *sorted(credential.settings.items()), *sorted(map(str, binding.references.values())))
         grant = self._grants.setdefault(key, Grant())
-        exchange = exchange_token(self.clients, connection, lambda: call.deadline)
+        exchange = exchange_token(self.clients, binding.connection, lambda: call.deadline)
         return TokenResolver(self._stores, self._cache, context, credential, grant, exchange)
 
     def _write(self, call: Call, outcome: str, status: int | None, request_id: str | None) -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from kosha_connector_openai.core.actions.inputs import Checked, Inputs
 from kosha_connector_openai.core.actions.leniency import Leniency
 from kosha_connector_openai.core.actions.promise import EVENT_STREAM, Promise, promise_of
 from kosha_connector_openai.errors import ConnectorError, DocumentError, Fault, InputError
 from kosha_connector_openai.manifest import ActionOverlay, Carrier, Group, RequestRules, Validation
-from kosha_connector_openai.openapi import Document, MediaType, Operation
+from kosha_connector_openai.openapi import Document, MediaType, Operation, Parameter
 from kosha_connector_openai.text import is_json
 
 if TYPE_CHECKING:
@@ -210,6 +210,12 @@ class Action:
             return error.faults[0] if isinstance(error, DocumentError) and error.faults else Fault(error.pointer, error.code, error.message)
         return None
 
+    @cached_property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The parameters that are inputs, each with the rule by which its lists are written."""
+        found = self.inputs.parameters.values()
+        return tuple(replace(each, lists=self.rules(each.input_name).lists) if each.style == "deepObject" else each for each in found)
+
     def rules(self, field: str) -> RequestRules:
         """How lists and objects of an input are written: as the manifest says of the field, of the action, or of all."""
         own = self.overlay.fields.get(field)
@@ -218,7 +224,11 @@ class Action:
 
     def check(self, inputs: Mapping[str, Any], validation: Validation = "on") -> Checked:
         """The inputs split and checked; raises InputError with every fault that ``validation`` does not let through as a warning."""
-        return self.inputs.check(inputs, Leniency(validation, self.overlay.given_back))
+        return self.inputs.check(inputs, self._leniency[validation])
+
+    @cached_property
+    def _leniency(self) -> Mapping[Validation, Leniency]:
+        return {validation: Leniency(validation, self.overlay.given_back) for validation in get_args(Validation)}
 
     def asks_for_events(self, inputs: Mapping[str, Any]) -> bool:
         """Whether the inputs have the switch by which the answer comes as events."""

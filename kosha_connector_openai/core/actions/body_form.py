@@ -73,7 +73,7 @@ class BodyForm:
         text = self._kind.startswith("text/") or self._kind.endswith(("+xml", "/xml")) or self._kind in TEXTS
         return self.takes_json or text or self._kind in FORMS or self._kind == "*/*"
 
-    @property
+    @cached_property
     def written(self) -> MediaType:
         """The media type that is written: JSON, where an object goes to a range of types."""
         return replace(self.media_type, name="application/json") if self.is_flat and self._kind in RANGES else self.media_type

@@ -156,11 +156,11 @@ class Inputs:
 
     def check(self, inputs: Mapping[str, Any], leniency: Leniency = Leniency()) -> Checked:
         """The inputs split and checked; raises InputError with every fault that is not let through. Nothing is read or sent."""
-        if not isinstance(inputs, Mapping) or any(not isinstance(name, str) for name in inputs):
+        if not isinstance(inputs, Mapping) or not _are_texts(inputs):
             raise InputError("The inputs are not an object.", [Fault("", "type", "must be an object with text keys.")])
         form = self._choose(_with_extra(inputs))
         values = {**self.constants, **{name: inputs[name] for name in inputs if name in self.parameters}}
-        rest = {name: inputs[name] for name in inputs if name not in self.parameters}
+        rest = {name: inputs[name] for name in inputs if name not in self.parameters} if self.parameters else {**inputs}
         extra = rest.pop(EXTRA_BODY, None) if EXTRA_BODY not in (form.properties if form else ()) else None
         reports = [self._parameter_report(values, leniency)] if self.parameters else []
         fields = extra if isinstance(extra, Mapping) and form is not None and form.is_flat else {}
@@ -251,6 +251,10 @@ def is_file(value: Any) -> bool:
     if isinstance(value, tuple):
         return len(value) > 1
     return isinstance(value, list) and any(is_file(item) for item in value)
+
+
+def _are_texts(names: Iterable[Any]) -> bool:
+    return set(map(type, names)) <= {str} or all(isinstance(name, str) for name in names)
 
 
 def _with_extra(inputs: Mapping[str, Any]) -> Mapping[str, Any]:

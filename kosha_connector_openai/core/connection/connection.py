@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -13,7 +14,7 @@ from kosha_connector_openai.core.connection.credentials import ANY, idle_fields,
 from kosha_connector_openai.core.connection.options import Options, check_options
 from kosha_connector_openai.core.connection.server_kinds import missing, role, server_kind_of
 from kosha_connector_openai.errors import Fault, SetupError
-from kosha_connector_openai.http import Network, Server, parse_origin, parse_server
+from kosha_connector_openai.http import Network, Server, WireTimeouts, parse_origin, parse_server
 from kosha_connector_openai.manifest import (
     ConnectionField,
     ConnectionForm,
@@ -104,6 +105,12 @@ class Connection:
             if server.origin == self.server.origin or (len(origins) > 1 and all(server.origin in each for each in origins[1:])):
                 return replace(self, server=server)
         return self
+
+    @cached_property
+    def wire_timeouts(self) -> WireTimeouts:
+        """The seconds of one attempt's steps."""
+        given = self.timeouts
+        return WireTimeouts(given.connect, given.write, given.pool or math.inf, given.head or math.inf)
 
     @cached_property
     def pool_key(self) -> tuple[object, ...]:

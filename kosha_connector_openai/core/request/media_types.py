@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import chain
 from typing import Any, Final, Protocol
 
@@ -124,13 +125,16 @@ def write_body(
     holds no references.
     """
     table = WRITERS if writers is None else writers
-    name = essence(media_type.name)
-    if is_json(name):
-        name = "application/json"
-    kind = name.partition("/")[0]
-    keys = (name, "application/*+xml" if name.endswith("+xml") else name, f"{kind}/*", "*/*")
-    write = next((table[key] for key in keys if key in table), _write_octets)
+    write = next((table[key] for key in _keys(media_type.name) if key in table), _write_octets)
     return write(value, media_type, BodyContext(policy, is_file or _by_schema(media_type), rules))
+
+
+@lru_cache(maxsize=256)
+def _keys(media_type: str) -> tuple[str, ...]:
+    """Under which names a media type's writer is looked up, the best one first."""
+    name = "application/json" if is_json(media_type) else essence(media_type)
+    kind = name.partition("/")[0]
+    return name, "application/*+xml" if name.endswith("+xml") else name, f"{kind}/*", "*/*"
 
 
 def _sent_type(media_type: MediaType, otherwise: str) -> str:
@@ -167,12 +171,17 @@ def _fields(value: Any) -> Mapping[str, Any]:
 def _write_json(value: Any, media_type: MediaType, context: BodyContext) -> Body:
     most = context.policy.max_json
     try:
-        content = encode(value, JsonLimits(bytes=most, string=most))
+        content = encode(value, _limits(most))
     except InputError as error:
         fix = " ".join(filter(None, ["Raise `limits.body_json` of the connection.", context.policy.large_body]))
         faults = [replace(fault, fix=fix) if fault.rule in _SIZES else fault for fault in error.faults]
         raise InputError(error.message, faults) from None
     return BytesBody(content, _sent_type(media_type, "application/json"))
+
+
+@lru_cache(maxsize=16)
+def _limits(most: int) -> JsonLimits:
+    return JsonLimits(bytes=most, string=most)
 
 
 def _write_text(value: Any, media_type: MediaType, context: BodyContext) -> Body:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -62,7 +62,7 @@ def check_inputs(
     """The warnings about inputs that a request can be written for; raises InputError. No file is opened."""
     checked = action.check(inputs, validation)
     _target(action, checked)
-    write_headers(_at(action, "header"), checked.parameters)
+    write_headers(action.parameters, checked.parameters)
     if checked.media_type is not None and is_json(checked.media_type.name):
         _body(action, checked, files)
     return checked.warnings
@@ -76,12 +76,12 @@ def write_request(action: Action, checked: Checked, files: FilePolicy) -> Reques
     headers = [("Accept", action.accept)]
     if body is not None and body.content_type:
         headers.append(("Content-Type", body.content_type))
-    headers += write_headers(_at(action, "header"), checked.parameters)
+    headers += write_headers(action.parameters, checked.parameters)
     return Request(operation.method, operation.path, target, tuple(headers), body, checked.warnings)
 
 
 def _target(action: Action, checked: Checked) -> str:
-    target = write_path(action.operation.path, _at(action, "path"), checked.parameters)
+    target = write_path(action.operation.path, action.parameters, checked.parameters)
     query = _query(action, checked)
     if query:
         target += f"?{query}"
@@ -91,17 +91,12 @@ def _target(action: Action, checked: Checked) -> str:
     return target
 
 
-def _at(action: Action, location: str) -> list[Parameter]:
-    found = [parameter for parameter in action.inputs.parameters.values() if parameter.location == location]
-    return [replace(each, lists=action.rules(each.input_name).lists) if each.style == "deepObject" else each for each in found]
-
-
 def _query(action: Action, checked: Checked) -> str:
     """The path key's own query, then the parameters, then unknown names that were let through."""
     own = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in action.operation.query)
     extra = [Parameter(name=name, location="query", schema={}, style="form", explode=True) for name in checked.extra_query]
     values = {**checked.parameters, **checked.extra_query}
-    written = write_query([*_at(action, "query"), *extra], values)
+    written = write_query([*action.parameters, *extra], values)
     return "&".join(part for part in (own, written) if part)
 
 

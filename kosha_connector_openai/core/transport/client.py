@@ -5,7 +5,6 @@ A pool is shared by calls with the same tenant, origin and settings, and by no o
 
 from __future__ import annotations
 
-import math
 import ssl
 import threading
 import time
@@ -29,7 +28,6 @@ from kosha_connector_openai.http import (
     SyncReply,
     WireError,
     WireRequest,
-    WireTimeouts,
     check_addresses,
     join,
     tls_context,
@@ -126,14 +124,14 @@ class Clients:
     def _write(
         self, request: Request, connection: Connection, credential: Credential | None, resolve: ResolveSecret, deadline: float
     ) -> WireRequest:
-        timeouts, body, absolute = connection.timeouts, request.body, url(connection.server, request)
+        body, absolute = request.body, url(connection.server, request)
         # The credential is in no variable of this frame: only the wire request, whose text form hides it, holds it.
         return WireRequest(
             method=request.method,
             url=_with_key(absolute, connection, credential, resolve),
             headers=(*self.headers(request, connection), *_authorize(request, absolute, connection, credential, resolve)),
             body=body.content if isinstance(body, BytesBody) else body,
-            timeouts=WireTimeouts(timeouts.connect, timeouts.write, timeouts.pool or math.inf, timeouts.head or math.inf),
+            timeouts=connection.wire_timeouts,
             deadline=deadline,
         )
 

@@ -223,8 +223,9 @@ class RetryBudget:
 
     def succeeded(self) -> None:
         """Note that a call got through."""
-        with self._lock:
-            self._tokens = min(self._capacity, self._tokens + self._refill)
+        if self._tokens < self._capacity:  # none is missing after nearly every call
+            with self._lock:
+                self._tokens = min(self._capacity, self._tokens + self._refill)
 
 
 def _refusal(policy: RetryPolicy, failure: Failure, *, repeatable: bool, attempt: int, asked: float | None) -> str | None:
