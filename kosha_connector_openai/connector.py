@@ -6,7 +6,7 @@ One module: what a connector offers is one class, and each method hands over to 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import replace
 from functools import cached_property, partial
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 RecordSink = Callable[[Record], None]
 P = TypeVar("P", bound=Part)
+T = TypeVar("T")
 
 
 class Connector:
@@ -45,6 +46,7 @@ class Connector:
         self._stores = SecretStores(default_stores(self._secret_names()) if stores is None else stores)
         self._runtime = Runtime(self.manifest, self._stores, record)
         self._parts: dict[str, Part] = {}
+        self._kept: dict[Hashable, Any] = {}
         self._forms: dict[int, Forms] = {}  # of other descriptions, by their catalog, which is kept as long
         self._catalogs = Catalogs(folder, self.manifest, self._fetch, self._overlaid)
 
@@ -118,6 +120,13 @@ class Connector:
         found = self._parts.get(name)
         if not isinstance(found, model):
             found = self._parts[name] = read_part(self.folder, self.manifest.parts.get(name, {}), model, name=name)
+        return found
+
+    def kept(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What ``make`` gave when it was first asked for under this key: what flows work out once for a connector."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        found: T = self._kept[key]
         return found
 
     @cached_property

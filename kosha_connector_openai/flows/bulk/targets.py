@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -46,7 +46,6 @@ class RowTarget:
     document: Any = None
     place: Path | None = None
     """Where a workflow's document is."""
-    forms: dict[str, Any] = field(default_factory=dict)
     call: ARun | None = None
     """Runs each action, where a host has its own way."""
 
@@ -80,9 +79,7 @@ class RowTarget:
     def _form(self) -> Any:
         from kosha_connector_openai.flows.tasks import find_task
 
-        if "form" not in self.forms:
-            self.forms["form"] = find_task(self.connector, self.name).form
-        return self.forms["form"]
+        return find_task(self.connector, self.name).form
 
     async def run(self, inputs: Mapping[str, Any], options: CallOptions, notes: Notes) -> tuple[RowAnswer, str]:
         """The answer of one row and how it ended: "" where it is what was asked for. ``notes`` is told of each call of several."""

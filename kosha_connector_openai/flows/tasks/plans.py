@@ -69,7 +69,8 @@ class TaskRun:
         inputs = filling.request(self.rules.request)
         try:
             # How an answer ended is told once, by the task and not by each of its calls.
-            result: Result = yield Run(self.rules.action, inputs, replace(self.options, policy="pass"))
+            options = self.options if self.options.policy == "pass" else replace(self.options, policy="pass")
+            result: Result = yield Run(self.rules.action, inputs, options)
         except InputError as error:
             raise filling.translated(error) from None
         except ConnectorError as error:

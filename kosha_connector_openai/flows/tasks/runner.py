@@ -103,7 +103,7 @@ def find_task(connector: Connector, name: str) -> TaskInfo:
         near = nearest(name, found)
         fix = f"Did you mean `{near}`?" if near else f"Known here: {', '.join(found) or 'none'}."
         raise InputError("No task has this name.", [Fault("", "unknown", "is not a task.", fix, sorted(found))])
-    return TaskInfo(name, found[name])
+    return connector.kept((TaskInfo, name), lambda: TaskInfo(name, found[name]))
 
 
 def run_task(

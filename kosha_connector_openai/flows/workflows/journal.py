@@ -31,6 +31,11 @@ def log(line: Line) -> None:
         LOGGER.info("%s", to_line(line))
 
 
+def is_heard(journal: Journal) -> bool:
+    """Whether anybody takes what ``journal`` is given: ``log`` drops it where the logger is not at INFO."""
+    return journal is not log or LOGGER.isEnabledFor(logging.INFO)
+
+
 class FileJournal:
     """Appends lines to a file that only its owner can read; a context manager. Each line is written at once."""
 

@@ -18,7 +18,7 @@ from kosha_connector_openai.flows.driving import Pause, adrive, drive
 from kosha_connector_openai.flows.usage import add_usage
 from kosha_connector_openai.flows.workflows.commands import Begun, End, Move, Moves, RunLimits, StepCall
 from kosha_connector_openai.flows.workflows.interpreter import Interpreter, checked_inputs
-from kosha_connector_openai.flows.workflows.journal import Journal, log
+from kosha_connector_openai.flows.workflows.journal import Journal, is_heard, log
 from kosha_connector_openai.flows.workflows.model import Workflow, WorkflowDocument
 from kosha_connector_openai.flows.workflows.result import StepRecord, WorkflowResult
 from kosha_connector_openai.flows.workflows.step_runners import Worker
@@ -73,9 +73,10 @@ class WorkflowRun:
         if isinstance(move, StepRecord):
             self.records.append(move)
             self.usage = add_usage(self.usage, move.usage or {})
-            # A warning may have the provider's words: the journal has its rule alone.
-            told = {"warnings": [fault.rule for fault in move.warnings]} if move.warnings else {}
-            self.journal({"run": self.id, "time": _now(), "connector": self.worker.connector.id, **move.to_dict(), **told})
+            if is_heard(self.journal):
+                # A warning may have the provider's words: the journal has its rule alone.
+                told = {"warnings": [fault.rule for fault in move.warnings]} if move.warnings else {}
+                self.journal({"run": self.id, "time": _now(), "connector": self.worker.connector.id, **move.to_dict(), **told})
         if self.watch is not None:
             self.watch(move)
 
@@ -95,6 +96,8 @@ class WorkflowRun:
         self._close("interrupted", None, self.clock() - self.started)
 
     def _close(self, outcome: str, error: str | None, seconds: float) -> None:
+        if not is_heard(self.journal):
+            return
         line = {
             "run": self.id,
             "time": _now(),

@@ -343,6 +343,13 @@ def test_a_fault_that_only_the_action_knows_is_told_of_the_tasks_own_input(run: 
     assert {fault.pointer for fault in caught.value.faults} == {"/texts/1"}
 
 
+def test_a_task_is_worked_out_once(connector: Connector) -> None:
+    """Its form, whose check is compiled, is the same for every row; another connector has one of its own."""
+    assert find_task(connector, "ask").form is find_task(connector, "ask").form
+    with connector.with_stores(()) as other:
+        assert find_task(other, "ask") is not find_task(connector, "ask")
+
+
 def test_an_unknown_task(connector: Connector) -> None:
     """The nearest name is offered."""
     with pytest.raises(InputError) as caught:
