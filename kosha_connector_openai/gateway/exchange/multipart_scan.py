@@ -26,7 +26,9 @@ _PAIR: Final = rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*=[ \t]*(\"(?:[^\"\\\r\n]|\\
 _FIELD: Final = re.compile(rb"content-disposition[ \t]*:", re.IGNORECASE)
 _DISPOSITION: Final = re.compile(rb"[ \t]*form-data[ \t]*((?:;[ \t]*" + _PAIR + rb"[ \t]*)+);?[ \t]*", re.IGNORECASE)
 _EACH: Final = re.compile(_PAIR)
-_CODING: Final = re.compile(rb"content-transfer-encoding[ \t]*:(?![ \t]*(?:7bit|8bit|binary)[ \t]*\Z).*", re.IGNORECASE | re.DOTALL)
+_CODING: Final = re.compile(
+    rb"content-(?:transfer-)?encoding[ \t]*:(?![ \t]*(?:7bit|8bit|binary|identity)[ \t]*\Z).*", re.IGNORECASE | re.DOTALL
+)
 _LONGEST_VALUE: Final = 64 * 1024
 _FOLDED: Final = re.compile(rb"\r\n[ \t]+")
 _END: Final = b"\r\n\r\n"
@@ -35,7 +37,7 @@ _NO_NAME: Final = ErrorResponse(400, "A part has no name that can be read, or se
 BAD_BOUNDARY: Final = ErrorResponse(400, "The multipart body has no boundary that can be used.", code="boundary")
 CUT: Final = ErrorResponse(400, "The multipart body does not end as it should.", code="multipart")
 _CODED: Final = ErrorResponse(
-    404, "A part has a Content-Transfer-Encoding, so nobody knows whose ids it names. Send its bytes as they are.", code="part_encoding"
+    404, "A part has an encoding of its own, so nobody knows whose ids it names. Send its bytes as they are.", code="part_encoding"
 )
 """RFC 7578, section 4.7: clients do not send one, and servers differ in whether they decode it."""
 _TOO_MANY: Final = ErrorResponse(413, f"The body has more than {MOST_PARTS} parts.", code="parts")
