@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 from warnings import warn
@@ -29,3 +30,11 @@ def face(package: str, homes: Mapping[str, str], old: Mapping[str, str] = {}) ->
         return value
 
     return get, sorted(where)
+
+
+def load(package: str) -> None:
+    """Imports all that a face shows, so that no first use has to; what needs a library that is not installed is left out."""
+    shown = import_module(package)
+    for name in shown.__all__:
+        with suppress(ImportError):
+            getattr(shown, name)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 
+from kosha_connector_openai._face import load
 from kosha_connector_openai.gateway.access import OriginPolicy
 from kosha_connector_openai.gateway.observe import Metrics, configure
 from kosha_connector_openai.gateway.protocol import guarded
@@ -30,6 +31,8 @@ _BACKLOG: Final = 2_048
 _KEEP_ALIVE: Final = 75
 """Seconds; longer than the idle time of common proxies and clients, so that they are the ones who close."""
 
+LOADED: Final = ("core", "core.actions", "core.transport", "manifest.parts", "schema", "forms", "flows", "flows.jobs", "flows.workflows")
+"""Wings that are loaded before the loop runs: the call that first needs one would hold up all others, for up to 30 ms."""
 _SWITCH: Final = 0.001
 """Seconds after which a thread lets the loop have the interpreter: a fifth of what is usual."""
 _READS: Final = ((asyncio.selector_events, "_SelectorTransport", 64 * 1024), (asyncio.sslproto, "SSLProtocol", 32 * 1024))
@@ -76,6 +79,8 @@ class GatewayServer:
         """Runs until it is told to stop."""
         configure(self._level)
         read_little()
+        for wing in LOADED:
+            load(f"kosha_connector_openai.{wing}")
         # The catalog is there to stay: without this, each full collection would walk through all of it. The last one counts what is left:
         # the next comes once there is a quarter more, and with the catalog in that count it would hardly ever come.
         gc.collect()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 from typing import Any
 
 import httpx
@@ -18,6 +20,7 @@ from kosha_connector_openai.gateway.rounds import ANSWERED, Rounds
 from kosha_connector_openai.gateway.turned_requests import PROBES
 from kosha_connector_openai.mcp import answers, server
 from kosha_connector_openai.text import did_you_mean, loads_strict
+from tests.gateway import ROOT
 from tests.recorder import Recorder, reply
 from tests.service import whole
 from tests.threats.in_process import in_process
@@ -183,3 +186,11 @@ async def test_b6_calls_whose_upstream_answered_go_on_in_turns(monkeypatch: pyte
             answers = await asyncio.gather(*(gateway.call("POST", "/v1/chat/completions", json={**CHAT, "n": 1}) for _ in range(5)))
     assert [answer.status_code for answer in answers] == [200] * 5
     assert took == [ANSWERED] * 5
+
+
+def test_b6_no_first_call_imports_on_the_loop():
+    """In a fresh process: what a first call needs was loaded before, and the protocol's package for MCP is imported in a thread."""
+    command = [sys.executable, "-m", "tests.threats.first_calls"]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120).stdout.splitlines()
+    assert found[-1:] == [""]
+    assert found[:-1] == ["200", "200", "200", "400", "200", "200"]

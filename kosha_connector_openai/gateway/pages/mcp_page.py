@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from kosha_connector_openai._face import load
 from kosha_connector_openai.core import CallOptions
 from kosha_connector_openai.errors import ApiError, ConnectorError, Fault, InputError, SetupError
 from kosha_connector_openai.gateway.exchange import QUICK, BodyRefused, ClientLeft, Refused
@@ -123,6 +125,8 @@ class McpPage:
     async def _running(self) -> StreamableHTTPSessionManager:
         """The sessions, which a task of their own keeps: whoever makes the first request may leave."""
         if self._manager is None:
+            await asyncio.to_thread(_load)
+        if self._manager is None:  # else another request was first
             from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
             from kosha_connector_openai.mcp import make_server
@@ -273,6 +277,13 @@ def _faults(value: Any) -> Iterator[Fault]:
         yield Fault("/id", "type", "is no text and no whole number.", "Leave it out in a notification alone.")
     if not isinstance(value.get("params", {}), dict):
         yield Fault("/params", "type", "is no object.", "Give the parameters by name.")
+
+
+def _load() -> None:
+    """Imports the protocol's package, which takes most of a second: in a thread. Raises ModuleNotFoundError."""
+    for module in ("streamable_http_manager", "auth.provider", "auth.middleware.bearer_auth"):
+        import_module(f"mcp.server.{module}")
+    load("kosha_connector_openai.mcp")
 
 
 def _choice(request: Request) -> ToolChoice:
