@@ -86,7 +86,7 @@ class Fault:
 
 
 class ConnectorError(Exception):
-    """The root. ``code`` is stable and documented; ``hint`` says what to do next."""
+    """The root of this tree. ``code`` is stable and documented; ``hint`` says what to do next."""
 
     code: ClassVar[str] = "connector_error"
     retryable: bool | None = False
@@ -440,7 +440,7 @@ class PagingError(ReplyError):
 
 
 class JobError(ConnectorError):
-    """Something about a long job. ``handle`` is JSON-ready, holds no secret, and is all that another process needs to go on."""
+    """A long job did not give its result. ``handle`` is JSON-ready, holds no secret, and is all that another process needs to go on."""
 
     code = "job"
 

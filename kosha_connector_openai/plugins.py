@@ -41,7 +41,7 @@ class Found:
 
 
 class FolderPlugin:
-    """A plugin that offers one folder."""
+    """A plugin that offers the connector in one folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -24,7 +24,7 @@ _GO_ON = "What came before is kept; go on from the cursor, or ask for less."
 
 @dataclass(frozen=True, slots=True)
 class PagingOptions:
-    """The limits of one walk.
+    """How much of a list is read: items, pages and seconds.
 
     ``items`` and ``pages`` are what the caller wants at most: reaching them is no error. ``hard_items`` and ``hard_pages`` stop a list
     that does not end, with PagingError. ``timeout`` is in seconds and counts the whole walk, the caller's own time included.

@@ -38,7 +38,7 @@ class Responder(Protocol):
 
 
 class SandboxServer(ThreadingHTTPServer):
-    """Listens on 127.0.0.1 only; one thread a connection."""
+    """Serves an App on 127.0.0.1 alone, with a thread for each connection; ``url`` is its origin."""
 
     daemon_threads = True
     request_queue_size = 256

@@ -22,7 +22,7 @@ Kind = Literal["json", "text", "bytes", "file", "events", "empty"]
 
 @dataclass(slots=True)
 class Result:
-    """One finished call.
+    """What one finished call gave: its value, what was sent with it, and what it used.
 
     ``value`` is JSON values (objects keep their key order, integers are exact), a str, bytes, a SavedFile, a list of Event, or None for
     an empty answer; ``kind`` says which. ``duration`` is in seconds and counts all attempts and waits. ``incomplete`` gives the reason

@@ -33,7 +33,7 @@ class Source(BaseModel):
 
 
 class Handle(BaseModel):
-    """One job.
+    """All that another process needs to go on with a long job, as JSON-ready values without a secret.
 
     ``phase`` is ``sending`` until the answer that names the job is kept: a process that died in between left a job that may run.
     ``connection`` is the name that the caller has for its connection; ``spec`` is the digest of the description it was started with.

@@ -24,7 +24,7 @@ _GONE: Final = frozenset({403, 404, 410})
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """What a job left.
+    """What a job that has ended gives: its value of one ``kind``, its last status and warnings.
 
     ``kind`` says what ``value`` is: ``value`` (JSON), ``text``, ``file`` (bytes or a SavedFile), ``items``, ``lines`` (a LineTable), or
     ``none``: then it is the last status answer.

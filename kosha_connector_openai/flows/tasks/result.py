@@ -37,7 +37,7 @@ class Ending:
 
 @dataclass(slots=True)
 class TaskResult:
-    """One finished task.
+    """What one finished task gave: its typed value, and what its calls used.
 
     ``value`` is what the task's output schema describes; where ``outcome`` is not ``ok`` it is None, or what there is of it.
     ``partial`` is the answer's own text in that case. ``usage`` is summed over all ``calls``; ``duration`` is in seconds.

@@ -31,7 +31,7 @@ One that is ``async`` runs on an event loop of its own, so that callers in threa
 
 
 class ComputedStore:
-    """``scheme:name`` for each named source.
+    """Makes secrets: ``scheme:name`` calls the source of that name.
 
     It remembers nothing: the host's cache asks once a minute, before a token's end, and anew after a refusal.
     """
