@@ -57,9 +57,15 @@ def new_ledger(path: Path, out: Path, *, sync: Sync = "normal", reference: str |
 
 
 def shared_ledger(reference: str, run: str, *, path: Path = Path("run.ledger"), **how: Any) -> Ledger:
-    """The ledger of ``run`` in the database of the DSN that ``reference`` stands for; ``how`` is as for PostgresLedger."""
+    """The ledger of ``run`` in the database of the DSN that ``reference`` stands for; ``how`` is as for PostgresLedger.
+
+    Raises SetupError for a DSN in place of a reference, and what PostgresLedger and secret stores raise.
+    """
     from kosha_connector_openai.flows.bulk.postgres import PostgresLedger
 
+    if reference.startswith(("postgres:", "postgresql:")):
+        fault = Fault("/ledger", "reference", "is a DSN, which may hold a password.", "Put it in a variable and give --ledger env:NAME.")
+        raise SetupError("The ledger cannot be used; nothing was sent.", [fault])
     return PostgresLedger(path, operator_secret(reference), run, **how)
 
 

@@ -62,7 +62,7 @@ def test_what_stands_in_the_way_is_told_before_anything_is_sent(run: Any, dsn: s
     monkeypatch.setenv("WRONG", server.replace(PASSWORD, "wrong-word"))
     with Upstream() as upstream:
         for number, (reference, words) in enumerate([
-            ("env:NOT_SET", "is not set"), (server, "No secret store has this scheme"), ("env:NO_DSN", "is no DSN"),
+            ("env:NOT_SET", "is not set"), (server, "/ledger: is a DSN"), ("env:NO_DSN", "is no DSN"),
             ("env:NOBODY", "127.0.0.1:9, and nobody answers"), ("env:WRONG", "it refuses"),
         ]):  # fmt: skip
             with pytest.raises((SetupError, SecretError)) as refused:

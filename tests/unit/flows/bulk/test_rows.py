@@ -108,6 +108,18 @@ def test_what_is_in_the_way_is_refused(run: Any, tmp_path: Path) -> None:
     assert sum(upstream.seen.values()) == 1
 
 
+def test_a_dsn_in_place_of_its_reference_is_refused_and_not_shown(run: Any, tmp_path: Path) -> None:
+    """The error names the option and says how the DSN is given; nothing is sent or written, and its password is in no text."""
+    with Upstream() as upstream:
+        with pytest.raises(SetupError) as refused:
+            run(upstream, prompts(1), ledger="postgresql://u:a-password-of-tests@127.0.0.1:9/db")
+        assert not upstream.seen
+    assert "/ledger: is a DSN" in str(refused.value)
+    assert "env:NAME" in str(refused.value)
+    assert "a-password-of-tests" not in str(refused.value.to_dict())
+    assert not list(tmp_path.iterdir())
+
+
 def test_options_out_of_range_are_named() -> None:
     """One error names every option that is out of range."""
     with pytest.raises(SetupError) as refused:
