@@ -78,7 +78,11 @@ def run(
     workflow: Annotated[str | None, typer.Option("--workflow", "-w", metavar="ID", help="Which workflow, where there are several.")] = None,
     share: Annotated[
         str | None,
-        typer.Option("--share", metavar="I/N", help="This process's part of the rows, such as 3/16; each part has its own output."),
+        typer.Option(
+            "--share",
+            metavar="I/N",
+            help="This process's part of rows, limits and budget, such as 3/16; each part has its own output.",
+        ),
     ] = None,
     ledger: Annotated[
         str | None,

@@ -89,6 +89,7 @@ class Budget:
         self._used = dict.fromkeys(caps, Decimal(0))
         self._held = dict.fromkeys(caps, Decimal(0))
         self._unknown = 0
+        self._parts = 1
         self._lock = threading.Lock()
 
     @property
@@ -112,10 +113,17 @@ class Budget:
             for name in self._used:
                 self._used[name] += Decimal(kept.get(name, "0"))
 
+    def divide(self, parts: int) -> None:
+        """Lets this process spend one of so many equal parts of each cap; the others spend the rest. Saying it again changes nothing."""
+        self._parts = parts
+
+    def _cap(self, name: str) -> Decimal:
+        return self._caps[name] / self._parts
+
     @property
     def terms(self) -> dict[str, Any]:
         """The caps and the prices as JSON values, for other processes of the run; ``Outputs.budget_of`` reads them."""
-        caps = {name: str(cap) for name, cap in self._caps.items()}
+        caps = {name: str(self._cap(name)) for name in self._caps}
         return {"caps": caps, "strict": self._strict, "prices": self._prices.to_dict() if self._prices else None}
 
     @property
@@ -126,7 +134,7 @@ class Budget:
     def confirm(self) -> None:
         """Raises BudgetError where more is used and set aside than a cap allows: other processes of the run have spent meanwhile."""
         with self._lock:
-            over = next((name for name, cap in self._caps.items() if self._used[name] + self._held[name] > cap), None)
+            over = next((name for name in self._caps if self._used[name] + self._held[name] > self._cap(name)), None)
         if over is not None:
             raise BudgetError(f"The run's cap on {over} is used up by its other processes.", cap=over, hint=_HINTS[over])
 
@@ -146,8 +154,8 @@ class Budget:
             "cost": need.cost,
         }
         with self._lock:
-            for name, cap in self._caps.items():
-                self._admit(name, cap, wanted[name])
+            for name in self._caps:
+                self._admit(name, self._cap(name), wanted[name])
             held = {name: max(value or Decimal(0), Decimal(0)) for name, value in wanted.items()}
             for name, value in held.items():
                 self._held[name] += value
@@ -161,7 +169,8 @@ class Budget:
             )
         if left < (wanted or 0) or (wanted is None and left <= 0):
             use = "some" if wanted is None else f"{wanted:f}"
-            message = f"The run's cap on {name} is {cap:f}; {max(left, Decimal(0)):f} are left, and this call can use {use}."
+            part = f", a part of {self._parts}" if self._parts > 1 else ""
+            message = f"The run's cap on {name} is {cap:f}{part}; {max(left, Decimal(0)):f} are left, and this call can use {use}."
             raise BudgetError(message, cap=name, hint=_HINTS[name])
 
     def _need(self, extent: Extent, times: int, rate: Decimal) -> Need:

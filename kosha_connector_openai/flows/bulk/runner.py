@@ -222,8 +222,8 @@ class Runner:
         return False
 
     def _kept_budget(self, pace: Any) -> Any:
-        """The pace of a row's calls; where processes share the budget, a call leaves when what it set aside is kept."""
-        if self.budget is None or not self.ledger.is_common:
+        """The pace of a row's calls; with a budget, a call leaves when what it set aside is kept: so it counts if the process is killed."""
+        if self.budget is None:
             return pace
         return KeptBudget(pace, self.budget, self._keep_aside)
 

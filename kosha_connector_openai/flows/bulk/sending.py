@@ -52,9 +52,10 @@ class Sending:
 
     def __post_init__(self) -> None:
         self.job.target.connection = wide(self.connection, self.send.in_flight)
-        if self.send.budget is not None:
-            self.send.budget.go_on(self.ledger.kept("spent") or {})
         _, parts = read_share(self.job.options.share)
+        if self.send.budget is not None:
+            self.send.budget.divide(parts)
+            self.send.budget.go_on(self.ledger.kept("spent") or {})
         again = not self.job.target.single
         self.pace = self.ledger.pace(1 / parts, requests=self.send.requests, tokens=self.send.tokens, again=again, count=self._tokens)
         self.flight = InFlight(self.send.in_flight, start=max(8, self.send.in_flight // 4))

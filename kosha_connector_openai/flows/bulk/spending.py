@@ -1,4 +1,4 @@
-"""A budget that several processes share: a call leaves once what it set aside is kept, and all together are within the caps."""
+"""A budget that outlives a process, and that several may share: a call leaves once what it set aside is kept."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 
 from kosha_connector_openai import Connector, open_connector
 from kosha_connector_openai.errors import InputError
-from kosha_connector_openai.flows.bulk import Bulk, BulkResult, RowOptions, RowState, SendOptions, failed_path, open_run
+from kosha_connector_openai.flows.bulk import Bulk, BulkResult, RowOptions, RowState, RunProgress, SendOptions, failed_path, open_run
 from kosha_connector_openai.sandbox import DEFAULT_KEY
 from tests.batch_process import FIXED, BatchProcess
 from tests.jobs import quick_batches
@@ -290,14 +289,24 @@ def test_errors_inside_of_lines(
     assert (result.done - (state == "done"), getattr(result, state) - 3 * (state == "done")) == (3, 1)
 
 
+def stopped_in_batch(made: Bulk) -> None:
+    """Has the run stop once all of its rows are in a batch that was started."""
+
+    def stop(state: RunProgress) -> None:
+        (batch,) = made._bulk._runner._open.all.values() if state.batches else [None]  # type: ignore[union-attr]
+        if batch is not None and batch.job is not None and batch.job["phase"] == "started":
+            made.stop()
+
+    made._bulk._watch = stop
+
+
 def test_a_batch_that_is_cancelled_half_way(bulk: Callable[..., Bulk], run: Run, upstream: SandboxUpstream, tmp_path: Path) -> None:
     """Its first rows are read, the others go into another batch when the run goes on; no row runs twice."""
     from kosha_connector_openai.flows.bulk import cancel_batches
 
     made = bulk()
-    upstream.app._operations._resources._driven["/v1/batches"] = ["validating", *["in_progress"] * 50, "completed"]
-    timer = threading.Timer(0.6, made.stop)
-    timer.start()
+    upstream.app._operations._resources._driven["/v1/batches"] = ["validating", *["in_progress"] * 5_000, "completed"]
+    stopped_in_batch(made)
     rows = [says(f"Say {number}") for number in range(8)]
     result = made.run(TARGET, rows, tmp_path / "batch.jsonl", RowOptions(fixed=FIXED, via="batch"))
     assert (result.stop, result.waiting, result.unknown, result.done) == ("signal", 8, 0, 0)
@@ -314,10 +323,9 @@ def test_a_changed_input_keeps_the_answers_of_its_open_batches(
 ) -> None:
     """A row more at the beginning, one less at the end: with adopt the batch's answers are matched by their keys."""
     made = bulk()
-    upstream.app._operations._resources._driven["/v1/batches"] = ["validating", *["in_progress"] * 20, "completed"]
+    upstream.app._operations._resources._driven["/v1/batches"] = ["validating", *["in_progress"] * 100, "completed"]
     source = written([says(f"Say {number}") for number in range(6)], tmp_path / "in.jsonl")
-    timer = threading.Timer(0.6, made.stop)
-    timer.start()
+    stopped_in_batch(made)
     made.run(TARGET, source, tmp_path / "batch.jsonl", RowOptions(fixed=FIXED, via="batch"))
     written([says("Say new"), *[says(f"Say {number}") for number in range(5)]], source)
     again = bulk().resume(tmp_path / "batch.jsonl", adopt=True)

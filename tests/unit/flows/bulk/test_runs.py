@@ -115,6 +115,39 @@ def test_a_budget_covers_the_run_and_not_the_process(run: Any, bulk: Any, opened
     assert set(upstream.seen.values()) == {1}
 
 
+def test_what_a_call_may_cost_is_kept_before_it_leaves(run: Any, opened: Any, tmp_path: Path) -> None:
+    """A process that is killed at any moment leaves no call that the ledger's spending does not count."""
+    uncounted: list[str] = []
+
+    def look(connection: Any, request: Any) -> bool:
+        with open_run(tmp_path / "out.jsonl") as ledger:
+            counted = int((ledger.kept("spent") or {}).get("calls", "0"))
+        arrived = sum(upstream.seen.values())
+        uncounted.extend([f"{counted} of {arrived}"] if counted < arrived else [])
+        return reply(200, completion("x"))(connection, request)
+
+    rows = prompts(40)
+    with Upstream({row["prompt"]: [look] for row in rows}) as upstream:
+        result = run(upstream, rows, SendOptions(budget=opened.outputs.budget(calls=100), in_flight=8))
+    assert (result.done, uncounted) == (40, [])
+
+
+def test_each_share_has_its_part_of_the_budget(bulk: Any, opened: Any, tmp_path: Path) -> None:
+    """Ten calls for four processes are two for each, also where a share is gone on with; its error says that the cap is a part."""
+    source = tmp_path / "in.jsonl"
+    source.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in prompts(20)))
+    with Upstream() as upstream:
+        for part in range(1, 5):
+            budget = opened.outputs.budget(calls=10)
+            options = RowOptions(fixed=SHARED, share=f"{part}/4")
+            result = bulk(upstream).run("createCompletion", source, tmp_path / "out.jsonl", options, SendOptions(budget=budget))
+            assert (result.stop, result.done, result.waiting) == ("budget", 2, 3)
+            assert "2.5, a part of 4" in str(result.reason)
+            again = bulk(upstream).resume(result.out, SendOptions(budget=opened.outputs.budget(calls=10)))
+            assert (again.stop, again.done) == ("budget", 2)
+        assert sum(upstream.seen.values()) == 8
+
+
 def test_a_signal_lets_what_is_under_way_finish(run: Any, bulk: Any, opened: Any, tmp_path: Path) -> None:
     """``stop`` from another thread: no row more is sent, and all that was sent is answered and kept."""
     with Upstream(delay=0.1) as upstream:
