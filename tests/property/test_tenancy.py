@@ -105,6 +105,7 @@ class Town:
         tokens = [{"name": name, "hash": DIGESTS[name], "validation": "off"} for name in TENANTS]
         more = {"ownership": file, "bulk": {"folder": bulk, "running": 1_000, "kept": 1_000} if bulk else None}
         self._context = in_process("http://127.0.0.1:9", tokens=tokens, **{name: value for name, value in more.items() if value})
+        self._sessions: dict[str, str] = {}
         self.house: InProcess = self.loop.run_until_complete(self._context.__aenter__())
         connector = self.house.service.connector
         self.account = Account(connector.catalog.document.root)
@@ -125,8 +126,22 @@ class Town:
         ACTING.set(tenant)
         return self.loop.run_until_complete(self.house.call(method, path, tenant, **options))
 
+    def tool(self, tenant: str, name: str, arguments: Mapping[str, Any]) -> Any:
+        """The answer of a tool, in the tenant's session."""
+        head = {"Accept": "application/json, text/event-stream", "mcp-protocol-version": "2025-06-18"}
+        if tenant not in self._sessions:
+            params = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+            message = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}
+            self._sessions[tenant] = self.call(tenant, "POST", "/mcp", json=message, headers=head).headers["mcp-session-id"]
+        message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": name, "arguments": arguments}}
+        return self.call(tenant, "POST", f"/mcp?actions={name}", json=message, headers={**head, "mcp-session-id": self._sessions[tenant]})
+
     def close(self) -> None:
         self.loop.run_until_complete(self._context.__aexit__(None, None, None))
+        left = asyncio.all_tasks(self.loop)
+        for task in left:
+            task.cancel()
+        self.loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
         self.loop.close()
 
 
@@ -190,6 +205,14 @@ def machine(town: Town) -> type[RuleBasedStateMachine]:
                 inputs = {**inputs, "extra_body": fields} if data.draw(st.booleans()) else {**inputs, **fields}
             body = {"inputs": inputs, "result": short}
             self.look(tenant, town.call(tenant, "POST", f"/kosha/v1/actions/{action.id}/run", json=body))
+
+        @rule(tenant=st.sampled_from(TENANTS), data=st.data(), action=st.sampled_from(town.actions), shape=st.sampled_from(sorted(BODIES)))
+        def tool(self, tenant: str, data: Any, action: Action, shape: str) -> None:
+            """By a tool of MCP."""
+            arguments = dict(town.samples[action.id])
+            arguments |= {each.name: self.any(data) for each in action.operation.parameters if each.location == "path"}
+            arguments |= BODIES[shape](self.any(data)) if action.operation.method == "POST" else {}
+            self.look(tenant, town.tool(tenant, action.id, arguments))
 
         @rule(tenant=st.sampled_from(TENANTS), data=st.data(), picker=st.sampled_from(PICKERS))
         def options(self, tenant: str, data: Any, picker: tuple[str, str]) -> None:
