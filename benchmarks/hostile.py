@@ -33,14 +33,15 @@ _LONGEST = 30.0
 """Seconds for one answer to a caller with a token."""
 _BODY = json.dumps({"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Say hello"}]}).encode()
 
-Attack = tuple[bytes, bytes, float]
-"""What a connection sends first, what it sends again and again, and the seconds between two times."""
+Attack = tuple[bytes, bytes | None, float]
+"""What a connection sends first; what it sends again and again, or None where it leaves then; and the seconds between two times."""
 
 
 def attacks(port: int) -> dict[str, Attack]:
     """The attacks by name."""
     host = b"Host: 127.0.0.1:%d\r\n" % port
     post = b"POST /v1/chat/completions HTTP/1.1\r\n" + host + b"Content-Type: application/json\r\n"
+    get = b"GET /v1/models HTTP/1.1\r\n" + host
     chunked = post + b"Transfer-Encoding: chunked\r\n\r\n"
     return {
         "trailers": (chunked + b"1\r\nx\r\n0\r\n", b"a: " + b"y" * 64 + b"\r\n", 0.0),
@@ -50,10 +51,14 @@ def attacks(port: int) -> dict[str, Attack]:
         "large bodies after 401": (post + b"Content-Length: 100000000\r\n\r\n", b" " * 65_536, 0.0),
         "slow bodies after 404": (b"POST /nowhere HTTP/1.1\r\n" + host + b"Content-Length: 100000000\r\n\r\n", b" ", 0.2),
         "bodies after 408": (b"GET /v1/mod", b"x", 0.5),
-        "heads in a row": (b"", (b"GET /v1/models HTTP/1.1\r\n" + host + b"a: b\r\n" * 20 + b"\r\n") * 100, 0.0),
+        "heads in a row": (b"", (get + b"a: b\r\n" * 20 + b"\r\n") * 100, 0.0),
+        "large heads": (b"", get + (b"a: " + b"y" * 240 + b"\r\n") * 120 + b"\r\n", 0.0),
+        "many fields": (get + b"a: b\r\n" * 120, b"", 1.0),
+        "many fields in a row": (b"", (get + b"a: b\r\n" * 120 + b"\r\n") * 10, 0.0),
+        "sent and left": (get + b"a: b\r\n" * 120 + b"\r\n", None, 0.0),
         "half-open": (b"POST /v1/models HTTP/1.1\r\n" + host + b"x: ", b"y" * 1_024, 0.05),
         "silent": (b"", b"", 1.0),
-        "unread replies": (b"", (b"GET /v1/models HTTP/1.1\r\n" + host + b"\r\n") * 20, 0.0),
+        "unread replies": (b"", (get + b"\r\n") * 20, 0.0),
         "big names": (b"GET /v1/" + b"n" * 16_000 + b" HTTP/1.1\r\n" + host, (b"n" * 4_000 + b": v\r\n") * 2, 0.0),
     }
 
@@ -100,6 +105,8 @@ class Crowd:
         return True
 
     def _push(self, chooser: selectors.BaseSelector, connection: Any) -> None:
+        if self._again is None:
+            self._close(chooser, connection)
         if not self._again:
             return
         try:

@@ -10,8 +10,10 @@ _PATIENCE: Final = 3.0
 """Seconds that a new connection has to show its token before it may have to give way."""
 _AT_ONCE: Final = 8
 """Times as many connections as may stay can come at once, as when many clients start together."""
-_HEADS: Final = 4 * 1024 * 1024
-"""Bytes of heads that are not whole, of all connections that showed no token."""
+_HEADS: Final = 1024 * 1024
+"""Bytes of heads that are not whole or not answered, of all connections that showed no token."""
+_SHARE: Final = 8 * 1024
+"""Bytes of them that one connection may hold however many there are: the head of a usual call, with what is kept beside it."""
 
 
 class Droppable(Protocol):
@@ -70,10 +72,10 @@ class Places:
         self._ending.add(connection)
         return True
 
-    def hold(self, connection: Droppable, more: int) -> bool:
-        """Counts bytes of a head that is not whole; False where an anonymous connection should hold no more."""
-        self._heads += more
-        return more <= 0 or self._heads <= _HEADS or connection not in self._waiting.get(self._all.get(connection, ""), ())
+    def hold(self, before: int, size: int) -> bool:
+        """Counts the bytes of heads that a connection without a token holds; False where it should hold no more."""
+        self._heads += size - before
+        return size <= _SHARE or self._heads <= _HEADS
 
     def _drop_oldest(self, waiting: dict[Droppable, float]) -> bool:
         oldest = next(iter(waiting), None)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from kosha_connector_openai.gateway.app import ABORT, KNOWN
 from kosha_connector_openai.gateway.discard import Discard
 from kosha_connector_openai.gateway.head_buffer import HeadBuffer
+from kosha_connector_openai.gateway.head_refusals import REFUSALS
 from kosha_connector_openai.gateway.places import Places
 from kosha_connector_openai.gateway.rounds import BEGUN, READ, Rounds
 from kosha_connector_openai.gateway.turned_flow import TurnedFlow
@@ -33,15 +34,9 @@ _LINGER, _LINGER_KNOWN = 1, 5
 """Seconds in which the rest of a refused request is read and dropped, of a client without a token and of one that has shown it."""
 _MOST_FIELDS: Final = 128
 _REQUEST, _FIELD = 1024, 128
-"""Bytes that a request which waits for another one, and each of its fields, count beside their own: what is kept with them."""
+"""Bytes that a request, and each of its fields, count beside their own: what is kept with them."""
 _ROW: Final = 4
 """Requests that may wait for another one where no token was shown: each costs a reply."""
-_REFUSALS: Final = {
-    408: (b"Request Timeout", "The request's head did not arrive in time."),
-    431: (b"Request Header Fields Too Large", "The request's line and headers are too large."),
-    400: (b"Bad Request", "This is no valid HTTP request."),
-    503: (b"Service Unavailable", "The service has as many connections as it can take."),
-}
 
 
 class GuardedProtocol(TurnedRequests):
@@ -56,8 +51,10 @@ class GuardedProtocol(TurnedRequests):
     _refusal: int = 400
     _unfinished: int = 0
     """Bytes since something was whole: a head, a piece of a body, a chunk, a request."""
+    _kept: int = 0
+    """Bytes of the heads that have no whole answer yet."""
     _held: int = 0
-    """How many of them the places know of."""
+    """How many bytes of both the places know of."""
     _head: int = 0
     """Bytes of the fields of this head and of those that wait behind another request, or of this request's trailers."""
     _fields: int = 0
@@ -87,21 +84,29 @@ class GuardedProtocol(TurnedRequests):
         """Ends the timers and gives the place back."""
         self._stop()
         self.resume_writing()
-        self._hold(0)
         self.places.remove(self)
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
         self.flow.end()
         self._let_go()
 
-    def _let_go(self) -> None:
-        """Breaks the circles of all that ends here, asyncio's transport too: it would stay until the garbage collector comes."""
-        for cycle in (self.cycle, *(waiting for waiting, _ in self.pipeline)):
-            buffer: object = cycle and cycle.transport
+    def _forget(self) -> None:
+        """Lets the requests go that have no whole answer: none of them gets one."""
+        self._give_up()
+        for cycle in filter(None, (self.cycle, *(waiting for waiting, _ in self.pipeline))):
+            buffer: object = cycle.transport
             if isinstance(buffer, HeadBuffer):
                 buffer.end()
+            cycle.disconnected = True
+            cycle.message_event.set()
         self.scope = self.headers = self.cycle = cast("Any", None)
         self.pipeline.clear()
+        self._unfinished = self._kept = 0
+        self._hold(0)
+
+    def _let_go(self) -> None:
+        """Breaks the circles of all that ends here, asyncio's transport too: it would stay until the garbage collector comes."""
+        self._forget()
         kept = vars(self.transport)
         kept.update({name: None for name, value in kept.items() if getattr(value, "__self__", None) is self.transport})
 
@@ -131,13 +136,14 @@ class GuardedProtocol(TurnedRequests):
         step = most // 2
         for start in range(0, len(data), step):
             if self._deaf or self.transport.is_closing():
-                return
+                break
             piece = data if len(data) <= step else data[start : start + step]
             self._unfinished += len(piece)
             super().data_received(piece)
             if self._unfinished > most and not self._deaf and not self.transport.is_closing():
                 self._refuse(431 if self._in_head else 400)
-        if not self._deaf and self._unfinished != self._held and not self._hold(self._unfinished):
+        held = self._unfinished + self._kept
+        if held != self._held and not self.transport.is_closing() and not self._hold(held):
             self._refuse(503)
 
     def _rest(self) -> None:
@@ -168,7 +174,7 @@ class GuardedProtocol(TurnedRequests):
         self._fields = 0
         if not self.pipeline:
             self._head = 0
-        elif self._count(_REQUEST) or (len(self.pipeline) >= _ROW and not self._known):
+        if self._count(0, _REQUEST) or (len(self.pipeline) >= _ROW and not self._known):
             self._fail(431)
         if self._timer is None:
             self._expect()
@@ -182,7 +188,7 @@ class GuardedProtocol(TurnedRequests):
     def on_header(self, name: bytes, value: bytes) -> None:
         """A field; one that comes after the head is counted and dropped."""
         self._fields += 1
-        if self._count(len(name) + len(value) + (_FIELD if self.pipeline else 4)) or self._fields > _MOST_FIELDS:
+        if self._count(len(name) + len(value) + 4, _FIELD) or self._fields > _MOST_FIELDS:
             self._fail(431 if self._in_head else 400)
         if self._in_head:
             super().on_header(name, value)
@@ -221,9 +227,20 @@ class GuardedProtocol(TurnedRequests):
         """Refuses without the parser's message."""
         self._refuse(self._refusal)
 
-    def _count(self, size: int) -> bool:
-        """Whether this is more than may be kept."""
-        self._head += size
+    def on_response_complete(self) -> None:
+        """Keeps nothing of a request that was answered, unless more of it, or of another one, is being read."""
+        super().on_response_complete()
+        cycle = self.cycle
+        if cycle is not None and cycle.response_complete and cycle.scope is self.scope and not (cycle.more_body and self.parser):
+            self.scope = self.headers = self.cycle = cast("Any", None)
+            self._kept = 0
+            self._hold(self._unfinished)
+
+    def _count(self, size: int, beside: int = 0) -> bool:
+        """Whether this, with what is kept beside it, is more than a connection may send."""
+        self._head += size + (beside if self.pipeline else 0)
+        if self._in_head:
+            self._kept += size + beside
         return self._head > self.limits.header_bytes
 
     def _fail(self, status: int) -> None:
@@ -242,11 +259,12 @@ class GuardedProtocol(TurnedRequests):
     def _know(self) -> None:
         if not self._known:
             self._known, cast("Any", self.transport).max_size = True, self._usual
+            self._hold(0)
             self.places.know(self)
 
     def _hold(self, size: int) -> bool:
-        more, self._held = size - self._held, size
-        return self.places.hold(self, more)
+        before, self._held = self._held, 0 if self._known else size
+        return self.places.hold(before, self._held)
 
     def _expect(self) -> None:
         self._timer = self.loop.call_later(self.limits.header_seconds, self._late)
@@ -267,23 +285,21 @@ class GuardedProtocol(TurnedRequests):
     def _refuse(self, status: int) -> None:
         """Replies and closes; where other replies are owed, once they are sent, and without one of its own."""
         self._stop()
-        self._hold(0)
         cycle = self.cycle
         owed = cycle is not None and not cycle.response_complete
-        if owed and self._in_head:
+        if owed and self._in_head and status != 503:  # noqa: PLR2004 - memory is short: what waits for an answer is what takes it
             self._deaf, cycle.keep_alive = True, False
         elif owed and (self.pipeline or cycle.response_started):
             self.transport.abort()
+            self._forget()
         else:
             if owed:
                 cycle.disconnected = True
-            reason, message = _REFUSALS[status]
-            body = f'{{"error":{{"message":"{message}","type":"invalid_request_error","param":null,"code":null}}}}'.encode()
-            head = b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
-            self.transport.write(head % (status, reason, len(body)) + body)
+            self.transport.write(REFUSALS[status])
             if status == 503:  # noqa: PLR2004 - who is one too many is not waited for
                 self._deaf = True
                 self.transport.close()
+                self._forget()
             else:
                 self._linger()
 
@@ -291,6 +307,7 @@ class GuardedProtocol(TurnedRequests):
         """Says that nothing more comes, drops what the client still sends for a while, and closes."""
         self._deaf = True
         self._stop()
+        self._unfinished = self._kept = 0
         self._hold(0)
         self.parser = cast("Any", None)  # with all that it keeps of a field that is not whole
         if self.cycle is not None:

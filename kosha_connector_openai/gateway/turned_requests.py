@@ -28,8 +28,7 @@ class TurnedRequests(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """A request whose client has gone does not begin."""
         super().connection_lost(exc)
-        self.begun.drop(self._begin)
-        self._next = None
+        self._give_up()
 
     def data_received(self, data: bytes) -> None:
         """Takes what arrived."""
@@ -59,6 +58,10 @@ class TurnedRequests(HttpToolsProtocol):
         self._next = cycle, app
         if not self._at_once:
             self.begun.take(self._begin)
+
+    def _give_up(self) -> None:
+        self.begun.drop(self._begin)
+        self._next = None
 
     def _begin(self) -> None:
         super()._start_asgi_task(*self._due())

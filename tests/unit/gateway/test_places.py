@@ -76,15 +76,11 @@ def test_b12_few_wait_for_their_end() -> None:
     assert places.linger(peers[2])
 
 
-def test_b01_heads_that_are_not_whole_are_bounded_together() -> None:
-    """B1: for anonymous connections; one that is known goes on."""
+def test_b01_heads_of_connections_without_a_token_are_bounded_together() -> None:
+    """B1: over the bound, whoever holds more than a usual head is refused, and a usual head never is; what is given back counts no more."""
     places = Places(100, 10, clock=Clock())
-    anonymous, known = Peer(), Peer()
-    for peer in (anonymous, known):
-        places.add(peer, "a")
-    places.know(known)
-    assert places.hold(anonymous, 4 * 1024 * 1024)
-    assert not places.hold(anonymous, 1)
-    assert places.hold(known, 1)
-    assert places.hold(anonymous, -4 * 1024 * 1024)
-    assert places.hold(anonymous, 1)
+    assert places.hold(0, 1024 * 1024)
+    assert not places.hold(0, 8 * 1024 + 1)
+    assert places.hold(0, 8 * 1024)
+    assert places.hold(1024 * 1024, 0)
+    assert places.hold(8 * 1024, 16 * 1024)

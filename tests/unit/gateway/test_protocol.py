@@ -116,7 +116,7 @@ async def test_a_round_reads_few_of_many_bodies_and_all_come_to_an_end() -> None
             made[each][0].data_received(b"x" * piece)
     assert READ <= max(counts) <= 2 * READ  # a round of the loop may see the end of one count and the beginning of the next
     assert not any(left)
-    assert all(protocol.cycle.response_complete for protocol, _ in made)
+    assert all(b"204" in transport.written for _, transport in made)
 
 
 async def test_what_a_crowd_sends_after_a_refusal_is_dropped_in_turns() -> None:
@@ -270,3 +270,66 @@ async def test_b01_a_connection_that_ended_leaves_nothing(no_collector: None, wa
                 break
             await asyncio.sleep(0.01)
     assert not [ref() for ref in made if ref()]
+
+
+async def _settle(rounds: int = 200) -> None:
+    for _ in range(rounds):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        _GET[:-2] + b"a: " + b"x" * 24_000,
+        _GET[:-2] + b"a: b\r\n" * 120,
+        (_GET[:-2] + b"a: b\r\n" * 60 + b"\r\n") * 5,
+        _GET[:-2] + b"a: b\r\n" * 120 + b"\r\n",
+    ],
+    ids=["half a large head", "half a head of many fields", "in a row", "many fields"],
+)
+async def test_b01_the_heads_of_a_crowd_have_one_bound(sent: bytes) -> None:
+    """B1: whatever 300 connections without a token send of heads, together it is 1 MiB and a usual head each; a usual call is answered."""
+    free = asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if (b"authorization", b"a") not in scope["headers"]:
+            await free.wait()
+        await _app(scope, receive, send)
+
+    made = _connected(app, 300)
+    places = made[0][0].places
+    for protocol, _ in made:
+        for start in range(0, len(sent), 8_192):
+            protocol.data_received(sent[start : start + 8_192])
+    assert sum(len(sent) + sent.count(b"\n") * 128 for _ in made) > 1024 * 1024 + 300 * 8 * 1024
+    assert 900_000 < places._heads <= 1024 * 1024 + 300 * 8 * 1024
+    refused = [transport.written for _, transport in made if transport.closed]
+    assert refused
+    assert all(written.startswith(b"HTTP/1.1 503 ") or not written for written in refused)
+    caller, wire = _connected(app, 1)[0]
+    type(caller).places = places
+    caller.data_received(_GET[:-2] + b"Authorization: a\r\n" + b"a: b\r\n" * 20 + b"\r\n")
+    await _settle()
+    assert wire.written.startswith(b"HTTP/1.1 204 ")
+    free.set()
+    for protocol, transport in made:
+        (transport.protocol or protocol).connection_lost(None)
+    assert not places._heads
+    await _settle()
+
+
+async def test_an_answered_request_is_kept_no_longer_and_the_next_one_is() -> None:
+    """A head of which a part is here when the one before it is answered goes on."""
+    protocol, wire = _connected(_app, 1)[0]
+    protocol.data_received(_GET + _GET[:30])
+    await _settle(20)
+    assert wire.written.count(b"204") == 1
+    protocol.data_received(_GET[30:])
+    await _settle(20)
+    assert wire.written.count(b"204") == 2
+    assert protocol.cycle is None
+    assert protocol.headers is None
+    protocol.data_received(_GET)
+    await _settle(20)
+    assert wire.written.count(b"204") == 3
+    protocol.connection_lost(None)
