@@ -29,13 +29,10 @@ class Rounds:
 
     def take(self, begin: Callable[[], None]) -> None:
         """Calls ``begin`` at once, or in one of the next rounds."""
-        if self._taken == self._most:
+        if self._is_free():
+            begin()
+        else:
             self._waiting[begin] = None
-            return
-        if not self._taken:
-            asyncio.get_running_loop().call_soon(self._next)
-        self._taken += 1
-        begin()
 
     def drop(self, begin: Callable[[], None]) -> None:
         """Gives up a turn, if it has not come yet."""
@@ -43,9 +40,19 @@ class Rounds:
 
     async def turn(self) -> None:
         """Returns at once, or in one of the next rounds."""
-        turn = asyncio.get_running_loop().create_future()
-        self.take(partial(_open, turn))
-        await turn
+        if not self._is_free():
+            turn = asyncio.get_running_loop().create_future()
+            self._waiting[partial(_open, turn)] = None
+            await turn
+
+    def _is_free(self) -> bool:
+        """Whether this round has a turn left, which is then taken."""
+        if self._taken == self._most:
+            return False
+        if not self._taken:
+            asyncio.get_running_loop().call_soon(self._next)
+        self._taken += 1
+        return True
 
     def _next(self) -> None:
         self._taken = 0

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 _JSON_LINES: Final = frozenset({"jsonl", "ndjson", "json-lines", "jsonlines"})
 
 
+@lru_cache(maxsize=64)
 def essence(content_type: str) -> str:
     """Returns type and subtype in lower case, without parameters (WHATWG MIME Sniffing, "essence"); "" for an empty text."""
     return content_type.partition(";")[0].strip().lower()

@@ -18,6 +18,8 @@ _USAGE: Final[Mapping[str, str]] = {
     "completion_tokens": "output",
 }
 """The names that upstreams give to what is counted."""
+_MOST: Final = 2**53
+"""No call uses more; a larger number is no count, and none that a sum could keep exactly."""
 
 
 class Observer:
@@ -38,24 +40,24 @@ class Observer:
 
     def _count(self, exchange: ExchangeRecord, used: Mapping[str, int]) -> None:
         metrics, operation = self._metrics, exchange.operation or OTHER
-        metrics.requests(operation, str(exchange.status)).inc()
-        metrics.seconds(operation).observe(exchange.duration)
+        metrics.requests.add(1, operation, str(exchange.status))
+        metrics.seconds.add(exchange.duration, operation)
         if exchange.first_byte is not None:
-            metrics.first_byte(operation).observe(exchange.first_byte)
+            metrics.first_byte.add(exchange.first_byte, operation)
         if exchange.upstream_status is not None:
-            metrics.upstream(operation, str(exchange.upstream_status)).inc()
+            metrics.upstream.add(1, operation, str(exchange.upstream_status))
         elif exchange.attempts:
-            metrics.failures(operation, exchange.outcome).inc()
+            metrics.failures.add(1, operation, exchange.outcome)
         if exchange.attempts > 1:
-            metrics.retries(operation).inc(exchange.attempts - 1)
+            metrics.retries.add(exchange.attempts - 1, operation)
         if exchange.outcome == "refused":
-            metrics.refused(exchange.refusal or str(exchange.status)).inc()
+            metrics.refused.add(1, exchange.refusal or str(exchange.status))
             if exchange.status in _SHED:
-                metrics.sheds(operation, str(exchange.status)).inc()
+                metrics.sheds.add(1, operation, str(exchange.status))
         for kind, number in used.items():
-            metrics.tokens(operation, kind).inc(number)
-        metrics.received(operation).inc(exchange.received)
-        metrics.sent(operation).inc(exchange.sent)
+            metrics.tokens.add(number, operation, kind)
+        metrics.received.add(exchange.received, operation)
+        metrics.sent.add(exchange.sent, operation)
 
 
 def counted(usage: Mapping[str, Any] | None) -> dict[str, int]:
@@ -64,7 +66,7 @@ def counted(usage: Mapping[str, Any] | None) -> dict[str, int]:
     given = usage or {}
     for name, kind in _USAGE.items():
         number = given.get(name)
-        if type(number) is int and number >= 0:
+        if type(number) is int and 0 <= number <= _MOST:
             found.setdefault(kind, number)
     return found
 
