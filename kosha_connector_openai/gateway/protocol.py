@@ -58,6 +58,8 @@ class GuardedProtocol(TurnedRequests):
     _head: int = 0
     """Bytes of the fields of this head and of those that wait behind another request, or of this request's trailers."""
     _fields: int = 0
+    _begun: bool = False
+    """Whether a head has begun that is not whole: its time runs. One that comes in one piece needs no timer."""
     _in_head: bool = True
     _usual: int = _UNREAD
     """Bytes of a read, once the connection is known."""
@@ -140,6 +142,8 @@ class GuardedProtocol(TurnedRequests):
             piece = data if len(data) <= step else data[start : start + step]
             self._unfinished += len(piece)
             super().data_received(piece)
+            if self._begun and self._timer is None and not self._deaf and not self.transport.is_closing():
+                self._expect()
             if self._unfinished > most and not self._deaf and not self.transport.is_closing():
                 self._refuse(431 if self._in_head else 400)
         held = self._unfinished + self._kept
@@ -166,7 +170,7 @@ class GuardedProtocol(TurnedRequests):
         super().resume_writing()
 
     def on_message_begin(self) -> None:
-        """A request begins; on a connection that was kept, its time begins now. What waits behind another request adds up."""
+        """A request begins. What waits behind another request adds up."""
         super().on_message_begin()
         state = cast("Any", self.scope)["state"]
         state[ABORT], state[KNOWN] = self.transport.abort, self._know
@@ -176,8 +180,7 @@ class GuardedProtocol(TurnedRequests):
             self._head = 0
         if self._count(0, _REQUEST) or (len(self.pipeline) >= _ROW and not self._known):
             self._fail(431)
-        if self._timer is None:
-            self._expect()
+        self._begun = True
 
     def on_url(self, url: bytes) -> None:
         """A piece of the request's target."""
@@ -196,7 +199,7 @@ class GuardedProtocol(TurnedRequests):
     def on_headers_complete(self) -> None:
         """The head is here."""
         self._stop()
-        self._in_head = False
+        self._begun = self._in_head = False
         self._unfinished = 0
         if not self.pipeline:
             self._head = self._fields = 0

@@ -13,6 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TextIO
 
+import orjson
+
 from kosha_connector_openai.errors import SetupError
 from kosha_connector_openai.trusted_files import open_trusted
 
@@ -53,7 +55,17 @@ class AccessLog:
 def line(values: Mapping[str, Any]) -> str:
     """One line of ASCII; control characters and line separators are escaped, so that no value can start a second one; long ones are cut."""
     short = {name: value[:LONGEST] if isinstance(value, str) else value for name, value in values.items() if value is not None}
-    return _ENCODER.encode(short).replace("\x7f", "\\u007f")
+    text = _plain(short)
+    return text if text is not None else _ENCODER.encode(short).replace("\x7f", "\\u007f")
+
+
+def _plain(values: Mapping[str, Any]) -> str | None:
+    """The same where nothing has to be escaped that JSON allows; None where something has."""
+    try:
+        text = orjson.dumps(values)
+    except TypeError:  # half of a surrogate pair, or an integer beyond 64 bits
+        return None
+    return text.decode("ascii") if text.isascii() and b"\x7f" not in text else None
 
 
 def configure(level: str, out: TextIO | None = None) -> None:

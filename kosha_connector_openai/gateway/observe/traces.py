@@ -28,8 +28,8 @@ class Traces:
         self._system = system
 
     def record(self, exchange: ExchangeRecord, used: Mapping[str, int]) -> None:
-        """One finished span; none for the service's own pages and for what never became a call."""
-        if not exchange.attempts:
+        """One finished span; none for the service's own pages, for what never became a call, and where no provider would take it."""
+        if not exchange.attempts or isinstance(self._trace.get_tracer_provider(), self._trace.ProxyTracerProvider):
             return
         ended = time.time_ns()
         span = self._tracer.start_span(
