@@ -29,7 +29,7 @@ class Rounds:
 
     def take(self, begin: Callable[[], None]) -> None:
         """Calls ``begin`` at once, or in one of the next rounds."""
-        if self._is_free():
+        if self._granted():
             begin()
         else:
             self._waiting[begin] = None
@@ -40,13 +40,13 @@ class Rounds:
 
     async def turn(self) -> None:
         """Returns at once, or in one of the next rounds."""
-        if not self._is_free():
+        if not self._granted():
             turn = asyncio.get_running_loop().create_future()
             self._waiting[partial(_open, turn)] = None
             await turn
 
-    def _is_free(self) -> bool:
-        """Whether this round has a turn left, which is then taken."""
+    def _granted(self) -> bool:
+        """Takes a turn of this round; False where none is left."""
         if self._taken == self._most:
             return False
         if not self._taken:

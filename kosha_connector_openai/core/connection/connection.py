@@ -63,11 +63,7 @@ class Connection:
 
     def secret_context(self, connector: str) -> SecretContext:
         """For whom a connector reads this connection's secrets."""
-        return SecretContext(self.options.tenant, self._origin, connector, self.shortest_secret)
-
-    @cached_property
-    def _origin(self) -> str:
-        return str(self.server.origin)
+        return SecretContext(self.options.tenant, str(self.server.origin), connector, self.shortest_secret)
 
     def total(self, usual: float | None = None) -> float:
         """Seconds for a call: the operator's ``timeouts.total``, else ``usual``, the action's own in the manifest, else the standard."""

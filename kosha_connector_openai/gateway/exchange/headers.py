@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from fnmatch import translate
-from typing import Final, Generic, TypeVar
+from typing import Final, TypeVar
 
 from kosha_connector_openai.gateway.records import Headers
 from kosha_connector_openai.http import CREDENTIALS, HOP_BY_HOP
@@ -38,53 +38,40 @@ class HeaderRules:
 
     def sent(self, headers: Headers) -> tuple[tuple[str, str], ...]:
         """The request's headers that go to the upstream, in order; repeated ones stay repeated."""
-        find = self._sent.find
-        return tuple((name, value.decode("latin-1")) for key, value in headers if (name := find(key)) is not None)
+        sent = self._sent
+        return tuple((name, value.decode("latin-1")) for key, value in headers if (name := sent[key]) is not None)
 
     def refused(self, headers: Headers) -> str | None:
         """The first header by which the caller would choose the upstream."""
-        find = self._refused.find
-        return next((name for key, _ in headers if (name := find(key)) is not None), None)
+        refused = self._refused
+        return next((name for key, _ in headers if (name := refused[key]) is not None), None)
 
     def shown(self, headers: Iterable[tuple[str, str]]) -> Headers:
         """The reply's headers that go to the caller, in order."""
-        find = self._shown.find_text
         found = []
         for key, value in headers:
-            name = find(key)
+            name = self._shown[key]
             fits = name is not None and len(value) <= _LONGEST and _VALUE.fullmatch(value) is not None
             if name is not None and fits and (key != "location" or _is_relative(value)):
                 found.append((name, value.encode("latin-1")))
         return found
 
 
-class _Names(Generic[T]):
+class _Names(dict[bytes | str, T | None]):
     """Whether a name fits a list of patterns: its form for the other side, or None."""
 
     def __init__(self, patterns: Iterable[str], write: Callable[[str], T], without: Iterable[str] = ()) -> None:
+        super().__init__()
         self._fits = _pattern(patterns)
         self._without = _pattern(without)
         self._write = write
-        self._bytes: dict[bytes, T | None] = {}
-        self._text: dict[str, T | None] = {}
 
-    def find(self, name: bytes) -> T | None:
-        try:
-            return self._bytes[name]
-        except KeyError:
-            return self._remember(self._bytes, name, name.decode("latin-1"))
-
-    def find_text(self, name: str) -> T | None:
-        try:
-            return self._text[name]
-        except KeyError:
-            return self._remember(self._text, name, name)
-
-    def _remember(self, known: dict[bytes, T | None] | dict[str, T | None], key: bytes | str, name: str) -> T | None:
-        if len(known) >= _REMEMBERED:  # names come from outside
-            known.clear()
+    def __missing__(self, key: bytes | str) -> T | None:
+        if len(self) >= _REMEMBERED:  # names come from outside
+            self.clear()
+        name = key if isinstance(key, str) else key.decode("latin-1")
         fits = self._fits.fullmatch(name) is not None and self._without.fullmatch(name) is None and _NAME.fullmatch(name) is not None
-        found = known[key] = self._write(name) if fits else None  # type: ignore[index]
+        found = self[key] = self._write(name) if fits else None
         return found
 
 

@@ -20,6 +20,7 @@ from kosha_connector_openai.outputs import Extent, extent_of
 
 _ERROR: Final = 400
 _DIGITS: Final = 12
+_UNKNOWN: Final = Extent(input=None, output=None)
 
 
 class Metering:
@@ -30,7 +31,7 @@ class Metering:
         self._budget = context.spending.of(caller) if context.spending is not None else None
         self._ticket: SpendingTicket | None = None
         self._fields: dict[str, Any] = {}
-        self.extent = Extent(input=None, output=None)
+        self.extent = _UNKNOWN
         """How much the call can use, as far as its body says."""
 
     @property

@@ -33,6 +33,7 @@ _UTF_8: Final = frozenset({"utf-8", "utf8", "us-ascii"})
 _PAUSE: Final = 1_000
 """Texts that are looked up before other calls have a turn."""
 _REFUSED: Final = 300
+_STRICT: Final = Leniency()
 
 
 class Passage:
@@ -57,7 +58,7 @@ class Passage:
         self._route = route
         self._named = named
         self._shared = context.owners is not None and context.owners.applies_to(caller)
-        self._leniency = Leniency()
+        self._leniency = _STRICT
         self.seated = False
         """Whether it holds a place among the calls under way."""
         self._upload: UploadStream | None = None

@@ -35,8 +35,8 @@ class _Series(Collector, Generic[V]):
         self._lock = Lock()
 
     def _place(self, labels: tuple[str, ...]) -> tuple[str, ...]:
-        """Where the values of these labels are counted."""
-        return labels if labels in self._found or len(self._found) < _MOST_SERIES else (OTHER,) * len(labels)
+        """Where the values of labels are counted that come for the first time."""
+        return labels if len(self._found) < _MOST_SERIES else (OTHER,) * len(labels)
 
     def _all(self) -> list[tuple[tuple[str, ...], V]]:
         with self._lock:
@@ -49,7 +49,7 @@ class Counter(_Series[float]):
     def add(self, number: float, *labels: str) -> None:
         """Adds a number to the sum of these label values."""
         with self._lock:
-            place = self._place(labels)
+            place = labels if labels in self._found else self._place(labels)
             self._found[place] = self._found.get(place, 0.0) + number
 
     def collect(self) -> Iterator[Metric]:
@@ -66,7 +66,7 @@ class Histogram(_Series[list[float]]):
     def add(self, number: float, *labels: str) -> None:
         """Adds a value to those of these label values."""
         with self._lock:
-            place = self._place(labels)
+            place = labels if labels in self._found else self._place(labels)
             found = self._found.get(place) or self._found.setdefault(place, [0.0] * (len(_BOUNDS) + 1))
             found[bisect_left(_BUCKETS, number)] += 1
             found[-1] += number

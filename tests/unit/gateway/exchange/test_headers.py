@@ -55,4 +55,4 @@ def test_what_is_remembered_is_bounded() -> None:
     """Names come from outside."""
     for number in range(5_000):
         HEADERS.sent([(f"x-lib-{number}".encode(), b"")])
-    assert len(HEADERS._sent._bytes) <= 2_048
+    assert len(HEADERS._sent) <= 2_048
