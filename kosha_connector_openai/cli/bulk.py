@@ -246,16 +246,22 @@ def _show_check(check: Any, *, as_json: bool) -> None:
     else:
         for request in check.first:
             typer.echo(clean(to_json(request)))
-        typer.echo(f"{check.rows} rows" + (f", {check.equal} of them equal to others" if check.equal else ""))
+        typer.echo(
+            f"{check.rows} {'row' if check.rows == 1 else 'rows'}" + (f", {check.equal} of them equal to others" if check.equal else "")
+        )
         typer.echo(f"About {check.tokens[0]} to {check.tokens[1]} tokens are sent; what answers use comes on top.")
         if check.cost is not None:
             typer.echo(f"From {check.cost[0]:.4f} to {check.cost[1]:.4f} {check.currency}.")
         for fault in check.faults:
             typer.echo(fault_line(fault), err=True)
         if check.fault_count:
-            typer.echo(f"{check.fault_count} faults. Nothing was sent.", err=True)
+            typer.echo(f"{_counted(check.fault_count, 'fault')}. Nothing was sent.", err=True)
     if check.fault_count:
         raise typer.Exit(ExitCode.INPUT)
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 _STOPS: Final = {
@@ -275,8 +281,7 @@ def _finish(result: BulkResult, *, as_json: bool, quiet: bool) -> None:
         f"{result.done} done",
         *(f"{getattr(result, name)} {name}" for name in ("failed", "unknown", "waiting") if getattr(result, name)),
     ]
-    rows = "row" if result.total == 1 else "rows"
-    typer.echo(clean(f"{result.out}: {result.total} {rows}: {', '.join(counts)}"))
+    typer.echo(clean(f"{result.out}: {_counted(result.total, 'row')}: {', '.join(counts)}"))
     if result.stop:
         note(_STOPS[result.stop])
         if result.reason is not None:

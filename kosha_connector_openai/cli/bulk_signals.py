@@ -1,4 +1,4 @@
-"""What SIGINT and SIGTERM do to a run over rows."""
+"""What SIGINT, SIGTERM and SIGHUP do to a run over rows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from kosha_connector_openai.cli.exit_codes import ExitCode
@@ -14,11 +14,15 @@ from kosha_connector_openai.cli.terminal import note
 from kosha_connector_openai.flows.bulk import Bulk
 
 _DONE_BY_SIGNAL: Final = 2
+_HANGUP: Final[signal.Signals | None] = getattr(signal, "SIGHUP", None)
 
 
 @contextmanager
 def signals(bulk: Bulk) -> Iterator[None]:
-    """SIGINT and SIGTERM: the first ends sending and lets what is under way finish, the second ends at once."""
+    """The first signal ends sending and lets what is under way finish, a second one ends at once.
+
+    SIGHUP, which a terminal sends that is closed, and its shell once more, never ends at once; where it is ignored (nohup) it stays so.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -26,13 +30,18 @@ def signals(bulk: Bulk) -> Iterator[None]:
 
     def handle(number: int, _: object) -> None:
         nonlocal seen
+        if number == _HANGUP and seen:
+            return
         seen += 1
         if seen >= _DONE_BY_SIGNAL:
             os._exit(ExitCode.PENDING)
-        note("Nothing new is sent; what is under way is finished (30 s at most). Again to end at once.")
         bulk.stop()
+        with suppress(OSError):  # the terminal may be gone
+            note("Nothing new is sent; what is under way is finished (30 s at most). Again to end at once.")
 
-    kinds = (signal.SIGINT, signal.SIGTERM)
+    kinds = [signal.SIGINT, signal.SIGTERM]
+    if _HANGUP is not None and signal.getsignal(_HANGUP) != signal.SIG_IGN:
+        kinds.append(_HANGUP)
     before = {kind: signal.signal(kind, handle) for kind in kinds}
     try:
         yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import Any, Self
 
 
@@ -29,8 +30,10 @@ class LiveBar:
 
     def __exit__(self, *_: object) -> None:
         if self.shown:
-            self._live.stop()
+            with suppress(OSError):  # the terminal may have been closed meanwhile
+                self._live.stop()
 
     def update(self, text: str, done: float, total: float | None) -> None:
         """Shows how far it has come; without a total the bar only moves."""
-        self._live.update(self._bar, description=text, completed=done, total=total or None)
+        with suppress(OSError):
+            self._live.update(self._bar, description=text, completed=done, total=total or None)

@@ -11,7 +11,7 @@ from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from kosha_connector_openai.errors import ConnectorError, Fault, SetupError
+from kosha_connector_openai.errors import ConnectorError, Fault, SecretError, SetupError
 from kosha_connector_openai.flows.temporal_place import TemporalPlace
 from kosha_connector_openai.text import install
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _TASK: Final = timedelta(seconds=2)
 _GRACE: Final = timedelta(seconds=35)
 _BEAT: Final = 0.5
+_RENEWAL: Final = 60.0
 
 
 def queue_of(connector: Connector, work: str) -> str:
@@ -84,6 +85,18 @@ async def begun(client: Any, workflow: str, arguments: list[Any], *, name: str, 
         return client.get_workflow_handle(name)
 
 
+async def renewing(client: Any, place: TemporalPlace, each: float = _RENEWAL) -> None:
+    """Has a client sign in with what its references stand for now, each minute: keys are rotated while a worker runs."""
+    before = None
+    while place.api_key or place.headers:
+        with suppress(SecretError):  # one that is being replaced is read the next time
+            found = await asyncio.to_thread(place.sign_in)
+            for name, value in found.items() if found != before else ():
+                setattr(client, name, value)
+            before = found
+        await asyncio.sleep(each)
+
+
 @cache
 def _runtime() -> Any:
     """One for the process; its core would write its log to standard output."""
@@ -97,6 +110,7 @@ def _runtime() -> Any:
 async def run_worker(place: TemporalPlace, queue: str, workflow: type, activities: Mapping[str, Callable[..., Any]], at_once: int) -> None:
     """Works for a queue until SIGTERM or SIGINT; what is under way is then finished."""
     client = await connected(place)
+    renewal = asyncio.create_task(renewing(client, place))
     from temporalio import activity
     from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
@@ -116,6 +130,7 @@ async def run_worker(place: TemporalPlace, queue: str, workflow: type, activitie
         max_heartbeat_throttle_interval=timedelta(seconds=1),
     ):
         await ended.wait()
+    renewal.cancel()
 
 
 def _function(method: Callable[..., Any]) -> Callable[..., Any]:

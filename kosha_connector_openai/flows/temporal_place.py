@@ -106,8 +106,12 @@ class TemporalPlace:
         pems = (path.read_bytes() if path else None for path in (ca, cert, key))
         names = ("server_root_ca_cert", "client_cert", "client_private_key")
         options: dict[str, Any] = {"tls": TLSConfig(domain=self.tls_name, **dict(zip(names, pems, strict=True)))}
-        options |= {"api_key": operator_secret(self.api_key).reveal()} if self.api_key else {}
-        return options | {"rpc_metadata": {name: operator_secret(value).reveal() for name, value in self.headers.items()}}
+        return options | self.sign_in()
+
+    def sign_in(self) -> dict[str, Any]:
+        """Those of ``options`` that a client can change while it is connected, read now. Raises SecretError."""
+        key = {"api_key": operator_secret(self.api_key).reveal()} if self.api_key else {}
+        return key | {"rpc_metadata": {name: operator_secret(value).reveal() for name, value in self.headers.items()}}
 
 
 def _path(reference: str | None) -> Path | None:

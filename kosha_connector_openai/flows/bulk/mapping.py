@@ -86,7 +86,7 @@ class RowMap:
         self._encoded_fixed = orjson.dumps(self._fixed, option=orjson.OPT_SORT_KEYS)
 
     def _check(self, columns: Sequence[str], *, closed: bool) -> None:
-        faults = []
+        faults = [] if self._strict else self._twice()
         for rule in self._rules:
             name = rule.field[0]
             if not self._fields.is_open and name not in self._fields.names:
@@ -100,6 +100,17 @@ class RowMap:
             faults += [_unknown_field(name, None, names, mapped=True) for name in self._fixed if name.split(".")[0] not in names]
         if faults:
             raise InputError("The rows cannot be used; nothing was sent.", faults)
+
+    def _twice(self) -> list[Fault]:
+        """Fields that two rules fill, or a rule and a fixed value: one of them would be dropped silently."""
+        names = [".".join(rule.field) for rule in self._rules]
+        faults = [
+            Fault(f"/map/{escape(name)}", "twice", "is mapped twice.", "Map each field once.")
+            for number, name in enumerate(names)
+            if name in names[:number]
+        ]
+        fix = "Leave out --map or --set for it."
+        return faults + [Fault(f"/map/{escape(name)}", "twice", "is set for all rows, too.", fix) for name in names if name in self._fixed]
 
     @property
     def names_files(self) -> bool:

@@ -23,12 +23,18 @@ if TYPE_CHECKING:
 Order = Literal["input", "done"]
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """How a cell begins that spreadsheets take for a formula (OWASP, CSV injection)."""
+_OTHERS: Final = frozenset({".tsv", ".xlsx", ".xls", ".ods", ".gz", ".zip"})
+"""Endings that promise a form which no output has."""
 _PIECE: Final = 500
 Texts = Sequence[str]
 
 
 def output_format(path: Path) -> str:
-    """The form of an output by its name: JSONL unless it says CSV or Parquet. Raises SetupError where pyarrow is not there."""
+    """The form of an output by its name: JSONL unless it says CSV or Parquet. Raises SetupError where it says another, or pyarrow is not
+    there."""
+    if path.suffix.lower() in _OTHERS:
+        fault = Fault("/out", "format", f"ends in {path.suffix}, and is JSONL, CSV or Parquet.", "Name it *.jsonl, *.csv or *.parquet.")
+        raise SetupError("The output cannot be written.", [fault])
     kind = {".csv": "csv", ".parquet": "parquet"}.get(path.suffix.lower(), "jsonl")
     if kind == "parquet":
         try:

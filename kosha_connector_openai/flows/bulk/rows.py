@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,19 @@ _LONGEST: Final = 64 * MIB
 """Bytes of one line, or of one cell."""
 _ENDINGS: Final[dict[str, Format]] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
 
+_UNPACK: Final = "Unpack it, such as with gunzip."
+_AS_TABLE: Final = "Save the table as CSV in UTF-8 (in a spreadsheet: CSV UTF-8)."
+_AS_LINES: Final = "Write each object on a line of its own, such as with: jq -c '.[]?, objects' FILE."
+_OTHER_ENDINGS: Final = {".gz": _UNPACK, ".xlsx": _AS_TABLE, ".xls": _AS_TABLE, ".ods": _AS_TABLE, ".json": _AS_LINES}
+_BEGINNINGS: Final = (
+    ((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE), "utf-8", "is UTF-16.", _AS_TABLE),
+    ((b"\x1f\x8b",), "compressed", "is compressed with gzip.", _UNPACK),
+    ((b"PK\x03\x04",), "format", "begins a spreadsheet, or another ZIP archive.", _AS_TABLE),
+    ((b"PAR1",), "format", "begins a Parquet file.", "Say so: --format parquet."),
+)
+"""How files begin that have no lines of text."""
+_QUOTED: Final = re.compile('"[^"]*"')
+
 
 def open_source(path: Path, format: Format | None = None) -> RowSource:  # noqa: A002 - the field's word
     """The input at ``path``; its form by ``format``, else by its name. Raises InputError for what is no input."""
@@ -33,7 +47,8 @@ def open_source(path: Path, format: Format | None = None) -> RowSource:  # noqa:
         raise refused("/input", "file", f"cannot be read: {error.strerror}.", "Name a file that you may read.") from None
     kind = format or ("folder" if is_folder else _ENDINGS.get(path.suffix.lower()))
     if kind is None:
-        raise refused("/input", "format", "has an unknown ending.", f"Say which it is: --format {', '.join(FORMATS[:-1])}.")
+        fix = _OTHER_ENDINGS.get(path.suffix.lower()) or f"Say which it is: --format {', '.join(FORMATS[:-1])}."
+        raise refused("/input", "format", "has an unknown ending.", fix)
     if is_folder != (kind == "folder"):
         raise refused("/format", "format", f"is {kind}, and the input is {'a folder' if is_folder else 'a file'}.")
     from kosha_connector_openai.flows.bulk.parquet import ParquetTable
@@ -76,8 +91,9 @@ class _Lines:
             if len(data) > _LONGEST:
                 raise refused(pointer, "size", "is longer than 64 MiB.", "Give large values as files, with --map FIELD=@COLUMN.")
             if self.place == 0:
-                if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-                    raise refused(pointer, "utf-8", "is UTF-16.", "Save the file as UTF-8.")
+                for beginnings, rule, message, fix in _BEGINNINGS:
+                    if data.startswith(beginnings):
+                        raise refused(pointer, rule, message, fix)
                 data = data.removeprefix(codecs.BOM_UTF8)
             if b"\0" in data:
                 raise refused(pointer, "control", "has a NUL character.", "Take it out; a text file has none.")
@@ -110,6 +126,8 @@ class JsonLines:
             if data.isspace():
                 continue
             number += 1
+            if number == 1 and (data.lstrip().startswith(b"[") or data.strip() == b"{"):
+                raise refused(f"/line/{lines.line}", "lines", "begins JSON that is no object on one line.", _AS_LINES)
             fault, values = None, {}
             try:
                 values = _object(data, lines.line)
@@ -144,15 +162,18 @@ def _is_utf8(data: bytes) -> bool:
 
 @dataclass
 class CsvTable:
-    """CSV (RFC 4180) with a header, or the same with tabs."""
+    """CSV (RFC 4180) with a header; the header tells whether cells are parted by commas, semicolons or tabs."""
 
     path: Path
     format: Format = "csv"
+    _mark: str = field(default="", init=False)
 
     def columns(self) -> tuple[str, ...] | None:
         """The header; raises InputError where a name is missing or stands twice."""
         lines = _Lines(self.path)
         for header in self._cells(lines):
+            if header and header[0].startswith("sep="):
+                raise refused("/line/1", "header", "tells spreadsheets how cells are parted.", "Take the line out; the header comes first.")
             if header:
                 return self._named(header, lines.line)
         raise refused("/input", "empty", "has no header and no rows.", "Write the names of the columns in the first line.")
@@ -192,14 +213,22 @@ class CsvTable:
 
     def _cells(self, lines: _Lines) -> Iterator[list[str]]:
         csv.field_size_limit(min(_LONGEST, sys.maxsize))
-        reader = csv.reader(lines.text(), delimiter="\t" if self.format == "tsv" else ",", strict=True)
+        self._mark = self._mark or self._parted()
+        reader = csv.reader(lines.text(), delimiter=self._mark, strict=True)
         try:
             yield from reader
         except csv.Error as error:
-            reason = str(error)
+            reason = "it has a carriage return inside a line" if "new-line" in str(error) else str(error)
         else:
             return
         raise refused(f"/line/{lines.line}", "csv", f"is no CSV: {reason}.", "Quote cells that hold a comma, a quote or a line's end.")
+
+    def _parted(self) -> str:
+        """What stands between cells: of a comma, a semicolon and a tab the one that the first line has most of."""
+        if self.format == "tsv":
+            return "\t"
+        first = next((line for line in _Lines(self.path).text() if line.strip()), "")
+        return max(",;\t", key=_QUOTED.sub("", first).count)
 
 
 @dataclass

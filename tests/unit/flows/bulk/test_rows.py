@@ -39,6 +39,18 @@ WRONG = [
     ("a fixed field that it lacks", CSV, b"prompt\nx\n", {"fixed": {"modle": "m"}}, "/modle", "no field of the target"),
     ("an unknown column", CSV, b"question\nx\n", {"map": ("prompt=quesion",)}, "/column/quesion", "no column"),
     ("an unknown column in one row", JSONL, b'{"a": "x"}\n{"b": "x"}\n', {"map": ("prompt=a",)}, "/line/2", "no column"),
+    ("a field that is mapped twice", CSV, b"prompt,b\nx,y\n", {"map": ("prompt=prompt", "prompt=b")}, "/map/prompt", "mapped twice"),
+    ("a field for a row and for all", CSV, b"a\nx\n", {"map": ("suffix=a",), "fixed": {"suffix": "s"}}, "/map/suffix", "for all rows"),
+    ("a JSON array", JSONL, b'\n[{"prompt": "a"},\n{"prompt": "b"}]\n', {}, "/line/2", "jq -c"),
+    ("an object over lines", JSONL, b'{\n "prompt": "a"\n}\n', {}, "/line/1", "on one line"),
+    ("JSON by its ending", "in.json", b'[{"prompt": "a"}]\n', {}, "/input", "line of its own"),
+    ("gzip", JSONL, b"\x1f\x8b\x08\x00\x00", {}, "/line/1", "gunzip"),
+    ("gzip by its ending", "in.csv.gz", b"\x1f\x8b\x08\x00\x00", {}, "/input", "gunzip"),
+    ("a spreadsheet", CSV, b"PK\x03\x04\x00\x00", {}, "/line/1", "CSV UTF-8"),
+    ("a spreadsheet by its ending", "in.xlsx", b"PK\x03\x04\x00\x00", {}, "/input", "CSV UTF-8"),
+    ("Parquet under another name", CSV, b"PAR1\x15\x04", {}, "/line/1", "--format parquet"),
+    ("a line for a spreadsheet", CSV, b"sep=;\nprompt;n\na;1\n", {}, "/line/1", "Take the line out"),
+    ("lines that end in CR", CSV, b"prompt,n\ra,1\rb,2\r", {}, "/line/1", "carriage return"),
     ("a rule that is none", CSV, b"prompt\nx\n", {"map": ("prompt",)}, "/map", "FIELD=COLUMN"),
     ("JSON in a cell", CSV, b"prompt,j\nx,{\n", {"map": ("prompt=prompt", "logit_bias=j")}, "/line/2", "no valid JSON"),
     ("a column to keep", CSV, b"prompt\nx\n", {"keep": ("id",)}, "/column/id", "no column"),
@@ -185,3 +197,27 @@ def test_parquet_rows_and_output(run: Any, tmp_path: Path) -> None:
         run(upstream, tmp_path / "in.parquet", out="out.parquet", map=("prompt=prompt",), keep=("n",))
     table = parquet.read_table(tmp_path / "out.parquet").to_pylist()
     assert [(row["row"], row["n"], row["text"]) for row in table] == [(1, "1", "echo a"), (2, "2", "echo b"), (3, "3", "echo c")]
+
+
+@pytest.mark.parametrize(
+    ("data", "rows"),
+    [
+        (b'prompt;n\r\n"a;b";1,5\r\n', {"prompt": "a;b", "n": "1,5"}),
+        (b"prompt\tn\na, b\t1\n", {"prompt": "a, b", "n": "1"}),
+        (b'\xef\xbb\xbf"say; what; now",n\na,1\n', {"say; what; now": "a", "n": "1"}),
+        (b"prompt\na;b\n", {"prompt": "a;b"}),
+    ],
+)
+def test_a_table_is_parted_as_its_header_is(tmp_path: Path, data: bytes, rows: dict[str, str]) -> None:
+    """Spreadsheets write semicolons where the comma is for decimals, and tabs; what stands in quotes parts nothing."""
+    path = tmp_path / "in.csv"
+    path.write_bytes(data)
+    (row,) = open_source(path).rows()
+    assert row.values == rows
+
+
+@pytest.mark.parametrize("ending", ["tsv", "xlsx", "gz"])
+def test_an_output_has_no_form_but_those_that_there_are(run: Any, tmp_path: Path, ending: str) -> None:
+    with Upstream() as upstream, pytest.raises(SetupError) as caught:
+        run(upstream, prompts(1), out=f"out.{ending}")
+    assert (caught.value.faults[0].pointer, upstream.requests) == ("/out", [])

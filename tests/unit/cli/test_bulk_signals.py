@@ -1,0 +1,50 @@
+"""What signals do to a run over rows."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+import pytest
+
+from kosha_connector_openai.cli import bulk_signals
+from kosha_connector_openai.cli.bulk_signals import signals
+
+
+class Stopped:
+    """A run that counts how often it was asked to end."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def stop(self) -> None:
+        self.asked += 1
+
+
+def test_a_closed_terminal_lets_what_is_under_way_finish(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The terminal sends SIGHUP, its shell once more, and nothing can be written to it."""
+    run: Any = Stopped()
+
+    def gone(_: str) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(bulk_signals, "note", gone)
+    with signals(run):
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGHUP)
+    assert run.asked == 1
+    assert signal.getsignal(signal.SIGHUP) == signal.SIG_DFL
+
+
+def test_a_hangup_that_is_ignored_stays_so() -> None:
+    """As nohup has it: the run goes on when the terminal is closed."""
+    run: Any = Stopped()
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with signals(run):
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert run.asked == 0
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
