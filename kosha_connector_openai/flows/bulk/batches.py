@@ -316,13 +316,14 @@ class BatchRunner(Runner):
 
     async def _waited(self, jobs: AsyncJobs, batch: RowBatch) -> Status | None:
         """The job's last state; None where the run stops, or where the job was never started after all."""
-        since = time.monotonic()
+        since: float | None = None  # a look that takes long, since the upstream is away, says nothing about the time before it
         while not self._leaves:
             try:
                 return await self._or_stop(jobs.wait(batch.job or {}, WaitOptions(timeout=None), fresh=True))
             except JobUnknownError as error:
                 if not error.absent:
                     raise
+                since = time.monotonic() if since is None else since
                 if time.monotonic() - since >= self.how.rules.settle:
                     batch.job = None
                     self._open.keep()

@@ -60,7 +60,7 @@ async def begin_workflow(
     checked_inputs(chosen, inputs)
     settings = {"document": document, "workflow": chosen.id, "inputs": inputs, "steps": limits.steps, "seconds": limits.seconds}
     data = dump(settings)
-    with shared_ledger(ledger, f"workflow-{name}", new=True) as kept:
+    with ledger_of_run(ledger, name) as kept:
         before = kept.kept("run")
         if before is not None and before["settings"].encode() != data:
             fix = "Name another run, or give the document and inputs that it was begun with."
@@ -85,6 +85,17 @@ async def begin_workflow(
         values["error"].result = found
         raise values["error"]
     return found
+
+
+def ledger_of_run(reference: str, name: str) -> Ledger:
+    """The ledger of a document's run, made where there is none; one that is there is not held, since a worker may be on a step of it."""
+    run = f"workflow-{name}"
+    try:
+        return shared_ledger(reference, run, read_only=True)
+    except SetupError as error:
+        if not any(fault.rule == "run" for fault in error.faults):
+            raise
+    return shared_ledger(reference, run, new=True)
 
 
 @dataclass(slots=True)

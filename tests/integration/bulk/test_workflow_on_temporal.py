@@ -11,6 +11,7 @@ import pytest
 
 from kosha_connector_openai.flows.bulk import RowState
 from kosha_connector_openai.flows.bulk.opening import shared_ledger
+from kosha_connector_openai.flows.durable.steps import ledger_of_run
 from tests.integration.bulk.site import KEY, Site, found_in
 from tests.recorder import reply
 from tests.running_servers import PASSWORD, Temporal
@@ -19,6 +20,14 @@ from tests.unit.flows.bulk.conftest import Upstream
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("dsn")]
 WORD = "canary-of-an-input"
 REFUSED = reply(400, {"error": {"message": "no", "type": "invalid_request_error"}})
+
+
+def test_a_run_is_begun_again_while_a_worker_is_on_it(dsn: str) -> None:
+    """A worker holds the run's ledger for as long as a step takes; who was killed and begins it again finds what is kept."""
+    with ledger_of_run(dsn, "again") as made:
+        made.keep("run", {"started": 1.0})
+    with shared_ledger(dsn, "workflow-again"), ledger_of_run(dsn, "again") as found:
+        assert found.kept("run") == {"started": 1.0}
 
 
 def document(folder: Path, steps: int) -> Path:

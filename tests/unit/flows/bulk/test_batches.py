@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,8 +12,9 @@ import orjson
 import pytest
 
 from kosha_connector_openai import Connector, open_connector
-from kosha_connector_openai.errors import InputError
+from kosha_connector_openai.errors import InputError, JobUnknownError
 from kosha_connector_openai.flows.bulk import Bulk, BulkResult, RowOptions, RowState, RunProgress, SendOptions, failed_path, open_run
+from kosha_connector_openai.flows.jobs import AsyncJobs, Handle
 from kosha_connector_openai.sandbox import DEFAULT_KEY
 from tests.batch_process import FIXED, BatchProcess
 from tests.jobs import quick_batches
@@ -287,6 +289,33 @@ def test_errors_inside_of_lines(
     spoilt(upstream, monkeypatch, spoil)
     result = run([says(f"Say {number}") for number in range(4)])
     assert (result.done - (state == "done"), getattr(result, state) - 3 * (state == "done")) == (3, 1)
+
+
+def test_a_start_that_was_cut_off_for_long_is_looked_for_before_it_is_made_again(
+    run: Run, upstream: SandboxUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its answer is lost, and the first look takes longer than starts are looked for and sees nothing yet: no row is in two batches."""
+    looks: list[str] = []
+
+    class CutOff(AsyncJobs):
+        async def start(self, *values: Any, **more: Any) -> Handle:
+            handle = await super().start(*values, **more)
+            lost = handle.with_(phase="sending", ids={}, state=None)
+            self.store.keep(lost)
+            raise JobUnknownError("No answer came.", handle=lost.to_dict())
+
+        async def wait(self, *values: Any, **more: Any) -> Any:
+            looks.append("look")
+            if len(looks) > 1:
+                return await super().wait(*values, **more)
+            await asyncio.sleep(0.35)
+            error = JobUnknownError("No job bears the mark.", handle={})
+            error.absent = True
+            raise error
+
+    monkeypatch.setattr("kosha_connector_openai.flows.bulk.batches.AsyncJobs", CutOff)
+    result = run([says(f"Say {number}") for number in range(6)], settle=0.3)
+    assert (result.done, len(upstream.batches()), upstream.twice()) == (6, 1, [])
 
 
 def stopped_in_batch(made: Bulk) -> None:
