@@ -14,6 +14,7 @@ _FLAGS: Final = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | get
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 _OTHERS: Final = 0o077
 _LOOSE: Final = "others than its owner may write it (run: chmod go-w)"
+_SECOND_NAME: Final = "it has another name, too (a hard link)"
 _LIMIT: Final = 16 * 1024 * 1024
 
 
@@ -30,23 +31,31 @@ class UntrustedFileError(OSError):
 def open_trusted(path: Path, flags: int = os.O_RDONLY, *, private: bool = False, links: bool = False) -> int:
     """The descriptor of a regular file that only this user and the administrator can write; a new file gets mode 0600.
 
+    One that is going to be written over has no second name: what it is called elsewhere may be a file that somebody needs.
     ``private``: nobody else may read it either. ``links``: links to it are followed, as mounted configuration needs it; what they lead to
     is checked all the same. Raises UntrustedFileError, and OSError where there is no such file. Modes mean nothing where the system has
     no users; there only the kind of file counts.
     """
     try:
-        descriptor = os.open(path, flags | _FLAGS | (0 if links else _NO_LINK), 0o600)
+        descriptor = os.open(path, flags & ~os.O_TRUNC | _FLAGS | (0 if links else _NO_LINK), 0o600)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise UntrustedFileError(error.errno, "it is a link") from None
         raise
     try:
-        if reason := distrust(os.fstat(descriptor), private=private):
+        found = os.fstat(descriptor)
+        if reason := distrust(found, private=private) or (_SECOND_NAME if _is_written_over(flags) and found.st_nlink > 1 else None):
             raise UntrustedFileError(errno.EPERM, reason)
+        if flags & os.O_TRUNC:
+            os.ftruncate(descriptor, 0)
     except BaseException:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def _is_written_over(flags: int) -> bool:
+    return bool(flags & (os.O_WRONLY | os.O_RDWR)) and not flags & os.O_APPEND
 
 
 def read_trusted(path: Path, limit: int = _LIMIT, *, private: bool = False, links: bool = False) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 from collections.abc import Callable
 from dataclasses import asdict
@@ -11,15 +13,18 @@ import orjson
 import pytest
 from typer.testing import CliRunner
 
+from kosha_connector_openai import Connector
 from kosha_connector_openai.cli.app import make_app
 from kosha_connector_openai.cli.exit_codes import ExitCode
 from kosha_connector_openai.errors import ConnectorPackageError, SetupError
-from kosha_connector_openai.flows.bulk import RowAnswer, RowBatch, RowState, SqliteLedger
+from kosha_connector_openai.flows.bulk import Bulk, RowAnswer, RowBatch, RowOptions, RowState, SqliteLedger
 from kosha_connector_openai.flows.bulk.batch_file import BatchFile, OpenBatches
 from kosha_connector_openai.flows.bulk.entry import digest
 from kosha_connector_openai.flows.bulk.row import Row
 from kosha_connector_openai.packages import PackageStore, build_wheel, read_wheel
 from kosha_connector_openai.trusted_files import replace_trusted
+from tests.gateway import ROOT
+from tests.recorder import Recorder, reply
 from tests.unit.packages.tampering import TIDES
 
 WORDS = b"WORDS-OF-A-PRIVATE-FILE"
@@ -173,3 +178,30 @@ def test_b28_a_lock_names_a_process_and_no_group(foreign: Path, number: str) -> 
         done = CliRunner().invoke(make_app(), ["bulk", "cancel", str(foreign)])
     assert done.exit_code == ExitCode.SETUP
     assert "is not known" in done.output
+
+
+BESIDE = ("", ".ledger", ".ledger.lock", ".ledger-wal", ".ledger-shm", ".ledger-journal", ".failed.jsonl", ".input")
+
+
+def test_b28_nothing_beside_an_output_leads_to_another_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Links and second names of every file of a run, put there before it: what they lead to stays as it is, whatever becomes of the run."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-0123456789abcdefghij")
+    harmed = []
+    with (
+        Recorder(reply(200, {"choices": [{"text": "yes", "index": 0, "finish_reason": "stop"}]})) as upstream,
+        Connector(ROOT) as connector,
+    ):
+        connection = connector.connection({"server_url": upstream.url, "api_key": "env:OPENAI_API_KEY"}, validation="warn")
+        for end, link in itertools.product(BESIDE, (Path.symlink_to, Path.hardlink_to)):
+            place = tmp_path / f"{link.__name__}{end}"
+            place.mkdir()
+            kept = place / "kept"
+            kept.write_text("precious")
+            link(place / f"out.jsonl{end}", kept)
+            with contextlib.suppress(SetupError):
+                Bulk(connector, connection).run(
+                    "createCompletion", [{"prompt": "x"}], place / "out.jsonl", RowOptions(fixed={"model": "m"})
+                )
+            harmed += [place.name] if kept.read_text(errors="replace") != "precious" else []
+    assert harmed == []
+    assert upstream.requests

@@ -67,7 +67,8 @@ def spooled(rows: BinaryIO | Iterable[Mapping[str, Any]], out: Path) -> Path:
     else:
         path = out.with_name(f"{out.name}.input")
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0), 0o600)
+            path.unlink(missing_ok=True)  # the name alone: it may lead to another file
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except OSError as error:
             fault = Fault("/out", "file", f"{path.name} cannot be written: {error.strerror}.")
             raise SetupError("The rows cannot be kept.", [fault]) from None

@@ -48,6 +48,8 @@ class SqliteLedger(Ledger):
             size = self.path.stat().st_size
             if not new:
                 self._check_head(size)
+            elif size == 0:
+                self._drop_beside("-wal", "-shm", "-journal")  # they are of no ledger, and could be links
             uri = f"{self.path.absolute().as_uri()}{'?mode=ro' if read_only else ''}"
             self._base = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=5, check_same_thread=False)
             for line in ("PRAGMA trusted_schema=OFF", f"PRAGMA synchronous={self._sync.upper()}", "PRAGMA cache_size=-8000"):
@@ -160,8 +162,11 @@ class SqliteLedger(Ledger):
 
     def discard(self) -> None:
         self.close()
-        for name in (self.path, *(self.path.with_name(f"{self.path.name}{end}") for end in ("-wal", "-shm", ".lock"))):
-            name.unlink(missing_ok=True)
+        self._drop_beside("", "-wal", "-shm", ".lock")
+
+    def _drop_beside(self, *ends: str) -> None:
+        for end in ends:
+            self.path.with_name(f"{self.path.name}{end}").unlink(missing_ok=True)
 
     def owner(self) -> str | None:
         import fcntl
