@@ -125,7 +125,7 @@ class Connector:
     def kept(self, key: Hashable, make: Callable[[], T]) -> T:
         """What ``make`` gave when it was first asked for under this key: what flows work out once for a connector."""
         if key not in self._kept:
-            self._kept[key] = make()
+            self._kept.setdefault(key, make())
         found: T = self._kept[key]
         return found
 

@@ -49,7 +49,7 @@ class Runtime:
         call, resolver = self._ready(binding, request, options)
         call.wanted, call.events = wanted_items(action.promise.carrier, inputs), action.asks_for_events(inputs)
         if options.pace is not None:
-            model = first_of(dict(inputs), self._manifest.result.model)
+            model = first_of(inputs, self._manifest.result.model)
             call.model = model if isinstance(model, str) else None
         if options.budget is not None:
             size = call.request.body.length if call.request.body else 0

@@ -40,6 +40,8 @@ IN_A_ROW: Final = 20
 """Failures one after the other that stop a run."""
 _WINDOW: Final = 100
 _BACKOFF: Final = (0.5, 20.0)
+_COUNTED: Final = {RowState.DONE: "done", RowState.FAILED: "failed", RowState.UNKNOWN: "unknown"}
+"""Where the progress counts the rows that end so."""
 
 
 @dataclass
@@ -73,6 +75,7 @@ class Runner:
         self._done_order = self.ledger.last_done()
         self._streak = 0
         self._last: deque[bool] = deque(maxlen=_WINDOW)
+        self._failures = 0
         self._gates: list[asyncio.Future[None]] = []
         self._active = 0
         self._ended_feed = False
@@ -286,9 +289,12 @@ class Runner:
 
     def _count(self, *, failed: bool, error: ConnectorError | None = None) -> None:
         """The rules that stop a run in which nothing works any more."""
+        if len(self._last) == _WINDOW:
+            self._failures -= self._last[0]
         self._last.append(failed)
+        self._failures += failed
         self._streak = self._streak + 1 if failed else 0
-        if self._streak >= IN_A_ROW or (len(self._last) == _WINDOW and sum(self._last) * 2 >= _WINDOW):
+        if self._streak >= IN_A_ROW or (len(self._last) == _WINDOW and self._failures * 2 >= _WINDOW):
             self.drain("failures", error)
 
     # --- the ledger ---
@@ -302,7 +308,7 @@ class Runner:
     def _end(self, entry: RowEntry, state: RowState, category: str, answer: RowAnswer) -> None:
         entry.state, entry.category, entry.at = state, category, time.time()
         self._moved.append((entry, answer))
-        name = {RowState.DONE: "done", RowState.FAILED: "failed", RowState.UNKNOWN: "unknown"}[state]
+        name = _COUNTED[state]
         setattr(self.progress, name, getattr(self.progress, name) + 1)
         self._recent.append(time.monotonic())
         self._ask_flush()
@@ -322,10 +328,11 @@ class Runner:
         return self._flushing
 
     async def _flushed(self, *, last: bool = False) -> None:
-        """Waits until all that there is has been kept; raises SetupError where it could not be."""
+        """Waits until all that there is has been kept; raises SetupError where it could not be, but for the ``last``: the run tells it."""
         await asyncio.shield(self._ask_flush())
-        if last and self._moved:
-            await self._commit()
+        if last:
+            if self._moved:
+                await self._commit()
         elif self.stop == "ledger" and self.reason is not None:
             raise self.reason
 

@@ -60,7 +60,7 @@ class RowTarget:
 
     def model(self, inputs: Mapping[str, Any]) -> str | None:
         """The model that the inputs name."""
-        found = first_of(dict(inputs), self.connector.manifest.result.model)
+        found = first_of(inputs, self.connector.manifest.result.model)
         return found if isinstance(found, str) else None
 
     def check(self, inputs: Mapping[str, Any]) -> None:
