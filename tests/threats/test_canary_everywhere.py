@@ -277,7 +277,7 @@ def test_no_page_of_the_service_shows_or_keeps_the_key(
     settings, running = read_settings(given, environ={}), Running("", 0)
     spans, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(spans))
-    monkeypatch.setattr("opentelemetry.trace.get_tracer", provider.get_tracer)
+    monkeypatch.setattr("opentelemetry.trace.get_tracer_provider", lambda: provider)
     history = RunHistory(site.home / "runs.sqlite", contents=True)
     with caplog.at_level(logging.DEBUG), Connector(ROOT) as connector:
         service = make_service(connector, settings, Workbench(history, sandbox=False))

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from kosha_connector_openai.cli import bulk_signals
 from kosha_connector_openai.cli.bulk_signals import signals
+
+
+@pytest.fixture(autouse=True)
+def _hears_hangups() -> Iterator[None]:
+    """What the tests themselves were started with, nohup for one, is nobody's concern."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 class Stopped:
@@ -40,11 +49,8 @@ def test_a_closed_terminal_lets_what_is_under_way_finish(monkeypatch: pytest.Mon
 def test_a_hangup_that_is_ignored_stays_so() -> None:
     """As nohup has it: the run goes on when the terminal is closed."""
     run: Any = Stopped()
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with signals(run):
-            os.kill(os.getpid(), signal.SIGHUP)
-        assert run.asked == 0
-        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with signals(run):
+        os.kill(os.getpid(), signal.SIGHUP)
+    assert run.asked == 0
+    assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
