@@ -24,6 +24,7 @@ class Catalog(Mapping[str, Action]):
         self._parts = parts
         self._groups = {group.id: group for group in manifest.groups}
         self._actions: dict[str, Action] = {}
+        self._entries: dict[str, SearchEntry] = {}
 
     def __getitem__(self, key: str) -> Action:
         """The action with this id. Raises UnknownActionError (a KeyError too), or DocumentError where its description is faulty."""
@@ -89,8 +90,10 @@ class Catalog(Mapping[str, Action]):
         """What a search looks at of an action. Raises ManifestError."""
         from kosha_connector_openai.manifest.parts import CatalogPart
 
-        part: CatalogPart = self._parts("catalog", CatalogPart)
-        return SearchEntry((action.id, action.title), part.aliases.get(action.id, ()), (action.summary, action.group.title))
+        if action.id not in self._entries:
+            aliases = self._parts("catalog", CatalogPart).aliases.get(action.id, ())
+            self._entries[action.id] = SearchEntry((action.id, action.title), aliases, (action.summary, action.group.title))
+        return self._entries[action.id]
 
     def _overlay(self, key: str) -> ActionOverlay:
         return self.manifest.actions.get(key, _PLAIN)

@@ -149,6 +149,12 @@ def test_search(tiny: Catalog, words: str, expected: list[str]) -> None:
     assert [action.id for action in tiny.search(words)] == expected
 
 
+def test_what_a_search_looks_at_is_worked_out_once(tiny: Catalog) -> None:
+    """A palette searches with each key that is pressed."""
+    action = next(iter(tiny.values()))
+    assert tiny.entry(action) is tiny.entry(action)
+
+
 def test_search_puts_names_before_descriptions() -> None:
     """What is called so comes before what mentions it."""
     paths = {"/a": {"get": operation("other", description="About cats.")}, "/b": {"get": operation("listCats")}}
