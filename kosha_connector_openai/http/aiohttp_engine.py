@@ -133,7 +133,10 @@ class AsyncAiohttpReply:
             raise failure.with_traceback(None)
 
     async def close(self) -> None:
-        """Gives the connection back, or closes it where the body was not read to its end."""
+        """Gives the connection back, or closes it where the body was not read to its end, or not all of the request was sent."""
+        connection = self._response.connection
+        if connection is not None and connection.transport is not None and connection.transport.get_write_buffer_size():
+            connection.transport.abort()  # closed, it would wait for a server that has answered and takes no more
         if self._response.content.at_eof():
             self._response.release()
         else:

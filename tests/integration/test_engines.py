@@ -581,8 +581,9 @@ def test_an_interim_reply_does_not_end_an_upload(way: Way) -> None:
 
 
 def test_413_after_interim_replies_is_413(way: Way) -> None:
-    """Interim replies in pieces, several of them, and the refusal while the body is still being sent."""
-    over = threading.Event()
+    """Interim replies in pieces, several of them, and the refusal while the body is still being sent, by a server that reads no more of it:
+    the call and its client end before the server does."""
+    over, ended = threading.Event(), list[bool]()
 
     def refuse(connection: socket.socket) -> None:
         for piece in (b"HTTP/1.1 10", b"0 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", b"HTTP/1.1 413 Too Large\r\n"):
@@ -590,12 +591,13 @@ def test_413_after_interim_replies_is_413(way: Way) -> None:
             connection.recv(4_096)
             time.sleep(0.05)
         connection.sendall(b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(TOO_LARGE) + TOO_LARGE)
-        over.wait(20)
+        ended.append(over.wait(20))
 
     with serve(refuse) as server:
         connection = way.connection(f"http://127.0.0.1:{server.getsockname()[1]}", timeouts={"write": 1})
         with pytest.raises(RejectedError) as caught:
             way.run(connection, "createFile", {"purpose": "batch", "file": ("a.jsonl", b"x" * 20_000_000)})
+        assert not ended
         over.set()
     assert (caught.value.status, caught.value.message) == (413, "too large")
 
