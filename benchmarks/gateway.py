@@ -23,9 +23,9 @@ from benchmarks.relays import EVENTS, KEY, PAUSE, TOKEN
 EFFORT = Effort(rounds=7, calls=400)
 IN_FLIGHT = 16
 STREAMS = 20
-CALL = Bar(ratio=0.5)
+CALL = Bar(ratio=0.35)
 CHUNK = Bar(ratio=1.4)
-OTHER_PROXY = Bar(ratio=0.2)
+OTHER_PROXY = Bar(ratio=0.06)
 _CALL = orjson.dumps({"model": "m", "prompt": "x" * 900})
 _STREAM = orjson.dumps({"model": "m", "messages": [{"role": "user", "content": "x"}], "stream": True})
 _HEADERS = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
