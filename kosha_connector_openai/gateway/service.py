@@ -149,7 +149,7 @@ class Service:
             calls=limits.calls_total, streams=limits.streams_total, queue=limits.queue, queue_seconds=limits.queue_seconds
         )
         for kind in admission.taken:
-            self.metrics.places.labels(kind).set_function(partial(_taken, admission, kind))
+            self.metrics.places(kind).set_function(partial(_taken, admission, kind))
         return admission
 
     def _pages_context(self, authenticate: Authenticator) -> PagesContext:

@@ -1,82 +1,36 @@
-"""The gateway's metrics, in a registry of each service's own; labels are operation ids, so that their number is bounded.
-
-Prometheus's client writes them; its own counters cost a call more than all that is counted of it.
-"""
+"""The gateway's metrics, in a registry of each service's own; labels are operation ids, so that their number is bounded."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterator
-from itertools import accumulate
-from threading import Lock
 from typing import Final, Generic, TypeVar
 
-from prometheus_client import CollectorRegistry, Gauge, ProcessCollector, generate_latest
-from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.metrics_core import Metric
 
 OTHER: Final = "other"
 """The operation of whatever is none: unknown paths and our own pages."""
 _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
-_BOUNDS: Final = (*map(floatToGoString, _BUCKETS), "+Inf")
 _MOST_SERIES: Final = 20_000
-V = TypeVar("V")
+M = TypeVar("M", bound=MetricWrapperBase)
 
 
-class _Series(Collector, Generic[V]):
-    """A metric's values by label values, at most 20,000 of them; what does not fit any more is counted under ``other``."""
+class Series(Generic[M]):
+    """A metric's series by label values, at most 20,000 of them; what does not fit any more is counted under ``other``."""
 
-    def __init__(self, name: str, text: str, labels: tuple[str, ...]) -> None:
-        self._name = f"kosha_gateway_{name}"
-        self._text = text
-        self._labels = labels
-        self._found: dict[tuple[str, ...], V] = {}
-        self._lock = Lock()
+    def __init__(self, metric: M) -> None:
+        self._metric = metric
+        self._found: dict[tuple[str, ...], M] = {}
 
-    def _place(self, labels: tuple[str, ...]) -> tuple[str, ...]:
-        """Where the values of labels are counted that come for the first time."""
-        return labels if len(self._found) < _MOST_SERIES else (OTHER,) * len(labels)
-
-    def _all(self) -> list[tuple[tuple[str, ...], V]]:
-        with self._lock:
-            return list(self._found.items())
-
-
-class Counter(_Series[float]):
-    """Sums."""
-
-    def add(self, number: float, *labels: str) -> None:
-        """Adds a number to the sum of these label values."""
-        with self._lock:
-            place = labels if labels in self._found else self._place(labels)
-            self._found[place] = self._found.get(place, 0.0) + number
-
-    def collect(self) -> Iterator[Metric]:
-        """All sums."""
-        family = CounterMetricFamily(self._name, self._text, labels=self._labels)
-        for labels, total in self._all():
-            family.add_metric(labels, total)
-        yield family
-
-
-class Histogram(_Series[list[float]]):
-    """How many values lie in each bucket, and their sum, which is kept as the last."""
-
-    def add(self, number: float, *labels: str) -> None:
-        """Adds a value to those of these label values."""
-        with self._lock:
-            place = labels if labels in self._found else self._place(labels)
-            found = self._found.get(place) or self._found.setdefault(place, [0.0] * (len(_BOUNDS) + 1))
-            found[bisect_left(_BUCKETS, number)] += 1
-            found[-1] += number
-
-    def collect(self) -> Iterator[Metric]:
-        """All buckets, each with those below it."""
-        family = HistogramMetricFamily(self._name, self._text, labels=self._labels)
-        for labels, (*counts, total) in self._all():
-            family.add_metric(labels, list(zip(_BOUNDS, accumulate(counts), strict=True)), total)
-        yield family
+    def __call__(self, *labels: str) -> M:
+        """The series of these label values."""
+        found = self._found.get(labels)
+        if found is not None:
+            return found
+        if len(self._found) >= _MOST_SERIES:
+            labels = (OTHER,) * len(labels)
+        return self._found.setdefault(labels, self._metric.labels(*labels))
 
 
 class Metrics:
@@ -86,7 +40,7 @@ class Metrics:
     """What ``expose`` gives: Prometheus's text format."""
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
+        self._registry = _Registry()
         ProcessCollector(registry=self._registry)
         self.requests = self._counter("requests_total", "Requests answered, by what was answered.", "operation", "status")
         self.seconds = self._histogram("request_seconds", "Seconds from a request to the end of its reply.")
@@ -101,28 +55,35 @@ class Metrics:
         self.refused = self._counter("refused_total", "Requests refused before they were looked at.", "reason")
         self.received = self._counter("received_bytes_total", "Bytes of requests' bodies.", "operation")
         self.sent = self._counter("sent_bytes_total", "Bytes of replies' bodies.", "operation")
-        self.places = Gauge("kosha_gateway_places_taken", "Calls and streams under way.", ("kind",), registry=self._registry)
+        places = Gauge("kosha_gateway_places_taken", "Calls and streams under way.", ("kind",), registry=self._registry)
+        self.places = Series(places)
 
     def spent(self, token: str, kind: str, number: float) -> None:
         """Counts calls, tokens or cost of a token; ``minute calls`` and the like are a budget that refused a call. Subjects of JSON Web
         Tokens are one."""
         name = token.partition(":")[0] if ":" in token else token
         if " " in kind:
-            self._unspent.add(1, name, kind)
+            self._unspent(name, kind).inc()
         else:
-            self._spent.add(number, name, kind)
+            self._spent(name, kind).inc(number)
 
     def expose(self) -> bytes:
         """All numbers as text."""
         text: bytes = generate_latest(self._registry)
         return text
 
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        counter = Counter(name, text, labels)
-        self._registry.register(counter)
-        return counter
+    def _counter(self, name: str, text: str, *labels: str) -> Series[Counter]:
+        return Series(Counter(f"kosha_gateway_{name}", text, labels, registry=self._registry))
 
-    def _histogram(self, name: str, text: str) -> Histogram:
-        histogram = Histogram(name, text, ("operation",))
-        self._registry.register(histogram)
-        return histogram
+    def _histogram(self, name: str, text: str) -> Series[Histogram]:
+        return Series(Histogram(f"kosha_gateway_{name}", text, ("operation",), buckets=_BUCKETS, registry=self._registry))
+
+
+class _Registry(CollectorRegistry):
+    """Without the time at which each series began: it doubles the counters, and the library's switch for it is the whole process's."""
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics with their samples."""
+        for metric in super().collect():
+            metric.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
+            yield metric

@@ -40,24 +40,24 @@ class Observer:
 
     def _count(self, exchange: ExchangeRecord, used: Mapping[str, int]) -> None:
         metrics, operation = self._metrics, exchange.operation or OTHER
-        metrics.requests.add(1, operation, str(exchange.status))
-        metrics.seconds.add(exchange.duration, operation)
+        metrics.requests(operation, str(exchange.status)).inc()
+        metrics.seconds(operation).observe(exchange.duration)
         if exchange.first_byte is not None:
-            metrics.first_byte.add(exchange.first_byte, operation)
+            metrics.first_byte(operation).observe(exchange.first_byte)
         if exchange.upstream_status is not None:
-            metrics.upstream.add(1, operation, str(exchange.upstream_status))
+            metrics.upstream(operation, str(exchange.upstream_status)).inc()
         elif exchange.attempts:
-            metrics.failures.add(1, operation, exchange.outcome)
+            metrics.failures(operation, exchange.outcome).inc()
         if exchange.attempts > 1:
-            metrics.retries.add(exchange.attempts - 1, operation)
+            metrics.retries(operation).inc(exchange.attempts - 1)
         if exchange.outcome == "refused":
-            metrics.refused.add(1, exchange.refusal or str(exchange.status))
+            metrics.refused(exchange.refusal or str(exchange.status)).inc()
             if exchange.status in _SHED:
-                metrics.sheds.add(1, operation, str(exchange.status))
+                metrics.sheds(operation, str(exchange.status)).inc()
         for kind, number in used.items():
-            metrics.tokens.add(number, operation, kind)
-        metrics.received.add(exchange.received, operation)
-        metrics.sent.add(exchange.sent, operation)
+            metrics.tokens(operation, kind).inc(number)
+        metrics.received(operation).inc(exchange.received)
+        metrics.sent(operation).inc(exchange.sent)
 
 
 def counted(usage: Mapping[str, Any] | None) -> dict[str, int]:

@@ -40,11 +40,11 @@ def exchange(**more: object) -> ExchangeRecord:
 def test_numbers_in_prometheus_text_format():
     """Each family has HELP and TYPE; histograms are cumulative and end with +Inf; labels are escaped; no times of creation."""
     metrics = Metrics()
-    metrics.requests.add(2, "createEmbedding", "200")
-    metrics.seconds.add(0.3, "createEmbedding")
-    metrics.seconds.add(1e9, "createEmbedding")
-    metrics.refused.add(1, 'a"b\\c\nd')
-    metrics.places.labels("call").set_function(lambda: 3)
+    metrics.requests("createEmbedding", "200").inc(2)
+    metrics.seconds("createEmbedding").observe(0.3)
+    metrics.seconds("createEmbedding").observe(1e9)
+    metrics.refused('a"b\\c\nd').inc()
+    metrics.places("call").set_function(lambda: 3)
     text = metrics.expose().decode()
     assert 'kosha_gateway_requests_total{operation="createEmbedding",status="200"} 2.0\n' in text
     assert 'kosha_gateway_request_seconds_bucket{le="0.25",operation="createEmbedding"} 0.0\n' in text
@@ -64,7 +64,7 @@ def test_each_service_has_numbers_of_its_own():
     from prometheus_client import REGISTRY
 
     one, other = Metrics(), Metrics()
-    one.retries.add(1, "createEmbedding")
+    one.retries("createEmbedding").inc()
     assert b"createEmbedding" in one.expose()
     assert b"createEmbedding" not in other.expose()
     assert [family.name for family in REGISTRY.collect() if family.name.startswith("kosha")] == []
@@ -75,7 +75,7 @@ def test_series_are_bounded(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("kosha_connector_openai.gateway.observe.metrics._MOST_SERIES", 3)
     metrics = Metrics()
     for number in range(10):
-        metrics.refused.add(1, str(number))
+        metrics.refused(str(number)).inc()
     lines = [line for line in metrics.expose().decode().splitlines() if line.startswith("kosha_gateway_refused_total{")]
     assert len(lines) == 4
     assert 'kosha_gateway_refused_total{reason="other"} 7.0' in lines
