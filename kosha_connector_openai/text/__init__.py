@@ -9,6 +9,7 @@ from kosha_connector_openai._face import face
 if TYPE_CHECKING:
     from kosha_connector_openai.text.did_you_mean import *
     from kosha_connector_openai.text.extras import *
+    from kosha_connector_openai.text.json_faults import *
     from kosha_connector_openai.text.json_lines import *
     from kosha_connector_openai.text.json_pointer import *
     from kosha_connector_openai.text.json_text import *
@@ -22,9 +23,10 @@ else:
         {
             "did_you_mean": "nearest",
             "extras": "install",
+            "json_faults": "DEFAULT_LIMITS JsonLimits MIB",
             "json_lines": "TextLines line_of",
             "json_pointer": "all_of at escape find first_of resolve to_pointer tokens walk",
-            "json_text": "DEFAULT_LIMITS JsonLimits JsonTextError MIB check_value decode encode is_shallow loads_strict",
+            "json_text": "JsonTextError check_value decode encode is_shallow loads_strict",
             "media_type": "essence is_json is_json_lines",
             "search": "LONGEST_QUERY SearchEntry ranked",
             "validation_error": "model_faults",

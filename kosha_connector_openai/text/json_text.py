@@ -1,7 +1,4 @@
-"""JSON text (RFC 8259) in and out: strict about what people write, exact about numbers, bounded in depth, count and size.
-
-One module: the bounds of values are the bounds of their text.
-"""
+"""JSON text (RFC 8259) in and out: strict about what people write, exact about numbers, bounded in depth, count and size."""
 
 from __future__ import annotations
 
@@ -9,7 +6,6 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from gc import get_referents
 from itertools import accumulate, chain, islice
 from typing import Any, Final
@@ -17,11 +13,9 @@ from typing import Any, Final
 import orjson
 
 from kosha_connector_openai.errors import Fault, InputError
+from kosha_connector_openai.text.json_faults import DEFAULT_LIMITS, JsonLimits, faults_of, too_large, too_many
 from kosha_connector_openai.text.json_pointer import escape, walk
 
-MIB: Final = 1024 * 1024
-_SCALARS: Final = (str, int, float, type(None))
-_ARRAYS: Final = (list, tuple)
 _CONTAINERS: Final = frozenset({dict, list})
 _PLAIN: Final = _CONTAINERS | {str, int, float, bool, type(None)}
 _MOST_FAULTS: Final = 20
@@ -32,20 +26,6 @@ _NOT_STRUCTURE: Final = bytes(byte for byte in range(256) if byte not in _STRUCT
 _QUOTES: Final = 4
 """Quotation marks for each value at most: its name's and its own."""
 _STEP: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1, ord(","): 0}
-
-
-@dataclass(frozen=True, slots=True)
-class JsonLimits:
-    """Bytes of text, nested arrays and objects, values, bytes of one string, digits of an integer beyond 64 bits."""
-
-    bytes: int = 80 * MIB
-    depth: int = 64
-    nodes: int = 2_000_000
-    string: int = 80 * MIB
-    digits: int = 400
-
-
-DEFAULT_LIMITS: Final = JsonLimits()
 
 
 class JsonTextError(ValueError):
@@ -128,20 +108,20 @@ def _refusal(what: str, *faults: Fault) -> InputError:
 def _check_text(raw: bytes, limits: JsonLimits, what: str) -> None:
     """Bound the work of the parser: bytes first, then depth and count from the text's structure alone."""
     if len(raw) > limits.bytes:
-        raise _refusal(what, _too_large(limits))
+        raise _refusal(what, too_large(limits))
     if len(raw) <= limits.nodes and raw.count(b"[") + raw.count(b"{") <= limits.depth:
         return  # each value takes a byte, and each level a bracket
     # Without escapes every second piece between quotes lies outside strings; no loop over characters.
     unescaped = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
     marks = unescaped.translate(None, _NOT_STRUCTURE)
     if marks.count(b'"') > _QUOTES * limits.nodes:
-        raise _refusal(what, _too_many(limits))
+        raise _refusal(what, too_many(limits))
     structure = b"".join(marks.split(b'"')[::2])
     if (
         max(structure.count(b",") + 1, structure.count(b"[") + structure.count(b"{"), structure.count(b"]") + structure.count(b"}"))
         > limits.nodes
     ):
-        raise _refusal(what, _too_many(limits))
+        raise _refusal(what, too_many(limits))
     if max(accumulate(map(_STEP.__getitem__, structure)), default=0) > limits.depth:
         raise _refusal(what, Fault("", "depth", f"is nested deeper than {limits.depth}.", allowed=limits.depth))
 
@@ -209,7 +189,7 @@ def _decode_slowly(data: bytes, limits: JsonLimits, reason: str) -> Any:
     except (ValueError, InputError):
         raise JsonTextError(reason) from None
     roomy = JsonLimits(limits.bytes, limits.depth, limits.bytes, limits.bytes, limits.digits)
-    if next(_faults_of(value, roomy, ""), None) is not None:
+    if next(faults_of(value, roomy, ""), None) is not None:
         raise JsonTextError(reason)
     return value
 
@@ -249,9 +229,9 @@ def _is_plain(value: Any, limits: JsonLimits) -> bool:
 def _check_closely(value: Any, limits: JsonLimits, pointer: str, size: int = 0) -> None:
     """Raise with the faults that :func:`_is_plain` only suspects; ``size`` is that of the text, if known."""
     crowded = _is_crowded(value, limits)
-    faults = [_too_many(limits, pointer)] if crowded else list(islice(_faults_of(value, limits, pointer), _MOST_FAULTS))
+    faults = [too_many(limits, pointer)] if crowded else list(islice(faults_of(value, limits, pointer), _MOST_FAULTS))
     if size > limits.bytes and not faults:
-        faults = [_too_large(limits, pointer)]
+        faults = [too_large(limits, pointer)]
     if faults:
         raise InputError("The value cannot be written as JSON.", faults)
 
@@ -309,65 +289,3 @@ def _is_crowded(value: Any, limits: JsonLimits) -> bool:
         if nodes > limits.nodes or depth >= limits.depth or not kinds <= _PLAIN:
             break
     return nodes > limits.nodes
-
-
-def _too_many(limits: JsonLimits, pointer: str = "") -> Fault:
-    return Fault(pointer, "nodes", f"holds more than {limits.nodes} values.", allowed=limits.nodes)
-
-
-def _too_large(limits: JsonLimits, pointer: str = "") -> Fault:
-    """The fault of a text or a value with too many bytes."""
-    return Fault(pointer, "size", f"is larger than {limits.bytes} bytes.", allowed=limits.bytes)
-
-
-def _faults_of(value: Any, limits: JsonLimits, pointer: str) -> Iterator[Fault]:
-    """Every fault, in the order of the text. A cycle ends at the depth limit, sharing at count or size."""
-    size = 0
-    base = pointer.count("/")
-    for nodes, (here, node) in enumerate(walk(value, pointer), 1):
-        if nodes > limits.nodes:
-            yield _too_many(limits, pointer)
-            return
-        if isinstance(node, (dict, *_ARRAYS)):
-            if here.count("/") - base >= limits.depth:
-                yield Fault(here, "depth", f"is nested deeper than {limits.depth}.", allowed=limits.depth)
-                return
-            if isinstance(node, dict):
-                yield from _key_faults(node, here)
-                size += sum(len(key) for key in node if isinstance(key, str))
-        else:
-            yield from _scalar_faults(node, here, limits)
-            size += len(node) if isinstance(node, str) else 1
-        if size > limits.bytes:
-            yield _too_large(limits, pointer)
-            return
-
-
-def _key_faults(node: dict[Any, Any], here: str) -> Iterator[Fault]:
-    for key in node:
-        if not isinstance(key, str):
-            yield Fault(here, "type", "has a key that is not text.", "Use strings as keys.")
-        elif _is_torn(key):
-            yield Fault(here, "surrogate", "has a key with half of a surrogate pair.", "Send whole characters.")
-
-
-def _scalar_faults(node: Any, here: str, limits: JsonLimits) -> Iterator[Fault]:
-    if not isinstance(node, _SCALARS):
-        yield Fault(here, "type", f"is a {type(node).__name__}, which JSON lacks.")
-    elif isinstance(node, float) and not math.isfinite(node):
-        yield Fault(here, "finite", "is not a finite number.", "Leave it out, or use null.")
-    elif isinstance(node, int) and abs(node) >= 10**limits.digits:
-        yield Fault(here, "digits", f"has more than {limits.digits} digits.", allowed=limits.digits)
-    elif isinstance(node, str):
-        if _is_torn(node):
-            yield Fault(here, "surrogate", "has half of a surrogate pair.", "Send whole characters.")
-        elif len(node.encode()) > limits.string:
-            yield Fault(here, "string", f"is longer than {limits.string} bytes.", allowed=limits.string)
-
-
-def _is_torn(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
-    return False

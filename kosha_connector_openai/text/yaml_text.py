@@ -13,7 +13,8 @@ from typing import Any
 import yaml
 
 from kosha_connector_openai.errors import DocumentError, Fault, InputError
-from kosha_connector_openai.text.json_text import JsonLimits, loads_strict
+from kosha_connector_openai.text.json_faults import JsonLimits
+from kosha_connector_openai.text.json_text import loads_strict
 
 _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where its wheel is built: about eight times faster
 

@@ -12,14 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kosha_connector_openai.errors import InputError
-from kosha_connector_openai.text.json_text import (
-    JsonLimits,
-    JsonTextError,
-    check_value,
-    decode,
-    encode,
-    loads_strict,
-)
+from kosha_connector_openai.text import JsonLimits, JsonTextError, check_value, decode, encode, loads_strict
 
 SECRET = "canary-5f1d"
 json_values = st.recursive(

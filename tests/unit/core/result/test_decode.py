@@ -4,7 +4,7 @@ import pytest
 
 from kosha_connector_openai.core.result.decode import DECODERS, Decoded, decode_body, safe_text
 from kosha_connector_openai.errors import MalformedReplyError
-from kosha_connector_openai.text.json_text import JsonLimits
+from kosha_connector_openai.text import JsonLimits
 
 
 @pytest.mark.parametrize(
