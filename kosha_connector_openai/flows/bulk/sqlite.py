@@ -42,40 +42,53 @@ class SqliteLedger(Ledger):
     def _open(self, *, new: bool, read_only: bool) -> None:
         self._base: sqlite3.Connection | None = None
         try:
-            if not new and not self.path.is_file():
-                raise SetupError("No ledger is there.", [Fault("/ledger", "file", "is not there.", "Name the output or ledger of a run.")])
-            os.close(open_trusted(self.path, (os.O_RDWR | os.O_CREAT) if new else os.O_RDONLY))
-            size = self.path.stat().st_size
-            if not new:
-                self._check_head(size)
-            elif size == 0:
-                self._drop_beside("-wal", "-shm", "-journal")  # they are of no ledger, and could be links
-            uri = f"{self.path.absolute().as_uri()}{'?mode=ro' if read_only else ''}"
-            self._base = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=5, check_same_thread=False)
-            for line in ("PRAGMA trusted_schema=OFF", f"PRAGMA synchronous={self._sync.upper()}", "PRAGMA cache_size=-8000"):
-                self._base.execute(line)
-            if not read_only:
-                self._base.execute("PRAGMA journal_mode=WAL")
-                self._base.execute("PRAGMA wal_autocheckpoint=2000")
-            made = self._value("PRAGMA application_id")
-            if made == 0 and not self._value("SELECT count(*) FROM sqlite_master"):
-                if not new:
-                    raise damaged("nothing is in it")
-                self._base.executescript(TABLES)
-                self._base.execute(f"PRAGMA application_id={_APPLICATION}")
-                self._base.execute(f"PRAGMA user_version={VERSION}")
-            elif made != _APPLICATION:
-                raise SetupError("The file is no ledger.", [Fault("/ledger", "kind", "is another database.", "Name a run's ledger.")])
-            elif (version := self._value("PRAGMA user_version")) != VERSION:
-                fault = Fault("/ledger", "version", f"has version {version}; this program knows {VERSION}.", "Use the newer program.")
-                raise SetupError("The ledger is newer than this program.", [fault])
+            self._check_file(new=new)
+            self._connect(read_only=read_only)
+            if self._value("PRAGMA application_id") == 0 and not self._value("SELECT count(*) FROM sqlite_master"):
+                self._make(new=new)
             else:
+                self._check_kind()
                 self._check_tables()
                 if not read_only:
-                    self._base.execute("BEGIN IMMEDIATE")
-                    self._base.execute("ROLLBACK")
+                    self._db.execute("BEGIN IMMEDIATE")
+                    self._db.execute("ROLLBACK")
         except _FAILURES as error:
             raise _unusable(error) from None
+
+    def _check_file(self, *, new: bool) -> None:
+        """Raises SetupError where there is no file, or it is no ledger by its first bytes and its size."""
+        if not new and not self.path.is_file():
+            raise SetupError("No ledger is there.", [Fault("/ledger", "file", "is not there.", "Name the output or ledger of a run.")])
+        os.close(open_trusted(self.path, (os.O_RDWR | os.O_CREAT) if new else os.O_RDONLY))
+        size = self.path.stat().st_size
+        if not new:
+            self._check_head(size)
+        elif size == 0:
+            self._drop_beside("-wal", "-shm", "-journal")  # they are of no ledger, and could be links
+
+    def _connect(self, *, read_only: bool) -> None:
+        uri = f"{self.path.absolute().as_uri()}{'?mode=ro' if read_only else ''}"
+        self._base = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=5, check_same_thread=False)
+        lines = ["trusted_schema=OFF", f"synchronous={self._sync.upper()}", "cache_size=-8000"]
+        if not read_only:
+            lines += ["journal_mode=WAL", "wal_autocheckpoint=2000"]
+        for line in lines:
+            self._base.execute(f"PRAGMA {line}")
+
+    def _make(self, *, new: bool) -> None:
+        if not new:
+            raise damaged("nothing is in it")
+        self._db.executescript(TABLES)
+        self._db.execute(f"PRAGMA application_id={_APPLICATION}")
+        self._db.execute(f"PRAGMA user_version={VERSION}")
+
+    def _check_kind(self) -> None:
+        """Raises SetupError where it is another program's database, or one of a newer program."""
+        if self._value("PRAGMA application_id") != _APPLICATION:
+            raise SetupError("The file is no ledger.", [Fault("/ledger", "kind", "is another database.", "Name a run's ledger.")])
+        if (version := self._value("PRAGMA user_version")) != VERSION:
+            fault = Fault("/ledger", "version", f"has version {version}; this program knows {VERSION}.", "Use the newer program.")
+            raise SetupError("The ledger is newer than this program.", [fault])
 
     def _check_head(self, size: int) -> None:
         with self.path.open("rb") as file:
