@@ -185,20 +185,10 @@ class Gateway:
         endpoint = page.methods.get(record.method)
         if endpoint is None:
             raise Refused(method_not_allowed(page.methods))
-        own = [*more, (ID_HEADER, record.request_id.encode())]
-
-        async def with_headers(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message.get("headers", ()), *own]}
-                record.begin(message["status"])
-            else:
-                record.sent += len(message.get("body", b""))
-            await send(message)
-
-        audit = self._guards.audit
+        answer = _recorded(send, record, more)
         mark(scope, record.request_id, record.caller)
         if caller is None:
-            await endpoint(scope, receive, with_headers, caller)
+            await endpoint(scope, receive, answer, caller)
             return
         seated = False
         self._begin(caller)
@@ -213,9 +203,9 @@ class Gateway:
             return message
 
         try:
-            if audit is not None and record.method != "GET":
-                audit.page(record.request_id, record.method, page.name, scope["raw_path"].decode("latin-1"), caller)
-            await endpoint(scope, then_sit, with_headers, caller)
+            if self._guards.audit is not None and record.method != "GET":
+                self._guards.audit.page(record.request_id, record.method, page.name, scope["raw_path"].decode("latin-1"), caller)
+            await endpoint(scope, then_sit, answer, caller)
         finally:
             if seated:
                 self._guards.admission.give_back(caller.name)
@@ -315,6 +305,21 @@ class Gateway:
             await self._guards.admission.take(caller.name, caller.allowance, begun=True)
         except Shed as error:
             raise Refused(shed(error.status, error.reason, error.retry_after)) from None
+
+
+def _recorded(send: Send, record: ExchangeRecord, more: Headers) -> Send:
+    """``send`` for a page: it adds ``more`` headers and the request's id, and notes in the record what goes out."""
+    own = [*more, (ID_HEADER, record.request_id.encode())]
+
+    async def recorded(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), *own]}
+            record.begin(message["status"])
+        else:
+            record.sent += len(message.get("body", b""))
+        await send(message)
+
+    return recorded
 
 
 async def _abort(scope: Scope) -> None:

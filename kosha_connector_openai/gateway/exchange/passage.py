@@ -73,17 +73,7 @@ class Passage:
             body = await self._body(values, query, headers)
             await self._sit()  # not before: who sends slowly takes a connection, and no place
             watch.start(self._upload.over if self._upload else None)
-            self._meter.set_aside()
-            raw = RawInputs(values, query, self._context.headers.sent(headers), body)
-            self._record.attempts = 1
-            async with await self._context.connector.relay(self._route.id, raw, connection) as relay:
-                await self._context.answered.turn()
-                self._note(relay)
-                if self._shared and relay.status < _REFUSED:
-                    self._forget(values)
-                await self._response.pass_on(relay)
-                self._record.outcome = relay.outcome
-                self._meter.ended(relay)
+            await self._relay(RawInputs(values, query, self._context.headers.sent(headers), body), connection)
         except ClientLeft:
             self._record.outcome = "left"
         except asyncio.CancelledError:
@@ -107,6 +97,19 @@ class Passage:
             if self._upload is not None:
                 self._upload.stop()
                 self._record.received = self._upload.received
+
+    async def _relay(self, raw: RawInputs, connection: Connection) -> None:
+        """Sends the checked request, and passes its reply on."""
+        self._meter.set_aside()
+        self._record.attempts = 1
+        async with await self._context.connector.relay(self._route.id, raw, connection) as relay:
+            await self._context.answered.turn()
+            self._note(relay)
+            if self._shared and relay.status < _REFUSED:
+                self._forget(raw.path)
+            await self._response.pass_on(relay)
+            self._record.outcome = relay.outcome
+            self._meter.ended(relay)
 
     def _forget(self, values: Mapping[str, str]) -> None:
         """What was deleted is nobody's from now on."""
