@@ -11,7 +11,7 @@ from kosha_connector_openai._face import face
 
 if TYPE_CHECKING:
     from kosha_connector_openai.flows.bulk.batch_file import *
-    from kosha_connector_openai.flows.bulk.batches import *
+    from kosha_connector_openai.flows.bulk.batch_job import *
     from kosha_connector_openai.flows.bulk.bulk import *
     from kosha_connector_openai.flows.bulk.entry import *
     from kosha_connector_openai.flows.bulk.files import *
@@ -35,7 +35,7 @@ else:
         __name__,
         {
             "batch_file": "RowBatch open_batches",
-            "batches": "cancel_batches",
+            "batch_job": "cancel_batches",
             "bulk": "AsyncBulk",
             "files": "kept_options open_run output_of source_of",
             "entry": "RowAnswer RowEntry RowState",

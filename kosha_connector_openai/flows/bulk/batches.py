@@ -1,22 +1,18 @@
-"""Sends rows in batches: files of requests go up, jobs are started and waited for, and both of their files are read row by row.
+"""Sends rows in batches: files of requests are written, each has a job upstream, and both of its files are read row by row.
 
 No row is in two batches: a row is claimed for a file before that goes up, the job's handle is kept before the job is started, and one
 whose start got no answer is looked for before it is started again.
 
-One module: which rows are in which file, what a file's job does and what becomes of each row are one life, read together.
+One module: which rows are in which file and what becomes of each of them are one state, read together.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from kosha_connector_openai.core import CallOptions
-from kosha_connector_openai.core.request import local_file
 from kosha_connector_openai.core.transport import turned_away
 from kosha_connector_openai.errors import (
     AccessError,
@@ -24,23 +20,18 @@ from kosha_connector_openai.errors import (
     BudgetError,
     ConnectorError,
     InputError,
-    JobUnknownError,
     RejectedError,
     SetupError,
 )
 from kosha_connector_openai.flows.bulk.batch_file import BatchFile, BatchTarget, OpenBatches, RowBatch, batch_rate, line_of
+from kosha_connector_openai.flows.bulk.batch_job import BatchJob, JobRefused, QueueFull
 from kosha_connector_openai.flows.bulk.entry import RowAnswer, RowEntry, RowState
 from kosha_connector_openai.flows.bulk.job import row_of
-from kosha_connector_openai.flows.bulk.opening import ledger_of, open_ledger
 from kosha_connector_openai.flows.bulk.runner import DRAIN, IN_A_ROW, Item, Runner, Stop
-from kosha_connector_openai.flows.jobs import AsyncJobs, Handle, Jobs, LineRow, LineTable, Status, WaitOptions
-from kosha_connector_openai.manifest.parts import JobsPart
+from kosha_connector_openai.flows.jobs import LineRow, LineTable, Status
 from kosha_connector_openai.text import at, encode
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from kosha_connector_openai.connector import Connection, Connector
     from kosha_connector_openai.flows.bulk.row import Row
 
 _T = TypeVar("_T")
@@ -48,37 +39,9 @@ _FILES: Final = 16
 """Files that are written at the same time, one for each model."""
 _TURN: Final = 200
 """Rows after which the event loop goes on."""
-_TRIES: Final = 6
-"""How often a request of ours that changes nothing is made before the run stops."""
 _SERVER: Final = 500
 _EXPECTED: Final = frozenset({"expired", "cancelled"})
 """Ends that leave rows that did not run."""
-
-
-@dataclass
-class _Handles:
-    """Where the handles of one batch are kept: in the ledger, with the batch."""
-
-    batch: RowBatch
-    open: OpenBatches
-    uploads: frozenset[str]
-
-    def keep(self, handle: Handle) -> None:
-        """As HandleStore."""
-        self._set(handle.kind in self.uploads, handle.to_dict())
-
-    def drop(self, name: str) -> None:
-        """As HandleStore."""
-        self._set(self.batch.upload is not None and self.batch.upload["name"] == name, None)
-
-    def held(self, handle: Handle) -> AbstractContextManager[None]:
-        """As HandleStore; the ledger's own lock keeps others away."""
-        del handle
-        return nullcontext()
-
-    def _set(self, is_upload: bool, value: dict[str, Any] | None) -> None:
-        setattr(self.batch, "upload" if is_upload else "job", value)
-        self.open.keep()
 
 
 class BatchRunner(Runner):
@@ -126,7 +89,7 @@ class BatchRunner(Runner):
             if batch is not None:
                 carried.add(asyncio.create_task(self._carry(batch)))
                 continue
-            if not carried or self._leaves:
+            if not carried or self.leaves:
                 return
             await self._first(*carried)
             for task in [task for task in carried if task.done()]:
@@ -134,7 +97,7 @@ class BatchRunner(Runner):
                 task.result()
 
     @property
-    def _leaves(self) -> bool:
+    def leaves(self) -> bool:
         """Whether this process ends before its batches do."""
         return self.stop not in ("", "budget")
 
@@ -143,7 +106,7 @@ class BatchRunner(Runner):
         gate = self._here.create_future()
         self._gates.append(gate)
         try:
-            if not self._leaves:
+            if not self.leaves:
                 await asyncio.wait([*tasks, gate], timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         finally:
             if gate in self._gates:
@@ -242,69 +205,25 @@ class BatchRunner(Runner):
 
     async def _carry(self, batch: RowBatch) -> None:
         """A batch from its file to its last row; stops where the run does."""
-        jobs = AsyncJobs(self.target.connector, self.target.connection, store=_Handles(batch, self._open, self._uploads))
+        job = BatchJob(self.how, self.target, batch, self._open, self)
         try:
-            while not self._leaves:
-                status = await self._sent(jobs, batch)
-                if batch.name not in self._open.all:
+            while not self.leaves:
+                try:
+                    status = await job.ended()
+                except QueueFull:
+                    job.forget()
+                    await self._queue()
+                except JobRefused as refused:
+                    await self._reject(batch, refused.error)
                     return
-                if status is None:
-                    continue
-                if self._is_full(status):
-                    await self._requeue(batch)
-                    continue
-                await self._read(jobs, batch, status)
-                return
+                else:
+                    if status is not None:
+                        await self._read(job, batch, status)
+                        return
         except ConnectorError as error:
             self.drain(*_stop_for(error))
         finally:
             self._wake()
-
-    @property
-    def _uploads(self) -> frozenset[str]:
-        return frozenset({self.how.rules.file.parts} if self.how.rules.file.parts else ())
-
-    async def _sent(self, jobs: AsyncJobs, batch: RowBatch) -> Status | None:
-        """Does what is left to do until the job has ended, whatever was done before; None where the run stops, or it has to begin anew."""
-        if batch.job is None:
-            if batch.file is None:
-                await self._upload(jobs, batch)
-                self._open.keep()
-            if not self._leaves:
-                await self._start(jobs, batch)
-        self._open.clear(batch)
-        if batch.job is None:
-            return None
-        return await self._waited(jobs, batch)
-
-    async def _upload(self, jobs: AsyncJobs, batch: RowBatch) -> None:
-        """The batch's file, whole or in parts: a file that goes up twice costs nothing."""
-        rules, path = self.how.rules.file, self._open.whole(batch)
-        parts = self.target.connector.part("jobs", JobsPart).uploads.get(rules.parts or "")
-        if parts is None or path.stat().st_size <= parts.size:
-            inputs = {**rules.inputs, rules.data: local_file(path)}
-            result = await self._again(lambda: self.target.connector.arun(rules.action, inputs, self.target.connection), harmless=True)
-            batch.file = str(at(result.value, rules.id))
-            return
-        if batch.upload is None or batch.upload["phase"] == "sending":
-            await self._again(lambda: jobs.start_upload(local_file(path), rules.inputs, rules.parts or ""), harmless=True)
-        forever = WaitOptions(timeout=None)
-        status = await self._again(lambda: jobs.wait(batch.upload or {}, forever, source=local_file(path)), harmless=True)
-        batch.file, batch.upload = str(at((await jobs.fetch(status)).value, rules.id)), None
-
-    async def _start(self, jobs: AsyncJobs, batch: RowBatch) -> None:
-        """Starts the job, and keeps its handle before that; a start whose answer was lost is left for ``_waited`` to look for."""
-        rules = self.how.rules
-        inputs = {**rules.inputs, rules.input: batch.file, rules.url: self.how.path}
-        try:
-            await self._again(lambda: jobs.start(self.how.start, inputs))
-        except JobUnknownError:
-            return
-        except RejectedError as error:
-            if error.api_code in rules.full:
-                await self._requeue(batch)
-            else:
-                await self._reject(batch, error)
 
     async def _reject(self, batch: RowBatch, error: RejectedError) -> None:
         """The job was refused, and with it each of its rows."""
@@ -314,27 +233,10 @@ class BatchRunner(Runner):
         await self._flushed()
         self._open.drop(batch)
 
-    async def _waited(self, jobs: AsyncJobs, batch: RowBatch) -> Status | None:
-        """The job's last state; None where the run stops, or where the job was never started after all."""
-        since: float | None = None  # a look that takes long, since the upstream is away, says nothing about the time before it
-        while not self._leaves:
-            try:
-                return await self._or_stop(jobs.wait(batch.job or {}, WaitOptions(timeout=None), fresh=True))
-            except JobUnknownError as error:
-                if not error.absent:
-                    raise
-                since = time.monotonic() if since is None else since
-                if time.monotonic() - since >= self.how.rules.settle:
-                    batch.job = None
-                    self._open.keep()
-                    return None
-                await self._sleep(min(5.0, self.how.rules.settle / 4))
-        return None
-
-    async def _or_stop(self, work: Coroutine[Any, Any, _T]) -> _T | None:
+    async def or_stop(self, work: Coroutine[Any, Any, _T]) -> _T | None:
         """The value of ``work``; None where the run stops before."""
         task = asyncio.create_task(work)
-        while not task.done() and not self._leaves:
+        while not task.done() and not self.leaves:
             await self._first(task)
         if task.done():
             return task.result()
@@ -342,37 +244,10 @@ class BatchRunner(Runner):
         await asyncio.gather(task, return_exceptions=True)
         return None
 
-    async def _again(self, make: Callable[[], Coroutine[Any, Any, _T]], *, harmless: bool = False) -> _T:
-        """What ``make`` gives; made again where nothing of it was carried out, or where that is ``harmless``. Raises what stays."""
-        number = 1
-        while True:
-            try:
-                return await make()
-            except ConnectorError as error:
-                helps = error.retryable or (harmless and error.retryable is None)
-                if self._leaves or not (turned_away(error) or (helps and number < _TRIES)):
-                    raise
-                told = error.retry_after if isinstance(error, ApiError) else None
-            await self._sleep(told if told is not None else min(20.0, 0.5 * 2**number))
-            number += 1
-
     # --- the queue ---
 
-    def _is_full(self, status: Status) -> bool:
-        """Whether the file was refused since too much waits already."""
-        return status.end == "failure" and any(code in self.how.rules.full for code, _ in self._file_errors(status))
-
-    def _file_errors(self, status: Status) -> list[tuple[Any, Any]]:
-        """The code and the line of each thing that is wrong with a file."""
-        rules = self.how.rules.errors
-        found = at(status.result.value, rules.at) if status.result else None
-        return [(each.get(rules.code), each.get(rules.line)) for each in found or () if isinstance(each, dict)]
-
-    async def _requeue(self, batch: RowBatch | None = None) -> None:
-        """Waits until a batch of ours has ended, or a while; meanwhile no other is sent. The job of ``batch`` is to be started again."""
-        if batch is not None:
-            batch.job = None
-            self._open.keep()
+    async def _queue(self) -> None:
+        """Waits until a batch of ours has ended, or a while; meanwhile no other is sent."""
         poll = self.how.job.poll
         self._pause = min(poll.cap, max(poll.start, self._pause * poll.factor))
         self._queued += 1
@@ -383,20 +258,20 @@ class BatchRunner(Runner):
 
     # --- answers ---
 
-    async def _read(self, jobs: AsyncJobs, batch: RowBatch, status: Status) -> None:
+    async def _read(self, job: BatchJob, batch: RowBatch, status: Status) -> None:
         """Each row's answer out of the job's files, then the rows that have none; the batch is forgotten when all of them are kept."""
-        result = await self._again(lambda: jobs.fetch(status, order=False))
+        result = await job.answers(status)
         busy = self._busy
         with result:
             left, answered = await self._read_lines(result.value, batch)
-        refused = {line for _, line in self._file_errors(status)} if status.end == "failure" else set()
+        refused = job.refused_lines(status)
         for place, (entry, row) in enumerate(left, 1):
             self._without_answer(entry, row, status, answered, is_refused=place in refused)
         batch.rows = 0
         await self._flushed()
         self._open.drop(batch)
         if self._busy > busy:
-            await self._requeue()
+            await self._queue()
         else:
             self._pause = 0.0
 
@@ -502,19 +377,3 @@ def batch_runner_by(
         return runner
 
     return make
-
-
-def cancel_batches(connector: Connector, connection: Connection, path: Path) -> int:
-    """Cancels the open batches of a run upstream; gives how many. What they have done is read when the run goes on.
-
-    Raises the error of the first that cannot be cancelled.
-    """
-    count = 0
-    with open_ledger(ledger_of(path)) as ledger:
-        found = OpenBatches(ledger)
-        for batch in found.all.values():
-            if batch.job is None or batch.job["phase"] == "ended":
-                continue
-            Jobs(connector, connection, store=_Handles(batch, found, frozenset())).cancel(batch.job)
-            count += 1
-    return count
