@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -313,7 +315,7 @@ def test_a_start_that_was_cut_off_for_long_is_looked_for_before_it_is_made_again
             error.absent = True
             raise error
 
-    monkeypatch.setattr("kosha_connector_openai.flows.bulk.batches.AsyncJobs", CutOff)
+    monkeypatch.setattr("kosha_connector_openai.flows.bulk.batch_job.AsyncJobs", CutOff)
     result = run([says(f"Say {number}") for number in range(6)], settle=0.3)
     assert (result.done, len(upstream.batches()), upstream.twice()) == (6, 1, [])
 
@@ -381,3 +383,21 @@ def test_a_batch_costs_a_part_of_the_price(bulk: Callable[..., Bulk], run: Run, 
     assert bills["batch"] == pytest.approx(float(part) * bills["calls"])
     capped = outputs.budget(cost=bills["calls"] * float(part) * 0.5, prices=prices)
     assert run(rows, SendOptions(budget=capped), out="capped.jsonl").stop == "budget"
+
+
+def test_a_run_out_of_budget_waits_as_it_is_asked_to(
+    bulk: Callable[..., Bulk], run: Run, upstream: SandboxUpstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is in a file when the budget ends is sent still, and not before the time that each refusal of its job's start tells."""
+    file = tmp_path / "prices.json"
+    file.write_bytes(orjson.dumps({"date": "2026-11-01", "models": {"*": {"input": 1000, "output": 1000, "most_output": 50}}}))
+    outputs, rows = bulk()._bulk.connector.outputs, [says(f"Say {number}", max_tokens=50) for number in range(4)]
+    prices = outputs.prices(file)
+    (_, most) = bulk().check(TARGET, rows, RowOptions(fixed=FIXED, via="batch"), prices=prices).cost or (0, 0)
+    faults, starts = upstream.app.faults, []
+    take = faults.take
+    monkeypatch.setattr(faults, "take", lambda name: (starts.append(time.monotonic()) if name == "createBatch" else None, take(name))[1])
+    faults.add("retry-after=0.1", 7, "createBatch")
+    result = run(rows, SendOptions(budget=outputs.budget(cost=most, prices=prices)))
+    assert (result.stop, result.done, result.waiting, len(starts)) == ("budget", 1, 3, 8)
+    assert all(later - sooner >= 0.1 for sooner, later in pairwise(starts))
