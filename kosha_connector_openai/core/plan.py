@@ -45,8 +45,9 @@ def _unread(head: Head) -> Generator[Step, Any, Head]:
 
 
 def _attempts(call: Call, answer: Callable[[Head], Generator[Step, Any, T]]) -> Generator[Step, Any, T]:
+    attempt = _attempt(call)
     while True:
-        attempt = yield from _paced(call)
+        yield from _paced(call, attempt)
         call.attempts += 1
         head: Head | None = None
         try:
@@ -86,19 +87,24 @@ def _attempts(call: Call, answer: Callable[[Head], Generator[Step, Any, T]]) -> 
         yield Wait(wait)
 
 
-def _paced(call: Call) -> Generator[Step, Any, Attempt | None]:
-    """Waits until the call's pace lets the next attempt go; that is not the call's own time."""
+def _attempt(call: Call) -> Attempt | None:
+    """What a pace is asked about; one whose answer it was not told (a 401 with a newer secret) leaves again in the slot that it has."""
     if call.options.pace is None:
         return None
     body = call.request.body
-    attempt = Attempt(call.action.id, call.model, (body.length or 0) if body else 0)
+    return Attempt(call.action.id, call.model, (body.length or 0) if body else 0)
+
+
+def _paced(call: Call, attempt: Attempt | None) -> Generator[Step, Any, None]:
+    """Waits until the call's pace lets the next attempt go; that is not the call's own time."""
+    if call.options.pace is None or attempt is None:
+        return
     began = call.clock()
     while (wait := call.options.pace.wait(attempt)) > 0:
         yield Wait(wait)
     waited = call.clock() - began
     call.started += waited
     call.deadline += waited
-    return attempt
 
 
 def _told(call: Call, attempt: Attempt | None, head: Head | None, result: Result | None, error: ConnectorError | None) -> bool:

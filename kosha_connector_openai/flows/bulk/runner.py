@@ -207,6 +207,8 @@ class Runner:
         except ConnectorError:
             return  # the ledger takes nothing any more, and the run stops
         await self._send(entry, row, inputs, pace)
+        if attempt is not None:
+            self.pace.release(attempt)  # a call that was refused here never asked for its slot
 
     async def _taken(self, entry: RowEntry, row: Row, attempt: Attempt | None) -> bool:
         """Waits for the pace and claims the row; where processes share a pace, the claim takes the slot."""

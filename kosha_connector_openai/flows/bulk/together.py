@@ -77,7 +77,10 @@ class TogetherRunner(Runner):
             taken = await asyncio.gather(*(self._claim(each.entry) for each in group))
         except ConnectorError:
             return  # the ledger takes nothing any more, and the run stops
-        await self._call([each for each, ours in zip(group, taken, strict=True) if ours], attempt)
+        if ours := [each for each, is_ours in zip(group, taken, strict=True) if is_ours]:
+            await self._call(ours, attempt)
+        else:
+            self.pace.release(attempt)
 
     async def _allowed(self, group: Sequence[_Text]) -> Attempt | None:
         """Waits for the pace; None where the run stops meanwhile."""
@@ -103,6 +106,7 @@ class TogetherRunner(Runner):
             result = await self.target.arun(self.target.name, inputs, self.target.connection, options)
             answers = self._answers(result, len(group))
         except (RejectedError, InputError) as error:
+            self.pace.release(attempt)
             if len(group) > 1:
                 await self._halves(group)
             else:

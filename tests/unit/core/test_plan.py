@@ -39,6 +39,7 @@ from kosha_connector_openai.errors import (
     TruncatedReplyError,
     UnavailableError,
 )
+from kosha_connector_openai.flows.bulk import Pace
 from kosha_connector_openai.http.engine import WireError
 from kosha_connector_openai.secrets.secret import Secret
 
@@ -422,6 +423,14 @@ def test_a_refused_key_is_read_anew_exactly_once(make: Any) -> None:
 def test_a_fresh_key_saves_the_call(make: Any) -> None:
     """After a rotation the caller sees a result, and two attempts."""
     done = Driven(make("createWidget", WIDGET, refresh=lambda: True), Head(401, (JSON,)), OK, b"{}")
+    assert (done.kinds, done.outcome.attempts) == ("Open Drop Open Read", 2)
+
+
+def test_a_fresh_key_leaves_in_the_slot_of_the_refused_one(make: Any) -> None:
+    """A pace lets one attempt go ahead alone until it is told its answer; the resend is the same attempt, and waits for no other."""
+    clock = Clock()
+    call = make("createWidget", WIDGET, refresh=lambda: True, clock=clock, pace=Pace(clock=clock))
+    done = Driven(call, Head(401, (JSON,)), OK, b"{}")
     assert (done.kinds, done.outcome.attempts) == ("Open Drop Open Read", 2)
 
 

@@ -48,6 +48,18 @@ def test_failed_rows_are_told_and_sent_again_on_request(run: Any, bulk: Any, tmp
     assert [number for number, _ in texts(tmp_path / "out.jsonl")] == [1, 2, 3]
 
 
+def test_a_first_row_that_never_leaves_holds_up_no_other(bulk: Any, tmp_path: Path) -> None:
+    """One row goes ahead alone until limits are told; where its inputs are refused here, the next one goes, without a wait."""
+    with Upstream() as upstream:
+        under_test = bulk(upstream)
+        guard = threading.Timer(20, under_test.stop)  # else ten minutes, after which a row that never came back is given up
+        guard.start()
+        rows = [{"prompt": "t1", "max_tokens": "many"}, *prompts(3)[1:]]
+        result = under_test.run("createCompletion", rows, tmp_path / "out.jsonl", RowOptions(fixed=SHARED))
+        guard.cancel()
+    assert (result.done, result.failed, result.stop) == (2, 1, "")
+
+
 def test_a_rate_limit_pauses_all_and_costs_no_row_an_attempt(run: Any) -> None:
     """Five refusals of one row with one attempt allowed: the row is answered in the end."""
     with Upstream({"t2": [BUSY] * 5}) as upstream:
