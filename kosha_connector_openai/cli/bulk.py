@@ -64,7 +64,8 @@ def run(
         typer.Option("--map", metavar="FIELD=COLUMN", help="Which column a field gets; := for JSON, =@ for the file that it names."),
     ] = None,
     fixed: Annotated[
-        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="An input that all rows share; := for JSON, =@ for a file.")
+        list[str] | None,
+        typer.Option("--set", metavar="FIELD=VALUE", help="An input that all rows share; := for JSON, =@ for a text in a file."),
     ] = None,
     file_format: Annotated[
         Literal["jsonl", "csv", "tsv", "parquet"] | None,
@@ -249,7 +250,8 @@ def _show_check(check: Any, *, as_json: bool) -> None:
         typer.echo(
             f"{check.rows} {'row' if check.rows == 1 else 'rows'}" + (f", {check.equal} of them equal to others" if check.equal else "")
         )
-        typer.echo(f"About {check.tokens[0]} to {check.tokens[1]} tokens are sent; what answers use comes on top.")
+        if any(check.tokens):
+            typer.echo(f"About {check.tokens[0]} to {check.tokens[1]} tokens are sent; what answers use comes on top.")
         if check.cost is not None:
             typer.echo(f"From {check.cost[0]:.4f} to {check.cost[1]:.4f} {check.currency}.")
         for fault in check.faults:

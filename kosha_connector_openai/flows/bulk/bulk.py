@@ -19,7 +19,7 @@ from kosha_connector_openai.flows.bulk.files import check_places, drop_spool, op
 from kosha_connector_openai.flows.bulk.job import RowJob
 from kosha_connector_openai.flows.bulk.keys import read_share
 from kosha_connector_openai.flows.bulk.ledger import Ledger
-from kosha_connector_openai.flows.bulk.mapping import Fields, RowMap
+from kosha_connector_openai.flows.bulk.mapping import Fields, RowMap, unknown_column
 from kosha_connector_openai.flows.bulk.opening import ledger_of, new_ledger, open_ledger
 from kosha_connector_openai.flows.bulk.options import BulkResult, RowCheck, RowOptions, Rows, SendOptions, Watch
 from kosha_connector_openai.flows.bulk.output import export
@@ -162,10 +162,12 @@ class AsyncBulk:
                 if row.fault is not None:
                     faults.add(row.fault)
             faults.check()
-        unknown = [name for name in options.keep if name not in (source.columns() or tuple(first.values))]
+        columns = source.columns() or tuple(first.values)
+        unknown = [unknown_column(name, columns) for name in options.keep if name not in columns]
         if unknown:
-            raise refused(f"/column/{unknown[0]}", "unknown", "is no column of the input.", "Name columns of the input with --keep.")
-        row_map = RowMap(options.map, options.fixed, Fields.of(target.schema), source, first)
+            raise InputError("The rows cannot be used; nothing was sent.", unknown)
+        fields = Fields.of(target.schema, checked=target.connection.validation != "warn")
+        row_map = RowMap(options.map, options.fixed, fields, source, first)
         target.call = self._arun
         return RowJob(target, source, row_map, options, out)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +20,7 @@ from kosha_connector_openai.text import escape, nearest
 
 _RULE: Final = re.compile(r"([^=:]+)(:?=)(@?)(.+)", re.DOTALL)
 _MISSING: Final = object()
-Make = Callable[[Mapping[str, Any]], Any]
+Steps = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +30,13 @@ class Fields:
     texts: frozenset[str]
     files: frozenset[str]
     names: frozenset[str]
+    required: frozenset[str] = frozenset()
     is_open: bool = False
     """Whether the target takes other names, too."""
 
     @classmethod
-    def of(cls, schema: Mapping[str, Any]) -> Fields:
-        """Reads them from the JSON Schema of an object."""
+    def of(cls, schema: Mapping[str, Any], *, checked: bool = True) -> Fields:
+        """Reads them from the JSON Schema of an object; without ``checked`` nothing is required."""
         reader = SchemaReader(schema)
         properties = {name: part for one in reader.parts(schema) for name, part in one.get("properties", {}).items()}
         texts, files = set(), set()
@@ -48,7 +50,12 @@ class Fields:
                 kinds |= {"string"} if any(isinstance(value, str) for value in values) else set()
             texts |= {name} if not kinds or "string" in kinds else set()
             files |= {name} if "file" in kinds else set()
-        return cls(frozenset(texts), frozenset(files), frozenset(properties), is_open=not properties)
+        required = reader.required(schema) if checked else frozenset[str]()
+        return cls(frozenset(texts), frozenset(files), frozenset(properties), required, is_open=not properties)
+
+    def path(self, name: str) -> Steps:
+        """Where a value goes: a dotted name leads into a field, unless a field has it."""
+        return (name,) if name in self.names else tuple(name.split("."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +72,8 @@ class MapRule:
         """The rule that ``FIELD=COLUMN``, ``FIELD:=COLUMN`` or ``FIELD=@COLUMN`` writes. Raises InputError."""
         match = _RULE.fullmatch(text)
         if match is None:
-            raise refused("/map", "form", "is not written FIELD=COLUMN.", "Write FIELD=COLUMN, FIELD:=COLUMN for JSON, or FIELD=@COLUMN.")
+            fix = "Write FIELD=COLUMN, FIELD:=COLUMN for JSON, or FIELD=@COLUMN."
+            raise refused("/map", "form", f"has {text!a}, which is not written FIELD=COLUMN.", fix)
         field, sign, at, column = match.groups()
         return cls(tuple(field.split(".")), column, at or sign)
 
@@ -74,43 +82,54 @@ class RowMap:
     """The whole mapping of a run."""
 
     def __init__(self, rules: Sequence[str], fixed: Mapping[str, Any], fields: Fields, source: RowSource, first: Row) -> None:
-        """Raises InputError for columns that the input lacks and fields that the target lacks, each with the nearest name."""
-        self._fields, self._fixed, self._source = fields, dict(fixed), source
+        """``fixed`` may have dotted names, too.
+
+        Raises InputError for columns that the input lacks and fields that the target lacks, each with the nearest name; for fields that
+        it requires and nothing fills; for values that another one would replace; and for fixed values that are no JSON.
+        """
+        self._fields, self._source = fields, source
+        places = {fields.path(name): value for name, value in fixed.items()}
         columns = source.columns() or tuple(first.values)
         self._is_text = source.format in ("csv", "tsv")
         given = [MapRule.parse(text) for text in rules]
         self._strict = not given
         self._rules = given or [MapRule((name,), name) for name in columns if name not in fixed]
-        self._check(columns, closed=source.columns() is not None)
+        self._check(columns, places, closed=source.columns() is not None)
+        self._fixed: dict[str, Any] = {}
+        for path in sorted(places, key=len):
+            _put(self._fixed, path, deepcopy(places[path]), f"/{escape('.'.join(path))}")
         self._plain = not given and not self._is_text
         self._encoded_fixed = orjson.dumps(self._fixed, option=orjson.OPT_SORT_KEYS)
 
-    def _check(self, columns: Sequence[str], *, closed: bool) -> None:
-        faults = [] if self._strict else self._twice()
+    def _check(self, columns: Sequence[str], fixed: Mapping[Steps, Any], *, closed: bool) -> None:
+        faults = self._replaced(fixed) + [_no_json(path) for path, value in fixed.items() if not _is_json(value)]
+        names, is_closed = self._fields.names, not self._fields.is_open
         for rule in self._rules:
             name = rule.field[0]
-            if not self._fields.is_open and name not in self._fields.names:
-                faults.append(_unknown_field(name, rule.column, self._fields.names, mapped=not self._strict))
+            if is_closed and name not in names:
+                faults.append(_unknown_field(name, rule.column, names, mapped=not self._strict))
             if closed and not _head(rule.column, columns):
-                near = nearest(rule.column, columns)
-                fix = f"Did you mean `{near}`?" if near else f"Its columns are {', '.join(columns[:20])}."
-                faults.append(Fault(f"/column/{escape(rule.column)}", "unknown", "is no column of the input.", fix))
-        if not self._fields.is_open:
-            names = self._fields.names
-            faults += [_unknown_field(name, None, names, mapped=True) for name in self._fixed if name.split(".")[0] not in names]
+                faults.append(unknown_column(rule.column, columns))
+        if is_closed:
+            faults += [_unknown_field(path[0], None, names, mapped=True) for path in fixed if path[0] not in names]
+        if not faults and (closed or not self._strict):  # else each row may have fields of its own
+            filled = {rule.field[0] for rule in self._rules} | {path[0] for path in fixed}
+            faults += [_unfilled(name) for name in sorted(self._fields.required - filled)]
         if faults:
             raise InputError("The rows cannot be used; nothing was sent.", faults)
 
-    def _twice(self) -> list[Fault]:
+    def _replaced(self, fixed: Collection[Steps]) -> list[Fault]:
         """Fields that two rules fill, or a rule and a fixed value: one of them would be dropped silently."""
-        names = [".".join(rule.field) for rule in self._rules]
-        faults = [
-            Fault(f"/map/{escape(name)}", "twice", "is mapped twice.", "Map each field once.")
-            for number, name in enumerate(names)
-            if name in names[:number]
-        ]
-        fix = "Leave out --map or --set for it."
-        return faults + [Fault(f"/map/{escape(name)}", "twice", "is set for all rows, too.", fix) for name in names if name in self._fixed]
+        if self._strict:
+            return []
+        faults, paths = [], [rule.field for rule in self._rules]
+        for number, path in enumerate(paths):
+            pointer = f"/map/{escape('.'.join(path))}"
+            if any(before[: len(path)] == path for before in paths[:number]):
+                faults.append(Fault(pointer, "twice", "is mapped twice.", "Map each field once, and a whole before what is inside it."))
+            if any(other[: len(path)] == path for other in fixed):
+                faults.append(Fault(pointer, "twice", "is set for all rows, too.", "Leave out --map or --set for it."))
+        return faults
 
     @property
     def names_files(self) -> bool:
@@ -134,7 +153,7 @@ class RowMap:
             if len(path) == 1:
                 filled[path[0]] = value
             else:
-                _put(filled, path, value, row)
+                _put(filled, path, value, f"/line/{row.line}")
         return filled
 
     @property
@@ -159,7 +178,7 @@ class RowMap:
             if value is _MISSING:
                 if self._strict:
                     continue
-                near = nearest(rule.column, row.values)
+                near = nearest(rule.column, row.values, shortest=3)
                 fix = f"Did you mean `{near}`?" if near else "Give each row this column."
                 raise refused(f"/line/{row.line}", "required", f"has no column {rule.column!a}.", fix)
             if value == "" and self._is_text and self._is_json(rule):
@@ -214,12 +233,38 @@ def _text_of(path: Path, pointer: str) -> str:
 
 
 def _unknown_field(name: str, column: str | None, names: Iterable[str], *, mapped: bool) -> Fault:
-    near = nearest(name, names)
+    near = nearest(name, names, shortest=3)
     fix = f"Did you mean `{near}`?" if near else f"It takes {', '.join(sorted(names)[:12])}."
     if not mapped:
         fix += " Map the columns to send (--map FIELD=COLUMN); then the others stay here."
     pointer = f"/column/{escape(column)}" if column is not None and not mapped else f"/{escape(name)}"
     return Fault(pointer, "unknown", "is no field of the target." if mapped else f"{name!a} is no field of the target.", fix)
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        return False
+    return True
+
+
+def _no_json(path: Steps) -> Fault:
+    name = ".".join(path)
+    fix = f"Name a file in a column, and map it: --map {name}=@COLUMN."
+    return Fault(f"/{escape(name)}", "json", "is a file, or another value that is no JSON; a run keeps what its rows share.", fix)
+
+
+def unknown_column(name: str, columns: Sequence[str]) -> Fault:
+    """The fault for a column that the input lacks, with the nearest name."""
+    near = nearest(name, columns, shortest=3)
+    fix = f"Did you mean `{near}`?" if near else f"Its columns are {', '.join(columns[:20])}."
+    return Fault(f"/column/{escape(name)}", "unknown", "is no column of the input.", fix)
+
+
+def _unfilled(name: str) -> Fault:
+    fix = f"Give it with --map {name}=COLUMN, or with --set {name}=VALUE."
+    return Fault(f"/{escape(name)}", "required", "is required, and neither a column nor a fixed value fills it.", fix)
 
 
 def _head(column: str, columns: Sequence[str]) -> bool:
@@ -246,16 +291,16 @@ def _find(values: Mapping[str, Any], column: str) -> Any:
     return value
 
 
-def _put(target: dict[str, Any], path: Sequence[str], value: Any, row: Row) -> None:
-    """Puts a value at a path of object keys and list places; what is missing on the way is made."""
+def _put(target: dict[str, Any], path: Steps, value: Any, pointer: str) -> None:
+    """Puts a value at a path of object keys and list places; what is missing on the way is made. Raises InputError with the pointer."""
     at: Any = target
     for step, below in pairwise(path):
         made: Any = [] if below.isdigit() else {}
-        at = _enter(at, step, made, row, path)
-    _enter(at, path[-1], value, row, path, replace=True)
+        at = _enter(at, step, made, pointer, path)
+    _enter(at, path[-1], value, pointer, path, replace=True)
 
 
-def _enter(at: Any, step: str, made: Any, row: Row, path: Sequence[str], *, replace: bool = False) -> Any:
+def _enter(at: Any, step: str, made: Any, pointer: str, path: Steps, *, replace: bool = False) -> Any:
     if isinstance(at, dict):
         if replace:
             at[step] = made
@@ -267,6 +312,4 @@ def _enter(at: Any, step: str, made: Any, row: Row, path: Sequence[str], *, repl
         elif replace:
             at[place] = made
         return at[place]
-    raise refused(
-        f"/line/{row.line}", "map", f"has no place for {'.'.join(path)!a}.", "Begin lists at 0, and give their objects with --set."
-    )
+    raise refused(pointer, "map", f"has no place for {'.'.join(path)!a}.", "Begin lists at 0, and give their objects with --set.")

@@ -55,10 +55,9 @@ def export(ledger: Ledger, source: RowSource, out: Path, *, order: Order = "inpu
 
     ``texts`` are the paths of the text in an answer, for CSV; ``keep`` are columns of the input that stand beside the answers.
     """
+    write = {"jsonl": _json_lines, "csv": _csv, "parquet": _parquet}[output_format(out)]
     with _replacing(out) as file:
-        count = {"jsonl": _json_lines, "csv": _csv, "parquet": _parquet}[output_format(out)](
-            file, _answers(ledger, source, order, keep), texts, keep
-        )
+        count = write(file, _answers(ledger, source, order, keep), texts, keep)
     _failed(ledger, source, failed_path(out))
     return count
 
@@ -75,10 +74,11 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         problem = error.strerror
     else:
         return
+    finally:
+        temporary.unlink(missing_ok=True)
     fix = "Make room and give write access, then write it anew with `bulk export`; the answers are in the ledger."
     raise SetupError("The output cannot be written.", [Fault("/out", "file", f"cannot be written: {problem}.", fix)])
 

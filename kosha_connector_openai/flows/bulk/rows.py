@@ -142,14 +142,14 @@ def _object(data: bytes, line: int) -> dict[str, Any]:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         is_text = _is_utf8(data)
-        column = error.colno
+        place = min(error.pos, len(error.doc.rstrip())) + 1
     else:
         if isinstance(value, dict):
             return value
         raise refused(pointer, "type", "is no JSON object.", 'Write a row as {"column": value}.')
     if not is_text:
         raise refused(pointer, "utf-8", "is not UTF-8.", "Save the file as UTF-8.")
-    raise refused(pointer, "json", f"is no valid JSON at its character {column}.", "Write one JSON object in each line.")
+    raise refused(pointer, "json", f"is no valid JSON at its character {place}.", "Write one JSON object in each line.")
 
 
 def _is_utf8(data: bytes) -> bool:

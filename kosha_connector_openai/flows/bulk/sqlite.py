@@ -31,8 +31,7 @@ class SqliteLedger(Ledger):
         self.path = path
         self._sync = sync
         self._lock = -1
-        if not read_only:
-            self._hold()
+        self._base: sqlite3.Connection | None = None
         try:
             self._open(new=new, read_only=read_only)
         except BaseException:
@@ -40,8 +39,9 @@ class SqliteLedger(Ledger):
             raise
 
     def _open(self, *, new: bool, read_only: bool) -> None:
-        self._base: sqlite3.Connection | None = None
         try:
+            if not read_only and (new or self.path.is_file()):
+                self._hold()
             self._check_file(new=new)
             self._connect(read_only=read_only)
             if self._value("PRAGMA application_id") == 0 and not self._value("SELECT count(*) FROM sqlite_master"):

@@ -6,10 +6,11 @@ import builtins
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from kosha_connector_openai.errors import InputError, SetupError
-from kosha_connector_openai.flows.bulk import RowOptions, SendOptions, SqliteLedger, ledger_of
+from kosha_connector_openai.flows.bulk import Bulk, RowOptions, SendOptions, SqliteLedger, ledger_of
 from kosha_connector_openai.flows.bulk.mapping import MapRule
 from kosha_connector_openai.flows.bulk.rows import open_source
 from tests.unit.flows.bulk.conftest import SHARED, Upstream, prompts
@@ -20,7 +21,7 @@ WRONG = [
     ("blank lines", JSONL, b"\n  \n", {}, "/input", "no rows"),
     ("a header alone", CSV, b"prompt\n", {}, "/input", "no rows"),
     ("an empty table", CSV, b"", {}, "/input", "no header"),
-    ("no JSON", JSONL, b'{"prompt": "a"}\n{"prompt": \n', {}, "/line/2", "no valid JSON"),
+    ("no JSON", JSONL, b'{"prompt": "a"}\n{"prompt": \n', {}, "/line/2", "no valid JSON at its character 11"),
     ("no object", JSONL, b'{"prompt": "a"}\n["a"]\n', {}, "/line/2", "no JSON object"),
     ("NaN", JSONL, b'{"prompt": "a", "top_p": NaN}\n', {}, "/line/1", "no valid JSON"),
     ("no UTF-8", JSONL, b'{"prompt": "a"}\n{"prompt": "\xff"}\n', {}, "/line/2", "not UTF-8"),
@@ -51,9 +52,18 @@ WRONG = [
     ("Parquet under another name", CSV, b"PAR1\x15\x04", {}, "/line/1", "--format parquet"),
     ("a line for a spreadsheet", CSV, b"sep=;\nprompt;n\na;1\n", {}, "/line/1", "Take the line out"),
     ("lines that end in CR", CSV, b"prompt,n\ra,1\rb,2\r", {}, "/line/1", "carriage return"),
-    ("a rule that is none", CSV, b"prompt\nx\n", {"map": ("prompt",)}, "/map", "FIELD=COLUMN"),
+    ("a rule that is none", CSV, b"prompt\nx\n", {"map": ("prompt",)}, "/map", "has 'prompt', which is not written FIELD=COLUMN"),
+    ("a rule without a column", CSV, b"prompt\nx\n", {"map": ("prompt=",)}, "/map", "has 'prompt='"),
+    ("a short name", CSV, b"text\nx\n", {"map": ("prompt=txt",)}, "/column/txt", "Did you mean `text`?"),
+    ("a whole after its part", CSV, b"a,b\nx,y\n", {"map": ("prompt=a", "stop.0=a", "stop=b")}, "/map/stop", "mapped twice"),
+    ("a whole over a fixed part", CSV, b"a\nx\n", {"map": ("prompt=a", "stop=a"), "fixed": {"stop.0": "s"}}, "/map/stop", "for all rows"),
+    ("a fixed part of a field that it lacks", CSV, b"prompt\nx\n", {"fixed": {"stp.0": "m"}}, "/stp", "Did you mean `stop`?"),
+    ("a fixed part without a place", CSV, b"prompt\nx\n", {"fixed": {"model": "m", "stop.1": "s"}}, "/stop.1", "Begin lists at 0"),
+    ("a fixed file", CSV, b"prompt\nx\n", {"fixed": {"model": "m", "user": b"x"}}, "/user", "--map user=@COLUMN"),
+    ("a field that nothing fills", CSV, b"prompt\nx\n", {"fixed": {}}, "/model", "--set model=VALUE"),
+    ("a field that no rule fills", JSONL, b'{"a": "x"}\n', {"map": ("suffix=a",)}, "/prompt", "--map prompt=COLUMN"),
     ("JSON in a cell", CSV, b"prompt,j\nx,{\n", {"map": ("prompt=prompt", "logit_bias=j")}, "/line/2", "no valid JSON"),
-    ("a column to keep", CSV, b"prompt\nx\n", {"keep": ("id",)}, "/column/id", "no column"),
+    ("a column to keep", CSV, b"prompt\nx\n", {"keep": ("promt",)}, "/column/promt", "Did you mean `prompt`?"),
     ("a share", CSV, b"prompt\nx\n", {"share": "4/3"}, "/share", "no share"),
     ("an order that cannot keep", CSV, b"prompt\nx\n", {"keep": ("prompt",), "order": "done"}, "/keep", "order of the input"),
     ("an unknown ending", "in.txt", b"x\n", {}, "/input", "unknown ending"),
@@ -152,6 +162,26 @@ def test_columns_become_inputs_by_dotted_paths_and_types(bulk: Any, tmp_path: Pa
         {"model": "m", "prompt": "{{x}}", "user": "you"},
     ]
     assert MapRule.parse("messages.0.content=text") == MapRule(("messages", "0", "content"), "text", "=")
+
+
+def test_fixed_values_go_inside_by_dotted_paths_beside_those_of_a_row(bulk: Any, tmp_path: Path) -> None:
+    """Lists and objects that hold values of both are whole; what the program gave stays as it was."""
+    shared: dict[str, Any] = {"model": "m", "messages": [{"role": "system"}], "messages.1.role": "user", "messages.0.name": "n"}
+    (tmp_path / "in.csv").write_text("question\nx\n")
+    with Upstream() as upstream:
+        options = RowOptions(map=("messages.0.content=question", "messages.1.content=question"), fixed=shared)
+        check = bulk(upstream).check("createChatCompletion", tmp_path / "in.csv", options)
+    messages = [{"role": "system", "name": "n", "content": "x"}, {"role": "user", "content": "x"}]
+    assert (check.faults, orjson.loads(check.first[0]["body"])) == ((), {"model": "m", "messages": messages})
+    assert shared["messages"] == [{"role": "system"}]
+
+
+def test_a_connection_that_lets_faults_through_requires_nothing_of_rows(opened: Any, key: str, tmp_path: Path) -> None:
+    """``validation`` ``warn`` leaves it to the server what a request must have, of rows as of single calls."""
+    (tmp_path / "in.csv").write_text("prompt\nx\n")
+    connection = opened.connection({"api_key": "env:OPENAI_API_KEY"}, validation="warn")
+    check = Bulk(opened, connection).check("createCompletion", tmp_path / "in.csv")
+    assert (check.faults, orjson.loads(check.first[0]["body"])) == ((), {"prompt": "x"})
 
 
 def test_a_reader_can_begin_at_any_row(tmp_path: Path) -> None:
