@@ -50,6 +50,8 @@ def test_a_run_its_output_and_its_rows(bulk: Bulk) -> None:
         assert second in [request.json() for request in upstream.requests]  # rows leave together, and in any order
         assert "No process works on this run" in bulk(upstream, "cancel", "out.csv").stdout
         assert bulk(upstream, "export", "out.csv", "--out", "again.jsonl").exit_code == 0
+        assert bulk(upstream, "export", "out.csv", "--out", "again.xlsx").exit_code == 4
+    assert not [path.name for path in Path().iterdir() if "xlsx" in path.name]
     assert Path("out.csv").read_text().splitlines() == ["row,id,answer", "1,a,echo t1", "2,b,echo t2", "3,c,echo t3"]
     assert len(Path("again.jsonl").read_text().splitlines()) == 3
 
@@ -108,6 +110,7 @@ def test_bad_input_names_its_place(bulk: Bulk) -> None:
         assert bulk(upstream, "run", "createCompletoin", "in.csv", "--out", "o").exit_code == 3
         assert bulk(upstream, "resume", "none.csv").exit_code == 4
         assert not upstream.seen
+    assert [path.name for path in Path().iterdir()] == ["in.csv"]
 
 
 def test_a_run_in_batches(bulk: Bulk, canary: Any) -> None:
