@@ -1,26 +1,30 @@
 """Rows against an upstream that enforces its limits: how much of them is used, how much is refused, what is sent before the time told.
 
-200 requests or 10,000 tokens a second, 20 ms an answer; one request in the middle is refused with a second to wait.
+200 requests or 10,000 tokens a second, 20 ms an answer; one request in the middle is refused with a second to wait. ``python -m benchmarks
+pace`` measures some cases, ``python -m benchmarks.pace`` each combination, which takes a quarter of an hour.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
+from benchmarks import report
 from benchmarks import upstream as quick
-from benchmarks.clients import INPUTS, connection
+from benchmarks.clients import ENVIRONMENT, INPUTS, connection
 from benchmarks.measure import Bar, Effort, Figure
 from kosha_connector_openai import open_connector
 from kosha_connector_openai.flows import Bulk, RowOptions, SendOptions
@@ -62,10 +66,23 @@ CASES: Final = (
 )
 
 
+def _every() -> Iterator[Case]:
+    """Each combination of depth, what binds, limits halved midway, processes, and headers that tell the limits or do not."""
+    for told, processes, halved, tokens, depth in itertools.product((True, False), (1, 4), (False, True), (False, True), (1.0, 0.3)):
+        words = ["tokens" if tokens else "requests", f"depth {depth:g} s", "halved midway" * halved]
+        words += [f"{processes} processes" * (processes > 1), "no header tells" * (not told)]
+        name = ", ".join(filter(None, words))
+        yield Case(name, depth, tokens, halved, told, processes, 0.95 if told else 0.85)
+
+
 def run(url: str, effort: Effort) -> list[Figure]:
     """What was used and refused in each case, and what was sent before the time told."""
     del url  # its upstream has no limits
-    return [figure for case in CASES for figure in _figures(case, effort.calls * (3 if not case.told else 1))]
+    return _measured(CASES, effort)
+
+
+def _measured(cases: Iterable[Case], effort: Effort) -> list[Figure]:
+    return [figure for case in cases for figure in _figures(case, effort.calls * (3 if not case.told else 1))]
 
 
 def _figures(case: Case, rows: int) -> list[Figure]:
@@ -190,7 +207,10 @@ def _limited(case: Case, rows: int) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "serve":
+    if not sys.argv[1:]:
+        os.environ.update(ENVIRONMENT)
+        print(report.as_text(report.machine(), _measured(_every(), EFFORT)))
+    elif sys.argv[1] == "serve":
         asyncio.run(_serve(Case(**json.loads(sys.argv[2])), int(sys.argv[3])))
     else:
         sys.exit(_send(*sys.argv[2:]))

@@ -22,8 +22,9 @@ _FEW: Final = 8
 """Fewer answers between two refusals tell no rate."""
 _LESS: Final = (0.5, 0.8)
 """What a refusal leaves of the rate at least, and where that is not measured: while it has not grown since the last refusal, and later."""
-_BELOW: Final = 0.03
-"""How much below the measured limit the rate begins to grow."""
+_BELOW: Final = (0.03, 0.5)
+"""How much below the measured limit the rate begins to grow where it is alone there, and at most: each of n processes goes n times as far
+below, since a refusal tells one of them that all together send too much."""
 _FLAT: Final = (200, 10.0)
 """After so many answers, and seconds' worth of them, the rate is at the measured limit again."""
 
@@ -49,11 +50,13 @@ class AdaptiveRate:
     """Attempts that left since and were not refused."""
     last: float = -1.0
     """When the attempt left that was refused last."""
+    share: float = 1.0
+    """The part of the limit that is this process's."""
 
     @classmethod
-    def below(cls, limit: float, at: float) -> AdaptiveRate:
+    def below(cls, limit: float, at: float, share: float) -> AdaptiveRate:
         """The rate where an attempt that left at ``at`` was refused although it was within a told limit."""
-        rate = cls(limit=limit, search=0.0, window=at, since=at, last=at)
+        rate = cls(limit=limit, search=0.0, window=at, since=at, last=at, share=share)
         rate._grow()
         return rate
 
@@ -92,6 +95,6 @@ class AdaptiveRate:
         if self.search:
             self.rate *= self.search
             return
-        answers, seconds = _FLAT
+        (answers, seconds), (alone, most) = _FLAT, _BELOW
         flat = max(answers, seconds * self.limit)
-        self.rate = self.limit * (1 + _BELOW * ((self.grown - flat) / flat) ** 3)
+        self.rate = self.limit * (1 + min(most, alone / self.share) * ((self.grown - flat) / flat) ** 3)

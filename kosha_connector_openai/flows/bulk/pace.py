@@ -23,8 +23,12 @@ _DAY: Final = 600.0
 _PROBE: Final = 0.02
 _PAUSES: Final = (0.25, 20.0)
 """Seconds: the first pause where a refusal tells none, and the longest."""
-_SLACK: Final = 0.1
-"""Seconds for which a pause is longer than told, so that not the first delay of a reply makes the next one."""
+_SLACK: Final = (0.1, 0.02)
+"""Seconds for which a pause is longer than told, so that not the first delay of a reply makes the next one; and those of one of several
+processes under a told limit, which takes its turn close behind another's and leaves room for the next."""
+_ROOM: Final = (60.0, 0.98)
+"""Where its share of a told limit is less than so many requests a minute, one of several processes takes this part of it, so that each
+finds a turn between the others'."""
 _SOON: Final = (0.25, 1.0)
 """Seconds: a slot is given no longer than this before it, while the rate grows quickly, and else."""
 _OFTEN: Final = (5, 8)
@@ -131,9 +135,14 @@ class Pace:
             model = self._models[name] = ModelLimits()
             for kind, limit in self._given.items():
                 if limit is not None:
-                    model.tell(kind, limit * self._share)
+                    model.tell(kind, self._part(kind, limit))
                     model.known = True
         return model
+
+    def _part(self, name: str, limit: float) -> float:
+        """What is ours of a limit a minute."""
+        part, (few, room) = limit * self._share, _ROOM
+        return part * room if self._share < 1 and name == "requests" and part < few else part
 
     def state(self) -> dict[str, Any]:
         """All that it knows, as JSON has it."""
@@ -174,11 +183,11 @@ class Pace:
             limit = limits.get(f"limit_{name}")
             if given is None and limit and limit > 0:
                 a_minute = _a_minute(limit, limits.get(f"remaining_{name}"), limits.get(f"reset_{name}"))
-                is_told |= model.tell(name, a_minute * self._share)
+                is_told |= model.tell(name, self._part(name, a_minute))
         if not model.known and (limits or error is None or isinstance(error, ApiError)):
             model.known = True
             if not model.told:
-                model.rate = AdaptiveRate(window=self._clock())
+                model.rate = AdaptiveRate(window=self._clock(), share=self._share)
                 model.set_rate()
         return is_told
 
@@ -199,7 +208,7 @@ class Pace:
         """How long nothing leaves after a refusal: as it tells, else the longer the more there were, and at least one request's time."""
         told = error.retry_after if isinstance(error, ApiError) else None
         if told is not None:
-            return told + _SLACK
+            return told + _SLACK[self._share < 1 and model.rate is None]
         first, most = _PAUSES
         one = 1 / model.rate.rate if model.rate is not None else 0.0
         return min(most, max(first * 2.0 ** (self._streak - 1), one))
@@ -212,7 +221,7 @@ class Pace:
         elif model.often >= times:  # the limits are told, and others use them too
             requests, tokens = model.told.get("requests"), model.told.get("tokens")
             rate = requests if requests is not None else (tokens or 0) / max(1.0, slot.tokens)
-            model.rate = AdaptiveRate.below(rate / 60, slot.at)
+            model.rate = AdaptiveRate.below(rate / 60, slot.at, self._share)
         model.set_rate()
 
     def _measure(self, model: ModelLimits, attempt: Attempt, slot: _Slot, result: Result) -> None:

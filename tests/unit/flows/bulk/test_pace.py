@@ -112,6 +112,7 @@ CASES = [
     ("four processes", Enforcing(12_000, 1e7, 0.3), 4, 0.95),
     ("no headers", Enforcing(12_000, 1e9, 0.3, headers=False, retry_after=0.1), 1, 0.85),
     ("no headers, no time told", Enforcing(12_000, 1e9, 1.0, headers=False, retry_after=None), 1, 0.85),
+    ("no headers, four processes", Enforcing(12_000, 1e9, 1.0, headers=False, is_honest=True), 4, 0.85),
 ]
 
 
@@ -143,6 +144,19 @@ def test_few_requests_a_minute_are_found_with_few_refusals(requests: int, second
         used, refused = upstream.used / allowed, upstream.refused / (upstream.used + upstream.refused)
         if used < (0.95 if headers else 0.85) or refused > 0.01 or upstream.early:
             wrong.append(f"{headers}, {depth}, halved {change is halved}: used {used:.3f}, refused {refused:.4f}, early {upstream.early}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize(("requests", "seconds", "headers"), [(60, 1_200.0, True), (600, 180.0, True), (600, 600.0, False)])
+def test_processes_without_a_common_ledger_take_turns(requests: int, seconds: float, headers: bool) -> None:
+    """Four share a limit of which the server lets one to ten requests come at once."""
+    wrong = []
+    for depth in (1.0, 0.3):
+        upstream = Enforcing(requests, 1e9, depth, headers=headers, is_honest=True)
+        simulate(upstream, seconds, 4, callers=12)
+        used, refused = upstream.used / (requests / 60 * seconds), upstream.refused / (upstream.used + upstream.refused)
+        if used < (0.95 if headers else 0.85) or refused > 0.01:
+            wrong.append(f"{depth}: used {used:.3f}, refused {refused:.4f}")
     assert wrong == []
 
 
