@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Coroutine, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
@@ -75,18 +75,30 @@ _AWAY: Final = [
 ]
 
 
-async def begun(client: Any, workflow: str, arguments: list[Any], *, name: str, queue: str) -> Any:
-    """The handle of the workflow with this name; it is started where none goes on."""
+@asynccontextmanager
+async def begun(client: Any, place: TemporalPlace, workflow: str, arguments: list[Any], *, name: str, queue: str) -> AsyncIterator[Any]:
+    """The handle of the workflow with this name, which is started where none goes on; in the block the client's sign-in is renewed."""
     from temporalio.exceptions import WorkflowAlreadyStartedError
 
+    async with renewed(client, place):
+        try:
+            handle = await client.start_workflow(workflow, args=arguments, id=name, task_queue=queue, task_timeout=_TASK)
+        except WorkflowAlreadyStartedError:
+            handle = client.get_workflow_handle(name)
+        yield handle
+
+
+@asynccontextmanager
+async def renewed(client: Any, place: TemporalPlace, each: float = _RENEWAL) -> AsyncIterator[None]:
+    """In the block a client signs in with what its references stand for now, each minute: keys are rotated while a run goes on."""
+    task = asyncio.create_task(_renewing(client, place, each))
     try:
-        return await client.start_workflow(workflow, args=arguments, id=name, task_queue=queue, task_timeout=_TASK)
-    except WorkflowAlreadyStartedError:
-        return client.get_workflow_handle(name)
+        yield
+    finally:
+        task.cancel()
 
 
-async def renewing(client: Any, place: TemporalPlace, each: float = _RENEWAL) -> None:
-    """Has a client sign in with what its references stand for now, each minute: keys are rotated while a worker runs."""
+async def _renewing(client: Any, place: TemporalPlace, each: float) -> None:
     before = None
     while place.api_key or place.headers:
         with suppress(SecretError):  # one that is being replaced is read the next time
@@ -110,7 +122,6 @@ def _runtime() -> Any:
 async def run_worker(place: TemporalPlace, queue: str, workflow: type, activities: Mapping[str, Callable[..., Any]], at_once: int) -> None:
     """Works for a queue until SIGTERM or SIGINT; what is under way is then finished."""
     client = await connected(place)
-    renewal = asyncio.create_task(renewing(client, place))
     from temporalio import activity
     from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
@@ -118,7 +129,7 @@ async def run_worker(place: TemporalPlace, queue: str, workflow: type, activitie
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError, RuntimeError):
             loop.add_signal_handler(number, ended.set)
-    async with Worker(
+    worker = Worker(
         client,
         task_queue=queue,
         workflows=[workflow],
@@ -128,9 +139,9 @@ async def run_worker(place: TemporalPlace, queue: str, workflow: type, activitie
         graceful_shutdown_timeout=_GRACE,
         sticky_queue_schedule_to_start_timeout=_TASK,
         max_heartbeat_throttle_interval=timedelta(seconds=1),
-    ):
+    )
+    async with renewed(client, place), worker:
         await ended.wait()
-    renewal.cancel()
 
 
 def _function(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -24,7 +24,7 @@ from kosha_connector_openai.flows.bulk.progress import RunProgress
 from kosha_connector_openai.flows.bulk.row import FaultList, Format, Row, Start, refused
 from kosha_connector_openai.flows.bulk.runner import DRAIN, Item, Runner
 from kosha_connector_openai.flows.bulk.sending import Sending, progress_of, waits_again
-from kosha_connector_openai.flows.temporal import begun, connected, finished, queue_of, renewing, run_worker, told
+from kosha_connector_openai.flows.temporal import begun, connected, finished, queue_of, run_worker, told
 from kosha_connector_openai.flows.temporal_place import TemporalPlace
 
 _WORK: Final = "bulk"
@@ -116,12 +116,9 @@ class TemporalBulk(AsyncBulk):
         """One workflow over all rows, watched to its end."""
         last = int(ledger.read("SELECT coalesce(max(n), 0) FROM rows")[0][0])
         plan = {"run": ledger.run, "next": 1, "last": last, "span": self._span, "window": 16}
-        handle = await begun(self._client, "kosha-bulk", [plan], name=_id(ledger.run), queue=queue_of(self.connector, _WORK))
-        renewal = asyncio.create_task(renewing(self._client, self._place))
-        try:
+        queue = queue_of(self.connector, _WORK)
+        async with begun(self._client, self._place, "kosha-bulk", [plan], name=_id(ledger.run), queue=queue) as handle:
             await self._followed(handle, ledger, ended)
-        finally:
-            renewal.cancel()
 
     async def _followed(self, handle: Any, ledger: PostgresLedger, ended: _Ended) -> None:
         """Shows how the workflow goes on, until it has ended."""

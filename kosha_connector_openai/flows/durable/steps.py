@@ -70,11 +70,12 @@ async def begin_workflow(
             kept.keep("run", {**started, "budget": budget.terms if budget else None})
         is_ended = kept.kept("result") is not None
     if not is_ended:
-        handle = await begun(client, "kosha-workflow", [name, 0], name=f"kosha-workflow-{name}", queue=queue_of(connector, _WORK))
-        try:
-            await handle.result()
-        except WorkflowFailureError as error:
-            raise told(error) from None
+        queue = queue_of(connector, _WORK)
+        async with begun(client, place, "kosha-workflow", [name, 0], name=f"kosha-workflow-{name}", queue=queue) as handle:
+            try:
+                await handle.result()
+            except WorkflowFailureError as error:
+                raise told(error) from None
     with shared_ledger(ledger, f"workflow-{name}", read_only=True) as kept:
         result = kept.kept("result")
         if budget is not None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
 from kosha_connector_openai import Connector
-from kosha_connector_openai.flows.temporal import queue_of, renewing
+from kosha_connector_openai.flows.temporal import begun, queue_of, renewed
 from kosha_connector_openai.flows.temporal_place import TemporalPlace
 
 
@@ -20,7 +21,7 @@ def test_each_connector_has_a_queue_of_its_own(connector: Connector, root: Path)
 
 
 class Client:
-    """Keeps what it is to sign in with, in turn."""
+    """Keeps what it is to sign in with, in turn, and knows of each workflow that it runs."""
 
     def __init__(self) -> None:
         self.__dict__["keys"] = []
@@ -28,6 +29,14 @@ class Client:
     def __setattr__(self, name: str, value: object) -> None:
         if name == "api_key":
             self.keys.append(value)
+
+    async def start_workflow(self, workflow: str, **more: object) -> str:
+        return f"{workflow} {more['id']}"
+
+    async def signed_in(self, times: int) -> None:
+        """Returns when that many keys have been set."""
+        while len(self.keys) < times:
+            await asyncio.sleep(0)
 
 
 def write(path: Path, text: str) -> None:
@@ -39,25 +48,22 @@ async def test_a_rotated_key_is_taken_up(tmp_path: Path) -> None:
     """It is set once; a key that is away for a moment ends nothing."""
     file, client = tmp_path / "key", Client()
     write(file, "first-key-0123456789")
-    task = asyncio.create_task(renewing(client, TemporalPlace(api_key=f"file:{file}"), 0.0))
-
-    async def seen(count: int) -> None:
-        while len(client.keys) < count:
+    async with asyncio.timeout(30), renewed(client, TemporalPlace(api_key=f"file:{file}"), 0.0):
+        await client.signed_in(1)
+        file.unlink()
+        for _ in range(20):
             await asyncio.sleep(0)
-
-    await asyncio.wait_for(seen(1), 30)
-    file.unlink()
-    for _ in range(20):
-        await asyncio.sleep(0)
-    write(file, "second-key-0123456789")
-    await asyncio.wait_for(seen(2), 30)
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+        write(file, "second-key-0123456789")
+        await client.signed_in(2)
     assert client.keys == ["first-key-0123456789", "second-key-0123456789"]
 
 
-async def test_without_a_key_there_is_nothing_to_renew() -> None:
-    client = Client()
-    await asyncio.wait_for(renewing(client, TemporalPlace()), 30)
-    assert client.keys == []
+@pytest.mark.e2e
+async def test_whoever_waits_for_a_workflow_takes_it_up_too(tmp_path: Path) -> None:
+    """The process that began it, and watches it to its end."""
+    pytest.importorskip("temporalio", reason="make e2e installs it")
+    file, client = tmp_path / "key", Client()
+    write(file, "first-key-0123456789")
+    async with asyncio.timeout(30), begun(client, TemporalPlace(api_key=f"file:{file}"), "work", [], name="run", queue="queue") as handle:
+        await client.signed_in(1)
+    assert handle == "work run"
