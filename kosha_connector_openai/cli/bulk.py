@@ -266,10 +266,12 @@ def _counted(count: int, word: str) -> str:
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
+_LISTED: Final = 50
+"""Rows that are named one by one."""
 _STOPS: Final = {
     "signal": "The run was asked to end.",
     "budget": "The budget is used up.",
-    "access": "The key, its permissions or its balance do not let rows through.",
+    "access": "The key, its permissions, its balance or a limit of more than a day do not let rows through.",
     "failures": "Too many rows failed one after the other; the run was stopped.",
     "ledger": "The ledger or the output could not be written.",
 }
@@ -289,7 +291,8 @@ def _finish(result: BulkResult, *, as_json: bool, quiet: bool) -> None:
         if result.reason is not None:
             note(str(result.reason))
     if result.unkept:
-        lost = ", ".join(map(str, result.unkept[:50]))
+        more = len(result.unkept) - _LISTED
+        lost = ", ".join(map(str, result.unkept[:_LISTED])) + (f" and {more} more" if more > 0 else "")
         note(f"Answers came and could not be kept for rows {lost}: they may be paid for and are told as unknown.")
     if result.failed and not quiet:
         reasons = ", ".join(f"{count} {one_line(name)}" for name, count in result.categories.items())

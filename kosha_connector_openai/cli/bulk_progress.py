@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Final, Self
 
 import typer
@@ -30,7 +31,11 @@ class BulkProgress:
         self._bar.__exit__(*error)
 
     def __call__(self, state: RunProgress) -> None:
-        """Shows one state."""
+        """Shows one state. A reader that has gone, as that of ``2>&1 | head``, ends no run."""
+        with suppress(OSError):
+            self._show(state)
+
+    def _show(self, state: RunProgress) -> None:
         if self._bar.shown:
             self._bar.update(self.words(state), state.done + state.failed, state.total)
         elif time.monotonic() >= self._next and not self._quiet:

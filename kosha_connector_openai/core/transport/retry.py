@@ -41,7 +41,7 @@ _FINAL_KINDS: Final[frozenset[Kind]] = frozenset({"deadline", "tls"})
 _NUMBER: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+")
 _DATE: Final = re.compile(r"[A-Za-z]{3,9},? [0-9A-Za-z :,+-]+")
 _ABSURD: Final = 1e9
-"""Seconds, 31 years: a longer wait is no answer but a mistake."""
+"""Seconds, 31 years: a longer wait, in seconds or by a date, is no answer but a mistake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,4 +271,4 @@ def _seconds_until(text: str, now: float) -> float | None:
         moment = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    return max(0.0, moment - now)
+    return max(0.0, moment - now) if moment - now < _ABSURD else None

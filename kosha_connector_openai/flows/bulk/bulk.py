@@ -14,7 +14,7 @@ from kosha_connector_openai.flows.arun import ARun
 from kosha_connector_openai.flows.bulk.adoption import adopt_rows
 from kosha_connector_openai.flows.bulk.batch_file import OpenBatches, batch_target
 from kosha_connector_openai.flows.bulk.collector import rare_collections
-from kosha_connector_openai.flows.bulk.entry import RowState
+from kosha_connector_openai.flows.bulk.entry import RowState, no_run
 from kosha_connector_openai.flows.bulk.files import check_places, drop_spool, open_run, output_of, shared_name, spooled
 from kosha_connector_openai.flows.bulk.job import RowJob
 from kosha_connector_openai.flows.bulk.keys import read_share
@@ -193,9 +193,7 @@ class AsyncBulk:
     def _old(self, ledger: Ledger, source: RowSource | None = None) -> RowJob:
         settings = ledger.kept("settings")
         if settings is None:
-            raise SetupError(
-                "The ledger has no run.", [Fault("/ledger", "empty", "was never filled.", "Delete it, and begin the run anew.")]
-            )
+            raise no_run()
         given = settings["options"]
         options = RowOptions(**{**given, "map": tuple(given["map"]), "keep": tuple(given["keep"])})
         name = settings["document"] or settings["target"]

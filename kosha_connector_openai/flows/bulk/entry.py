@@ -90,6 +90,11 @@ def entry_of(values: Sequence[Any]) -> RowEntry:
     return entry
 
 
+def no_run() -> SetupError:
+    """The error for a ledger in which no run was begun, such as that of a process which ended too soon."""
+    return SetupError("The ledger has no run.", [Fault("/ledger", "empty", "was never filled.", "Begin the run anew; nothing was sent.")])
+
+
 def damaged(what: str) -> SetupError:
     """The error for a ledger that cannot be trusted."""
     fix = "Take a copy of it from before. A new run over the same input sends every row again, those that were paid for too."

@@ -14,7 +14,7 @@ import orjson
 from kosha_connector_openai.errors import Fault, SetupError
 from kosha_connector_openai.flows.bulk.keys import read_share
 from kosha_connector_openai.flows.bulk.ledger import Ledger
-from kosha_connector_openai.flows.bulk.opening import exists, ledger_of, open_ledger
+from kosha_connector_openai.flows.bulk.opening import exists, has_run, ledger_of, open_ledger
 from kosha_connector_openai.flows.bulk.output import failed_path, output_format
 from kosha_connector_openai.flows.bulk.row import RowSource, refused
 from kosha_connector_openai.flows.bulk.rows import open_source
@@ -34,18 +34,27 @@ def shared_name(out: Path, share: str | None) -> Path:
 def check_places(out: Path, ledger: Path) -> None:
     """Raises SetupError where something is in the way of a new run, or nothing can be written."""
     output_format(out)
+    if out.name == "-":
+        fix = "Name a file: the run's ledger lies beside it, so that it can go on."
+        raise SetupError("The output cannot be written; nothing was sent.", [Fault("/out", "file", "is standard output.", fix)])
     if not out.parent.is_dir():
         raise SetupError(
             "The output cannot be written.", [Fault("/out", "folder", "lies in a folder that is not there.", "Make the folder.")]
         )
-    if ledger.exists() and ledger.stat().st_size:
-        with open_ledger(ledger, read_only=True) as found:
-            if found.kept("settings") is not None:
-                raise exists("/ledger", ledger, "is the ledger of a run")
-    for path in (out, failed_path(out)):
-        if path.exists():
-            raise exists("/out", path, "is there already")
     _try_folder(out.parent)
+    try:
+        if has_run(ledger):
+            raise exists("/ledger", ledger, "is the ledger of a run")
+        for path in (out, failed_path(out)):
+            if path.exists():
+                raise exists("/out", path, "is there already")
+    except OSError as error:
+        reason = error.strerror
+    else:
+        return
+    raise SetupError(
+        "The output cannot be written; nothing was sent.", [Fault("/out", "file", f"cannot be made: {reason}.", "Name another output.")]
+    )
 
 
 def _try_folder(folder: Path) -> None:

@@ -14,9 +14,9 @@ import orjson
 
 from kosha_connector_openai.core.request import local_file
 from kosha_connector_openai.errors import Fault, InputError
-from kosha_connector_openai.flows.bulk.row import Row, RowSource, refused
+from kosha_connector_openai.flows.bulk.row import Row, RowSource, json_value, refused
 from kosha_connector_openai.schema import UNIONS, SchemaReader
-from kosha_connector_openai.text import escape, nearest
+from kosha_connector_openai.text import escape, loads_strict, nearest
 
 _RULE: Final = re.compile(r"([^=:]+)(:?=)(@?)(.+)", re.DOTALL)
 _MISSING: Final = object()
@@ -197,11 +197,11 @@ class RowMap:
         if not self._is_json(rule) or not isinstance(value, str):
             return value
         try:
-            return orjson.loads(value)
-        except orjson.JSONDecodeError:
+            return json_value(value, f"/line/{row.line}/{escape(rule.column)}", "Write the value as JSON.")
+        except InputError:
             if rule.sign == "=" and value and value[0] not in "[{":
                 return value  # the check of all inputs together says what is wrong with it
-        raise refused(f"/line/{row.line}", "json", f"holds no valid JSON in its column {rule.column!a}.", "Write the value as JSON.")
+            raise
 
     def _file(self, name: str, value: Any, row: Row, *, read: bool) -> Any:
         pointer = f"/line/{row.line}"
@@ -279,8 +279,8 @@ def _find(values: Mapping[str, Any], column: str) -> Any:
     for step in column.split("."):
         if isinstance(value, str) and value[:1] in ("{", "["):
             try:
-                value = orjson.loads(value)
-            except orjson.JSONDecodeError:
+                value = loads_strict(value)
+            except InputError:
                 return _MISSING
         if isinstance(value, Mapping) and step in value:
             value = value[step]

@@ -38,6 +38,19 @@ def open_ledger(path: Path, *, sync: Sync = "normal", read_only: bool = False) -
     return SqliteLedger(path, sync=sync, read_only=read_only) if named is None else shared_ledger(*named, path=path, read_only=read_only)
 
 
+def has_run(path: Path) -> bool:
+    """Whether a run was begun in the ledger at ``path``. Raises SetupError and OSError where that cannot be told."""
+    if not path.exists() or not path.stat().st_size:
+        return False
+    try:
+        with open_ledger(path, read_only=True) as found:
+            return found.kept("settings") is not None
+    except SetupError as error:
+        if any(fault.rule == "empty" for fault in error.faults):
+            return False
+        raise
+
+
 def new_ledger(path: Path, out: Path, *, sync: Sync = "normal", reference: str | None = None, share: str | None = None) -> Ledger:
     """A ledger for a new run over ``out``: at ``path``, or in the database of the DSN that ``reference`` stands for.
 

@@ -29,8 +29,8 @@ class RunProgress:
 
     @property
     def left(self) -> float | None:
-        """Seconds that the rest takes at this rate."""
-        return (self.waiting + self.in_flight) / self.rate if self.rate else None
+        """Seconds that the rest takes at this rate, after the pause."""
+        return self.pause + (self.waiting + self.in_flight) / self.rate if self.rate else None
 
     def to_dict(self) -> dict[str, Any]:
         """The progress as JSON-ready values."""

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
+import orjson
+
 from kosha_connector_openai.errors import Fault, InputError
+from kosha_connector_openai.text import loads_strict
 
 Format = Literal["jsonl", "csv", "tsv", "parquet", "folder"]
+_REFUSED: Final = "The rows cannot be used; nothing was sent."
+_FIXES: Final = {"utf-8": "Save the file as UTF-8."}
 _SHOWN: Final = 20
 """Faults that are told one by one."""
 
@@ -52,7 +57,30 @@ class RowSource(Protocol):
 
 def refused(pointer: str, rule: str, message: str, fix: str = "") -> InputError:
     """The error for one fault of the input."""
-    return InputError("The rows cannot be used; nothing was sent.", [Fault(pointer, rule, message, fix)])
+    return InputError(_REFUSED, [Fault(pointer, rule, message, fix)])
+
+
+def json_value(text: bytes | str, pointer: str, fix: str = "Write one JSON object in each line.") -> Any:
+    """The value of JSON (RFC 8259) in a row; raises InputError with each fault below ``pointer``, and ``fix`` for what is no JSON."""
+    try:
+        value = loads_strict(text)
+        orjson.dumps(value)
+    except InputError as error:
+        faults = [
+            replace(fault, pointer=pointer + fault.pointer, message=_in_line(fault.message), fix=fault.fix or _FIXES.get(fault.rule, fix))
+            for fault in error.faults
+        ]
+        raise InputError(_REFUSED, faults) from None
+    except TypeError:
+        problem = refused(pointer, "integer", "has an integer beyond 64 bits.", "Write it as a text.")
+    else:
+        return value
+    raise problem
+
+
+def _in_line(message: str) -> str:
+    """Where it stands in a text of one line is told by the character."""
+    return message.replace(" at line 1, column ", " at its character ")
 
 
 class FaultList:

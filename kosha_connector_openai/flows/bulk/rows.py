@@ -6,16 +6,16 @@ import codecs
 import csv
 import os
 import re
+import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Final, get_args
 
-import orjson
-
 from kosha_connector_openai.errors import Fault, InputError
-from kosha_connector_openai.flows.bulk.row import Format, Row, RowSource, Start, refused
+from kosha_connector_openai.flows.bulk.row import Format, Row, RowSource, Start, json_value, refused
 from kosha_connector_openai.text import MIB, escape
 
 FORMATS: Final = get_args(Format)
@@ -137,27 +137,10 @@ class JsonLines:
 
 
 def _object(data: bytes, line: int) -> dict[str, Any]:
-    pointer = f"/line/{line}"
-    try:
-        value = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        is_text = _is_utf8(data)
-        place = min(error.pos, len(error.doc.rstrip())) + 1
-    else:
-        if isinstance(value, dict):
-            return value
-        raise refused(pointer, "type", "is no JSON object.", 'Write a row as {"column": value}.')
-    if not is_text:
-        raise refused(pointer, "utf-8", "is not UTF-8.", "Save the file as UTF-8.")
-    raise refused(pointer, "json", f"is no valid JSON at its character {place}.", "Write one JSON object in each line.")
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
+    value = json_value(data.rstrip(), f"/line/{line}")
+    if isinstance(value, dict):
+        return value
+    raise refused(f"/line/{line}", "type", "is no JSON object.", 'Write a row as {"column": value}.')
 
 
 @dataclass
@@ -224,11 +207,15 @@ class CsvTable:
         raise refused(f"/line/{lines.line}", "csv", f"is no CSV: {reason}.", "Quote cells that hold a comma, a quote or a line's end.")
 
     def _parted(self) -> str:
-        """What stands between cells: of a comma, a semicolon and a tab the one that the first line has most of."""
+        """What stands between cells: of a comma, a semicolon and a tab the one that the header has most of."""
         if self.format == "tsv":
             return "\t"
-        first = next((line for line in _Lines(self.path).text() if line.strip()), "")
-        return max(",;\t", key=_QUOTED.sub("", first).count)
+        header = ""
+        for line in _Lines(self.path).text():
+            header += line
+            if header.strip() and header.count('"') % 2 == 0:
+                break
+        return max(",;\t", key=_QUOTED.sub("", header).count)
 
 
 @dataclass
@@ -242,12 +229,35 @@ class FileFolder:
         return ("path", "name", "size")
 
     def rows(self, start: Start = Start()) -> Iterator[Row]:
-        found = []
-        for folder, names, files in os.walk(self.path):
-            names[:] = sorted(name for name in names if not name.startswith("."))
-            found += [Path(folder, name) for name in files if not name.startswith(".")]
-        paths = sorted(path for path in found if not path.is_symlink() and path.is_file())
-        for number, path in enumerate(paths, 1):
+        try:
+            found = sorted(self._files())
+        except OSError as error:
+            what = f"has {Path(error.filename).name!a}, which cannot be read: {error.strerror}."
+            raise refused("/input", "folder", what, "Give read access, or take it out.") from None
+        for number, (path, size) in enumerate(found, 1):
             if number > start.number:
-                values = {"path": path.relative_to(self.path).as_posix(), "name": path.name, "size": path.stat().st_size}
-                yield Row(number, number, values, number - 1)
+                below = path.relative_to(self.path).as_posix()
+                fault = _nameless(below, number)
+                yield Row(number, number, {"path": below, "name": path.name, "size": size}, number - 1, fault=fault)
+
+    def _files(self) -> Iterator[tuple[Path, int]]:
+        for folder, names, files in os.walk(self.path, onerror=_fail):
+            names[:] = [name for name in names if not name.startswith(".")]
+            for path in (Path(folder, name) for name in files if not name.startswith(".")):
+                with suppress(FileNotFoundError):  # it has just been deleted
+                    found = path.lstat()
+                    if stat.S_ISREG(found.st_mode):
+                        yield path, found.st_size
+
+
+def _fail(error: OSError) -> None:
+    raise error
+
+
+def _nameless(path: str, number: int) -> InputError | None:
+    """The fault of a file whose name is no text."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return refused(f"/line/{number}", "utf-8", f"is a file whose name is not UTF-8: {path!a}.", "Rename it.")
+    return None

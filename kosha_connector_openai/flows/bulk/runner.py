@@ -39,6 +39,8 @@ DRAIN: Final = 30.0
 IN_A_ROW: Final = 20
 """Failures one after the other that stop a run."""
 _WINDOW: Final = 100
+_PATIENCE: Final = 86_400.0
+"""Seconds: limits are of a minute or a day; a run does not wait for what asks for more."""
 _BACKOFF: Final = (0.5, 20.0)
 _COUNTED: Final = {RowState.DONE: "done", RowState.FAILED: "failed", RowState.UNKNOWN: "unknown"}
 """Where the progress counts the rows that end so."""
@@ -269,6 +271,8 @@ class Runner:
         if turned_away(error):
             self.flight.busy(time.monotonic())
             self._back(entry, row, wait=0.0, counted=False)
+            if isinstance(error, ApiError) and (error.retry_after or 0.0) > _PATIENCE:
+                self.drain("access", error)
         elif isinstance(error, BudgetError):
             self._back(entry, row, wait=0.0, counted=False)
             self.drain("budget", error)

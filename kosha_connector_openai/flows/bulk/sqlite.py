@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from kosha_connector_openai.errors import Fault, SetupError
-from kosha_connector_openai.flows.bulk.entry import damaged, unusable
+from kosha_connector_openai.flows.bulk.entry import damaged, no_run, unusable
 from kosha_connector_openai.flows.bulk.ledger import TABLES, VERSION, Ledger, Sync
 from kosha_connector_openai.trusted_files import open_trusted
 
 _FAILURES: Final = (sqlite3.Error, OSError, UnicodeDecodeError)
 """The last where SQLite's own message repeats a damaged name."""
 _APPLICATION: Final = 0x4B424C4B
+_MAKE: Final = f"BEGIN; {TABLES} PRAGMA application_id={_APPLICATION}; PRAGMA user_version={VERSION}; COMMIT;"
+"""All or nothing."""
 _SCHEMA: Final = {text.strip() for text in TABLES.split(";") if text.strip()}
 _INDEXED: Final = ("run", "calls")
 """Tables that are asked by an index. A digest tells that a value was changed; a row that a broken index hides has none to ask."""
@@ -77,10 +79,8 @@ class SqliteLedger(Ledger):
 
     def _make(self, *, new: bool) -> None:
         if not new:
-            raise damaged("nothing is in it")
-        self._db.executescript(TABLES)
-        self._db.execute(f"PRAGMA application_id={_APPLICATION}")
-        self._db.execute(f"PRAGMA user_version={VERSION}")
+            raise no_run()
+        self._db.executescript(_MAKE)
 
     def _check_kind(self) -> None:
         """Raises SetupError where it is another program's database, or one of a newer program."""

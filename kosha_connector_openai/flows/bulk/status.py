@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Final
 
-from kosha_connector_openai.errors import SetupError
 from kosha_connector_openai.flows.bulk.batch_file import RowBatch, open_batches
-from kosha_connector_openai.flows.bulk.entry import RowAnswer, RowEntry, RowState
+from kosha_connector_openai.flows.bulk.entry import RowAnswer, RowEntry, RowState, no_run
 from kosha_connector_openai.flows.bulk.ledger import Ledger
 
 _MOST: Final = 100
@@ -35,7 +34,7 @@ def settings_of(ledger: Ledger) -> Mapping[str, Any]:
     """What a run does: its target, its input, its output and its options. Raises SetupError where the ledger has no run."""
     settings: Mapping[str, Any] | None = ledger.kept("settings")
     if settings is None:
-        raise SetupError("The ledger has no run.", hint="Begin the run anew.")
+        raise no_run()
     return settings
 
 

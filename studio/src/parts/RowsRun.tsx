@@ -13,7 +13,7 @@ const STOPS: { [stop: string]: string } = {
   service: "The service was stopped; what was under way is kept.",
   disk: "The runs take as much of the disk as they may. Remove some.",
   budget: "A budget is used up.",
-  access: "The key, its permissions or its balance do not let rows through.",
+  access: "The key, its permissions, its balance or a limit of more than a day do not let rows through.",
   failures: "Too many rows failed one after the other.",
   ledger: "What came back could not be kept.",
   error: "It could not go on.",

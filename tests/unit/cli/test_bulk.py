@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,10 @@ from typing import Any
 
 import pytest
 
+from kosha_connector_openai.cli import bulk_progress
+from kosha_connector_openai.cli.bulk import _finish
+from kosha_connector_openai.cli.bulk_progress import BulkProgress
+from kosha_connector_openai.flows.bulk import BulkResult, RunProgress
 from tests.recorder import reply, reset
 from tests.unit.flows.bulk.conftest import Upstream
 
@@ -140,3 +145,26 @@ BATCH = {
     "completion_window": "24h",
     "created_at": 1,
 }
+
+
+def test_a_progress_that_nobody_reads_ends_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Standard error is a pipe whose reader has gone, as in ``2>&1 | head -1``: what is shown is dropped, and nothing is raised."""
+    told = []
+
+    def broken(text: str) -> None:
+        told.append(text)
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr(bulk_progress, "note", broken)
+    monkeypatch.setattr(bulk_progress, "_EACH", 0.0)
+    with BulkProgress(as_json=False, quiet=False) as progress:
+        progress(RunProgress(total=2, done=1))
+    assert told == ["1 of 2 done"]
+
+
+def test_rows_whose_answers_are_lost_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    """The first fifty are named, and how many there are besides."""
+    lost = BulkResult(Path("o"), Path("l"), total=60, done=0, failed=0, unknown=60, waiting=0, stop="ledger", unkept=tuple(range(1, 61)))
+    _finish(lost, as_json=False, quiet=False)
+    assert "for rows 1, 2, 3, " in (text := capsys.readouterr().err)
+    assert ", 50 and 10 more: they may be paid for" in text

@@ -337,6 +337,7 @@ def test_a_post_that_may_have_run_is_never_sent_again(kind, code, hint, method):
         ({"retry-after": "tomorrow"}, None),
         ({"retry-after": "Tue, 99 Nov 2023 22:13:30 GMT"}, None),
         ({"retry-after": "Tue, 14 Nov 99999 22:13:30 GMT"}, None),
+        ({"retry-after": "Fri, 14 Nov 2121 22:13:30 GMT"}, None),
     ],
 )
 def test_retry_after_in_every_spelling(headers, seconds):

@@ -107,6 +107,27 @@ def test_what_is_no_ledger_of_ours_is_named(kept: Path, tmp_path: Path) -> None:
         assert words in str(refused.value)
 
 
+def test_a_ledger_that_was_never_filled_is_in_no_way(run: Any, bulk: Any, tmp_path: Path) -> None:
+    """A process that ends, or finds no room, before its run is begun leaves a database without tables, or one with empty ones: each tells
+    that no run is in it, and a run begins there."""
+    path = tmp_path / "out.jsonl.ledger"
+    for make in (lambda: new_database(path), lambda: SqliteLedger(path, new=True).close()):
+        make()
+        path.chmod(0o600)
+        with Upstream() as upstream:
+            with pytest.raises(SetupError, match="has no run"):
+                bulk(upstream).resume(tmp_path / "out.jsonl")
+            assert run(upstream, prompts(2)).done == 2
+        for left in tmp_path.iterdir():
+            left.unlink()
+
+
+def new_database(path: Path) -> None:
+    """As SQLite makes one before its first table."""
+    with closing(sqlite3.connect(path)) as base:
+        base.execute("PRAGMA journal_mode=WAL")
+
+
 def test_two_runners_never_claim_one_row(tmp_path: Path) -> None:
     """A claim that came second is told; so with several processes on one ledger each row leaves once."""
     with SqliteLedger(tmp_path / "a.ledger", new=True) as ledger:

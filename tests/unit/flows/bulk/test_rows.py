@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import builtins
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +23,13 @@ WRONG = [
     ("blank lines", JSONL, b"\n  \n", {}, "/input", "no rows"),
     ("a header alone", CSV, b"prompt\n", {}, "/input", "no rows"),
     ("an empty table", CSV, b"", {}, "/input", "no header"),
-    ("no JSON", JSONL, b'{"prompt": "a"}\n{"prompt": \n', {}, "/line/2", "no valid JSON at its character 11"),
+    ("no JSON", JSONL, b'{"prompt": "a"}\n{"prompt": \n', {}, "/line/2", "not valid JSON at its character 11"),
     ("no object", JSONL, b'{"prompt": "a"}\n["a"]\n', {}, "/line/2", "no JSON object"),
-    ("NaN", JSONL, b'{"prompt": "a", "top_p": NaN}\n', {}, "/line/1", "no valid JSON"),
+    ("NaN", JSONL, b'{"prompt": "a", "top_p": NaN}\n', {}, "/line/1/top_p", "finite"),
+    ("a name twice", JSONL, b'{"prompt": "a", "prompt": "b"}\n', {}, "/line/1/prompt", "twice"),
+    ("a name twice, deep", JSONL, b'{"prompt": "a"}\n{"logit_bias": {"5": 1, "5" : 2}}\n', {}, "/line/2/logit_bias/5", "twice"),
+    ("an integer that would be rounded", JSONL, b'{"prompt": "a", "seed": 36893488147419103232}\n', {}, "/line/1", "beyond 64 bits"),
+    ("half a surrogate pair", JSONL, b'{"prompt": "\\ud800"}\n', {}, "/line/1/prompt", "surrogate"),
     ("no UTF-8", JSONL, b'{"prompt": "a"}\n{"prompt": "\xff"}\n', {}, "/line/2", "not UTF-8"),
     ("no UTF-8 in a table", CSV, b"prompt\na\n\xe9\n", {}, "/line/3", "not UTF-8"),
     ("UTF-16", CSV, "prompt\na\n".encode("utf-16"), {}, "/line/1", "UTF-16"),
@@ -62,7 +68,8 @@ WRONG = [
     ("a fixed file", CSV, b"prompt\nx\n", {"fixed": {"model": "m", "user": b"x"}}, "/user", "--map user=@COLUMN"),
     ("a field that nothing fills", CSV, b"prompt\nx\n", {"fixed": {}}, "/model", "--set model=VALUE"),
     ("a field that no rule fills", JSONL, b'{"a": "x"}\n', {"map": ("suffix=a",)}, "/prompt", "--map prompt=COLUMN"),
-    ("JSON in a cell", CSV, b"prompt,j\nx,{\n", {"map": ("prompt=prompt", "logit_bias=j")}, "/line/2", "no valid JSON"),
+    ("JSON in a cell", CSV, b"prompt,j\nx,{\n", {"map": ("prompt=prompt", "logit_bias=j")}, "/line/2/j", "not valid JSON"),
+    ("twice in a cell", CSV, b'prompt,j\nx,"{""5"":1,""5"":2}"\n', {"map": ("prompt=prompt", "logit_bias=j")}, "/line/2/j/5", "twice"),
     ("a column to keep", CSV, b"prompt\nx\n", {"keep": ("promt",)}, "/column/promt", "Did you mean `prompt`?"),
     ("a share", CSV, b"prompt\nx\n", {"share": "4/3"}, "/share", "no share"),
     ("an order that cannot keep", CSV, b"prompt\nx\n", {"keep": ("prompt",), "order": "done"}, "/keep", "order of the input"),
@@ -118,8 +125,9 @@ def test_what_is_in_the_way_is_refused(run: Any, tmp_path: Path) -> None:
         with pytest.raises(SetupError, match="is there already"):
             run(upstream, prompts(1))
         (tmp_path / "out.jsonl.failed.jsonl").unlink()
-        with pytest.raises(SetupError, match="not there"):
-            run(upstream, prompts(1), out="none/out.jsonl")
+        for out, words in (("none/out.jsonl", "not there"), ("n" * 250 + ".jsonl", "Name another output"), ("-", "Name a file")):
+            with pytest.raises(SetupError, match=words):
+                run(upstream, prompts(1), out=out)
         assert not upstream.seen
         run(upstream, prompts(1))
         (tmp_path / "out.jsonl").unlink()
@@ -128,6 +136,31 @@ def test_what_is_in_the_way_is_refused(run: Any, tmp_path: Path) -> None:
         with SqliteLedger(ledger_of(tmp_path / "out.jsonl")), pytest.raises(SetupError, match="is held by process"):
             SqliteLedger(ledger_of(tmp_path / "out.jsonl"))
     assert sum(upstream.seen.values()) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names there are any bytes")
+def test_a_folder_that_is_not_read_whole_is_refused(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file whose name is not UTF-8, a folder inside it that may not be read: named, and nothing is sent."""
+    folder = tmp_path / "in"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "a.txt").write_text("a")
+    bad = os.fsencode(folder) + b"/b\xff.txt"
+    with Upstream() as upstream:
+        os.close(os.open(bad, os.O_CREAT | os.O_WRONLY))
+        with pytest.raises(InputError, match=r"/line/2: is a file whose name is not UTF-8: 'b\\udcff.txt'"):
+            run(upstream, folder, map=("prompt=path",))
+        Path(os.fsdecode(bad)).unlink()
+        real = os.scandir
+        failure = PermissionError(13, "Permission denied", str(folder / "sub"))
+        monkeypatch.setattr(os, "scandir", lambda path: raised(failure) if str(path).endswith("sub") else real(path))
+        with pytest.raises(InputError, match="/input: has 'sub', which cannot be read"):
+            run(upstream, folder, map=("prompt=path",))
+        assert not upstream.seen
+
+
+def raised(error: Exception) -> Any:
+    """Raises it, in an expression."""
+    raise error
 
 
 def test_a_dsn_in_place_of_its_reference_is_refused_and_not_shown(run: Any, tmp_path: Path) -> None:
@@ -236,6 +269,7 @@ def test_parquet_rows_and_output(run: Any, tmp_path: Path) -> None:
         (b"prompt\tn\na, b\t1\n", {"prompt": "a, b", "n": "1"}),
         (b'\xef\xbb\xbf"say; what; now",n\na,1\n', {"say; what; now": "a", "n": "1"}),
         (b"prompt\na;b\n", {"prompt": "a;b"}),
+        (b'"id,\nof it";prompt\n1;a\n', {"id,\nof it": "1", "prompt": "a"}),
     ],
 )
 def test_a_table_is_parted_as_its_header_is(tmp_path: Path, data: bytes, rows: dict[str, str]) -> None:

@@ -89,6 +89,17 @@ def test_an_empty_balance_stops_the_run_which_goes_on_later(run: Any, bulk: Any,
     assert {prompt: count for prompt, count in upstream.seen.items() if count > 1} == {"t1": 2}
 
 
+def test_a_limit_of_more_than_a_day_is_not_waited_for(run: Any, bulk: Any, tmp_path: Path) -> None:
+    """A refusal that asks for nine years ends the run with its reason; no row fails for it, and resumed, all are done."""
+    refused = reply(429, {"error": {"message": "Slow.", "code": "rate_limit_exceeded"}}, [("retry-after", "300000000")])
+    with Upstream({"t1": [refused]}) as upstream:
+        result = run(upstream, prompts(3))
+        assert (result.stop, result.failed, result.waiting) == ("access", 0, 3)
+        assert result.reason.retry_after == 300_000_000
+        assert bulk(upstream).resume(tmp_path / "out.jsonl").done == 3
+    assert upstream.seen == {"t1": 2, "t2": 1, "t3": 1}
+
+
 def test_a_lost_answer_is_unknown_until_it_is_decided(run: Any, bulk: Any, tmp_path: Path) -> None:
     """The connection breaks after the row was sent: held and listed; then sent again, or given up, as the user says."""
     with Upstream({"t2": [reset], "t3": [raw(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{")]}) as upstream:
