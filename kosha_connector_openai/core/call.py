@@ -50,9 +50,8 @@ class Attempt:
     action: str
     model: str | None = None
     size: int = 0
-    granted: bool = False
-    """Whether the pace has let it go; what it took for it is in ``taken``."""
     taken: Any = None
+    """What the pace has set aside for it."""
 
 
 class CallPace(Protocol):

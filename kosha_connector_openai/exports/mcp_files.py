@@ -15,7 +15,6 @@ from kosha_connector_openai.manifest import ConnectionField
 from kosha_connector_openai.mcp import ToolList
 
 PACKAGE: Final = __name__.partition(".")[0].replace("_", "-")
-_COMMAND: Final = "kosha-openai"
 _SCHEMA: Final = "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json"
 _NAME: Final = re.compile(r"[a-zA-Z0-9.-]+/[a-zA-Z0-9._-]+")
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)

@@ -47,7 +47,6 @@ UPGRADE: Final = ErrorResponse(
     400, "This service speaks plain HTTP alone; it passes no WebSocket or other upgrade on.", code="upgrade_refused"
 )
 COMPRESSED: Final = ErrorResponse(415, "Compressed requests are not taken. Send the body as it is.", code="content_encoding")
-TARGET: Final = ErrorResponse(400, "The request's target is not a plain path.", code="target")
 UNRECORDED: Final = ErrorResponse(
     503, "The service cannot keep its record, and does nothing without. Tell its operator.", type="overloaded", code="audit_unavailable"
 )

@@ -31,7 +31,7 @@ class Merged:
         return [difference for difference, side in self.decided if side is None]
 
     def unused(self, sides: list[Precedence]) -> list[Precedence]:
-        """Entries that decide nothing any more."""
+        """Entries that decide no difference."""
         used = [side for _, side in self.decided]
         return [side for side in sides if side not in used]
 

@@ -91,7 +91,6 @@ class Pace:
         if slot is not None and slot.epoch == self._epoch:
             if slot.at > now:
                 return slot.at - now
-            attempt.granted = True
             return 0.0
         model = self._model(attempt.model)
         if slot is not None and slot.probe:
@@ -100,11 +99,9 @@ class Pace:
             if model.probing >= 0 and now - model.probing < 600:  # noqa: PLR2004 - a probe that never came back
                 return _PROBE
             model.probing = now
-            attempt.taken, attempt.granted = _Slot(now, self._epoch, attempt.size * model.ratio, probe=True), True
+            attempt.taken = _Slot(now, self._epoch, attempt.size * model.ratio, probe=True)
             return 0.0
-        wait = self._take(model, attempt, now)
-        attempt.granted = wait <= 0
-        return wait
+        return self._take(model, attempt, now)
 
     def before_claim(self, attempt: Attempt) -> float:
         """``wait``, asked before a row is claimed for the attempt."""

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 from kosha_connector_openai.core import Attempt
 from kosha_connector_openai.core.result import Result
 from kosha_connector_openai.core.transport import turned_away
 from kosha_connector_openai.errors import ConnectorError
 from kosha_connector_openai.flows.bulk.pace import Pace
-
-T = TypeVar("T")
-With = Callable[[Callable[["SharedPace"], T]], T]
 
 
 class SharedPace(Pace):
