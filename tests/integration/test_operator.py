@@ -362,6 +362,7 @@ def test_extra_headers_go_with_every_request(way: Way) -> None:
     with Recorder() as upstream:
         connection = way.connection(upstream.url, headers={"X-Gateway-Team": "blue", "Helicone-Cache": "true"})
         way.run_all(connection, ("listModels", {}), ("createCompletion", PROMPT))
+    assert len(upstream.requests) == 2
     for request in upstream.requests:
         assert (request.header("X-Gateway-Team"), request.header("Helicone-Cache")) == ("blue", "true")
         assert request.header("Authorization")

@@ -184,7 +184,9 @@ def test_every_input_field_has_help(openapi: Node, operations: Node) -> None:
 @pytest.mark.parametrize("group", ["Videos", "Assistants", "Threads", "Runs"])
 def test_withdrawn_interfaces_are_deprecated(group: str, operations: Node) -> None:
     """All of their operations."""
-    assert all(operation["deprecated"] for operation in operations.values() if operation["tags"] == [group])
+    found = [operation["deprecated"] for operation in operations.values() if operation["tags"] == [group]]
+    assert found
+    assert all(found)
 
 
 @pytest.mark.parametrize(("operation_id", "since"), RETIRED.items())

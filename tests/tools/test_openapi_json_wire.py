@@ -77,10 +77,11 @@ def test_requests_have_their_true_media_types(
 )
 def test_interfaces_behind_a_header_declare_it(group: str, value: str, operations: Node) -> None:
     """Every documented call carries it."""
-    for operation in operations.values():
-        if operation["tags"] == [group]:
-            headers = [p for p in operation["parameters"] if p["in"] == "header"]
-            assert [(p["name"], p["required"], p["schema"]["enum"]) for p in headers] == [("OpenAI-Beta", True, [value])]
+    found = [operation for operation in operations.values() if operation["tags"] == [group]]
+    assert found
+    for operation in found:
+        headers = [p for p in operation["parameters"] if p["in"] == "header"]
+        assert [(p["name"], p["required"], p["schema"]["enum"]) for p in headers] == [("OpenAI-Beta", True, [value])]
 
 
 @pytest.mark.parametrize("operation_id", ["listPaginatedFineTuningJobs", "listChatCompletions", "list-audit-logs"])

@@ -282,6 +282,7 @@ def test_a_table_is_parted_as_its_header_is(tmp_path: Path, data: bytes, rows: d
 
 @pytest.mark.parametrize("ending", ["tsv", "xlsx", "gz"])
 def test_an_output_has_no_form_but_those_that_there_are(run: Any, tmp_path: Path, ending: str) -> None:
+    """An ending that no form of an output has is told at ``/out``, and nothing is sent."""
     with Upstream() as upstream, pytest.raises(SetupError) as caught:
         run(upstream, prompts(1), out=f"out.{ending}")
     assert (caught.value.faults[0].pointer, upstream.requests) == ("/out", [])
