@@ -59,15 +59,8 @@ async def begin_workflow(
     chosen = choose(read_workflows(document, connector, catalog=connector.catalog_of(connection)), workflow)
     checked_inputs(chosen, inputs)
     settings = {"document": document, "workflow": chosen.id, "inputs": inputs, "steps": limits.steps, "seconds": limits.seconds}
-    data = dump(settings)
     with ledger_of_run(ledger, name) as kept:
-        before = kept.kept("run")
-        if before is not None and before["settings"].encode() != data:
-            fix = "Name another run, or give the document and inputs that it was begun with."
-            raise SetupError("A run of this name is there.", [Fault("/run", "exists", "has another document or other inputs.", fix)])
-        if before is None or budget is not None:
-            started = before or {"settings": data.decode(), "started": time.time()}
-            kept.keep("run", {**started, "budget": budget.terms if budget else None})
+        _keep_run(kept, dump(settings), budget)
         is_ended = kept.kept("result") is not None
     if not is_ended:
         queue = queue_of(connector, _WORK)
@@ -77,10 +70,25 @@ async def begin_workflow(
             except WorkflowFailureError as error:
                 raise told(error) from None
     with shared_ledger(ledger, f"workflow-{name}", read_only=True) as kept:
-        result = kept.kept("result")
         if budget is not None:
             budget.go_on(kept.kept("spent") or {})  # what workers have spent
-    values = load(str(result).encode())
+        return _result_of(kept)
+
+
+def _keep_run(ledger: Ledger, settings: bytes, budget: Budget | None) -> None:
+    """Keeps a run's settings, where it is new, and its budget. Raises SetupError where a run of the name has other settings."""
+    before = ledger.kept("run")
+    if before is not None and before["settings"].encode() != settings:
+        fix = "Name another run, or give the document and inputs that it was begun with."
+        raise SetupError("A run of this name is there.", [Fault("/run", "exists", "has another document or other inputs.", fix)])
+    if before is None or budget is not None:
+        started = before or {"settings": settings.decode(), "started": time.time()}
+        ledger.keep("run", {**started, "budget": budget.terms if budget else None})
+
+
+def _result_of(ledger: Ledger) -> WorkflowResult:
+    """The result of a run that has ended. Raises the error that ended it."""
+    values = load(str(ledger.kept("result")).encode())
     found = WorkflowResult(**{**values["result"], "steps": tuple(values["result"]["steps"])})
     if values["error"] is not None:
         values["error"].result = found

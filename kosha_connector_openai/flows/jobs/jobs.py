@@ -31,7 +31,7 @@ class _Base:
         self.connector = connector
         self.connection = connection
         self.store = store
-        self._desk = steps.Desk(connector, connection, name, self._keep, self._drop)
+        self._context = steps.JobContext(connector, connection, name, self._keep, self._drop)
 
     def _keep(self, handle: Handle) -> None:
         if self.store is not None:
@@ -50,32 +50,32 @@ class _Base:
         handle = self._handle(given)
         kind = upload_kind(self.connector, handle.kind)
         if kind is not None:
-            return uploads.send(self._desk, handle, kind, source, options)
-        return steps.wait(self._desk, handle, options, fresh=fresh)
+            return uploads.send(self._context, handle, kind, source, options)
+        return steps.wait(self._context, handle, options, fresh=fresh)
 
     def _cancel(self, given: Given) -> Steps[Status]:
         handle = self._handle(given)
         kind = upload_kind(self.connector, handle.kind)
-        return uploads.cancel(self._desk, handle, kind) if kind else steps.cancel(self._desk, handle)
+        return uploads.cancel(self._context, handle, kind) if kind else steps.cancel(self._context, handle)
 
     def _ask(self, given: Given | Status) -> Steps[Status]:
         handle = self._handle(given.handle if isinstance(given, Status) else given)
         if upload_kind(self.connector, handle.kind) is not None:
             return uploads.seen(handle)
-        return (yield from steps.ask(self._desk, handle))
+        return (yield from steps.ask(self._context, handle))
 
     def _fetch(self, given: Given | Status, out: Path | None, *, overwrite: bool, order: bool = True) -> Steps[JobResult]:
         status = given if isinstance(given, Status) and given.end else (yield from self._ask(given))
         if status.end and upload_kind(self.connector, status.handle.kind) is not None:
             name = uploads.file_id(status.handle)
             return JobResult("value", status.result.value if status.result else name and {"id": name}, status)
-        return (yield from fetch(self._desk, status, out, overwrite=overwrite, order=order))
+        return (yield from fetch(self._context, status, out, overwrite=overwrite, order=order))
 
     def run_steps(
         self, action: str, inputs: Mapping[str, Any], options: WaitOptions = WaitOptions(), call: CallOptions = CallOptions()
     ) -> Steps[JobResult]:
         """A job from its start to its result, as a part of another flow; raises JobEndedError where it ends without success."""
-        handle = yield from steps.start(self._desk, action, inputs, call, mark=True)
+        handle = yield from steps.start(self._context, action, inputs, call, mark=True)
         status = yield from self._wait(handle, options, None, fresh=True)
         return (yield from self._fetch(status.check(), None, overwrite=False))
 
@@ -106,11 +106,11 @@ class Jobs(_Base):
         ``mark`` puts the handle's name among the job's metadata where the API has a place for it, so that a start whose answer was lost
         can be looked up. Raises InputError for what starts no job, JobUnknownError where it may have been started.
         """
-        return self._drive(steps.start(self._desk, action, inputs, call, mark=mark))
+        return self._drive(steps.start(self._context, action, inputs, call, mark=mark))
 
     def start_upload(self, source: Any, inputs: Mapping[str, Any], kind: str = "upload") -> Handle:
         """Announces a large file; ``wait`` sends its parts. ``source`` is what a file input takes; raises as ``start`` does."""
-        return self._drive(uploads.start(self._desk, source, inputs, kind))
+        return self._drive(uploads.start(self._context, source, inputs, kind))
 
     def status(self, handle: Given) -> Status:
         """Asks once for the job's state and returns it."""
@@ -144,7 +144,7 @@ class Jobs(_Base):
 
     def events(self, handle: Given, most: int | None = None) -> list[Any]:
         """Returns the job's events as the API lists them, ``most`` at most."""
-        return self._drive(steps.events(self._desk, self._handle(handle), most))
+        return self._drive(steps.events(self._context, self._handle(handle), most))
 
     def fetch(self, handle: Given | Status, out: Path | None = None, *, overwrite: bool = False, order: bool = True) -> JobResult:
         """Returns the result of an ended job; ``out`` is the path for a file. Without ``order`` lines are found by their keys alone, and
@@ -180,11 +180,11 @@ class AsyncJobs(_Base):
 
     async def start(self, action: str, inputs: Mapping[str, Any], call: CallOptions = CallOptions(), *, mark: bool = True) -> Handle:
         """As Jobs.start."""
-        return await self._drive(steps.start(self._desk, action, inputs, call, mark=mark))
+        return await self._drive(steps.start(self._context, action, inputs, call, mark=mark))
 
     async def start_upload(self, source: Any, inputs: Mapping[str, Any], kind: str = "upload") -> Handle:
         """As Jobs.start_upload."""
-        return await self._drive(uploads.start(self._desk, source, inputs, kind))
+        return await self._drive(uploads.start(self._context, source, inputs, kind))
 
     async def status(self, handle: Given) -> Status:
         """As Jobs.status."""
@@ -210,7 +210,7 @@ class AsyncJobs(_Base):
 
     async def events(self, handle: Given, most: int | None = None) -> list[Any]:
         """As Jobs.events."""
-        return await self._drive(steps.events(self._desk, self._handle(handle), most))
+        return await self._drive(steps.events(self._context, self._handle(handle), most))
 
     async def fetch(self, handle: Given | Status, out: Path | None = None, *, overwrite: bool = False, order: bool = True) -> JobResult:
         """As Jobs.fetch."""

@@ -34,8 +34,8 @@ _NOT_FOUND = 404
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """Where jobs are handled: the connector, the connection and its name, and what keeps and drops handles."""
+class JobContext:
+    """What the steps of jobs share: the connector, the connection and its name, and what keeps and drops handles."""
 
     connector: Connector
     connection: Connection
@@ -62,37 +62,37 @@ class Desk:
         return CallOptions(timeout=min(max(1.0, left), self.connection.total()))
 
 
-def start(desk: Desk, action: str, inputs: Mapping[str, Any], call: CallOptions, *, mark: bool) -> Steps[Handle]:
+def start(context: JobContext, action: str, inputs: Mapping[str, Any], call: CallOptions, *, mark: bool) -> Steps[Handle]:
     """Starts the job once. The handle is kept before the request is sent, and again with the job's ids."""
-    name, kind = job_of(desk.connector, desk.connection, action, inputs)
-    handle = new_handle(desk.connector, desk.connection, name, action, desk.name)
+    name, kind = job_of(context.connector, context.connection, action, inputs)
+    handle = new_handle(context.connector, context.connection, name, action, context.name)
     if mark:
-        inputs, marked = _marked(desk, kind, action, inputs, handle.name)
+        inputs, marked = _marked(context, kind, action, inputs, handle.name)
         handle = handle.with_(marked=marked)
     kept = {name: str(inputs[name]) for name in kind.keep if name in inputs}
     handle = handle.with_(ids=kept)
-    desk.connector.check(action, inputs, desk.connection)
-    desk.keep(handle)
+    context.connector.check(action, inputs, context.connection)
+    context.keep(handle)
     try:
         result: Result = yield Run(action, inputs, call)
     except ConnectorError as error:
         if not may_have_run(error):
-            desk.drop(handle)
+            context.drop(handle)
             raise
         cause = error
     else:
-        return named(desk, handle, kind, result.value)
+        return named(context, handle, kind, result.value)
     raise unknown(handle, kind, cause)
 
 
-def named(desk: Desk, handle: Handle, kind: JobKind, value: Any) -> Handle:
+def named(context: JobContext, handle: Handle, kind: JobKind, value: Any) -> Handle:
     """The handle with the ids in an answer, kept."""
     found = {name: at(value, pointer) for name, pointer in kind.ids.items()} if isinstance(value, dict) else {}
     if not all(isinstance(found.get(name), str) and found[name] for name in kind.ids):
         raise JobUnknownError("The job was started, and the answer does not say its id.", handle=handle.to_dict(), hint=_LOOK)
     handle = handle.with_(phase="started", ids={**handle.ids, **found})
     try:
-        desk.keep(handle)
+        context.keep(handle)
     except InputError as error:
         cause = error
     else:
@@ -111,7 +111,7 @@ def unknown(handle: Handle, kind: JobKind, cause: ConnectorError | None = None) 
                            handle=handle.to_dict(), hint=hint, cause=cause)  # fmt: skip
 
 
-def _marked(desk: Desk, kind: JobKind, action: str, inputs: Mapping[str, Any], name: str) -> tuple[Mapping[str, Any], bool]:
+def _marked(context: JobContext, kind: JobKind, action: str, inputs: Mapping[str, Any], name: str) -> tuple[Mapping[str, Any], bool]:
     """The inputs with the handle's name among their metadata, where the API has a place for it that is not full."""
     lookup = kind.lookup
     if lookup is None:
@@ -122,21 +122,21 @@ def _marked(desk: Desk, kind: JobKind, action: str, inputs: Mapping[str, Any], n
     return {**inputs, lookup.mark: {**given, MARK: name}}, True
 
 
-def found(desk: Desk, handle: Handle) -> Steps[Handle]:
+def found(context: JobContext, handle: Handle) -> Steps[Handle]:
     """The handle of a job whose start got no answer, looked up by its mark; the handle itself where it has its ids."""
-    check_home(handle, desk.connector, desk.connection)
-    kind = kind_of(desk.connector, handle)
+    check_home(handle, context.connector, context.connection)
+    kind = kind_of(context.connector, handle)
     if handle.phase != "sending":
         return handle
     if kind.lookup is None or not handle.marked:
         raise unknown(handle, kind)
-    walk = desk.walk(kind.lookup.action, desk.known(kind.lookup.action, handle.ids), PagingOptions(pages=_LOOKED))
+    walk = context.walk(kind.lookup.action, context.known(kind.lookup.action, handle.ids), PagingOptions(pages=_LOOKED))
     while not walk.finished:
         inputs, call = walk.wanted()
         page = walk.take((yield Run(walk.action, inputs, call)))
         for item in page.items:
             if at(item, f"/{kind.lookup.mark}/{MARK}") == handle.name:
-                return named(desk, handle, kind, item)
+                return named(context, handle, kind, item)
     error = JobUnknownError(
         "No job bears the mark of this handle: most likely it was never started.",
         handle=handle.to_dict(),
@@ -146,20 +146,20 @@ def found(desk: Desk, handle: Handle) -> Steps[Handle]:
     raise error
 
 
-def ask(desk: Desk, handle: Handle) -> Steps[Status]:
+def ask(context: JobContext, handle: Handle) -> Steps[Status]:
     """The present state."""
-    handle = yield from found(desk, handle)
-    kind = kind_of(desk.connector, handle)
-    return _read(desk, handle, kind, (yield Run(kind.status, desk.known(kind.status, handle.ids))))
+    handle = yield from found(context, handle)
+    kind = kind_of(context.connector, handle)
+    return _read(context, handle, kind, (yield Run(kind.status, context.known(kind.status, handle.ids))))
 
 
-def events(desk: Desk, handle: Handle, most: int | None) -> Steps[list[Any]]:
+def events(context: JobContext, handle: Handle, most: int | None) -> Steps[list[Any]]:
     """Returns the job's events as the API lists them. Raises InputError where the API has no such list."""
-    handle = yield from found(desk, handle)
-    action = kind_of(desk.connector, handle).events
+    handle = yield from found(context, handle)
+    action = kind_of(context.connector, handle).events
     if action is None:
         raise InputError("The API lists no events of this kind of job.", hint="Ask for its state.")
-    walk = desk.walk(action, desk.known(action, handle.ids), PagingOptions(items=most))
+    walk = context.walk(action, context.known(action, handle.ids), PagingOptions(items=most))
     listed: list[Any] = []
     while not walk.finished:
         inputs, call = walk.wanted()
@@ -167,22 +167,22 @@ def events(desk: Desk, handle: Handle, most: int | None) -> Steps[list[Any]]:
     return listed
 
 
-def cancel(desk: Desk, handle: Handle) -> Steps[Status]:
+def cancel(context: JobContext, handle: Handle) -> Steps[Status]:
     """Cancels the job upstream; its state afterwards. Raises InputError where its kind cannot be cancelled."""
-    handle = yield from found(desk, handle)
-    kind = kind_of(desk.connector, handle)
+    handle = yield from found(context, handle)
+    kind = kind_of(context.connector, handle)
     if kind.cancel is None:
         raise InputError("The API has no way to cancel this kind of job.", hint="Let it end; the wait can be given up.")
-    return _read(desk, handle, kind, (yield Run(kind.cancel, desk.known(kind.cancel, handle.ids))))
+    return _read(context, handle, kind, (yield Run(kind.cancel, context.known(kind.cancel, handle.ids))))
 
 
-def wait(desk: Desk, handle: Handle, options: WaitOptions, *, fresh: bool = False) -> Steps[Status]:
+def wait(context: JobContext, handle: Handle, options: WaitOptions, *, fresh: bool = False) -> Steps[Status]:
     """Asks until the job ends, and never starts anything. A ``fresh`` job is given a pause first.
 
     Raises JobPendingError, with the handle, where time is up or the state cannot be asked for any more.
     """
-    handle = yield from found(desk, handle)
-    kind, rules = kind_of(desk.connector, handle), desk.connector.part("jobs", JobsPart)
+    handle = yield from found(context, handle)
+    kind, rules = kind_of(context.connector, handle), context.connector.part("jobs", JobsPart)
     schedule = Schedule(kind.poll, rules.hints, rules.hint_cap, options)
     end = options.clock() + (options.timeout or math.inf)
     pause, asked, failures, seen = schedule.pause() if fresh else 0.0, 0, 0, False
@@ -191,7 +191,7 @@ def wait(desk: Desk, handle: Handle, options: WaitOptions, *, fresh: bool = Fals
         left = end - options.clock()
         asked += 1
         try:
-            result = yield Run(kind.status, desk.known(kind.status, handle.ids), desk.call(left))
+            result = yield Run(kind.status, context.known(kind.status, handle.ids), context.call(left))
         except ConnectorError as error:
             failures += 1
             limit = kind.poll.tolerate if _passes(error) else _FRESH if _is_new(error, seen=seen) else 0
@@ -200,7 +200,7 @@ def wait(desk: Desk, handle: Handle, options: WaitOptions, *, fresh: bool = Fals
             pause = schedule.pause(asked=getattr(error, "retry_after", None))
             _tell(options, Tick(handle, asked, handle.state, trouble=error, wait=pause))
         else:
-            status, failures, seen = _read(desk, handle, kind, result), 0, True
+            status, failures, seen = _read(context, handle, kind, result), 0, True
             handle = status.handle
             pause = 0.0 if status.end else schedule.pause(result.headers)
             _tell(options, _tick(status, asked, pause))
@@ -210,10 +210,10 @@ def wait(desk: Desk, handle: Handle, options: WaitOptions, *, fresh: bool = Fals
             raise _pending(handle, f"It did not end within {options.timeout:g} seconds.")
 
 
-def _read(desk: Desk, handle: Handle, kind: JobKind, result: Result) -> Status:
-    status = read_status(handle, kind, result, desk.connector.manifest)
+def _read(context: JobContext, handle: Handle, kind: JobKind, result: Result) -> Status:
+    status = read_status(handle, kind, result, context.connector.manifest)
     if (status.handle.phase, status.handle.state) != (handle.phase, handle.state):
-        desk.note(status.handle)
+        context.note(status.handle)
     return status
 
 

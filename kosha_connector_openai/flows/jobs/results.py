@@ -13,7 +13,7 @@ from kosha_connector_openai.core.result import GOOD, Result, SavedFile
 from kosha_connector_openai.errors import ApiError, JobPendingError
 from kosha_connector_openai.flows.driving import Run, Steps, Work
 from kosha_connector_openai.flows.jobs.batch_lines import LineTable
-from kosha_connector_openai.flows.jobs.lifecycle import Desk
+from kosha_connector_openai.flows.jobs.lifecycle import JobContext
 from kosha_connector_openai.flows.jobs.state import GOES_ON, Status, kind_of
 from kosha_connector_openai.manifest.parts import File, Items, Lines, Text, Value
 from kosha_connector_openai.text import at, first_of
@@ -54,7 +54,7 @@ class JobResult:
 class _Wanted:
     """What a fetch works on: where, the ended job, and where a file goes."""
 
-    desk: Desk
+    context: JobContext
     status: Status
     out: Path | None
     overwrite: bool
@@ -65,12 +65,12 @@ class _Wanted:
         return self.status.result.value if self.status.result else None
 
 
-def fetch(desk: Desk, status: Status, out: Path | None = None, *, overwrite: bool = False, order: bool = True) -> Steps[JobResult]:
+def fetch(context: JobContext, status: Status, out: Path | None = None, *, overwrite: bool = False, order: bool = True) -> Steps[JobResult]:
     """The result of an ended job, with success or not: what there is. Raises JobPendingError where it goes on."""
     if status.end is None:
         raise JobPendingError("The job has not ended.", handle=status.handle.to_dict(), hint=GOES_ON)
-    rule = kind_of(desk.connector, status.handle).result
-    wanted = _Wanted(desk, status, out, overwrite, order)
+    rule = kind_of(context.connector, status.handle).result
+    wanted = _Wanted(context, status, out, overwrite, order)
     usage = status.result.usage if status.result else None
     outcome, told = _told(status.result) if status.ok else ("complete", ())
     if rule is None:
@@ -106,14 +106,14 @@ def _text(wanted: _Wanted, _: Text) -> Steps[tuple[Any, list[str]]]:
 def _file(wanted: _Wanted, rule: File) -> Steps[tuple[Any, list[str]]]:
     if not wanted.status.ok:
         return None, []
-    inputs = wanted.desk.known(rule.action, wanted.status.handle.ids)
+    inputs = wanted.context.known(rule.action, wanted.status.handle.ids)
     result = yield Run(rule.action, inputs, CallOptions(out=wanted.out, overwrite=wanted.overwrite))
     return result.value, []
 
 
 def _items(wanted: _Wanted, rule: Items) -> Steps[tuple[Any, list[str]]]:
-    desk, ids = wanted.desk, wanted.status.handle.ids
-    walk = desk.walk(rule.action, {**rule.inputs, **desk.known(rule.action, ids)})
+    context, ids = wanted.context, wanted.status.handle.ids
+    walk = context.walk(rule.action, {**rule.inputs, **context.known(rule.action, ids)})
     found: list[Any] = []
     while not walk.finished:
         inputs, call = walk.wanted()

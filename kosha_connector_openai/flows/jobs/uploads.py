@@ -17,7 +17,7 @@ from kosha_connector_openai.core.transport import may_have_run
 from kosha_connector_openai.errors import ConnectorError, Fault, InputError, JobPendingError, JobUnknownError, RejectedError
 from kosha_connector_openai.flows.driving import Run, Steps, Together, Work
 from kosha_connector_openai.flows.jobs.handle import Handle, Source, new_handle
-from kosha_connector_openai.flows.jobs.lifecycle import Desk
+from kosha_connector_openai.flows.jobs.lifecycle import JobContext
 from kosha_connector_openai.flows.jobs.state import Status, Tick, WaitOptions, upload_kind
 from kosha_connector_openai.flows.paging import PagingOptions
 from kosha_connector_openai.manifest.parts import UploadKind
@@ -31,51 +31,51 @@ _MOST_PARTS = 100_000
 _RESUME = "Resume from the handle: only the parts that are missing are sent."
 
 
-def start(desk: Desk, source: Any, inputs: Mapping[str, Any], name: str) -> Steps[Handle]:
+def start(context: JobContext, source: Any, inputs: Mapping[str, Any], name: str) -> Steps[Handle]:
     """Announces the file; its handle is kept before the request is sent, and again with the upload's id."""
-    kind = upload_kind(desk.connector, name)
+    kind = upload_kind(context.connector, name)
     if kind is None:
         raise InputError("This connector has no uploads in parts of this kind.")
-    file = _file(desk, source, kind)
+    file = _file(context, source, kind)
     digest = yield Work(partial(_md5, file))
     facts: dict[str, Any] = {"name": file.name, "size": file.size, "content_type": file.content_type}
     given = {**{target: facts[fact] for target, fact in kind.facts.items()}, **inputs}
     titled = next((str(given[target]) for target, fact in kind.facts.items() if fact == "name"), file.name)
     kept = Source(path=_path(source), name=titled, size=file.size or 0, md5=digest, part_size=kind.size)
-    handle = new_handle(desk.connector, desk.connection, name, kind.create, desk.name, source=kept)
-    desk.connector.check(kind.create, given, desk.connection)
-    desk.keep(handle)
+    handle = new_handle(context.connector, context.connection, name, kind.create, context.name, source=kept)
+    context.connector.check(kind.create, given, context.connection)
+    context.keep(handle)
     try:
         result: Result = yield Run(kind.create, given)
     except ConnectorError:
-        desk.drop(handle)  # an announcement alone costs nothing and ends by itself
+        context.drop(handle)  # an announcement alone costs nothing and ends by itself
         raise
     found = {target: at(result.value, pointer) for target, pointer in kind.ids.items()}
     handle = handle.with_(phase="started", ids={target: str(value) for target, value in found.items() if value})
-    desk.keep(handle)
+    context.keep(handle)
     return handle
 
 
-def send(desk: Desk, handle: Handle, kind: UploadKind, source: Any, options: WaitOptions) -> Steps[Status]:
+def send(context: JobContext, handle: Handle, kind: UploadKind, source: Any, options: WaitOptions) -> Steps[Status]:
     """Sends what is missing, then joins the parts. Raises JobPendingError, with the handle, where it has to stop before the end."""
     if handle.phase == "sending":
         raise InputError("The upload was never announced, or its answer was lost.", hint="Start it again; nothing was paid for.")
     if handle.phase == "ended":
         return _done(handle)
     begun = options.clock()
-    file = yield from _same_file(desk, handle, kind, source)
+    file = yield from _same_file(context, handle, kind, source)
     joined = handle.source is not None and handle.source.finishing
     if not joined:
-        sending = _Sending(desk, handle, kind, file, options, begun)
+        sending = _Sending(context, handle, kind, file, options, begun)
         handle = yield from sending.steps(1 if callable(getattr(source, "read", None)) else kind.at_once)
-    return (yield from _finish(desk, handle, kind, again=joined))
+    return (yield from _finish(context, handle, kind, again=joined))
 
 
 @dataclass
 class _Sending:
     """Sends the parts; stores the handle after each of them."""
 
-    desk: Desk
+    context: JobContext
     handle: Handle
     kind: UploadKind
     file: FileInput
@@ -113,14 +113,14 @@ class _Sending:
         piece = replace(self.file, size=size, limit=size, opener=partial(_open_piece, self.file, start, size))
         # Sending a part twice does no harm: only those that are named when the parts are joined count.
         options = CallOptions(unsafe_retries=True, timeout=None if left == math.inf else min(max(1.0, left), 86_400))
-        return Run(self.kind.part, {**self.desk.known(self.kind.part, self.handle.ids), self.kind.data: piece}, options)
+        return Run(self.kind.part, {**self.context.known(self.kind.part, self.handle.ids), self.kind.data: piece}, options)
 
     def _sent(self, group: list[int], place: int, result: Result) -> None:
         index, name = group[place], at(result.value, self.kind.part_id)
         if isinstance(name, str) and name:
             source = self.source.model_copy(update={"parts": {**self.source.parts, index: name}})
             self.handle = self.handle.with_(source=source)
-            self.desk.keep(self.handle)
+            self.context.keep(self.handle)
             self._tell()
 
     def _tell(self) -> None:
@@ -132,36 +132,36 @@ class _Sending:
         return JobPendingError(f"The upload is not done. {message}", handle=self.handle.to_dict(), hint=_RESUME, cause=cause)
 
 
-def _finish(desk: Desk, handle: Handle, kind: UploadKind, *, again: bool) -> Steps[Status]:
+def _finish(context: JobContext, handle: Handle, kind: UploadKind, *, again: bool) -> Steps[Status]:
     """Joins the parts; where that was asked for before and got no answer, the whole file may be there already."""
     source = handle.source
     assert source is not None
     if len(source.parts) < _count(source):
         raise JobPendingError("The upload is not done: an answer named no part.", handle=handle.to_dict(), hint=_RESUME)
     handle = handle.with_(source=source.model_copy(update={"finishing": True}))
-    desk.keep(handle)
+    context.keep(handle)
     order = [source.parts[index] for index in sorted(source.parts)]
-    inputs = {**desk.known(kind.finish, handle.ids), kind.order: order, **({kind.md5: source.md5} if kind.md5 else {})}
+    inputs = {**context.known(kind.finish, handle.ids), kind.order: order, **({kind.md5: source.md5} if kind.md5 else {})}
     try:
         result: Result = yield Run(kind.finish, inputs)
     except ConnectorError as error:
         cause = error
     else:
-        return _ended(desk, handle, replace(result, value=at(result.value, kind.result) or result.value))
+        return _ended(context, handle, replace(result, value=at(result.value, kind.result) or result.value))
     if may_have_run(cause):
         raise JobUnknownError("The parts were to be joined and no answer came.", handle=handle.to_dict(),
                               hint="Resume from the handle: the whole file is looked for.", cause=cause)  # fmt: skip
     if again and isinstance(cause, RejectedError):
-        result = yield from _look_up(desk, handle, kind)
-        return _ended(desk, handle, result)
-    desk.keep(handle.with_(source=source))
+        result = yield from _look_up(context, handle, kind)
+        return _ended(context, handle, result)
+    context.keep(handle.with_(source=source))
     raise cause
 
 
-def _look_up(desk: Desk, handle: Handle, kind: UploadKind) -> Steps[Result]:
+def _look_up(context: JobContext, handle: Handle, kind: UploadKind) -> Steps[Result]:
     """The whole file in the list of files: the newest with its name and its size."""
     facts = {"name": handle.source.name, "size": handle.source.size} if handle.source else {}
-    walk = desk.walk(kind.lookup, {}, PagingOptions(pages=_LOOKED)) if kind.lookup else None
+    walk = context.walk(kind.lookup, {}, PagingOptions(pages=_LOOKED)) if kind.lookup else None
     while walk is not None and not walk.finished:
         inputs, call = walk.wanted()
         page = walk.take((yield Run(walk.action, inputs, call)))
@@ -172,13 +172,13 @@ def _look_up(desk: Desk, handle: Handle, kind: UploadKind) -> Steps[Result]:
                           hint="Look among the files before you send it again.")  # fmt: skip
 
 
-def cancel(desk: Desk, handle: Handle, kind: UploadKind) -> Steps[Status]:
+def cancel(context: JobContext, handle: Handle, kind: UploadKind) -> Steps[Status]:
     """Cancels the upload; the upstream deletes its parts."""
     if kind.cancel is None:
         raise InputError("The API has no way to cancel this kind of upload.")
-    result: Result = yield Run(kind.cancel, desk.known(kind.cancel, handle.ids))
+    result: Result = yield Run(kind.cancel, context.known(kind.cancel, handle.ids))
     handle = handle.with_(phase="ended", state="cancelled")
-    desk.keep(handle)
+    context.keep(handle)
     return Status(handle, "cancelled", "cancelled", result=result)
 
 
@@ -195,11 +195,11 @@ def file_id(handle: Handle) -> str | None:
     return handle.ids.get(_RESULT)
 
 
-def _ended(desk: Desk, handle: Handle, result: Result) -> Status:
+def _ended(context: JobContext, handle: Handle, result: Result) -> Status:
     name = at(result.value, "/id")
     ids = {**handle.ids, _RESULT: name} if isinstance(name, str) else handle.ids
     handle = handle.with_(phase="ended", state="completed", ids=ids)
-    desk.keep(handle)
+    context.keep(handle)
     return replace(_done(handle), result=result)
 
 
@@ -209,7 +209,7 @@ def _done(handle: Handle) -> Status:
     return Status(handle, handle.state or "completed", end, done=size if end == "success" else None, total=size)  # type: ignore[arg-type]
 
 
-def _same_file(desk: Desk, handle: Handle, kind: UploadKind, source: Any) -> Steps[FileInput]:
+def _same_file(context: JobContext, handle: Handle, kind: UploadKind, source: Any) -> Steps[FileInput]:
     """The file to send; refused where it is not the one that was announced."""
     known = handle.source
     assert known is not None
@@ -218,7 +218,7 @@ def _same_file(desk: Desk, handle: Handle, kind: UploadKind, source: Any) -> Ste
     given = source if source is not None else None if known.path is None else {"path": known.path}
     if given is None:
         raise InputError("The handle does not name the file.", [Fault("/source", "required", "is missing.", "Give the file again.")])
-    file = _file(desk, given, kind)
+    file = _file(context, given, kind)
     digest = yield Work(partial(_md5, file))
     if (file.size, digest) != (known.size, known.md5):
         raise InputError("The file is not the one that was announced.", [Fault("/source", "changed", "has other bytes.")],
@@ -226,8 +226,8 @@ def _same_file(desk: Desk, handle: Handle, kind: UploadKind, source: Any) -> Ste
     return file
 
 
-def _file(desk: Desk, source: Any, kind: UploadKind) -> FileInput:
-    file = read_file_input(source, "/source", FilePolicy(desk.connection.options.roots, kind.largest))
+def _file(context: JobContext, source: Any, kind: UploadKind) -> FileInput:
+    file = read_file_input(source, "/source", FilePolicy(context.connection.options.roots, kind.largest))
     if not file.size or not file.replayable:
         raise InputError("The file cannot be sent in parts.", [Fault("/source", "size", "is empty, or its size is not known.")])
     return file
