@@ -38,7 +38,7 @@ _SLICES = 4
 
 
 @dataclass
-class Scene:
+class RequestFacts:
     """What is known while one request is answered."""
 
     inputs: Mapping[str, Any]
@@ -47,7 +47,7 @@ class Scene:
     """The behaviour's data."""
     number: int
     bound: Mapping[str, Any] = field(default_factory=dict)
-    makers: Mapping[str, Callable[[Scene], Any]] = field(default_factory=dict)
+    makers: Mapping[str, Callable[[RequestFacts], Any]] = field(default_factory=dict)
     """How facts are made that only this place in the description has."""
     _made: dict[str, Any] = field(default_factory=dict)
 
@@ -60,8 +60,8 @@ class Scene:
             self._made[name] = make(self) if make else ABSENT
         return self._made[name]
 
-    def also(self, **more: Any) -> Scene:
-        """The same scene with more facts bound."""
+    def also(self, **more: Any) -> RequestFacts:
+        """The same with more facts bound."""
         return replace(self, bound={**self.bound, **more})
 
     def ask(self, pointer: str, otherwise: Any = None) -> Any:
@@ -70,8 +70,8 @@ class Scene:
         return otherwise if found is None else found
 
 
-def _request(scene: Scene) -> Any:
-    return {name: _described(value) for name, value in scene.inputs.items()}
+def _request(facts: RequestFacts) -> Any:
+    return {name: _described(value) for name, value in facts.inputs.items()}
 
 
 def _described(value: Any) -> Any:
@@ -80,10 +80,10 @@ def _described(value: Any) -> Any:
     return value
 
 
-def _read(scene: Scene) -> str:
+def _read(facts: RequestFacts) -> str:
     """What the request says: its last text."""
-    rules = scene.words["text"]
-    found = [_last_text(scene.ask(pointer), rules["leaves"]) for pointer in rules["echo"]]
+    rules = facts.words["text"]
+    found = [_last_text(facts.ask(pointer), rules["leaves"]) for pointer in rules["echo"]]
     return next((text for text in found if text), "")
 
 
@@ -97,60 +97,60 @@ def _last_text(value: Any, leaves: list[str]) -> str:
     return ""
 
 
-def _text(scene: Scene) -> str:
+def _text(facts: RequestFacts) -> str:
     """The answer, and no more of it than was asked for."""
-    text = _whole(scene)
-    most = _most(scene)
+    text = _whole(facts)
+    most = _most(facts)
     return text if most is None else "".join(_pieces(text)[:most])
 
 
-def _most(scene: Scene) -> int | None:
+def _most(facts: RequestFacts) -> int | None:
     """The words that the answer may have at most."""
-    found = (scene.ask(pointer) for pointer in scene.words["text"]["most"])
+    found = (facts.ask(pointer) for pointer in facts.words["text"]["most"])
     return next((most for most in found if isinstance(most, int) and most > 0), None)
 
 
-def _finish(scene: Scene) -> str:
-    most = _most(scene)
-    return "stop" if most is None or len(_pieces(_whole(scene))) <= most else "length"
+def _finish(facts: RequestFacts) -> str:
+    most = _most(facts)
+    return "stop" if most is None or len(_pieces(_whole(facts))) <= most else "length"
 
 
-def _refusal(scene: Scene) -> Any:
+def _refusal(facts: RequestFacts) -> Any:
     """What a refusal says, where the request asks for one; ABSENT where it does not."""
-    rules = scene.words["text"]
-    asked = (_last_text(scene.ask(pointer), rules["leaves"]) for pointer in rules["refusable"])
+    rules = facts.words["text"]
+    asked = (_last_text(facts.ask(pointer), rules["leaves"]) for pointer in rules["refusable"])
     return rules["refused"] if any(re.match(rules["refuse"], text) for text in asked) else ABSENT
 
 
-def _whole(scene: Scene) -> str:
-    rules = scene.words["text"]
-    made = (at(scene.bound.get("object", {}), pointer) for pointer in rules["made"])
-    structured = next((text for text in made if isinstance(text, str)), None) or _structured(scene, rules)
+def _whole(facts: RequestFacts) -> str:
+    rules = facts.words["text"]
+    made = (at(facts.bound.get("object", {}), pointer) for pointer in rules["made"])
+    structured = next((text for text in made if isinstance(text, str)), None) or _structured(facts, rules)
     if structured is not None:
         return structured
-    said = re.match(rules["say"], _read(scene))
+    said = re.match(rules["say"], _read(facts))
     if said is None:
-        return str(rules["otherwise"]).replace("${words}", str(len(_read(scene).split())))
+        return str(rules["otherwise"]).replace("${words}", str(len(_read(facts).split())))
     words = said[1]
     return str(rules["said"]).replace("${said}", words[:1].upper() + words[1:])
 
 
-def _structured(scene: Scene, rules: Mapping[str, Any]) -> str | None:
+def _structured(facts: RequestFacts, rules: Mapping[str, Any]) -> str | None:
     """JSON text where the request asks for it, under its own schema."""
     for pointer in rules["schemas"]:
-        if isinstance(schema := scene.ask(pointer), Mapping):
+        if isinstance(schema := facts.ask(pointer), Mapping):
             try:
                 return json.dumps(sample(schema))
             except (ConnectorError, ValueError, ArithmeticError, RecursionError):
                 return None
-    asked = any(scene.ask(pointer) == "json_object" for pointer in rules["objects"])
+    asked = any(facts.ask(pointer) == "json_object" for pointer in rules["objects"])
     return json.dumps({"sandbox": True}) if asked else None
 
 
-def _tool_call(scene: Scene) -> Any:
+def _tool_call(facts: RequestFacts) -> Any:
     """The function that the request insists on, with arguments made from its schema; ABSENT where it does not."""
-    choice = scene.ask("/tool_choice")
-    functions = [tool.get("function", tool) for tool in scene.ask("/tools", []) if tool.get("type") == "function"]
+    choice = facts.ask("/tool_choice")
+    functions = [tool.get("function", tool) for tool in facts.ask("/tools", []) if tool.get("type") == "function"]
     wanted = choice.get("function", choice).get("name") if isinstance(choice, Mapping) else None
     chosen = [tool for tool in functions if choice == "required" or tool.get("name") == wanted]
     if not chosen:
@@ -166,22 +166,22 @@ def _pieces(text: str) -> list[str]:
     return re.findall(r"\s*\S+\s*\Z|\s*\S+", text)
 
 
-def _count(scene: Scene) -> int:
-    wanted = scene.ask("/n", 1)
+def _count(facts: RequestFacts) -> int:
+    wanted = facts.ask("/n", 1)
     return wanted if isinstance(wanted, int) else 1
 
 
-def _texts(scene: Scene) -> list[Any]:
+def _texts(facts: RequestFacts) -> list[Any]:
     """The inputs that are answered one by one: texts, arrays of tokens, or parts."""
-    given = scene.ask("/input", "")
+    given = facts.ask("/input", "")
     single = not isinstance(given, list) or (bool(given) and isinstance(given[0], int))
     return [given] if single else given
 
 
-def _vectors(scene: Scene) -> list[Any]:
-    size = min(int(scene.ask("/dimensions", _DIMENSIONS)), _MOST_DIMENSIONS)
-    vectors = [_vector(json.dumps(text), size) for text in _texts(scene)]
-    if scene.ask("/encoding_format") != "base64":
+def _vectors(facts: RequestFacts) -> list[Any]:
+    size = min(int(facts.ask("/dimensions", _DIMENSIONS)), _MOST_DIMENSIONS)
+    vectors = [_vector(json.dumps(text), size) for text in _texts(facts)]
+    if facts.ask("/encoding_format") != "base64":
         return vectors
     return [base64.b64encode(struct.pack(f"<{size}f", *vector)).decode() for vector in vectors]
 
@@ -194,17 +194,17 @@ def _vector(text: str, size: int) -> list[float]:
     return [value / length for value in raw]
 
 
-def _verdicts(scene: Scene) -> list[Any]:
-    rules = scene.words["moderation"]
-    parts = _texts(scene)
+def _verdicts(facts: RequestFacts) -> list[Any]:
+    rules = facts.words["moderation"]
+    parts = _texts(facts)
     single = bool(parts) and isinstance(parts[0], Mapping)
-    return [_verdict(scene, text, rules) for text in ([parts] if single else parts)]
+    return [_verdict(facts, text, rules) for text in ([parts] if single else parts)]
 
 
-def _verdict(scene: Scene, text: Any, rules: Mapping[str, Any]) -> Any:
+def _verdict(facts: RequestFacts, text: Any, rules: Mapping[str, Any]) -> Any:
     flagged = rules["word"] in json.dumps(text).lower()
     marks = {bool: flagged, int: 0.99 if flagged else 0.01, float: 0.99 if flagged else 0.01, list: ["text"]}
-    item = scene.answers.part("results")
+    item = facts.answers.part("results")
     for group in item.values():
         if isinstance(group, dict) and rules["category"] in group:
             found = group[rules["category"]]
@@ -212,67 +212,67 @@ def _verdict(scene: Scene, text: Any, rules: Mapping[str, Any]) -> Any:
     return {**item, "flagged": flagged}
 
 
-def _size(scene: Scene) -> str:
-    wanted = str(scene.ask("/size", _DEFAULT_SIZE))
+def _size(facts: RequestFacts) -> str:
+    wanted = str(facts.ask("/size", _DEFAULT_SIZE))
     return wanted if re.fullmatch(r"\d{1,4}x\d{1,4}", wanted) else _DEFAULT_SIZE
 
 
-def _picture(scene: Scene) -> str:
-    width, height = map(int, _size(scene).split("x"))
-    return base64.b64encode(picture(str(scene.ask("/output_format", "png")), width, height)).decode()
+def _picture(facts: RequestFacts) -> str:
+    width, height = map(int, _size(facts).split("x"))
+    return base64.b64encode(picture(str(facts.ask("/output_format", "png")), width, height)).decode()
 
 
-def _pictures(scene: Scene) -> list[Any]:
-    if scene.ask("/response_format") == "url":
-        return [{"url": f"{scene.get('origin')}/__sandbox__/images/{_size(scene)}.png"}] * _count(scene)
-    return [{"b64_json": scene.get("picture")}] * _count(scene)
+def _pictures(facts: RequestFacts) -> list[Any]:
+    if facts.ask("/response_format") == "url":
+        return [{"url": f"{facts.get('origin')}/__sandbox__/images/{_size(facts)}.png"}] * _count(facts)
+    return [{"b64_json": facts.get("picture")}] * _count(facts)
 
 
-def _audio_pieces(scene: Scene) -> list[str]:
-    data = scene.get("audio")
+def _audio_pieces(facts: RequestFacts) -> list[str]:
+    data = facts.get("audio")
     size = -(-len(data) // _SLICES)
     return [base64.b64encode(data[start : start + size]).decode() for start in range(0, len(data), size)]
 
 
-def _archive(_: Scene) -> bytes:
+def _archive(_: RequestFacts) -> bytes:
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w") as file:
         file.writestr(zipfile.ZipInfo("sandbox.txt"), MADE_UP)
     return target.getvalue()
 
 
-FACTS: Final[Mapping[str, Callable[[Scene], Any]]] = {
+FACTS: Final[Mapping[str, Callable[[RequestFacts], Any]]] = {
     "archive": _archive,
-    "audio": lambda scene: sound(str(scene.ask("/response_format", "mp3"))),
+    "audio": lambda facts: sound(str(facts.ask("/response_format", "mp3"))),
     "audio_pieces": _audio_pieces,
-    "choices": lambda scene: list(range(_count(scene))),
+    "choices": lambda facts: list(range(_count(facts))),
     "finish": _finish,
-    "later": lambda scene: EPOCH + scene.number + _DAY,
-    "model": lambda scene: scene.ask("/model", "sandbox"),
-    "now": lambda scene: EPOCH + scene.number,
-    "number": lambda scene: f"{scene.number:06d}",
-    "partial_pictures": lambda scene: [scene.get("picture")] * int(scene.ask("/partial_images", 0)),
+    "later": lambda facts: EPOCH + facts.number + _DAY,
+    "model": lambda facts: facts.ask("/model", "sandbox"),
+    "now": lambda facts: EPOCH + facts.number,
+    "number": lambda facts: f"{facts.number:06d}",
+    "partial_pictures": lambda facts: [facts.get("picture")] * int(facts.ask("/partial_images", 0)),
     "picture": _picture,
-    "picture_format": lambda scene: scene.ask("/output_format", "png"),
+    "picture_format": lambda facts: facts.ask("/output_format", "png"),
     "picture_size": _size,
     "pictures": _pictures,
-    "pieces": lambda scene: _pieces(scene.get("text")),
-    "queries": lambda scene: [query] if isinstance(query := scene.ask("/query", ""), str) else query,
+    "pieces": lambda facts: _pieces(facts.get("text")),
+    "queries": lambda facts: [query] if isinstance(query := facts.ask("/query", ""), str) else query,
     "request": _request,
-    "session": lambda scene: scene.words["session"].encode(),
+    "session": lambda facts: facts.words["session"].encode(),
     "refusal": _refusal,
-    "speaks": lambda scene: not scene.get("tool_call") and not scene.get("refusal"),
-    "spoken": lambda scene: scene.words["transcript"],
-    "spoken_pieces": lambda scene: _pieces(scene.words["transcript"]),
-    "spoken_text": lambda scene: scene.get("text") if scene.get("speaks") else "",
-    "spritesheet": lambda scene: picture("jpeg", 320, 180),
+    "speaks": lambda facts: not facts.get("tool_call") and not facts.get("refusal"),
+    "spoken": lambda facts: facts.words["transcript"],
+    "spoken_pieces": lambda facts: _pieces(facts.words["transcript"]),
+    "spoken_text": lambda facts: facts.get("text") if facts.get("speaks") else "",
+    "spritesheet": lambda facts: picture("jpeg", 320, 180),
     "text": _text,
-    "thumbnail": lambda scene: picture("webp", 320, 180),
-    "tokens_all": lambda scene: scene.get("tokens_in") + scene.get("tokens_out"),
-    "tokens_in": lambda scene: len(_read(scene).split()),
-    "tokens_out": lambda scene: len(scene.get("pieces")),
+    "thumbnail": lambda facts: picture("webp", 320, 180),
+    "tokens_all": lambda facts: facts.get("tokens_in") + facts.get("tokens_out"),
+    "tokens_in": lambda facts: len(_read(facts).split()),
+    "tokens_out": lambda facts: len(facts.get("pieces")),
     "tool_call": _tool_call,
     "vectors": _vectors,
     "verdicts": _verdicts,
-    "video": lambda scene: mp4(),
+    "video": lambda facts: mp4(),
 }

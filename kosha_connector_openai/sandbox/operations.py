@@ -12,7 +12,7 @@ from kosha_connector_openai.errors import InputError
 from kosha_connector_openai.sandbox import behaviours
 from kosha_connector_openai.sandbox.answers import Answers
 from kosha_connector_openai.sandbox.error_replies import RequestFailure
-from kosha_connector_openai.sandbox.facts import MADE_UP, Scene
+from kosha_connector_openai.sandbox.facts import MADE_UP, RequestFacts
 from kosha_connector_openai.sandbox.limits import EnforcedLimits
 from kosha_connector_openai.sandbox.message import Incoming, SandboxReply
 from kosha_connector_openai.sandbox.request_inputs import Reader, Unreadable
@@ -39,26 +39,26 @@ class Operations:
         self._answers = {name: Answers(action) for name, action in actions.items()}
         self._resources = Resources(actions, self._answers, behaviour, limits, any_id=any_id)
 
-    def reply(self, match: Match, request: Incoming, number: int, facts: Mapping[str, Any]) -> SandboxReply:
+    def reply(self, match: Match, request: Incoming, number: int, more: Mapping[str, Any]) -> SandboxReply:
         """Returns the reply to a checked request; raises RequestFailure."""
         action, values = match.action, match.values
         inputs = self._inputs(match, request)
-        bound = {**facts, "path": dict(values), "call": self._call}
-        scene = Scene(inputs, self._answers[action.id], self._behaviour, number, bound)
+        bound = {**more, "path": dict(values), "call": self._call}
+        facts = RequestFacts(inputs, self._answers[action.id], self._behaviour, number, bound)
         template = self._behaviour["operations"].get(action.id, {})
         status = int(action.operation.success.status) if action.operation.success and action.operation.success.status.isdigit() else 200
-        streams = _asked(template.get("stream"), scene)
+        streams = _asked(template.get("stream"), facts)
         with self._resources.store.lock:
-            scene, made = self._carry_out(action, scene, values, template)
+            facts, made = self._carry_out(action, facts, values, template)
         if streams:
-            live = scene.also(object=made, started=self._started(action, made))
+            live = facts.also(object=made, started=self._started(action, made))
             return SandboxReply(status, events(template["stream"], live), f"{EVENT_STREAM}; charset=utf-8")
         if "forms" in template:
-            return _formed(template["forms"], scene, status)
+            return _formed(template["forms"], facts, status)
         if "send" in template:
-            return SandboxReply(status, render(template["send"], scene), template["type"])
+            return SandboxReply(status, render(template["send"], facts), template["type"])
         if action.output_schema is None:
-            return _untyped(action, scene, status)
+            return _untyped(action, facts, status)
         reply = SandboxReply.json(made, status)
         reply.headers.update(self._hints(action))
         return reply
@@ -92,66 +92,66 @@ class Operations:
             raise RequestFailure(self._behaviour["models"][model], param="model")
         return inputs
 
-    def _carry_out(self, action: Action, scene: Scene, values: Values, template: Template) -> tuple[Scene, Any]:
-        """The scene with what the object adds to it, and the JSON answer."""
+    def _carry_out(self, action: Action, facts: RequestFacts, values: Values, template: Template) -> tuple[RequestFacts, Any]:
+        """The facts with what the object adds to it, and the JSON answer."""
         place = self._resources.place(action)
         if place is None:
-            return scene, self._made(action, scene, template)
+            return facts, self._made(action, facts, template)
         if not place.variable:
-            return scene, self._on_collection(place, action, scene, values, template)
+            return facts, self._on_collection(place, action, facts, values, template)
         if not place.tail:
-            return scene, self._on_object(place, action, scene, values)
+            return facts, self._on_object(place, action, facts, values)
         item = self._resources.item(place, values, self._answers[action.id])
         path = f"{self._resources.path(place.collection, values)}/{values[place.variable]}"
         if place.tail in self._resources.rules(place.collection).get("verbs", {}):
-            return scene, self._resources.act(place, item, path, scene)
-        scene = replace(scene, makers=self._memories(item, path))
-        return scene, self._made(action, scene, template)
+            return facts, self._resources.act(place, item, path, facts)
+        facts = replace(facts, makers=self._memories(item, path))
+        return facts, self._made(action, facts, template)
 
-    def _made(self, action: Action, scene: Scene, template: Template) -> Any:
+    def _made(self, action: Action, facts: RequestFacts, template: Template) -> Any:
         answers = self._answers[action.id]
         if "page" in template:
-            return self._page(render(template["page"], scene), answers, scene)
-        echo = scene.get("request") if action.operation.method != "GET" else {}
-        return answers.make(render(template.get("answer", {}), scene), echo)
+            return self._page(render(template["page"], facts), answers, facts)
+        echo = facts.get("request") if action.operation.method != "GET" else {}
+        return answers.make(render(template.get("answer", {}), facts), echo)
 
-    def _on_collection(self, place: ResourcePath, action: Action, scene: Scene, values: Values, template: Template) -> Any:
+    def _on_collection(self, place: ResourcePath, action: Action, facts: RequestFacts, values: Values, template: Template) -> Any:
         answers = self._answers[action.id]
         if action.operation.method == "POST":
-            return self._resources.create(place, answers, scene, values, template)
+            return self._resources.create(place, answers, facts, values, template)
         parent = self._resources.path(place.collection, values)
         kept = self._resources.kept(place.collection, values)
-        found = [self._resources.see(place, item, f"{parent}/{name}", scene) for name, item in kept.items()]
-        return self._page(found, answers, scene)
+        found = [self._resources.see(place, item, f"{parent}/{name}", facts) for name, item in kept.items()]
+        return self._page(found, answers, facts)
 
-    def _on_object(self, place: ResourcePath, action: Action, scene: Scene, values: Values) -> Any:
+    def _on_object(self, place: ResourcePath, action: Action, facts: RequestFacts, values: Values) -> Any:
         answers = self._answers[action.id]
         if action.operation.method == "DELETE":
             return self._resources.delete(place, answers, values)
         item = self._resources.item(place, values, answers)
         if action.operation.method != "GET":
-            return self._resources.change(place, item, answers, scene)
+            return self._resources.change(place, item, answers, facts)
         path = f"{self._resources.path(place.collection, values)}/{values[place.variable]}"
-        return self._resources.read(place, item, path, scene)
+        return self._resources.read(place, item, path, facts)
 
-    def _memories(self, item: Item, path: str) -> Mapping[str, Callable[[Scene], Any]]:
+    def _memories(self, item: Item, path: str) -> Mapping[str, Callable[[RequestFacts], Any]]:
         """The facts about one object."""
-        hub = self._resources
+        state = self._resources
         return {
             "object": lambda _: item.view(),
             "history": lambda _: item.history,
             "ended": lambda _: [item.status] if item.ended and item.status == item.final else [],
             "contents": lambda _: MADE_UP if item.content is None else item.content,
-            "batch_files": lambda _: [file.view() for file in behaviours.batch_items(hub, path)],
-            "chunks": lambda _: behaviours.chunks(hub, path.rpartition("/")[2]),
-            "hits": lambda scene: behaviours.hits(hub, path, scene),
+            "batch_files": lambda _: [file.view() for file in behaviours.batch_items(state, path)],
+            "chunks": lambda _: behaviours.chunks(state, path.rpartition("/")[2]),
+            "hits": lambda facts: behaviours.hits(state, path, facts),
             "response_inputs": lambda _: behaviours.inputs_of(item),
         }
 
-    def _page(self, values: list[Any], answers: Answers, scene: Scene) -> Any:
+    def _page(self, values: list[Any], answers: Answers, facts: RequestFacts) -> Any:
         """A page in the shape of the schema; an empty one has ids that are null, or empty where null is not allowed."""
         rules = self._behaviour["paging"]
-        shown, more = pages(values, scene.inputs, rules)
+        shown, more = pages(values, facts.inputs, rules)
         shown = answers.entries(rules["items"], shown)
         made = answers.make({rules["items"]: shown}, {rules["more"]: more, **rules["same"]})
         ends = {rules["first"]: shown[0].get("id") if shown else "", rules["last"]: shown[-1].get("id") if shown else ""}
@@ -169,30 +169,30 @@ class Operations:
         return {name: value for name, value in changed.items() if value is not ABSENT}
 
 
-def _asked(stream: Mapping[str, Any] | None, scene: Scene) -> bool:
+def _asked(stream: Mapping[str, Any] | None, facts: RequestFacts) -> bool:
     if stream is None:
         return False
-    found = scene.ask(stream["when"]) if "when" in stream else True
+    found = facts.ask(stream["when"]) if "when" in stream else True
     return bool(found == stream["equals"] if "equals" in stream else found is True)
 
 
-def _untyped(action: Action, scene: Scene, status: int) -> SandboxReply:
+def _untyped(action: Action, facts: RequestFacts, status: int) -> SandboxReply:
     """An answer that is no JSON, made from its media type alone."""
     kind = next(iter(action.output_types), None)
     if kind is None:
         return SandboxReply(status, b"", None)
-    text = scene.words["transcript"].encode() if kind.startswith("text/") else MADE_UP
+    text = facts.words["transcript"].encode() if kind.startswith("text/") else MADE_UP
     return SandboxReply(status, b"data: {}\n\n" if kind == EVENT_STREAM else text, kind)
 
 
-def _formed(forms: Mapping[str, Any], scene: Scene, status: int) -> SandboxReply:
-    wanted = scene.ask(forms["by"], forms["default"])
+def _formed(forms: Mapping[str, Any], facts: RequestFacts, status: int) -> SandboxReply:
+    wanted = facts.ask(forms["by"], forms["default"])
     form = forms.get(wanted, forms[forms["default"]])
     if "json" in form:
-        return SandboxReply.json(render(form["json"], scene), status)
+        return SandboxReply.json(render(form["json"], facts), status)
     if "bytes" in form:
-        return SandboxReply(status, render(form["bytes"], scene), form["type"])
-    return SandboxReply(status, render(form["text"], scene).encode(), form["type"])
+        return SandboxReply(status, render(form["bytes"], facts), form["type"])
+    return SandboxReply(status, render(form["text"], facts).encode(), form["type"])
 
 
 def _dotted(pointer: str) -> str:

@@ -8,9 +8,9 @@ from typing import Any
 
 from kosha_connector_openai.connector import Action
 from kosha_connector_openai.sandbox.answers import Answers
-from kosha_connector_openai.sandbox.behaviours import BEHAVIOURS, Hub
+from kosha_connector_openai.sandbox.behaviours import BEHAVIOURS, SandboxState
 from kosha_connector_openai.sandbox.error_replies import RequestFailure
-from kosha_connector_openai.sandbox.facts import EPOCH, Scene
+from kosha_connector_openai.sandbox.facts import EPOCH, RequestFacts
 from kosha_connector_openai.sandbox.limits import EnforcedLimits
 from kosha_connector_openai.sandbox.message import Blob, UploadedFile
 from kosha_connector_openai.sandbox.store import Item, Kept, ObjectStore
@@ -28,7 +28,7 @@ class ResourcePath:
     tail: str = ""
 
 
-class Resources(Hub):
+class Resources(SandboxState):
     """The remembered objects of a whole description."""
 
     def __init__(
@@ -128,45 +128,49 @@ class Resources(Hub):
         """Whether an id stands for an object that was never made: the variable's own name, and every id under ``any_id``."""
         return self.any_id or name == place.variable
 
-    def add(self, collection: str, values: Mapping[str, str], made: dict[str, Any], scene: Scene, content: Blob | None = None) -> Item:
+    def add(
+        self, collection: str, values: Mapping[str, str], made: dict[str, Any], facts: RequestFacts, content: Blob | None = None
+    ) -> Item:
         """Remembers an object that was just made."""
         reader = self._shapes.get(collection)
         complete = reader.lay(self._least(collection, reader), made) if reader else made
         when = self.rules(collection).get("when")
-        whole = when is not None and not scene.ask(when, False)
-        item = self._new(collection, complete, scene.inputs, reader, whole=whole, now=scene.get("now"))
+        whole = when is not None and not facts.ask(when, False)
+        item = self._new(collection, complete, facts.inputs, reader, whole=whole, now=facts.get("now"))
         item.content = content
         self.kept(collection, values)[made["id"]] = item
         return item
 
-    def create(self, place: ResourcePath, answers: Answers, scene: Scene, values: Mapping[str, str], template: Rules) -> dict[str, Any]:
+    def create(
+        self, place: ResourcePath, answers: Answers, facts: RequestFacts, values: Mapping[str, str], template: Rules
+    ) -> dict[str, Any]:
         """The new object, remembered unless the request says otherwise."""
         rules = self.rules(place.collection)
-        facts = {"id": self._identity(rules, scene), **render(template.get("answer", {}), scene)}
-        made: dict[str, Any] = answers.make(facts if "id" in answers.names else {}, self._shown(place.collection, scene))
+        given = {"id": self._identity(rules, facts), **render(template.get("answer", {}), facts)}
+        made: dict[str, Any] = answers.make(given if "id" in answers.names else {}, self._shown(place.collection, facts))
         path = self.path(place.collection, values)
-        if not isinstance(made, dict) or "id" not in made or scene.ask(rules.get("keep", ""), rules.get("kept", True)) is False:
+        if not isinstance(made, dict) or "id" not in made or facts.ask(rules.get("keep", ""), rules.get("kept", True)) is False:
             return made
-        upload = scene.inputs.get(template.get("keeps", ""))
-        item = self.add(place.collection, values, made, scene, upload.blob if isinstance(upload, UploadedFile) else None)
-        self._do(rules.get("do"), item, f"{path}/{made['id']}", scene)
-        shown = self.see(place, item, f"{path}/{made['id']}", scene)
+        upload = facts.inputs.get(template.get("keeps", ""))
+        item = self.add(place.collection, values, made, facts, upload.blob if isinstance(upload, UploadedFile) else None)
+        self._do(rules.get("do"), item, f"{path}/{made['id']}", facts)
+        shown = self.see(place, item, f"{path}/{made['id']}", facts)
         return shown if answers.fits(shown) else answers.lay(made, shown)
 
-    def read(self, place: ResourcePath, item: Item, path: str, scene: Scene) -> dict[str, Any]:
+    def read(self, place: ResourcePath, item: Item, path: str, facts: RequestFacts) -> dict[str, Any]:
         """Moves the object one step on and returns it."""
-        reached = item.advance(scene.get("now"))
-        self._do(self.rules(place.collection).get("reach", {}).get(reached), item, path, scene)
-        return self.see(place, item, path, scene)
+        reached = item.advance(facts.get("now"))
+        self._do(self.rules(place.collection).get("reach", {}).get(reached), item, path, facts)
+        return self.see(place, item, path, facts)
 
-    def see(self, place: ResourcePath, item: Item, path: str, scene: Scene) -> dict[str, Any]:
+    def see(self, place: ResourcePath, item: Item, path: str, facts: RequestFacts) -> dict[str, Any]:
         """The object as it is."""
-        self._do(self.rules(place.collection).get("refresh"), item, path, scene)
+        self._do(self.rules(place.collection).get("refresh"), item, path, facts)
         return item.view()
 
-    def change(self, place: ResourcePath, item: Item, answers: Answers, scene: Scene) -> dict[str, Any]:
+    def change(self, place: ResourcePath, item: Item, answers: Answers, facts: RequestFacts) -> dict[str, Any]:
         """Changes the object by the request's values and returns it."""
-        item.object = answers.lay(item.object, self._shown(place.collection, scene))
+        item.object = answers.lay(item.object, self._shown(place.collection, facts))
         return item.view()
 
     def delete(self, place: ResourcePath, answers: Answers, values: Mapping[str, str]) -> Any:
@@ -177,19 +181,19 @@ class Resources(Hub):
         echo = {"id": name, "object": item.object.get("object"), "deleted": True}
         return answers.lay(answers.base(), echo) if answers.action.output_schema else None
 
-    def act(self, place: ResourcePath, item: Item, path: str, scene: Scene) -> dict[str, Any]:
+    def act(self, place: ResourcePath, item: Item, path: str, facts: RequestFacts) -> dict[str, Any]:
         """The object after the verb that its path ends with; raises RequestFailure where it has ended."""
         rules = self.rules(place.collection)
         verb = rules.get("verbs", {}).get(place.tail, {})
         if item.ended and self._stands(place, path.rpartition("/")[2]):
-            item.enter(list(rules.get("steps", ())), scene.get("now"))
+            item.enter(list(rules.get("steps", ())), facts.get("now"))
         if item.ended and item.status not in rules.get("open", ()):
             raise RequestFailure("finished", state=item.status)
-        self._do(verb.get("do"), item, path, scene)
+        self._do(verb.get("do"), item, path, facts)
         item.held = verb.get("hold", item.held)
         if "steps" in verb:
-            item.enter(list(verb["steps"]), scene.get("now"))
-        return self.see(place, item, path, scene)
+            item.enter(list(verb["steps"]), facts.get("now"))
+        return self.see(place, item, path, facts)
 
     def early(self, collection: str, base: Any) -> dict[str, Any]:
         """What an object of the collection shows before its last step."""
@@ -208,20 +212,20 @@ class Resources(Hub):
         item.enter(list(usual[-1:]) if whole else steps, now)
         return item
 
-    def _identity(self, rules: Rules, scene: Scene) -> str:
+    def _identity(self, rules: Rules, facts: RequestFacts) -> str:
         named = rules.get("id", "obj_")
         if named.startswith("$"):
-            return str(render(named, scene))
-        return f"{named}{scene.get('number')}"
+            return str(render(named, facts))
+        return f"{named}{facts.get('number')}"
 
-    def _shown(self, collection: str, scene: Scene) -> Any:
+    def _shown(self, collection: str, facts: RequestFacts) -> Any:
         """The request without what its collection never shows again."""
-        request, hidden = scene.get("request"), frozenset(self.rules(collection).get("hidden", ()))
+        request, hidden = facts.get("request"), frozenset(self.rules(collection).get("hidden", ()))
         return _without(request, hidden) if hidden else request
 
-    def _do(self, name: str | None, item: Item, path: str, scene: Scene) -> None:
+    def _do(self, name: str | None, item: Item, path: str, facts: RequestFacts) -> None:
         if name is not None:
-            BEHAVIOURS[name](self, item, path, scene)
+            BEHAVIOURS[name](self, item, path, facts)
 
     def _seed(self, collection: str) -> Kept:
         base = self._least(collection, self._shapes.get(collection))

@@ -13,8 +13,6 @@ from kosha_connector_openai.flows.workflows.model import Runner
 from kosha_connector_openai.schema import SchemaReader, safe
 from kosha_connector_openai.text import nearest
 
-_OPEN = frozenset({"$ref", "allOf", "anyOf", "oneOf", "if", "then", "else"})
-
 
 @dataclass(frozen=True, slots=True)
 class Signature:
