@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Protocol
 
 from kosha_connector_openai.sandbox.error_replies import RequestFailure
-from kosha_connector_openai.sandbox.facts import RequestFacts
+from kosha_connector_openai.sandbox.facts import AnswerFacts
 from kosha_connector_openai.sandbox.limits import EnforcedLimits
 from kosha_connector_openai.sandbox.message import Blob
 from kosha_connector_openai.sandbox.store import Item, ObjectStore
@@ -32,12 +32,12 @@ class SandboxState(Protocol):
     limits: EnforcedLimits
 
     def add(
-        self, collection: str, values: Mapping[str, str], made: dict[str, Any], facts: RequestFacts, content: Blob | None = None
+        self, collection: str, values: Mapping[str, str], made: dict[str, Any], facts: AnswerFacts, content: Blob | None = None
     ) -> Item:
         """Remembers an object."""
 
 
-def check_batch(state: SandboxState, item: Item, path: str, facts: RequestFacts) -> None:
+def check_batch(state: SandboxState, item: Item, path: str, facts: AnswerFacts) -> None:
     """A batch whose file is missing, or has a ``custom_id`` twice, or does not fit into the queue, fails before a line of it is run."""
     source = _file(state, item.object.get("input_file_id"))
     if source is None or source.content is None:
@@ -62,7 +62,7 @@ def check_batch(state: SandboxState, item: Item, path: str, facts: RequestFacts)
         _refuse(item, double, facts)
 
 
-def _refuse(item: Item, errors: list[dict[str, Any]], facts: RequestFacts) -> None:
+def _refuse(item: Item, errors: list[dict[str, Any]], facts: AnswerFacts) -> None:
     item.history.pop()
     item.enter(["failed"], facts.get("now"))
     item.object["errors"] = {"object": "list", "data": errors}
@@ -76,7 +76,7 @@ def _custom_id(line: bytes) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def run_batch(state: SandboxState, item: Item, path: str, facts: RequestFacts) -> None:
+def run_batch(state: SandboxState, item: Item, path: str, facts: AnswerFacts) -> None:
     """Answers the lines of the input file: all, or those before it expires; of a batch that was cancelled or set to expire the first
     half. What failed or was not run stands in a file of errors."""
     source = _file(state, item.object.get("input_file_id"))
@@ -102,12 +102,12 @@ def run_batch(state: SandboxState, item: Item, path: str, facts: RequestFacts) -
     item.object["request_counts"] = {"total": len(lines), "completed": len(good), "failed": len(bad)}
 
 
-def _expired(line: bytes, number: int, facts: RequestFacts) -> dict[str, Any]:
+def _expired(line: bytes, number: int, facts: AnswerFacts) -> dict[str, Any]:
     error = {"code": "batch_expired", "message": "This request could not be executed before the completion window expired."}
     return {"id": f"batch_req_{facts.get('number')}_{number}", "custom_id": _custom_id(line), "response": None, "error": error}
 
 
-def _run_line(line: bytes, number: int, facts: RequestFacts) -> dict[str, Any]:
+def _run_line(line: bytes, number: int, facts: AnswerFacts) -> dict[str, Any]:
     call = facts.get("call")
     try:
         wanted = json.loads(line)
@@ -120,7 +120,7 @@ def _run_line(line: bytes, number: int, facts: RequestFacts) -> dict[str, Any]:
     return {"id": f"batch_req_{facts.get('number')}_{number}", "custom_id": name, "response": response, "error": None}
 
 
-def join_parts(state: SandboxState, item: Item, path: str, facts: RequestFacts) -> None:
+def join_parts(state: SandboxState, item: Item, path: str, facts: AnswerFacts) -> None:
     """The parts in the order asked for become one file; their bytes and MD5 must be as announced, unless parts may be missing."""
     parts = state.store.collection(f"{path}/parts")
     names = [name for name in facts.ask("/part_ids", []) if name in parts or not state.any_id]
@@ -136,7 +136,7 @@ def join_parts(state: SandboxState, item: Item, path: str, facts: RequestFacts) 
     item.object["file"] = _new_file(state, facts, item.object.get("filename", "upload"), purpose, Blob.of(data))
 
 
-def add_files(state: SandboxState, item: Item, path: str, facts: RequestFacts) -> None:
+def add_files(state: SandboxState, item: Item, path: str, facts: AnswerFacts) -> None:
     """The files that a request names are put into the vector store."""
     store = path.partition("/file_batches/")[0].rpartition("/")[2]
     named = [file for file in facts.ask("/files", []) if isinstance(file, Mapping)]
@@ -149,7 +149,7 @@ def add_files(state: SandboxState, item: Item, path: str, facts: RequestFacts) -
                 made | ({"attributes": shared} if shared else {}), facts)  # fmt: skip
 
 
-def tally_files(state: SandboxState, item: Item, path: str, facts: RequestFacts) -> None:
+def tally_files(state: SandboxState, item: Item, path: str, facts: AnswerFacts) -> None:
     """A vector store's counts, size and status from its files."""
     files = state.store.collection(f"{path}/files")
     item.object["file_counts"] = _counts(files.values())
@@ -157,7 +157,7 @@ def tally_files(state: SandboxState, item: Item, path: str, facts: RequestFacts)
     item.object["status"] = "in_progress" if item.object["file_counts"]["in_progress"] else "completed"
 
 
-def tally_batch(state: SandboxState, item: Item, path: str, facts: RequestFacts) -> None:
+def tally_batch(state: SandboxState, item: Item, path: str, facts: AnswerFacts) -> None:
     """A batch's counts; when it has ended its files have too."""
     files = batch_items(state, path)
     for file in files if item.ended else ():
@@ -176,7 +176,7 @@ def batch_items(state: SandboxState, path: str) -> list[Item]:
     return [files[name] for name in names if name in files]
 
 
-def measure_file(state: SandboxState, item: Item, path: str, facts: RequestFacts) -> None:
+def measure_file(state: SandboxState, item: Item, path: str, facts: AnswerFacts) -> None:
     """A file in a vector store takes the space of its bytes."""
     source = _file(state, item.object.get("id"))
     item.object["usage_bytes"] = len(source.content) if source and source.content else 0
@@ -194,7 +194,7 @@ def chunks(state: SandboxState, name: str) -> list[str]:
     return [piece.strip() for piece in found if piece.strip()]
 
 
-def hits(state: SandboxState, path: str, facts: RequestFacts) -> list[dict[str, Any]]:
+def hits(state: SandboxState, path: str, facts: AnswerFacts) -> list[dict[str, Any]]:
     """The pieces of a vector store's files that share words with the query, best first."""
     asked = set(re.findall(r"\w+", " ".join(facts.get("queries")).lower()))
     found = [hit for name, file in state.store.collection(f"{path}/files").items() for hit in _scored(state, name, file, asked)]
@@ -242,14 +242,14 @@ def _file(state: SandboxState, name: Any) -> Item | None:
     return state.store.find(f"{FILES}/{name}")
 
 
-def _new_file(state: SandboxState, facts: RequestFacts, filename: str, purpose: str, content: Blob) -> dict[str, Any]:
+def _new_file(state: SandboxState, facts: AnswerFacts, filename: str, purpose: str, content: Blob) -> dict[str, Any]:
     name = f"file-{facts.get('number')}-{len(state.store.collection(FILES))}"
     made = {"id": name, "bytes": len(content), "created_at": facts.get("now"), "filename": filename}
     made |= {"purpose": purpose, "status": "processed"}
     return state.add(FILES, {}, made, facts, content).view()
 
 
-Behaviour = Callable[[Any, Item, str, RequestFacts], None]
+Behaviour = Callable[[Any, Item, str, AnswerFacts], None]
 BEHAVIOURS: Final[Mapping[str, Behaviour]] = {
     "add_files": add_files,
     "check_batch": check_batch,

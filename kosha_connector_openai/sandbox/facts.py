@@ -38,7 +38,7 @@ _SLICES = 4
 
 
 @dataclass
-class RequestFacts:
+class AnswerFacts:
     """What is known while one request is answered."""
 
     inputs: Mapping[str, Any]
@@ -47,7 +47,7 @@ class RequestFacts:
     """The behaviour's data."""
     number: int
     bound: Mapping[str, Any] = field(default_factory=dict)
-    makers: Mapping[str, Callable[[RequestFacts], Any]] = field(default_factory=dict)
+    makers: Mapping[str, Callable[[AnswerFacts], Any]] = field(default_factory=dict)
     """How facts are made that only this place in the description has."""
     _made: dict[str, Any] = field(default_factory=dict)
 
@@ -60,7 +60,7 @@ class RequestFacts:
             self._made[name] = make(self) if make else ABSENT
         return self._made[name]
 
-    def also(self, **more: Any) -> RequestFacts:
+    def also(self, **more: Any) -> AnswerFacts:
         """The same with more facts bound."""
         return replace(self, bound={**self.bound, **more})
 
@@ -70,7 +70,7 @@ class RequestFacts:
         return otherwise if found is None else found
 
 
-def _request(facts: RequestFacts) -> Any:
+def _request(facts: AnswerFacts) -> Any:
     return {name: _described(value) for name, value in facts.inputs.items()}
 
 
@@ -80,7 +80,7 @@ def _described(value: Any) -> Any:
     return value
 
 
-def _read(facts: RequestFacts) -> str:
+def _read(facts: AnswerFacts) -> str:
     """What the request says: its last text."""
     rules = facts.words["text"]
     found = [_last_text(facts.ask(pointer), rules["leaves"]) for pointer in rules["echo"]]
@@ -97,32 +97,32 @@ def _last_text(value: Any, leaves: list[str]) -> str:
     return ""
 
 
-def _text(facts: RequestFacts) -> str:
+def _text(facts: AnswerFacts) -> str:
     """The answer, and no more of it than was asked for."""
     text = _whole(facts)
     most = _most(facts)
     return text if most is None else "".join(_pieces(text)[:most])
 
 
-def _most(facts: RequestFacts) -> int | None:
+def _most(facts: AnswerFacts) -> int | None:
     """The words that the answer may have at most."""
     found = (facts.ask(pointer) for pointer in facts.words["text"]["most"])
     return next((most for most in found if isinstance(most, int) and most > 0), None)
 
 
-def _finish(facts: RequestFacts) -> str:
+def _finish(facts: AnswerFacts) -> str:
     most = _most(facts)
     return "stop" if most is None or len(_pieces(_whole(facts))) <= most else "length"
 
 
-def _refusal(facts: RequestFacts) -> Any:
+def _refusal(facts: AnswerFacts) -> Any:
     """What a refusal says, where the request asks for one; ABSENT where it does not."""
     rules = facts.words["text"]
     asked = (_last_text(facts.ask(pointer), rules["leaves"]) for pointer in rules["refusable"])
     return rules["refused"] if any(re.match(rules["refuse"], text) for text in asked) else ABSENT
 
 
-def _whole(facts: RequestFacts) -> str:
+def _whole(facts: AnswerFacts) -> str:
     rules = facts.words["text"]
     made = (at(facts.bound.get("object", {}), pointer) for pointer in rules["made"])
     structured = next((text for text in made if isinstance(text, str)), None) or _structured(facts, rules)
@@ -135,7 +135,7 @@ def _whole(facts: RequestFacts) -> str:
     return str(rules["said"]).replace("${said}", words[:1].upper() + words[1:])
 
 
-def _structured(facts: RequestFacts, rules: Mapping[str, Any]) -> str | None:
+def _structured(facts: AnswerFacts, rules: Mapping[str, Any]) -> str | None:
     """JSON text where the request asks for it, under its own schema."""
     for pointer in rules["schemas"]:
         if isinstance(schema := facts.ask(pointer), Mapping):
@@ -147,7 +147,7 @@ def _structured(facts: RequestFacts, rules: Mapping[str, Any]) -> str | None:
     return json.dumps({"sandbox": True}) if asked else None
 
 
-def _tool_call(facts: RequestFacts) -> Any:
+def _tool_call(facts: AnswerFacts) -> Any:
     """The function that the request insists on, with arguments made from its schema; ABSENT where it does not."""
     choice = facts.ask("/tool_choice")
     functions = [tool.get("function", tool) for tool in facts.ask("/tools", []) if tool.get("type") == "function"]
@@ -166,19 +166,19 @@ def _pieces(text: str) -> list[str]:
     return re.findall(r"\s*\S+\s*\Z|\s*\S+", text)
 
 
-def _count(facts: RequestFacts) -> int:
+def _count(facts: AnswerFacts) -> int:
     wanted = facts.ask("/n", 1)
     return wanted if isinstance(wanted, int) else 1
 
 
-def _texts(facts: RequestFacts) -> list[Any]:
+def _texts(facts: AnswerFacts) -> list[Any]:
     """The inputs that are answered one by one: texts, arrays of tokens, or parts."""
     given = facts.ask("/input", "")
     single = not isinstance(given, list) or (bool(given) and isinstance(given[0], int))
     return [given] if single else given
 
 
-def _vectors(facts: RequestFacts) -> list[Any]:
+def _vectors(facts: AnswerFacts) -> list[Any]:
     size = min(int(facts.ask("/dimensions", _DIMENSIONS)), _MOST_DIMENSIONS)
     vectors = [_vector(json.dumps(text), size) for text in _texts(facts)]
     if facts.ask("/encoding_format") != "base64":
@@ -194,14 +194,14 @@ def _vector(text: str, size: int) -> list[float]:
     return [value / length for value in raw]
 
 
-def _verdicts(facts: RequestFacts) -> list[Any]:
+def _verdicts(facts: AnswerFacts) -> list[Any]:
     rules = facts.words["moderation"]
     parts = _texts(facts)
     single = bool(parts) and isinstance(parts[0], Mapping)
     return [_verdict(facts, text, rules) for text in ([parts] if single else parts)]
 
 
-def _verdict(facts: RequestFacts, text: Any, rules: Mapping[str, Any]) -> Any:
+def _verdict(facts: AnswerFacts, text: Any, rules: Mapping[str, Any]) -> Any:
     flagged = rules["word"] in json.dumps(text).lower()
     marks = {bool: flagged, int: 0.99 if flagged else 0.01, float: 0.99 if flagged else 0.01, list: ["text"]}
     item = facts.answers.part("results")
@@ -212,36 +212,36 @@ def _verdict(facts: RequestFacts, text: Any, rules: Mapping[str, Any]) -> Any:
     return {**item, "flagged": flagged}
 
 
-def _size(facts: RequestFacts) -> str:
+def _size(facts: AnswerFacts) -> str:
     wanted = str(facts.ask("/size", _DEFAULT_SIZE))
     return wanted if re.fullmatch(r"\d{1,4}x\d{1,4}", wanted) else _DEFAULT_SIZE
 
 
-def _picture(facts: RequestFacts) -> str:
+def _picture(facts: AnswerFacts) -> str:
     width, height = map(int, _size(facts).split("x"))
     return base64.b64encode(picture(str(facts.ask("/output_format", "png")), width, height)).decode()
 
 
-def _pictures(facts: RequestFacts) -> list[Any]:
+def _pictures(facts: AnswerFacts) -> list[Any]:
     if facts.ask("/response_format") == "url":
         return [{"url": f"{facts.get('origin')}/__sandbox__/images/{_size(facts)}.png"}] * _count(facts)
     return [{"b64_json": facts.get("picture")}] * _count(facts)
 
 
-def _audio_pieces(facts: RequestFacts) -> list[str]:
+def _audio_pieces(facts: AnswerFacts) -> list[str]:
     data = facts.get("audio")
     size = -(-len(data) // _SLICES)
     return [base64.b64encode(data[start : start + size]).decode() for start in range(0, len(data), size)]
 
 
-def _archive(_: RequestFacts) -> bytes:
+def _archive(_: AnswerFacts) -> bytes:
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w") as file:
         file.writestr(zipfile.ZipInfo("sandbox.txt"), MADE_UP)
     return target.getvalue()
 
 
-FACTS: Final[Mapping[str, Callable[[RequestFacts], Any]]] = {
+FACTS: Final[Mapping[str, Callable[[AnswerFacts], Any]]] = {
     "archive": _archive,
     "audio": lambda facts: sound(str(facts.ask("/response_format", "mp3"))),
     "audio_pieces": _audio_pieces,

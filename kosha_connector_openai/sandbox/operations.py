@@ -12,7 +12,7 @@ from kosha_connector_openai.errors import InputError
 from kosha_connector_openai.sandbox import behaviours
 from kosha_connector_openai.sandbox.answers import Answers
 from kosha_connector_openai.sandbox.error_replies import RequestFailure
-from kosha_connector_openai.sandbox.facts import MADE_UP, RequestFacts
+from kosha_connector_openai.sandbox.facts import MADE_UP, AnswerFacts
 from kosha_connector_openai.sandbox.limits import EnforcedLimits
 from kosha_connector_openai.sandbox.message import Incoming, SandboxReply
 from kosha_connector_openai.sandbox.request_inputs import Reader, Unreadable
@@ -44,7 +44,7 @@ class Operations:
         action, values = match.action, match.values
         inputs = self._inputs(match, request)
         bound = {**more, "path": dict(values), "call": self._call}
-        facts = RequestFacts(inputs, self._answers[action.id], self._behaviour, number, bound)
+        facts = AnswerFacts(inputs, self._answers[action.id], self._behaviour, number, bound)
         template = self._behaviour["operations"].get(action.id, {})
         status = int(action.operation.success.status) if action.operation.success and action.operation.success.status.isdigit() else 200
         streams = _asked(template.get("stream"), facts)
@@ -92,7 +92,7 @@ class Operations:
             raise RequestFailure(self._behaviour["models"][model], param="model")
         return inputs
 
-    def _carry_out(self, action: Action, facts: RequestFacts, values: Values, template: Template) -> tuple[RequestFacts, Any]:
+    def _carry_out(self, action: Action, facts: AnswerFacts, values: Values, template: Template) -> tuple[AnswerFacts, Any]:
         """The facts with what the object adds to it, and the JSON answer."""
         place = self._resources.place(action)
         if place is None:
@@ -108,14 +108,14 @@ class Operations:
         facts = replace(facts, makers=self._memories(item, path))
         return facts, self._made(action, facts, template)
 
-    def _made(self, action: Action, facts: RequestFacts, template: Template) -> Any:
+    def _made(self, action: Action, facts: AnswerFacts, template: Template) -> Any:
         answers = self._answers[action.id]
         if "page" in template:
             return self._page(render(template["page"], facts), answers, facts)
         echo = facts.get("request") if action.operation.method != "GET" else {}
         return answers.make(render(template.get("answer", {}), facts), echo)
 
-    def _on_collection(self, place: ResourcePath, action: Action, facts: RequestFacts, values: Values, template: Template) -> Any:
+    def _on_collection(self, place: ResourcePath, action: Action, facts: AnswerFacts, values: Values, template: Template) -> Any:
         answers = self._answers[action.id]
         if action.operation.method == "POST":
             return self._resources.create(place, answers, facts, values, template)
@@ -124,7 +124,7 @@ class Operations:
         found = [self._resources.see(place, item, f"{parent}/{name}", facts) for name, item in kept.items()]
         return self._page(found, answers, facts)
 
-    def _on_object(self, place: ResourcePath, action: Action, facts: RequestFacts, values: Values) -> Any:
+    def _on_object(self, place: ResourcePath, action: Action, facts: AnswerFacts, values: Values) -> Any:
         answers = self._answers[action.id]
         if action.operation.method == "DELETE":
             return self._resources.delete(place, answers, values)
@@ -134,7 +134,7 @@ class Operations:
         path = f"{self._resources.path(place.collection, values)}/{values[place.variable]}"
         return self._resources.read(place, item, path, facts)
 
-    def _memories(self, item: Item, path: str) -> Mapping[str, Callable[[RequestFacts], Any]]:
+    def _memories(self, item: Item, path: str) -> Mapping[str, Callable[[AnswerFacts], Any]]:
         """The facts about one object."""
         state = self._resources
         return {
@@ -148,7 +148,7 @@ class Operations:
             "response_inputs": lambda _: behaviours.inputs_of(item),
         }
 
-    def _page(self, values: list[Any], answers: Answers, facts: RequestFacts) -> Any:
+    def _page(self, values: list[Any], answers: Answers, facts: AnswerFacts) -> Any:
         """A page in the shape of the schema; an empty one has ids that are null, or empty where null is not allowed."""
         rules = self._behaviour["paging"]
         shown, more = pages(values, facts.inputs, rules)
@@ -169,14 +169,14 @@ class Operations:
         return {name: value for name, value in changed.items() if value is not ABSENT}
 
 
-def _asked(stream: Mapping[str, Any] | None, facts: RequestFacts) -> bool:
+def _asked(stream: Mapping[str, Any] | None, facts: AnswerFacts) -> bool:
     if stream is None:
         return False
     found = facts.ask(stream["when"]) if "when" in stream else True
     return bool(found == stream["equals"] if "equals" in stream else found is True)
 
 
-def _untyped(action: Action, facts: RequestFacts, status: int) -> SandboxReply:
+def _untyped(action: Action, facts: AnswerFacts, status: int) -> SandboxReply:
     """An answer that is no JSON, made from its media type alone."""
     kind = next(iter(action.output_types), None)
     if kind is None:
@@ -185,7 +185,7 @@ def _untyped(action: Action, facts: RequestFacts, status: int) -> SandboxReply:
     return SandboxReply(status, b"data: {}\n\n" if kind == EVENT_STREAM else text, kind)
 
 
-def _formed(forms: Mapping[str, Any], facts: RequestFacts, status: int) -> SandboxReply:
+def _formed(forms: Mapping[str, Any], facts: AnswerFacts, status: int) -> SandboxReply:
     wanted = facts.ask(forms["by"], forms["default"])
     form = forms.get(wanted, forms[forms["default"]])
     if "json" in form:

@@ -10,7 +10,7 @@ from kosha_connector_openai.connector import Action
 from kosha_connector_openai.sandbox.answers import Answers
 from kosha_connector_openai.sandbox.behaviours import BEHAVIOURS, SandboxState
 from kosha_connector_openai.sandbox.error_replies import RequestFailure
-from kosha_connector_openai.sandbox.facts import EPOCH, RequestFacts
+from kosha_connector_openai.sandbox.facts import EPOCH, AnswerFacts
 from kosha_connector_openai.sandbox.limits import EnforcedLimits
 from kosha_connector_openai.sandbox.message import Blob, UploadedFile
 from kosha_connector_openai.sandbox.store import Item, Kept, ObjectStore
@@ -129,7 +129,7 @@ class Resources(SandboxState):
         return self.any_id or name == place.variable
 
     def add(
-        self, collection: str, values: Mapping[str, str], made: dict[str, Any], facts: RequestFacts, content: Blob | None = None
+        self, collection: str, values: Mapping[str, str], made: dict[str, Any], facts: AnswerFacts, content: Blob | None = None
     ) -> Item:
         """Remembers an object that was just made."""
         reader = self._shapes.get(collection)
@@ -142,7 +142,7 @@ class Resources(SandboxState):
         return item
 
     def create(
-        self, place: ResourcePath, answers: Answers, facts: RequestFacts, values: Mapping[str, str], template: Rules
+        self, place: ResourcePath, answers: Answers, facts: AnswerFacts, values: Mapping[str, str], template: Rules
     ) -> dict[str, Any]:
         """The new object, remembered unless the request says otherwise."""
         rules = self.rules(place.collection)
@@ -157,18 +157,18 @@ class Resources(SandboxState):
         shown = self.see(place, item, f"{path}/{made['id']}", facts)
         return shown if answers.fits(shown) else answers.lay(made, shown)
 
-    def read(self, place: ResourcePath, item: Item, path: str, facts: RequestFacts) -> dict[str, Any]:
+    def read(self, place: ResourcePath, item: Item, path: str, facts: AnswerFacts) -> dict[str, Any]:
         """Moves the object one step on and returns it."""
         reached = item.advance(facts.get("now"))
         self._do(self.rules(place.collection).get("reach", {}).get(reached), item, path, facts)
         return self.see(place, item, path, facts)
 
-    def see(self, place: ResourcePath, item: Item, path: str, facts: RequestFacts) -> dict[str, Any]:
+    def see(self, place: ResourcePath, item: Item, path: str, facts: AnswerFacts) -> dict[str, Any]:
         """The object as it is."""
         self._do(self.rules(place.collection).get("refresh"), item, path, facts)
         return item.view()
 
-    def change(self, place: ResourcePath, item: Item, answers: Answers, facts: RequestFacts) -> dict[str, Any]:
+    def change(self, place: ResourcePath, item: Item, answers: Answers, facts: AnswerFacts) -> dict[str, Any]:
         """Changes the object by the request's values and returns it."""
         item.object = answers.lay(item.object, self._shown(place.collection, facts))
         return item.view()
@@ -181,7 +181,7 @@ class Resources(SandboxState):
         echo = {"id": name, "object": item.object.get("object"), "deleted": True}
         return answers.lay(answers.base(), echo) if answers.action.output_schema else None
 
-    def act(self, place: ResourcePath, item: Item, path: str, facts: RequestFacts) -> dict[str, Any]:
+    def act(self, place: ResourcePath, item: Item, path: str, facts: AnswerFacts) -> dict[str, Any]:
         """The object after the verb that its path ends with; raises RequestFailure where it has ended."""
         rules = self.rules(place.collection)
         verb = rules.get("verbs", {}).get(place.tail, {})
@@ -212,18 +212,18 @@ class Resources(SandboxState):
         item.enter(list(usual[-1:]) if whole else steps, now)
         return item
 
-    def _identity(self, rules: Rules, facts: RequestFacts) -> str:
+    def _identity(self, rules: Rules, facts: AnswerFacts) -> str:
         named = rules.get("id", "obj_")
         if named.startswith("$"):
             return str(render(named, facts))
         return f"{named}{facts.get('number')}"
 
-    def _shown(self, collection: str, facts: RequestFacts) -> Any:
+    def _shown(self, collection: str, facts: AnswerFacts) -> Any:
         """The request without what its collection never shows again."""
         request, hidden = facts.get("request"), frozenset(self.rules(collection).get("hidden", ()))
         return _without(request, hidden) if hidden else request
 
-    def _do(self, name: str | None, item: Item, path: str, facts: RequestFacts) -> None:
+    def _do(self, name: str | None, item: Item, path: str, facts: AnswerFacts) -> None:
         if name is not None:
             BEHAVIOURS[name](self, item, path, facts)
 
