@@ -1,47 +1,37 @@
 """The ledger in PostgreSQL: a schema for each run, and one table of paces for all, so that processes on several hosts work on one run.
 
-The database runs in a thread of its own with an event loop, since commands ask a ledger as they ask a file; a runner's commits wait on the
-runner's own loop.
-
-One module: the connection, its turns and what is committed in one of them are read together.
+A runner's commits wait on the runner's own loop; all else asks the database as one asks a file.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import socket
-import threading
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from decimal import Decimal
-from functools import lru_cache
 from hashlib import blake2b
-from itertools import count
 from pathlib import Path
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
 
 import orjson
 
 from kosha_connector_openai.errors import Fault, SetupError
+from kosha_connector_openai.flows.bulk.database import Database, numbered
 from kosha_connector_openai.flows.bulk.entry import Claim, Moved, RowEntry, damaged, digest, entry_of
 from kosha_connector_openai.flows.bulk.ledger import COLUMNS, PUT_CALL, TABLES, VERSION, Ledger
 from kosha_connector_openai.flows.bulk.row import Row
 from kosha_connector_openai.flows.bulk.shared_pace import SharedPace
 from kosha_connector_openai.secrets import Secret
-from kosha_connector_openai.text import install
 
 T = TypeVar("T")
-_SECONDS: Final = 10.0
 _RUN: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,51}")
 """The name of a run, which becomes a part of its schema's: a file that came from elsewhere, or a task, may say another."""
 _TYPES: Final = {"n": "int", "occurrence": "int", "state": "int", "tries": "int", "at": "float8", "category": "text", "done": "int"}
 _PACES: Final = """CREATE SCHEMA IF NOT EXISTS kosha_bulk;
 CREATE TABLE IF NOT EXISTS kosha_bulk.pace (run TEXT PRIMARY KEY, state BYTEA NOT NULL)"""
-_SESSION: Final = {"application_name": "kosha-connector", "tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5"}
 _CLAIM: Final = """UPDATE rows SET state = 1, tries = c.tries, at = c.at, category = '', sum = c.sum
 FROM unnest($1::int[], $2::int[], $3::float8[], $4::bytea[]) AS c(n, tries, at, sum)
 WHERE rows.n = c.n AND rows.state = 0 RETURNING rows.n"""
@@ -77,64 +67,18 @@ class PostgresLedger(Ledger):
         if not _RUN.fullmatch(run):
             fault = Fault("/ledger", "run", "is no name of a run.", "Name the output of a run, or its ledger.")
             raise SetupError("The ledger cannot be used; nothing was sent.", [fault])
-        try:
-            import asyncpg
-        except ImportError:
-            fault = Fault("/ledger", "extra", "is in PostgreSQL, and asyncpg is not installed.", install("postgres"))
-            raise SetupError("The ledger cannot be used; nothing was sent.", [fault]) from None
-        self.path, self.run, self._asyncpg = path, run, asyncpg
+        self.path, self.run = path, run
         self._schema = f"kosha_bulk_{run}"
         self._pace: SharedPace | None = None
         self._known: dict[str, str] = {}
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="ledger", daemon=True)
-        self._thread.start()
-        self._turn, self._inside = asyncio.Lock(), False
-        self._base: Any = None
+        self._database = Database(dsn)
         try:
-            self._base = self._connected(dsn)
             self._open(new=new)
             if not read_only:
                 self._hold(shared=shared)
         except BaseException:
             self.close()
             raise
-
-    # --- the connection ---
-
-    def _connected(self, dsn: Secret) -> Any:
-        url, problem = urlsplit(dsn.reveal()), "it does not answer"
-        place = f"{url.hostname or 'the local socket'}:{url.port or 5432}"
-        if url.scheme not in ("postgres", "postgresql"):
-            fault = Fault("/ledger", "form", "is no DSN.", "Write postgresql://USER:PASSWORD@HOST:PORT/DATABASE into the secret.")
-            raise SetupError("The ledger cannot be used; nothing was sent.", [fault])
-        try:
-            return self._wait(self._asyncpg.connect(dsn.reveal(), timeout=_SECONDS, command_timeout=60, server_settings=_SESSION))
-        except (OSError, TimeoutError) as error:
-            problem = f"nobody answers ({type(error).__name__})"
-        except (self._asyncpg.PostgresError, self._asyncpg.InterfaceError, ValueError) as error:
-            problem = f"it refuses ({type(error).__name__})"  # its words may have parts of the DSN
-        fix = "Start PostgreSQL there, or mend the DSN in the secret; the role needs CREATE on the database."
-        raise SetupError("PostgreSQL is not there; nothing was sent.", [Fault("/ledger", "server", f"is at {place}, and {problem}.", fix)])
-
-    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
-
-    def _asked(self, work: Coroutine[Any, Any, T]) -> T:
-        """Its value; raises SetupError where the database fails."""
-        with self._telling():
-            return self._wait(work)
-
-    @contextmanager
-    def _telling(self) -> Iterator[None]:
-        try:
-            yield
-        except (self._asyncpg.PostgresError, self._asyncpg.InterfaceError, OSError, TimeoutError) as error:
-            problem = type(error).__name__
-        else:
-            return
-        fix = "Look whether PostgreSQL is there and has room; then resume. What was sent and is not in it is told as unknown."
-        raise SetupError(f"The ledger cannot be used: {problem}.", [Fault("/ledger", "server", "cannot be read or written.", fix)])
 
     def _open(self, *, new: bool) -> None:
         there = bool(self.read("SELECT 1 FROM pg_namespace WHERE nspname = ?", self._schema))
@@ -146,7 +90,7 @@ class PostgresLedger(Ledger):
                 base.execute("SELECT pg_advisory_xact_lock(?)", (_number("kosha_bulk"),))
                 for text in (*_PACES.split(";"), f'CREATE SCHEMA IF NOT EXISTS "{self._schema}"'):
                     base.execute(text)
-        self._asked(self._base.execute(f'SET search_path TO "{self._schema}"'))
+        self._database.command(f'SET search_path TO "{self._schema}"')
         if not self.read("SELECT 1 FROM pg_tables WHERE schemaname = ?", self._schema):
             with self.transaction() as base:
                 for text in filter(None, map(str.strip, TABLES.split(";"))):
@@ -203,47 +147,19 @@ class PostgresLedger(Ledger):
         return str(name) if name and self.read(held, number) else None
 
     def close(self) -> None:
-        if self._loop.is_closed():
-            return
-        with suppress(Exception):
-            if self._base is not None:
-                self._wait(self._base.close(timeout=2))
-        self._base = None
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self._database.close()
 
     def discard(self) -> None:
         with suppress(SetupError):
-            self._asked(self._base.execute(f'DROP SCHEMA "{self._schema}" CASCADE'))
+            self._database.command(f'DROP SCHEMA "{self._schema}" CASCADE')
         self.close()
         self.path.unlink(missing_ok=True)
 
-    # --- statements ---
-
     def read(self, text: str, *values: Any) -> list[Any]:
-        return self._asked(self._fetched(text, values))
+        return self._database.read(text, *values)
 
-    async def _fetched(self, text: str, values: Sequence[Any]) -> list[Any]:
-        async with nullcontext() if self._inside else self._turn:
-            return [tuple(found) for found in await self._base.fetch(_numbered(text), *values)]
-
-    @contextmanager
-    def transaction(self) -> Iterator[_Statements]:
-        self._asked(self._turn.acquire())
-        try:
-            self._asked(self._base.execute("BEGIN"))
-            self._inside = True  # what is read now belongs to the transaction
-            try:
-                yield _Statements(self)
-                self._asked(self._base.execute("COMMIT"))
-            except BaseException:
-                with suppress(SetupError):
-                    self._asked(self._base.execute("ROLLBACK"))
-                raise
-        finally:
-            self._inside = False
-            self._loop.call_soon_threadsafe(self._turn.release)
+    def transaction(self) -> AbstractContextManager[Database]:
+        return self._database.transaction()
 
     # --- commits ---
 
@@ -257,18 +173,16 @@ class PostgresLedger(Ledger):
         rows = [entry.values() for entry, _ in moved]  # as they are now: they change while the database works
         answers = [self.placed(entry, answer) for entry, answer in moved if answer is not None]
         facts = [(n, place, data, digest(data)) for n, place, value in calls for data in (orjson.dumps(value, default=str),)]
-        with self._telling():
-            work = asyncio.run_coroutine_threadsafe(self._committed(claims, rows, answers, facts, spent), self._loop)
-            return await asyncio.wrap_future(work)
+        return await self._database.arun(self._committed(claims, rows, answers, facts, spent))
 
     async def _committed(
         self, claims: Sequence[Claim], rows: Sequence[Any], answers: Sequence[Any], calls: Sequence[Any], spent: Mapping[str, str] | None
     ) -> list[bool | float]:
-        async with self._turn, self._base.transaction():
+        async with self._database.turn, self._base.transaction():
             if rows:
                 await self._base.execute(_MOVE, *_arrays(rows, 9), *_arrays(answers, 4))
             if calls:
-                await self._base.executemany(_numbered(PUT_CALL), calls)
+                await self._base.executemany(numbered(PUT_CALL), calls)
             if spent is not None:
                 await self._spend(spent)
             if self._pace is None or not (self._pace.news or any(attempt for _, attempt in claims)):
@@ -309,6 +223,11 @@ class PostgresLedger(Ledger):
         data = orjson.dumps(self._known, option=orjson.OPT_SORT_KEYS)
         await self._base.execute("UPDATE run SET value = $1, sum = $2 WHERE name = 'spent'", data, digest(b"spent" + data))
 
+    @property
+    def _base(self) -> Any:
+        """The connection, for what runs on its own loop."""
+        return self._database.connection
+
     # --- the pace ---
 
     def pace(self, share: float = 1.0, **given: Any) -> SharedPace:
@@ -334,38 +253,6 @@ class PostgresLedger(Ledger):
             value = work()
             base.execute("UPDATE kosha_bulk.pace SET state = ? WHERE run = ?", (orjson.dumps(self._pace.state()), self._pace_name))
         return value
-
-
-class _Found(list[Any]):
-    """What a statement gave, as a cursor gives it."""
-
-    def fetchall(self) -> list[Any]:
-        return self
-
-    def fetchone(self) -> Any:
-        return self[0]
-
-
-class _Statements:
-    """The statements of a transaction."""
-
-    def __init__(self, ledger: PostgresLedger) -> None:
-        self._ledger = ledger
-
-    def execute(self, text: str, values: Sequence[Any] = (), /) -> _Found:
-        ledger = self._ledger
-        return _Found(tuple(found) for found in ledger._asked(ledger._base.fetch(_numbered(text), *values)))
-
-    def executemany(self, text: str, values: Iterable[Sequence[Any]], /) -> None:
-        ledger = self._ledger
-        ledger._asked(ledger._base.executemany(_numbered(text), values))
-
-
-@lru_cache(256)
-def _numbered(text: str) -> str:
-    """A statement with PostgreSQL's placeholders and its word for bytes."""
-    places = count(1)
-    return re.sub(r"\?", lambda _: f"${next(places)}", text.replace("BLOB", "BYTEA"))
 
 
 def _number(name: str) -> int:

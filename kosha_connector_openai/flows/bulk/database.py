@@ -1,0 +1,155 @@
+"""A connection to PostgreSQL in a thread with an event loop of its own: threads ask it as they ask a file, other event loops await it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from functools import lru_cache
+from itertools import count
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+from kosha_connector_openai.errors import Fault, SetupError
+from kosha_connector_openai.secrets import Secret
+from kosha_connector_openai.text import install
+
+T = TypeVar("T")
+_SECONDS: Final = 10.0
+_SESSION: Final = {"application_name": "kosha-connector", "tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5"}
+
+
+class Database:
+    """One connection; its statements have SQLite's placeholders and types. Close it at the end."""
+
+    def __init__(self, dsn: Secret) -> None:
+        """Raises SetupError where the package or the server is not there, or the server refuses."""
+        try:
+            import asyncpg
+        except ImportError:
+            fault = Fault("/ledger", "extra", "is in PostgreSQL, and asyncpg is not installed.", install("postgres"))
+            raise SetupError("The ledger cannot be used; nothing was sent.", [fault]) from None
+        self._asyncpg = asyncpg
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="ledger", daemon=True)
+        self._thread.start()
+        self._inside = False
+        self.turn = asyncio.Lock()
+        """Held while a transaction is open."""
+        self.connection: Any = None
+        """asyncpg's, for coroutines that ``arun`` runs."""
+        try:
+            self.connection = self._connected(dsn)
+        except BaseException:
+            self.close()
+            raise
+
+    def _connected(self, dsn: Secret) -> Any:
+        url = urlsplit(dsn.reveal())
+        place = f"{url.hostname or 'the local socket'}:{url.port or 5432}"
+        if url.scheme not in ("postgres", "postgresql"):
+            fault = Fault("/ledger", "form", "is no DSN.", "Write postgresql://USER:PASSWORD@HOST:PORT/DATABASE into the secret.")
+            raise SetupError("The ledger cannot be used; nothing was sent.", [fault])
+        try:
+            return self._wait(self._asyncpg.connect(dsn.reveal(), timeout=_SECONDS, command_timeout=60, server_settings=_SESSION))
+        except (OSError, TimeoutError) as error:
+            problem = f"nobody answers ({type(error).__name__})"
+        except (self._asyncpg.PostgresError, self._asyncpg.InterfaceError, ValueError) as error:
+            problem = f"it refuses ({type(error).__name__})"  # its words may have parts of the DSN
+        fix = "Start PostgreSQL there, or mend the DSN in the secret; the role needs CREATE on the database."
+        raise SetupError("PostgreSQL is not there; nothing was sent.", [Fault("/ledger", "server", f"is at {place}, and {problem}.", fix)])
+
+    def command(self, text: str) -> None:
+        """A statement without values and rows. Raises SetupError where the database fails."""
+        self._asked(self.connection.execute(text))
+
+    def execute(self, text: str, values: Sequence[Any] = ()) -> FoundRows:
+        """The rows of a statement of the open transaction. Raises SetupError where the database fails."""
+        return FoundRows(tuple(found) for found in self._asked(self.connection.fetch(numbered(text), *values)))
+
+    def executemany(self, text: str, values: Iterable[Sequence[Any]]) -> None:
+        """Runs a statement of the open transaction for each of the values. Raises as ``execute`` does."""
+        self._asked(self.connection.executemany(numbered(text), values))
+
+    def read(self, text: str, *values: Any) -> list[Any]:
+        """All rows of a query, which waits for a transaction of others. Raises as ``execute`` does."""
+        return self._asked(self._read(text, values))
+
+    async def _read(self, text: str, values: Sequence[Any]) -> list[Any]:
+        async with nullcontext() if self._inside else self.turn:
+            return [tuple(found) for found in await self.connection.fetch(numbered(text), *values)]
+
+    @contextmanager
+    def transaction(self) -> Iterator[Database]:
+        """One transaction; raises SetupError where it cannot be kept, and then nothing of it is."""
+        self._asked(self.turn.acquire())
+        try:
+            self.command("BEGIN")
+            self._inside = True  # what is read now belongs to the transaction
+            try:
+                yield self
+                self.command("COMMIT")
+            except BaseException:
+                with suppress(SetupError):
+                    self.command("ROLLBACK")
+                raise
+        finally:
+            self._inside = False
+            self._loop.call_soon_threadsafe(self.turn.release)
+
+    async def arun(self, work: Coroutine[Any, Any, T]) -> T:
+        """The value of ``work``, which runs on the database's loop, for any other loop. Raises SetupError where the database fails."""
+        with self._told():
+            return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+
+    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def _asked(self, work: Coroutine[Any, Any, T]) -> T:
+        with self._told():
+            return self._wait(work)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Tells what fails in the database as a SetupError."""
+        try:
+            yield
+        except (self._asyncpg.PostgresError, self._asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            problem = type(error).__name__
+        else:
+            return
+        fix = "Look whether PostgreSQL is there and has room; then resume. What was sent and is not in it is told as unknown."
+        raise SetupError(f"The ledger cannot be used: {problem}.", [Fault("/ledger", "server", "cannot be read or written.", fix)])
+
+    def close(self) -> None:
+        """Closes the connection, and ends the thread."""
+        if self._loop.is_closed():
+            return
+        with suppress(Exception):
+            if self.connection is not None:
+                self._wait(self.connection.close(timeout=2))
+        self.connection = None
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+class FoundRows(list[Any]):
+    """The rows that a statement gave, as a cursor gives them."""
+
+    def fetchall(self) -> list[Any]:
+        """All of them."""
+        return self
+
+    def fetchone(self) -> Any:
+        """The first."""
+        return self[0]
+
+
+@lru_cache(256)
+def numbered(text: str) -> str:
+    """A statement with PostgreSQL's placeholders and its word for bytes."""
+    places = count(1)
+    return re.sub(r"\?", lambda _: f"${next(places)}", text.replace("BLOB", "BYTEA"))
