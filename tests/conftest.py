@@ -13,6 +13,7 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from kosha_connector_openai import Connector
+    from kosha_connector_openai.core.actions import Catalog
     from kosha_connector_openai.openapi import Document
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no fault of the code
@@ -48,21 +49,34 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session", autouse=True)
 def one_reading() -> Iterator[None]:
-    """Our description is read once in a process, since thousands of tests open the connector; nothing may change what was read."""
+    """Our description is read and its schemas are compiled once in a process, since thousands of tests open the connector.
+
+    Nothing may change what was read.
+    """
+    from kosha_connector_openai.connector import Connector
     from kosha_connector_openai.core import catalog_cache
 
-    read, ours = catalog_cache.read_document, Path(__file__).parent.parent / "openapi.json"
-    kept: dict[str, Document] = {}
+    read, laid, ours = catalog_cache.read_document, Connector._overlaid, Path(__file__).parent.parent
+    documents: dict[str, Document] = {}
+    catalogs: dict[str, Catalog] = {}
 
     def remember(path: Path, *, sha256: str | None = None) -> Document:
-        if path != ours or sha256 is None:
+        if path != ours / "openapi.json" or sha256 is None:
             return read(path, sha256=sha256)
-        if sha256 not in kept:
-            kept[sha256] = read(path, sha256=sha256)
-        return kept[sha256]
+        if sha256 not in documents:
+            documents[sha256] = read(path, sha256=sha256)
+        return documents[sha256]
+
+    def overlaid(connector: Connector, document: Document) -> Catalog:
+        if connector.folder != ours or not any(document is each for each in documents.values()):
+            return laid(connector, document)
+        if document.digest not in catalogs:
+            catalogs[document.digest] = laid(connector, document)
+        return catalogs[document.digest]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(catalog_cache, "read_document", remember)
+        patch.setattr(Connector, "_overlaid", overlaid)
         yield
 
 

@@ -6,10 +6,10 @@ import json
 from typing import Any
 from urllib.request import Request, urlopen
 
-from kosha_connector_openai.sandbox import Sandbox
+from tests.offline import Offline
 
 
-def control(sandbox: Sandbox, method: str, place: str, body: Any = None) -> Any:
+def control(sandbox: Offline, method: str, place: str, body: Any = None) -> Any:
     """One request to the sandbox's own endpoints."""
     data = None if body is None else json.dumps(body).encode()
     request = Request(f"{sandbox.url}/__sandbox__{place}", data=data, method=method, headers={"Authorization": f"Bearer {sandbox.key}"})
@@ -17,12 +17,12 @@ def control(sandbox: Sandbox, method: str, place: str, body: Any = None) -> Any:
         return json.load(reply)
 
 
-def drive(sandbox: Sandbox, path: str, **wanted: Any) -> None:
+def drive(sandbox: Offline, path: str, **wanted: Any) -> None:
     """Says how the objects of a collection go on: ``steps`` of those created next, ``add`` for finished ones."""
     control(sandbox, "POST", "/collections", {"path": path, **wanted})
 
 
-def sent(sandbox: Sandbox, method: str, path: str) -> list[dict[str, Any]]:
+def sent(sandbox: Offline, method: str, path: str) -> list[dict[str, Any]]:
     """The requests that the sandbox got with this method and path, oldest first."""
     return [
         entry for entry in control(sandbox, "GET", "/requests") if entry["method"] == method and entry["target"].partition("?")[0] == path

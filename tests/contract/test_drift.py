@@ -22,7 +22,7 @@ from tools.spec.merging import RULES, merge, read_sides
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "specs"
 SECONDS = 20.0
-"""What comparing 288 operations may take."""
+"""What comparing 388 operations may take."""
 
 
 def published(name: str) -> Document:
@@ -60,9 +60,16 @@ def original(ours: Document) -> DiffReport:
 
 
 @pytest.fixture(scope="module")
-def vendor(ours: Document, merged: Document) -> DiffReport:
-    """From the vendor's description and its client, as one, to ours."""
-    return compare_documents(merged, ours)
+def timed(ours: Document, merged: Document) -> tuple[DiffReport, float]:
+    """From the vendor's description and its client, as one, to ours; and the processor's seconds that it took."""
+    start = time.process_time()
+    return compare_documents(merged, ours), time.process_time() - start
+
+
+@pytest.fixture(scope="module")
+def vendor(timed: tuple[DiffReport, float]) -> DiffReport:
+    """The same report."""
+    return timed[0]
 
 
 def test_every_difference_from_the_vendor_is_intended(vendor: DiffReport) -> None:
@@ -134,12 +141,9 @@ def test_the_way_back_has_as_many_operations(ours: Document) -> None:
     assert Counter(change.kind for change in back.changes)["operation-removed"] == 371
 
 
-def test_comparing_the_largest_descriptions_is_quick(ours: Document) -> None:
-    """288 operations in under 20 seconds, on two shared cores."""
-    vendor = published("openai-2.3.0-oas31.json")
-    start = time.process_time()
-    compare_documents(vendor, ours)
-    assert time.process_time() - start < SECONDS
+def test_comparing_the_largest_descriptions_is_quick(timed: tuple[DiffReport, float]) -> None:
+    """388 operations in under 20 seconds, on two shared cores."""
+    assert timed[1] < SECONDS
 
 
 def test_the_reports_can_be_shown(vendor: DiffReport, original: DiffReport) -> None:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from kosha_connector_openai import Connector
 from kosha_connector_openai.cli.app import make_app
-from kosha_connector_openai.sandbox import Sandbox
+from tests.offline import Offline, offline
 
 PAGES = ("docs/publishing.md", "examples/tides/README.md")
 TYPED = re.compile(r"^ *kosha-openai (.*examples/tides.*)$", re.MULTILINE)
@@ -21,9 +21,9 @@ LINES = [line for page in PAGES for line in TYPED.findall((ROOT / page).read_tex
 
 
 @pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
+def sandbox() -> Iterator[Offline]:
     """The server that both pages start first."""
-    with Sandbox(connector=ROOT / "examples" / "tides") as running:
+    with offline(connector=ROOT / "examples" / "tides") as running:
         yield running
 
 
@@ -37,7 +37,7 @@ def test_the_folder_is_whole(root: Path) -> None:
 
 
 @pytest.mark.parametrize("line", dict.fromkeys(LINES))
-def test_each_line_of_the_pages_runs(line: str, root: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_line_of_the_pages_runs(line: str, root: Path, sandbox: Offline, monkeypatch: pytest.MonkeyPatch) -> None:
     """As it stands there, against the sandbox that the page starts."""
     monkeypatch.chdir(root)
     monkeypatch.setenv("TIDES_KEY", sandbox.key)

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
 
 from kosha_connector_openai import Connector, open_connector
 from kosha_connector_openai.errors import InputError
 from kosha_connector_openai.forms.sample import allowed
 from kosha_connector_openai.manifest.parts.forms import FormsPart
 from kosha_connector_openai.manifest.parts.pickers import Pickers
+from tests.tables import check_each, compiled
 from tools.quality import every_field
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +26,7 @@ IDS = [
     for operation in item.values()
     if isinstance(operation, dict) and "operationId" in operation
 ]
-FORMAT = Draft202012Validator(json.loads((ROOT / "docs" / "form.schema.json").read_text()))
+FORMAT = compiled(json.loads((ROOT / "docs" / "form.schema.json").read_text()))
 PNG = "data:image/png;name=a.png;base64,AAAA"
 
 
@@ -37,39 +37,39 @@ def opened() -> Iterator[Connector]:
         yield connector
 
 
-@pytest.mark.parametrize("action", IDS)
-def test_the_form_is_what_the_format_says(opened: Connector, action: str) -> None:
-    """Key by key as docs/form.schema.json has it; it is JSON, and every reference leads to a definition."""
-    form = opened.forms[action].to_dict()
-    text = json.dumps(form, allow_nan=False)
-    assert [error.message for error in FORMAT.iter_errors(json.loads(text))] == []
-    assert {name.removeprefix("#/$defs/") for name in re.findall(r'"\$ref": "([^"]+)"', text)} <= set(form["$defs"])
-    assert [field["order"] for field in form["fields"]] == list(range(1, len(form["fields"]) + 1))
-    assert {field["name"] for field in form["fields"]} - {"extra_body"} == set(opened.catalog[action].inputs.fields)
+@pytest.mark.parametrize("name", FOLDERS)
+def test_the_form_is_what_the_format_says(name: str) -> None:
+    """For any folder, key by key as docs/form.schema.json has it; it is JSON, and every reference leads to a definition."""
+    with Connector(FOLDERS[name]) as connector:
 
+        def is_true(action: str) -> None:
+            form = connector.forms[action].to_dict()
+            text = json.dumps(form, allow_nan=False)
+            assert [error.message for error in FORMAT.iter_errors(json.loads(text))] == []
+            assert {name.removeprefix("#/$defs/") for name in re.findall(r'"\$ref": "([^"]+)"', text)} <= set(form["$defs"])
+            assert [field["order"] for field in form["fields"]] == list(range(1, len(form["fields"]) + 1))
+            assert {field["name"] for field in form["fields"]} - {"extra_body"} == set(connector.catalog[action].inputs.fields)
 
-@pytest.mark.parametrize("action", IDS)
-@pytest.mark.parametrize("minimal", [True, False], ids=["minimal", "full"])
-def test_the_schema_takes_the_sample(opened: Connector, action: str, minimal: bool) -> None:
-    """The form's own sample passes its JSON Schema, our check before sending, and stays the same when it is made again."""
-    form = opened.forms[action]
-    schema = form.to_json_schema()
-    Draft202012Validator.check_schema(schema)
-    sample = form.sample(minimal=minimal)
-    assert [error.message for error in Draft202012Validator(schema).iter_errors(json.loads(json.dumps(sample)))] == []
-    form.action.check(sample)
-    assert form.sample(minimal=minimal) == sample
-    assert form.to_json_schema() == schema
+        check_each(IDS if name == "ours" else connector.forms, is_true)
 
 
 @pytest.mark.parametrize("name", FOLDERS)
-def test_any_folder_has_forms(name: str) -> None:
-    """By the same code, true to the same format."""
+def test_the_schema_takes_the_sample(name: str) -> None:
+    """The form's own samples pass its JSON Schema, our check before sending, and stay the same when they are made again."""
     with Connector(FOLDERS[name]) as connector:
-        for action in connector.forms:
+
+        def takes(action: str) -> None:
             form = connector.forms[action]
-            assert [error.message for error in FORMAT.iter_errors(json.loads(json.dumps(form.to_dict())))] == []
-            assert Draft202012Validator(form.to_json_schema()).is_valid(form.sample())
+            schema = form.to_json_schema()
+            valid = compiled(schema)
+            for minimal in (True, False):
+                sample = form.sample(minimal=minimal)
+                assert [error.message for error in valid.iter_errors(json.loads(json.dumps(sample)))] == []
+                form.action.check(sample)
+                assert form.sample(minimal=minimal) == sample
+            assert form.to_json_schema() == schema
+
+        check_each(IDS if name == "ours" else connector.forms, takes)
 
 
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -117,13 +117,17 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("action", "inputs"), WRONG)
-def test_wrong_inputs_are_refused_twice(opened: Connector, action: str, inputs: dict[str, Any]) -> None:
+def test_wrong_inputs_are_refused_twice(opened: Connector) -> None:
     """By the form's schema while a person fills it in, and by the check before anything is sent."""
-    assert not Draft202012Validator(opened.forms[action].to_json_schema()).is_valid(inputs)
-    if (action, inputs) != ("createImageEdit", {"prompt": "p"}):  # which body is meant cannot be told from it; the form knows
-        with pytest.raises(InputError):
-            opened.check(action, inputs)
+
+    def is_refused(row: tuple[str, dict[str, Any]]) -> None:
+        action, inputs = row
+        assert not compiled(opened.forms[action].to_json_schema()).is_valid(inputs)
+        if row != ("createImageEdit", {"prompt": "p"}):  # which body is meant cannot be told from it; the form knows
+            with pytest.raises(InputError):
+                opened.check(action, inputs)
+
+    check_each(WRONG, is_refused)
 
 
 @pytest.mark.parametrize(
@@ -137,15 +141,15 @@ def test_wrong_inputs_are_refused_twice(opened: Connector, action: str, inputs: 
 def test_what_excludes_each_other_is_refused_by_the_form(opened: Connector, action: str, inputs: dict[str, Any]) -> None:
     """The provider's own description does not say so; the form does, and the sample never has both."""
     form = opened.forms[action]
-    assert not Draft202012Validator(form.to_json_schema()).is_valid(inputs)
-    assert Draft202012Validator(form.to_json_schema()).is_valid(allowed(form.fields, inputs, form.definition))
+    assert not compiled(form.to_json_schema()).is_valid(inputs)
+    assert compiled(form.to_json_schema()).is_valid(allowed(form.fields, inputs, form.definition))
 
 
 def test_conditions_show_and_hide(opened: Connector) -> None:
     """A field whose condition does not hold is in no property list, so a library does not draw it; with its condition it is checked."""
     form = opened.forms["createImage"]
     schema = form.to_json_schema()
-    validator = Draft202012Validator(schema)
+    validator = compiled(schema)
     assert "output_compression" not in schema["properties"]
     assert validator.is_valid({"prompt": "p", "output_format": "webp", "output_compression": 80})
     assert not validator.is_valid({"prompt": "p", "output_format": "webp", "output_compression": 101})

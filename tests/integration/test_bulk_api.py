@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai.gateway.access.tokens import hash_token
-from kosha_connector_openai.sandbox import Sandbox
+from tests.offline import Offline, offline
 from tests.service import Process
 
 ANNE, BOB = "kosha_test-token-of-anne-0123456789", "kosha_test-token-of-bob-0123456789"
@@ -21,8 +21,8 @@ ASKED = {"target": "createCompletion", "map": ["prompt=text"], "inputs": {"model
 
 
 @pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as found:
+def sandbox() -> Iterator[Offline]:
+    with offline() as found:
         yield found
 
 
@@ -43,7 +43,7 @@ class Clients(Process):
         return f"{RUNS}/{sent['run']}"
 
 
-def service(sandbox: Sandbox, folder: Path) -> Clients:
+def service(sandbox: Offline, folder: Path) -> Clients:
     """A service with two tenants, of whom one has a budget."""
     settings = {
         "connections": {"default": {"values": {"server_url": f"{sandbox.url}/v1", "api_key": "env:OPENAI_API_KEY"}}},
@@ -61,7 +61,7 @@ def service(sandbox: Sandbox, folder: Path) -> Clients:
     return Clients("--config", str(file), environ={**os.environ, "OPENAI_API_KEY": sandbox.key})
 
 
-def test_two_tenants_a_budget_and_a_killed_service(sandbox: Sandbox, tmp_path: Path):
+def test_two_tenants_a_budget_and_a_killed_service(sandbox: Offline, tmp_path: Path):
     """Neither sees the other's run; a budget stops one; what a killed service had sent is told, one that is told to stop leaves nothing
     unknown, and nothing done is sent again."""
     with service(sandbox, tmp_path) as first:

@@ -19,8 +19,8 @@ from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
-from kosha_connector_openai.sandbox import Sandbox
 from tests.gateway import TOKEN
+from tests.offline import Offline, offline
 from tests.recorder import Received, Recorder, reply
 from tests.service import whole
 from tests.threats.in_process import TOKENS, entry
@@ -30,8 +30,8 @@ CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}]}
 
 
 @pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(any_id=True) as running:
+def sandbox() -> Iterator[Offline]:
+    with offline(any_id=True) as running:
         yield running
 
 
@@ -46,7 +46,7 @@ async def over_http(url: str, token: str = TOKEN, era: Any = "auto", query: str 
 
 
 @contextlib.asynccontextmanager
-async def over_stdio(sandbox: Sandbox, folder: Path, *arguments: str, era: Any = "auto") -> AsyncIterator[Client]:
+async def over_stdio(sandbox: Offline, folder: Path, *arguments: str, era: Any = "auto") -> AsyncIterator[Client]:
     command = ["-m", "kosha_connector_openai.cli", "mcp", *arguments]
     environ = {"OPENAI_API_KEY": sandbox.key, "OPENAI_BASE_URL": sandbox.url, "PATH": os.environ["PATH"], "HOME": str(folder)}
     async with Client(StdioServerParameters(command=sys.executable, args=command, env=environ), mode=era) as client:
@@ -105,7 +105,7 @@ async def a_client_meets(client: Client) -> None:
 
 
 @pytest.mark.parametrize("era", ["auto", pytest.param("legacy", marks=[pytest.mark.e2e, pytest.mark.slow])])
-async def test_over_standard_input(sandbox: Sandbox, tmp_path: Path, era: str) -> None:
+async def test_over_standard_input(sandbox: Offline, tmp_path: Path, era: str) -> None:
     """The command as a client starts it; files lie in the folder that was named."""
     async with over_stdio(sandbox, tmp_path, "--files", str(tmp_path), era=era) as client:
         await a_client_meets(client)
@@ -133,7 +133,7 @@ async def test_without_a_key_the_error_says_what_to_set(tmp_path: Path) -> None:
     assert "OPENAI_API_KEY" in answer.content[0].text
 
 
-async def test_over_the_gateway(sandbox: Sandbox) -> None:
+async def test_over_the_gateway(sandbox: Offline) -> None:
     """Both eras over one gateway, with its token; without it nothing of the protocol is answered, and GET has no stream."""
     with whole(sandbox.url, key=sandbox.key) as gateway:
         for era in ERAS:
@@ -159,7 +159,7 @@ WRONG = [
 ]
 
 
-def test_a_wrong_message(sandbox: Sandbox) -> None:
+def test_a_wrong_message(sandbox: Offline) -> None:
     """Each is refused, in the shape that /openapi.json says, with its place where it is no message; nothing of it is repeated."""
     with whole(sandbox.url, key=sandbox.key) as gateway:
         accept = {"Accept": "application/json, text/event-stream"}
@@ -215,7 +215,7 @@ async def test_a_cancelled_call_is_cancelled_upstream(tmp_path: Path, era: str) 
 async def test_a_cancelled_call_over_standard_input(tmp_path: Path, era: str) -> None:
     """The same over standard input."""
     hanging = Hanging()
-    with Recorder(hanging) as upstream, Sandbox() as sandbox:
+    with Recorder(hanging) as upstream, offline() as sandbox:
         sandbox_like = type("Place", (), {"url": upstream.url, "key": sandbox.key})
         async with over_stdio(sandbox_like, tmp_path, era=era) as client:  # type: ignore[arg-type]
             assert await cancelled(client, hanging)
@@ -264,7 +264,7 @@ async def test_the_services_key_is_no_business_of_a_model() -> None:
 
 @pytest.mark.e2e
 @pytest.mark.slow
-def test_the_inspector_lists_and_calls(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_the_inspector_lists_and_calls(sandbox: Offline, tmp_path: Path) -> None:
     """The command of the protocol's own inspector, from npm."""
     inspector = Path(__file__).parent / "node" / "node_modules" / ".bin" / "mcp-inspector"
     if not inspector.exists():

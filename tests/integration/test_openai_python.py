@@ -11,8 +11,8 @@ import httpx
 import openai
 import pytest
 
-from kosha_connector_openai.sandbox import Sandbox
 from tests.gateway import TOKEN
+from tests.offline import Offline, offline
 from tests.service import Whole, whole
 
 MESSAGES: Any = [{"role": "user", "content": "Say it works, with <angles> & ünïcode \U0001f600"}]
@@ -174,14 +174,14 @@ SCENARIOS: tuple[Scenario, ...] = (
 
 
 @pytest.fixture
-def direct() -> Iterator[Sandbox]:
-    with Sandbox() as running:
+def direct() -> Iterator[Offline]:
+    with offline() as running:
         yield running
 
 
 @pytest.fixture
 def gateway() -> Iterator[Whole]:
-    with Sandbox() as behind, whole(behind.url, key=behind.key) as running:
+    with offline() as behind, whole(behind.url, key=behind.key) as running:
         yield running
 
 
@@ -190,7 +190,7 @@ def client(url: str, key: str) -> openai.OpenAI:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_every_call_gives_what_it_gives_without_a_gateway(direct: Sandbox, gateway: Whole, tmp_path: Path):
+def test_every_call_gives_what_it_gives_without_a_gateway(direct: Offline, gateway: Whole, tmp_path: Path):
     """Two equal sandboxes, one behind the gateway; the same calls in the same order: results equal, ids and all."""
     with client(direct.url, direct.key) as one, client(gateway.url, TOKEN) as other:
         for scenario in SCENARIOS:

@@ -15,10 +15,10 @@ import pytest
 from kosha_connector_openai import Connection, Connector, open_connector
 from kosha_connector_openai.errors import RefusedAnswerError
 from kosha_connector_openai.flows.tasks import TaskResult, arun_task, find_task, list_tasks, run_task
-from kosha_connector_openai.sandbox import Sandbox
 from kosha_connector_openai.sandbox.audio import wav
 from kosha_connector_openai.sandbox.media import picture
 from kosha_connector_openai.schema.validator import SchemaValidator
+from tests.offline import Offline, offline
 
 SPOKEN = "This is a test (sandbox)."
 FILES = {"image": picture("png", 8, 8), "audio": wav()}
@@ -30,14 +30,14 @@ def _names() -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
+def sandbox() -> Iterator[Offline]:
     """The offline upstream."""
-    with Sandbox() as running:
+    with offline() as running:
         yield running
 
 
 @pytest.fixture
-def connection(connector: Connector, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Connection:
+def connection(connector: Connector, sandbox: Offline, monkeypatch: pytest.MonkeyPatch) -> Connection:
     """A connection to it."""
     monkeypatch.setenv("OPENAI_API_KEY", sandbox.key)
     return connector.connection({"server_url": sandbox.url, "api_key": "env:OPENAI_API_KEY"})
@@ -107,13 +107,13 @@ def test_answers_that_are_not_what_was_asked_for(connector: Connector, connectio
     assert (cut.outcome, cut.value) == ("incomplete", "This is")
 
 
-def command(sandbox: Sandbox, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def command(sandbox: Offline, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": os.environ["PATH"], "OPENAI_API_KEY": sandbox.key, "OPENAI_BASE_URL": sandbox.url, "HOME": str(folder)}
     program = [sys.executable, "-m", "kosha_connector_openai.cli", "task", *arguments]
     return subprocess.run(program, capture_output=True, text=True, env=environment, cwd=folder, timeout=60, check=False)
 
 
-def test_the_command(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_the_command(sandbox: Offline, tmp_path: Path) -> None:
     """As a person types it: text in, text out; a file by either way of naming it; subtitles into a file."""
     (tmp_path / "x.png").write_bytes(FILES["image"])
     (tmp_path / "talk.wav").write_bytes(wav())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,12 +13,12 @@ import pytest
 from kosha_connector_openai import Connection, Connector
 from kosha_connector_openai.errors import WorkflowError
 from kosha_connector_openai.flows.workflows import WorkflowResult, arun_workflow, read_workflows, run_workflow
-from kosha_connector_openai.sandbox import Sandbox
+from tests.offline import offline
 
 
 @pytest.fixture
 def connection(connector: Connector, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Connection]:
-    with Sandbox() as upstream:
+    with offline() as upstream:
         monkeypatch.setenv("OPENAI_API_KEY", upstream.key)
         values = {"server_url": upstream.url, "api_key": "env:OPENAI_API_KEY"}
         yield connector.connection(values, roots=(tmp_path,))
@@ -95,7 +96,7 @@ def test_the_handle_of_a_job_outlives_an_interrupted_run(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(driving.time, "sleep", stop)
+        patched.setattr(driving, "time", SimpleNamespace(sleep=stop))  # the upstream in this process sleeps as ever
         with pytest.raises(KeyboardInterrupt):
             run_workflow(document, connector, connection, {"requests": {"path": str(tmp_path / "r.jsonl")}}, handles=store)
     (handle,) = store

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from kosha_connector_openai.sandbox import Sandbox
+from tests.offline import offline
 
 PAGES = ("outputs.md", "pickers.md", "models.md")
 BLOCK = re.compile(r"^```(\w+)(?: file=(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -35,7 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def environ() -> Iterator[dict[str, str]]:
     """The sandbox in the environment."""
-    with Sandbox() as sandbox:
+    with offline() as sandbox:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "KOSHA_"))}
         yield {**kept, "OPENAI_BASE_URL": sandbox.url, "OPENAI_API_KEY": sandbox.key}
 

@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+from kosha_connector_openai.sdk.node import reachable  # noqa: E402  (the path above is set first)
 from kosha_connector_openai.sdk.package import read_package  # noqa: E402  (the same)
 from kosha_connector_openai.sdk.reader import ids_by_place, read_client  # noqa: E402  (the same)
 from tools.spec.merging import (  # noqa: E402  (the same)
@@ -100,14 +101,14 @@ def faults() -> Faults:
 
 
 def _schema(document: Node, where: str) -> Node:
-    """The schema of a component (`#Name`) or of an operation's request body, JSON where it has that."""
-    components = {"schemas": document["components"]["schemas"]}
-    if where.startswith("#"):
-        return {"$ref": f"#/components/schemas/{where[1:]}", "components": components}
-    for item in document["paths"].values():
-        for operation in item.values():
-            if operation["operationId"] == where:
-                content = operation["requestBody"]["content"]
-                given = content.get("application/json") or next(iter(content.values()))
-                return {**given["schema"], "components": components}
-    raise KeyError(where)
+    """The schema of a component (`#Name`) or of an operation's request body, JSON where it has that; with what it refers to."""
+    schemas = document["components"]["schemas"]
+    found = {"$ref": f"#/components/schemas/{where[1:]}"} if where.startswith("#") else _body(document, where)
+    return {**found, "components": {"schemas": {name: schemas[name] for name in reachable([found], schemas)}}}
+
+
+def _body(document: Node, operation_id: str) -> Node:
+    operations = (operation for item in document["paths"].values() for operation in item.values())
+    content = next(operation for operation in operations if operation["operationId"] == operation_id)["requestBody"]["content"]
+    schema: Node = (content.get("application/json") or next(iter(content.values())))["schema"]
+    return schema

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 Node = dict[str, Any]
 Faults = Callable[[Node, str, Any], list[str]]
 
@@ -236,13 +234,11 @@ WRONG: list[tuple[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("operation_id", "body"), GOOD)
-def test_good_body_is_accepted(operation_id: str, body: Node, openapi: Node, faults: Faults) -> None:
+def test_good_body_is_accepted(openapi: Node, faults: Faults) -> None:
     """What the service takes must not be refused here."""
-    assert faults(openapi, operation_id, body) == []
+    assert [(name, found) for name, body in GOOD if (found := faults(openapi, name, body))] == []
 
 
-@pytest.mark.parametrize(("operation_id", "body"), WRONG)
-def test_wrong_body_is_refused(operation_id: str, body: Any, openapi: Node, faults: Faults) -> None:
+def test_wrong_body_is_refused(openapi: Node, faults: Faults) -> None:
     """What the service would refuse must not leave the house."""
-    assert faults(openapi, operation_id, body)
+    assert [(name, body) for name, body in WRONG if not faults(openapi, name, body)] == []

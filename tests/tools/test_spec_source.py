@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tools.spec.document import build, load
+from tools.spec.document import Build, build, load
 from tools.spec.source import Source
 
 Node = dict[str, Any]
@@ -33,9 +33,15 @@ SENTENCE_WORDS = 6
 
 
 @pytest.fixture(scope="module")
-def corrected(merged_source: Source) -> Node:
+def built(merged_source: Source) -> Build:
+    """What is made today."""
+    return build(merged_source)
+
+
+@pytest.fixture(scope="module")
+def corrected(built: Build) -> Node:
     """The document as it is made today."""
-    return build(merged_source).document
+    return built.document
 
 
 @pytest.fixture(scope="module")
@@ -122,9 +128,9 @@ def test_correction_keeps_a_bad_value_out(place: str, correction: Node, correcte
     assert faults(corrected, _where(place), correction["refuses"])
 
 
-def test_no_text_is_missing_or_stale(merged_source: Source) -> None:
+def test_no_text_is_missing_or_stale(built: Build) -> None:
     """Every input field has help, no text is about something that is gone, and no operation is without a group."""
-    assert build(merged_source).problems() == []
+    assert built.problems() == []
 
 
 def test_no_sentence_is_the_vendors(reference: Path, openapi: Node) -> None:

@@ -10,10 +10,13 @@ import re
 import subprocess
 import sys
 import types
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.tables import check_each
 
 PACKAGE = Path(__file__).parents[2] / "kosha_connector_openai"
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -54,21 +57,32 @@ def _api_names() -> set[str]:
     return names
 
 
-API = re.compile(rf"(?<![\w.])(?:{'|'.join(map(re.escape, sorted(_api_names() - PLAIN, key=len, reverse=True)))})(?!\w)")
+API = {name: frozenset(re.findall(r"\w+", name)) for name in sorted(_api_names() - PLAIN, key=len, reverse=True)}
+"""Its names, each with its words: a text without one of them has not the name either."""
 API_PATH = re.compile(rf"(?<!/kosha)/v1/(?:{'|'.join(sorted(PLAIN))})\b")
 
 
-@pytest.mark.parametrize("path", GENERAL, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_only_declared_modules_know_a_provider(path: Path) -> None:
+def _api_in(text: str) -> list[str]:
+    """The names of the API in a text."""
+    words = set(re.findall(r"\w+", text))
+    names = "|".join(re.escape(name) for name, needed in API.items() if needed <= words)
+    return re.findall(rf"(?<![\w.])(?:{names})(?!\w)", text) if names else []
+
+
+def test_only_declared_modules_know_a_provider() -> None:
     """No provider's name, and no path, operation or schema of our provider's description; only our own package's name occurs."""
-    text = path.read_text(encoding="utf-8").replace("kosha_connector_openai", "").replace("kosha-openai", "")
-    assert PROVIDERS.findall(text) + API.findall(text) + API_PATH.findall(text) == []
+
+    def knows_none(path: Path) -> None:
+        text = path.read_text(encoding="utf-8").replace("kosha_connector_openai", "").replace("kosha-openai", "")
+        assert PROVIDERS.findall(text) + _api_in(text) + API_PATH.findall(text) == []
+
+    check_each(GENERAL, knows_none)
 
 
 def test_the_names_of_the_api_are_looked_for() -> None:
     """The test above would find a path, an operation, a schema and an object's name."""
     for name in ("chat", "embeddings", "vector_stores", "createChatCompletion", "CreateEmbeddingRequest", "vector_store.file"):
-        assert API.findall(f'x = "{name}"') == [name]
+        assert _api_in(f'x = "{name}"') == [name]
     assert API_PATH.findall("/v1/files/{file_id}") == ["/v1/files"]
     assert PLAIN & {"chat", "completions"} == set()
 
@@ -88,11 +102,9 @@ def test_the_only_python_of_our_own_provider_is_small() -> None:
     assert len((PACKAGE / "plugin.py").read_text(encoding="utf-8").splitlines()) <= 60
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
-def test_modules_say_what_they_are(path: Path) -> None:
+def test_modules_say_what_they_are() -> None:
     """Each module begins with a docstring, if it has anything to say."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    assert ast.get_docstring(tree) or not tree.body
+    assert [path for path in MODULES if (tree := _tree(path)).body and not ast.get_docstring(tree)] == []
 
 
 IMPORTING = """
@@ -139,6 +151,11 @@ def test_importing_the_package_is_light() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def _module(path: Path) -> str:
     return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
 
@@ -147,10 +164,11 @@ NAMES = {_module(path): path for path in MODULES}
 FACES = {name for name, path in NAMES.items() if path.name == "__init__.py"}
 
 
+@cache
 def _imported(path: Path) -> set[str]:
     """The modules of ours that a module imports, at its top and inside functions."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(_tree(path)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGE.name):
             found |= {full if (full := f"{node.module}.{alias.name}") in NAMES else str(node.module) for alias in node.names}
         elif isinstance(node, ast.Import):
@@ -162,18 +180,21 @@ def _wing(module: str) -> str:
     return module if module in FACES else module.rpartition(".")[0]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_only_faces_are_imported_across_wings(path: Path) -> None:
+def test_only_faces_are_imported_across_wings() -> None:
     """A module imports modules of its own folder and of the folders around it; of any other folder only the face, its ``__init__``."""
-    home = _wing(_module(path))
-    behind = {name for name in _imported(path) if name not in FACES and not f"{home}.".startswith(f"{_wing(name)}.")}
-    assert behind == set()
+
+    def keeps_out(path: Path) -> None:
+        home = _wing(_module(path))
+        behind = {name for name in _imported(path) if name not in FACES and not f"{home}.".startswith(f"{_wing(name)}.")}
+        assert behind == set()
+
+    check_each(MODULES, keeps_out)
 
 
 @pytest.mark.parametrize("face", sorted(FACES))
 def test_a_face_says_what_comes_in_and_lists_what_it_shows(face: str) -> None:
     """Its docstring is there; type checkers follow the modules that its map names, every name can be had, and none hides a module."""
-    module, tree = importlib.import_module(face), ast.parse(NAMES[face].read_text(encoding="utf-8"))
+    module, tree = importlib.import_module(face), _tree(NAMES[face])
     assert ast.get_docstring(tree)
     checked = [node for part in tree.body if isinstance(part, ast.If) and ast.unparse(part.test) == "TYPE_CHECKING" for node in part.body]
     followed = {str(node.module).removeprefix(f"{face}.") for node in checked if isinstance(node, ast.ImportFrom)}
@@ -226,7 +247,7 @@ def test_one_class_name_is_one_noun() -> None:
     """No public class name is used in two modules."""
     homes: dict[str, list[str]] = {}
     for name, path in NAMES.items():
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        for node in _tree(path).body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 homes.setdefault(node.name, []).append(name)
     assert {name: places for name, places in homes.items() if len(places) > 1} == {}

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import orjson
 import pytest
 
-from kosha_connector_openai.sandbox import Sandbox
 from tests.contract.kosha.conftest import CHAT, CHAT_PATH, House
 from tests.gateway import KEY, TOKEN, Running, serving
+from tests.offline import offline
 from tests.recorder import reply
 
 TOKENS = {"model": "text-embedding-ada-002", "input": [[1, 2, 3], [4, 5], [6]]}
@@ -19,7 +19,7 @@ TOKENS = {"model": "text-embedding-ada-002", "input": [[1, 2, 3], [4, 5], [6]]}
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Running]:
     """The gateway in front of the sandbox."""
-    with Sandbox() as upstream, serving(upstream.url, key=upstream.key) as gateway:
+    with offline() as upstream, serving(upstream.url, key=upstream.key) as gateway:
         yield gateway
 
 
@@ -66,7 +66,7 @@ def test_c05_an_empty_token_is_401_and_never_forwarded(house: House) -> None:
 
 def test_c05_without_tokens_an_empty_one_is_served_on_loopback() -> None:
     """C05: where none is asked for, it does not matter."""
-    with Sandbox() as upstream, serving(upstream.url, key=upstream.key, tokens=()) as gateway:
+    with offline() as upstream, serving(upstream.url, key=upstream.key, tokens=()) as gateway:
         answer = gateway.raw(gateway.head("GET /v1/models HTTP/1.1", "Authorization: Bearer ", "Connection: close", token=False))
     assert answer.startswith(b"HTTP/1.1 200 ")
 

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from kosha_connector_openai.sandbox import DEFAULT_KEY, Sandbox
+from kosha_connector_openai.sandbox import DEFAULT_KEY
+from tests.offline import Offline, offline
 
 
 @pytest.fixture
-def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Offline]:
     """A running sandbox whose key is in the environment."""
     monkeypatch.setenv("OPENAI_API_KEY", DEFAULT_KEY)
-    with Sandbox(retired=True) as running:
+    with offline(retired=True) as running:
         yield running

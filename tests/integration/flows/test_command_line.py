@@ -16,9 +16,9 @@ from typer.testing import CliRunner, Result
 
 from kosha_connector_openai.cli.app import make_app
 from kosha_connector_openai.cli.exit_codes import ExitCode
-from kosha_connector_openai.sandbox import Sandbox
 from tests.driving import control, drive, sent
 from tests.jobs import ROWS, batch_lines
+from tests.offline import Offline
 
 ROOT = Path(__file__).parents[3]
 RESPONSE = ("createResponse", "model=m", "input=say done", "background:=true")
@@ -26,7 +26,7 @@ Cli = Callable[..., Result]
 
 
 @pytest.fixture
-def cli(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+def cli(sandbox: Offline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     """The command in this process, its server and its folder of jobs in the environment."""
     monkeypatch.setenv("OPENAI_BASE_URL", sandbox.url)
     monkeypatch.setenv("KOSHA_JOBS", str(tmp_path / "jobs"))
@@ -37,7 +37,7 @@ def values(text: str) -> list[Any]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_all_of_a_list(cli: Cli, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_all_of_a_list(cli: Cli, sandbox: Offline, tmp_path: Path) -> None:
     """A JSON line for each item as it arrives, on standard error how many; in a file as well."""
     drive(sandbox, "/v1/files", add=250)
     done = cli("run", "listFiles", "--all", "limit=100")
@@ -49,7 +49,7 @@ def test_all_of_a_list(cli: Cli, sandbox: Sandbox, tmp_path: Path) -> None:
     assert cli("run", "listFiles", "--all", "--out", str(tmp_path / "files.jsonl")).exit_code == ExitCode.INPUT
 
 
-def test_some_of_a_list(cli: Cli, sandbox: Sandbox) -> None:
+def test_some_of_a_list(cli: Cli, sandbox: Offline) -> None:
     """At most so many, and how to go on."""
     drive(sandbox, "/v1/files", add=30)
     first = cli("run", "listFiles", "--max", "12")
@@ -60,7 +60,7 @@ def test_some_of_a_list(cli: Cli, sandbox: Sandbox) -> None:
     assert not {item["id"] for item in values(first.stdout)} & {item["id"] for item in values(rest.stdout)}
 
 
-def test_a_list_as_one_object(cli: Cli, sandbox: Sandbox) -> None:
+def test_a_list_as_one_object(cli: Cli, sandbox: Offline) -> None:
     """For programs: one JSON value, an error in it as well, what came before it kept; the exit code is the error's."""
     drive(sandbox, "/v1/files", add=30)
     found = json.loads(cli("run", "listFiles", "--all", "--json", "limit=10").stdout)
@@ -88,7 +88,7 @@ def test_a_list_as_one_object(cli: Cli, sandbox: Sandbox) -> None:
         (("createBatch", "--wait", "--detach"), ExitCode.USAGE),
     ],
 )
-def test_what_makes_no_sense(cli: Cli, sandbox: Sandbox, arguments: tuple[str, ...], code: ExitCode) -> None:
+def test_what_makes_no_sense(cli: Cli, sandbox: Offline, arguments: tuple[str, ...], code: ExitCode) -> None:
     """Refused with a word, and nothing is sent."""
     assert cli("run", *arguments).exit_code == code
     assert control(sandbox, "GET", "/requests") == []
@@ -138,7 +138,7 @@ def test_a_handle_in_a_file(cli: Cli, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("steps", "code"), [(["failed"], ExitCode.ENDED), (["in_progress"] * 99, ExitCode.PENDING), (["incomplete"], ExitCode.ENDED)]
 )
-def test_exit_codes(cli: Cli, sandbox: Sandbox, steps: list[str], code: ExitCode) -> None:
+def test_exit_codes(cli: Cli, sandbox: Offline, steps: list[str], code: ExitCode) -> None:
     """A job that failed and one that goes on are told apart; only the latter says how to go on."""
     drive(sandbox, "/v1/responses", steps=["in_progress", *steps])
     done = cli("run", *RESPONSE, "--wait", "--wait-timeout", "0.5")
@@ -148,7 +148,7 @@ def test_exit_codes(cli: Cli, sandbox: Sandbox, steps: list[str], code: ExitCode
     assert error["handle"]["kind"] == "response"
 
 
-def test_a_lost_answer(cli: Cli, sandbox: Sandbox) -> None:
+def test_a_lost_answer(cli: Cli, sandbox: Offline) -> None:
     """The exit code for what may have run, and the name by which it is looked up."""
     control(sandbox, "POST", "/faults", {"fault": "reset", "operation": "createBatch"})
     batch = ("createBatch", "input_file_id=f", "endpoint=/v1/chat/completions", "completion_window=24h")
@@ -160,7 +160,7 @@ def test_a_lost_answer(cli: Cli, sandbox: Sandbox) -> None:
     assert len(sent(sandbox, "POST", "/v1/batches")) == 1
 
 
-def test_a_place_that_cannot_be_used_is_told_first(cli: Cli, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_used_is_told_first(cli: Cli, sandbox: Offline, tmp_path: Path) -> None:
     """Not after hours of waiting, and before the job is started."""
     (tmp_path / "v.mp4").write_bytes(b"mine")
     done = cli("run", "createVideo", "model=sora-2", "prompt=x", "--wait", "--out", str(tmp_path / "v.mp4"))
@@ -172,7 +172,7 @@ def test_a_place_that_cannot_be_used_is_told_first(cli: Cli, sandbox: Sandbox, t
     assert (tmp_path / "v.mp4").read_bytes() == b"mine"
 
 
-def test_the_mark(cli: Cli, sandbox: Sandbox) -> None:
+def test_the_mark(cli: Cli, sandbox: Offline) -> None:
     """It goes with the start, unless it is not wanted."""
     batch = ("createBatch", "input_file_id=f", "endpoint=/v1/chat/completions", "completion_window=24h", "--detach")
     name = cli("run", *batch).stdout.strip()
@@ -196,7 +196,7 @@ def test_rows_of_a_batch(cli: Cli, tmp_path: Path) -> None:
     assert values((tmp_path / "rows.jsonl").read_text()) == values(done.stdout)
 
 
-def test_cancel_and_files(cli: Cli, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_cancel_and_files(cli: Cli, sandbox: Offline, tmp_path: Path) -> None:
     """Cancelled upstream; a video in a file; a large file in parts."""
     drive(sandbox, "/v1/responses", steps=["in_progress"] * 99)
     name = cli("run", *RESPONSE, "--detach").stdout.strip()
@@ -215,7 +215,7 @@ def test_cancel_and_files(cli: Cli, sandbox: Sandbox, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("option", "state", "words"), [([], "in_progress", "The job goes on."), (["--cancel-on-interrupt"], "cancelled", "Cancelled")]
 )
-def test_ctrl_c(cli: Cli, sandbox: Sandbox, option: list[str], state: str, words: str) -> None:
+def test_ctrl_c(cli: Cli, sandbox: Offline, option: list[str], state: str, words: str) -> None:
     """In a process of its own: it ends with 130, says how to go on, and cancels the job only where that was asked."""
     drive(sandbox, "/v1/responses", steps=["in_progress"] * 500)
     name = cli("run", *RESPONSE, "--detach").stdout.strip()
@@ -231,7 +231,7 @@ def test_ctrl_c(cli: Cli, sandbox: Sandbox, option: list[str], state: str, words
     assert f"{name}: {state}" in cli("jobs", "show", name).stdout
 
 
-def test_what_the_description_does_not_know_is_sent_on_request(cli: Cli, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_what_the_description_does_not_know_is_sent_on_request(cli: Cli, sandbox: Offline, tmp_path: Path) -> None:
     """``--validation`` at the commands of jobs, as at all others: refused here by itself, sent with ``open``."""
     (tmp_path / "rows.bin").write_bytes(b"x" * 10)
     upload = ("jobs", "upload", str(tmp_path / "rows.bin"), "purpose=archive", "mime_type=text/plain", "--detach")

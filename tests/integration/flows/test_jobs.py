@@ -18,9 +18,9 @@ from kosha_connector_openai import Connection, Connector, open_connector
 from kosha_connector_openai.errors import InputError, JobEndedError, JobPendingError, JobUnknownError, OriginError
 from kosha_connector_openai.flows.jobs import AsyncJobs, Jobs, JobStore, LineTable, Tick, WaitOptions
 from kosha_connector_openai.manifest.parts.jobs import JobsPart
-from kosha_connector_openai.sandbox import Sandbox
 from tests.driving import control, drive, sent
 from tests.jobs import CASES, ROWS, Case, batch_lines, inputs, upload
+from tests.offline import Offline, offline
 from tests.recorder import Recorder, Script, reply, silence
 
 ROOT = Path(__file__).parents[3]
@@ -47,16 +47,16 @@ print("ended", status.end, flush=True)
 
 
 @pytest.fixture
-def opened(sandbox: Sandbox) -> Iterator[tuple[Connector, Connection]]:
+def opened(sandbox: Offline) -> Iterator[tuple[Connector, Connection]]:
     with open_connector() as connector:
         yield connector, connect(connector, sandbox)
 
 
-def connect(connector: Connector, sandbox: Sandbox, **options: Any) -> Connection:
+def connect(connector: Connector, sandbox: Offline, **options: Any) -> Connection:
     return connector.connection({"server_url": sandbox.url, "api_key": "env:OPENAI_API_KEY"}, engine="httpx", **options)
 
 
-def start_waiter(sandbox: Sandbox, store: Path, **given: Any) -> subprocess.Popen[str]:
+def start_waiter(sandbox: Offline, store: Path, **given: Any) -> subprocess.Popen[str]:
     """Another process that waits for a job."""
     arguments = json.dumps({"url": sandbox.url, "store": str(store), **given})
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -79,7 +79,7 @@ def target(case: Case, given: dict[str, Any], connector: Connector) -> str:
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_killed_in_the_wait_and_resumed(case: Case, sandbox: Sandbox, opened: tuple[Connector, Connection], tmp_path: Path) -> None:
+def test_killed_in_the_wait_and_resumed(case: Case, sandbox: Offline, opened: tuple[Connector, Connection], tmp_path: Path) -> None:
     """SIGKILL while a process waits: from the handle that it left another one completes, and the job was started once."""
     connector, connection = opened
     going, success = case.states
@@ -100,7 +100,7 @@ def test_killed_in_the_wait_and_resumed(case: Case, sandbox: Sandbox, opened: tu
     assert store.read(name).phase == "ended"
 
 
-def test_resumed_by_another_process(sandbox: Sandbox, opened: tuple[Connector, Connection], tmp_path: Path) -> None:
+def test_resumed_by_another_process(sandbox: Offline, opened: tuple[Connector, Connection], tmp_path: Path) -> None:
     """What this process started, a second one waits for and a third one again, with nothing but the handle."""
     connector, connection = opened
     drive(sandbox, "/v1/batches", steps=["validating", "in_progress", "in_progress", "completed"])
@@ -113,7 +113,7 @@ def test_resumed_by_another_process(sandbox: Sandbox, opened: tuple[Connector, C
     assert len(sent(sandbox, "POST", "/v1/batches")) == 1
 
 
-def test_killed_before_the_answer(sandbox: Sandbox, opened: tuple[Connector, Connection], tmp_path: Path) -> None:
+def test_killed_before_the_answer(sandbox: Offline, opened: tuple[Connector, Connection], tmp_path: Path) -> None:
     """A start whose answer nobody read is found again by its mark, and is not sent a second time."""
     connector, connection = opened
     case = CASES["batch"]
@@ -135,7 +135,7 @@ def test_killed_before_the_answer(sandbox: Sandbox, opened: tuple[Connector, Con
     assert len(sent(sandbox, "POST", "/v1/batches")) == 1
 
 
-def test_a_lost_answer_without_a_mark_is_told(sandbox: Sandbox, opened: tuple[Connector, Connection], tmp_path: Path) -> None:
+def test_a_lost_answer_without_a_mark_is_told(sandbox: Offline, opened: tuple[Connector, Connection], tmp_path: Path) -> None:
     """Where the API has no place for a mark, the caller is told to look; nothing is sent again, not on resume either."""
     connector, connection = opened
     jobs = Jobs(connector, connection, store=JobStore(tmp_path))
@@ -150,7 +150,7 @@ def test_a_lost_answer_without_a_mark_is_told(sandbox: Sandbox, opened: tuple[Co
     assert len(sent(sandbox, "POST", "/v1/responses")) == 1
 
 
-def test_a_start_that_was_refused_leaves_nothing(sandbox: Sandbox, opened: tuple[Connector, Connection], tmp_path: Path) -> None:
+def test_a_start_that_was_refused_leaves_nothing(sandbox: Offline, opened: tuple[Connector, Connection], tmp_path: Path) -> None:
     """No handle stays behind for a job that surely does not run; a mark that finds nothing says that it was never started."""
     connector, connection = opened
     store = JobStore(tmp_path)
@@ -176,13 +176,13 @@ ENDS = [
 
 
 @pytest.fixture(scope="module")
-def shared() -> Iterator[tuple[Sandbox, Connector]]:
-    with Sandbox(retired=True) as running, open_connector() as connector:
+def shared() -> Iterator[tuple[Offline, Connector]]:
+    with offline(retired=True) as running, open_connector() as connector:
         yield running, connector
 
 
 @pytest.mark.parametrize(("case", "state", "end"), ENDS)
-def test_every_end_of_every_kind(case: Case, state: str, end: str, shared: tuple[Sandbox, Connector], monkeypatch: Any) -> None:
+def test_every_end_of_every_kind(case: Case, state: str, end: str, shared: tuple[Offline, Connector], monkeypatch: Any) -> None:
     """Each state that ends a job ends the wait under our own word for it, and only success counts as success."""
     sandbox, connector = shared
     monkeypatch.setenv("OPENAI_API_KEY", sandbox.key)
@@ -264,7 +264,7 @@ def test_a_batch_whose_input_is_gone(opened: tuple[Connector, Connection]) -> No
         assert "missing ones cannot be named" in table.warnings[0]
 
 
-def test_cancelling(sandbox: Sandbox, opened: tuple[Connector, Connection]) -> None:
+def test_cancelling(sandbox: Offline, opened: tuple[Connector, Connection]) -> None:
     """The job is cancelled upstream and the wait ends so; a kind that cannot be cancelled says it, and sends nothing."""
     connector, connection = opened
     jobs = Jobs(connector, connection)
@@ -279,7 +279,7 @@ def test_cancelling(sandbox: Sandbox, opened: tuple[Connector, Connection]) -> N
     assert len(control(sandbox, "GET", "/requests")) == before
 
 
-def test_interrupting_the_wait_cancels_where_that_was_asked(sandbox: Sandbox, opened: tuple[Connector, Connection]) -> None:
+def test_interrupting_the_wait_cancels_where_that_was_asked(sandbox: Offline, opened: tuple[Connector, Connection]) -> None:
     """Ctrl-C with the option: the job upstream is cancelled, too; without it, it goes on."""
     connector, connection = opened
     jobs = Jobs(connector, connection)
@@ -295,7 +295,7 @@ def test_interrupting_the_wait_cancels_where_that_was_asked(sandbox: Sandbox, op
         assert jobs.status(handle).state == state
 
 
-def test_an_interrupted_wait_whose_cancelling_fails(sandbox: Sandbox, opened: tuple[Connector, Connection]) -> None:
+def test_an_interrupted_wait_whose_cancelling_fails(sandbox: Offline, opened: tuple[Connector, Connection]) -> None:
     """The caller is told that the job goes on, with its handle and the reason."""
     connector, connection = opened
     jobs = Jobs(connector, connection)
@@ -324,7 +324,7 @@ def test_events(opened: tuple[Connector, Connection]) -> None:
         jobs.events(jobs.start("createVideo", CASES["video"].inputs))
 
 
-def test_a_run_that_needs_an_action_names_it(sandbox: Sandbox, opened: tuple[Connector, Connection]) -> None:
+def test_a_run_that_needs_an_action_names_it(sandbox: Offline, opened: tuple[Connector, Connection]) -> None:
     """The wait ends, the error names the action that goes on, and from the same handle the wait is resumed afterwards."""
     connector, connection = opened
     jobs = Jobs(connector, connection)
@@ -350,7 +350,7 @@ def test_nothing_hangs_past_the_deadline(script: Script, key: str) -> None:
         assert time.monotonic() - began < 2.5
 
 
-async def test_the_same_on_an_event_loop(sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_the_same_on_an_event_loop(sandbox: Offline, tmp_path: Path) -> None:
     """AsyncJobs starts, waits, fetches; a cancelled task leaves the job, or cancels it where that was asked."""
     import asyncio
 
@@ -368,7 +368,7 @@ async def test_the_same_on_an_event_loop(sandbox: Sandbox, tmp_path: Path) -> No
             assert (await jobs.status(handle)).state == state
 
 
-def test_a_handle_of_another_server(sandbox: Sandbox, opened: tuple[Connector, Connection]) -> None:
+def test_a_handle_of_another_server(sandbox: Offline, opened: tuple[Connector, Connection]) -> None:
     """Its ids mean nothing elsewhere: refused before anything is sent."""
     connector, connection = opened
     jobs = Jobs(connector, connection)
@@ -383,7 +383,7 @@ def test_a_handle_of_another_server(sandbox: Sandbox, opened: tuple[Connector, C
     assert len(control(sandbox, "GET", "/requests")) == before
 
 
-def test_a_wait_that_ends_first_gives_the_handle(sandbox: Sandbox, opened: tuple[Connector, Connection]) -> None:
+def test_a_wait_that_ends_first_gives_the_handle(sandbox: Offline, opened: tuple[Connector, Connection]) -> None:
     """The complaint was an error without the job's id: here the error is enough to go on."""
     connector, connection = opened
     jobs = Jobs(connector, connection)

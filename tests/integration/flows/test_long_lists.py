@@ -11,9 +11,9 @@ import pytest
 from kosha_connector_openai import open_connector
 from kosha_connector_openai.errors import PagingError
 from kosha_connector_openai.flows.paging import Pager, PagingOptions
-from kosha_connector_openai.sandbox import Sandbox
 from tests.cap import capped
 from tests.driving import drive
+from tests.offline import Offline
 from tests.recorder import Received, Recorder, Script, reply
 
 COUNT = 15_000
@@ -56,7 +56,7 @@ def test_15000_items_in_the_memory_of_one_page() -> None:
     assert peaks[1] - peaks[0] <= 8, peaks
 
 
-def test_the_sandbox_pages_truly(sandbox: Sandbox) -> None:
+def test_the_sandbox_pages_truly(sandbox: Offline) -> None:
     """15,000 objects of the offline server arrive whole, each once, by the ids that its pages name."""
     with open_connector() as connector:
         connection = connector.connection({"server_url": sandbox.url, "api_key": "env:OPENAI_API_KEY"}, engine="httpx")
@@ -71,7 +71,7 @@ def test_the_sandbox_pages_truly(sandbox: Sandbox) -> None:
         assert rest.items == listing.items[50:57]
 
 
-def test_the_sandbox_pages_by_tokens(sandbox: Sandbox) -> None:
+def test_the_sandbox_pages_by_tokens(sandbox: Offline) -> None:
     """A list whose answer names the next page's cursor."""
     drive(sandbox, path="/v1/organization/groups", add=45)
     with open_connector() as connector:

@@ -19,9 +19,9 @@ import pytest
 from kosha_connector_openai import Connection, Connector
 from kosha_connector_openai.errors import InputError, JobPendingError, JobUnknownError, RejectedError
 from kosha_connector_openai.flows.jobs import AsyncJobs, Handle, Jobs, JobStore, Tick, WaitOptions
-from kosha_connector_openai.sandbox import Sandbox
 from tests.cap import capped
 from tests.driving import control, sent
+from tests.offline import Offline
 
 ROOT = Path(__file__).parents[3]
 PART = 64 * 1024
@@ -55,7 +55,7 @@ class Bench:
 
     connector: Connector
     connection: Connection
-    sandbox: Sandbox
+    sandbox: Offline
     file: Path
     store: JobStore
 
@@ -88,7 +88,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def bench(sandbox: Sandbox, folder: Path, tmp_path: Path) -> Iterator[Bench]:
+def bench(sandbox: Offline, folder: Path, tmp_path: Path) -> Iterator[Bench]:
     file = tmp_path / "lines.jsonl"
     file.write_bytes(os.urandom(SIZE))
     with Connector(folder) as connector:
@@ -257,7 +257,7 @@ print(status.result.value["bytes"])
 """
 
 
-def test_a_large_file_in_bounded_memory(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_large_file_in_bounded_memory(sandbox: Offline, tmp_path: Path) -> None:
     """130 MiB in parts of 64 MiB, three at a time, take no more memory than one megabyte does."""
     peaks = []
     for size in (1, 130):

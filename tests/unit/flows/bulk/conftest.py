@@ -16,8 +16,9 @@ import pytest
 
 from kosha_connector_openai import Connector, open_connector
 from kosha_connector_openai.flows.bulk import Bulk, BulkResult, RowOptions, SendOptions
-from kosha_connector_openai.sandbox import DEFAULT_KEY, App, SandboxServer
+from kosha_connector_openai.sandbox import DEFAULT_KEY, App
 from kosha_connector_openai.sandbox.limits import LimitRules
+from tests.offline import offline
 from tests.recorder import Received, Recorder, Script, reply
 
 SHARED: Mapping[str, Any] = {"model": "m"}
@@ -172,12 +173,7 @@ class SandboxUpstream:
 
 
 @pytest.fixture
-def sandbox(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxUpstream]:
+def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxUpstream]:
     monkeypatch.setenv("OPENAI_API_KEY", DEFAULT_KEY)
-    app = App(root, key=DEFAULT_KEY)
-    with SandboxServer(app) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        yield SandboxUpstream(app, server.url)
-        server.shutdown()
-        thread.join()
+    with offline() as running:
+        yield SandboxUpstream(running.app, running.url)

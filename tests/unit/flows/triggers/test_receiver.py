@@ -35,7 +35,7 @@ def receiver(root: Path, connector: Connector) -> Iterator[tuple[Any, int]]:
     spec.loader.exec_module(module)
     app = module.Receiver(connector, SECRET, queue.Queue(2))
     with make_server("127.0.0.1", 0, app, handler_class=Quiet) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         yield app, server.server_port
         server.shutdown()

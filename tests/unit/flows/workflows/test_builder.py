@@ -9,8 +9,8 @@ import pytest
 from kosha_connector_openai import Connector
 from kosha_connector_openai.errors import InputError, WorkflowDocumentError
 from kosha_connector_openai.flows.workflows import Flow, Literal, read_workflows, run_workflow
-from kosha_connector_openai.sandbox import Sandbox
 from kosha_connector_openai.text.yaml_text import load_yaml
+from tests.offline import offline
 
 TRICKY = "Costs $5, {$inputs.text}, $steps.one.outputs.x and ${HOME}"
 
@@ -36,7 +36,7 @@ def test_the_exported_document_gives_what_the_calls_give(connector: Connector, m
     """The document, its text and the single calls give the same values."""
     exported = flow().to_yaml(connector)
     assert load_yaml(exported.encode()) == flow().to_arazzo(connector)
-    with Sandbox() as upstream:
+    with offline() as upstream:
         monkeypatch.setenv("OPENAI_API_KEY", upstream.key)
         connection = connector.connection({"server_url": upstream.url, "api_key": "env:OPENAI_API_KEY"})
         result = run_workflow(read_workflows(exported, connector), connector, connection, {"text": "How high is the tide?"})
@@ -77,7 +77,7 @@ def test_a_task_is_exported_with_its_operation_for_other_tools(connector: Connec
     made.output("label", sort.output("label"))
     step = made.to_arazzo(connector)["workflows"][0]["steps"][0]
     assert (step["operationId"], step["x-kosha-task"]) == ("createChatCompletion", "classify")
-    with Sandbox() as upstream:
+    with offline() as upstream:
         monkeypatch.setenv("OPENAI_API_KEY", upstream.key)
         connection = connector.connection({"server_url": upstream.url, "api_key": "env:OPENAI_API_KEY"})
         result = run_workflow(made.document(connector), connector, connection, {"text": "Thank you!"})

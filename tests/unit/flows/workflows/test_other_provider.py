@@ -10,7 +10,7 @@ from kosha_connector_openai import Connector
 from kosha_connector_openai.errors import EventError, InputError
 from kosha_connector_openai.flows.triggers import list_events, read_event, sample
 from kosha_connector_openai.flows.workflows import Flow, run_workflow
-from kosha_connector_openai.sandbox import Sandbox
+from tests.offline import offline
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def test_a_flow_of_another_provider(tides: Connector, root: Path, monkeypatch: p
     listed = stations.output("all")
     station = flow.step("getStation", {"station_id": flow.input("station", {"type": "string"})}, id="station")
     flow.output("stations", listed).output("station", station.output("whole"))
-    with tides, Sandbox(connector=root / "examples" / "tides") as upstream:
+    with tides, offline(connector=root / "examples" / "tides") as upstream:
         monkeypatch.setenv("TIDES_KEY", upstream.key)
         connection = tides.connection({"server_url": upstream.url, "api_key": "env:TIDES_KEY"})
         result = run_workflow(flow.document(tides), tides, connection, {"station": "station_id"})

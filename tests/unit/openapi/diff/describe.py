@@ -43,13 +43,15 @@ def seen(changes: tuple[Change, ...]) -> list[tuple[str, str, str, str]]:
 
 
 def edited(root: Node, edits: Mapping[str, Any]) -> Node:
-    """A copy with a new value at each JSON Pointer; None takes away what is there."""
-    out = copy.deepcopy(root)
+    """A copy with a new value at each JSON Pointer; None takes away what is there. What no edit leads through is shared."""
+    out = copy.copy(root)
     for pointer, value in edits.items():
         *way, last = [token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:]]
         holder: Any = out
         for token in way:
-            holder = holder[int(token)] if isinstance(holder, list) else holder[token]
+            key = int(token) if isinstance(holder, list) else token
+            holder[key] = copy.copy(holder[key])
+            holder = holder[key]
         if value is None:
             del holder[last]
         else:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kosha_connector_openai.openapi.diff import Change
 from tests.unit.openapi.diff.describe import compare_schemas, seen
 
-BOUNDED = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+BOUNDED = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 NAMES = ("a", "b", "kind")
 
 texts = st.one_of(
