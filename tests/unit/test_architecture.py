@@ -12,7 +12,7 @@ import sys
 import types
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -89,11 +89,7 @@ def test_the_names_of_the_api_are_looked_for() -> None:
 
 def test_a_long_module_says_why_it_is_one() -> None:
     """A module of more than 330 lines has a reason for its length in its first docstring: "One module: ..."."""
-    long = {
-        path.name: ast.get_docstring(ast.parse(text)) or ""
-        for path in MODULES
-        if (text := path.read_text(encoding="utf-8")).count("\n") > LIMIT
-    }
+    long = {path.name: _facts(path).docstring for path in MODULES if path.read_text(encoding="utf-8").count("\n") > LIMIT}
     assert {name for name, said in long.items() if "One module" not in said} == set()
 
 
@@ -104,7 +100,7 @@ def test_the_only_python_of_our_own_provider_is_small() -> None:
 
 def test_modules_say_what_they_are() -> None:
     """Each module begins with a docstring, if it has anything to say."""
-    assert [path for path in MODULES if (tree := _tree(path)).body and not ast.get_docstring(tree)] == []
+    assert [path for path in MODULES if not (_facts(path).docstring or _facts(path).empty)] == []
 
 
 IMPORTING = """
@@ -151,11 +147,6 @@ def test_importing_the_package_is_light() -> None:
     assert done.stdout.strip() == "[]"
 
 
-@cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
 def _module(path: Path) -> str:
     return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
 
@@ -164,16 +155,27 @@ NAMES = {_module(path): path for path in MODULES}
 FACES = {name for name, path in NAMES.items() if path.name == "__init__.py"}
 
 
+class Facts(NamedTuple):
+    """What the tests look at of a module: its docstring, whether it has anything else, and its public classes; what it imports of ours."""
+
+    docstring: str
+    empty: bool
+    classes: tuple[str, ...]
+    imported: frozenset[str]
+
+
 @cache
-def _imported(path: Path) -> set[str]:
-    """The modules of ours that a module imports, at its top and inside functions."""
-    found = set()
-    for node in ast.walk(_tree(path)):
+def _facts(path: Path) -> Facts:
+    """Those of one module. Imports are those at its top and inside functions."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imported = set()
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGE.name):
-            found |= {full if (full := f"{node.module}.{alias.name}") in NAMES else str(node.module) for alias in node.names}
+            imported |= {full if (full := f"{node.module}.{alias.name}") in NAMES else str(node.module) for alias in node.names}
         elif isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names if alias.name.startswith(PACKAGE.name)}
-    return found
+            imported |= {alias.name for alias in node.names if alias.name.startswith(PACKAGE.name)}
+    classes = tuple(node.name for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_"))
+    return Facts(ast.get_docstring(tree) or "", not tree.body, classes, frozenset(imported))
 
 
 def _wing(module: str) -> str:
@@ -185,7 +187,7 @@ def test_only_faces_are_imported_across_wings() -> None:
 
     def keeps_out(path: Path) -> None:
         home = _wing(_module(path))
-        behind = {name for name in _imported(path) if name not in FACES and not f"{home}.".startswith(f"{_wing(name)}.")}
+        behind = {name for name in _facts(path).imported if name not in FACES and not f"{home}.".startswith(f"{_wing(name)}.")}
         assert behind == set()
 
     check_each(MODULES, keeps_out)
@@ -194,7 +196,7 @@ def test_only_faces_are_imported_across_wings() -> None:
 @pytest.mark.parametrize("face", sorted(FACES))
 def test_a_face_says_what_comes_in_and_lists_what_it_shows(face: str) -> None:
     """Its docstring is there; type checkers follow the modules that its map names, every name can be had, and none hides a module."""
-    module, tree = importlib.import_module(face), _tree(NAMES[face])
+    module, tree = importlib.import_module(face), ast.parse(NAMES[face].read_text(encoding="utf-8"))
     assert ast.get_docstring(tree)
     checked = [node for part in tree.body if isinstance(part, ast.If) and ast.unparse(part.test) == "TYPE_CHECKING" for node in part.body]
     followed = {str(node.module).removeprefix(f"{face}.") for node in checked if isinstance(node, ast.ImportFrom)}
@@ -209,12 +211,12 @@ def test_a_face_says_what_comes_in_and_lists_what_it_shows(face: str) -> None:
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
     """No circle of imports, those inside functions included, between modules or between folders beside each other."""
-    edges = {name: {other for other in _imported(path) if other in NAMES and other not in FACES} for name, path in NAMES.items()}
+    edges = {name: {other for other in _facts(path).imported if other in NAMES and other not in FACES} for name, path in NAMES.items()}
     assert _circle(edges) == []
     wings: dict[str, set[str]] = {}
     for name, path in NAMES.items():
         home = _wing(name)
-        wings.setdefault(home, set()).update(other for other in map(_wing, _imported(path)) if _apart(home, other))
+        wings.setdefault(home, set()).update(other for other in map(_wing, _facts(path).imported) if _apart(home, other))
     assert _circle(wings) == []
 
 
@@ -247,7 +249,6 @@ def test_one_class_name_is_one_noun() -> None:
     """No public class name is used in two modules."""
     homes: dict[str, list[str]] = {}
     for name, path in NAMES.items():
-        for node in _tree(path).body:
-            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                homes.setdefault(node.name, []).append(name)
+        for found in _facts(path).classes:
+            homes.setdefault(found, []).append(name)
     assert {name: places for name, places in homes.items() if len(places) > 1} == {}

@@ -7,8 +7,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +16,9 @@ import httpx
 import openai
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from kosha_connector_openai.cli.app import make_app
 from kosha_connector_openai.gateway.access.tokens import hash_token, new_token
 from kosha_connector_openai.manifest import validated
 from tests.gateway import KEY, TOKEN
@@ -56,13 +56,6 @@ def wait_for(what: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
-def start(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """`kosha-openai serve --check` with these variables and no others of ours."""
-    environ = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TMPDIR")}
-    command = [sys.executable, "-m", "kosha_connector_openai.cli", "serve", "--check", *arguments]
-    return subprocess.run(command, env={**environ, **variables}, capture_output=True, text=True, timeout=60, check=False)
-
-
 @pytest.mark.parametrize(
     ("number", "variables", "named"),
     [
@@ -76,8 +69,8 @@ def start(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]
 )
 def test_T30_to_T34_mistakes_do_not_start_and_are_named(number: str, variables: dict[str, str], named: str):
     """T30-T32, T34: the exit code says that the connection is wrong, the message names the variable and never its value."""
-    ended = start(**variables)
-    assert ended.returncode == 4, ended.stderr
+    ended = CliRunner().invoke(make_app(), ["serve", "--check"], prog_name="kosha-openai", env=variables)
+    assert ended.exit_code == 4, ended.stderr
     assert named in ended.stderr
     assert "half" not in ended.stderr
     assert "Traceback" not in ended.stderr

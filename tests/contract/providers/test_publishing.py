@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner, Result
+
+from kosha_connector_openai.cli.app import make_app
 
 COMMAND = [sys.executable, "-m", "kosha_connector_openai.cli"]
 ITEM = {"type": "object", "required": ["name"], "properties": {"id": {"type": "string", "readOnly": True}, "name": {"type": "string"}}}
@@ -63,9 +66,9 @@ KOSHA = {"bearer": ["BEARER_TOKEN"], "header": ["API_KEY"], "oauth2": ["ACCESS_T
 TYPES = {"bearer": "BEARER_TOKEN", "header": "API_KEY", "oauth2": "OAUTH2"}
 
 
-def run(folder: Path, environ: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [*COMMAND, "--connector", str(folder), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=environ, timeout=120, check=False)
+def run(folder: Path, environ: dict[str, str], *arguments: str) -> Result:
+    """The command in this process."""
+    return CliRunner().invoke(make_app(), ["--connector", str(folder), *arguments], prog_name="kosha-openai", env=environ)
 
 
 @contextmanager
@@ -108,17 +111,17 @@ def test_the_page_leads_to_a_green_test(tmp_path: Path, kind: str, pair: tuple[d
         (tmp_path / "connector_spec.json").write_text(json.dumps({"version": "2.0.0", "fields": fields}))
     environ = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "PYTHONPATH", "VIRTUAL_ENV")}
     checked = run(tmp_path, environ, "manifest", "--check", str(tmp_path))
-    assert (checked.returncode, "is a valid manifest" in checked.stdout) == (0, True), checked.stderr
+    assert (checked.exit_code, "is a valid manifest" in checked.stdout) == (0, True), checked.stderr
     with sandbox(tmp_path, environ) as printed:
         environ |= printed
         tested = run(tmp_path, environ, "test")
-        assert (tested.returncode, "(listItems)" in tested.stdout) == (0, True), tested.stderr
+        assert (tested.exit_code, "(listItems)" in tested.stdout) == (0, True), tested.stderr
         absent = run(tmp_path, environ, "run", "getItem", "id=7")
         assert "No such item" in absent.stderr
         for action in (["listItems"], ["addItem", "name=n"]):
             done = run(tmp_path, environ, "run", *action)
-            assert done.returncode == 0, done.stderr
+            assert done.exit_code == 0, done.stderr
         assert (
-            run(tmp_path, environ | dict.fromkeys(printed.keys() - {"SERVER_URL", "SHOP_URL", "AUTH_TYPE"}, "x" * 20), "test").returncode
+            run(tmp_path, environ | dict.fromkeys(printed.keys() - {"SERVER_URL", "SHOP_URL", "AUTH_TYPE"}, "x" * 20), "test").exit_code
             != 0
         )

@@ -7,8 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from typer.testing import CliRunner, Result
 
 from kosha_connector_openai.cli.app import make_app
 from kosha_connector_openai.cli.exit_codes import ExitCode
+from kosha_connector_openai.flows import driving
 from tests.driving import control, drive, sent
 from tests.jobs import ROWS, batch_lines
 from tests.offline import Offline
@@ -27,7 +30,8 @@ Cli = Callable[..., Result]
 
 @pytest.fixture
 def cli(sandbox: Offline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
-    """The command in this process, its server and its folder of jobs in the environment."""
+    """The command in this process, its server and its folder of jobs in the environment; it waits a twentieth as long as it would."""
+    monkeypatch.setattr(driving, "time", SimpleNamespace(sleep=lambda seconds: time.sleep(seconds / 20)))
     monkeypatch.setenv("OPENAI_BASE_URL", sandbox.url)
     monkeypatch.setenv("KOSHA_JOBS", str(tmp_path / "jobs"))
     return lambda *arguments: CliRunner().invoke(make_app(), list(arguments), prog_name="kosha-openai")

@@ -24,7 +24,7 @@ from tests.offline import Offline, offline
 from tests.recorder import Recorder, Script, reply, silence
 
 ROOT = Path(__file__).parents[3]
-QUICK = WaitOptions(timeout=60, interval=0.05)
+QUICK = WaitOptions(timeout=60, interval=0.01)
 WAITER = """
 import json, sys
 from pathlib import Path

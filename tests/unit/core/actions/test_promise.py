@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +22,18 @@ CONNECTOR = Connector(folder())
 TINY = Path(__file__).parents[3] / "tiny_provider"
 
 
-def sampled() -> Iterator[tuple[str, dict[str, Any]]]:
+@cache
+def samples() -> dict[str, dict[str, Any]]:
     """Every action whose answer is a JSON object, with a realistic one."""
+    found = {}
     for action in CONNECTOR.catalog.values():
         try:
             value = CONNECTOR.outputs.raw_sample(action.id)
         except DocumentError:
             continue
         if action.promise.is_object and isinstance(value, dict):
-            yield action.id, value
-
-
-SAMPLES = dict(sampled())
+            found[action.id] = value
+    return found
 
 
 def outcome(action: Action, value: Any, kind: Any = "json", status: int = 200, wanted: int = 0) -> str:
@@ -45,7 +46,7 @@ def outcome(action: Action, value: Any, kind: Any = "json", status: int = 200, w
 
 def test_there_is_a_sample_of_almost_every_action() -> None:
     """What the tests below say of all actions is said of most of them."""
-    assert len(SAMPLES) > 250
+    assert len(samples()) > 250
 
 
 def spoilt(action: Action, value: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -97,7 +98,7 @@ def nulled(item: Any, paths: Iterable[str]) -> Any:
 def test_dropping_what_carries_the_result_is_never_complete() -> None:
     """Of each action's answer, and of each of its items: without what carries the result, with null there, or empty."""
     wrong = []
-    for name, value in SAMPLES.items():
+    for name, value in samples().items():
         action = CONNECTOR.catalog[name]
         if outcome(action, value) == "failed":  # a sample may say of itself that it is cut or filtered
             wrong.append(f"{name}: a whole answer is called failed")
@@ -122,7 +123,7 @@ def test_fewer_results_than_were_asked_for_are_never_complete() -> None:
         rule = action.promise.carrier
         assert rule is not None
         assert wanted_items(rule, inputs) == count
-        whole = {**SAMPLES[name], rule.name: SAMPLES[name][rule.name][:1] * count}
+        whole = {**samples()[name], rule.name: samples()[name][rule.name][:1] * count}
         assert outcome(action, whole, wanted=count) == "complete", name
         for kept in range(count):
             assert outcome(action, {**whole, rule.name: whole[rule.name][:kept]}, wanted=count) != "complete", name
