@@ -12,16 +12,16 @@ import pytest
 T = TypeVar("T")
 
 
-def check_each(rows: Iterable[T], claim: Callable[[T], None], name: Callable[[T], object] = lambda row: row) -> None:
-    """Fails with each row for which ``claim`` raises, by its ``name``, with the fault and its line; no row at all fails too."""
+def check_each(rows: Iterable[T], claim: Callable[[T], None]) -> None:
+    """Fails with each row for which ``claim`` raises, the fault and its line; no row at all fails too."""
     faults, count = [], 0
     for row in rows:
         count += 1
         try:
             claim(row)
         except (Exception, pytest.fail.Exception) as fault:
-            line = traceback.extract_tb(fault.__traceback__)[1].lineno
-            faults.append(f"{name(row)}, line {line}: {''.join(traceback.format_exception_only(fault)).strip()}")
+            line = traceback.extract_tb(fault.__traceback__)[:2][-1].lineno
+            faults.append(f"{row}, line {line}: {''.join(traceback.format_exception_only(fault)).strip()}")
     assert count
     if faults:
         pytest.fail(f"{len(faults)} of {count} rows fail:\n" + "\n".join(faults), pytrace=False)
