@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from kosha_connector_openai.cli import options as opt
-from kosha_connector_openai.cli.bulk_progress import BulkProgress, duration
+from kosha_connector_openai.cli.bulk_progress import BulkProgress
+from kosha_connector_openai.cli.bulk_result import counted, leave, tell
 from kosha_connector_openai.cli.bulk_signals import signals
 from kosha_connector_openai.cli.connection import Choices, connect
 from kosha_connector_openai.cli.error_output import fault_line
@@ -19,14 +20,12 @@ from kosha_connector_openai.cli.fields import fields_of
 from kosha_connector_openai.cli.inputs import Given, read_given
 from kosha_connector_openai.cli.spending import Spending
 from kosha_connector_openai.cli.temporal import TEMPORAL, Auth, On, Place, Span, place_of
-from kosha_connector_openai.cli.terminal import clean, note, one_line, say_json, to_json
+from kosha_connector_openai.cli.terminal import clean, say_json, to_json
 from kosha_connector_openai.flows import TemporalPlace
 from kosha_connector_openai.flows.bulk import (
     Bulk,
-    BulkResult,
     RowOptions,
     SendOptions,
-    failed_path,
     target_schema,
 )
 
@@ -148,9 +147,9 @@ def run(
         bulk = Bulk(connector, connection, watch=progress, temporal=place_of(on, temporal, auth), span=span)
         with signals(bulk):
             result = bulk.run(target, given, out, options, send, go_on=go_on)
-    _finish(result, as_json=as_json, quiet=quiet)
+    tell(ctx, result, as_json=as_json, quiet=quiet)
     spending.tell_all(quiet=quiet or as_json)
-    _leave(result)
+    leave(result)
 
 
 def resume(
@@ -236,9 +235,9 @@ def _go_on(
         bulk = Bulk(connector, connection, watch=progress, temporal=place, span=span)
         with signals(bulk):
             result = bulk.resume(path, send, adopt=adopt, retry_failed=again)
-    _finish(result, as_json=as_json, quiet=quiet)
+    tell(ctx, result, as_json=as_json, quiet=quiet)
     spending.tell_all(quiet=quiet or as_json)
-    _leave(result)
+    leave(result)
 
 
 def _show_check(check: Any, *, as_json: bool) -> None:
@@ -257,62 +256,6 @@ def _show_check(check: Any, *, as_json: bool) -> None:
         for fault in check.faults:
             typer.echo(fault_line(fault), err=True)
         if check.fault_count:
-            typer.echo(f"{_counted(check.fault_count, 'fault')}. Nothing was sent.", err=True)
+            typer.echo(f"{counted(check.fault_count, 'fault')}. Nothing was sent.", err=True)
     if check.fault_count:
         raise typer.Exit(ExitCode.INPUT)
-
-
-def _counted(count: int, word: str) -> str:
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
-
-
-_LISTED: Final = 50
-"""Rows that are named one by one."""
-_STOPS: Final = {
-    "signal": "The run was asked to end.",
-    "budget": "The budget is used up.",
-    "access": "The key, its permissions, its balance or a limit of more than a day do not let rows through.",
-    "failures": "Too many rows failed one after the other; the run was stopped.",
-    "ledger": "The ledger or the output could not be written.",
-}
-
-
-def _finish(result: BulkResult, *, as_json: bool, quiet: bool) -> None:
-    if as_json:
-        say_json(result.to_dict())
-        return
-    counts = [
-        f"{result.done} done",
-        *(f"{getattr(result, name)} {name}" for name in ("failed", "unknown", "waiting") if getattr(result, name)),
-    ]
-    typer.echo(clean(f"{result.out}: {_counted(result.total, 'row')}: {', '.join(counts)}"))
-    if result.stop:
-        note(_STOPS[result.stop])
-        if result.reason is not None:
-            note(str(result.reason))
-    if result.unkept:
-        more = len(result.unkept) - _LISTED
-        lost = ", ".join(map(str, result.unkept[:_LISTED])) + (f" and {more} more" if more > 0 else "")
-        note(f"Answers came and could not be kept for rows {lost}: they may be paid for and are told as unknown.")
-    if result.failed and not quiet:
-        reasons = ", ".join(f"{count} {one_line(name)}" for name, count in result.categories.items())
-        note(f"Failed: {reasons}. The rows are in {failed_path(result.out).name}.")
-        note("`bulk status` lists why, `bulk retry-failed` sends them again.")
-    if result.unknown:
-        note(f"Sent without an answer: {result.unknown}. They may have run. `bulk status` lists them; --unknown decides.")
-    if result.waiting or result.stop:
-        note(f"To go on: kosha-openai bulk resume {result.out}")
-    elif not quiet:
-        note(duration(result.seconds) + (f", {result.tokens} tokens" if result.tokens else ""))
-
-
-def _leave(result: BulkResult) -> None:
-    """The exit code: the budget, then what goes on later, then rows that may have run, then rows that failed."""
-    if result.stop == "budget":
-        raise typer.Exit(ExitCode.BUDGET)
-    if result.stop or result.waiting:
-        raise typer.Exit(ExitCode.PENDING)
-    if result.unknown:
-        raise typer.Exit(ExitCode.UNKNOWN)
-    if result.failed:
-        raise typer.Exit(ExitCode.ENDED)

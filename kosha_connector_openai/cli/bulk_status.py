@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import signal
 import socket
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
 from kosha_connector_openai.cli import options as opt
 from kosha_connector_openai.cli.connection import Choices, connect
 from kosha_connector_openai.cli.temporal import Auth, Place, place_of
-from kosha_connector_openai.cli.terminal import clean, one_line, say_json, say_table, to_json
+from kosha_connector_openai.cli.terminal import clean, note, one_line, say_json, say_table, to_json
 from kosha_connector_openai.errors import ConnectorError, InputError, SetupError
 from kosha_connector_openai.flows import TemporalPlace
 from kosha_connector_openai.flows.bulk import (
@@ -56,6 +57,18 @@ def status(ctx: typer.Context, run_path: _Run, as_json: opt.AsJson = False) -> N
     if troubled:
         rows = [(str(row["row"]), row["state"], row["category"], row["at"], _why(row)) for row in troubled]
         say_table(("Row", "State", "Why", "When", "What is known"), rows)
+    _tell_next(run_path, numbers)
+
+
+def _tell_next(path: Path, counts: dict[str, int]) -> None:
+    """Says which command is for rows that wait, may have run or failed."""
+    words = shlex.quote(clean(str(path)))
+    if counts["pending"] or counts["sent"]:
+        note(f"Where no process works on it, the run goes on with: kosha-openai bulk resume {words}")
+    if counts["unknown"]:
+        note(f"To send rows again that may have run, and may be paid for twice: kosha-openai bulk resume {words} --unknown retry")
+    if counts["failed"]:
+        note(f"To send rows again that failed: kosha-openai bulk retry-failed {words}")
 
 
 def _why(row: dict[str, Any]) -> str:
@@ -122,29 +135,41 @@ def cancel(
     batches: Annotated[bool, typer.Option("--batches", help="Cancel its open batches at the provider, too.")] = False,
     temporal: Place = "",
     auth: Auth = None,
+    as_json: opt.AsJson = False,
     connection_file: opt.ConnectionFile = None,
 ) -> None:
     """Ends the sending of a run that goes on in another process; what is under way is finished and kept."""
     if auth and not temporal:
         raise typer.BadParameter("Say to which server.", param_hint="--temporal")
-    _end_process(run_path, place_of("temporal", temporal, auth) if auth else None)
+    ended = _end_process(run_path, place_of("temporal", temporal, auth) if auth else None)
+    count = 0
     if batches:
         connector, connection = connect(ctx.obj, Choices(file=connection_file))
         count = cancel_batches(connector, connection, run_path)
+    if as_json:
+        say_json({"out": str(output_of(run_path)), "ended": ended, "batches": count})
+        return
+    typer.echo(_ENDED.get(ended or "", f"Process {ended} has ended; its answers are kept. `bulk resume` would go on."))
+    if batches:
         typer.echo(
             f"{count} {'batch' if count == 1 else 'batches'} cancelled. `bulk resume` reads what they had done, and sends the rest anew."
         )
 
 
-def _end_process(run_path: Path, place: TemporalPlace | None) -> None:
+_ENDED: Final = {
+    "": "No process works on this run. It stays as it is; `bulk resume` goes on with it.",
+    "temporal": "The workers have ended; their answers are kept. `bulk resume` would go on.",
+}
+
+
+def _end_process(run_path: Path, place: TemporalPlace | None) -> str | None:
+    """What has ended: the number of a process, ``temporal``, or None where nothing worked on the run. Raises SetupError."""
     with open_run(run_path) as ledger:
         owner = ledger.owner()
         if asyncio.run(cancel_on_temporal(ledger, place)):
-            typer.echo("The workers have ended; their answers are kept. `bulk resume` would go on.")
-            return
+            return "temporal"
         if owner is None:
-            typer.echo("No process works on this run. It stays as it is; `bulk resume` goes on with it.")
-            return
+            return None
         host, _, process = owner.rpartition(":")
         if host and host != socket.gethostname():
             raise SetupError(f"Process {process} on {clean(host)} works on this run.", hint="End it there, with SIGTERM.")
@@ -157,4 +182,4 @@ def _end_process(run_path: Path, place: TemporalPlace | None) -> None:
             if time.monotonic() > end:
                 raise SetupError(f"Process {process} was asked to end, and goes on.", hint="Look at it; a second signal ends it at once.")
             time.sleep(0.1)
-    typer.echo(f"Process {process} has ended; its answers are kept. `bulk resume` would go on.")
+    return process

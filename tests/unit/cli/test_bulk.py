@@ -54,6 +54,8 @@ def test_a_run_its_output_and_its_rows(bulk: Bulk) -> None:
         assert json.loads(shown["request"]["body"]) == second
         assert second in [request.json() for request in upstream.requests]  # rows leave together, and in any order
         assert "No process works on this run" in bulk(upstream, "cancel", "out.csv").stdout
+        cancelled = json.loads(bulk(upstream, "cancel", "out.csv", "--json").stdout)
+        assert cancelled == {"out": str(Path("out.csv").absolute()), "ended": None, "batches": 0}
         assert bulk(upstream, "export", "out.csv", "--out", "again.jsonl").exit_code == 0
         assert bulk(upstream, "export", "out.csv", "--out", "again.xlsx").exit_code == 4
     assert not [path.name for path in Path().iterdir() if "xlsx" in path.name]
@@ -93,6 +95,22 @@ def test_the_exit_codes(bulk: Bulk) -> None:
         assert len(Path("out.csv").read_text().splitlines()) == 4
         for path in Path().glob("out.csv*"):
             path.unlink()
+
+
+def test_a_run_that_stops_says_the_whole_command_that_goes_on(bulk: Bulk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Options by which rows are sent stand in it as they were given; a cap that is used up is left open, so that no bill grows unasked."""
+    given = ("--budget", "calls=1", "--rpm", "600", "--attempts", "2", "--validation", "open", "--in-flight", "1")
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:9")  # the environment is there the next time, too
+    with Upstream({"t3": [QUOTA]}) as upstream:
+        told = bulk(upstream, *RUN, *given).stderr
+        command = "bulk resume out.csv --in-flight 1 --rpm 600 --attempts 2 --validation open --budget CAP=NUMBER"
+        assert f"To go on: kosha-openai {command}\n" in told
+        assert "kosha-openai bulk resume out.csv\n" in bulk(upstream, "status", "out.csv").stderr
+        assert bulk(upstream, *command.split()[1:]).exit_code == 2
+        again = bulk(upstream, *command.replace("CAP=NUMBER", "calls=9").split()[1:])
+        assert again.exit_code == 11
+        assert again.stderr.endswith("out.csv --in-flight 1 --rpm 600 --attempts 2 --budget calls=9 --validation open\n")
+    assert sum(upstream.seen.values()) == 3
 
 
 def test_standard_input_is_kept_so_that_the_run_can_go_on(bulk: Bulk) -> None:
