@@ -44,7 +44,7 @@ def status(ctx: typer.Context, run_path: _Run, as_json: opt.AsJson = False) -> N
     del ctx
     with open_run(run_path) as ledger:
         found, settings = run_status(ledger), settings_of(ledger)
-        values = {"target": found.pop("target"), "input": settings["input"], "out": str(output_of(ledger.path)), **found}
+        values = {"target": found.pop("target"), "input": settings["input"], "out": str(output_of(ledger.path).absolute()), **found}
     numbers = {state.name.lower(): values[state.name.lower()] for state in RowState}
     troubled, batches = values["rows"], values.get("batches")
     if as_json:

@@ -21,7 +21,7 @@ from kosha_connector_openai.flows.bulk.keys import read_share
 from kosha_connector_openai.flows.bulk.ledger import Ledger
 from kosha_connector_openai.flows.bulk.mapping import Fields, RowMap, unknown_column
 from kosha_connector_openai.flows.bulk.opening import ledger_of, new_ledger, open_ledger
-from kosha_connector_openai.flows.bulk.options import BulkResult, RowCheck, RowOptions, Rows, SendOptions, Watch
+from kosha_connector_openai.flows.bulk.options import BulkResult, Place, RowCheck, RowOptions, Rows, SendOptions, Watch
 from kosha_connector_openai.flows.bulk.output import export
 from kosha_connector_openai.flows.bulk.row import FaultList, RowSource, Start, refused
 from kosha_connector_openai.flows.bulk.rows import open_source
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class AsyncBulk:
-    """Bulk runs over one connection, for event loops; ``Bulk`` is the same for threads."""
+    """Runs of an action, a task or a workflow over rows, through one connection, for event loops; ``Bulk`` is the same for threads."""
 
     def __init__(self, connector: Connector, connection: Connection, *, watch: Watch | None = None, arun: ARun | None = None) -> None:
         """``watch`` is told how a run stands, four times a second; ``arun`` runs each action, where a host checks the calls of a run."""
@@ -43,20 +43,16 @@ class AsyncBulk:
         self._runner: Runner | None = None
 
     def stop(self) -> None:
-        """Ends sending: nothing new leaves, and what is under way is finished and kept within 30 seconds."""
+        """As Bulk.stop."""
         if self._runner is not None:
             self._runner.stop_soon()
 
     async def run(
-        self, target: str, rows: Rows, out: Path, options: RowOptions = RowOptions(), send: SendOptions = SendOptions()
+        self, target: str, rows: Rows, out: Place, options: RowOptions = RowOptions(), send: SendOptions = SendOptions()
     ) -> BulkResult:
-        """Sends every row to ``target``: an action's id, a task's name, or the path of an Arazzo document; writes the answers to ``out``.
-
-        ``rows`` are a file or folder by its path, an open binary file, or mappings. Raises InputError or SetupError with every fault
-        before anything is sent; what happens to rows later is in the result.
-        """
+        """As Bulk.run."""
         await self.connector.aread(self.connection)
-        job, ledger = await asyncio.to_thread(self._begin, target, rows, out, options, send)
+        job, ledger = await asyncio.to_thread(self._begin, target, rows, Path(out), options, send)
         with ledger:
             return await self._send(job, ledger, send, Start())
 
@@ -80,14 +76,12 @@ class AsyncBulk:
             raise
         return job, ledger
 
-    async def resume(self, path: Path, send: SendOptions = SendOptions(), *, adopt: bool = False, retry_failed: bool = False) -> BulkResult:
-        """Goes on with the run whose output or ledger is at ``path``; nothing that is done is sent again.
-
-        Raises InputError where its input has changed, with the numbers of rows that are new, missing and other; with ``adopt`` the
-        unchanged keep their answers and the others are sent. ``retry_failed``: rows that failed are sent again.
-        """
+    async def resume(
+        self, path: Place, send: SendOptions = SendOptions(), *, adopt: bool = False, retry_failed: bool = False
+    ) -> BulkResult:
+        """As Bulk.resume."""
         await self.connector.aread(self.connection)
-        job, ledger, start = await asyncio.to_thread(self._again, path, send, adopt=adopt, retry_failed=retry_failed)
+        job, ledger, start = await asyncio.to_thread(self._again, Path(path), send, adopt=adopt, retry_failed=retry_failed)
         with ledger:
             return await self._send(job, ledger, send, start)
 
@@ -109,7 +103,7 @@ class AsyncBulk:
     def check(
         self, target: str, rows: Rows, options: RowOptions = RowOptions(), *, prices: Prices | None = None, show: int = 2
     ) -> RowCheck:
-        """Checks every row, and sends nothing: counts, faults by line, tokens and cost as a range, the first rows as requests."""
+        """As Bulk.check."""
         from kosha_connector_openai.flows.bulk.dry_run import check_rows
 
         self.connector.catalog_of(self.connection)
@@ -119,11 +113,11 @@ class AsyncBulk:
         finally:
             drop_spool(spool)
 
-    def request(self, path: Path, row: int) -> dict[str, Any]:
-        """The request of a row of the run at ``path``, of a task or a workflow its inputs; nothing is sent. Raises InputError."""
+    def request(self, path: Place, row: int) -> dict[str, Any]:
+        """As Bulk.request."""
         from kosha_connector_openai.flows.bulk.dry_run import shown
 
-        with open_run(path) as ledger:
+        with open_run(Path(path)) as ledger:
             job = self._old(ledger)
         found = next((each for each in job.source.rows() if each.number == row), None)
         if found is None or found.fault is not None:

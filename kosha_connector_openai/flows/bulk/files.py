@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import orjson
 
@@ -18,11 +19,12 @@ from kosha_connector_openai.flows.bulk.opening import exists, has_run, ledger_of
 from kosha_connector_openai.flows.bulk.output import failed_path, output_format
 from kosha_connector_openai.flows.bulk.row import RowSource, refused
 from kosha_connector_openai.flows.bulk.rows import open_source
+from kosha_connector_openai.text import MIB
 
 
 def output_of(ledger: Path) -> Path:
     """The output beside a ledger. Where one says that it is does not count: it may be somebody else's, or have been moved."""
-    return ledger.absolute().with_name(ledger.name.removesuffix(".ledger"))
+    return ledger.with_name(ledger.name.removesuffix(".ledger"))
 
 
 def shared_name(out: Path, share: str | None) -> Path:
@@ -84,7 +86,7 @@ def spooled(rows: BinaryIO | Iterable[Mapping[str, Any]], out: Path) -> Path:
     try:
         with os.fdopen(descriptor, "wb") as file:
             if hasattr(rows, "read"):
-                shutil.copyfileobj(cast("BinaryIO", rows), file, 1024 * 1024)
+                _copy(rows, file)
             else:
                 _write_rows(file, rows)
     except BaseException:
@@ -93,7 +95,15 @@ def spooled(rows: BinaryIO | Iterable[Mapping[str, Any]], out: Path) -> Path:
     return path
 
 
+def _copy(rows: Any, file: BinaryIO) -> None:
+    if isinstance(rows, io.TextIOBase):
+        raise refused("/input", "type", "is a file that was opened for text.", 'Open it with "rb", or give its path.')
+    shutil.copyfileobj(rows, file, MIB)
+
+
 def _write_rows(file: BinaryIO, rows: Iterable[Mapping[str, Any]]) -> None:
+    if not isinstance(rows, Iterable):
+        raise refused("/input", "type", "is no iterable.", "Give a path, an open binary file, or an iterable of mappings.")
     for number, row in enumerate(rows, 1):
         if not isinstance(row, Mapping):
             raise refused(f"/line/{number}", "type", "is no mapping.", "Give each row as a mapping from column to value.")

@@ -18,7 +18,7 @@ from kosha_connector_openai.flows.bulk.entry import RowState
 from kosha_connector_openai.flows.bulk.job import RowJob
 from kosha_connector_openai.flows.bulk.ledger import Ledger
 from kosha_connector_openai.flows.bulk.opening import ledger_of, open_ledger, shared_ledger
-from kosha_connector_openai.flows.bulk.options import BulkResult, RowOptions, Rows, SendOptions
+from kosha_connector_openai.flows.bulk.options import BulkResult, Place, RowOptions, Rows, SendOptions
 from kosha_connector_openai.flows.bulk.postgres import PostgresLedger
 from kosha_connector_openai.flows.bulk.progress import RunProgress
 from kosha_connector_openai.flows.bulk.row import FaultList, Format, Row, Start, refused
@@ -54,7 +54,7 @@ class TemporalBulk(AsyncBulk):
         self._stopping = True
 
     async def run(
-        self, target: str, rows: Rows, out: Path, options: RowOptions = RowOptions(), send: SendOptions = SendOptions()
+        self, target: str, rows: Rows, out: Place, options: RowOptions = RowOptions(), send: SendOptions = SendOptions()
     ) -> BulkResult:
         """As AsyncBulk.run; ``options.ledger`` is needed. Raises SetupError where Temporal is not there."""
         if options.ledger is None:
@@ -68,10 +68,12 @@ class TemporalBulk(AsyncBulk):
         self._client = await connected(self._place)
         return await super().run(target, rows, out, options, send)
 
-    async def resume(self, path: Path, send: SendOptions = SendOptions(), *, adopt: bool = False, retry_failed: bool = False) -> BulkResult:
+    async def resume(
+        self, path: Place, send: SendOptions = SendOptions(), *, adopt: bool = False, retry_failed: bool = False
+    ) -> BulkResult:
         """As AsyncBulk.resume; where workers are still on the run, it is watched to its end."""
         self._client = await connected(self._place)
-        with open_ledger(ledger_of(path), read_only=True) as ledger:
+        with open_ledger(ledger_of(Path(path)), read_only=True) as ledger:
             run = _in_database(ledger).run
             if await self._is_running(run):
                 return await self._watched(self._old(ledger), _in_database(ledger), send)

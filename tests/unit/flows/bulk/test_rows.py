@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 import os
 import sys
@@ -175,11 +176,43 @@ def test_a_dsn_in_place_of_its_reference_is_refused_and_not_shown(run: Any, tmp_
     assert not list(tmp_path.iterdir())
 
 
-def test_options_out_of_range_are_named() -> None:
-    """One error names every option that is out of range."""
-    with pytest.raises(SetupError) as refused:
-        SendOptions(in_flight=0, attempts=11)
-    assert [fault.pointer for fault in refused.value.faults] == ["/in_flight", "/attempts"]
+def test_options_that_are_none_are_named() -> None:
+    """One error names every option that is out of range, of another type or of no such kind; nothing is taken for something else."""
+    wrong: list[Any] = [
+        (lambda: SendOptions(in_flight=0, attempts=11), ["/in_flight", "/attempts"]),
+        (lambda: SendOptions(requests="5", timeout=-1.0, sync="fully"), ["/requests", "/timeout", "/sync"]),  # type: ignore[arg-type]
+        (lambda: SendOptions(unknown="resend"), ["/unknown"]),  # type: ignore[arg-type]
+        (lambda: RowOptions(map="prompt=text", keep="id"), ["/map", "/keep"]),
+        (lambda: RowOptions(format="txt", order="in", if_cut="no", via="file"), ["/format", "/order", "/if_cut", "/via"]),  # type: ignore[arg-type]
+    ]
+    for make, pointers in wrong:
+        with pytest.raises(SetupError) as refused:
+            make()
+        assert [fault.pointer for fault in refused.value.faults] == pointers
+
+
+def test_a_program_gives_paths_as_texts_and_rows_that_are_some(bulk: Any, tmp_path: Path) -> None:
+    """What is no input is told as a fault, and a blocking call on an event loop names the one that does not block; nothing is sent."""
+    (tmp_path / "in.jsonl").write_text('{"prompt": "t1"}\n')
+    source, out = str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl")
+    with Upstream() as upstream:
+        under_test = bulk(upstream)
+
+        def run(rows: Any) -> Any:
+            return under_test.run("createCompletion", rows, out, RowOptions(fixed=SHARED))
+
+        async def on_a_loop() -> None:
+            run(source)
+
+        with (tmp_path / "in.jsonl").open() as text, pytest.raises(InputError, match="opened for text"):
+            run(text)
+        with pytest.raises(InputError, match="no iterable"):
+            run(5)
+        with pytest.raises(SetupError, match="AsyncBulk"):
+            asyncio.run(on_a_loop())
+        assert (upstream.requests, list(tmp_path.iterdir())) == ([], [tmp_path / "in.jsonl"])
+        assert run(source).done == 1
+        assert (under_test.resume(out).done, under_test.request(out, 1)["method"]) == (1, "POST")
 
 
 def test_columns_become_inputs_by_dotted_paths_and_types(bulk: Any, tmp_path: Path) -> None:
