@@ -44,6 +44,8 @@ def tell(ctx: typer.Context, result: BulkResult, *, as_json: bool, quiet: bool) 
         *(f"{getattr(result, name)} {name}" for name in ("failed", "unknown", "waiting") if getattr(result, name)),
     ]
     typer.echo(clean(f"{result.out}: {counted(result.total, 'row')}: {', '.join(counts)}"))
+    if result.files.is_dir() and not quiet:
+        note(clean(f"Answers that are files are in {result.files}."))
     if result.stop:
         note(_STOPS[result.stop])
         if result.reason is not None:

@@ -67,6 +67,11 @@ class Cursors(Protocol):
     def executemany(self, text: str, values: Iterable[Sequence[Any]], /) -> Any: ...
 
 
+def answers_folder(ledger: Path) -> Path:
+    """Where the answers of a run are that are files, beside its ledger."""
+    return ledger.with_name(f"{ledger.name}.answers")
+
+
 class Ledger(ABC):
     """One run's ledger; a context manager that holds its lock. One thread at a time may use it."""
 
@@ -264,7 +269,7 @@ class Ledger(ABC):
     @property
     def folder(self) -> Path:
         """Where large answers and files are."""
-        return self.path.with_name(f"{self.path.name}.answers")
+        return answers_folder(self.path)
 
     def write_answer(self, name: str, data: bytes) -> None:
         """Writes an answer beside the ledger, whole or not at all; only its owner can read it."""

@@ -90,7 +90,6 @@ class RowMap:
         self._fields, self._source = fields, source
         places = {fields.path(name): value for name, value in fixed.items()}
         columns = source.columns() or tuple(first.values)
-        self._is_text = source.format in ("csv", "tsv")
         given = [MapRule.parse(text) for text in rules]
         self._strict = not given
         self._rules = given or [MapRule((name,), name) for name in columns if name not in fixed]
@@ -98,7 +97,7 @@ class RowMap:
         self._fixed: dict[str, Any] = {}
         for path in sorted(places, key=len):
             _put(self._fixed, path, deepcopy(places[path]), f"/{escape('.'.join(path))}")
-        self._plain = not given and not self._is_text
+        self._plain = not given and source.format not in ("csv", "tsv")
         self._encoded_fixed = orjson.dumps(self._fixed, option=orjson.OPT_SORT_KEYS)
 
     def _check(self, columns: Sequence[str], fixed: Mapping[Steps, Any], *, closed: bool) -> None:
@@ -181,14 +180,14 @@ class RowMap:
                 near = nearest(rule.column, row.values, shortest=3)
                 fix = f"Did you mean `{near}`?" if near else "Give each row this column."
                 raise refused(f"/line/{row.line}", "required", f"has no column {rule.column!a}.", fix)
-            if value == "" and self._is_text and self._is_json(rule):
+            if value == "" and self._is_json(rule):
                 continue  # an empty cell is no value
             yield rule.field, self._typed(rule, value, row, files=files)
 
     def _is_json(self, rule: MapRule) -> bool:
-        """Whether a cell's text is read as JSON: where that was asked for, and for fields that take no text."""
+        """Whether a text is read as JSON: where that was asked for, and for fields that take no text."""
         takes_text = len(rule.field) > 1 or self._fields.is_open or rule.field[0] in self._fields.texts
-        return rule.sign == ":=" or (rule.sign == "=" and self._is_text and not takes_text)
+        return rule.sign == ":=" or (rule.sign == "=" and not takes_text)
 
     def _typed(self, rule: MapRule, value: Any, row: Row, *, files: bool) -> Any:
         name = rule.field[0]

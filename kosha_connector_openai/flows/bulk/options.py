@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, get_args
 
 from kosha_connector_openai.core.result import Policy
 from kosha_connector_openai.errors import ConnectorError, Fault, SetupError
-from kosha_connector_openai.flows.bulk.ledger import Sync
+from kosha_connector_openai.flows.bulk.ledger import Sync, answers_folder
 from kosha_connector_openai.flows.bulk.output import Order
 from kosha_connector_openai.flows.bulk.progress import RunProgress
 from kosha_connector_openai.flows.bulk.row import Format
@@ -132,6 +132,11 @@ class BulkResult:
     categories: Mapping[str, int] = field(default_factory=dict)
     unkept: tuple[int, ...] = ()
     """Rows whose answers came and could not be kept: they are told as unknown."""
+
+    @property
+    def files(self) -> Path:
+        """The folder of answers that are files, or too large for the ledger; it is there where the run has any."""
+        return answers_folder(self.ledger)
 
     def to_dict(self) -> dict[str, Any]:
         """The result as JSON-ready values."""

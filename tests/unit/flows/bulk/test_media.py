@@ -68,7 +68,7 @@ def test_sound_comes_out_as_files_and_goes_in(bulk: Bulk, tmp_path: Path) -> Non
     result = bulk.run("createSpeech", [{"input": "one"}, {"input": "two"}], out, RowOptions(fixed=fixed))
     assert (result.done, result.failed) == (2, 0)
     told = answers(out)
-    folder = tmp_path / "speech.jsonl.ledger.answers"
+    folder = result.files
     for answer in told:
         path = folder / answer["file"]
         assert (path.read_bytes()[:4], path.stat().st_size, path.stat().st_mode & 0o777) == (b"RIFF", answer["size"], 0o600)

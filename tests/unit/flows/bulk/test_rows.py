@@ -16,6 +16,7 @@ from kosha_connector_openai.errors import InputError, SetupError
 from kosha_connector_openai.flows.bulk import Bulk, RowOptions, SendOptions, SqliteLedger, ledger_of
 from kosha_connector_openai.flows.bulk.mapping import MapRule
 from kosha_connector_openai.flows.bulk.rows import open_source
+from tests.recorder import reply
 from tests.unit.flows.bulk.conftest import SHARED, Upstream, prompts
 
 JSONL, CSV = "in.jsonl", "in.csv"
@@ -216,17 +217,21 @@ def test_a_program_gives_paths_as_texts_and_rows_that_are_some(bulk: Any, tmp_pa
 
 
 def test_columns_become_inputs_by_dotted_paths_and_types(bulk: Any, tmp_path: Path) -> None:
-    """Cells are texts where the field takes one, else JSON; an empty cell is no value; paths reach into objects, lists and JSON texts."""
+    """Cells are texts where the field takes one, else JSON; an empty cell is no value; paths reach into objects, lists and JSON texts.
+
+    The rows that failed, which are JSON lines with the cells as texts, can be an input with the same rules.
+    """
     source = tmp_path / "in.csv"
     source.write_text('p,n,meta\n007,5,"{""who"": [""me""]}"\n{{x}},,"{""who"": [""you""]}"\n')
     rules = ("prompt=p", "max_tokens=n", "user=meta.who.0")
-    with Upstream() as upstream:
-        bulk(upstream).run("createCompletion", source, tmp_path / "o.jsonl", RowOptions(map=rules, fixed=SHARED))
+    refusal = reply(400, {"error": {"message": "No.", "type": "invalid_request_error"}})
+    with Upstream({"007": [refusal], "{{x}}": [refusal]}) as upstream:
+        for rows, out in ((source, tmp_path / "o.jsonl"), (tmp_path / "o.jsonl.failed.jsonl", tmp_path / "again.jsonl")):
+            bulk(upstream).run("createCompletion", rows, out, RowOptions(map=rules, fixed=SHARED))
         sent = sorted((request.json() for request in upstream.requests), key=str)
-    assert sent == [
-        {"model": "m", "prompt": "007", "max_tokens": 5, "user": "me"},
-        {"model": "m", "prompt": "{{x}}", "user": "you"},
-    ]
+    first = {"model": "m", "prompt": "007", "max_tokens": 5, "user": "me"}
+    second = {"model": "m", "prompt": "{{x}}", "user": "you"}
+    assert sent == [first, first, second, second]
     assert MapRule.parse("messages.0.content=text") == MapRule(("messages", "0", "content"), "text", "=")
 
 
