@@ -145,7 +145,7 @@ def run(
     send = SendOptions(in_flight, requests, tokens, attempts, timeout, unknown, sync, spending.budget)
     with BulkProgress(as_json=as_json, quiet=quiet, currency=spending.currency) as progress:
         bulk = Bulk(connector, connection, watch=progress, temporal=place_of(on, temporal, auth), span=span)
-        with signals(bulk):
+        with signals(bulk, progress.tell):
             result = bulk.run(target, given, out, options, send, go_on=go_on)
     tell(ctx, result, as_json=as_json, quiet=quiet)
     spending.tell_all(quiet=quiet or as_json)
@@ -233,7 +233,7 @@ def _go_on(
     send = replace(sent, budget=spending.budget)
     with BulkProgress(as_json=as_json, quiet=quiet, currency=spending.currency) as progress:
         bulk = Bulk(connector, connection, watch=progress, temporal=place, span=span)
-        with signals(bulk):
+        with signals(bulk, progress.tell):
             result = bulk.resume(path, send, adopt=adopt, retry_failed=again)
     tell(ctx, result, as_json=as_json, quiet=quiet)
     spending.tell_all(quiet=quiet or as_json)

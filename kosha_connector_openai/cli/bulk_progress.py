@@ -22,6 +22,7 @@ class BulkProgress:
         self._as_json, self._quiet, self._currency = as_json, quiet, currency
         self._bar = LiveBar(wanted=not (as_json or quiet))
         self._next = time.monotonic() + _EACH
+        self._said = ""
 
     def __enter__(self) -> Self:
         self._bar.__enter__()
@@ -37,13 +38,20 @@ class BulkProgress:
 
     def _show(self, state: RunProgress) -> None:
         if self._bar.shown:
-            self._bar.update(self.words(state), state.done + state.failed, state.total)
+            self._bar.update(f"{self._said} {self.words(state)}".lstrip(), state.done + state.failed, state.total)
         elif time.monotonic() >= self._next and not self._quiet:
             self._next = time.monotonic() + _EACH
             if self._as_json:
                 typer.echo(to_json(state.to_dict(), indent=None), err=True)
             else:
                 note(self.words(state))
+
+    def tell(self, text: str) -> None:
+        """Says something while the run goes on: with its states where they stand in one place, which would write over a line of its own."""
+        if self._bar.shown:
+            self._said = text
+        else:
+            note(text)
 
     def words(self, state: RunProgress) -> str:
         """One line about the run."""

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from kosha_connector_openai.cli import bulk_signals
 from kosha_connector_openai.cli.bulk_signals import signals
 
 
@@ -31,15 +30,14 @@ class Stopped:
         self.asked += 1
 
 
-def test_a_closed_terminal_lets_what_is_under_way_finish(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_closed_terminal_lets_what_is_under_way_finish() -> None:
     """The terminal sends SIGHUP, its shell once more, and nothing can be written to it."""
     run: Any = Stopped()
 
     def gone(_: str) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(bulk_signals, "note", gone)
-    with signals(run):
+    with signals(run, gone):
         for _ in range(3):
             os.kill(os.getpid(), signal.SIGHUP)
     assert run.asked == 1
@@ -50,7 +48,7 @@ def test_a_hangup_that_is_ignored_stays_so() -> None:
     """As nohup has it: the run goes on when the terminal is closed."""
     run: Any = Stopped()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    with signals(run):
+    with signals(run, print):
         os.kill(os.getpid(), signal.SIGHUP)
     assert run.asked == 0
     assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
