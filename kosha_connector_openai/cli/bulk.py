@@ -11,7 +11,7 @@ import typer
 
 from kosha_connector_openai.cli import options as opt
 from kosha_connector_openai.cli.bulk_progress import BulkProgress
-from kosha_connector_openai.cli.bulk_result import counted, leave, tell
+from kosha_connector_openai.cli.bulk_result import counted, leave, resume_command, tell
 from kosha_connector_openai.cli.bulk_signals import signals
 from kosha_connector_openai.cli.connection import Choices, connect
 from kosha_connector_openai.cli.error_output import fault_line
@@ -147,7 +147,7 @@ def run(
         bulk = Bulk(connector, connection, watch=progress, temporal=place_of(on, temporal, auth), span=span)
         with signals(bulk, progress.tell):
             result = bulk.run(target, given, out, options, send, go_on=go_on)
-    tell(ctx, result, as_json=as_json, quiet=quiet)
+    tell(result, resume_command(ctx, result), as_json=as_json, quiet=quiet)
     spending.tell_all(quiet=quiet or as_json)
     leave(result)
 
@@ -235,7 +235,7 @@ def _go_on(
         bulk = Bulk(connector, connection, watch=progress, temporal=place, span=span)
         with signals(bulk, progress.tell):
             result = bulk.resume(path, send, adopt=adopt, retry_failed=again)
-    tell(ctx, result, as_json=as_json, quiet=quiet)
+    tell(result, resume_command(ctx, result), as_json=as_json, quiet=quiet)
     spending.tell_all(quiet=quiet or as_json)
     leave(result)
 

@@ -29,13 +29,13 @@ _STOPS: Final[Mapping[str, str]] = {
 }
 
 
-def counted(count: int, word: str) -> str:
+def counted(count: int, one: str, many: str = "") -> str:
     """The number with its noun."""
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+    return f"{count} {one if count == 1 else many or f'{one}s'}"
 
 
-def tell(ctx: typer.Context, result: BulkResult, *, as_json: bool, quiet: bool) -> None:
-    """Shows the result, and what to do next."""
+def tell(result: BulkResult, resume: str, *, as_json: bool, quiet: bool) -> None:
+    """Shows the result, and what to do next; ``resume`` is the command that goes on with the run."""
     if as_json:
         say_json(result.to_dict())
         return
@@ -61,12 +61,12 @@ def tell(ctx: typer.Context, result: BulkResult, *, as_json: bool, quiet: bool) 
     if result.unknown:
         note(f"Sent without an answer: {result.unknown}. They may have run. `bulk status` lists them; --unknown decides.")
     if result.waiting or result.stop:
-        note(clean(f"To go on: {_resume(ctx, result)}"))
+        note(clean(f"To go on: {resume}"))
     elif not quiet:
         note(duration(result.seconds) + (f", {result.tokens} tokens" if result.tokens else ""))
 
 
-def _resume(ctx: typer.Context, result: BulkResult) -> str:
+def resume_command(ctx: typer.Context, result: BulkResult) -> str:
     """The command that goes on with the run, with the options of this one by which rows are sent; a cap that is used up is left open."""
     root, kept = ctx.find_root(), _KEPT
     caps: tuple[str, ...] = ()

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Literal
 import typer
 
 from kosha_connector_openai.cli import options as opt
+from kosha_connector_openai.cli.bulk_result import counted
 from kosha_connector_openai.cli.connection import Choices, connect
 from kosha_connector_openai.cli.temporal import Auth, Place, place_of
 from kosha_connector_openai.cli.terminal import clean, note, one_line, say_json, say_table, to_json
@@ -50,7 +51,7 @@ def status(ctx: typer.Context, run_path: _Run, as_json: opt.AsJson = False) -> N
     if as_json:
         say_json(values)
         return
-    typer.echo(clean(f"{values['target']} over {Path(str(values['input'])).name}: {values['total']} rows"))
+    typer.echo(clean(f"{values['target']} over {Path(str(values['input'])).name}: {counted(values['total'], 'row')}"))
     say_table(("Rows", ""), [(name, str(count)) for name, count in numbers.items() if count])
     if batches:
         say_table(("Batch", "Rows", "State", "Id"), [tuple(str(value) for value in batch.values()) for batch in batches])
@@ -126,7 +127,7 @@ def export(
     if as_json:
         say_json({"out": str(place), "answers": count})
     else:
-        typer.echo(clean(f"{place}: {count} answers"))
+        typer.echo(clean(f"{place}: {counted(count, 'answer')}"))
 
 
 def cancel(
@@ -151,9 +152,7 @@ def cancel(
         return
     typer.echo(_ENDED.get(ended or "", f"Process {ended} has ended; its answers are kept. `bulk resume` would go on."))
     if batches:
-        typer.echo(
-            f"{count} {'batch' if count == 1 else 'batches'} cancelled. `bulk resume` reads what they had done, and sends the rest anew."
-        )
+        typer.echo(f"{counted(count, 'batch', 'batches')} cancelled. `bulk resume` reads what they had done, and sends the rest anew.")
 
 
 _ENDED: Final = {

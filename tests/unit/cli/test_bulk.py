@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai.cli import bulk_progress
-from kosha_connector_openai.cli.bulk import _finish
 from kosha_connector_openai.cli.bulk_progress import BulkProgress
+from kosha_connector_openai.cli.bulk_result import tell
 from kosha_connector_openai.flows.bulk import BulkResult, RunProgress
 from tests.recorder import reply, reset
 from tests.unit.flows.bulk.conftest import Upstream
@@ -183,6 +183,6 @@ def test_a_progress_that_nobody_reads_ends_no_run(monkeypatch: pytest.MonkeyPatc
 def test_rows_whose_answers_are_lost_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
     """The first fifty are named, and how many there are besides."""
     lost = BulkResult(Path("o"), Path("l"), total=60, done=0, failed=0, unknown=60, waiting=0, stop="ledger", unkept=tuple(range(1, 61)))
-    _finish(lost, as_json=False, quiet=False)
+    tell(lost, "kosha-openai bulk resume o", as_json=False, quiet=False)
     assert "for rows 1, 2, 3, " in (text := capsys.readouterr().err)
     assert ", 50 and 10 more: they may be paid for" in text
