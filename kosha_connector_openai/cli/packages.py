@@ -147,7 +147,7 @@ def verify(
     if not name.endswith(".whl"):
         _tell(PackageStore().verify(name), "is as it was installed", as_json=as_json)
         return
-    wheel, _, signer = _checked(Path(name).name, *_local(Path(name)), signers)
+    wheel, signer = _checked(Path(name).name, *_local(Path(name)), signers)
     if as_json:
         say_json({"file": wheel.file, "version": wheel.version, "sha256": wheel.digest, "signer": signer, "code": bool(wheel.code)})
     else:
@@ -206,16 +206,15 @@ def _install(
 ) -> None:
     store = PackageStore()
     if name.endswith(".whl"):
-        wheel, data, signer = _checked(Path(name).name, *_local(Path(name)), signers)
+        wheel, signer = _checked(Path(name).name, *_local(Path(name)), signers)
     else:
-        wheel, data, signer = _checked(*read_catalogue(_named(place)).fetch(name, version), signers)
+        wheel, signer = _checked(*read_catalogue(_named(place)).fetch(name, version), signers)
     before = store.find(wheel.distribution)
-    if before is not None and not wanted and before.digest != wheel.digest and not force:
-        raise ConnectorPackageError(
-            "It is installed already.", [Fault("/package", "installed", f"is there in version {before.version}.", "Use upgrade.")]
-        )
-    if before is None and wanted:
+    if wanted and before is None:
         raise ConnectorPackageError("It is not installed.", [Fault("/package", "unknown", "is not installed.", "Use install.")])
+    if not wanted and before is not None and before.digest != wheel.digest and not force:
+        fault = Fault("/package", "installed", f"is there in version {before.version}.", "Use upgrade.")
+        raise ConnectorPackageError("It is installed already.", [fault])
     facts = package_facts(wheel, before, workflows or ())
     if not as_json:
         for line in _shown(facts, signer):
@@ -227,11 +226,10 @@ def _install(
         raise ConnectorPackageError("The package holds code: nothing was written.", faults)
     store.check(wheel, facts.id, force=force)
     _ask("Install it?", yes=yes)
-    del data
     _tell(store.put(wheel, signer=signer, force=force), "is installed", as_json=as_json)
 
 
-def _checked(file: str, data: bytes, envelope: bytes | None, signers: list[Path] | None) -> tuple[Wheel, bytes, str | None]:
+def _checked(file: str, data: bytes, envelope: bytes | None, signers: list[Path] | None) -> tuple[Wheel, str | None]:
     """The package, and who signed it; where signers are named, one of them has."""
     wheel = read_wheel(data, file)
     own = home() / "signers"
@@ -244,7 +242,7 @@ def _checked(file: str, data: bytes, envelope: bytes | None, signers: list[Path]
             "The package is refused: nothing was written.",
             [Fault(f"/{file}{SIGNATURE}", "signer", what, f"Trusted: {', '.join(signer.name for signer in known) or 'nobody'}.")],
         )
-    return wheel, data, found.name if found else None
+    return wheel, found.name if found else None
 
 
 def _shown(facts: PackageFacts, signer: str | None) -> Iterator[str]:
