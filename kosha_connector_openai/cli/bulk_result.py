@@ -25,6 +25,7 @@ _STOPS: Final[Mapping[str, str]] = {
     "budget": "The budget is used up.",
     "access": "The key, its permissions, its balance or a limit of more than a day do not let rows through.",
     "failures": "Too many rows failed one after the other; the run was stopped.",
+    "input": "The input is another than the run began with; the run was stopped.",
     "ledger": "The ledger or the output could not be written.",
 }
 

@@ -19,7 +19,7 @@ from kosha_connector_openai.cli.bulk_result import counted
 from kosha_connector_openai.cli.connection import Choices, connect
 from kosha_connector_openai.cli.temporal import Auth, Place, place_of
 from kosha_connector_openai.cli.terminal import clean, note, one_line, say_json, say_table, to_json
-from kosha_connector_openai.errors import ConnectorError, InputError, SetupError
+from kosha_connector_openai.errors import ConnectorError, Fault, InputError, SetupError
 from kosha_connector_openai.flows import TemporalPlace
 from kosha_connector_openai.flows.bulk import (
     Bulk,
@@ -73,7 +73,7 @@ def _tell_next(path: Path, counts: dict[str, int]) -> None:
 
 
 def _why(row: dict[str, Any]) -> str:
-    words = [str(row["facts"].get("message", ""))]
+    words = [str(row["facts"].get("message", "")), *(str(Fault(**fault)) for fault in row["facts"].get("faults", ()))]
     if row.get("calls_answered"):
         words.append(
             f"{len(row['calls_answered'])} of its calls were answered: {', '.join(call['action'] for call in row['calls_answered'])}."

@@ -190,14 +190,21 @@ def may_begin_again(error: ConnectorError | None, *, harmless: bool, named: bool
 
 
 def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds by ``retry-after-ms`` or ``Retry-After`` (RFC 9110 section 10.2.3); None if unusable."""
+    """Seconds by ``retry-after-ms`` or ``Retry-After`` (RFC 9110 section 10.2.3); None if unusable.
+
+    A date is one of the server's clock: it counts from the reply's ``Date``, and from ``now`` only where there is none.
+    """
     given = {name.lower(): value.strip() for name, value in headers.items()}
     milliseconds = _number(given.get("retry-after-ms", ""))
     if milliseconds is not None:
         return milliseconds / 1000
     text = given.get("retry-after", "")
     seconds = _number(text)
-    return seconds if seconds is not None else _seconds_until(text, now)
+    if seconds is not None or (until := _moment(text)) is None:
+        return seconds
+    sent = _moment(given.get("date", ""))
+    wait = max(0.0, until - (now if sent is None else sent))
+    return wait if wait < _ABSURD else None
 
 
 class RetryBudget:
@@ -262,13 +269,13 @@ def _number(text: str) -> float | None:
     return value if value < _ABSURD else None
 
 
-def _seconds_until(text: str, now: float) -> float | None:
+def _moment(text: str) -> float | None:
+    """Seconds since the epoch by an HTTP date; None where it is none."""
     if not _DATE.fullmatch(text):
         return None
     try:
         date = parsedate_to_datetime(text)
         # The asctime form of an HTTP date has no zone and means UTC.
-        moment = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    return max(0.0, moment - now) if moment - now < _ABSURD else None

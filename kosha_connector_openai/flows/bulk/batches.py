@@ -26,7 +26,7 @@ from kosha_connector_openai.errors import (
 from kosha_connector_openai.flows.bulk.batch_file import BatchFile, BatchTarget, OpenBatches, RowBatch, batch_rate, line_of
 from kosha_connector_openai.flows.bulk.batch_job import BatchJob, JobRefused, QueueFull
 from kosha_connector_openai.flows.bulk.entry import RowAnswer, RowEntry, RowState
-from kosha_connector_openai.flows.bulk.job import row_of
+from kosha_connector_openai.flows.bulk.row import row_of
 from kosha_connector_openai.flows.bulk.runner import DRAIN, IN_A_ROW, Item, Runner, Stop
 from kosha_connector_openai.flows.jobs import LineRow, LineTable, Status
 from kosha_connector_openai.text import at, encode

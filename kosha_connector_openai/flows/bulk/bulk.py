@@ -233,7 +233,7 @@ class AsyncBulk:
 
     def _result(self, job: RowJob, ledger: Ledger, runner: Ended) -> BulkResult:
         stop, reason = runner.stop, runner.reason
-        if stop != "ledger":
+        if stop not in ("ledger", "input"):
             try:
                 if job.options.dedupe:
                     ledger.copy_equal()
@@ -241,7 +241,7 @@ class AsyncBulk:
                     ledger, job.source, job.out, order=job.options.order, texts=self.connector.manifest.result.text, keep=job.options.keep
                 )
             except ConnectorError as error:
-                stop, reason = stop or "ledger", reason or error
+                stop, reason = stop or ("input" if isinstance(error, InputError) else "ledger"), reason or error
         counts, progress = ledger.counts(), runner.progress
         in_batches = counts[RowState.SENT] if job.options.via == "batch" else 0
         return BulkResult(

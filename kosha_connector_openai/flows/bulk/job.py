@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from hashlib import blake2b, file_digest
 from pathlib import Path
 from typing import Final
 
 from kosha_connector_openai.connector import Connection
-from kosha_connector_openai.errors import Fault, InputError
+from kosha_connector_openai.errors import InputError
 from kosha_connector_openai.flows.bulk.entry import RowEntry, RowState
 from kosha_connector_openai.flows.bulk.keys import base_of, read_share
 from kosha_connector_openai.flows.bulk.ledger import Ledger
 from kosha_connector_openai.flows.bulk.mapping import RowMap
 from kosha_connector_openai.flows.bulk.options import RowOptions
-from kosha_connector_openai.flows.bulk.row import FaultList, Row, RowSource, Start
+from kosha_connector_openai.flows.bulk.row import FaultList, Row, RowSource, Start, changed, digest_of, row_of
 from kosha_connector_openai.flows.bulk.targets import RowTarget
 
 _EACH: Final = 1_000
@@ -55,13 +55,7 @@ class RowJob:
 
     def input_digest(self) -> str | None:
         """The digest of the input's bytes; None where the rows are more than these: of a folder, and where columns name files."""
-        if self.source.format == "folder" or self.row_map.names_files:
-            return None
-        try:
-            with self.source.path.open("rb") as file:
-                return file_digest(file, lambda: blake2b(digest_size=16)).hexdigest()
-        except OSError:
-            return None  # the reader says what is wrong with it
+        return None if self.row_map.names_files else digest_of(self.source)
 
     def first_waiting(self, ledger: Ledger) -> Start | None:
         """Where the first row stands that waits; None where input and ledger differ. Every row of the ledger is checked.
@@ -80,22 +74,24 @@ class RowJob:
                 return None
             if start is None and found[2] == RowState.PENDING:
                 start = Start(row.number - 1, row.line - 1, row.place)
-        return None if faults.count or next(places, None) is not None else start or Start()
+        if faults.count or next(places, None) is not None:
+            return None
+        if known.get("digest") is not None:  # what no row sends has changed
+            ledger.keep("input", {"digest": self.input_digest(), "starts": self.starts})
+        return start or Start()
 
     def feed(self, ledger: Ledger, start: Start) -> Iterator[tuple[RowEntry, Row]]:
-        """The rows that wait, each with its entry, from ``start`` on. Raises InputError where the input is shorter than before."""
+        """The rows that wait, each with its entry, from ``start`` on. Raises InputError where one is another than before."""
         rows = iter(self.source.rows(start))
+        encode = base_of(self.target.kind, self.target.name, self.options.fixed)
         for entry in ledger.entries(RowState.PENDING, after=start.number):
             if not (self.options.dedupe and entry.occurrence):
-                yield entry, row_of(rows, entry.n)
-
-
-def row_of(rows: Iterator[Row], number: int) -> Row:
-    """The row with this number, out of rows that are read in order. Raises InputError where there is none."""
-    row = next((row for row in rows if row.number == number), None)
-    if row is None:
-        raise InputError("The input was changed while it was read.", [Fault("/input", "changed", "is shorter than before.")])
-    return row
+                row, base = row_of(rows, entry.n), entry.base
+                with suppress(InputError):  # such as a file that is gone: the row alone fails
+                    base = encode(self.row_map.digest_bytes(row))
+                if base != entry.base:
+                    raise changed(f"has another row {entry.n} than before")
+                yield entry, row
 
 
 def wide(connection: Connection, in_flight: int) -> Connection:

@@ -113,7 +113,8 @@ class BulkResult:
 
     ``done``, ``failed``, ``unknown`` (sent, and no answer came) and ``waiting`` are numbers of rows and add up to ``total``. ``stop`` is
     "" where nothing is left to send, else why it goes on later: ``signal``, ``budget``, ``access`` (the key or its balance), ``failures``
-    (nothing works any more) or ``ledger``; ``reason`` is the error behind it. ``categories`` says how many rows failed for which cause.
+    (nothing works any more), ``input`` (it was changed) or ``ledger``; ``reason`` is the error behind it. ``categories`` says how many
+    rows failed for which cause.
     Of this process alone are ``seconds``, the ``tokens`` of its answers, and ``refused``: calls that a rate limit turned away.
     """
 

@@ -15,6 +15,7 @@ import orjson
 from kosha_connector_openai.errors import Fault, SetupError
 from kosha_connector_openai.flows.bulk.entry import RowAnswer, RowEntry, RowState
 from kosha_connector_openai.flows.bulk.ledger import Ledger
+from kosha_connector_openai.flows.bulk.row import changed, digest_of, row_of
 from kosha_connector_openai.text import find
 
 if TYPE_CHECKING:
@@ -53,8 +54,12 @@ def failed_path(out: Path) -> Path:
 def export(ledger: Ledger, source: RowSource, out: Path, *, order: Order = "input", texts: Texts = (), keep: Sequence[str] = ()) -> int:
     """Writes the answers that there are to ``out``, and the rows that failed beside it; gives the number of answers.
 
-    ``texts`` are the paths of the text in an answer, for CSV; ``keep`` are columns of the input that stand beside the answers.
+    ``texts`` are the paths of the text in an answer, for CSV; ``keep`` are columns of the input that stand beside the answers. Raises
+    InputError where these or failed rows are to be written, and the input has changed.
     """
+    known = (ledger.kept("input") or {}).get("digest")
+    if known and (keep or ledger.counts()[RowState.FAILED]) and known != digest_of(source):
+        raise changed("has other bytes than before")
     write = {"jsonl": _json_lines, "csv": _csv, "parquet": _parquet}[output_format(out)]
     with _replacing(out) as file:
         count = write(file, _answers(ledger, source, order, keep), texts, keep)
@@ -106,7 +111,7 @@ def _kept(source: RowSource, keep: Sequence[str]) -> Callable[[RowEntry], dict[s
     rows = iter(source.rows())
 
     def find_row(entry: RowEntry) -> dict[str, Any]:
-        row = next(row for row in rows if row.number == entry.n)
+        row = row_of(rows, entry.n)
         return {name: row.values.get(name) for name in keep}
 
     return find_row

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from hashlib import blake2b, file_digest
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
@@ -81,6 +82,29 @@ def json_value(text: bytes | str, pointer: str, fix: str = "Write one JSON objec
 def _in_line(message: str) -> str:
     """Where it stands in a text of one line is told by the character."""
     return message.replace(" at line 1, column ", " at its character ")
+
+
+def row_of(rows: Iterator[Row], number: int) -> Row:
+    """The row with this number, out of rows that are read in order. Raises InputError where there is none."""
+    row = next((row for row in rows if row.number == number), None)
+    if row is None:
+        raise changed("is shorter than before")
+    return row
+
+
+def changed(what: str) -> InputError:
+    """The error for an input whose rows are not those that the run began with."""
+    fix = "Give back the input of before, and resume; `bulk resume --adopt` takes the changed one."
+    return InputError("The input was changed during the run.", [Fault("/input", "changed", f"{what}.", fix)])
+
+
+def digest_of(source: RowSource) -> str | None:
+    """The digest of a file's bytes; None where it is a folder, or cannot be read: the reader says what is wrong with it."""
+    try:
+        with source.path.open("rb") as file:
+            return file_digest(file, lambda: blake2b(digest_size=16)).hexdigest()
+    except OSError:
+        return None
 
 
 class FaultList:

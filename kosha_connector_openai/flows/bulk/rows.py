@@ -41,6 +41,8 @@ def open_source(path: Path, format: Format | None = None) -> RowSource:  # noqa:
     """The input at ``path``; its form by ``format``, else by its name. Raises InputError for what is no input."""
     try:
         is_folder = path.is_dir()
+        if path.is_fifo() or path.is_char_device():
+            raise refused("/input", "file", "is a pipe or a device, which is read only once.", "Give - and its rows on standard input.")
         if not is_folder and not path.is_file():
             raise refused("/input", "file", "is not there.", "Name a file, a folder, or - for standard input.")
     except OSError as error:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.flows.bulk.targets import RowTarget
     from kosha_connector_openai.outputs import Budget
 
-Stop = Literal["", "signal", "budget", "access", "failures", "ledger"]
+Stop = Literal["", "signal", "budget", "access", "failures", "input", "ledger"]
 Item = tuple[RowEntry, "Row"]
 DRAIN: Final = 30.0
 """Seconds in which what is under way ends after a signal."""
@@ -181,7 +181,11 @@ class Runner:
             return heapq.heappop(self._later)[2]
         if self._ended_feed:
             return None
-        item = next(self.feed, None)
+        try:
+            item = next(self.feed, None)
+        except InputError as error:
+            item = None
+            self.drain("input", error)
         self._ended_feed = item is None
         return item
 

@@ -11,7 +11,7 @@ from kosha_connector_openai.connector import Connection, Connector
 from kosha_connector_openai.errors import SetupError
 from kosha_connector_openai.flows.bulk.bulk import AsyncBulk
 from kosha_connector_openai.flows.bulk.files import shared_name
-from kosha_connector_openai.flows.bulk.opening import ledger_of
+from kosha_connector_openai.flows.bulk.opening import has_run, ledger_of
 from kosha_connector_openai.flows.bulk.options import BulkResult, Place, RowCheck, RowOptions, Rows, SendOptions, Watch
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Bulk:
         is there already.
         """
         path = ledger_of(shared_name(Path(out), options.share))
-        if go_on and path.exists():
+        if go_on and has_run(path):
             return self.resume(path, send)
         return self._wait(lambda: self._bulk.run(target, rows, out, options, send))
 

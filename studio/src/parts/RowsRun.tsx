@@ -15,6 +15,7 @@ const STOPS: { [stop: string]: string } = {
   budget: "A budget is used up.",
   access: "The key, its permissions, its balance or a limit of more than a day do not let rows through.",
   failures: "Too many rows failed one after the other.",
+  input: "The input is another than the run began with.",
   ledger: "What came back could not be kept.",
   error: "It could not go on.",
 };

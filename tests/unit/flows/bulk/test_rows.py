@@ -6,6 +6,8 @@ import asyncio
 import builtins
 import os
 import sys
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +167,14 @@ def raised(error: Exception) -> Any:
     raise error
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_pipe_by_its_name_is_refused(tmp_path: Path) -> None:
+    """It cannot be read again, as a run that goes on does; the fix says how it is given."""
+    os.mkfifo(tmp_path / "in.jsonl")
+    with pytest.raises(InputError, match="/input: is a pipe or a device"):
+        open_source(tmp_path / "in.jsonl")
+
+
 def test_a_dsn_in_place_of_its_reference_is_refused_and_not_shown(run: Any, tmp_path: Path) -> None:
     """The error names the option and says how the DSN is given; nothing is sent or written, and its password is in no text."""
     with Upstream() as upstream:
@@ -298,6 +308,41 @@ def test_parquet_rows_and_output(run: Any, tmp_path: Path) -> None:
         run(upstream, tmp_path / "in.parquet", out="out.parquet", map=("prompt=prompt",), keep=("n",))
     table = parquet.read_table(tmp_path / "out.parquet").to_pylist()
     assert [(row["row"], row["n"], row["text"]) for row in table] == [(1, "1", "echo a"), (2, "2", "echo b"), (3, "3", "echo c")]
+
+
+def test_parquet_of_every_type(tmp_path: Path) -> None:
+    """What JSON has not is a text, a map an object; what Python cannot hold names its column, and a broken page the file."""
+    arrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    def rows(**columns: Any) -> list[dict[str, Any]]:
+        parquet.write_table(arrow.table(columns), tmp_path / "a.parquet", compression="none")
+        return [row.values for row in open_source(tmp_path / "a.parquet").rows()]
+
+    moment, key = datetime(2026, 1, 2, tzinfo=UTC), "a key"
+    taken = [
+        ([moment], arrow.timestamp("us", "Europe/Berlin"), "2026-01-02T01:00:00+01:00"),
+        ([1], arrow.duration("us"), "PT0.000001S"),
+        ([Decimal("1.10")], arrow.decimal128(5, 2), "1.10"),
+        ([[(key, moment)]], arrow.map_(arrow.string(), arrow.timestamp("us")), {key: "2026-01-02T00:00:00"}),
+        ([{"a": [b"x"]}], None, {"a": ["eA=="]}),
+        (["a"], arrow.large_string(), "a"),
+        ([None], arrow.null(), None),
+    ]
+    assert [rows(v=arrow.array(given, kind)) for given, kind, _ in taken] == [[{"v": value}] for *_, value in taken]
+    refused = [
+        ([1], arrow.timestamp("ns"), "finer than a microsecond"),
+        ([10**12], arrow.timestamp("s"), "past the year 9999"),
+        ([[(key, 1), (key, 2)]], arrow.map_(arrow.string(), arrow.int8()), "twice"),
+    ]
+    for given, kind, words in refused:
+        with pytest.raises(InputError, match=f"/column/v: .*{words}"):
+            rows(n=[1], v=arrow.array(given, kind))
+    rows(v=["one", "two"])
+    data = (tmp_path / "a.parquet").read_bytes()
+    (tmp_path / "a.parquet").write_bytes(data[:4] + bytes(20) + data[24:])
+    with pytest.raises(InputError, match="/input: has rows that cannot be read"):
+        list(open_source(tmp_path / "a.parquet").rows())
 
 
 @pytest.mark.parametrize(

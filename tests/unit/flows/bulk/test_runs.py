@@ -387,3 +387,56 @@ def test_an_input_of_the_same_bytes_is_not_read_again(opened: Any, bulk: Any, tm
         assert (again.number, next(job.feed(ledger, again))[1].values) == (2_300, {"prompt": "t2301"})
         source.write_bytes(source.read_bytes().replace(b"t2500", b"t2501"))
         assert job.first_waiting(ledger) is None
+
+
+@pytest.mark.parametrize("change", ["insert", "edit", "cut"])
+def test_an_input_that_changes_during_the_run_stops_it(run: Any, bulk: Any, tmp_path: Path, change: str) -> None:
+    """No row gets another's answer: sending stops, what is under way is kept, and with the input of before the run goes on to its end."""
+    path, pad = tmp_path / "in.jsonl", "x" * 2_000  # so that no buffer holds all of them
+    lines = [f'{{"prompt": "t{n}", "suffix": "{pad}"}}\n' for n in range(1, 61)]
+    path.write_text("".join(lines))
+    other = {"insert": [lines[0], *lines], "edit": [line.replace('"t', '"e') for line in lines], "cut": lines[:20]}[change]
+
+    def answer(connection: Any, request: Any) -> bool:
+        path.write_text("".join(other))
+        return reply(200, completion("t5"))(connection, request)
+
+    with Upstream({"t5": [answer]}, headers=[("x-ratelimit-limit-requests", "600000")]) as upstream:
+        result = run(upstream, path, SendOptions(in_flight=4))
+        assert (result.stop, result.failed, result.unknown) == ("input", 0, 0)
+        assert isinstance(result.reason, InputError)
+        assert 1 <= result.done < 60
+        assert not (tmp_path / "out.jsonl").exists()
+        with pytest.raises(InputError, match="The input has changed"):
+            bulk(upstream).resume(tmp_path / "out.jsonl")
+        path.write_text("".join(lines))
+        assert bulk(upstream).resume(tmp_path / "out.jsonl").done == 60
+    assert texts(tmp_path / "out.jsonl") == [(n, f"echo t{n}") for n in range(1, 61)]
+    assert set(upstream.seen.values()) == {1}
+
+
+def test_columns_of_a_changed_input_stand_beside_no_answer(run: Any, bulk: Any, tmp_path: Path) -> None:
+    """The input is written over while its last row is under way: no output. Resumed, the columns are those of the input as it then is."""
+    path = tmp_path / "in.csv"
+    path.write_text("prompt,id\nt1,1\n")
+
+    def answer(connection: Any, request: Any) -> bool:
+        path.write_text("prompt,id\nt1,2\n")
+        return reply(200, completion("t1"))(connection, request)
+
+    with Upstream({"t1": [answer]}) as upstream:
+        result = run(upstream, path, map=("prompt=prompt",), keep=("id",), out="out.csv")
+        assert (result.stop, result.done) == ("input", 1)
+        assert not (tmp_path / "out.csv").exists()
+        assert bulk(upstream).resume(tmp_path / "out.csv").stop == ""
+    assert (tmp_path / "out.csv").read_text().splitlines()[1] == "1,2,echo t1"
+
+
+def test_going_on_begins_where_nothing_was_begun(bulk: Any, tmp_path: Path) -> None:
+    """A process that was killed before its rows were in the ledger leaves an empty one: a launcher's next start begins the run."""
+    (tmp_path / "out.jsonl.ledger").touch(0o600)
+    with Upstream() as upstream:
+        for _ in range(2):
+            result = bulk(upstream).run("createCompletion", prompts(2), tmp_path / "out.jsonl", RowOptions(fixed=SHARED), go_on=True)
+            assert (result.done, result.stop) == (2, "")
+    assert upstream.seen == {"t1": 1, "t2": 1}
