@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from kosha_connector_openai.core import Attempt
@@ -22,7 +23,8 @@ class SharedPace(Pace):
         """``held`` runs a function while the common state is held, and gives its value."""
         super().__init__(**given)
         self._held = held
-        self._told: list[tuple[Attempt, Mapping[str, float], Result | None, ConnectorError | None]] = []
+        self._told: list[Callable[[], Any]] = []
+        """What is to be done to the common state when that is next held."""
 
     def before_claim(self, attempt: Attempt) -> float:
         """Seconds of a pause for all; the slot comes with the claim."""
@@ -37,9 +39,15 @@ class SharedPace(Pace):
 
     def answered(self, attempt: Attempt, limits: Mapping[str, float], result: Result | None, error: ConnectorError | None) -> bool:
         """As CallPace."""
-        self._told.append((replace(attempt), limits, result, error))
+        self._told.append(partial(Pace.answered, self, replace(attempt), limits, result, error))
         super().answered(attempt, limits, result, error)
         return turned_away(error) and self._again
+
+    def release(self, attempt: Attempt) -> None:
+        """As Pace."""
+        if attempt.taken is not None and attempt.taken.probe:  # all others wait for its answer
+            self._told.append(partial(Pace.release, self, replace(attempt)))
+        super().release(attempt)
 
     @property
     def news(self) -> bool:
@@ -52,8 +60,8 @@ class SharedPace(Pace):
             self.restore(state)
         told, self._told = self._told, []
         refused = self.refused
-        for attempt, limits, result, error in told:
-            super().answered(attempt, limits, result, error)
+        for tell in told:
+            tell()
         self.refused = refused
 
     def slots(self, attempts: Sequence[Attempt | None]) -> list[float]:

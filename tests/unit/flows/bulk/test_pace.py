@@ -16,6 +16,7 @@ from kosha_connector_openai.errors import UnavailableError
 from kosha_connector_openai.flows.bulk import Pace
 from kosha_connector_openai.flows.bulk.in_flight import InFlight
 from kosha_connector_openai.flows.bulk.pace import Granted
+from kosha_connector_openai.flows.bulk.shared_pace import SharedPace
 
 CALLERS, LATENCY = 120, 0.2
 
@@ -257,3 +258,18 @@ def test_tokens_are_learned_of_the_size_that_they_are_estimated_from() -> None:
         taken = request.taken.tokens
         granted.answered(request, {}, Result("a", 200, "json", {}, usage={"total_tokens": 50}), None)
     assert (request.size, taken) == (20, 50.0)
+
+
+@pytest.mark.parametrize("common", [False, True])
+def test_a_turn_that_is_given_back_is_the_next_ones(common: bool) -> None:
+    """One attempt of a model goes ahead alone; where it never leaves another does, in other processes too: the common state is told."""
+    pace: Pace = SharedPace(lambda work: work()) if common else Pace()
+    first, second = Attempt("a", "m", 20), Attempt("a", "m", 20)
+    assert pace.wait(first) == 0
+    assert pace.wait(second) > 0
+    kept = pace.state()
+    pace.release(first)
+    if isinstance(pace, SharedPace):
+        assert pace.news
+        pace.take_up(kept)
+    assert pace.wait(second) == 0
