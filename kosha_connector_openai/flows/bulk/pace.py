@@ -14,7 +14,7 @@ from typing import Any, Final
 from kosha_connector_openai.core import Attempt
 from kosha_connector_openai.core.result import Result
 from kosha_connector_openai.core.transport import turned_away
-from kosha_connector_openai.errors import ApiError, ConnectorError
+from kosha_connector_openai.errors import ApiError, ConnectorError, NotSentError
 from kosha_connector_openai.flows.bulk.adaptive_rate import AdaptiveRate
 from kosha_connector_openai.flows.bulk.model_limits import ModelLimits
 
@@ -31,6 +31,8 @@ _ROOM: Final = (60.0, 0.98)
 finds a turn between the others'."""
 _SOON: Final = (0.25, 1.0)
 """Seconds: a slot is given no longer than this before it, while the rate grows quickly, and else."""
+_ASKED: Final = 0.5
+"""Seconds after which a call that waits asks again, so that it ends with the run."""
 _OFTEN: Final = (5, 8)
 """So many refusals with fewer attempts than these from each to the next say that less is served than the told limits allow."""
 
@@ -242,17 +244,21 @@ def _a_minute(limit: float, remaining: float | None, reset: float | None) -> flo
 
 
 class Granted:
-    """The pace of one call whose first attempt was let go already."""
+    """The pace of one call whose first attempt was let go already; a call that waits when the run ``is_over`` does not leave."""
 
-    def __init__(self, pace: Pace, first: Attempt) -> None:
-        self._pace, self._first = pace, first
+    def __init__(self, pace: Pace, first: Attempt, is_over: Callable[[], bool] = lambda: False) -> None:
+        self._pace, self._first, self._is_over = pace, first, is_over
 
     def wait(self, attempt: Attempt) -> float:
-        """As CallPace."""
+        """As CallPace; raises NotSentError when the run is over."""
         if self._first.taken is not None:
             attempt.taken, self._first.taken = self._first.taken, None
             attempt.size = self._first.size  # what is learned of tokens is learned of the size that they were estimated from
-        return self._pace.wait(attempt)
+        wait = self._pace.wait(attempt)
+        if wait > 0 and self._is_over():
+            self._pace.release(attempt)
+            raise NotSentError("The run ended before this call could leave.", phase="pool")
+        return min(wait, _ASKED)
 
     def answered(self, attempt: Attempt, limits: Mapping[str, float], result: Result | None, error: ConnectorError | None) -> bool:
         """As CallPace; a refusal is the runner's to deal with."""

@@ -204,7 +204,7 @@ class Runner:
         pace: Any = self.pace
         if self.target.single:
             attempt = Attempt(self.target.name, self.target.model(inputs), len(row.raw) if row.raw else _size(inputs))
-            pace = Granted(self.pace, attempt)
+            pace = Granted(self.pace, attempt, lambda: bool(self.stop))
         else:
             attempt = None
         try:
@@ -272,7 +272,7 @@ class Runner:
             self._end(entry, RowState.DONE, "", answer)
 
     def _refused(self, entry: RowEntry, row: Row, error: ConnectorError) -> None:
-        if turned_away(error):
+        if turned_away(error) or (self.stop and isinstance(error, NotSentError)):
             self.flight.busy(time.monotonic())
             self._back(entry, row, wait=0.0, counted=False)
             if isinstance(error, ApiError) and (error.retry_after or 0.0) > _PATIENCE:

@@ -97,7 +97,7 @@ class TogetherRunner(Runner):
         options = CallOptions(
             attempts=1,
             timeout=self.timeout,
-            pace=self._kept_budget(Granted(self.pace, attempt)),
+            pace=self._kept_budget(Granted(self.pace, attempt, lambda: bool(self.stop))),
             budget=self.budget,
             policy="pass",
             named_files=False,

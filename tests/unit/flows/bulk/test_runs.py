@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
 import threading
@@ -12,7 +13,7 @@ import orjson
 import pytest
 
 from kosha_connector_openai.errors import InputError, SetupError
-from kosha_connector_openai.flows.bulk import RowOptions, RowState, SendOptions, failed_path, open_run
+from kosha_connector_openai.flows.bulk import RowOptions, RowState, SendOptions, SqliteLedger, failed_path, open_run
 from tests.recorder import Recorder, raw, reply, reset
 from tests.unit.flows.bulk.conftest import SHARED, Upstream, completion, prompts, texts
 
@@ -98,6 +99,25 @@ def test_a_limit_of_more_than_a_day_is_not_waited_for(run: Any, bulk: Any, tmp_p
         assert result.reason.retry_after == 300_000_000
         assert bulk(upstream).resume(tmp_path / "out.jsonl").done == 3
     assert upstream.seen == {"t1": 2, "t2": 1, "t3": 1}
+
+
+def test_rows_that_wait_for_their_pace_end_with_the_run(run: Any, bulk: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The refusal arrives while they are being claimed: they do not leave, none is unknown, and each is sent once by the next process."""
+    real = SqliteLedger.acommit
+
+    async def commit(self: Any, *given: Any) -> Any:
+        await asyncio.sleep(0.2)
+        return await real(self, *given)
+
+    refused = reply(429, {"error": {"message": "Slow.", "code": "rate_limit_exceeded"}}, [("retry-after", "300000000")])
+    with Upstream({"t2": [refused]}, headers=[("x-ratelimit-limit-requests", "3000")]) as upstream:
+        with monkeypatch.context() as slow:
+            slow.setattr(SqliteLedger, "acommit", commit)
+            result = run(upstream, prompts(30), SendOptions(in_flight=20))
+        assert (result.stop, result.unknown, result.failed) == ("access", 0, 0)
+        assert result.done < 20
+        assert bulk(upstream).resume(tmp_path / "out.jsonl").done == 30
+    assert {prompt for prompt, count in upstream.seen.items() if count > 1} == {"t2"}
 
 
 def test_a_lost_answer_is_unknown_until_it_is_decided(run: Any, bulk: Any, tmp_path: Path) -> None:
