@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,20 +42,31 @@ class AsyncBulk:
         """``watch`` is told how a run stands, four times a second; ``arun`` runs each action, where a host checks the calls of a run."""
         self.connector, self.connection, self._watch, self._arun = connector, connection, watch, arun
         self._runner: Runner | None = None
+        self._stopped = False
 
     def stop(self) -> None:
         """As Bulk.stop."""
+        self._stopped = True  # the rows may still be being read
         if self._runner is not None:
             self._runner.stop_soon()
+
+    @contextmanager
+    def _stoppable(self) -> Iterator[None]:
+        """One run; a stop of it is none of the next."""
+        try:
+            yield
+        finally:
+            self._runner, self._stopped = None, False
 
     async def run(
         self, target: str, rows: Rows, out: Place, options: RowOptions = RowOptions(), send: SendOptions = SendOptions()
     ) -> BulkResult:
         """As Bulk.run."""
         await self.connector.aread(self.connection)
-        job, ledger = await asyncio.to_thread(self._begin, target, rows, Path(out), options, send)
-        with ledger:
-            return await self._send(job, ledger, send, Start())
+        with self._stoppable():
+            job, ledger = await asyncio.to_thread(self._begin, target, rows, Path(out), options, send)
+            with ledger:
+                return await self._send(job, ledger, send, Start())
 
     def _begin(self, target: str, rows: Rows, out: Path, options: RowOptions, send: SendOptions) -> tuple[RowJob, Ledger]:
         """A new run with its rows in its ledger. Raises InputError and SetupError, and leaves nothing then."""
@@ -81,9 +93,10 @@ class AsyncBulk:
     ) -> BulkResult:
         """As Bulk.resume."""
         await self.connector.aread(self.connection)
-        job, ledger, start = await asyncio.to_thread(self._again, Path(path), send, adopt=adopt, retry_failed=retry_failed)
-        with ledger:
-            return await self._send(job, ledger, send, start)
+        with self._stoppable():
+            job, ledger, start = await asyncio.to_thread(self._again, Path(path), send, adopt=adopt, retry_failed=retry_failed)
+            with ledger:
+                return await self._send(job, ledger, send, start)
 
     def _again(self, path: Path, send: SendOptions, *, adopt: bool, retry_failed: bool) -> tuple[RowJob, Ledger, Start]:
         """A run that was broken off, and where its first row stands that waits. Raises InputError and SetupError."""
@@ -225,6 +238,8 @@ class AsyncBulk:
         with rare_collections(send.in_flight):
             for last in (False, True):
                 runner = self._runner = sending.runner(job.feed(ledger, start), progress)
+                if self._stopped:
+                    runner.stop_soon()
                 await runner.run()
                 if runner.stop or last or not waits_again(ledger, send, progress):
                     break

@@ -213,6 +213,24 @@ def test_a_signal_lets_what_is_under_way_finish(run: Any, bulk: Any, opened: Any
     assert set(upstream.seen.values()) == {1}
 
 
+def test_a_signal_while_rows_are_read_sends_none(bulk: Any, tmp_path: Path) -> None:
+    """The run is begun and waits; the next process sends its rows."""
+    path = tmp_path / "in.jsonl"
+    path.write_text("".join(f'{{"prompt": "t{n}"}}\n' for n in range(1, 6)))
+    with Upstream() as upstream:
+        runs, options = bulk(upstream), RowOptions(fixed=SHARED)
+        real = runs._bulk._begin
+
+        def begin(*given: Any) -> Any:
+            runs.stop()
+            return real(*given)
+
+        runs._bulk._begin = begin
+        result = runs.run("createCompletion", path, tmp_path / "out.jsonl", options)
+        assert (result.stop, result.waiting, upstream.seen) == ("signal", 5, {})
+        assert runs.resume(tmp_path / "out.jsonl").done == 5
+
+
 def test_a_changed_input_is_refused_and_can_be_adopted(run: Any, bulk: Any, tmp_path: Path) -> None:
     """The numbers of rows that are new, gone and other are told; unchanged rows keep their answers at their new places."""
     source = tmp_path / "in.jsonl"
