@@ -517,7 +517,10 @@ def drop(connection: socket.socket) -> None:
     """Reads a request and keeps nothing of it."""
     head = b""
     while b"\r\n\r\n" not in head:
-        head += connection.recv(1)
+        piece = connection.recv(1)
+        if not piece:  # the caller has gone
+            return
+        head += piece
     left = next(int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
     buffer = bytearray(65_536)
     while left:
