@@ -13,6 +13,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from kosha_connector_openai import core
 from kosha_connector_openai.core import CallOptions, Catalogs, Record, Runtime, SyncExecutor, SyncStream, file_policy, log, make_request
 from kosha_connector_openai.core.actions import Action, Catalog
 from kosha_connector_openai.core.connection import Connection, Options, connection_from, form_schema, masked, schemes_met, with_mask
@@ -286,9 +287,7 @@ class Connector:
         self, action: str, inputs: Mapping[str, Any], connection: Connection, options: CallOptions = CallOptions()
     ) -> AbstractAsyncContextManager[AsyncStream]:
         """``stream`` for asyncio."""
-        from kosha_connector_openai.core import AsyncCall
-
-        return AsyncCall(self._runtime, partial(self._action, action, connection), inputs, connection, options)
+        return core.AsyncCall(self._runtime, partial(self._action, action, connection), inputs, connection, options)
 
     async def _action(self, action: str, connection: Connection) -> Action:
         await self.aread(connection)

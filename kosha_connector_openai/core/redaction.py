@@ -14,17 +14,16 @@ class StreamRedactor:
 
     __slots__ = ("_held", "_needles")
 
-    def __init__(self, words: Iterable[bytes]) -> None:
-        """``words`` are what is starred out; the longest first, since one may begin as another does."""
-        self._needles = _longest_first((word[:1], word) for word in words if word)
+    def __init__(self, needles: tuple[tuple[int, bytes], ...]) -> None:
+        """``needles`` are what is starred out, each after its rarest byte; the longest first, since one may begin as another does."""
+        self._needles = needles
         self._held = b""
 
     @classmethod
     def of(cls, secrets: Iterable[Secret]) -> Self:
         """One that stars out every form in which an upstream could send the secrets back."""
-        redactor, used = cls(()), [*{id(secret): secret.needles() for secret in secrets}.values()]
-        redactor._needles = used[0] if len(used) == 1 else _longest_first(chain.from_iterable(used))
-        return redactor
+        used = [*{id(secret): secret.needles() for secret in secrets}.values()]
+        return cls(used[0] if len(used) == 1 else _longest_first(chain.from_iterable(used)))
 
     def feed(self, piece: bytes) -> bytes:
         """What can be shown by now: all but an end that may be the beginning of a word."""
@@ -46,7 +45,7 @@ class StreamRedactor:
         return held
 
 
-def _longest_first(needles: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[bytes, bytes], ...]:
+def _longest_first(needles: Iterable[tuple[int, bytes]]) -> tuple[tuple[int, bytes], ...]:
     return tuple(sorted(set(needles), key=lambda needle: len(needle[1]), reverse=True))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from functools import lru_cache
 from typing import Any, Final
 
@@ -39,8 +39,8 @@ _PHASES: tuple[tuple[type[Exception], Phase], ...] = (
     (asyncio.TimeoutError, "read"),
     (aiohttp.ClientOSError, "read"),
 )
-
-
+_AUTOMATIC: Final = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+"""The headers that aiohttp would add."""
 _WHOLE: Final = 256 * 1024
 """Bytes of a body that are given to the connection at once: of a larger one it would copy all that the socket does not take, and the event
 loop would stand still meanwhile."""
@@ -78,7 +78,7 @@ class AsyncAiohttp:
     def _start(self) -> aiohttp.ClientSession:
         settings = self._settings
         self._session = aiohttp.ClientSession(
-            connector=_Connector(
+            connector=aiohttp.TCPConnector(
                 limit=settings.connections,
                 keepalive_timeout=settings.keepalive,
                 resolver=_CheckedResolver(settings, self._resolve),
@@ -90,7 +90,8 @@ class AsyncAiohttp:
             auto_decompress=False,
             requote_redirect_url=False,
             read_bufsize=_UNREAD,
-            skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
+            skip_auto_headers=_AUTOMATIC,
+            request_class=_Request,
             max_line_size=settings.header_bytes,
             max_field_size=settings.header_bytes,
         )
@@ -143,14 +144,18 @@ class AsyncAiohttpReply:
             self._response.close()
 
 
-class _Connector(aiohttp.TCPConnector):
-    """Tells when a request has its connection."""
+class _Request(aiohttp.ClientRequest):
+    """Tells when it has its connection, and looks for headers to leave out only where it lacks one."""
 
-    async def connect(self, *request: Any, **more: Any) -> Any:
-        """A connection, new or kept."""
-        connection = await super().connect(*request, **more)
+    def send(self, conn: aiohttp.connector.Connection) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
+        """Writes the request."""
         CONNECTED.get()()
-        return connection
+        return super().send(conn)
+
+    def update_auto_headers(self, skip_auto_headers: Iterable[str] | None) -> None:
+        """Adds none: each of them is given, or left out."""
+        if not all(map(self.headers.__contains__, _AUTOMATIC)):
+            super().update_auto_headers(skip_auto_headers)
 
 
 class _CheckedResolver(AbstractResolver):

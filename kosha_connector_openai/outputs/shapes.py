@@ -17,7 +17,7 @@ from kosha_connector_openai.errors import Fault
 from kosha_connector_openai.manifest import parts as spec
 from kosha_connector_openai.outputs.files import OutputFile, from_base64, from_bytes, from_saved, from_url, media_type
 from kosha_connector_openai.outputs.stream_fold import Folded, fold
-from kosha_connector_openai.text import JsonTextError, all_of, decode, find, first_of
+from kosha_connector_openai.text import OBJECT, JsonTextError, all_of, decode, find, first_of
 
 _FLOAT: Final = 4
 """Bytes of one number of a vector in base64."""
@@ -124,7 +124,7 @@ def normalised_usage(usage: Mapping[str, Any] | None, part: spec.OutputsPart) ->
 
 def total_tokens(usage: Any, part: spec.OutputsPart) -> int | float | None:
     """``total`` of ``normalised_usage`` alone, for who counts each of many answers; None where it is no usage object or tells none."""
-    if not isinstance(usage, Mapping):
+    if not isinstance(usage, OBJECT):
         return None
     told = first_of(usage, part.usage.get("total", ()))
     if _is_count(told):

@@ -19,7 +19,7 @@ from kosha_connector_openai.schema.keywords import Path, children, with_children
 from kosha_connector_openai.schema.messages import safe, safe_pointer, to_fault
 from kosha_connector_openai.schema.reader import SchemaReader
 from kosha_connector_openai.schema.unions import CLOSED, LISTED, UnionFaults
-from kosha_connector_openai.text import at, check_value, is_shallow, nearest
+from kosha_connector_openai.text import OBJECT, at, check_value, is_shallow, nearest
 
 _MOST = 100
 """Faults that one report lists."""
@@ -76,7 +76,7 @@ class SchemaValidator:
     def _check(self, value: Any) -> CheckReport:
         valid = self._strict.is_valid(value)
         known = self._known
-        if valid and (known is None or not isinstance(value, Mapping) or value.keys() <= known):
+        if valid and (known is None or not isinstance(value, OBJECT) or value.keys() <= known):
             return _GOOD
         return self._report(value, valid)
 

@@ -38,7 +38,7 @@ class Secret:
         self.__expires = expires
         self.__echoes: tuple[str, ...] | None = None
         self.__is_plain: bool | None = None
-        self.__needles: tuple[tuple[bytes, bytes], ...] | None = None
+        self.__needles: tuple[tuple[int, bytes], ...] | None = None
 
     def reveal(self) -> str:
         """The text itself: for the auth step, inside one expression, never for a name that outlives it."""
@@ -71,11 +71,11 @@ class Secret:
             self.__echoes = tuple(sorted(forms, key=len, reverse=True))
         return self.__echoes
 
-    def needles(self) -> tuple[tuple[bytes, bytes], ...]:
+    def needles(self) -> tuple[tuple[int, bytes], ...]:
         """The same as bytes, each after the byte of it that is rarest in texts: where that is not, the form need not be looked for."""
         if self.__needles is None:
             forms = [form.encode() for form in self.echoes()]
-            self.__needles = tuple((bytes([min(form, key=_COMMON.find)]), form) for form in forms)
+            self.__needles = tuple((min(form, key=_COMMON.find), form) for form in forms)
         return self.__needles
 
     def is_plain(self, shortest: int = 1) -> bool:

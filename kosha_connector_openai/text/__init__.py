@@ -25,7 +25,7 @@ else:
             "extras": "install",
             "json_faults": "DEFAULT_LIMITS JsonLimits MIB",
             "json_lines": "TextLines line_of",
-            "json_pointer": "all_of at escape find first_of resolve to_pointer tokens walk",
+            "json_pointer": "OBJECT all_of at escape find first_of resolve to_pointer tokens walk",
             "json_text": "JsonTextError check_value decode encode is_shallow loads_strict",
             "media_type": "essence is_json is_json_lines",
             "search": "LONGEST_QUERY SearchEntry ranked",

@@ -19,7 +19,7 @@ from kosha_connector_openai.core.actions.leniency import Leniency, given_twice, 
 from kosha_connector_openai.errors import DocumentError, Fault, InputError
 from kosha_connector_openai.openapi import Document, MediaType, Operation, Parameter, Schema
 from kosha_connector_openai.schema import CheckReport, SchemaValidator
-from kosha_connector_openai.text import is_json, tokens
+from kosha_connector_openai.text import OBJECT, is_json, tokens
 
 EXTRA_BODY = "extra_body"
 _WARN = "A server that takes it all the same: set the connection's `validation` to `warn`."
@@ -156,7 +156,7 @@ class Inputs:
 
     def check(self, inputs: Mapping[str, Any], leniency: Leniency = Leniency()) -> Checked:
         """The inputs split and checked; raises InputError with every fault that is not let through. Nothing is read or sent."""
-        if not isinstance(inputs, Mapping) or not _are_texts(inputs):
+        if not isinstance(inputs, OBJECT) or not _are_texts(inputs):
             raise InputError("The inputs are not an object.", [Fault("", "type", "must be an object with text keys.")])
         form = self._choose(_with_extra(inputs))
         values = {**self.constants, **{name: inputs[name] for name in inputs if name in self.parameters}}

@@ -11,7 +11,7 @@ from kosha_connector_openai.errors import DocumentError
 from kosha_connector_openai.manifest import Carrier
 from kosha_connector_openai.openapi import Operation
 from kosha_connector_openai.schema import a_type, flatten_properties, json_type
-from kosha_connector_openai.text import is_json
+from kosha_connector_openai.text import OBJECT, is_json
 
 _NO_CONTENT: Final = frozenset({204, 205})
 _CHANGES: Final = frozenset({"DELETE", "PUT", "PATCH"})
@@ -82,7 +82,7 @@ class Promise:
         if not self.has_json:
             other = self.types and not any(name == _ANY or (_is_text(name) and name not in _WORDS) for name in self.types)
             return f"The reply is JSON and not the {self.types[0]} that the action promises." if other else ""
-        if not isinstance(value, Mapping):
+        if not isinstance(value, OBJECT):
             return f"The reply is {a_type(json_type(value))} and not the object that the action promises." if self.is_object else ""
         if self.carrier is not None:
             return ""

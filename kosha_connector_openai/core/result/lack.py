@@ -9,7 +9,7 @@ from kosha_connector_openai.core.result.error_body import tells
 from kosha_connector_openai.errors import Fault
 from kosha_connector_openai.manifest import Carrier
 from kosha_connector_openai.schema import a_type, json_type
-from kosha_connector_openai.text import at, find
+from kosha_connector_openai.text import OBJECT, at, find
 
 _CHECK = "Check the server and what stands between: this is no answer of the action."
 _KEPT = "What came is kept; the rest has to be asked for again."
@@ -79,7 +79,7 @@ def holds(value: Any, paths: Iterable[str], rule: Carrier) -> bool:
 
 def end_of(item: Any, name: str) -> bool | None:
     """Whether an item came to its end: False where what says so is null or empty, None where it is not there."""
-    return bool(item[name]) if isinstance(item, Mapping) and name in item else None
+    return bool(item[name]) if isinstance(item, OBJECT) and name in item else None
 
 
 def _count(asked: Any) -> int:

@@ -15,7 +15,7 @@ from kosha_connector_openai.core.result.file_sink import SavedFile
 from kosha_connector_openai.core.result.stream import Event
 from kosha_connector_openai.errors import Fault
 from kosha_connector_openai.manifest import ResultRules
-from kosha_connector_openai.text import find, first_of
+from kosha_connector_openai.text import OBJECT, find, first_of
 
 Kind = Literal["json", "text", "bytes", "file", "events", "empty"]
 
@@ -188,6 +188,6 @@ def add_body_facts(result: Result, rules: ResultRules) -> None:
     """Notes the model, the usage and the text that a JSON answer holds."""
     model, usage = first_of(result.value, rules.model), first_of(result.value, rules.usage)
     result.model = model if isinstance(model, str) else None
-    result.usage = usage if isinstance(usage, Mapping) else None
+    result.usage = usage if isinstance(usage, OBJECT) else None
     texts = ("".join(part for part in find(result.value, path) if isinstance(part, str)) for path in rules.text)
     result.answer = next(filter(None, texts), "")

@@ -64,7 +64,7 @@ class Bucket:
         wait = decision.retry_after_ms or 0
         if wait:
             state, decision = _gcra().step(self.rates, self.state, now + wait, inside)
-        return wait, (int(state[0]) + (weight - inside) * self.time,)
+        return wait, (int(state[0]) + (weight - inside) * self.time,) if weight > inside else state
 
     @property
     def time(self) -> int:

@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol, Self
 
@@ -41,6 +42,8 @@ _NAME: Final = re.compile(r"[0-9]+\.\w+")
 _INLINE: Final = 256 * 1024
 """Bytes of the largest answer inside the file; a larger one is a file of its own."""
 _PIECE: Final = 1_000
+_TOGETHER: Final = 8
+"""Answers that are read at once: few, since each may be a large file."""
 TABLES: Final = """
 CREATE TABLE run (name TEXT PRIMARY KEY, value BLOB NOT NULL, sum BLOB NOT NULL);
 CREATE TABLE rows (n INTEGER PRIMARY KEY, base BLOB NOT NULL, occurrence INTEGER NOT NULL, state INTEGER NOT NULL,
@@ -187,7 +190,7 @@ class Ledger(ABC):
     def counts(self) -> Counter[RowState]:
         """How many rows are in each state."""
         found = self.read("SELECT state, count(*) FROM rows GROUP BY state")
-        if not {state for state, _ in found} <= STATES:
+        if not {state for state, _ in found} <= STATES.keys():
             raise damaged("a row has a state that there is not")
         return Counter({RowState(state): count for state, count in found})
 
@@ -282,10 +285,23 @@ class Ledger(ABC):
 
     def answer(self, n: int) -> RowAnswer | None:
         """The answer of a row, checked; None where there is none. Raises SetupError where it was changed."""
-        found = self.read("SELECT body, facts, sum FROM answers WHERE n = ?", n)
-        if not found:
-            return None
-        body, data, total = found[0]
+        return next((answer for _, answer in self._answers(n)), None)
+
+    def answers_of(self, entries: Iterable[RowEntry]) -> Iterator[tuple[RowEntry, RowAnswer]]:
+        """The rows with their answers; raises SetupError where one was changed, or is not there any more."""
+        for piece in pieces(entries, _TOGETHER):
+            found = dict(self._answers(*(entry.n for entry in piece)))
+            for entry in piece:
+                if entry.n not in found:
+                    raise damaged(f"The answer of row {entry.n} is missing")
+                yield entry, found[entry.n]
+
+    def _answers(self, *numbers: int) -> Iterator[tuple[int, RowAnswer]]:
+        marks = ",".join("?" * len(numbers))
+        for values in self.read(f"SELECT n, body, facts, sum FROM answers WHERE n IN ({marks})", *numbers):  # noqa: S608 - marks # nosec B608
+            yield values[0], self._checked(*values)
+
+    def _checked(self, n: int, body: bytes | None, data: bytes, total: bytes) -> RowAnswer:
         if not isinstance(data, bytes) or not isinstance(body, bytes | None) or digest(b"%d|%s|" % (n, data) + (body or b"")) != total:
             raise damaged(f"The answer of row {n} was changed")
         facts = orjson.loads(data)
@@ -305,10 +321,7 @@ class Ledger(ABC):
 
     def answer_of(self, entry: RowEntry) -> RowAnswer:
         """The answer of a row that is done; raises SetupError where it was changed, or is not there any more."""
-        found = self.answer(entry.n)
-        if found is None:
-            raise damaged(f"The answer of row {entry.n} is missing")
-        return found
+        return next(answer for _, answer in self.answers_of([entry]))
 
     def calls(self, n: int) -> list[dict[str, Any]]:
         """The calls of a row that were answered, where a row makes several."""
@@ -337,15 +350,10 @@ class Ledger(ABC):
             self.commit(moved=[(entry, self.answer(firsts[entry.base].n))])
 
 
-def pieces(items: Iterable[Any]) -> Iterator[list[Any]]:
-    """The items in lists of a thousand, so that a million of them need little memory."""
-    piece: list[Any] = []
-    for item in items:
-        piece.append(item)
-        if len(piece) == _PIECE:
-            yield piece
-            piece = []
-    if piece:
+def pieces(items: Iterable[Any], size: int = _PIECE) -> Iterator[list[Any]]:
+    """The items in lists of so many, so that a million of them need little memory."""
+    rest = iter(items)
+    while piece := list(islice(rest, size)):
         yield piece
 
 

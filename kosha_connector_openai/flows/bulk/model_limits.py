@@ -39,14 +39,12 @@ class ModelLimits:
 
     def take(self, now: float, tokens: float, most: float = math.inf) -> float:
         """Seconds until an attempt of so many tokens may leave, which it takes unless these are more than ``most``."""
-        taken = [(bucket, *bucket.take(int(now * 1000), amount)) for bucket, amount in self._amounts(tokens)]
-        wait = max((wait for _, wait, _ in taken), default=0) / 1000
+        amounts = ((self.requests, 1.0), (self.tokens, tokens))
+        taken = [(bucket, *bucket.take(int(now * 1000), amount)) for bucket, amount in amounts if bucket is not None]
+        wait = max([wait for _, wait, _ in taken], default=0) / 1000
         for bucket, _, state in taken if wait <= most else ():
             bucket.state = state
         return wait
-
-    def _amounts(self, tokens: float) -> Iterator[tuple[Bucket, float]]:
-        return ((bucket, amount) for bucket, amount in ((self.requests, 1.0), (self.tokens, tokens)) if bucket is not None)
 
     def tell(self, name: str, limit: float) -> bool:
         """Takes a limit up; whether it is another one than before."""

@@ -100,8 +100,7 @@ def _answers(ledger: Ledger, source: RowSource, order: Order, keep: Sequence[str
         entries: Iterator[RowEntry] = (entry for n in numbers if (entry := ledger.entry(n)) is not None)
     else:
         entries = ledger.entries(RowState.DONE)
-    for entry in entries:
-        answer = ledger.answer_of(entry)
+    for entry, answer in ledger.answers_of(entries):
         if answer.media_type and not ledger.in_place:
             ledger.write_answer(answer.facts["file"]["name"], answer.body)
         yield entry, answer, rows(entry)

@@ -97,7 +97,7 @@ class _Lines:
                     if data.startswith(beginnings):
                         raise refused(pointer, rule, message, fix)
                 data = data.removeprefix(codecs.BOM_UTF8)
-            if b"\0" in data:
+            if 0 in data:
                 raise refused(pointer, "control", "has a NUL character.", "Take it out; a text file has none.")
             yield data
 

@@ -11,7 +11,7 @@ import itertools
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -189,9 +189,9 @@ class Runner:
         self._ended_feed = item is None
         return item
 
-    async def _work(self, entry: RowEntry, row: Row) -> None:
+    def _work(self, entry: RowEntry, row: Row) -> Coroutine[Any, Any, None]:
         """What a worker does with a row that it took."""
-        await self._one(entry, row)
+        return self._one(entry, row)
 
     async def _one(self, entry: RowEntry, row: Row) -> None:
         try:

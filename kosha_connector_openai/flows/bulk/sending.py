@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 from kosha_connector_openai.connector import Connection, Connector
 from kosha_connector_openai.errors import ConnectorError
@@ -48,6 +49,8 @@ class Sending:
     send: SendOptions
     watch: Watch | None = None
     pace: Pace = field(init=False)
+    count: Callable[[Any], float | None] = field(init=False)
+    """The tokens of an answer's usage."""
     flight: InFlight = field(init=False)
 
     def __post_init__(self) -> None:
@@ -56,18 +59,16 @@ class Sending:
         if self.send.budget is not None:
             self.send.budget.divide(parts)
             self.send.budget.go_on(self.ledger.kept("spent") or {})
+        self.count = partial(total_tokens, part=self.connector.outputs.part)
         again = not self.job.target.single
-        self.pace = self.ledger.pace(1 / parts, requests=self.send.requests, tokens=self.send.tokens, again=again, count=self._tokens)
+        self.pace = self.ledger.pace(1 / parts, requests=self.send.requests, tokens=self.send.tokens, again=again, count=self.count)
         self.flight = InFlight(self.send.in_flight, start=max(8, self.send.in_flight // 4))
-
-    def _tokens(self, usage: object) -> float | None:
-        return total_tokens(usage, self.connector.outputs.part)
 
     def runner(self, feed: Iterator[Item], progress: RunProgress) -> Runner:
         """What sends the rows of ``feed``."""
         return runner_of(self.job, self.ledger)(
             self.job.target, self.ledger, self.job.row_map, feed, self.pace, self.flight, self.send.attempts, self.send.timeout,
-            self.send.budget, self.watch, self._tokens, progress,
+            self.send.budget, self.watch, self.count, progress,
         )  # fmt: skip
 
 

@@ -70,6 +70,7 @@ class SqliteLedger(Ledger):
 
     def _connect(self, *, read_only: bool) -> None:
         uri = f"{self.path.absolute().as_uri()}{'?mode=ro' if read_only else ''}"
+        sqlite3.register_adapter(bytes, bytes)  # as they are; without one, each value is asked for one, and its error written
         self._base = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=5, check_same_thread=False)
         lines = ["trusted_schema=OFF", f"synchronous={self._sync.upper()}", "cache_size=-8000"]
         if not read_only:

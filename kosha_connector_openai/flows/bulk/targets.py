@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -81,9 +81,9 @@ class RowTarget:
 
         return find_task(self.connector, self.name).form
 
-    async def run(self, inputs: Mapping[str, Any], options: CallOptions, notes: Notes) -> tuple[RowAnswer, str]:
+    def run(self, inputs: Mapping[str, Any], options: CallOptions, notes: Notes) -> Coroutine[Any, Any, tuple[RowAnswer, str]]:
         """The answer of one row and how it ended: "" where it is what was asked for. ``notes`` is told of each call of several."""
-        return await {"action": self._action, "task": self._task, "workflow": self._workflow}[self.kind](inputs, options, notes)
+        return {"action": self._action, "task": self._task, "workflow": self._workflow}[self.kind](inputs, options, notes)
 
     async def _action(self, inputs: Mapping[str, Any], options: CallOptions, notes: Notes) -> tuple[RowAnswer, str]:
         return self.judged(await self.arun(self.name, inputs, self.connection, options))
