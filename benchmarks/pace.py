@@ -15,14 +15,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
-from benchmarks import report
 from benchmarks import upstream as quick
 from benchmarks.clients import ENVIRONMENT, INPUTS, connection
 from benchmarks.measure import Bar, Effort, Figure
@@ -78,14 +77,17 @@ def _every() -> Iterator[Case]:
 def run(url: str, effort: Effort) -> list[Figure]:
     """What was used and refused in each case, and what was sent before the time told."""
     del url  # its upstream has no limits
-    return _measured(CASES, effort)
+    return [figure for case in CASES for figure in _figures(case, effort)]
 
 
-def _measured(cases: Iterable[Case], effort: Effort) -> list[Figure]:
-    return [figure for case in cases for figure in _figures(case, effort.calls * (3 if not case.told else 1))]
+def _print_every() -> None:
+    for case in _every():
+        for figure in _figures(case, EFFORT):
+            print(f"{figure.name}: {figure.ours:.4f}{'' if figure.met else ', which is not what was promised'}", flush=True)
 
 
-def _figures(case: Case, rows: int) -> list[Figure]:
+def _figures(case: Case, effort: Effort) -> list[Figure]:
+    rows = effort.calls * (3 if not case.told else 1)
     with tempfile.TemporaryDirectory(prefix="kosha-bench-") as name, _limited(case, rows) as (origin, seen):
         source = Path(name) / "rows.jsonl"
         source.write_bytes(b"".join(orjson.dumps({"prompt": f"Say {number}"}) + b"\n" for number in range(rows)))
@@ -106,6 +108,8 @@ def _send(origin: str, source: str, out: str, share: str) -> int:
         fixed = {name: value for name, value in INPUTS.items() if name != "prompt"}
         options = RowOptions(fixed=fixed, if_cut="pass", share=None if share == "-" else share)
         result = bulk.run("createCompletion", Path(source), Path(out), options, SendOptions())
+    if result.done != result.total:
+        print(result.to_dict(), file=sys.stderr)
     return int(result.done != result.total)
 
 
@@ -209,7 +213,7 @@ def _limited(case: Case, rows: int) -> Iterator[tuple[str, dict[str, Any]]]:
 if __name__ == "__main__":
     if not sys.argv[1:]:
         os.environ.update(ENVIRONMENT)
-        print(report.as_text(report.machine(), _measured(_every(), EFFORT)))
+        _print_every()
     elif sys.argv[1] == "serve":
         asyncio.run(_serve(Case(**json.loads(sys.argv[2])), int(sys.argv[3])))
     else:

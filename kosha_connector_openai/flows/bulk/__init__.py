@@ -41,7 +41,7 @@ else:
             "entry": "RowAnswer RowEntry RowState",
             "ledger": "Ledger",
             "mapping": "MapRule",
-            "opening": "ledger_of open_ledger shared_ledger",
+            "opening": "dsn_of ledger_of open_ledger shared_ledger",
             "options": "BulkResult RowCheck RowOptions SendOptions",
             "output": "export failed_path",
             "pace": "Pace",

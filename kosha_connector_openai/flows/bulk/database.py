@@ -20,6 +20,16 @@ T = TypeVar("T")
 _SECONDS: Final = 10.0
 _SESSION: Final = {"application_name": "kosha-connector", "tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5"}
 
+_FIX: Final = "Look whether PostgreSQL is there and has room; then resume. What was sent and is not in it is told as unknown."
+_ROLE: Final = "The role needs CREATE on the database, and a run's schema is its own: give the DSN of the role that began the run."
+_FIXES: Final = {
+    "InsufficientPrivilegeError": _ROLE,
+    "UndefinedTableError": _ROLE,
+    "QueryCanceledError": "Something else holds the rows, or the role's statement_timeout is too short: look there; then resume.",
+    "ReadOnlySQLTransactionError": "The server is a standby, or takes no changes: give the DSN of the one that does; then resume.",
+}
+"""What helps, by the kind of error, where it is another than ``_FIX``."""
+
 
 class Database:
     """One connection; its statements have SQLite's placeholders and types. Close it at the end."""
@@ -47,11 +57,7 @@ class Database:
             raise
 
     def _connected(self, dsn: Secret) -> Any:
-        url = urlsplit(dsn.reveal())
-        place = f"{url.hostname or 'the local socket'}:{url.port or 5432}"
-        if url.scheme not in ("postgres", "postgresql"):
-            fault = Fault("/ledger", "form", "is no DSN.", "Write postgresql://USER:PASSWORD@HOST:PORT/DATABASE into the secret.")
-            raise SetupError("The ledger cannot be used; nothing was sent.", [fault])
+        place = _place(dsn)
         try:
             return self._wait(self._asyncpg.connect(dsn.reveal(), timeout=_SECONDS, command_timeout=60, server_settings=_SESSION))
         except (OSError, TimeoutError) as error:
@@ -120,7 +126,7 @@ class Database:
             problem = type(error).__name__
         else:
             return
-        fix = "Look whether PostgreSQL is there and has room; then resume. What was sent and is not in it is told as unknown."
+        fix = _FIXES.get(problem, _FIX)
         raise SetupError(f"The ledger cannot be used: {problem}.", [Fault("/ledger", "server", "cannot be read or written.", fix)])
 
     def close(self) -> None:
@@ -146,6 +152,18 @@ class FoundRows(list[Any]):
     def fetchone(self) -> Any:
         """The first."""
         return self[0]
+
+
+def _place(dsn: Secret) -> str:
+    """The host and port of a DSN. Raises SetupError where it is none."""
+    try:
+        url = urlsplit(dsn.reveal())
+        if url.scheme in ("postgres", "postgresql"):
+            return f"{url.hostname or 'the local socket'}:{url.port or 5432}"
+    except ValueError:  # its words would show the DSN
+        pass
+    fault = Fault("/ledger", "form", "is no DSN.", "Write postgresql://USER:PASSWORD@HOST:PORT/DATABASE into the secret.")
+    raise SetupError("The ledger cannot be used; nothing was sent.", [fault])
 
 
 @lru_cache(256)

@@ -15,6 +15,7 @@ from kosha_connector_openai.flows.bulk.keys import read_share
 from kosha_connector_openai.flows.bulk.ledger import Ledger, Sync
 from kosha_connector_openai.flows.bulk.sqlite import SqliteLedger
 from kosha_connector_openai.flows.operator_secret import operator_secret
+from kosha_connector_openai.secrets import Secret
 from kosha_connector_openai.trusted_files import open_trusted, read_trusted
 
 _KIND: Final = "kosha-bulk-run"
@@ -72,14 +73,19 @@ def new_ledger(path: Path, out: Path, *, sync: Sync = "normal", reference: str |
 def shared_ledger(reference: str, run: str, *, path: Path = Path("run.ledger"), **how: Any) -> Ledger:
     """The ledger of ``run`` in the database of the DSN that ``reference`` stands for; ``how`` is as for PostgresLedger.
 
-    Raises SetupError for a DSN in place of a reference, and what PostgresLedger and secret stores raise.
+    Raises what dsn_of and PostgresLedger raise.
     """
     from kosha_connector_openai.flows.bulk.postgres import PostgresLedger
 
+    return PostgresLedger(path, dsn_of(reference), run, **how)
+
+
+def dsn_of(reference: str) -> Secret:
+    """The DSN that ``reference`` stands for. Raises SetupError for a DSN in its place, and what secret stores raise."""
     if reference.startswith(("postgres:", "postgresql:")):
         fault = Fault("/ledger", "reference", "is a DSN, which may hold a password.", "Put it in a variable and give --ledger env:NAME.")
         raise SetupError("The ledger cannot be used; nothing was sent.", [fault])
-    return PostgresLedger(path, operator_secret(reference), run, **how)
+    return operator_secret(reference)
 
 
 def run_name(out: Path, share: str | None) -> str:

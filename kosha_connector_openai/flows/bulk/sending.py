@@ -40,7 +40,7 @@ class Ended(Protocol):
 
 @dataclass(slots=True)
 class Sending:
-    """What all runners of one process share: the connection's room, the budget, the pace and the rows under way."""
+    """What all runners of one process share: the connection's room, the budget, the pace and the rows under way, at first ``start``."""
 
     connector: Connector
     connection: Connection
@@ -48,6 +48,7 @@ class Sending:
     ledger: Ledger
     send: SendOptions
     watch: Watch | None = None
+    start: int | None = None
     pace: Pace = field(init=False)
     count: Callable[[Any], float | None] = field(init=False)
     """The tokens of an answer's usage."""
@@ -62,7 +63,7 @@ class Sending:
         self.count = partial(total_tokens, part=self.connector.outputs.part)
         again = not self.job.target.single
         self.pace = self.ledger.pace(1 / parts, requests=self.send.requests, tokens=self.send.tokens, again=again, count=self.count)
-        self.flight = InFlight(self.send.in_flight, start=max(8, self.send.in_flight // 4))
+        self.flight = InFlight(self.send.in_flight, start=self.start or max(8, self.send.in_flight // 4))
 
     def runner(self, feed: Iterator[Item], progress: RunProgress) -> Runner:
         """What sends the rows of ``feed``."""

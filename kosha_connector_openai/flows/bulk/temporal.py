@@ -17,7 +17,7 @@ from kosha_connector_openai.flows.bulk.collector import rare_collections
 from kosha_connector_openai.flows.bulk.entry import RowState
 from kosha_connector_openai.flows.bulk.job import RowJob
 from kosha_connector_openai.flows.bulk.ledger import Ledger
-from kosha_connector_openai.flows.bulk.opening import ledger_of, open_ledger, shared_ledger
+from kosha_connector_openai.flows.bulk.opening import dsn_of, ledger_of, open_ledger, shared_ledger
 from kosha_connector_openai.flows.bulk.options import BulkResult, Place, RowOptions, Rows, SendOptions
 from kosha_connector_openai.flows.bulk.postgres import PostgresLedger
 from kosha_connector_openai.flows.bulk.progress import RunProgress
@@ -228,11 +228,14 @@ class SpanWorker:
     ledger: str
     in_flight: int = 50
     spans: int = 2
+    reached: dict[str, int] = field(default_factory=dict, init=False, repr=False)
+    """How many rows of a run were under way at the end of its last span: the next one begins with them."""
 
     async def run(self, place: TemporalPlace) -> None:
         """Works until it is asked to end; what is under way is then finished and kept."""
         from kosha_connector_openai.flows.bulk.temporal_workflow import SPAN, BulkWorkflow
 
+        dsn_of(self.ledger)  # what is wrong with it is told before there is work
         await self.connector.aread(self.connection)
         with rare_collections(self.in_flight * self.spans):
             await run_worker(place, queue_of(self.connector, _WORK), BulkWorkflow, {SPAN: self.span}, self.spans)
@@ -241,20 +244,19 @@ class SpanWorker:
         """Sends the rows from ``first`` to ``last`` that wait; "" or why the whole run stops."""
         from temporalio.exceptions import ApplicationError
 
+        span = _Span(self, run, first, last)
         try:
-            with shared_ledger(self.ledger, run, shared=True) as ledger:
-                runner = self._runner(_in_database(ledger), first, last)
-                cancelled = await finished(runner.run(), runner.drain)
+            cancelled = await finished(span.send(), span.drain)
         except ConnectorError as error:
             again = any(fault.rule in ("server", "held") for fault in getattr(error, "faults", ()))
             raise ApplicationError(error.message, type=error.code, non_retryable=not again) from None
         if cancelled:
             return "signal"
-        if runner.stop in ("signal", "ledger"):
-            raise ApplicationError("This worker ends; another takes the rest.", type=runner.stop)
-        return runner.stop
+        if span.stop in ("signal", "ledger"):
+            raise ApplicationError("This worker ends; another takes the rest.", type=span.stop)
+        return span.stop
 
-    def _runner(self, ledger: PostgresLedger, first: int, last: int) -> Runner:
+    def runner(self, ledger: PostgresLedger, first: int, last: int) -> Runner:
         """The local runner, over a span."""
         settings, kept = ledger.kept("settings"), ledger.kept("send")
         source = _LedgerRows(ledger, Path(settings["input"]), settings["options"]["format"])
@@ -264,4 +266,35 @@ class SpanWorker:
         budget = self.connector.outputs.budget_of(kept["budget"]) if kept.get("budget") else None  # of this span; the ledger adds them up
         send = replace(SendOptions(**{name: kept[name] for name in _KEPT}), in_flight=self.in_flight, budget=budget)
         items: list[Item] = [(entry, row) for entry, row in ledger.span(first, last) if not (job.options.dedupe and entry.occurrence)]
-        return Sending(self.connector, self.connection, job, ledger, send).runner(iter(items), RunProgress(total=len(items)))
+        start = self.reached.get(ledger.run)
+        return Sending(self.connector, self.connection, job, ledger, send, start=start).runner(iter(items), RunProgress(total=len(items)))
+
+
+@dataclass(slots=True)
+class _Span:
+    """The sending of one span. Its ledger is opened and closed in a thread, since the worker's other spans are on the same event loop."""
+
+    worker: SpanWorker
+    run: str
+    first: int
+    last: int
+    stop: str = ""
+    _runner: Runner | None = None
+    _is_drained: bool = False
+
+    async def send(self) -> None:
+        ledger = await asyncio.to_thread(shared_ledger, self.worker.ledger, self.run, shared=True)
+        try:
+            self._runner = await asyncio.to_thread(self.worker.runner, _in_database(ledger), self.first, self.last)
+            if self._is_drained:
+                self._runner.drain()
+            await self._runner.run()
+            self.stop, self.worker.reached = self._runner.stop, {self.run: self._runner.flight.size}
+        finally:
+            await asyncio.to_thread(ledger.close)
+
+    def drain(self) -> None:
+        """As a runner's; it may come before there is one."""
+        self._is_drained = True
+        if self._runner is not None:
+            self._runner.drain()

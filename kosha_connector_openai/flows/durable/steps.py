@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from kosha_connector_openai.connector import CallOptions, Connection, Connector
 from kosha_connector_openai.errors import ConnectorError, Fault, OutcomeUnknownError, SetupError
-from kosha_connector_openai.flows.bulk import KeptBudget, Ledger, RowAnswer, RowEntry, RowState, shared_ledger
+from kosha_connector_openai.flows.bulk import KeptBudget, Ledger, RowAnswer, RowEntry, RowState, dsn_of, shared_ledger
 from kosha_connector_openai.flows.driving import Pause, adrive
 from kosha_connector_openai.flows.durable.codec import dump, load
 from kosha_connector_openai.flows.temporal import begun, connected, finished, queue_of, run_worker, told
@@ -121,6 +121,7 @@ class StepWorker:
         """Works until it is asked to end; a step that is under way is then finished and kept."""
         from kosha_connector_openai.flows.durable.temporal_workflow import STEP, StepsWorkflow
 
+        dsn_of(self.ledger)  # what is wrong with it is told before there is work
         await self.connector.aread(self.connection)
         await run_worker(place, queue_of(self.connector, _WORK), StepsWorkflow, {STEP: self.step}, self.steps)
 

@@ -60,10 +60,11 @@ def test_what_stands_in_the_way_is_told_before_anything_is_sent(run: Any, dsn: s
     monkeypatch.setenv("NO_DSN", "hello-there-of-tests")
     monkeypatch.setenv("NOBODY", "postgresql://u:secret-of-tests@127.0.0.1:9/db")
     monkeypatch.setenv("WRONG", server.replace(PASSWORD, "wrong-word"))
+    monkeypatch.setenv("NO_PORT", "postgresql://u:secret-of-tests@127.0.0.1:notaport/db")
     with Upstream() as upstream:
         for number, (reference, words) in enumerate([
             ("env:NOT_SET", "is not set"), (server, "/ledger: is a DSN"), ("env:NO_DSN", "is no DSN"),
-            ("env:NOBODY", "127.0.0.1:9, and nobody answers"), ("env:WRONG", "it refuses"),
+            ("env:NO_PORT", "is no DSN"), ("env:NOBODY", "127.0.0.1:9, and nobody answers"), ("env:WRONG", "it refuses"),
         ]):  # fmt: skip
             with pytest.raises((SetupError, SecretError)) as refused:
                 run(upstream, prompts(1), out=f"{number}.jsonl", ledger=reference)
