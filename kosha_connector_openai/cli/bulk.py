@@ -11,7 +11,7 @@ import typer
 
 from kosha_connector_openai.cli import options as opt
 from kosha_connector_openai.cli.bulk_progress import BulkProgress
-from kosha_connector_openai.cli.bulk_result import counted, leave, resume_command, tell
+from kosha_connector_openai.cli.bulk_result import leave, resume_command, tell
 from kosha_connector_openai.cli.bulk_signals import signals
 from kosha_connector_openai.cli.connection import Choices, connect
 from kosha_connector_openai.cli.error_output import fault_line
@@ -20,7 +20,7 @@ from kosha_connector_openai.cli.fields import fields_of
 from kosha_connector_openai.cli.inputs import Given, read_given
 from kosha_connector_openai.cli.spending import Spending
 from kosha_connector_openai.cli.temporal import TEMPORAL, Auth, On, Place, Span, place_of
-from kosha_connector_openai.cli.terminal import clean, say_json, to_json
+from kosha_connector_openai.cli.terminal import clean, counted, say_json, to_json
 from kosha_connector_openai.flows import TemporalPlace
 from kosha_connector_openai.flows.bulk import (
     Bulk,

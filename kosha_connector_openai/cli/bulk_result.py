@@ -10,7 +10,7 @@ import typer
 
 from kosha_connector_openai.cli.bulk_progress import duration
 from kosha_connector_openai.cli.exit_codes import ExitCode
-from kosha_connector_openai.cli.terminal import clean, note, one_line, say_json
+from kosha_connector_openai.cli.terminal import clean, counted, note, one_line, say_json
 from kosha_connector_openai.flows.bulk import BulkResult, failed_path
 
 _KEPT: Final = frozenset({
@@ -28,11 +28,6 @@ _STOPS: Final[Mapping[str, str]] = {
     "input": "The input is another than the run began with; the run was stopped.",
     "ledger": "The ledger or the output could not be written.",
 }
-
-
-def counted(count: int, one: str, many: str = "") -> str:
-    """The number with its noun."""
-    return f"{count} {one if count == 1 else many or f'{one}s'}"
 
 
 def tell(result: BulkResult, resume: str, *, as_json: bool, quiet: bool) -> None:

@@ -15,10 +15,9 @@ from typing import Annotated, Any, Final, Literal
 import typer
 
 from kosha_connector_openai.cli import options as opt
-from kosha_connector_openai.cli.bulk_result import counted
 from kosha_connector_openai.cli.connection import Choices, connect
 from kosha_connector_openai.cli.temporal import Auth, Place, place_of
-from kosha_connector_openai.cli.terminal import clean, note, one_line, say_json, say_table, to_json
+from kosha_connector_openai.cli.terminal import clean, counted, note, one_line, say_json, say_table, to_json
 from kosha_connector_openai.errors import ConnectorError, Fault, InputError, SetupError
 from kosha_connector_openai.flows import TemporalPlace
 from kosha_connector_openai.flows.bulk import (

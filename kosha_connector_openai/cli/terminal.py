@@ -15,9 +15,10 @@ _ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?
 """ANSI control sequences and strings (ECMA-48, section 5.4)."""
 _UNSAFE: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\ud800-\udfff\U000e0000-\U000e0fff]"
+    "\ud800-\udfff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
-"""Control, bidirectional and invisible characters, but for line feed, tab and the joiners that scripts and emoji need."""
+"""Control, bidirectional and invisible characters, but for line feed, tab and the joiners that scripts and emoji need; format characters
+that show something, such as the marks around Arabic numbers, stay."""
 
 
 def clean(text: str) -> str:
@@ -31,9 +32,9 @@ def one_line(text: str, limit: int = 200) -> str:
     return short if len(short) <= limit else f"{short[: limit - 1]}\u2026"
 
 
-def counted(number: int, word: str) -> str:
-    """A number of things, such as ``1 page`` and ``2 pages``."""
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+def counted(number: int, word: str, many: str = "") -> str:
+    """A number of things, such as ``1 page`` and ``2 pages``; ``many`` is a plural that ends in another way."""
+    return f"{number} {word if number == 1 else many or f'{word}s'}"
 
 
 def to_json(value: Any, *, indent: int | None = 2) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import unicodedata
 
 import pytest
@@ -14,11 +15,13 @@ from kosha_connector_openai.cli.terminal import clean, one_line, to_json
 TEXTS = st.text(st.characters(codec=None), max_size=200)
 FORBIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 KEPT = "\n\t\u200c\u200d"
+VISIBLE = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD, *range(0x13430, 0x13440)}
+"""Format characters that show something (Unicode's Default_Ignorable_Code_Point lacks them)."""
 
 
 def acting(text: str) -> list[str]:
     """The characters of a text that a terminal could act on."""
-    return [char for char in text if unicodedata.category(char) in FORBIDDEN and char not in KEPT]
+    return [char for char in text if unicodedata.category(char) in FORBIDDEN and char not in KEPT and ord(char) not in VISIBLE]
 
 
 @pytest.mark.parametrize(
@@ -42,6 +45,13 @@ def acting(text: str) -> list[str]:
 def test_clean(given_text: str, shown: str) -> None:
     """Control, ANSI and bidirectional characters go; letters, lines, tabs and joined emoji stay."""
     assert clean(given_text) == shown
+
+
+def test_no_character_acts() -> None:
+    """Of all characters that there are, none that acts is left, and all that show something are."""
+    every = "".join(map(chr, range(sys.maxunicode + 1)))
+    assert acting(clean(every)) == []
+    assert all(chr(code) in clean(every) for code in VISIBLE)
 
 
 @given(TEXTS)
