@@ -142,15 +142,15 @@ def cancel(
     if auth and not temporal:
         raise typer.BadParameter("Say to which server.", param_hint="--temporal")
     ended = _end_process(run_path, place_of("temporal", temporal, auth) if auth else None)
+    if not as_json:
+        typer.echo(_ENDED.get(ended or "", f"Process {ended} has ended; its answers are kept. `bulk resume` would go on."))
     count = 0
     if batches:
         connector, connection = connect(ctx.obj, Choices(file=connection_file))
         count = cancel_batches(connector, connection, run_path)
     if as_json:
         say_json({"out": str(output_of(run_path)), "ended": ended, "batches": count})
-        return
-    typer.echo(_ENDED.get(ended or "", f"Process {ended} has ended; its answers are kept. `bulk resume` would go on."))
-    if batches:
+    elif batches:
         typer.echo(f"{counted(count, 'batch', 'batches')} cancelled. `bulk resume` reads what they had done, and sends the rest anew.")
 
 

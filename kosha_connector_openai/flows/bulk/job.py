@@ -15,7 +15,8 @@ from kosha_connector_openai.flows.bulk.keys import base_of, read_share
 from kosha_connector_openai.flows.bulk.ledger import Ledger
 from kosha_connector_openai.flows.bulk.mapping import RowMap
 from kosha_connector_openai.flows.bulk.options import RowOptions
-from kosha_connector_openai.flows.bulk.row import FaultList, Row, RowSource, Start, changed, digest_of, row_of
+from kosha_connector_openai.flows.bulk.row import FaultList, Row, RowSource, Start, changed, row_of
+from kosha_connector_openai.flows.bulk.rows import digest_of
 from kosha_connector_openai.flows.bulk.targets import RowTarget
 
 _EACH: Final = 1_000

@@ -15,7 +15,8 @@ import orjson
 from kosha_connector_openai.errors import Fault, SetupError
 from kosha_connector_openai.flows.bulk.entry import RowAnswer, RowEntry, RowState
 from kosha_connector_openai.flows.bulk.ledger import Ledger
-from kosha_connector_openai.flows.bulk.row import changed, digest_of, row_of
+from kosha_connector_openai.flows.bulk.row import changed, row_of
+from kosha_connector_openai.flows.bulk.rows import digest_of
 from kosha_connector_openai.text import find
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from hashlib import blake2b, file_digest
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
@@ -96,15 +95,6 @@ def changed(what: str) -> InputError:
     """The error for an input whose rows are not those that the run began with."""
     fix = "Give back the input of before, and resume; `bulk resume --adopt` takes the changed one."
     return InputError("The input was changed during the run.", [Fault("/input", "changed", f"{what}.", fix)])
-
-
-def digest_of(source: RowSource) -> str | None:
-    """The digest of a file's bytes; None where it is a folder, or cannot be read: the reader says what is wrong with it."""
-    try:
-        with source.path.open("rb") as file:
-            return file_digest(file, lambda: blake2b(digest_size=16)).hexdigest()
-    except OSError:
-        return None
 
 
 class FaultList:

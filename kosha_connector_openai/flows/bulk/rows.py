@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from hashlib import blake2b, file_digest
 from pathlib import Path
 from typing import Any, BinaryIO, Final, get_args
 
@@ -63,6 +64,15 @@ def open_source(path: Path, format: Format | None = None) -> RowSource:  # noqa:
         "folder": FileFolder,
     }
     return kinds[kind](path, kind)
+
+
+def digest_of(source: RowSource) -> str | None:
+    """The digest of a file's bytes; None where it is a folder, or cannot be read: the reader says what is wrong with it."""
+    try:
+        with source.path.open("rb") as file:
+            return file_digest(file, lambda: blake2b(digest_size=16)).hexdigest()
+    except OSError:
+        return None
 
 
 @dataclass
