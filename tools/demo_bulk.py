@@ -52,7 +52,7 @@ def rows(environment: Mapping[str, str]) -> None:
         answers = [json.loads(line)["row"] for line in out.read_text().splitlines()]
         held = _bill(environment) - before - ROWS
         check(answers == [*range(1, ROWS + 1)] and 0 <= held <= paid - done, "each row once, in order")
-        again = f"; sent again on request, since no answer had come: {held}" if held else ""
+        again = f"; {held} sent again: no answer had come" if held else ""
         say("rows", f"resumed: {len(answers)} answers in order, no finished row paid for twice{again}")
 
 
