@@ -65,7 +65,7 @@ class RowJob:
         """
         known = ledger.kept("input") or {}
         if known.get("digest") is not None and known["digest"] == self.input_digest():
-            waiting = min((n for n, _, state in ledger.places() if state == RowState.PENDING), default=1)
+            waiting = min((n for n, _, state in ledger.places() if state == RowState.WAITING), default=1)
             return Start(*known["starts"][(waiting - 1) // _EACH])
         faults, places = FaultList(), ledger.places()
         start: Start | None = None
@@ -73,7 +73,7 @@ class RowJob:
             found = next(places, None)
             if found is None or found[:2] != (row.number, base):
                 return None
-            if start is None and found[2] == RowState.PENDING:
+            if start is None and found[2] == RowState.WAITING:
                 start = Start(row.number - 1, row.line - 1, row.place)
         if faults.count or next(places, None) is not None:
             return None
@@ -85,7 +85,7 @@ class RowJob:
         """The rows that wait, each with its entry, from ``start`` on. Raises InputError where one is another than before."""
         rows = iter(self.source.rows(start))
         encode = base_of(self.target.kind, self.target.name, self.options.fixed)
-        for entry in ledger.entries(RowState.PENDING, after=start.number):
+        for entry in ledger.entries(RowState.WAITING, after=start.number):
             if not (self.options.dedupe and entry.occurrence):
                 row, base = row_of(rows, entry.n), entry.base
                 with suppress(InputError):  # such as a file that is gone: the row alone fails

@@ -342,7 +342,7 @@ class Ledger(ABC):
 
     def copy_equal(self) -> None:
         """Gives rows that wait the answer of the equal row that is done."""
-        waiting = [entry for entry in self.entries(RowState.PENDING) if entry.occurrence]
+        waiting = [entry for entry in self.entries(RowState.WAITING) if entry.occurrence]
         firsts = {entry.base: entry for entry in self.entries(RowState.DONE) if not entry.occurrence} if waiting else {}
         order = self.last_done()
         for place, entry in enumerate(entry for entry in waiting if entry.base in firsts):

@@ -20,6 +20,8 @@ from kosha_connector_openai.trusted_files import open_trusted, read_trusted
 
 _KIND: Final = "kosha-bulk-run"
 _LONGEST: Final = 4096
+_LISTED: Final = 20
+"""Shares that are named one by one."""
 
 
 def exists(pointer: str, path: Path, what: str) -> SetupError:
@@ -35,6 +37,7 @@ def ledger_of(path: Path) -> Path:
 
 def open_ledger(path: Path, *, sync: Sync = "normal", read_only: bool = False) -> Ledger:
     """The ledger at ``path``, or the one in a database that the file there names. Raises SetupError where it cannot be used."""
+    _check_shares(path)
     named = _named(path)
     return SqliteLedger(path, sync=sync, read_only=read_only) if named is None else shared_ledger(*named, path=path, read_only=read_only)
 
@@ -94,6 +97,20 @@ def run_name(out: Path, share: str | None) -> str:
     part, parts = read_share(share)
     end = f".{part + 1}-of-{parts}" if share else ""
     return f"{stem or 'run'}-{blake2b(str(out.absolute()).encode(), digest_size=4).hexdigest()}{end}"
+
+
+def _check_shares(path: Path) -> None:
+    """Raises SetupError for the output of a run of which only shares are there, and names theirs."""
+    out = Path(path.name.removesuffix(".ledger"))
+    form = re.compile(rf"{re.escape(out.stem)}\.(\d+)-of-\d+{re.escape(out.suffix)}\.ledger")
+    if path.exists() or not path.parent.is_dir():
+        return
+    found = sorted((int(match[1]), each.name) for each in path.parent.iterdir() if (match := form.fullmatch(each.name)))
+    if found:
+        names = ", ".join(name.removesuffix(".ledger") for _, name in found[:_LISTED])
+        more = f" and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
+        fault = Fault("/ledger", "share", f"is not there; its shares are {names}{more}.", "Name one of them.")
+        raise SetupError("The run has been shared; each share has an output and a ledger of its own.", [fault])
 
 
 def _name(path: Path, reference: str, run: str) -> None:

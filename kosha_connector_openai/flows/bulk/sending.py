@@ -86,7 +86,7 @@ def waits_again(ledger: Ledger, send: SendOptions, progress: RunProgress) -> boo
         return False
     progress.unknown = 0
     if send.unknown == "retry":
-        ledger.move(RowState.UNKNOWN, RowState.PENDING)
+        ledger.move(RowState.UNKNOWN, RowState.WAITING)
         return True
     progress.failed += ledger.move(RowState.UNKNOWN, RowState.FAILED, "unknown")
     return False

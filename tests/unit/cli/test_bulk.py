@@ -46,7 +46,8 @@ def test_a_run_its_output_and_its_rows(bulk: Bulk) -> None:
         result = bulk(upstream, *RUN, "--keep", "id")
         assert (result.exit_code, result.stdout) == (0, "out.csv: 3 rows: 3 done\n")
         assert upstream.requests[0].json() == {"model": "m", "max_tokens": 7, "prompt": "t1"}
-        assert json.loads(bulk(upstream, "status", "out.csv", "--json").stdout)["done"] == 3
+        told = json.loads(bulk(upstream, "status", "out.csv", "--json").stdout)
+        assert [told[name] for name in ("total", "waiting", "sent", "done", "failed", "unknown")] == [3, 0, 0, 3, 0, 0]
         shown = json.loads(bulk(upstream, "show", "out.csv", "2", "--json").stdout)
         assert shown["answer"]["choices"][0]["text"] == "echo t2"
         assert (shown["request"]["method"], shown["request"]["url"]) == ("POST", f"{upstream.url}/v1/completions")
@@ -111,6 +112,19 @@ def test_a_run_that_stops_says_the_whole_command_that_goes_on(bulk: Bulk, monkey
         assert again.exit_code == 11
         assert again.stderr.endswith("out.csv --in-flight 1 --rpm 600 --attempts 2 --budget calls=9 --validation open\n")
     assert sum(upstream.seen.values()) == 3
+
+
+def test_the_output_of_shares_names_theirs(bulk: Bulk) -> None:
+    """Whoever asks for the whole of a shared run is told which outputs there are, in the order of the shares."""
+    with Upstream() as upstream:
+        for share in ("10/12", "2/12"):
+            bulk(upstream, *RUN[:-1], "out.csv", "--share", share)
+        Path("other.1-of-2.csv.ledger").touch()
+        for command in ("status", "resume", "cancel"):
+            told = bulk(upstream, command, "out.csv")
+            assert (told.exit_code, "its shares are out.2-of-12.csv, out.10-of-12.csv. " in told.stderr) == (4, True), told.stderr
+        assert bulk(upstream, "status", "out.2-of-12.csv").exit_code == 0
+        assert "shares" not in bulk(upstream, "status", "out").stderr
 
 
 def test_standard_input_is_kept_so_that_the_run_can_go_on(bulk: Bulk) -> None:
