@@ -98,3 +98,21 @@ def test_the_page_of_the_command_line_has_every_command() -> None:
     for name, group in app.items():
         row = " ".join(row for row in rows if row.strip().startswith(f"`{name} "))
         assert [command for command in below(group) if not re.search(rf"\b{command}\b", row)] == [], name
+
+
+def leaves(app: Any) -> Iterator[Any]:
+    """Each command, as its function declares it."""
+    for command in below(app).values():
+        if below(command):
+            yield from leaves(command)
+        else:
+            yield command.load() if isinstance(command, LazyCommand) else command
+
+
+def test_every_option_stands_on_a_page() -> None:
+    """By one of its names, long or short: of --test and --no-test one is enough."""
+    told = set(re.findall(r"(?<![\w-])--?[a-zA-Z][a-z-]*", "\n".join(page.read_text(encoding="utf-8") for page in PAGES)))
+    options = {(command.name, *option.opts, *option.secondary_opts) for command in leaves(APP) for option in command.params}
+    dashed = [(name, *names) for name, *names in sorted(options) if names[0].startswith("-")]
+    lost = [" ".join(option) for option in dashed if not told & set(option[1:])]
+    assert not lost, "\n".join(lost)
