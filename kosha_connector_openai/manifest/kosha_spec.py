@@ -55,6 +55,7 @@ _ERRORS: Final = (
     (404, "not_found", False, "Nothing with this id or path exists, or the credential may not see it."),
     (408, "timeout", True, "The server gave up waiting. Try again."),
     (409, "conflict", False, "Another change is under way. Read the object again before you try again."),
+    (425, "overloaded", True, "The server did not run a request that could have been a repetition. Try again."),
     (429, "rate_limit", True, "Too many calls in a short time. Wait and try again."),
     (503, "overloaded", True, "The server is overloaded. Wait and try again."),
     ("4XX", "invalid_input", False, "The server refused the input. Its message says what to change."),

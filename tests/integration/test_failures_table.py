@@ -117,6 +117,7 @@ FAILURES = [
     Failure("410", said(410), "gone", False, 5, gateway=410),
     Failure("413", said(413), "invalid_input", False, 5, gateway=413),
     Failure("422 with a list", reply(422, {"detail": [{"loc": ["body", "n"], "msg": "bad"}]}), "invalid_input", False, 5, gateway=422),
+    Failure("425", said(425), "overloaded", True, 7, 2, gateway=425),
     Failure("429", said(429), "rate_limit", True, 7, 2, gateway=429),
     Failure("413 cut", reply(413, b'{"error":', length=900), "invalid_input", False, 5, gateway=413),
     Failure("429 cut", reply(429, b'{"error":', length=900), "rate_limit", True, 7, 2, gateway=429),

@@ -29,10 +29,12 @@ Kind = Literal["pool", "connect", "tls", "write", "head", "read", "truncated", "
 
 _SAFE: Final = frozenset({"GET", "HEAD"})
 _TOO_MANY: Final = 429
+_NOT_RUN: Final = frozenset({425, _TOO_MANY})
+"""Too Early, Too Many Requests: statuses by which a server says that it has not run what it may run later (RFC 8470, 5.2; RFC 6585, 4)."""
 _UNAVAILABLE: Final = 503
 _TURNED_AWAY, _SPENT = "rate_limit", "quota"
 """The categories of errors about calls that were counted and not run, and about an empty balance, which no wait fills."""
-_SAFE_STATUSES: Final = frozenset({408, 409, _TOO_MANY, *range(500, 600)}) - {501, 505}
+_SAFE_STATUSES: Final = frozenset({408, 409, *_NOT_RUN, *range(500, 600)}) - {501, 505}
 _REFUSED, _FAILED = 400, 500
 """The first statuses by which a server says that it did not run the request, and that it failed in doing so (RFC 9110, 15.5, 15.6)."""
 _DOUBTFUL: Final = frozenset({408, *range(500, 600)}) - {501, 505}
@@ -257,7 +259,7 @@ def _may_repeat(failure: Failure, repeatable: bool, asked_to: bool, asked: float
         return True
     if failure.kind != "status" or failure.ran:
         return repeatable
-    if failure.category_retryable and (failure.status == _TOO_MANY or failure.category == _TURNED_AWAY):
+    if failure.category_retryable and (failure.status in _NOT_RUN or failure.category == _TURNED_AWAY):
         return True
     if failure.status == _UNAVAILABLE and asked is not None:
         return True

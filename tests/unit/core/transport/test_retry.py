@@ -76,6 +76,8 @@ RESET = Failure("read")
         (status(408), "retry", "stop", "stop"),
         (status(409), "retry", "stop", "stop"),
         (status(422), "stop", "stop", "stop"),
+        (status(425), "retry", "stop", "stop"),
+        (status(425, True), "retry", "retry", "retry"),
         (status(429), "retry", "stop", "stop"),
         (status(429, True), "retry", "retry", "retry"),
         (status(429, False), "stop", "stop", "stop"),
@@ -150,6 +152,7 @@ LIMIT = Failure("status", status=200, category_retryable=True, category="rate_li
         (status(400, False), False, False),
         (status(402, False), False, False),
         (status(408, True), True, None),
+        (status(425, True), True, True),
         (status(429, True), True, True),
         (LIMIT, True, True),
         (status(500, True), True, None),
@@ -188,7 +191,7 @@ def test_what_is_sent_again_is_retryable(kind, code, category, asked, method):
 
 def api(status, category="server", retry_after=None):
     refused = category in ("invalid_input", "quota", "conflict")
-    verdict = False if refused else True if status == 429 else None
+    verdict = False if refused else True if status in (425, 429) else None
     return ApiError("m", status=status, category=category, retryable=verdict, retry_after=retry_after)
 
 
@@ -200,6 +203,7 @@ def api(status, category="server", retry_after=None):
         (api(408, "timeout"), True),
         (api(409, "conflict"), False),
         (api(413, "invalid_input"), False),
+        (api(425, "overloaded"), False),
         (api(429, "rate_limit"), False),
         (api(500), True),
         (api(501), False),
