@@ -17,6 +17,8 @@ from kosha_connector_openai.text import escape
 
 _BATCH: Final = 500
 """Rows that are held at a time."""
+_BUFFER: Final = 65_536
+"""Bytes of a column that are read at a time; by itself pyarrow reads all of a row group's, which can be the whole file."""
 _BROKEN: Final = ("parquet", "has rows that cannot be read.", "Write the file anew.")
 _TOLD: Final[dict[type[Exception], tuple[str, str, str]]] = {
     KeyError: ("twice", "has a map with a key that stands twice.", "Keep one."),
@@ -45,7 +47,7 @@ class ParquetTable:
             )
         else:
             try:
-                return parquet.ParquetFile(self.path, pre_buffer=False)
+                return parquet.ParquetFile(self.path, pre_buffer=False, buffer_size=_BUFFER)
             except (OSError, pyarrow.ArrowException):
                 problem = refused("/input", "parquet", "is no Parquet file that can be read.", "Write the file anew.")
         raise problem

@@ -310,6 +310,20 @@ def test_parquet_rows_and_output(run: Any, tmp_path: Path) -> None:
     assert [(row["row"], row["n"], row["text"]) for row in table] == [(1, "1", "echo a"), (2, "2", "echo b"), (3, "3", "echo c")]
 
 
+def test_of_a_large_row_group_little_is_held(tmp_path: Path) -> None:
+    """Tools write a whole table as one group: it is read in parts."""
+    arrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    table = arrow.table({"prompt": [f"{number:01000}" for number in range(20_000)]})
+    parquet.write_table(table, tmp_path / "a.parquet", compression="none", use_dictionary=False)
+    del table
+    before = arrow.total_allocated_bytes()
+    rows = open_source(tmp_path / "a.parquet").rows()
+    assert next(rows).values["prompt"] == "0" * 1000
+    assert arrow.total_allocated_bytes() - before < 6_000_000
+
+
 def test_parquet_of_every_type(tmp_path: Path) -> None:
     """What JSON has not is a text, a map an object; what Python cannot hold names its column, and a broken page the file."""
     arrow = pytest.importorskip("pyarrow")
