@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from kosha_connector_openai.manifest.checked import read_record
 from kosha_connector_openai.manifest.error_body import ErrorBody
-from kosha_connector_openai.manifest.part import Constraint, Field, Line, Name, Part, parse_part, renamed
+from kosha_connector_openai.manifest.part import Constraint, Field, Line, Name, Part, renamed
 from kosha_connector_openai.manifest.reply_rules import ResultRules, StreamRules
 from kosha_connector_openai.manifest.servers import Servers
 
@@ -256,8 +256,3 @@ class Manifest(Part):
 def read_manifest(path: Path) -> Manifest:
     """The manifest in a YAML file; raises ManifestError with every fault and its JSON Pointer."""
     return read_record(path, Manifest)
-
-
-def parse_manifest(data: bytes, *, name: str = "connector.yaml") -> Manifest:
-    """The manifest in YAML text; raises ManifestError."""
-    return parse_part(data, Manifest, name=name)

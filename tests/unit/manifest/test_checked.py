@@ -13,7 +13,7 @@ import pytest
 
 from kosha_connector_openai.manifest import checked, read_part
 from kosha_connector_openai.manifest.folder import read_folder
-from kosha_connector_openai.manifest.manifest import Manifest, parse_manifest, read_manifest
+from kosha_connector_openai.manifest.manifest import Manifest, read_manifest
 from kosha_connector_openai.manifest.part import Part, parse_part
 from kosha_connector_openai.manifest.parts import PARTS
 
@@ -132,7 +132,7 @@ def test_records_of_others_are_not_kept(home: Path) -> None:
 
 def test_writers_at_once_and_readers_beside_them_see_whole_records(home: Path) -> None:
     """Eight writers and eight readers: none fails, and the last word is whole."""
-    manifest = parse_manifest(SMALL)
+    manifest = parse_part(SMALL, Manifest, name="connector.yaml")
 
     def write(_: int) -> Manifest | None:
         checked.keep(SMALL, manifest)
@@ -149,5 +149,5 @@ def test_writers_at_once_and_readers_beside_them_see_whole_records(home: Path) -
 def test_the_cache_does_not_grow_without_end(home: Path) -> None:
     """Each text that was ever good has a file; the oldest go."""
     for number in range(70):
-        checked.keep(b"%d" % number, parse_manifest(SMALL))
+        checked.keep(b"%d" % number, parse_part(SMALL, Manifest, name="connector.yaml"))
     assert len(kept(home)) == 64

@@ -16,7 +16,8 @@ from kosha_connector_openai.core.connection.environment import values_from_envir
 from kosha_connector_openai.core.connection.options import Options
 from kosha_connector_openai.errors import ManifestError
 from kosha_connector_openai.manifest.kosha_spec import AUTH_TYPES, parse_kosha_spec, read_kosha_spec, write_kosha_spec
-from kosha_connector_openai.manifest.manifest import Manifest, parse_manifest, read_manifest
+from kosha_connector_openai.manifest.manifest import Manifest, read_manifest
+from kosha_connector_openai.manifest.part import parse_part
 
 KEYS = ["field", "displayName", "type", "description", "minLength", "maxLength", "required", "helpSection", "example"]
 SMALL = b"id: tiny\ntitle: Tiny\nversion: 1.0.0\ntagline: t\npublisher: {name: p}\nlicense: MIT\n"
@@ -246,7 +247,9 @@ def test_a_fixed_header_becomes_a_field() -> None:
         b"auth: {Key: {scheme: api_key, fields: {token: key}, settings: {header: X-Tiny-Key}}}\n"
         b"connection: {fields: [{name: key, label: Key, secret: true, required: true, env: [TINY_KEY, API_KEY]}]}\n"
     )
-    fields = {entry["field"]: entry.get("default") for entry in write_kosha_spec(parse_manifest(text))["fields"]}
+    fields = {
+        entry["field"]: entry.get("default") for entry in write_kosha_spec(parse_part(text, Manifest, name="connector.yaml"))["fields"]
+    }
     assert fields == {"API_KEY": None, "API_KEY_HEADER_NAME": "X-Tiny-Key", "SERVER_URL": None, "AUTH_TYPE": "API_KEY"}
 
 
@@ -268,5 +271,5 @@ def test_a_fixed_header_becomes_a_field() -> None:
 def test_a_manifest_that_kosha_could_not_fill_is_refused(more: bytes, pointer: str, fix: str) -> None:
     """Kosha sets a variable of its own name: a field that does not take it would stay empty there."""
     with pytest.raises(ManifestError) as caught:
-        write_kosha_spec(parse_manifest(SMALL + more))
+        write_kosha_spec(parse_part(SMALL + more, Manifest, name="connector.yaml"))
     assert [(fault.pointer, fault.fix) for fault in caught.value.faults] == [(pointer, fix)]

@@ -8,14 +8,15 @@ import pytest
 
 from kosha_connector_openai.errors import ManifestError
 from kosha_connector_openai.manifest import json_schema
-from kosha_connector_openai.manifest.manifest import Manifest, parse_manifest, read_manifest
+from kosha_connector_openai.manifest.manifest import Manifest, read_manifest
+from kosha_connector_openai.manifest.part import parse_part
 
 SMALL = b"id: tiny\ntitle: Tiny\nversion: 1.0.0\ntagline: t\npublisher: {name: p}\nlicense: MIT\n"
 
 
 def test_a_small_manifest_is_enough() -> None:
     """Only identity is required; all else has defaults."""
-    manifest = parse_manifest(SMALL)
+    manifest = parse_part(SMALL, Manifest, name="connector.yaml")
     assert (manifest.id, manifest.defaults.timeouts.connect, manifest.spec.file) == ("tiny", 5, "openapi.json")
 
 
@@ -33,14 +34,14 @@ def test_a_small_manifest_is_enough() -> None:
 def test_unknown_keys_are_refused_with_the_nearest_name(more: bytes, pointer: str, fix: str) -> None:
     """A misspelt key is named by its pointer, with a hint from the keys that are known at that very place."""
     with pytest.raises(ManifestError) as caught:
-        parse_manifest(SMALL + more)
+        parse_part(SMALL + more, Manifest, name="connector.yaml")
     assert [(fault.pointer, fault.fix) for fault in caught.value.faults] == [(pointer, fix)]
 
 
 def test_every_fault_is_reported_at_once() -> None:
     """Missing and wrong values come together."""
     with pytest.raises(ManifestError) as caught:
-        parse_manifest(b"id: Tiny\nversion: one\ndefaults: {retries: {attempts: 0}}")
+        parse_part(b"id: Tiny\nversion: one\ndefaults: {retries: {attempts: 0}}", Manifest, name="connector.yaml")
     assert {fault.pointer for fault in caught.value.faults} >= {"/id", "/version", "/title", "/defaults/retries/attempts"}
 
 
@@ -66,5 +67,5 @@ def test_the_schema_for_editors_is_closed() -> None:
 
 def test_the_part_of_version_0_1_is_the_part_of_today() -> None:
     """``parts: {presets: ...}`` still names the tasks, for one minor version more."""
-    manifest = parse_manifest(SMALL + b"parts: {presets: tasks.yaml}\n")
+    manifest = parse_part(SMALL + b"parts: {presets: tasks.yaml}\n", Manifest, name="connector.yaml")
     assert manifest.parts == {"tasks": "tasks.yaml"}

@@ -10,7 +10,8 @@ from kosha_connector_openai.core.connection.server_kinds import server_kind_of
 from kosha_connector_openai.errors import ManifestError
 from kosha_connector_openai.http.origin import parse_server
 from kosha_connector_openai.manifest import validated
-from kosha_connector_openai.manifest.manifest import parse_manifest
+from kosha_connector_openai.manifest.manifest import Manifest
+from kosha_connector_openai.manifest.part import parse_part
 from kosha_connector_openai.manifest.servers import PathRule
 
 BASE = "id: t\ntitle: T\nversion: 1.0.0\ntagline: t\npublisher: {name: p}\nlicense: Apache-2.0\n"
@@ -34,7 +35,7 @@ def test_a_faulty_rule_is_refused(rule: str) -> None:
     """A path that could not be written, and a variable without a source, are told when the manifest is read."""
     text = f"{BASE}servers: {{kinds: {{x: {{title: X, form: {{paths: [{rule}]}}}}}}}}\n"
     with pytest.raises(ManifestError) as caught:
-        parse_manifest(text.encode())
+        parse_part(text.encode(), Manifest, name="connector.yaml")
     assert all(fault.pointer.startswith("/servers/kinds/x/form/paths/0") for fault in caught.value.faults)
 
 
@@ -74,7 +75,11 @@ def test_a_form_offers_the_kinds(connector: Connector) -> None:
 def test_the_words_of_the_version_before_are_read() -> None:
     """``presets`` of servers and the role ``preset`` mean kinds of server; a saved connection may still hold the field ``preset``."""
     fields = "connection: {fields: [{name: server_kind, aliases: [preset], label: Kind, role: preset}]}\n"
-    manifest = parse_manifest(f"{BASE}servers: {{presets: {{near: {{title: Near, values: {{server_url: x}}}}}}}}\n{fields}".encode())
+    manifest = parse_part(
+        f"{BASE}servers: {{presets: {{near: {{title: Near, values: {{server_url: x}}}}}}}}\n{fields}".encode(),
+        Manifest,
+        name="connector.yaml",
+    )
     assert manifest.servers.kinds["near"].title == "Near"
     assert server_kind_of(manifest, {"preset": "near"}) is manifest.servers.kinds["near"]
     assert server_kind_of(manifest, {"preset": "far", "server_kind": "near"}).title == "Near"
