@@ -298,6 +298,7 @@ def test_parquet_without_its_extra_names_it(tmp_path: Path, monkeypatch: pytest.
         list(open_source(tmp_path / "a.parquet").rows())
 
 
+@pytest.mark.e2e  # which installs pyarrow
 def test_parquet_rows_and_output(run: Any, tmp_path: Path) -> None:
     """Rows in and out; dates and decimals become texts."""
     arrow = pytest.importorskip("pyarrow")
@@ -310,6 +311,7 @@ def test_parquet_rows_and_output(run: Any, tmp_path: Path) -> None:
     assert [(row["row"], row["n"], row["text"]) for row in table] == [(1, "1", "echo a"), (2, "2", "echo b"), (3, "3", "echo c")]
 
 
+@pytest.mark.e2e  # which installs pyarrow
 def test_of_a_large_row_group_little_is_held(tmp_path: Path) -> None:
     """Tools write a whole table as one group: it is read in parts."""
     arrow = pytest.importorskip("pyarrow")
@@ -324,6 +326,7 @@ def test_of_a_large_row_group_little_is_held(tmp_path: Path) -> None:
     assert arrow.total_allocated_bytes() - before < 6_000_000
 
 
+@pytest.mark.e2e  # which installs pyarrow
 def test_parquet_of_every_type(tmp_path: Path) -> None:
     """What JSON has not is a text, a map an object; what Python cannot hold names its column, and a broken page the file."""
     arrow = pytest.importorskip("pyarrow")
