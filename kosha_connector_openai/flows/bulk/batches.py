@@ -9,7 +9,7 @@ One module: which rows are in which file and what becomes of each of them are on
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from kosha_connector_openai.core import CallOptions
@@ -26,13 +26,12 @@ from kosha_connector_openai.errors import (
 from kosha_connector_openai.flows.bulk.batch_file import BatchFile, BatchTarget, OpenBatches, RowBatch, batch_rate, line_of
 from kosha_connector_openai.flows.bulk.batch_job import BatchJob, JobRefused, QueueFull
 from kosha_connector_openai.flows.bulk.entry import RowAnswer, RowEntry, RowState
-from kosha_connector_openai.flows.bulk.row import row_of
 from kosha_connector_openai.flows.bulk.runner import DRAIN, IN_A_ROW, Item, Runner, Stop
 from kosha_connector_openai.flows.jobs import LineRow, LineTable, Status
 from kosha_connector_openai.text import at, encode
 
 if TYPE_CHECKING:
-    from kosha_connector_openai.flows.bulk.row import Row
+    from kosha_connector_openai.flows.bulk.row import Row, Start
 
 _T = TypeVar("_T")
 _FILES: Final = 16
@@ -45,11 +44,11 @@ _EXPECTED: Final = frozenset({"expired", "cancelled"})
 
 
 class BatchRunner(Runner):
-    """Sends the rows of a run in batches. ``feeds`` gives the rows that wait, anew each time that it is asked."""
+    """Sends the rows of a run in batches. ``feeds`` gives the rows that wait, anew each time it is asked, ``rows`` those of entries."""
 
     how: BatchTarget
     feeds: Callable[[], Iterator[Item]]
-    rows: Callable[[RowBatch], Iterator[Row]]
+    rows: Callable[[Iterable[RowEntry], Start], Iterator[Item]]
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -276,11 +275,9 @@ class BatchRunner(Runner):
             self._pause = 0.0
 
     def _rows_of(self, batch: RowBatch) -> Iterator[Item]:
-        """The rows that are in a batch still, in the order of its file."""
-        rows = self.rows(batch)
-        for entry in self.ledger.entries(RowState.SENT):
-            if entry.category == batch.name:
-                yield entry, row_of(rows, entry.n)
+        """The rows that are in a batch still, in the order of its file. Raises InputError where one is another than before."""
+        sent = (entry for entry in self.ledger.entries(RowState.SENT) if entry.category == batch.name)
+        return self.rows(sent, batch.start)
 
     async def _read_lines(self, table: LineTable, batch: RowBatch) -> tuple[list[Item], int]:
         """Settles the rows that have a line; gives the others, and how many lines say that something ran."""
@@ -363,11 +360,13 @@ class BatchRunner(Runner):
 
 def _stop_for(error: ConnectorError) -> tuple[Stop, ConnectorError]:
     """Why the run stops where a batch cannot be sent, asked for or read."""
+    if isinstance(error, InputError):
+        return "input", error
     return ("access" if isinstance(error, (AccessError, SetupError)) else "failures"), error
 
 
 def batch_runner_by(
-    how: BatchTarget, feeds: Callable[[], Iterator[Item]], rows: Callable[[RowBatch], Iterator[Row]]
+    how: BatchTarget, feeds: Callable[[], Iterator[Item]], rows: Callable[[Iterable[RowEntry], Start], Iterator[Item]]
 ) -> Callable[..., Runner]:
     """Makes the runner of a target whose requests go in batches."""
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -83,16 +82,23 @@ class RowJob:
 
     def feed(self, ledger: Ledger, start: Start) -> Iterator[tuple[RowEntry, Row]]:
         """The rows that wait, each with its entry, from ``start`` on. Raises InputError where one is another than before."""
+        waiting = ledger.entries(RowState.WAITING, after=start.number)
+        yield from self.rows_of((entry for entry in waiting if not (self.options.dedupe and entry.occurrence)), start)
+
+    def rows_of(self, entries: Iterable[RowEntry], start: Start) -> Iterator[tuple[RowEntry, Row]]:
+        """The row of each entry, in order, from ``start`` on. Raises InputError where one is another than before."""
         rows = iter(self.source.rows(start))
         encode = base_of(self.target.kind, self.target.name, self.options.fixed)
-        for entry in ledger.entries(RowState.WAITING, after=start.number):
-            if not (self.options.dedupe and entry.occurrence):
-                row, base = row_of(rows, entry.n), entry.base
-                with suppress(InputError):  # such as a file that is gone: the row alone fails
-                    base = encode(self.row_map.digest_bytes(row))
-                if base != entry.base:
-                    raise changed(f"has another row {entry.n} than before")
-                yield entry, row
+        for entry in entries:
+            row, base = row_of(rows, entry.n), entry.base
+            try:
+                base = encode(self.row_map.digest_bytes(row))
+            except InputError:  # such as a file that is gone: a row that waits fails alone
+                if entry.state == RowState.SENT:
+                    raise
+            if base != entry.base:
+                raise changed(f"has another row {entry.n} than before")
+            yield entry, row
 
 
 def wide(connection: Connection, in_flight: int) -> Connection:

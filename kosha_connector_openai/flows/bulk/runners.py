@@ -17,7 +17,7 @@ def runner_of(job: RowJob, ledger: Ledger) -> Callable[..., Runner]:
     if job.options.via == "batch":
         from kosha_connector_openai.flows.bulk.batches import batch_runner_by
 
-        return batch_runner_by(batch_target(job.target), lambda: job.feed(ledger, Start()), lambda batch: job.source.rows(batch.start))
+        return batch_runner_by(batch_target(job.target), lambda: job.feed(ledger, Start()), job.rows_of)
     rules = job.target.connector.outputs.part.together.get(job.target.name) if job.target.single else None
     if rules is None:
         return Runner

@@ -401,3 +401,46 @@ def test_a_run_out_of_budget_waits_as_it_is_asked_to(
     result = run(rows, SendOptions(budget=outputs.budget(cost=most, prices=prices)))
     assert (result.stop, result.done, result.waiting, len(starts)) == ("budget", 1, 3, 8)
     assert all(later - sooner >= 0.1 for sooner, later in pairwise(starts))
+
+
+@pytest.mark.parametrize("change", ["insert", "edit", "cut", "gone"])
+def test_an_input_that_changes_while_a_batch_is_under_way(
+    bulk: Callable[..., Bulk], upstream: SandboxUpstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    """It is told as in a run of calls, and the answers wait upstream; with the input of before each row gets its own."""
+    path, kept = tmp_path / "in.jsonl", tmp_path / "kept"
+    lines = [orjson.dumps({"said": f"{number}.txt", "role": "user"}) for number in range(1, 9)]
+    for number in range(1, 9):
+        (tmp_path / f"{number}.txt").write_text(f"Say number {number}")
+    path.write_bytes(b"\n".join(lines))
+    kept.write_bytes(path.read_bytes())
+    other = {"insert": [lines[0], *lines], "edit": [lines[1], *lines[:0:-1]], "cut": lines[:3], "gone": lines}[change]
+    real = AsyncJobs.fetch
+
+    async def fetch(self: AsyncJobs, *values: Any, **named: Any) -> Any:
+        path.write_bytes(b"\n".join(other))
+        if change == "gone":
+            (tmp_path / "5.txt").rename(tmp_path / "5.kept")
+        return await real(self, *values, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AsyncJobs, "fetch", fetch)
+        options = RowOptions(map=("messages.0.content=@said", "messages.0.role=role"), fixed=FIXED, via="batch")
+        result = bulk().run(TARGET, path, tmp_path / "batch.jsonl", options)
+    assert (result.stop, result.done + result.waiting, result.failed, result.unknown) == ("input", 8, 0, 0), result.reason
+    assert isinstance(result.reason, InputError)
+    if change == "gone":
+        (tmp_path / "5.kept").rename(tmp_path / "5.txt")
+    else:
+        with pytest.raises(InputError, match="The input has changed"):
+            bulk().resume(tmp_path / "batch.jsonl")
+        path.write_bytes(kept.read_bytes())
+    assert bulk().resume(tmp_path / "batch.jsonl").done == 8
+    answers = [orjson.loads(line) for line in (tmp_path / "batch.jsonl").read_bytes().splitlines()]
+    (batch,) = upstream.batches()
+    sent = {line["custom_id"]: line["body"]["messages"][0]["content"] for line in upstream.lines(batch.object["input_file_id"])}
+    came = {line["custom_id"]: line["response"]["body"]["id"] for line in upstream.lines(batch.object["output_file_id"])}
+    assert [(sent[line["key"]], came[line["key"]]) for line in answers] == [
+        (f"Say number {number}", line["answer"]["id"]) for number, line in enumerate(answers, 1)
+    ]
+    assert set(upstream.ran().values()) == {1}
