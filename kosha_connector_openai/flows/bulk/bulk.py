@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -21,7 +22,7 @@ from kosha_connector_openai.flows.bulk.job import RowJob
 from kosha_connector_openai.flows.bulk.keys import read_share
 from kosha_connector_openai.flows.bulk.ledger import Ledger
 from kosha_connector_openai.flows.bulk.mapping import Fields, RowMap, unknown_column
-from kosha_connector_openai.flows.bulk.opening import ledger_of, new_ledger, open_ledger
+from kosha_connector_openai.flows.bulk.opening import check_copy, ledger_of, new_ledger, open_ledger
 from kosha_connector_openai.flows.bulk.options import BulkResult, Place, RowCheck, RowOptions, Rows, SendOptions, Watch
 from kosha_connector_openai.flows.bulk.output import export
 from kosha_connector_openai.flows.bulk.row import FaultList, RowSource, Start, refused
@@ -102,6 +103,7 @@ class AsyncBulk:
         """A run that was broken off, and where its first row stands that waits. Raises InputError and SetupError."""
         ledger = open_ledger(ledger_of(path), sync=send.sync)
         try:
+            check_copy(ledger)
             job = self._old(ledger)
             recover(job, ledger)
             start = self._verified(job, ledger, adopt=adopt)
@@ -195,7 +197,12 @@ class AsyncBulk:
             "out": str(job.out.absolute()),
             "options": options,
         }
-        return {"settings": settings, "spent": {}, "input": {"digest": job.input_digest(), "starts": job.starts}}
+        return {
+            "id": secrets.token_hex(8),
+            "settings": settings,
+            "spent": {},
+            "input": {"digest": job.input_digest(), "starts": job.starts},
+        }
 
     def _old(self, ledger: Ledger, source: RowSource | None = None) -> RowJob:
         settings = ledger.kept("settings")

@@ -55,6 +55,27 @@ def has_run(path: Path) -> bool:
         raise
 
 
+def check_copy(ledger: Ledger) -> None:
+    """Raises SetupError where the ledger is a copy, and the one that the run began with is there still: both would send the rows that wait.
+
+    One that was moved, mounted elsewhere or restored is taken.
+    """
+    name = ledger.kept("id")
+    if name is None or not ledger.in_place:
+        return
+    first = ledger_of(Path(ledger.kept("settings")["out"]))
+    try:
+        if first.samefile(ledger.path):
+            return
+        with open_ledger(first, read_only=True) as other:
+            is_copy = other.kept("id") == name
+    except (OSError, SetupError):  # it is not there, or is none
+        return
+    if is_copy:
+        fault = Fault("/ledger", "copy", f"is a copy of {first}.", "Go on with that one; or move it away, and go on with this.")
+        raise SetupError("The run has two ledgers, by which rows would be sent twice; nothing was sent.", [fault])
+
+
 def new_ledger(path: Path, out: Path, *, sync: Sync = "normal", reference: str | None = None, share: str | None = None) -> Ledger:
     """A ledger for a new run over ``out``: at ``path``, or in the database of the DSN that ``reference`` stands for.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import stat
 import threading
 from pathlib import Path
@@ -478,3 +479,25 @@ def test_going_on_begins_where_nothing_was_begun(bulk: Any, tmp_path: Path) -> N
             result = bulk(upstream).run("createCompletion", prompts(2), tmp_path / "out.jsonl", RowOptions(fixed=SHARED), go_on=True)
             assert (result.done, result.stop) == (2, "")
     assert upstream.seen == {"t1": 1, "t2": 1}
+
+
+def test_a_copy_of_a_ledger_sends_nothing_while_its_first_is_there(run: Any, bulk: Any, tmp_path: Path) -> None:
+    """Both would send the rows that wait. One that was moved goes on, so does the first; a later run at its place is another."""
+    elsewhere, source = tmp_path / "elsewhere", tmp_path / "in.jsonl"
+    elsewhere.mkdir()
+    source.write_text("".join(f'{{"prompt": "t{number}"}}\n' for number in range(1, 4)))
+    quota = reply(429, {"error": {"message": "Pay.", "code": "insufficient_quota"}})
+    with Upstream({"t2": [quota]}) as upstream:
+        run(upstream, source, SendOptions(in_flight=1))
+        for path in tmp_path.glob("out.jsonl*"):
+            shutil.copy(path, elsewhere)
+        with pytest.raises(SetupError) as refused:
+            bulk(upstream).resume(elsewhere / "out.jsonl")
+        assert refused.value.faults[0].message == f"is a copy of {tmp_path / 'out.jsonl.ledger'}."
+        (tmp_path / "linked").symlink_to(tmp_path)
+        assert bulk(upstream).resume(tmp_path / "linked" / "out.jsonl").done == 3
+        for path in tmp_path.glob("out.jsonl*"):
+            path.unlink()
+        assert bulk(upstream).resume(elsewhere / "out.jsonl").done == 3
+        run(upstream, source)
+        assert bulk(upstream).resume(elsewhere / "out.jsonl").done == 3
