@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, suppress
 from decimal import Decimal
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import orjson
 
@@ -23,18 +23,14 @@ from kosha_connector_openai.flows.bulk.database import Database, numbered
 from kosha_connector_openai.flows.bulk.entry import Claim, Moved, RowEntry, damaged, digest, entry_of
 from kosha_connector_openai.flows.bulk.ledger import COLUMNS, PUT_CALL, TABLES, VERSION, Ledger
 from kosha_connector_openai.flows.bulk.row import Row
-from kosha_connector_openai.flows.bulk.shared_pace import SharedPace
+from kosha_connector_openai.flows.bulk.shared_pace import SharedPace, Turn
 from kosha_connector_openai.secrets import Secret
 
-T = TypeVar("T")
 _RUN: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,51}")
 """The name of a run, which becomes a part of its schema's: a file that came from elsewhere, or a task, may say another."""
 _TYPES: Final = {"n": "int", "occurrence": "int", "state": "int", "tries": "int", "at": "float8", "category": "text", "done": "int"}
 _PACES: Final = """CREATE SCHEMA IF NOT EXISTS kosha_bulk;
 CREATE TABLE IF NOT EXISTS kosha_bulk.pace (run TEXT PRIMARY KEY, state BYTEA NOT NULL)"""
-_CLAIM: Final = """UPDATE rows SET state = 1, tries = c.tries, at = c.at, category = '', sum = c.sum
-FROM unnest($1::int[], $2::int[], $3::float8[], $4::bytea[]) AS c(n, tries, at, sum)
-WHERE rows.n = c.n AND rows.state = 0 RETURNING rows.n"""
 
 
 def _columns(table: str, first: int = 1) -> str:
@@ -46,11 +42,20 @@ def _updates(table: str) -> str:
     return ", ".join(f"{name} = excluded.{name}" for name in COLUMNS[table].split()[1:])
 
 
-_MOVE: Final = f"""WITH moved AS (INSERT INTO rows SELECT * FROM unnest({_columns("rows")}) ON CONFLICT (n) DO UPDATE SET {_updates("rows")}
-WHERE rows.state <> 2 AND (excluded.state <> 0 OR (rows.state = 1 AND rows.at = excluded.at)) RETURNING rows.n)
-INSERT INTO answers SELECT a.* FROM unnest({_columns("answers", 10)}) AS a(n, body, facts, sum) JOIN moved USING (n)
-ON CONFLICT (n) DO UPDATE SET {_updates("answers")}"""  # noqa: S608 - our own words # nosec B608
-"""Several processes may have a row: one that is done stays so, and only who claimed a row gives it back."""
+_COMMIT: Final = f"""WITH moved AS (
+INSERT INTO rows SELECT * FROM unnest({_columns("rows")}) ON CONFLICT (n) DO UPDATE SET {_updates("rows")}
+WHERE rows.state <> 2 AND (excluded.state <> 0 OR (rows.state = 1 AND rows.at = excluded.at)) RETURNING rows.n),
+answered AS (INSERT INTO answers SELECT a.* FROM unnest({_columns("answers", 10)}) AS a(n, body, facts, sum) JOIN moved USING (n)
+ON CONFLICT (n) DO UPDATE SET {_updates("answers")}),
+paced AS (UPDATE kosha_bulk.pace SET state = $18 WHERE run = $19 AND state = $20 RETURNING run),
+claimed AS (UPDATE rows SET state = 1, tries = c.tries, at = c.at, category = '', sum = c.sum
+FROM unnest($14::int[], $15::int[], $16::float8[], $17::bytea[]) AS c(n, tries, at, sum)
+WHERE rows.n = c.n AND rows.state = 0 AND ($20::bytea IS NULL OR EXISTS (SELECT FROM paced)) RETURNING rows.n)
+SELECT EXISTS (SELECT FROM paced), array(SELECT n FROM claimed)"""  # noqa: S608 - our own words # nosec B608
+"""What moved, the pace as it is after the claims, and the claims; those only where the pace was still as it was known.
+
+Several processes may have a row: one that is done stays so, and only who claimed a row gives it back.
+"""
 
 
 class PostgresLedger(Ledger):
@@ -178,36 +183,56 @@ class PostgresLedger(Ledger):
     async def _committed(
         self, claims: Sequence[Claim], rows: Sequence[Any], answers: Sequence[Any], calls: Sequence[Any], spent: Mapping[str, str] | None
     ) -> list[bool | float]:
-        async with self._database.turn, self._base.transaction():
-            if rows:
-                await self._base.execute(_MOVE, *_arrays(rows, 9), *_arrays(answers, 4))
-            if calls:
-                await self._base.executemany(numbered(PUT_CALL), calls)
-            if spent is not None:
-                await self._spend(spent)
-            if self._pace is None or not (self._pace.news or any(attempt for _, attempt in claims)):
-                return [*await self._claim([entry for entry, _ in claims])]
-            return await self._paced(self._pace, claims)
+        """In one statement where it can be: each one more takes the time of a row on its way."""
+        async with self._database.turn:
+            again = {values[0] for values in rows} & {entry.n for entry, _ in claims}  # came back, and is claimed in the same turn
+            if spent is None and not calls and not again:
+                taken = await self._kept(claims, rows, answers)
+                if taken is not None:
+                    return taken
+                rows = answers = ()  # they are kept
+            async with self._base.transaction():
+                if calls:
+                    await self._base.executemany(numbered(PUT_CALL), calls)
+                if spent is not None:
+                    await self._spend(spent)
+                if rows:
+                    await self._kept((), rows, answers)
+                state = await self._held_state() if self._is_paced(claims) else None
+                return await self._kept(claims, state=state) or []
 
-    async def _paced(self, pace: SharedPace, claims: Sequence[Claim]) -> list[bool | float]:
-        """Takes each claim's slot, and claims those rows that have one soon."""
-        state = await self._base.fetchval("SELECT state FROM kosha_bulk.pace WHERE run = $1 FOR UPDATE", self._pace_name)
-        pace.take_up(orjson.loads(state))
-        waits = pace.slots([attempt for _, attempt in claims])
-        taken = iter(await self._claim([entry for (entry, _), wait in zip(claims, waits, strict=True) if not wait]))
-        await self._base.execute("UPDATE kosha_bulk.pace SET state = $2 WHERE run = $1", self._pace_name, orjson.dumps(pace.state()))
-        return [wait or next(taken) for wait in waits]
+    async def _kept(
+        self, claims: Sequence[Claim], rows: Sequence[Any] = (), answers: Sequence[Any] = (), state: bytes | None = None
+    ) -> list[bool | float] | None:
+        """Keeps rows and answers, takes each claim's slot, and claims those rows that have one soon.
 
-    async def _claim(self, entries: Sequence[RowEntry]) -> list[bool]:
-        if not entries:
-            return []
-        fresh = [entry.claimed() for entry in entries]
-        values = [(entry.n, entry.tries, entry.at, entry.values()[-1]) for entry in sorted(fresh, key=lambda entry: entry.n)]
-        ours = {n for (n,) in await self._base.fetch(_CLAIM, *_arrays(values, 4))}
-        for entry, claimed in zip(entries, fresh, strict=True):
-            if entry.n in ours:
-                entry.take(claimed)
-        return [entry.n in ours for entry in entries]
+        None where another process was at the common pace first: then nothing is claimed. ``state`` is the pace's, where it is held.
+        """
+        pace = self._pace if self._is_paced(claims) else None
+        turn = pace.take([attempt for _, attempt in claims], state) if pace is not None else None
+        waits = turn.waits if turn is not None else [0.0] * len(claims)
+        going = sorted(((entry, entry.claimed()) for (entry, _), wait in zip(claims, waits, strict=True) if not wait), key=_number_of)
+        values = [(fresh.n, fresh.tries, fresh.at, fresh.values()[-1]) for _, fresh in going]
+        paces = (turn.after, self._pace_name, turn.before) if turn is not None else (None, None, None)
+        is_ours, found = await self._base.fetchrow(_COMMIT, *_arrays(rows, 9), *_arrays(answers, 4), *_arrays(values, 4), *paces)
+        if pace is not None and turn is not None:
+            if not is_ours:
+                pace.lost(turn)
+                return None
+            pace.kept(turn)
+        taken = set(found)
+        for entry, fresh in going:
+            if entry.n in taken:
+                entry.take(fresh)
+        return [wait or entry.n in taken for (entry, _), wait in zip(claims, waits, strict=True)]
+
+    def _is_paced(self, claims: Sequence[Claim]) -> bool:
+        return self._pace is not None and (self._pace.news or any(attempt for _, attempt in claims))
+
+    async def _held_state(self) -> bytes:
+        """The common pace, which no other process changes until the transaction ends."""
+        state: bytes = await self._base.fetchval("SELECT state FROM kosha_bulk.pace WHERE run = $1 FOR UPDATE", self._pace_name)
+        return state
 
     async def _spend(self, spent: Mapping[str, str]) -> None:
         """Adds what this process has spent since its last commit; ``elsewhere`` is what others have."""
@@ -235,29 +260,32 @@ class PostgresLedger(Ledger):
         del share  # what is common is not divided
         with self.transaction() as base:
             base.execute("INSERT INTO kosha_bulk.pace VALUES (?, 'null') ON CONFLICT (run) DO NOTHING", (self._pace_name,))
+            state = base.execute("SELECT state FROM kosha_bulk.pace WHERE run = ?", (self._pace_name,))[0][0]
         skew = float(self.read("SELECT extract(epoch FROM clock_timestamp())::float8")[0][0]) - time.time()
         self._known = self.kept("spent") or {}
-        self._pace = SharedPace(self._held, clock=lambda: time.time() + skew, **given)
+        self._pace = SharedPace(state, self._held, clock=lambda: time.time() + skew, **given)
         return self._pace
 
     @property
     def _pace_name(self) -> str:
         return self.run.partition(".")[0]
 
-    def _held(self, work: Callable[[], T]) -> T:
-        """Runs ``work`` while the common state is held."""
-        assert self._pace is not None
+    def _held(self, take: Callable[[bytes], Turn]) -> Turn:
+        """Keeps the turn that ``take`` makes of the common state, which is held meanwhile."""
         with self.transaction() as base:
             found = base.execute("SELECT state FROM kosha_bulk.pace WHERE run = ? FOR UPDATE", (self._pace_name,))
-            self._pace.take_up(orjson.loads(found[0][0]))
-            value = work()
-            base.execute("UPDATE kosha_bulk.pace SET state = ? WHERE run = ?", (orjson.dumps(self._pace.state()), self._pace_name))
-        return value
+            turn = take(found[0][0])
+            base.execute("UPDATE kosha_bulk.pace SET state = ? WHERE run = ?", (turn.after, self._pace_name))
+        return turn
 
 
 def _number(name: str) -> int:
     """The number of an advisory lock."""
     return int.from_bytes(blake2b(name.encode(), digest_size=7).digest(), "big")
+
+
+def _number_of(claimed: tuple[RowEntry, RowEntry]) -> int:
+    return claimed[0].n
 
 
 def _arrays(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:

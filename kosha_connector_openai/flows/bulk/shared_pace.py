@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
+
+import orjson
 
 from kosha_connector_openai.core import Attempt
 from kosha_connector_openai.core.result import Result
@@ -14,17 +17,38 @@ from kosha_connector_openai.errors import ConnectorError
 from kosha_connector_openai.flows.bulk.pace import Pace
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The slots of some attempts, if the common state is still ``before``; it is ``after`` then."""
+
+    attempts: Sequence[Attempt | None]
+    waits: list[float]
+    """0, or seconds where there is no slot soon."""
+    before: bytes
+    after: bytes
+    told: int
+    """How much of what replies told is in ``after``."""
+
+
 class SharedPace(Pace):
-    """What replies tell is applied here at once, and again to the common state when that is next held; slots come from there alone."""
+    """What replies tell is applied here at once, and to the common state with the next turn; slots come from there alone.
+
+    A turn is taken from the common state as it was seen last. Where another process was first, it is taken again while that is held.
+    """
 
     is_common = True
 
-    def __init__(self, held: Callable[[Callable[[], Any]], Any], **given: Any) -> None:
-        """``held`` runs a function while the common state is held, and gives its value."""
+    def __init__(self, state: bytes, held: Callable[[Callable[[bytes], Turn]], Turn], **given: Any) -> None:
+        """``state`` is the common one; ``held`` keeps the turn that a function makes of it, while nobody else can."""
         super().__init__(**given)
         self._held = held
+        self._lock = threading.Lock()
+        """A ledger works in a thread of its own."""
         self._told: list[Callable[[], Any]] = []
-        """What is to be done to the common state when that is next held."""
+        """What replies told since the common state was seen."""
+        self._seen = b""
+        """The common state that this one goes on from."""
+        self._take_up(state)
 
     def before_claim(self, attempt: Attempt) -> float:
         """Seconds of a pause for all; the slot comes with the claim."""
@@ -32,41 +56,62 @@ class SharedPace(Pace):
 
     def wait(self, attempt: Attempt) -> float:
         """As CallPace."""
-        if self.paused or (attempt.taken is not None and attempt.taken.epoch == self._epoch):
-            return super().wait(attempt)
-        wait: float = self._held(lambda: super(SharedPace, self).wait(attempt))
-        return wait
+        if not (self.paused or (attempt.taken is not None and attempt.taken.epoch == self._epoch)):
+            turn = self._held(partial(self.take, [attempt]))
+            self.kept(turn)
+            if turn.waits[0]:
+                return turn.waits[0]
+        return super().wait(attempt)
 
     def answered(self, attempt: Attempt, limits: Mapping[str, float], result: Result | None, error: ConnectorError | None) -> bool:
         """As CallPace."""
-        self._told.append(partial(Pace.answered, self, replace(attempt), limits, result, error))
-        super().answered(attempt, limits, result, error)
+        with self._lock:
+            self._told.append(partial(Pace.answered, self, replace(attempt), limits, result, error))
+            super().answered(attempt, limits, result, error)
         return turned_away(error) and self._again
 
     def release(self, attempt: Attempt) -> None:
         """As Pace."""
-        if attempt.taken is not None and attempt.taken.probe:  # all others wait for its answer
-            self._told.append(partial(Pace.release, self, replace(attempt)))
-        super().release(attempt)
+        with self._lock:
+            if attempt.taken is not None and attempt.taken.probe:  # all others wait for its answer
+                self._told.append(partial(Pace.release, self, replace(attempt)))
+            super().release(attempt)
 
     @property
     def news(self) -> bool:
         """Whether replies told what the common state does not know yet."""
         return bool(self._told)
 
-    def take_up(self, state: Mapping[str, Any] | None) -> None:
+    def take(self, attempts: Sequence[Attempt | None], state: bytes | None = None) -> Turn:
+        """The next turn; ``state`` is the common one where it is held, else it is the one that was seen last."""
+        with self._lock:
+            if state is not None and state != self._seen:
+                self._take_up(state)
+            waits = [self._slot(attempt) if attempt is not None else 0.0 for attempt in attempts]
+            return Turn(attempts, waits, self._seen, orjson.dumps(self.state()), len(self._told))
+
+    def kept(self, turn: Turn) -> None:
+        """The common state is as the turn left it."""
+        with self._lock:
+            self._seen = turn.after
+            del self._told[: turn.told]
+
+    def lost(self, turn: Turn) -> None:
+        """Another process was first: the attempts have no slots."""
+        with self._lock:
+            self._seen = b""
+            for attempt in filter(None, turn.attempts):
+                attempt.taken = None
+
+    def _take_up(self, state: bytes) -> None:
         """Goes on with the common state, to which it adds what replies told meanwhile."""
-        if state is not None:
-            self.restore(state)
-        told, self._told = self._told, []
-        refused = self.refused
-        for tell in told:
+        self._seen, refused = state, self.refused
+        found = orjson.loads(state)
+        if found is not None:
+            self.restore(found)
+        for tell in self._told:
             tell()
         self.refused = refused
-
-    def slots(self, attempts: Sequence[Attempt | None]) -> list[float]:
-        """A slot for each attempt, in the state that is held now: 0, or seconds where there is none soon."""
-        return [self._slot(attempt) if attempt is not None else 0.0 for attempt in attempts]
 
     def _slot(self, attempt: Attempt) -> float:
         wait = super().wait(attempt)

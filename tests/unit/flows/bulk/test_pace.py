@@ -7,6 +7,7 @@ import itertools
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from kosha_connector_openai.errors import UnavailableError
 from kosha_connector_openai.flows.bulk import Pace
 from kosha_connector_openai.flows.bulk.in_flight import InFlight
 from kosha_connector_openai.flows.bulk.pace import Granted
-from kosha_connector_openai.flows.bulk.shared_pace import SharedPace
+from kosha_connector_openai.flows.bulk.shared_pace import SharedPace, Turn
 
 CALLERS, LATENCY = 120, 0.2
 
@@ -260,16 +261,60 @@ def test_tokens_are_learned_of_the_size_that_they_are_estimated_from() -> None:
     assert (request.size, taken) == (20, 50.0)
 
 
+class Common:
+    """The common state of some processes, as their ledger has it."""
+
+    def __init__(self) -> None:
+        self.state = b"null"
+
+    def pace(self, **given: Any) -> SharedPace:
+        return SharedPace(self.state, self.held, **given)
+
+    def held(self, take: Callable[[bytes], Turn]) -> Turn:
+        turn = take(self.state)
+        self.state = turn.after
+        return turn
+
+    def commit(self, pace: SharedPace, *attempts: Attempt) -> list[float]:
+        """Takes a turn as a commit does: of the state that was seen, else of the one that is held."""
+        turn = pace.take(attempts)
+        if turn.before != self.state:
+            pace.lost(turn)
+            turn = pace.take(attempts, self.state)
+        self.state = turn.after
+        pace.kept(turn)
+        return turn.waits
+
+
 @pytest.mark.parametrize("common", [False, True])
 def test_a_turn_that_is_given_back_is_the_next_ones(common: bool) -> None:
     """One attempt of a model goes ahead alone; where it never leaves another does, in other processes too: the common state is told."""
-    pace: Pace = SharedPace(lambda work: work()) if common else Pace()
+    state = Common()
+    pace: Pace = state.pace() if common else Pace()
     first, second = Attempt("a", "m", 20), Attempt("a", "m", 20)
     assert pace.wait(first) == 0
     assert pace.wait(second) > 0
-    kept = pace.state()
     pace.release(first)
+    assert (state.pace() if common else pace).wait(second) == (0 if not common else pytest.approx(0.02))
     if isinstance(pace, SharedPace):
         assert pace.news
-        pace.take_up(kept)
-    assert pace.wait(second) == 0
+        assert state.commit(pace, second) == [0.0]
+        assert not pace.news
+
+
+def test_processes_that_share_a_pace_take_turns_in_one_state() -> None:
+    """Whoever was second to the common state takes its turn again in what the first left: no slot is given twice, no refusal is lost."""
+    now = [1_000.0]
+    state = Common()
+    paces = [state.pace(requests=600, clock=lambda: now[0]) for _ in range(2)]
+    taken = [[Attempt("a", "m", 20) for _ in range(4)] for _ in paces]
+    for pace, attempts in zip(paces, taken, strict=True):
+        assert state.commit(pace, *attempts) == [0.0] * 4
+    slots = sorted(attempt.taken.at for attempts in taken for attempt in attempts)
+    assert [round(later - before, 3) for before, later in itertools.pairwise(slots)][2:] == [pytest.approx(0.102, abs=0.001)] * 5
+    refused = UnavailableError("slow", status=429, category="rate_limited", retry_after=7.0)
+    paces[0].answered(taken[0][0], {}, None, refused)
+    state.commit(paces[1], Attempt("a", "m", 20))
+    state.commit(paces[0])
+    assert state.commit(paces[1], Attempt("a", "m", 20)) == [pytest.approx(7.1)]
+    assert [pace.refused for pace in paces] == [1, 0]
