@@ -38,7 +38,7 @@ def run(effort: Effort) -> list[Figure]:
         rows, engine = Path(name) / "rows.jsonl", ["--on", "temporal", "--temporal", temporal.address]
         rows.write_text("".join(f'{{"prompt": "Say {number}"}}\n' for number in range(effort.calls)))
         words = {"local": ["--in-flight", str(IN_FLIGHT)], "spans": ["--ledger", DSN, "--span", str(SPAN), *engine]}
-        worker = subprocess.Popen([*COMMAND, "worker", "--ledger", DSN, "--in-flight", str(IN_FLIGHT // 2), "--spans", "2", *engine])
+        worker = subprocess.Popen([*COMMAND, "worker", "--ledger", DSN, "--in-flight", str(IN_FLIGHT), *engine])
         try:
             taken: dict[str, list[float]] = {each: [] for each in words}
             for turn in range(effort.rounds + 1):  # the first one warms up

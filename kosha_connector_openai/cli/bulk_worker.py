@@ -31,5 +31,5 @@ def worker(
     connector, connection = connect(ctx.obj, Choices(file=connection_file, spec=spec, validation=validation))
     place: Any = place_of(on, temporal, auth)
     note(clean(f"Sends rows of runs on {place.address}. Ctrl-C ends it; what is under way is finished."))
-    work = SpanWorker(connector, connection, ledger, max(1, in_flight // spans), spans)
+    work = SpanWorker(connector, connection, ledger, in_flight, spans)
     asyncio.run(closing(connector, work.run(place)))

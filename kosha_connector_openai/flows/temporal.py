@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from kosha_connector_openai.errors import ConnectorError, Fault, SecretError, SetupError
 from kosha_connector_openai.flows.temporal_place import TemporalPlace
@@ -18,6 +18,7 @@ from kosha_connector_openai.text import install
 if TYPE_CHECKING:
     from kosha_connector_openai.connector import Connector
 
+T = TypeVar("T")
 _TASK: Final = timedelta(seconds=2)
 _GRACE: Final = timedelta(seconds=35)
 _BEAT: Final = 0.5
@@ -153,10 +154,10 @@ def _function(method: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-async def finished(work: Coroutine[Any, Any, Any], drain: Callable[[], None]) -> bool:
+async def finished(work: Coroutine[Any, Any, T], drain: Callable[[], None]) -> tuple[T, bool]:
     """Runs an activity's work to its end, beating meanwhile; ``drain`` asks it to end where it is cancelled or its worker stops.
 
-    Gives whether it was cancelled.
+    Gives its value, and whether it was cancelled.
     """
     task = asyncio.ensure_future(work)
     beside = [asyncio.ensure_future(_beating()), asyncio.ensure_future(_draining(drain))]
@@ -172,8 +173,7 @@ async def finished(work: Coroutine[Any, Any, Any], drain: Callable[[], None]) ->
         for each in beside:
             each.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
-    task.result()
-    return cancelled
+    return task.result(), cancelled
 
 
 async def _beating() -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.flows.bulk.progress import *
     from kosha_connector_openai.flows.bulk.row import *
     from kosha_connector_openai.flows.bulk.rows import *
+    from kosha_connector_openai.flows.bulk.span_worker import *
     from kosha_connector_openai.flows.bulk.spending import *
     from kosha_connector_openai.flows.bulk.sqlite import *
     from kosha_connector_openai.flows.bulk.status import *
@@ -52,7 +53,8 @@ else:
             "sqlite": "SqliteLedger",
             "status": "row_values run_status settings_of",
             "targets": "target_schema",
-            "temporal": "SpanWorker cancel_on_temporal",
+            "span_worker": "SpanWorker",
+            "temporal": "cancel_on_temporal",
             "threads": "Bulk",
         },
     )

@@ -7,17 +7,22 @@ class InFlight:
     """How many rows are under way at most: grows with answers, shrinks where the server is too busy (AIMD)."""
 
     def __init__(self, most: int, start: int = 8) -> None:
-        self.most = most
+        self.most = self._allowed = most
         self.size = min(start, most)
         self._grown: float = self.size
         self._slow = False
         self._shrunk = 0.0
 
+    def allow(self, part: float) -> None:
+        """Part of them is for others."""
+        self._allowed = max(1, int(self.most * part))
+        self.size = min(int(self._grown), self._allowed)
+
     def answered(self) -> bool:
         """One more answer; whether there is room for one more row."""
-        if self.size >= self.most:
+        if self.size >= self._allowed:
             return False
-        self._grown = min(self.most, self._grown + (1 / self._grown if self._slow else 1))
+        self._grown = min(self._allowed, self._grown + (1 / self._grown if self._slow else 1))
         before, self.size = self.size, int(self._grown)
         return self.size > before
 

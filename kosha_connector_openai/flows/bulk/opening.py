@@ -6,7 +6,7 @@ import os
 import re
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -17,6 +17,9 @@ from kosha_connector_openai.flows.bulk.sqlite import SqliteLedger
 from kosha_connector_openai.flows.operator_secret import operator_secret
 from kosha_connector_openai.secrets import Secret
 from kosha_connector_openai.trusted_files import open_trusted, read_trusted
+
+if TYPE_CHECKING:
+    from kosha_connector_openai.flows.bulk.postgres import PostgresLedger
 
 _KIND: Final = "kosha-bulk-run"
 _LONGEST: Final = 4096
@@ -94,7 +97,7 @@ def new_ledger(path: Path, out: Path, *, sync: Sync = "normal", reference: str |
     return ledger
 
 
-def shared_ledger(reference: str, run: str, *, path: Path = Path("run.ledger"), **how: Any) -> Ledger:
+def shared_ledger(reference: str, run: str, *, path: Path = Path("run.ledger"), **how: Any) -> PostgresLedger:
     """The ledger of ``run`` in the database of the DSN that ``reference`` stands for; ``how`` is as for PostgresLedger.
 
     Raises what dsn_of and PostgresLedger raise.

@@ -11,7 +11,7 @@ import itertools
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -42,6 +42,11 @@ _WINDOW: Final = 100
 _PATIENCE: Final = 86_400.0
 """Seconds: limits are of a minute or a day; a run does not wait for what asks for more."""
 _BACKOFF: Final = (0.5, 20.0)
+_PARTS: Final = 5
+"""Into so many commits the claims of all rows under way are parted at least, where commits take time: else rows would go in step, and
+wait together for the slowest of them."""
+_IDLE: Final = 0.5
+"""Seconds after which who found no row looks again."""
 _COUNTED: Final = {RowState.DONE: "done", RowState.FAILED: "failed", RowState.UNKNOWN: "unknown"}
 """Where the progress counts the rows that end so."""
 
@@ -64,6 +69,10 @@ class Runner:
     progress: RunProgress = field(default_factory=RunProgress)
     stop: Stop = ""
     reason: ConnectorError | None = None
+    is_open: bool = False
+    """Whether more rows may come when ``feed`` is at its end."""
+    over: Callable[[set[int]], None] | None = None
+    """Is told the numbers of rows that need nothing more: their answers are kept, or another process has them."""
 
     def __post_init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -156,25 +165,31 @@ class Runner:
 
     async def _worker(self, place: int) -> None:
         while not self.stop:
-            if place >= self.flight.size:
-                await self._sleep(0.5 if self._ended_feed else 5.0)
+            item = self._next() if place < self.flight.size else None
+            if item is None:
                 if self._ended_feed and not self._later and not self._active:
-                    return
+                    break
+                wait = self._later[0][0] - time.monotonic() if self._later else _IDLE
+                await self._sleep(max(0.01, min(wait, _IDLE)))
                 continue
-            item = self._next()
-            if item is not None:
-                self._active += 1
-                self.progress.in_flight += 1
-                try:
-                    await self._work(*item)
-                finally:
-                    self._active -= 1
-                    self.progress.in_flight -= 1
-                continue
-            if not self._later and (not self._active or place):
-                return  # the first worker waits for rows that come back
-            wait = self._later[0][0] - time.monotonic() if self._later else 0.05
-            await self._sleep(max(0.01, min(wait, 0.5)))
+            self._active += 1
+            self.progress.in_flight += 1
+            try:
+                await self._work(*item)
+            finally:
+                self._active -= 1
+                self.progress.in_flight -= 1
+        self._wake()  # the others end, too
+
+    def add(self, items: Iterable[Item]) -> None:
+        """More rows for a runner that ``is_open``."""
+        self.feed = itertools.chain(self.feed, items)
+        self._wake()
+
+    def close(self) -> None:
+        """Ends when nothing waits."""
+        self.is_open = False
+        self._wake()
 
     def _next(self) -> Item | None:
         if self._later and self._later[0][0] <= time.monotonic():
@@ -186,7 +201,7 @@ class Runner:
         except InputError as error:
             item = None
             self.drain("input", error)
-        self._ended_feed = item is None
+        self._ended_feed = item is None and not self.is_open
         return item
 
     def _work(self, entry: RowEntry, row: Row) -> Coroutine[Any, Any, None]:
@@ -355,23 +370,30 @@ class Runner:
                 await self._commit()
 
     async def _commit(self) -> None:
-        claims, self._claims = self._claims, []
+        count = len(self._claims)
+        if self.ledger.is_common:
+            count = max(1, self.progress.in_flight // _PARTS, count // _PARTS)
+        claims, self._claims = self._claims[:count], self._claims[count:]
         moved, calls, self._aside = len(self._moved), len(self._calls), False
         try:
-            kept = self.budget.kept if self.budget is not None else None
-            taken = await self.ledger.acommit([claim for claim, _ in claims], self._moved[:moved], self._calls[:calls], kept)
+            spent = self.budget.kept if self.budget is not None else None
+            taken = await self.ledger.acommit([claim for claim, _ in claims], self._moved[:moved], self._calls[:calls], spent)
         except ConnectorError as error:
             _fail(claims, error)
             self.drain("ledger", error)
             if self.stop != "ledger":
                 self.stop, self.reason = "ledger", error
             return
+        kept = self._moved[:moved]
         del self._moved[:moved], self._calls[:calls]
         if self.budget is not None:
             self.budget.go_on(self.ledger.elsewhere)
         for (_, future), ours in zip(claims, taken, strict=True):
             if not future.done():
                 future.set_result(ours)
+        if self.over is not None:
+            self.over({entry.n for entry, answer in kept if answer is not None})
+            self.over({entry.n for ((entry, _), _), ours in zip(claims, taken, strict=True) if ours is False})
 
     @property
     def unkept(self) -> list[int]:

@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from kosha_connector_openai.connector import Connection, Connector
 from kosha_connector_openai.errors import ConnectorError, Fault, SetupError
 from kosha_connector_openai.flows.bulk.bulk import AsyncBulk
-from kosha_connector_openai.flows.bulk.collector import rare_collections
 from kosha_connector_openai.flows.bulk.entry import RowState
 from kosha_connector_openai.flows.bulk.job import RowJob
 from kosha_connector_openai.flows.bulk.ledger import Ledger
-from kosha_connector_openai.flows.bulk.opening import dsn_of, ledger_of, open_ledger, shared_ledger
+from kosha_connector_openai.flows.bulk.opening import ledger_of, open_ledger
 from kosha_connector_openai.flows.bulk.options import BulkResult, Place, RowOptions, Rows, SendOptions
 from kosha_connector_openai.flows.bulk.postgres import PostgresLedger
 from kosha_connector_openai.flows.bulk.progress import RunProgress
-from kosha_connector_openai.flows.bulk.row import FaultList, Format, Row, Start, refused
-from kosha_connector_openai.flows.bulk.runner import DRAIN, Item, Runner
-from kosha_connector_openai.flows.bulk.sending import Sending, progress_of, waits_again
-from kosha_connector_openai.flows.temporal import begun, connected, finished, queue_of, run_worker, told
+from kosha_connector_openai.flows.bulk.row import FaultList, Start
+from kosha_connector_openai.flows.bulk.runner import DRAIN
+from kosha_connector_openai.flows.bulk.sending import progress_of, waits_again
+from kosha_connector_openai.flows.bulk.span_worker import KEPT, WORK
+from kosha_connector_openai.flows.temporal import begun, connected, queue_of, told
 from kosha_connector_openai.flows.temporal_place import TemporalPlace
-
-_WORK: Final = "bulk"
-_KEPT: Final = ("requests", "tokens", "attempts", "timeout", "in_flight")
 
 
 @dataclass(slots=True)
@@ -92,7 +88,7 @@ class TemporalBulk(AsyncBulk):
         kept = _in_database(ledger)
         kept.keep_inputs(row for row, _ in job.bases(FaultList()))
         more = {"temporal": self._place.kept(), "budget": send.budget.terms if send.budget else None}
-        kept.keep("send", {name: getattr(send, name) for name in _KEPT} | more)
+        kept.keep("send", {name: getattr(send, name) for name in KEPT} | more)
         return await self._watched(job, kept, send)
 
     async def _watched(self, job: RowJob, ledger: PostgresLedger, send: SendOptions) -> BulkResult:
@@ -118,7 +114,7 @@ class TemporalBulk(AsyncBulk):
         """One workflow over all rows, watched to its end."""
         last = int(ledger.read("SELECT coalesce(max(n), 0) FROM rows")[0][0])
         plan = {"run": ledger.run, "next": 1, "last": last, "span": self._span, "window": 16}
-        queue = queue_of(self.connector, _WORK)
+        queue = queue_of(self.connector, WORK)
         async with begun(self._client, self._place, "kosha-bulk", [plan], name=_id(ledger.run), queue=queue) as handle:
             await self._followed(handle, ledger, ended)
 
@@ -198,103 +194,3 @@ def _show(progress: RunProgress, ledger: PostgresLedger, began: float, before: i
     progress.done, progress.failed, progress.unknown = now.done, now.failed, now.unknown
     progress.in_flight, progress.waiting = counts[RowState.SENT], counts[RowState.WAITING]
     progress.seconds, progress.rate = seconds, (now.done - before) / max(seconds, 0.5)
-
-
-@dataclass(slots=True)
-class _LedgerRows:
-    """The input of a run as its ledger keeps it, for hosts that do not have the file."""
-
-    ledger: PostgresLedger
-    path: Path
-    format: Format
-
-    def columns(self) -> tuple[str, ...] | None:
-        first = self.ledger.first_row() if self.format != "jsonl" else None
-        return tuple(first.values) if first else None
-
-    def rows(self, start: Start = Start()) -> Iterator[Row]:
-        del start  # the first row alone is asked for; spans are read from the ledger
-        first = self.ledger.first_row()
-        if first is not None:
-            yield first
-
-
-@dataclass(slots=True)
-class SpanWorker:
-    """Sends spans of rows; ``ledger`` is the reference to the DSN. ``in_flight`` rows at most in each span, ``spans`` at a time."""
-
-    connector: Connector
-    connection: Connection
-    ledger: str
-    in_flight: int = 50
-    spans: int = 2
-    reached: dict[str, int] = field(default_factory=dict, init=False, repr=False)
-    """How many rows of a run were under way at the end of its last span: the next one begins with them."""
-
-    async def run(self, place: TemporalPlace) -> None:
-        """Works until it is asked to end; what is under way is then finished and kept."""
-        from kosha_connector_openai.flows.bulk.temporal_workflow import SPAN, BulkWorkflow
-
-        dsn_of(self.ledger)  # what is wrong with it is told before there is work
-        await self.connector.aread(self.connection)
-        with rare_collections(self.in_flight * self.spans):
-            await run_worker(place, queue_of(self.connector, _WORK), BulkWorkflow, {SPAN: self.span}, self.spans)
-
-    async def span(self, run: str, first: int, last: int) -> str:
-        """Sends the rows from ``first`` to ``last`` that wait; "" or why the whole run stops."""
-        from temporalio.exceptions import ApplicationError
-
-        span = _Span(self, run, first, last)
-        try:
-            cancelled = await finished(span.send(), span.drain)
-        except ConnectorError as error:
-            again = any(fault.rule in ("server", "held") for fault in getattr(error, "faults", ()))
-            raise ApplicationError(error.message, type=error.code, non_retryable=not again) from None
-        if cancelled:
-            return "signal"
-        if span.stop in ("signal", "ledger"):
-            raise ApplicationError("This worker ends; another takes the rest.", type=span.stop)
-        return span.stop
-
-    def runner(self, ledger: PostgresLedger, first: int, last: int) -> Runner:
-        """The local runner, over a span."""
-        settings, kept = ledger.kept("settings"), ledger.kept("send")
-        source = _LedgerRows(ledger, Path(settings["input"]), settings["options"]["format"])
-        job = AsyncBulk(self.connector, self.connection)._old(ledger, source)
-        if job.target.digest != settings["description"]:
-            raise refused("/target", "changed", "has another description here.", "Give all workers the connector that the run began with.")
-        budget = self.connector.outputs.budget_of(kept["budget"]) if kept.get("budget") else None  # of this span; the ledger adds them up
-        send = replace(SendOptions(**{name: kept[name] for name in _KEPT}), in_flight=self.in_flight, budget=budget)
-        items: list[Item] = [(entry, row) for entry, row in ledger.span(first, last) if not (job.options.dedupe and entry.occurrence)]
-        start = self.reached.get(ledger.run)
-        return Sending(self.connector, self.connection, job, ledger, send, start=start).runner(iter(items), RunProgress(total=len(items)))
-
-
-@dataclass(slots=True)
-class _Span:
-    """The sending of one span. Its ledger is opened and closed in a thread, since the worker's other spans are on the same event loop."""
-
-    worker: SpanWorker
-    run: str
-    first: int
-    last: int
-    stop: str = ""
-    _runner: Runner | None = None
-    _is_drained: bool = False
-
-    async def send(self) -> None:
-        ledger = await asyncio.to_thread(shared_ledger, self.worker.ledger, self.run, shared=True)
-        try:
-            self._runner = await asyncio.to_thread(self.worker.runner, _in_database(ledger), self.first, self.last)
-            if self._is_drained:
-                self._runner.drain()
-            await self._runner.run()
-            self.stop, self.worker.reached = self._runner.stop, {self.run: self._runner.flight.size}
-        finally:
-            await asyncio.to_thread(ledger.close)
-
-    def drain(self) -> None:
-        """As a runner's; it may come before there is one."""
-        self._is_drained = True
-        if self._runner is not None:
-            self._runner.drain()
