@@ -222,7 +222,7 @@ class BatchRunner(Runner):
         except ConnectorError as error:
             self.drain(*_stop_for(error))
         finally:
-            self._wake()
+            self.wake()
 
     async def _reject(self, batch: RowBatch, error: RejectedError) -> None:
         """The job was refused, and with it each of its rows."""

@@ -11,7 +11,7 @@ import itertools
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -141,9 +141,10 @@ class Runner:
             return
         self.stop, self.reason = stop, reason
         self._deadline = time.monotonic() + DRAIN
-        self._wake()
+        self.wake()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Who waits looks again whether a row may leave."""
         gates, self._gates = self._gates, []
         for gate in gates:
             if not gate.done():
@@ -179,17 +180,12 @@ class Runner:
             finally:
                 self._active -= 1
                 self.progress.in_flight -= 1
-        self._wake()  # the others end, too
-
-    def add(self, items: Iterable[Item]) -> None:
-        """More rows for a runner that ``is_open``."""
-        self.feed = itertools.chain(self.feed, items)
-        self._wake()
+        self.wake()  # the others end, too
 
     def close(self) -> None:
         """Ends when nothing waits."""
         self.is_open = False
-        self._wake()
+        self.wake()
 
     def _next(self) -> Item | None:
         if self._later and self._later[0][0] <= time.monotonic():
@@ -278,7 +274,7 @@ class Runner:
         self.progress.tokens += int(used or 0)
         self._count(failed=bool(ended))
         if self.flight.answered():
-            self._wake()
+            self.wake()
         if ended:
             self._end(entry, RowState.FAILED, ended, answer)
         else:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -78,17 +80,18 @@ class SpanWorker:
 
     async def _sent(self, sender: _Sender, first: int, last: int) -> str:
         try:
+            self._share_out()  # another run's rows make room while this one is opened
             await sender.open()
-            self.share_out()
+            self._share_out()
             return await sender.send(first, last)
         finally:
             sender.under_way -= 1
             if not sender.under_way:
                 self._senders.remove(sender)
                 await sender.close()
-            self.share_out()
+            self._share_out()
 
-    def share_out(self) -> None:
+    def _share_out(self) -> None:
         """Each run has its spans' part of the rows under way."""
         spans = sum(sender.under_way for sender in self._senders)
         for sender in self._senders:
@@ -103,6 +106,30 @@ class _Span:
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
+class _Feed:
+    """The rows of all spans. Every other one is of the oldest span, so that not all end together; the rest is in turn: none waits long."""
+
+    def __init__(self) -> None:
+        self._spans: list[deque[Item]] = []
+        self._turns = count()
+
+    def add(self, items: Iterable[Item]) -> None:
+        self._spans.append(deque(items))
+
+    def __iter__(self) -> Iterator[Item]:
+        return self
+
+    def __next__(self) -> Item:
+        """Raises StopIteration while there is no row; there may be one again."""
+        while self._spans:
+            turn = next(self._turns)
+            place = 0 if turn % 2 else turn // 2 % len(self._spans)
+            if self._spans[place]:
+                return self._spans[place].popleft()
+            del self._spans[place]
+        raise StopIteration
+
+
 @dataclass(slots=True, eq=False)
 class _Sender:
     """What a worker sends of one run: the rows of all its spans there, over one ledger and at one pace, so that they share commits."""
@@ -112,6 +139,7 @@ class _Sender:
     under_way: int = 0
     """How many spans."""
     _spans: list[_Span] = field(default_factory=list)
+    _feed: _Feed = field(default_factory=_Feed)
     _opening: asyncio.Task[None] | None = None
     _sending: asyncio.Task[None] | None = None
     _ledger: PostgresLedger | None = None
@@ -160,7 +188,7 @@ class _Sender:
         budget = worker.connector.outputs.budget_of(kept["budget"]) if kept.get("budget") else None  # the ledger adds up all workers'
         send = replace(SendOptions(**{name: kept[name] for name in KEPT}), in_flight=worker.in_flight, budget=budget)
         sending = Sending(worker.connector, worker.connection, job, ledger, send, start=worker.reached.get(self.run))
-        runner = sending.runner(iter(()), RunProgress())
+        runner = sending.runner(self._feed, RunProgress())
         runner.is_open, runner.over = True, self._over
         return runner
 
@@ -173,7 +201,8 @@ class _Sender:
         if not span.left:
             return ""
         self._spans.append(span)
-        self._runner.add(items)
+        self._feed.add(items)
+        self._runner.wake()
         over = asyncio.create_task(span.over.wait())
         await asyncio.wait([over, self._sending], return_when=asyncio.FIRST_COMPLETED)
         over.cancel()

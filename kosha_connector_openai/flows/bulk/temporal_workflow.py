@@ -37,13 +37,20 @@ class BulkWorkflow:
                 done, going = await workflow.wait(self._going, return_when=asyncio.FIRST_COMPLETED)
                 self._going = list(going)
                 self._stop = next(filter(None, [self._stop, *(task.result() for task in done)]), "")
+                if self._stop:
+                    await self._cancelled()
         except asyncio.CancelledError:
-            for task in self._going:
-                task.cancel()
-            if self._going:
-                await workflow.wait(self._going)
+            await self._cancelled()
             return "signal"
         return self._stop
+
+    async def _cancelled(self) -> None:
+        """Ends the spans: those that no worker has yet are not taken up."""
+        going, self._going = self._going, []
+        for task in going:
+            task.cancel()
+        if going:
+            await workflow.wait(going)
 
     @property
     def _more(self) -> bool:

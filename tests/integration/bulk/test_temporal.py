@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.integration.bulk.site import CANARY, KEY, Site, found_in
+from tests.recorder import reply
 from tests.running_servers import PASSWORD, Temporal
 from tests.unit.flows.bulk.conftest import Upstream
 
@@ -102,6 +103,17 @@ def test_a_budget_covers_the_run_whoever_sends(server: str, tmp_path: Path) -> N
         assert (again["stop"], again["code"]) == ("budget", 13)
         assert 200 <= sum(upstream.seen.values()) <= 250
         assert site.twice() == []
+
+
+def test_a_run_that_stops_takes_up_no_more_spans(server: str, tmp_path: Path) -> None:
+    """A key that the server does not know is told after the rows that were under way, not once for each span that waited."""
+    refused = reply(401, {"error": {"message": "no", "type": "invalid_request_error", "code": "invalid_api_key"}})
+    special = {f"{CANARY}-{n}": [refused] for n in range(1, 601)}
+    with Temporal(tmp_path) as temporal, Upstream(special, 0.05) as upstream, Site(tmp_path, server, upstream, temporal, 600, 20) as site:
+        site.worker()
+        told = site.result(site.run(), 60)
+        assert (told["stop"], told["done"], told["waiting"]) == ("access", 0, 600)
+        assert sum(upstream.seen.values()) <= 16
 
 
 def test_many_spans_go_through_several_executions(server: str, tmp_path: Path) -> None:

@@ -233,7 +233,7 @@ def test_durations_are_read_in_the_forms_that_servers_send() -> None:
 
 
 def test_rows_under_way_grow_with_answers_and_shrink_when_busy() -> None:
-    """Answers raise the number of rows in flight up to its cap; refusals within one second lower it once, to 0.7 of it."""
+    """Answers raise the number of rows in flight up to its cap; refusals within one second lower it once, to 0.7 of it; a part is a cap."""
     flight = InFlight(100)
     for _ in range(200):
         flight.answered()
@@ -244,6 +244,10 @@ def test_rows_under_way_grow_with_answers_and_shrink_when_busy() -> None:
     for _ in range(71):
         flight.answered()
     assert 70 < flight.size <= 72
+    flight.allow(0.5)
+    assert (flight.size, flight.answered()) == (50, False)
+    flight.allow(1.0)
+    assert flight.size > 70
 
 
 def test_tokens_are_learned_of_the_size_that_they_are_estimated_from() -> None:
