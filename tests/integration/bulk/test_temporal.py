@@ -116,6 +116,21 @@ def test_a_run_that_stops_takes_up_no_more_spans(server: str, tmp_path: Path) ->
         assert sum(upstream.seen.values()) <= 16
 
 
+def test_one_worker_sends_the_rows_of_two_runs(server: str, tmp_path: Path) -> None:
+    """They share what may be under way: neither waits for the other's end, and together they keep to the worker's number."""
+    other = tmp_path / "other"
+    other.mkdir()
+    with Temporal(tmp_path) as temporal, Upstream(delay=0.2) as upstream, Site(tmp_path, server, upstream, temporal, 400) as first:
+        first.worker("--spans", "4")
+        run = first.run()
+        first.wait_for(60)
+        with Site(other, server, upstream, temporal, 400) as second:
+            told = [second.result(second.run(), 60), first.result(run, 60)]
+        assert [(each["done"], each["code"]) for each in told] == [(400, 0), (400, 0)]
+        assert set(first.seen().values()) == {2}  # the two have the same rows
+        assert upstream.most <= 48  # those of the first, and its half of the second before they had ended
+
+
 def test_many_spans_go_through_several_executions(server: str, tmp_path: Path) -> None:
     """300 spans pass through continue-as-new: every row is done and no row is sent twice."""
     with Temporal(tmp_path) as temporal, Upstream() as upstream, Site(tmp_path, server, upstream, temporal, 600, span=2) as site:
