@@ -55,7 +55,7 @@ def tell(result: BulkResult, resume: str, *, as_json: bool, quiet: bool) -> None
         note(f"Failed: {reasons}. The rows are in {failed_path(result.out).name}.")
         note("`bulk status` lists why, `bulk retry-failed` sends them again.")
     if result.unknown:
-        note(f"Sent without an answer: {result.unknown}. They may have run. `bulk status` lists them; --unknown decides.")
+        note(f"Sent without a readable answer: {result.unknown}. They may have run. `bulk status` lists them; --unknown decides.")
     if result.waiting or result.stop:
         note(clean(f"To go on: {resume}"))
     elif not quiet:

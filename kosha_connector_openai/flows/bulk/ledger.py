@@ -341,13 +341,16 @@ class Ledger(ABC):
         return moved
 
     def copy_equal(self) -> None:
-        """Gives rows that wait the answer of the equal row that is done."""
+        """Gives rows that wait what the equal row came to that was sent: its answer, or why it has none."""
         waiting = [entry for entry in self.entries(RowState.WAITING) if entry.occurrence]
-        firsts = {entry.base: entry for entry in self.entries(RowState.DONE) if not entry.occurrence} if waiting else {}
+        ended = self.entries(RowState.DONE, RowState.FAILED, RowState.UNKNOWN) if waiting else ()
+        firsts = {entry.base: entry for entry in ended if not entry.occurrence}
         order = self.last_done()
         for place, entry in enumerate(entry for entry in waiting if entry.base in firsts):
-            entry.state, entry.at, entry.done = RowState.DONE, time.time(), order + place + 1
-            self.commit(moved=[(entry, self.answer(firsts[entry.base].n))])
+            first = firsts[entry.base]
+            entry.state, entry.category, entry.at = first.state, first.category, time.time()
+            entry.done = order + place + 1 if first.state == RowState.DONE else 0
+            self.commit(moved=[(entry, self.answer(first.n))])
 
 
 def pieces(items: Iterable[Any], size: int = _PIECE) -> Iterator[list[Any]]:

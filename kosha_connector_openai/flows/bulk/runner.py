@@ -394,7 +394,7 @@ class Runner:
     @property
     def unkept(self) -> list[int]:
         """The rows whose answers came and could not be kept."""
-        return [entry.n for entry, answer in self._moved if answer is not None]
+        return sorted(entry.n for entry, answer in self._moved if answer is not None)
 
     async def keep_calls(self, n: int, calls: list[tuple[int, dict[str, Any]]]) -> None:
         """Keeps which calls of a row were answered, before its next one leaves."""

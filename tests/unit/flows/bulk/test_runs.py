@@ -248,12 +248,16 @@ def test_a_changed_input_is_refused_and_can_be_adopted(run: Any, bulk: Any, tmp_
     assert texts(tmp_path / "out.jsonl") == [(n, f"echo {name}") for n, name in enumerate(["t1", "x", "t5", "t3", "t1", "y"], 1)]
 
 
-def test_equal_rows_are_sent_once_where_that_is_asked_for(run: Any, tmp_path: Path) -> None:
-    """With `dedupe`, equal rows cost one call and each gets its answer in the output."""
-    with Upstream() as upstream:
-        result = run(upstream, [{"prompt": name} for name in "abaab"], dedupe=True)
-    assert (result.done, upstream.seen) == (5, {"a": 1, "b": 1})
-    assert [text for _, text in texts(tmp_path / "out.jsonl")] == [f"echo {name}" for name in "abaab"]
+def test_equal_rows_are_sent_once_where_that_is_asked_for(run: Any, bulk: Any, tmp_path: Path) -> None:
+    """With `dedupe`, equal rows cost one call and come to the same: an answer, a failure, an unknown end; none is left to wait for ever."""
+    with Upstream({"b": [reply(400, {"error": {"message": "No."}})], "c": [reset]}) as upstream:
+        result = run(upstream, [{"prompt": name} for name in "abcaabc"], dedupe=True)
+        assert (result.done, result.failed, result.unknown, result.waiting) == (3, 2, 2, 0)
+        assert len(failed_path(tmp_path / "out.jsonl").read_bytes().splitlines()) == 2
+        assert upstream.seen == {"a": 1, "b": 1, "c": 1}
+        assert bulk(upstream).resume(tmp_path / "out.jsonl", SendOptions(unknown="retry"), retry_failed=True).done == 7
+    assert upstream.seen == {"a": 1, "b": 2, "c": 2}
+    assert [text for _, text in texts(tmp_path / "out.jsonl")] == [f"echo {name}" for name in "abcaabc"]
 
 
 def test_shares_send_each_row_once(run: Any, tmp_path: Path) -> None:
