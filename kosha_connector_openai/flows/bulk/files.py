@@ -30,7 +30,7 @@ def output_of(ledger: Path) -> Path:
 def shared_name(out: Path, share: str | None) -> Path:
     """The output of one share: ``out.3-of-16.jsonl``."""
     part, parts = read_share(share)
-    return out.with_name(f"{out.stem}.{part + 1}-of-{parts}{out.suffix}") if share else out
+    return out.with_name(f"{out.stem}.{part + 1}-of-{parts}{out.suffix}") if share and out.name else out
 
 
 def check_places(out: Path, ledger: Path) -> None:

@@ -250,8 +250,8 @@ def _is_json(value: Any) -> bool:
 
 def _no_json(path: Steps) -> Fault:
     name = ".".join(path)
-    fix = f"Name a file in a column, and map it: --map {name}=@COLUMN."
-    return Fault(f"/{escape(name)}", "json", "is a file, or another value that is no JSON; a run keeps what its rows share.", fix)
+    fix = f"Name a file in a column, and map it: --map {name}=@COLUMN; write a large integer as a text."
+    return Fault(f"/{escape(name)}", "json", "is a file, an integer beyond 64 bits, or no JSON; a run keeps what its rows share.", fix)
 
 
 def unknown_column(name: str, columns: Sequence[str]) -> Fault:

@@ -34,7 +34,9 @@ def exists(pointer: str, path: Path, what: str) -> SetupError:
 
 
 def ledger_of(path: Path) -> Path:
-    """The ledger of an output; a ledger's own path stays as it is."""
+    """The ledger of an output; a ledger's own path stays as it is. Raises SetupError for a path that ends in no name, as ``.`` does."""
+    if not path.name:
+        raise SetupError("The run has no output.", [Fault("/out", "file", "names no file.", "Name one.")])
     return path if path.name.endswith(".ledger") else path.with_name(f"{path.name}.ledger")
 
 

@@ -146,6 +146,13 @@ def test_bad_input_names_its_place(bulk: Bulk) -> None:
         assert "/column/txt: is no column of the input." in result.stderr
         assert bulk(upstream, "run", "createCompletoin", "in.csv", "--out", "o").exit_code == 3
         assert bulk(upstream, "resume", "none.csv").exit_code == 4
+        for path in ("", ".", "/"):  # they end in no name
+            for told in (
+                bulk(upstream, *RUN[:-1], path),
+                bulk(upstream, *RUN[:-1], path, "--share", "1/2"),
+                bulk(upstream, "status", path),
+            ):
+                assert (told.exit_code, "/out: names no file" in told.stderr) == (4, True), told.stderr
         assert not upstream.seen
     assert [path.name for path in Path().iterdir()] == ["in.csv"]
 

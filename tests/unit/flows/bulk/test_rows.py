@@ -70,6 +70,7 @@ WRONG = [
     ("a fixed part of a field that it lacks", CSV, b"prompt\nx\n", {"fixed": {"stp.0": "m"}}, "/stp", "Did you mean `stop`?"),
     ("a fixed part without a place", CSV, b"prompt\nx\n", {"fixed": {"model": "m", "stop.1": "s"}}, "/stop.1", "Begin lists at 0"),
     ("a fixed file", CSV, b"prompt\nx\n", {"fixed": {"model": "m", "user": b"x"}}, "/user", "--map user=@COLUMN"),
+    ("a fixed integer", CSV, b"prompt\nx\n", {"fixed": {"model": "m", "seed": 2**65}}, "/seed", "integer as a text"),
     ("a field that nothing fills", CSV, b"prompt\nx\n", {"fixed": {}}, "/model", "--set model=VALUE"),
     ("a field that no rule fills", JSONL, b'{"a": "x"}\n', {"map": ("suffix=a",)}, "/prompt", "--map prompt=COLUMN"),
     ("JSON in a cell", CSV, b"prompt,j\nx,{\n", {"map": ("prompt=prompt", "logit_bias=j")}, "/line/2/j", "not valid JSON"),
