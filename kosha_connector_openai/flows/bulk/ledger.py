@@ -113,6 +113,11 @@ class Ledger(ABC):
     def owner(self) -> str | None:
         """Who works on the run, as ``host:process``; None where nobody does."""
 
+    @property
+    def in_parts(self) -> bool:
+        """Whether claims go in parts, since a commit takes time that no other process needs."""
+        return False
+
     def pace(self, share: float = 1.0, **given: Any) -> Pace:
         """The pace of the processes that share this ledger; the arguments are those of Pace."""
         return Pace(share=share, **given)

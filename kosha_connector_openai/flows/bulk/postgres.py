@@ -168,6 +168,10 @@ class PostgresLedger(Ledger):
 
     # --- commits ---
 
+    @property
+    def in_parts(self) -> bool:
+        return self._pace is None or self._pace.is_alone
+
     async def acommit(
         self,
         claims: Sequence[Claim] = (),
@@ -183,10 +187,11 @@ class PostgresLedger(Ledger):
     async def _committed(
         self, claims: Sequence[Claim], rows: Sequence[Any], answers: Sequence[Any], calls: Sequence[Any], spent: Mapping[str, str] | None
     ) -> list[bool | float]:
-        """In one statement where it can be: each one more takes the time of a row on its way."""
+        """In one statement where no other process is at the pace: each one more takes the time of a row on its way."""
         async with self._database.turn:
             again = {values[0] for values in rows} & {entry.n for entry, _ in claims}  # came back, and is claimed in the same turn
-            if spent is None and not calls and not again:
+            is_first = self._pace is None or self._pace.is_alone or not self._is_paced(claims)
+            if is_first and spent is None and not calls and not again:
                 taken = await self._kept(claims, rows, answers)
                 if taken is not None:
                     return taken

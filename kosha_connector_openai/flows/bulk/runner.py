@@ -367,7 +367,7 @@ class Runner:
 
     async def _commit(self) -> None:
         count = len(self._claims)
-        if self.ledger.is_common:
+        if self.ledger.in_parts:
             count = max(1, self.progress.in_flight // _PARTS, count // _PARTS)
         claims, self._claims = self._claims[:count], self._claims[count:]
         moved, calls, self._aside = len(self._moved), len(self._calls), False

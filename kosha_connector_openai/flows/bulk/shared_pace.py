@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -15,6 +15,8 @@ from kosha_connector_openai.core.result import Result
 from kosha_connector_openai.core.transport import turned_away
 from kosha_connector_openai.errors import ConnectorError
 from kosha_connector_openai.flows.bulk.pace import Pace
+
+_ALONE: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Turn:
 class SharedPace(Pace):
     """What replies tell is applied here at once, and to the common state with the next turn; slots come from there alone.
 
-    A turn is taken from the common state as it was seen last. Where another process was first, it is taken again while that is held.
+    A turn is taken from the common state as it was seen last, while no other process takes turns; else from the one that is held.
     """
 
     is_common = True
@@ -48,6 +50,8 @@ class SharedPace(Pace):
         """What replies told since the common state was seen."""
         self._seen = b""
         """The common state that this one goes on from."""
+        self._alone = 0
+        """Turns since another process took one."""
         self._take_up(state)
 
     def before_claim(self, attempt: Attempt) -> float:
@@ -82,24 +86,30 @@ class SharedPace(Pace):
         """Whether replies told what the common state does not know yet."""
         return bool(self._told)
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether no other process takes turns now."""
+        return self._alone >= _ALONE
+
     def take(self, attempts: Sequence[Attempt | None], state: bytes | None = None) -> Turn:
         """The next turn; ``state`` is the common one where it is held, else it is the one that was seen last."""
         with self._lock:
             if state is not None and state != self._seen:
                 self._take_up(state)
+                self._alone = 0
             waits = [self._slot(attempt) if attempt is not None else 0.0 for attempt in attempts]
             return Turn(attempts, waits, self._seen, orjson.dumps(self.state()), len(self._told))
 
     def kept(self, turn: Turn) -> None:
         """The common state is as the turn left it."""
         with self._lock:
-            self._seen = turn.after
+            self._seen, self._alone = turn.after, self._alone + 1
             del self._told[: turn.told]
 
     def lost(self, turn: Turn) -> None:
         """Another process was first: the attempts have no slots."""
         with self._lock:
-            self._seen = b""
+            self._seen, self._alone = b"", 0
             for attempt in filter(None, turn.attempts):
                 attempt.taken = None
 

@@ -322,3 +322,7 @@ def test_processes_that_share_a_pace_take_turns_in_one_state() -> None:
     state.commit(paces[0])
     assert state.commit(paces[1], Attempt("a", "m", 20)) == [pytest.approx(7.1)]
     assert [pace.refused for pace in paces] == [1, 0]
+    assert not paces[1].is_alone
+    for _ in range(4):
+        state.commit(paces[1])
+    assert paces[1].is_alone
