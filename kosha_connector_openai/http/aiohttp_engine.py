@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Iterable
 from functools import lru_cache
 from typing import Any, Final
 
@@ -47,62 +47,83 @@ loop would stand still meanwhile."""
 
 
 class AsyncAiohttp:
-    """Sends with aiohttp on an event loop; made on the first call, on the loop that makes it."""
+    """Sends with aiohttp on an event loop; made on the first call, on the loop that makes it.
+
+    With its connector, requests and responses, and without its session: what that adds (cookies, redirects, a second attempt by itself,
+    headers of its own) a call must not have.
+    """
 
     def __init__(self, settings: EngineSettings, resolve: Resolve = resolve) -> None:
         self._settings = settings
         self._resolve = resolve
-        self._session: aiohttp.ClientSession | None = None
+        self._connector: aiohttp.TCPConnector | None = None
 
     async def open(self, request: WireRequest) -> AsyncAiohttpReply:
         """The reply once its headers are here; raises WireError, which holds nothing of the request."""
-        session = self._session or self._start()
         try:
-            response = await session.request(
-                request.method,
-                URL(request.url, encoded=True),
-                headers=_headers(request),
-                data=_data(request.body),
-                allow_redirects=False,
-                proxy=self._settings.proxy,
-                proxy_headers=proxy_headers(self._settings),
-                timeout=_timeout(request.timeouts.connect),
-            )
-            return AsyncAiohttpReply(response)
+            return AsyncAiohttpReply(await self._send(request))
         except asyncio.CancelledError as cancelled:
             failure: BaseException = cancelled  # its frames hold the headers, and a timeout of the caller's shows them
         except Exception as error:
             failure = _translate(error)
         raise failure.with_traceback(None)
 
-    def _start(self) -> aiohttp.ClientSession:
-        settings = self._settings
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=settings.connections,
-                keepalive_timeout=settings.keepalive,
-                resolver=_CheckedResolver(settings, self._resolve),
-                use_dns_cache=False,
-                ssl=settings.tls if settings.tls is not None else True,
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-            auto_decompress=False,
-            requote_redirect_url=False,
-            read_bufsize=_UNREAD,
+    async def _send(self, request: WireRequest) -> aiohttp.ClientResponse:
+        connector, settings = self._connector or self._start(), self._settings
+        written = _Request(
+            request.method,
+            URL(request.url, encoded=True),
+            headers=_headers(request),
             skip_auto_headers=_AUTOMATIC,
-            request_class=_Request,
-            max_line_size=settings.header_bytes,
-            max_field_size=settings.header_bytes,
+            data=_data(request.body),
+            proxy=URL(settings.proxy) if settings.proxy else None,
+            proxy_headers=proxy_headers(settings),
         )
-        # aiohttp sends a GET, PUT or DELETE a second time by itself; attempts are counted and decided by us. A test fails if this moves.
-        self._session._retry_connection = False
-        return self._session
+        try:
+            connection = await connector.connect(written, [], _timeout(request.timeouts.connect))
+        except TimeoutError as error:
+            raise aiohttp.ConnectionTimeoutError from error
+        try:
+            return await _answered(written, connection, settings.header_bytes)
+        except BaseException:
+            connection.close()
+            raise
+
+    def _start(self) -> aiohttp.TCPConnector:
+        settings = self._settings
+        self._connector = aiohttp.TCPConnector(
+            limit=settings.connections,
+            keepalive_timeout=settings.keepalive,
+            resolver=_CheckedResolver(settings, self._resolve),
+            use_dns_cache=False,
+            ssl=settings.tls if settings.tls is not None else True,
+        )
+        return self._connector
 
     async def close(self) -> None:
         """Closes every connection."""
-        if self._session:
-            await self._session.close()
+        if self._connector:
+            await self._connector.close()
+
+
+async def _answered(request: _Request, connection: aiohttp.connector.Connection, header_bytes: int) -> aiohttp.ClientResponse:
+    """Writes the request; the response once its headers are here."""
+    CONNECTED.get()()
+    assert connection.protocol is not None
+    connection.protocol.set_response_params(
+        skip_payload=request.method == "HEAD",
+        read_until_eof=True,
+        auto_decompress=False,
+        read_bufsize=_UNREAD,
+        max_line_size=header_bytes,
+        max_field_size=header_bytes,
+    )
+    response = await request.send(connection)
+    try:
+        return await response.start(connection)
+    except BaseException:
+        response.close()
+        raise
 
 
 class AsyncAiohttpReply:
@@ -145,12 +166,7 @@ class AsyncAiohttpReply:
 
 
 class _Request(aiohttp.ClientRequest):
-    """Tells when it has its connection, and looks for headers to leave out only where it lacks one."""
-
-    def send(self, conn: aiohttp.connector.Connection) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
-        """Writes the request."""
-        CONNECTED.get()()
-        return super().send(conn)
+    """Looks for headers to leave out only where it lacks one."""
 
     def update_auto_headers(self, skip_auto_headers: Iterable[str] | None) -> None:
         """Adds none: each of them is given, or left out."""
