@@ -9,6 +9,7 @@ from itertools import chain
 from typing import Annotated, Any, Literal, Self
 
 from kosha_connector_openai.manifest.part import Constraint, Field, Line, Name, Part
+from kosha_connector_openai.text import tokens
 
 
 class Carrier(Part):
@@ -65,12 +66,14 @@ class SignPlace:
     path: str
     rules: tuple[OutcomeRule, ...]
     named: Mapping[str, tuple[OutcomeRule, ...]]
+    member: str | None = None
+    """What an item of a list must have, where the path leads into each item."""
 
     @classmethod
     def of(cls, path: str, rules: tuple[OutcomeRule, ...]) -> Self:
         """The place of these rules."""
         words = {word for rule in rules for word in (*rule.known, *(rule.equals if isinstance(rule.equals, tuple) else ()))}
-        return cls(path, rules, {word: tuple(rule for rule in rules if rule.fits(word)) for word in words})
+        return cls(path, rules, {word: tuple(rule for rule in rules if rule.fits(word)) for word in words}, _member(path))
 
     def fitting(self, items: Sequence[Any]) -> tuple[OutcomeRule, ...]:
         """The rules by which one of these values may be a sign."""
@@ -110,6 +113,12 @@ class ResultRules(Part):
             told = chain.from_iterable(words if isinstance(words, tuple) else (str(words),) for words in others if words is not None)
             return replace(rule, known=_folded((*rule.known, *told)))
         return replace(rule, equals=_folded(rule.equals)) if isinstance(rule.equals, tuple) else rule
+
+
+def _member(path: str) -> str | None:
+    """The name that a path has below ``/NAME/*``."""
+    head, below = tokens(path)[1:2], tokens(path)[2:3]
+    return below[0] if head == ("*",) and below and not below[0].startswith("*") and not below[0].isdigit() else None
 
 
 def _folded(words: Iterable[str]) -> tuple[str, ...]:

@@ -73,10 +73,17 @@ def _signs(values: Sequence[Any], rules: ResultRules, words: Callable[[Any], str
 
 
 def _places(value: Any, rules: ResultRules) -> Iterator[SignPlace]:
+    """The places at which a value may have a sign."""
     if isinstance(value, dict):
         for head, places in rules.signs.items():
             if head in value:
-                yield from places
+                names = _names(value[head])
+                yield from (place for place in places if place.member is None or place.member in names)
+
+
+def _names(items: Any) -> set[str]:
+    """What the members of a list's objects are called."""
+    return set[str]().union(*(item for item in items if isinstance(item, dict))) if isinstance(items, list) else set()
 
 
 def _said(value: Any, rule: OutcomeRule, shown: list[Any], words: Callable[[Any], str]) -> str:
