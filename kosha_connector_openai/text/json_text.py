@@ -123,7 +123,7 @@ def _read_quickly(raw: bytes, limits: JsonLimits) -> Any:
     for level, kinds in _levels(value):
         if dict in kinds:
             names += sum(map(len, _of_kind(dict, level, kinds)))
-        if any(kind in kinds and not _within(_of_kind(kind, level, kinds)) for kind in (int, float)):
+        if (int in kinds and not _within(_of_kind(int, level, kinds))) or (float in kinds and not _within(_of_kind(float, level, kinds))):
             return _UNREAD
     return value if names == len(_NAMES.findall(raw)) else _UNREAD
 

@@ -93,7 +93,9 @@ def _target(action: Action, checked: Checked) -> str:
 
 def _query(action: Action, checked: Checked) -> str:
     """The path key's own query, then the parameters, then unknown names that were let through."""
-    own = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in action.operation.query)
+    own = "&".join([f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in action.operation.query])
+    if not (action.parameters or checked.extra_query):
+        return own
     extra = [Parameter(name=name, location="query", schema={}, style="form", explode=True) for name in checked.extra_query]
     values = {**checked.parameters, **checked.extra_query}
     written = write_query([*action.parameters, *extra], values)

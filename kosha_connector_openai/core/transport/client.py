@@ -78,7 +78,10 @@ class Clients:
         """The same for asyncio; a secret store that may wait is asked in a thread."""
         import asyncio
 
-        engines = self._async.setdefault(asyncio.get_running_loop(), {})
+        loop = asyncio.get_running_loop()
+        engines = self._async.get(loop)
+        if engines is None:
+            engines = self._async[loop] = {}
         engine = engines.get(connection.pool_key)
         if engine is None:
             # A proxy's credential may have to be waited for; whoever comes second finds the first one's engine.
