@@ -27,6 +27,10 @@ def main() -> None:
     open_missing()
     try:
         _run()
+    except KeyboardInterrupt:  # while the program is loaded; a command tells its own
+        from kosha_connector_openai.cli.exit_codes import ExitCode
+
+        sys.exit(ExitCode.INTERRUPTED)
     except OSError as error:  # the version or a page of help; a command tells its own errors
         code = tell_unwritten(error)
         if code is None:

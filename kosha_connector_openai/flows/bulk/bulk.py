@@ -29,7 +29,7 @@ from kosha_connector_openai.flows.bulk.row import FaultList, RowSource, Start, r
 from kosha_connector_openai.flows.bulk.rows import open_source
 from kosha_connector_openai.flows.bulk.runner import Runner
 from kosha_connector_openai.flows.bulk.runners import recover
-from kosha_connector_openai.flows.bulk.sending import Ended, Sending, progress_of, waits_again
+from kosha_connector_openai.flows.bulk.sending import Ended, Sending, is_ended, progress_of, waits_again
 from kosha_connector_openai.flows.bulk.targets import RowTarget, find_target
 
 if TYPE_CHECKING:
@@ -248,6 +248,8 @@ class AsyncBulk:
                 if self._stopped:
                     runner.stop_soon()
                 await runner.run()
+                if runner.stop in ("signal", "failures") and is_ended(ledger, send):
+                    runner.stop, runner.reason = "", None
                 if runner.stop or last or not waits_again(ledger, send, progress):
                     break
                 start = Start()

@@ -80,6 +80,12 @@ def progress_of(ledger: Ledger) -> RunProgress:
     return RunProgress(total=sum(counts.values()), done=done, failed=failed, unknown=unknown)
 
 
+def is_ended(ledger: Ledger, send: SendOptions) -> bool:
+    """Whether nothing is left to go on with: each row has ended, and none is to be decided about."""
+    counts = ledger.counts()
+    return not (counts[RowState.WAITING] or counts[RowState.SENT] or (counts[RowState.UNKNOWN] and send.unknown != "hold"))
+
+
 def waits_again(ledger: Ledger, send: SendOptions, progress: RunProgress) -> bool:
     """Decides about the rows that may have run; whether they wait to be sent again."""
     if send.unknown == "hold" or not ledger.counts()[RowState.UNKNOWN]:

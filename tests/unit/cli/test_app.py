@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from kosha_connector_openai import Connector
+from kosha_connector_openai.cli import main
 from kosha_connector_openai.cli.app import COMMANDS, SECTIONS
 from kosha_connector_openai.cli.command import LazyCommand
 from kosha_connector_openai.cli.examples import EXAMPLES
@@ -290,3 +291,15 @@ def test_the_commands_whose_inputs_are_the_users_say_how_strictly_they_are_check
             notes = {str(each.annotation) for each in made.parameters.values()}
             lacking += [target] if "opt.Values" in notes and "opt.Validation" not in notes else []
     assert lacking == []
+
+
+def test_ctrl_c_while_the_program_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No traceback: the exit code of an interruption, as from a command."""
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("kosha_connector_openai.cli._run", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 130

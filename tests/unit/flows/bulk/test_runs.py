@@ -139,13 +139,16 @@ def test_a_lost_answer_is_unknown_until_it_is_decided(run: Any, bulk: Any, tmp_p
 
 
 def test_a_run_in_which_nothing_works_stops(run: Any) -> None:
-    """20 failures in a row; the rows that were not sent wait."""
+    """20 failures in a row; the rows that were not sent wait. Where these were the last, nothing is left to go on with."""
     with Upstream({f"t{number}": [REFUSED] for number in range(1, 200)}) as upstream:
         result = run(upstream, prompts(200), SendOptions(in_flight=4))
     assert result.stop == "failures"
     assert 20 <= result.failed <= 24
     assert result.total == 200 == result.done + result.failed + result.waiting
     assert sum(upstream.seen.values()) == result.failed
+    with Upstream({f"t{number}": [REFUSED] for number in range(1, 21)}) as upstream:
+        result = run(upstream, prompts(20), out="few.jsonl")
+    assert (result.stop, result.failed, result.waiting) == ("", 20, 0)
 
 
 def test_a_budget_covers_the_run_and_not_the_process(run: Any, bulk: Any, opened: Any, tmp_path: Path) -> None:
