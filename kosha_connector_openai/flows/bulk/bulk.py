@@ -24,7 +24,7 @@ from kosha_connector_openai.flows.bulk.ledger import Ledger
 from kosha_connector_openai.flows.bulk.mapping import Fields, RowMap, unknown_column
 from kosha_connector_openai.flows.bulk.opening import check_copy, ledger_of, new_ledger, open_ledger
 from kosha_connector_openai.flows.bulk.options import BulkResult, Place, RowCheck, RowOptions, Rows, SendOptions, Watch
-from kosha_connector_openai.flows.bulk.output import export
+from kosha_connector_openai.flows.bulk.output import check_columns, export
 from kosha_connector_openai.flows.bulk.row import FaultList, RowSource, Start, refused
 from kosha_connector_openai.flows.bulk.rows import open_source
 from kosha_connector_openai.flows.bulk.runner import Runner
@@ -148,6 +148,7 @@ class AsyncBulk:
             batch_target(found)
         if options.keep and options.order == "done":
             raise SetupError("The options of the run are wrong.", [Fault("/keep", "order", "needs the output in the order of the input.")])
+        check_columns(out, options.keep)
         spool = None
         if not isinstance(rows, (str, Path)):
             spool = spooled(rows, out)

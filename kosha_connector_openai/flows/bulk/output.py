@@ -27,6 +27,8 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """How a cell begins that spreadsheets take for a formula (OWASP, CSV injection)."""
 _OTHERS: Final = frozenset({".tsv", ".xlsx", ".xls", ".ods", ".gz", ".zip"})
 """Endings that promise a form which no output has."""
+_OWN: Final = {"csv": ("row", "answer"), "parquet": ("row", "key", "answer", "text")}
+"""The columns that an output has beside those of the input; JSONL has the latter in an object of their own."""
 _PIECE: Final = 500
 Texts = Sequence[str]
 
@@ -47,6 +49,15 @@ def output_format(path: Path) -> str:
     return kind
 
 
+def check_columns(out: Path, keep: Sequence[str]) -> None:
+    """Raises SetupError where a column of the input that the output keeps would stand twice in it."""
+    own = _OWN.get(output_format(out))
+    double = [name for place, name in enumerate(keep) if own and (name in own or name in keep[:place])]
+    if double:
+        fault = Fault("/keep", "twice", f"has {double[0]!a}, which would stand twice in the output.", "Leave it out, or write JSONL.")
+        raise SetupError("The output cannot be written.", [fault])
+
+
 def failed_path(out: Path) -> Path:
     """Where the rows go that failed."""
     return out.with_name(f"{out.name}.failed.jsonl")
@@ -56,8 +67,9 @@ def export(ledger: Ledger, source: RowSource, out: Path, *, order: Order = "inpu
     """Writes the answers that there are to ``out``, and the rows that failed beside it; gives the number of answers.
 
     ``texts`` are the paths of the text in an answer, for CSV; ``keep`` are columns of the input that stand beside the answers. Raises
-    InputError where these or failed rows are to be written, and the input has changed.
+    InputError where these or failed rows are to be written, and the input has changed; SetupError where ``out`` cannot be written.
     """
+    check_columns(out, keep)
     known = (ledger.kept("input") or {}).get("digest")
     if known and (keep or ledger.counts()[RowState.FAILED]) and known != digest_of(source):
         raise changed("has other bytes than before")

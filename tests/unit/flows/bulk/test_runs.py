@@ -14,7 +14,17 @@ import orjson
 import pytest
 
 from kosha_connector_openai.errors import InputError, SetupError
-from kosha_connector_openai.flows.bulk import RowOptions, RowState, SendOptions, SqliteLedger, failed_path, open_run
+from kosha_connector_openai.flows.bulk import (
+    RowOptions,
+    RowState,
+    SendOptions,
+    SqliteLedger,
+    export,
+    failed_path,
+    open_run,
+    settings_of,
+    source_of,
+)
 from tests.recorder import Recorder, raw, reply, reset
 from tests.unit.flows.bulk.conftest import SHARED, Upstream, completion, prompts, texts
 
@@ -360,6 +370,21 @@ def test_csv_cells_that_begin_a_formula_are_quoted(run: Any, tmp_path: Path) -> 
         run(upstream, source, out="out.csv", map=("prompt=prompt",), keep=("id",))
     assert (tmp_path / "out.csv").read_bytes() == b'row,id,answer\r\n1,-7,"\'=HYPERLINK(""x"")"\r\n2,\'+x,"echo two\nlines"\r\n'
     assert upstream.seen == {"=1+1": 1, "two\nlines": 1}
+
+
+def test_a_kept_column_stands_once(run: Any, tmp_path: Path) -> None:
+    """A table that would have a column twice is refused before a row is sent; in JSON lines the input's columns stand by themselves."""
+    rows, how = [{"prompt": "t1", "id": 1, "answer": 2}], {"map": ("prompt=prompt",)}
+    with Upstream() as upstream:
+        for keep in (("answer",), ("id", "id")):
+            with pytest.raises(SetupError) as refused:
+                run(upstream, rows, keep=keep, out="out.csv", **how)
+            assert refused.value.faults[0].message.startswith(f"has '{keep[0]}', which would stand twice")
+        assert not list(tmp_path.iterdir())
+        run(upstream, rows, keep=("id", "answer"), **how)
+    assert orjson.loads((tmp_path / "out.jsonl").read_bytes())["input"] == {"id": 1, "answer": 2}
+    with open_run(tmp_path / "out.jsonl") as ledger, pytest.raises(SetupError, match="stand twice"):
+        export(ledger, source_of(settings_of(ledger)), tmp_path / "out.csv", keep=("answer",))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="the administrator may write everywhere")
