@@ -129,13 +129,15 @@ def _check_shares(path: Path) -> None:
     """Raises SetupError for the output of a run of which only shares are there, and names theirs."""
     out = Path(path.name.removesuffix(".ledger"))
     form = re.compile(rf"{re.escape(out.stem)}\.(\d+)-of-\d+{re.escape(out.suffix)}\.ledger")
-    if path.exists() or not path.parent.is_dir():
+    try:
+        names = [] if path.exists() else [each.name for each in path.parent.iterdir()]
+    except OSError:  # whoever opens the ledger says what is wrong
         return
-    found = sorted((int(match[1]), each.name) for each in path.parent.iterdir() if (match := form.fullmatch(each.name)))
+    found = sorted((int(match[1]), name) for name in names if (match := form.fullmatch(name)))
     if found:
-        names = ", ".join(name.removesuffix(".ledger") for _, name in found[:_LISTED])
+        listed = ", ".join(name.removesuffix(".ledger") for _, name in found[:_LISTED])
         more = f" and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
-        fault = Fault("/ledger", "share", f"is not there; its shares are {names}{more}.", "Name one of them.")
+        fault = Fault("/ledger", "share", f"is not there; its shares are {listed}{more}.", "Name one of them.")
         raise SetupError("The run has been shared; each share has an output and a ledger of its own.", [fault])
 
 
