@@ -63,7 +63,7 @@ def status(ctx: typer.Context, run_path: _Run, as_json: opt.AsJson = False) -> N
 def _tell_next(path: Path, counts: dict[str, int]) -> None:
     """Says which command is for rows that wait, may have run or failed."""
     words = shlex.quote(clean(str(path)))
-    if counts["waiting"] or counts["sent"]:
+    if counts["pending"] or counts["sent"]:
         note(f"Where no process works on it, the run goes on with: kosha-openai bulk resume {words}")
     if counts["unknown"]:
         note(f"To send rows again that may have run, and may be paid for twice: kosha-openai bulk resume {words} --unknown retry")

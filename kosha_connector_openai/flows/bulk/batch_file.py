@@ -183,7 +183,7 @@ class OpenBatches:
             batch.rows = found[batch.name]
         self.keep()
         for entry in lost:
-            entry.state, entry.category, entry.tries = RowState.WAITING, "", max(0, entry.tries - 1)
+            entry.state, entry.category, entry.tries = RowState.PENDING, "", max(0, entry.tries - 1)
         self._ledger.commit(moved=[(entry, None) for entry in lost])
         for path in self.folder.glob("batch-*.jsonl"):
             if path.stem not in self.all:

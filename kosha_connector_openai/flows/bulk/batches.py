@@ -350,8 +350,8 @@ class BatchRunner(Runner):
     def _back(self, entry: RowEntry, row: Row, *, wait: float, counted: bool = True) -> None:
         """The row waits for the next file. It is read again then: what returns from large files has no room in memory."""
         del row, wait
-        if entry.state != RowState.WAITING:
-            entry.state, entry.category = RowState.WAITING, ""
+        if entry.state != RowState.PENDING:
+            entry.state, entry.category = RowState.PENDING, ""
             entry.tries = entry.tries if counted else max(0, entry.tries - 1)
             self._moved.append((entry, None))
             self._ask_flush()

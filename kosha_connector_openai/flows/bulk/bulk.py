@@ -108,7 +108,7 @@ class AsyncBulk:
             recover(job, ledger)
             start = self._verified(job, ledger, adopt=adopt)
             if retry_failed:
-                ledger.move(RowState.FAILED, RowState.WAITING)
+                ledger.move(RowState.FAILED, RowState.PENDING)
                 start = Start()
         except BaseException:
             ledger.close()
@@ -276,7 +276,7 @@ class AsyncBulk:
             done=counts[RowState.DONE],
             failed=counts[RowState.FAILED],
             unknown=counts[RowState.UNKNOWN] + counts[RowState.SENT] - in_batches,
-            waiting=counts[RowState.WAITING] + in_batches,
+            waiting=counts[RowState.PENDING] + in_batches,
             stop=stop,
             reason=reason,
             tokens=progress.tokens,

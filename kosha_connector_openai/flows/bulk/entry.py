@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class RowState(IntEnum):
     """Where a row stands."""
 
-    WAITING = 0
+    PENDING = 0
     SENT = 1
     DONE = 2
     FAILED = 3
@@ -35,7 +35,7 @@ class RowEntry:
     n: int
     base: bytes
     occurrence: int = 0
-    state: RowState = RowState.WAITING
+    state: RowState = RowState.PENDING
     tries: int = 0
     at: float = 0.0
     category: str = ""

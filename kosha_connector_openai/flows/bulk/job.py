@@ -64,7 +64,7 @@ class RowJob:
         """
         known = ledger.kept("input") or {}
         if known.get("digest") is not None and known["digest"] == self.input_digest():
-            waiting = min((n for n, _, state in ledger.places() if state == RowState.WAITING), default=1)
+            waiting = min((n for n, _, state in ledger.places() if state == RowState.PENDING), default=1)
             return Start(*known["starts"][(waiting - 1) // _EACH])
         faults, places = FaultList(), ledger.places()
         start: Start | None = None
@@ -72,7 +72,7 @@ class RowJob:
             found = next(places, None)
             if found is None or found[:2] != (row.number, base):
                 return None
-            if start is None and found[2] == RowState.WAITING:
+            if start is None and found[2] == RowState.PENDING:
                 start = Start(row.number - 1, row.line - 1, row.place)
         if faults.count or next(places, None) is not None:
             return None
@@ -82,7 +82,7 @@ class RowJob:
 
     def feed(self, ledger: Ledger, start: Start) -> Iterator[tuple[RowEntry, Row]]:
         """The rows that wait, each with its entry, from ``start`` on. Raises InputError where one is another than before."""
-        waiting = ledger.entries(RowState.WAITING, after=start.number)
+        waiting = ledger.entries(RowState.PENDING, after=start.number)
         yield from self.rows_of((entry for entry in waiting if not (self.options.dedupe and entry.occurrence)), start)
 
     def rows_of(self, entries: Iterable[RowEntry], start: Start) -> Iterator[tuple[RowEntry, Row]]:

@@ -347,7 +347,7 @@ class Ledger(ABC):
 
     def copy_equal(self) -> None:
         """Gives rows that wait what the equal row came to that was sent: its answer, or why it has none."""
-        waiting = [entry for entry in self.entries(RowState.WAITING) if entry.occurrence]
+        waiting = [entry for entry in self.entries(RowState.PENDING) if entry.occurrence]
         ended = self.entries(RowState.DONE, RowState.FAILED, RowState.UNKNOWN) if waiting else ()
         firsts = {entry.base: entry for entry in ended if not entry.occurrence}
         order = self.last_done()

@@ -336,8 +336,8 @@ class Runner:
 
     def _back(self, entry: RowEntry, row: Row, *, wait: float, counted: bool = True) -> None:
         """The row waits again; nothing of it has left, or it was refused."""
-        if entry.state != RowState.WAITING:
-            entry.state, entry.tries = RowState.WAITING, entry.tries if counted else max(0, entry.tries - 1)
+        if entry.state != RowState.PENDING:
+            entry.state, entry.tries = RowState.PENDING, entry.tries if counted else max(0, entry.tries - 1)
             self._moved.append((entry, None))
             self._ask_flush()
         heapq.heappush(self._later, (time.monotonic() + wait, next(self._order), (entry, row)))

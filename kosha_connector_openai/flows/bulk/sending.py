@@ -83,7 +83,7 @@ def progress_of(ledger: Ledger) -> RunProgress:
 def is_ended(ledger: Ledger, send: SendOptions) -> bool:
     """Whether nothing is left to go on with: each row has ended, and none is to be decided about."""
     counts = ledger.counts()
-    return not (counts[RowState.WAITING] or counts[RowState.SENT] or (counts[RowState.UNKNOWN] and send.unknown != "hold"))
+    return not (counts[RowState.PENDING] or counts[RowState.SENT] or (counts[RowState.UNKNOWN] and send.unknown != "hold"))
 
 
 def waits_again(ledger: Ledger, send: SendOptions, progress: RunProgress) -> bool:
@@ -92,7 +92,7 @@ def waits_again(ledger: Ledger, send: SendOptions, progress: RunProgress) -> boo
         return False
     progress.unknown = 0
     if send.unknown == "retry":
-        ledger.move(RowState.UNKNOWN, RowState.WAITING)
+        ledger.move(RowState.UNKNOWN, RowState.PENDING)
         return True
     progress.failed += ledger.move(RowState.UNKNOWN, RowState.FAILED, "unknown")
     return False

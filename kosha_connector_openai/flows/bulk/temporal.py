@@ -97,7 +97,7 @@ class TemporalBulk(AsyncBulk):
             ledger.share()
             await self._passed(ledger, ended)
             await self._settled(ledger)
-            waiting = 0 if job.options.dedupe else ledger.counts()[RowState.WAITING]
+            waiting = 0 if job.options.dedupe else ledger.counts()[RowState.PENDING]
             if ended.stop or ended.reason:
                 break
             if waiting and waiting != before:  # a worker that was lost gave rows back after their span had ended
@@ -192,5 +192,5 @@ def _show(progress: RunProgress, ledger: PostgresLedger, began: float, before: i
     now = progress_of(ledger)
     counts, seconds = ledger.counts(), time.monotonic() - began
     progress.done, progress.failed, progress.unknown = now.done, now.failed, now.unknown
-    progress.in_flight, progress.waiting = counts[RowState.SENT], counts[RowState.WAITING]
+    progress.in_flight, progress.waiting = counts[RowState.SENT], counts[RowState.PENDING]
     progress.seconds, progress.rate = seconds, (now.done - before) / max(seconds, 0.5)

@@ -87,7 +87,7 @@ class Site:
         killed, seen, states = time.monotonic(), self.seen(), self.states()
         self.worker(*self._words)
         going = {self._span_of(n) for n, state in states.items() if state == RowState.SENT}
-        going &= {self._span_of(n) for n, state in states.items() if state == RowState.WAITING}
+        going &= {self._span_of(n) for n, state in states.items() if state == RowState.PENDING}
         while going and time.monotonic() < killed + 15:
             going -= {self._span_of(int(name.rpartition("-")[2])) for name, count in self.seen().items() if count > seen[name]}
             time.sleep(0.02)

@@ -151,18 +151,18 @@ def test_a_done_row_stays_done_and_only_its_owner_gives_a_row_back(run: Any, dsn
         entry.state = RowState.FAILED
         asyncio.run(ledger.acommit(moved=[(entry, RowAnswer(b'"late"'))]))
         assert ledger.answer(1) == before
-        ledger.move(RowState.DONE, RowState.WAITING)
+        ledger.move(RowState.DONE, RowState.PENDING)
         first, second = ledger.entry(2), ledger.entry(2)
         assert first is not None
         assert second is not None
         assert asyncio.run(ledger.acommit([(first, None)])) == [True]
         assert asyncio.run(ledger.acommit([(second, None)])) == [False]
-        second.state, second.at = RowState.WAITING, first.at - 5
+        second.state, second.at = RowState.PENDING, first.at - 5
         asyncio.run(ledger.acommit(moved=[(second, None)]))
         assert ledger.counts()[RowState.SENT] == 1
-        first.state = RowState.WAITING
+        first.state = RowState.PENDING
         asyncio.run(ledger.acommit(moved=[(first, None)]))
-        assert ledger.counts() == {RowState.WAITING: 3}
+        assert ledger.counts() == {RowState.PENDING: 3}
 
 
 def test_shares_that_are_killed_and_started_again(dsn: str, server: str, tmp_path: Path, key: str, record_property: Any) -> None:

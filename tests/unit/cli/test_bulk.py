@@ -47,7 +47,7 @@ def test_a_run_its_output_and_its_rows(bulk: Bulk) -> None:
         assert (result.exit_code, result.stdout) == (0, "out.csv: 3 rows: 3 done\n")
         assert upstream.requests[0].json() == {"model": "m", "max_tokens": 7, "prompt": "t1"}
         told = json.loads(bulk(upstream, "status", "out.csv", "--json").stdout)
-        assert [told[name] for name in ("total", "waiting", "sent", "done", "failed", "unknown")] == [3, 0, 0, 3, 0, 0]
+        assert [told[name] for name in ("total", "pending", "sent", "done", "failed", "unknown")] == [3, 0, 0, 3, 0, 0]
         shown = json.loads(bulk(upstream, "show", "out.csv", "2", "--json").stdout)
         assert shown["answer"]["choices"][0]["text"] == "echo t2"
         assert (shown["request"]["method"], shown["request"]["url"]) == ("POST", f"{upstream.url}/v1/completions")

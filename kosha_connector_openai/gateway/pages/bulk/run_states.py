@@ -52,8 +52,8 @@ def _kept(run: RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
     with open_run(run.ledger) as ledger:
         found, settings = run_status(ledger), settings_of(ledger)
     unknown = found["unknown"] + found["sent"]  # nobody waits for their answers any more
-    stopped = bool(found["waiting"] + found["sent"])
-    counts = {"total": found["total"], "done": found["done"], "failed": found["failed"], "unknown": unknown, "waiting": found["waiting"]}
+    stopped = bool(found["pending"] + found["sent"])
+    counts = {"total": found["total"], "done": found["done"], "failed": found["failed"], "unknown": unknown, "waiting": found["pending"]}
     spent = {"tokens": int(float(found["spent"].get("tokens", 0))), "cost": float(found["spent"].get("cost", 0)) or None}
     state = {"state": "stopped" if stopped else "ended", "target": found["target"], **counts, "in_flight": 0, **spent}
     names = [name for name in FILES if name != "failed.jsonl" or found["failed"]]
