@@ -189,10 +189,10 @@ class PostgresLedger(Ledger):
     ) -> list[bool | float]:
         """In one statement where no other process is at the pace: each one more takes the time of a row on its way."""
         async with self._database.turn:
+            pace = self._pace if self._pace is not None and (self._pace.news or any(attempt for _, attempt in claims)) else None
             again = {values[0] for values in rows} & {entry.n for entry, _ in claims}  # came back, and is claimed in the same turn
-            is_first = self._pace is None or self._pace.is_alone or not self._is_paced(claims)
-            if is_first and spent is None and not calls and not again:
-                taken = await self._kept(claims, rows, answers)
+            if (pace is None or pace.is_alone) and spent is None and not calls and not again:
+                taken = await self._kept(pace, claims, rows, answers)
                 if taken is not None:
                     return taken
                 rows = answers = ()  # they are kept
@@ -202,18 +202,22 @@ class PostgresLedger(Ledger):
                 if spent is not None:
                     await self._spend(spent)
                 if rows:
-                    await self._kept((), rows, answers)
-                state = await self._held_state() if self._is_paced(claims) else None
-                return await self._kept(claims, state=state) or []
+                    await self._kept(None, (), rows, answers)
+                state = await self._held_state() if pace is not None else None
+                return await self._kept(pace, claims, state=state) or []
 
     async def _kept(
-        self, claims: Sequence[Claim], rows: Sequence[Any] = (), answers: Sequence[Any] = (), state: bytes | None = None
+        self,
+        pace: SharedPace | None,
+        claims: Sequence[Claim],
+        rows: Sequence[Any] = (),
+        answers: Sequence[Any] = (),
+        state: bytes | None = None,
     ) -> list[bool | float] | None:
-        """Keeps rows and answers, takes each claim's slot, and claims those rows that have one soon.
+        """Keeps rows and answers, takes each claim's slot of the pace, and claims those rows that have one soon.
 
         None where another process was at the common pace first: then nothing is claimed. ``state`` is the pace's, where it is held.
         """
-        pace = self._pace if self._is_paced(claims) else None
         turn = pace.take([attempt for _, attempt in claims], state) if pace is not None else None
         waits = turn.waits if turn is not None else [0.0] * len(claims)
         going = sorted(((entry, entry.claimed()) for (entry, _), wait in zip(claims, waits, strict=True) if not wait), key=_number_of)
@@ -230,9 +234,6 @@ class PostgresLedger(Ledger):
             if entry.n in taken:
                 entry.take(fresh)
         return [wait or entry.n in taken for (entry, _), wait in zip(claims, waits, strict=True)]
-
-    def _is_paced(self, claims: Sequence[Claim]) -> bool:
-        return self._pace is not None and (self._pace.news or any(attempt for _, attempt in claims))
 
     async def _held_state(self) -> bytes:
         """The common pace, which no other process changes until the transaction ends."""

@@ -91,12 +91,13 @@ export function RunView({ run, set, removed }: { run: BulkRun; set: (run: BulkRu
   }, [run.run, live, again]);
   const act = (work: Promise<BulkRun>): void => (setWrong(""), void work.then(set, (error: Error) => setWrong(error.message)));
   const over = (run.done ?? 0) + (run.failed ?? 0) + (run.unknown ?? 0);
+  const whole = run.state === "ended" && !run.reason; // with a reason, such as a full disk, not all of it could be kept
   const more = (run.waiting ?? 0) > 0 || ((run.unknown ?? 0) > 0 && unknown !== "hold");
   return (
     <section aria-label="Run" data-run={run.run} data-state={run.state}>
       <progress aria-label="Rows that have ended" max={run.total ?? run.rows} value={over} />
       <p aria-live={live ? "off" : "polite"}>{words(run)}</p>
-      {!live && <p role="status" className={run.state === "ended" && !run.failed && !run.unknown ? "summary good" : "summary"}>{run.state === "ended" ? "The run has ended." : (STOPS[run.stop ?? ""] ?? "It stopped.")} {run.reason?.message ?? ""}</p>}
+      {!live && <p role="status" className={whole && !run.failed && !run.unknown ? "summary good" : "summary"}>{whole ? "The run has ended." : (STOPS[run.stop ?? ""] ?? "It stopped.")} {run.reason?.message ?? ""} {run.reason?.hint ?? ""}</p>}
       {wrong && <p className="fault" role="alert">{wrong}</p>}
       {!live && (run.unknown ?? 0) > 0 && (
         <div className="field">
