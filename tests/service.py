@@ -87,8 +87,10 @@ class Process:
                 if httpx.get(f"{self.url}/livez", trust_env=False).status_code == 200:
                     return self
             time.sleep(0.05)
+        self.popen.kill()
+        problem = self.err
         self.__exit__()
-        raise RuntimeError(f"The service did not start: {self.err}")
+        raise RuntimeError(f"The service did not start: {problem}")
 
     def __exit__(self, *exception: object) -> None:
         if self.popen.poll() is None:

@@ -108,6 +108,7 @@ class GatewayServer:
 def _config(app: Any, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        loop="asyncio",  # another one that is installed has no transports that read as little as the protocol asks
         http=guarded(settings.limits),
         ws="none",
         lifespan="off",

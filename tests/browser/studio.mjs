@@ -615,7 +615,7 @@ for (const [name, url] of Object.entries(job.runs)) {
   } catch (error) {
     results[name] = { failed: String(error), said: [] };
     for (const context of browser.contexts()) {
-      for (const page of context.pages()) { results[name].said.push(await page.locator(".failure, .fault").allInnerTexts()); await page.screenshot({ path: `${job.folder}/${name}-failed.png` }).catch(() => {}); }
+      for (const page of context.pages()) { results[name].said.push(await page.locator(".failure, .fault").allInnerTexts().catch(String)); await page.screenshot({ path: `${job.folder}/${name}-failed.png` }).catch(() => {}); }
       await context.close();
     }
   }

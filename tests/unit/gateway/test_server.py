@@ -6,6 +6,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import sys
+from types import SimpleNamespace
 from typing import Any, Self
 
 import httpx
@@ -15,7 +17,7 @@ from uvicorn.server import ServerState
 
 from kosha_connector_openai.gateway.protocol import guarded
 from kosha_connector_openai.gateway.rounds import ACCEPTED
-from kosha_connector_openai.gateway.server import _Server, listen
+from kosha_connector_openai.gateway.server import _config, _Server, listen
 from kosha_connector_openai.gateway.settings import ServiceLimits, Settings
 from tests.gateway import TOKEN
 from tests.service import DIGEST, Process, free_port
@@ -122,6 +124,16 @@ def test_numbers_on_a_port_of_their_own():
                 httpx.get(f"http://127.0.0.1:{port}{path}", headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False).status_code
                 == 404
             )
+
+
+def test_another_event_loop_that_is_installed_is_not_taken(monkeypatch: pytest.MonkeyPatch):
+    """`uvicorn[standard]` brings one along, whose transports read as much as they like before a token is known."""
+    monkeypatch.setitem(sys.modules, "uvloop", SimpleNamespace(new_event_loop=lambda: pytest.fail("taken")))
+    make = _config(None, Settings()).get_loop_factory()
+    assert make is not None
+    loop = make()
+    loop.close()
+    assert type(loop) is asyncio.SelectorEventLoop
 
 
 def test_a_port_that_is_taken_leaves_nothing_open():
