@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -92,8 +93,15 @@ class Interpreter:
         """Calls that were, or may have been, run and paid for."""
         self._finished: dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {}
 
-    def run(self, name: str, inputs: Mapping[str, Any], depth: int = 0) -> Moves:
-        """The moves of one workflow, and of those that it depends on or hands over to; returns an End."""
+    def begin(self, workflow: Workflow, given: Mapping[str, Any], depth: int = 0) -> Moves:
+        """The moves of one workflow with checked inputs, and of those that it depends on or hands over to; returns an End."""
+        paid = self._paid
+        end: End = yield from self._whole(workflow, given, depth)
+        if end.error is not None and self._paid > paid:
+            note_paid(end.error)
+        return end
+
+    def _nested(self, name: str, inputs: Mapping[str, Any], depth: int) -> Moves:
         workflow = self._document.workflows[name]
         if depth > self._limits.depth:
             return self._limit(workflow, None, f"Workflows run inside workflows more than {self._limits.depth} deep.")
@@ -101,16 +109,12 @@ class Interpreter:
             given = checked_inputs(workflow, inputs)
         except InputError as error:
             return self._failed(workflow, "The inputs of the workflow are wrong.", error)
-        paid = self._paid
-        end: End = yield from self._whole(workflow, given, depth)
-        if end.error is not None and self._paid > paid:
-            note_paid(end.error)
-        return end
+        return (yield from self.begin(workflow, given, depth))
 
     def _whole(self, workflow: Workflow, given: Mapping[str, Any], depth: int) -> Moves:
         for other in workflow.depends_on:
             if other not in self._finished:
-                end = yield from self.run(other, self._passed_on(other, given), depth + 1)
+                end = yield from self._nested(other, self._passed_on(other, given), depth + 1)
                 if end.error is not None:
                     return End(workflow.id, {}, end.error)
         return (yield from self._steps(Frame(workflow, given), depth))
@@ -144,8 +148,7 @@ class Interpreter:
 
     def _handed_over(self, frame: Frame, action: StepAction, depth: int) -> Moves:
         assert action.workflow is not None
-        end = yield from self.run(action.workflow, self._passed_on(action.workflow, frame.inputs), depth + 1)
-        return end
+        return (yield from self._nested(action.workflow, self._passed_on(action.workflow, frame.inputs), depth + 1))
 
     def _step(self, frame: Frame, step: Step, depth: int) -> Generator[Move, Any, tuple[StepAction | None, WorkflowError | None]]:
         """Runs one step until it need not be tried again; the action that comes next, and why it failed."""
@@ -202,7 +205,7 @@ class Interpreter:
         return attempt
 
     def _inner(self, step: Step, inputs: Mapping[str, Any], depth: int) -> Generator[Move, Any, StepReply]:
-        end = yield from self.run(step.target, inputs, depth + 1)
+        end = yield from self._nested(step.target, inputs, depth + 1)
         return StepReply(status=end.status, outputs=end.outputs, error=end.error)
 
     def _judge(self, attempt: _Attempt) -> None:
@@ -247,7 +250,7 @@ class Interpreter:
     def _before_retry(self, frame: Frame, action: StepAction, depth: int) -> Generator[Move, Any, WorkflowError | None]:
         """What a retry does first: another step, once and without its own actions, or another workflow."""
         if action.workflow:
-            end = yield from self.run(action.workflow, self._passed_on(action.workflow, frame.inputs), depth + 1)
+            end = yield from self._nested(action.workflow, self._passed_on(action.workflow, frame.inputs), depth + 1)
             found: WorkflowError | None = end.error
             return found
         if not action.step:
@@ -267,10 +270,8 @@ class Interpreter:
         """Those outputs that there is a value for."""
         found = {}
         for name, template in templates.items():
-            try:
+            with suppress(Omitted, Unfilled):
                 found[name] = template.fill(known.look)
-            except (Omitted, Unfilled):
-                continue
         return found
 
     def _record(

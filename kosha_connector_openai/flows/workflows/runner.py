@@ -62,11 +62,11 @@ class WorkflowRun:
 
     def moves(self, inputs: Mapping[str, Any]) -> Moves:
         """The steps of the run, as a generator that waits for each one's reply. Raises InputError for wrong inputs."""
-        checked_inputs(self.workflow, inputs)
+        given = checked_inputs(self.workflow, inputs)
         self.started = self.clock()
         unsafe = bool(self.worker.options.unsafe_retries)
         catalog = self.worker.connector.catalog_of(self.worker.connection)
-        return Interpreter(self.document, catalog, self.limits, self.clock, unsafe=unsafe).run(self.workflow.id, caller_files(inputs))
+        return Interpreter(self.document, catalog, self.limits, self.clock, unsafe=unsafe).begin(self.workflow, caller_files(given))
 
     def note(self, move: Begun | StepRecord) -> None:
         """Keeps the record of a step that has ended, in the run and in its journal, and tells whoever watches."""
