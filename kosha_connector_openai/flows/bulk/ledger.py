@@ -115,7 +115,7 @@ class Ledger(ABC):
 
     @property
     def in_parts(self) -> bool:
-        """Whether claims go in parts, since a commit takes time that no other process needs."""
+        """Whether many claims go in several commits: those wait for a database, and no other process waits for it, too."""
         return False
 
     def pace(self, share: float = 1.0, **given: Any) -> Pace:

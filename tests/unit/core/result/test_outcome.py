@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,8 +13,11 @@ from pytest_httpx import HTTPXMock, IteratorStream
 
 from kosha_connector_openai import CallOptions, Connector
 from kosha_connector_openai.core.record import Record
+from kosha_connector_openai.core.result.outcome import _places
 from kosha_connector_openai.errors import AnswerError, ApiError, IncompleteAnswerError, RefusedAnswerError, SetupError
+from kosha_connector_openai.manifest.reply_rules import SignPlace
 from kosha_connector_openai.plugin import folder
+from kosha_connector_openai.text import find
 
 ASKED = {"input": "i", "model": "m", "questions": [{"type": "predicate", "instructions": each} for each in ("Is it?", "Was it?")]}
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -505,3 +509,18 @@ def test_json_lines_arrive_one_by_one(connector: Connector, key: str, httpx_mock
     with connector.stream("createChatCompletion", {**CHAT, "stream": True}, connector.connection()) as stream:
         assert [event.text for event in stream] == ["a"]
     assert stream.result.outcome == "incomplete"
+
+
+def test_a_place_is_looked_at_wherever_it_leads_to_a_value() -> None:
+    """What leaves places out by the names in a list leaves none out that has a value: names, indices, lists in lists, conditions."""
+    paths = ("/a", "/a/b", "/a/*", "/a/*/b", "/a/*/b/c", "/a/*/0", "/a/*/*/b", "/a/*[b=1]/c")
+    values: tuple[Any, ...] = ({"b": 1}, [{"b": 1, "c": 2}, 7], [{"b": {"c": 3}}], [[4]], [[{"b": 5}]], [{"d": 6}], [], None)
+    missed = [
+        (path, value)
+        for path in paths
+        for value in values
+        for place in [SignPlace.of(path, ())]
+        if find({"a": value}, path) and place not in _places({"a": value}, SimpleNamespace(signs={"a": (place,)}))  # type: ignore[arg-type]
+    ]
+    assert missed == []
+    assert {path: SignPlace.of(path, ()).member for path in paths if SignPlace.of(path, ()).member} == {"/a/*/b": "b", "/a/*/b/c": "b"}
