@@ -45,6 +45,8 @@ _BACKOFF: Final = (0.5, 20.0)
 _PARTS: Final = 5
 """Into so many commits the claims of all rows under way are parted at least, where commits take time: else rows would go in step, and
 wait together for the slowest of them."""
+_ABREAST: Final = 8
+"""Rows that begin in one turn of the loop at most: those of a turn go in step from then on, and each waits for the work of all others."""
 _IDLE: Final = 0.5
 """Seconds after which who found no row looks again."""
 _COUNTED: Final = {RowState.DONE: "done", RowState.FAILED: "failed", RowState.UNKNOWN: "unknown"}
@@ -384,9 +386,11 @@ class Runner:
         del self._moved[:moved], self._calls[:calls]
         if self.budget is not None:
             self.budget.go_on(self.ledger.elsewhere)
-        for (_, future), ours in zip(claims, taken, strict=True):
+        for place, ((_, future), ours) in enumerate(zip(claims, taken, strict=True), 1):
             if not future.done():
                 future.set_result(ours)
+            if place % _ABREAST == 0:
+                await asyncio.sleep(0)
         if self.over is not None:
             self.over({entry.n for entry, answer in kept if answer is not None})
             self.over({entry.n for ((entry, _), _), ours in zip(claims, taken, strict=True) if ours is False})

@@ -63,7 +63,9 @@ class Sending:
         self.count = partial(total_tokens, part=self.connector.outputs.part)
         again = not self.job.target.single
         self.pace = self.ledger.pace(1 / parts, requests=self.send.requests, tokens=self.send.tokens, again=again, count=self.count)
-        self.flight = InFlight(self.send.in_flight, start=self.start or max(8, self.send.in_flight // 4))
+        # A limit that is told bounds how quickly rows begin; else they feel their way.
+        told = self.send.requests or self.send.tokens
+        self.flight = InFlight(self.send.in_flight, start=self.start or (self.send.in_flight if told else max(8, self.send.in_flight // 4)))
 
     def runner(self, feed: Iterator[Item], progress: RunProgress) -> Runner:
         """What sends the rows of ``feed``."""
