@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from kosha_connector_openai.core.actions.inputs import Checked, Inputs
@@ -232,7 +231,8 @@ class Action:
 
     def asks_for_events(self, inputs: Mapping[str, Any]) -> bool:
         """Whether the inputs have the switch by which the answer comes as events."""
-        return any(name in inputs and inputs[name] == on for name, on in islice(self.overlay.events.items(), 1))
+        name, on = next(iter(self.overlay.events.items()), ("", None))
+        return name in inputs and inputs[name] == on
 
     def describe(self) -> dict[str, Any]:
         """The action as JSON-ready values, without its schemas."""

@@ -122,6 +122,10 @@ class Credential:
     allowed_origins: frozenset[Origin] = frozenset()
     also: tuple[Credential, ...] = ()
     """Credentials that go into the same request, where an operation asks for several at once."""
+    in_query: bool = field(init=False, repr=False, compare=False)
+    """Whether a secret goes into the URL."""
+    signs: bool = field(init=False, repr=False, compare=False)
+    """Whether what is sent depends on the request."""
 
     @property
     def all(self) -> tuple[Credential, ...]:
@@ -135,16 +139,6 @@ class Credential:
         for number, other in enumerate(self.also):
             found |= {f"{number}.{part}": reference for part, reference in other.references.items()}
         return found
-
-    @property
-    def in_query(self) -> bool:
-        """Whether a secret goes into the URL."""
-        return any(masked_query(one) for one in self.all if one.scheme == "api_key")
-
-    @property
-    def signs(self) -> bool:
-        """Whether what is sent depends on the request."""
-        return any(SCHEMES[one.scheme].signs for one in self.all)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Credential, (self.scheme, dict(self.settings), dict(self.references), self.allowed_origins, self.also)
@@ -161,6 +155,8 @@ class Credential:
         # Frozen, so that what was checked is what will be used.
         object.__setattr__(self, "settings", MappingProxyType(dict(self.settings)))
         object.__setattr__(self, "references", MappingProxyType(dict(self.references)))
+        object.__setattr__(self, "in_query", any(masked_query(one) for one in self.all if one.scheme == "api_key"))
+        object.__setattr__(self, "signs", any(SCHEMES[one.scheme].signs for one in self.all))
 
 
 def authorize(credential: Credential, origin: Origin, resolve: Callable[[SecretReference], Secret], request: RequestFacts) -> Headers:

@@ -189,5 +189,8 @@ def add_body_facts(result: Result, rules: ResultRules) -> None:
     model, usage = first_of(result.value, rules.model), first_of(result.value, rules.usage)
     result.model = model if isinstance(model, str) else None
     result.usage = usage if isinstance(usage, OBJECT) else None
-    texts = ("".join(part for part in find(result.value, path) if isinstance(part, str)) for path in rules.text)
-    result.answer = next(filter(None, texts), "")
+    result.answer = ""
+    for path in rules.text:
+        if (found := find(result.value, path)) and (text := "".join(part for part in found if isinstance(part, str))):
+            result.answer = text
+            return
