@@ -86,8 +86,8 @@ def test_a_plain_token_among_the_digests_is_refused_and_not_repeated():
 @pytest.mark.parametrize(
     ("text", "where"),
     [
-        (f"tokens: [{{name: a, hash: '{HASH}', connection: nowhere}}]", "/tokens/0/connection"),
-        (f"tokens: [{{name: a, hash: '{HASH}'}}, {{name: b, hash: '{HASH}'}}]", "/tokens/1/hash"),
+        ("tokens: [{name: a, hash: HASH, connection: nowhere}]", "/tokens/0/connection"),
+        ("tokens: [{name: a, hash: HASH}, {name: b, hash: HASH}]", "/tokens/1/hash"),
         ("cors_origins: ['https://app.example/path']", "/cors_origins/0"),
         ("cors_origins: ['*']", "/cors_origins/0"),
         ("jwt: {issuer: i, audience: a, jwks: k, algorithms: [none]}", "/jwt/algorithms/0"),
@@ -103,7 +103,7 @@ def test_a_plain_token_among_the_digests_is_refused_and_not_repeated():
 def test_mistakes_in_the_file(tmp_path: Path, text: str, where: str):
     """Each is found before anything listens."""
     file = tmp_path / "gateway.yaml"
-    file.write_text(text)
+    file.write_text(text.replace("HASH", HASH))
     with pytest.raises(SetupError) as error:
         read_settings(file=file, environ={})
     assert where in faults(error) + str(error.value)
