@@ -11,6 +11,14 @@ from pathlib import Path
 from kosha_connector_openai.plugin import folder
 from kosha_connector_openai.sandbox import DEFAULT_KEY, App, SandboxServer
 
+PASTED = {
+    "OPENAI_API_KEY": DEFAULT_KEY,
+    "OPENAI_ADMIN_KEY": DEFAULT_KEY,
+    "OPENAI_BASE_URL": "http://127.0.0.1:8787",
+    "AUTH_TYPE": "BEARER_TOKEN",
+}
+"""The environment of a reader who has pasted what the command `sandbox` prints; a program of a page has a sandbox of its own even so."""
+
 
 @dataclass
 class Offline:

@@ -16,6 +16,7 @@ from kosha_connector_openai.flows.tasks import list_tasks, run_task
 from kosha_connector_openai.sandbox import Sandbox
 from kosha_connector_openai.sandbox.audio import wav
 from kosha_connector_openai.sandbox.media import picture
+from tests.offline import PASTED
 from tests.recorder import Recorder, reply
 
 BLOCK = re.compile(r"^```(\w+)(?: file=\S+)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -30,7 +31,7 @@ def blocks(root: Path, kind: str) -> list[str]:
 def test_the_program_prints_what_the_page_says(root: Path, tmp_path: Path) -> None:
     """As it stands, without a key and without a network."""
     (program,), (output,) = blocks(root, "python"), blocks(root, "text")
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(root)}
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(root), **PASTED}
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=60, check=False
     )

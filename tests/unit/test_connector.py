@@ -148,6 +148,22 @@ def test_a_key_of_the_environment_does_not_follow_to_another_server(connector: C
     assert httpx_mock.get_requests() == []
 
 
+def test_a_named_key_goes_to_the_named_server_whatever_else_the_environment_has(
+    connector: Connector, key: str, httpx_mock: HTTPXMock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The environment's other key stays with the environment's server: it is not sent, and does not keep back the one that was named."""
+    monkeypatch.setenv("OPENAI_ADMIN_KEY", "admin-key-0123456789")
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://first.example/v1")
+    named = {"api_key": "env:OPENAI_API_KEY", "server_url": "https://elsewhere.example"}
+    httpx_mock.add_response(
+        url="https://elsewhere.example/v1/models", match_headers={"Authorization": f"Bearer {key}"}, json={"object": "list", "data": []}
+    )
+    assert connector.run("listModels", {}, connector.connection(named)).outcome == "complete"
+    with pytest.raises(OriginError, match=r"It is for: https://first\.example\."):
+        connector.run("list-projects", {}, connector.connection(named))
+    assert len(httpx_mock.get_requests()) == 1
+
+
 def test_a_missing_secret_sends_nothing(tiny: Connector, connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     """The reference is named, and what to do."""
     monkeypatch.delenv("TINY_KEY")

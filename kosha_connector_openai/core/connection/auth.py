@@ -204,8 +204,9 @@ def _joined(url: str, pairs: Headers) -> str:
 
 
 def _check_origin(credential: Credential, origin: Origin) -> None:
-    if any(one.references and not allowed(origin, one.allowed_origins) for one in credential.all):
-        names = ", ".join(sorted(map(str, credential.allowed_origins))) or "none"
+    strayed = next((one for one in credential.all if one.references and not allowed(origin, one.allowed_origins)), None)
+    if strayed is not None:
+        names = ", ".join(sorted(map(str, strayed.allowed_origins))) or "none"
         hint = f"It is for: {names}. Give this server a credential of its own."
         raise OriginError("The credential may not be sent to this server.", hint=hint, pointer="/server")
 

@@ -14,7 +14,7 @@ from kosha_connector_openai.core.connection.credentials import ANY, idle_fields,
 from kosha_connector_openai.core.connection.options import Options, check_options
 from kosha_connector_openai.core.connection.server_kinds import missing, role, server_kind_of
 from kosha_connector_openai.errors import Fault, SetupError
-from kosha_connector_openai.http import Network, Server, WireTimeouts, parse_origin, parse_server
+from kosha_connector_openai.http import Network, Origin, Server, WireTimeouts, parse_origin, parse_server
 from kosha_connector_openai.manifest import (
     ConnectionField,
     ConnectionForm,
@@ -132,11 +132,16 @@ class _PoolKey(tuple[object, ...]):  # noqa: SLOT001 - its hash is kept in it
 
 
 def make_connection(
-    manifest: Manifest, values: Mapping[str, str], options: Options, document: Callable[[], Document] | None = None
+    manifest: Manifest,
+    values: Mapping[str, str],
+    options: Options,
+    document: Callable[[], Document] | None = None,
+    homes: Mapping[str, Origin] = {},
 ) -> Connection:
     """A connection from the form's values; raises SetupError with every fault, each naming its field.
 
     A secret field's value is a secret reference; the secret is not read here. ``document`` is asked where a key goes that nobody says.
+    ``homes`` has the secret fields that are for another origin than the server's or those of the options.
     """
     values = key_place(manifest, values, document) | {**values} if document else values
     form = manifest.connection
@@ -153,9 +158,10 @@ def make_connection(
     faults += check_options(options)
     if faults or server is None or scheme is None:
         raise SetupError("The connection is not complete.", faults)
+    allowed = origins or frozenset({server.origin})
     connection = Connection(
         server=server,
-        credentials=make_credentials(manifest.auth, scheme, references, given, origins or frozenset({server.origin}), options, document),
+        credentials=make_credentials(manifest.auth, scheme, references, given, allowed, options, document, homes),
         headers=headers,
         options=options,
         form=kind.form,

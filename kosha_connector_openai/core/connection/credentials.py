@@ -26,10 +26,13 @@ def make_credentials(
     allowed: frozenset[Origin],
     options: Options,
     document: Callable[[], Document] | None = None,
+    homes: Mapping[str, Origin] = {},
 ) -> dict[str, Credential]:
     """A credential for each rule whose fields are filled in; the ``chosen`` scheme, if any, replaces the rule's own.
 
     A key goes where the rule says, else where the ``document`` has the rule's scheme, else into the header that the ``options`` name.
+
+    It may go to the ``allowed`` origins, or to those alone that ``homes`` has for its fields.
 
     Of rules for any scheme the chosen one alone counts, and it must be filled in. Raises SetupError, which names the form's fields.
     """
@@ -49,7 +52,8 @@ def make_credentials(
             settings["token_url"] = options.token_url
         missing = [part for part in SCHEMES[scheme].parts if part not in parts]
         if not missing:
-            found[ANY if rule.any_scheme else name] = _credential(rule, scheme, settings, parts, allowed)
+            own = frozenset(homes[entry] for entry in rule.fields.values() if entry in homes)
+            found[ANY if rule.any_scheme else name] = _credential(rule, scheme, settings, parts, own or allowed)
         elif rule.any_scheme:
             faults = [Fault(f"/{rule.fields.get(part, part)}", "required", "is missing.", "Fill it in.") for part in missing]
             raise SetupError("The connection is not complete.", faults)

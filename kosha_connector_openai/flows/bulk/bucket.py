@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final, Self
 
+from kosha_connector_openai.errors import SetupError
+from kosha_connector_openai.text import install
+
 _DEPTH: Final = 0.25
 """Seconds of the limit that may leave at once."""
 _USED: Final = 0.98
@@ -20,11 +23,19 @@ _WHOLE: Final = 1_000
 
 
 @cache
-def _gcra() -> Any:
-    """The algorithm, which holds no state; its library is read when the first limit is known."""
-    from pyrate_limiter import GCRA
+def library() -> Any:
+    """The library of the algorithm, which is read when it is first needed. Raises SetupError where it is not installed."""
+    try:
+        import pyrate_limiter
+    except ImportError:
+        raise SetupError("Rows cannot be sent: pyrate-limiter is not installed.", hint=install("bulk")) from None
+    return pyrate_limiter
 
-    return GCRA()
+
+@cache
+def _gcra() -> Any:
+    """The algorithm, which holds no state."""
+    return library().GCRA()
 
 
 @dataclass(slots=True)
@@ -45,14 +56,13 @@ class Bucket:
 
     def set(self, limit: float) -> None:
         """Goes on with another limit."""
-        from pyrate_limiter import Rate
-
+        make = library().Rate
         self.limit = limit
         self.unit = max(1, int(limit // _UNITS) + (limit > _UNITS))
         units = limit * _USED / self.unit
         burst = max(1, int(units / 60 * _DEPTH))
         # Few units a minute are a thousand in a longer time: the library counts in whole ones.
-        rate = Rate(int(units), 60_000, burst=burst) if units >= _WHOLE else Rate(_WHOLE, round(60_000 * _WHOLE / units), burst=burst)
+        rate = make(int(units), 60_000, burst=burst) if units >= _WHOLE else make(_WHOLE, round(60_000 * _WHOLE / units), burst=burst)
         self.rates = [rate]
 
     def take(self, now: int, amount: float) -> tuple[int, tuple[int, ...]]:

@@ -15,6 +15,7 @@ from kosha_connector_openai.errors import ConnectorError, Fault, InputError, Set
 from kosha_connector_openai.flows.arun import ARun
 from kosha_connector_openai.flows.bulk.adoption import adopt_rows
 from kosha_connector_openai.flows.bulk.batch_file import OpenBatches, batch_target
+from kosha_connector_openai.flows.bulk.bucket import library
 from kosha_connector_openai.flows.bulk.collector import rare_collections
 from kosha_connector_openai.flows.bulk.entry import RowState, no_run
 from kosha_connector_openai.flows.bulk.files import check_places, drop_spool, open_run, output_of, shared_name, spooled
@@ -71,6 +72,7 @@ class AsyncBulk:
 
     def _begin(self, target: str, rows: Rows, out: Path, options: RowOptions, send: SendOptions) -> tuple[RowJob, Ledger]:
         """A new run with its rows in its ledger. Raises InputError and SetupError, and leaves nothing then."""
+        library()  # what is not installed is told before anything is written
         whole, out = out, shared_name(out, options.share)
         path = ledger_of(out)
         check_places(out, path)
@@ -101,6 +103,7 @@ class AsyncBulk:
 
     def _again(self, path: Path, send: SendOptions, *, adopt: bool, retry_failed: bool) -> tuple[RowJob, Ledger, Start]:
         """A run that was broken off, and where its first row stands that waits. Raises InputError and SetupError."""
+        library()
         ledger = open_ledger(ledger_of(path), sync=send.sync)
         try:
             check_copy(ledger)

@@ -17,7 +17,7 @@ from kosha_connector_openai.flows.bulk.entry import RowAnswer, RowEntry, RowStat
 from kosha_connector_openai.flows.bulk.ledger import Ledger
 from kosha_connector_openai.flows.bulk.row import changed, row_of
 from kosha_connector_openai.flows.bulk.rows import digest_of
-from kosha_connector_openai.text import find
+from kosha_connector_openai.text import find, install
 
 if TYPE_CHECKING:
     from kosha_connector_openai.flows.bulk.row import Row, RowSource
@@ -44,7 +44,7 @@ def output_format(path: Path) -> str:
         try:
             import pyarrow  # noqa: F401 - whether it is there
         except ImportError:
-            fault = Fault("/out", "extra", "is Parquet, and pyarrow is not installed.", "Install pyarrow, this package's extra `parquet`.")
+            fault = Fault("/out", "extra", "is Parquet, and pyarrow is not installed.", install("parquet"))
             raise SetupError("The output cannot be written.", [fault]) from None
     return kind
 

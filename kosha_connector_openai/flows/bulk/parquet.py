@@ -13,7 +13,7 @@ from uuid import UUID
 
 from kosha_connector_openai.errors import InputError
 from kosha_connector_openai.flows.bulk.row import Format, Row, Start, refused
-from kosha_connector_openai.text import escape
+from kosha_connector_openai.text import escape, install
 
 _BATCH: Final = 500
 """Rows that are held at a time."""
@@ -42,9 +42,7 @@ class ParquetTable:
             import pyarrow
             from pyarrow import parquet
         except ImportError:
-            problem = refused(
-                "/input", "extra", "is Parquet, and pyarrow is not installed.", "Install pyarrow, this package's extra `parquet`."
-            )
+            problem = refused("/input", "extra", "is Parquet, and pyarrow is not installed.", install("parquet"))
         else:
             try:
                 return parquet.ParquetFile(self.path, pre_buffer=False, buffer_size=_BUFFER)

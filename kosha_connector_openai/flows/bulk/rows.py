@@ -45,7 +45,7 @@ def open_source(path: Path, format: Format | None = None) -> RowSource:  # noqa:
         if path.is_fifo() or path.is_char_device():
             raise refused("/input", "file", "is a pipe or a device, which is read only once.", "Give - and its rows on standard input.")
         if not is_folder and not path.is_file():
-            raise refused("/input", "file", "is not there.", "Name a file, a folder, or - for standard input.")
+            raise refused("/input", "file", f"{path.name} is not there.", "Name a file, a folder, or - for standard input.")
     except OSError as error:
         raise refused("/input", "file", f"cannot be read: {error.strerror}.", "Name a file that you may read.") from None
     kind = format or ("folder" if is_folder else _ENDINGS.get(path.suffix.lower()))

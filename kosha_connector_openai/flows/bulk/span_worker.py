@@ -12,6 +12,7 @@ from typing import Final
 
 from kosha_connector_openai.connector import Connection, Connector
 from kosha_connector_openai.errors import ConnectorError
+from kosha_connector_openai.flows.bulk.bucket import library
 from kosha_connector_openai.flows.bulk.bulk import AsyncBulk
 from kosha_connector_openai.flows.bulk.collector import rare_collections
 from kosha_connector_openai.flows.bulk.job import RowJob
@@ -48,7 +49,8 @@ class SpanWorker:
         """Works until it is asked to end; what is under way is then finished and kept."""
         from kosha_connector_openai.flows.bulk.temporal_workflow import SPAN, BulkWorkflow
 
-        dsn_of(self.ledger)  # what is wrong with it is told before there is work
+        library()  # what is not there, or is wrong, is told before there is work
+        dsn_of(self.ledger)
         await self.connector.aread(self.connection)
         with rare_collections(self.in_flight):
             await run_worker(place, queue_of(self.connector, WORK), BulkWorkflow, {SPAN: self.span}, self.spans)

@@ -60,7 +60,8 @@ class SqliteLedger(Ledger):
     def _check_file(self, *, new: bool) -> None:
         """Raises SetupError where there is no file, or it is no ledger by its first bytes and its size."""
         if not new and not self.path.is_file():
-            raise SetupError("No ledger is there.", [Fault("/ledger", "file", "is not there.", "Name the output or ledger of a run.")])
+            fault = Fault("/ledger", "file", f"{self.path.name} is not there.", "Name the output or ledger of a run.")
+            raise SetupError("No ledger is there.", [fault])
         os.close(open_trusted(self.path, (os.O_RDWR | os.O_CREAT) if new else os.O_RDONLY))
         size = self.path.stat().st_size
         if not new:

@@ -1,4 +1,4 @@
-"""The pages about lists and jobs are true: their programs are run as they stand, and print what the pages say."""
+"""The pages about lists, jobs and the sandbox are true: their programs are run as they stand, and print what the pages say."""
 
 from __future__ import annotations
 
@@ -10,20 +10,26 @@ from pathlib import Path
 
 import pytest
 
-BLOCK = re.compile(r"^```python file=(\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+from tests.offline import PASTED
+
+BLOCK = re.compile(r"^```python(?: file=(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PRINTED = {
     "paging.py": ["4.jsonl", "3.jsonl", "2.jsonl", "1.jsonl", "0.jsonl", "3 False items", "2 True"],
     "jobs.py": ["It took a while (sandbox).", "completed True It took a while (sandbox)."],
+    "": ["It works (sandbox)."],
     "batch.py": ["0 True One (sandbox).", "1 True Two (sandbox)."],
 }
 
 
-@pytest.mark.parametrize(("page", "name"), [("paging.md", "paging.py"), ("jobs.md", "jobs.py"), ("jobs.md", "batch.py")])
+PROGRAMS = [("paging.md", "paging.py"), ("jobs.md", "jobs.py"), ("jobs.md", "batch.py"), ("sandbox.md", "")]
+
+
+@pytest.mark.parametrize(("page", "name"), PROGRAMS)
 def test_the_programs_of_the_pages(root: Path, page: str, name: str) -> None:
-    """Each ends well, says nothing on standard error, and prints what the page promises."""
+    """Each ends well, says nothing on standard error, and prints what the page promises, in a reader's shell too."""
     text = (root / "docs" / page).read_text(encoding="utf-8")
     program = dict(BLOCK.findall(text))[name]
-    environment = {**os.environ, "PYTHONPATH": str(root)}
+    environment = {**os.environ, **PASTED, "PYTHONPATH": str(root)}
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=60, env=environment, check=False
     )

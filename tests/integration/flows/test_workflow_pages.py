@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.offline import PASTED
+
 BLOCK = re.compile(r"^```python file=(\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PRINTED = {
     ("workflows.md", "workflow.py"): ["Hello (sandbox). [200, 200]", "moderate /workflows/0/steps/0/successCriteria/1"],
@@ -25,7 +27,7 @@ PRINTED = {
 def printed(root: Path, page: str, name: str) -> list[str]:
     program = dict(BLOCK.findall((root / "docs" / page).read_text(encoding="utf-8")))[name]
     command = [sys.executable, "-W", "error", "-c", program]
-    environment = {**os.environ, "PYTHONPATH": str(root)}
+    environment = {**os.environ, **PASTED, "PYTHONPATH": str(root)}
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, cwd=root, check=False)
     assert (done.stderr, done.returncode) == ("", 0)
     return done.stdout.splitlines()

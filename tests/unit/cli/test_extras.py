@@ -28,6 +28,10 @@ CASES = [
     ("keyring", ("keyring",), ("connect", "work", "--secret-stdin", "--store", "keyring"), 4),
     ("temporal", ("temporalio",), ("workflow", "worker", "--ledger", "env:LEDGER"), 4),
     ("temporal", ("temporalio",), ("bulk", "worker", "--ledger", "env:LEDGER"), 4),
+    ("bulk", ("pyrate_limiter",), ("bulk", "run", "ask", "rows.csv", "--out", "out.csv"), 4),
+    ("bulk", ("pyrate_limiter",), ("bulk", "resume", "out.csv"), 4),
+    ("parquet", ("pyarrow",), ("bulk", "run", "ask", "rows.parquet", "--out", "out.csv"), 3),
+    ("parquet", ("pyarrow",), ("bulk", "run", "ask", "rows.csv", "--out", "out.parquet"), 4),
     ("workflows", ("jsonpath_rfc9535",), ("workflow", "check", "flow.yaml"), 10),
 ]
 
@@ -55,12 +59,15 @@ sys.meta_path.insert(0, Hidden())
     ("extra", "hidden", "arguments", "code"), CASES, ids=lambda value: "-".join(value) if isinstance(value, tuple) else None
 )
 def test_a_command_without_its_extra(tmp_path: Path, extra: str, hidden: tuple[str, ...], arguments: tuple[str, ...], code: int) -> None:
-    """The message names the extra and how to install it; it is the set-up that is wrong, not the program."""
-    (tmp_path / "flow.yaml").write_text(FLOW)
+    """The message names the extra and how to install it; it is the set-up that is wrong, not the program. Nothing is left behind."""
+    files = {"flow.yaml": FLOW, "rows.csv": "question\nWhy?\n", "rows.parquet": "PAR1"}
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
     done = without(tmp_path, hidden, f"from kosha_connector_openai.cli.app import make_app\nmake_app()({list(arguments)!r})")
     assert done.returncode == code, done.stderr
     assert f"pip install 'kosha-connector-openai[{extra}]'" in done.stderr
     assert "Traceback" not in done.stderr
+    assert {path.name for path in tmp_path.iterdir() if not path.name.startswith(".")} == {*files}
 
 
 def test_an_engine_for_event_loops_without_its_extra(tmp_path: Path) -> None:

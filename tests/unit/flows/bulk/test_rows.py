@@ -79,7 +79,7 @@ WRONG = [
     ("a share", CSV, b"prompt\nx\n", {"share": "4/3"}, "/share", "no share"),
     ("an order that cannot keep", CSV, b"prompt\nx\n", {"keep": ("prompt",), "order": "done"}, "/keep", "order of the input"),
     ("an unknown ending", "in.txt", b"x\n", {}, "/input", "unknown ending"),
-    ("a file that is not there", "", b"", {}, "/input", "not there"),
+    ("a file that is not there", "", b"", {}, "/input", "missing.jsonl is not there"),
     ("a file in no Parquet", "in.parquet", b"PAR1 no", {}, "/input", "arquet"),
     ("a named file that is not there", CSV, b"f\nx.txt\n", {"map": ("prompt=@f",)}, "/line/2", "not there"),
     ("a named file outside", CSV, b"f\n../x.txt\n", {"map": ("prompt=@f",)}, "/line/2", "outside"),
@@ -295,7 +295,7 @@ def test_parquet_without_its_extra_names_it(tmp_path: Path, monkeypatch: pytest.
         return real(name, *rest, **more)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(InputError, match="extra `parquet`"):
+    with pytest.raises(InputError, match=r"\[parquet\]"):
         list(open_source(tmp_path / "a.parquet").rows())
 
 
