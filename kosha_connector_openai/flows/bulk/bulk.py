@@ -245,6 +245,8 @@ class AsyncBulk:
 
     async def _send(self, job: RowJob, ledger: Ledger, send: SendOptions, start: Start) -> BulkResult:
         progress = progress_of(ledger)
+        if (kept := ledger.kept("send")) is not None:  # it was on Temporal before
+            ledger.keep("send", kept | {"temporal": None})
         sending = Sending(self.connector, self.connection, job, ledger, send, self._watch)
         with rare_collections(send.in_flight):
             for last in (False, True):

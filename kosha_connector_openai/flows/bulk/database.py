@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from functools import lru_cache
 from itertools import count
@@ -109,6 +109,10 @@ class Database:
         """The value of ``work``, which runs on the database's loop, for any other loop. Raises SetupError where the database fails."""
         with self._told():
             return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+
+    def listen(self, channel: str, told: Callable[[], object]) -> None:
+        """``told`` is called, on another thread, each time that somebody notifies the channel. Raises as ``command`` does."""
+        self._asked(self.connection.add_listener(channel, lambda *_: told()))
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()

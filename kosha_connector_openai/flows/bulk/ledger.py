@@ -199,6 +199,10 @@ class Ledger(ABC):
             raise damaged("a row has a state that there is not")
         return Counter({RowState(state): count for state, count in found})
 
+    def waiting(self, *, dedupe: bool = False) -> int:
+        """How many rows wait; with ``dedupe`` the first of equal ones alone."""
+        return int(self.read(f"SELECT count(*) FROM rows WHERE state = 0{' AND occurrence = 0' if dedupe else ''}")[0][0])  # noqa: S608 - our own words # nosec B608
+
     def categories(self) -> dict[str, int]:
         """How many rows failed, by category."""
         found = self.read("SELECT category, count(*) FROM rows WHERE state = 3 GROUP BY category ORDER BY 2 DESC")

@@ -33,6 +33,10 @@ _PACES: Final = """CREATE SCHEMA IF NOT EXISTS kosha_bulk;
 CREATE TABLE IF NOT EXISTS kosha_bulk.pace (run TEXT PRIMARY KEY, state BYTEA NOT NULL)"""
 
 
+_HOLDERS: Final = "FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND classid::bigint << 32 | objid::bigint = ?"
+"""Who holds an advisory lock, by its number."""
+
+
 def _columns(table: str, first: int = 1) -> str:
     """The columns of a table as arrays of one statement."""
     return ", ".join(f"${place}::{_TYPES.get(name, 'bytea')}[]" for place, name in enumerate(COLUMNS[table].split(), first))
@@ -126,6 +130,14 @@ class PostgresLedger(Ledger):
         number = _number(self._schema)
         return bool(self.read("SELECT pg_try_advisory_lock(?)", number)[0][0])
 
+    def ask_to_stop(self) -> bool:
+        """Asks all who share the run to end, wherever they are; whether anybody does. Who begins later is not told."""
+        return bool(self.read(f"SELECT pg_notify(?, '') {_HOLDERS} AND mode = 'ShareLock' LIMIT 1", self._schema, _number(self._schema)))
+
+    def when_asked_to_stop(self, stop: Callable[[], object]) -> None:
+        """``stop`` is called, on another thread, when somebody asks."""
+        self._database.listen(self._schema, stop)
+
     # --- rows for other hosts ---
 
     def keep_inputs(self, rows: Iterable[Row]) -> None:
@@ -146,10 +158,8 @@ class PostgresLedger(Ledger):
         return next((Row(n, line, orjson.loads(data)) for n, line, data in self.read("SELECT * FROM inputs ORDER BY n LIMIT 1")), None)
 
     def owner(self) -> str | None:
-        number = _number(self._schema)
-        held = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND classid::bigint << 32 | objid::bigint = ?"
         name = self.kept("owner")
-        return str(name) if name and self.read(held, number) else None
+        return str(name) if name and self.read(f"SELECT 1 {_HOLDERS}", _number(self._schema)) else None
 
     def close(self) -> None:
         self._database.close()

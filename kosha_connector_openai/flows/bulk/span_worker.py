@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Final
@@ -44,6 +45,8 @@ class SpanWorker:
     reached: dict[str, int] = field(default_factory=dict, init=False, repr=False)
     """How many rows of a run were under way at most when its last span ended: the next one begins with them."""
     _senders: list[_Sender] = field(default_factory=list, init=False, repr=False)
+    _stops: dict[str, str] = field(default_factory=dict, init=False, repr=False)
+    """Why runs stop, by Temporal's name of their execution."""
 
     async def run(self, place: TemporalPlace) -> None:
         """Works until it is asked to end; what is under way is then finished and kept."""
@@ -57,18 +60,24 @@ class SpanWorker:
 
     async def span(self, run: str, first: int, last: int) -> str:
         """Sends the rows from ``first`` to ``last`` that wait; "" or why the whole run stops."""
+        from temporalio import activity
         from temporalio.exceptions import ApplicationError
 
+        execution = activity.info().workflow_run_id
+        if execution in self._stops:  # Temporal had handed it out before it knew
+            return self._stops[execution]
         sender = self._sender(run)
         try:
             stop, cancelled = await finished(self._sent(sender, first, last), sender.drain)
         except ConnectorError as error:
             again = any(fault.rule in ("server", "held") for fault in getattr(error, "faults", ()))
             raise ApplicationError(error.message, type=error.code, non_retryable=not again) from None
-        if cancelled:
-            return "signal"
-        if stop in ("signal", "ledger"):
+        if cancelled or sender.is_asked_to_stop:
+            stop = "signal"
+        elif stop in ("signal", "ledger"):
             raise ApplicationError("This worker ends; another takes the rest.", type=stop)
+        if stop:
+            self._stops[execution] = stop
         return stop
 
     def _sender(self, run: str) -> _Sender:
@@ -148,6 +157,8 @@ class _Sender:
     _job: RowJob | None = None
     _runner: Runner | None = None
     _is_drained: bool = False
+    is_asked_to_stop: bool = False
+    """Whether the whole run is, not this worker."""
 
     @property
     def stop(self) -> str:
@@ -159,6 +170,10 @@ class _Sender:
         self._is_drained = True
         if self._runner is not None:
             self._runner.drain()
+
+    def _asked_to_stop(self) -> None:
+        self.is_asked_to_stop = True
+        self.drain()
 
     def allow(self, part: float) -> None:
         """Other runs have the rest of the rows under way."""
@@ -175,6 +190,8 @@ class _Sender:
         # In a thread, since the rows of other runs are on the same event loop.
         ledger = await asyncio.to_thread(shared_ledger, self.worker.ledger, self.run, shared=True)
         self._ledger = ledger
+        soon = asyncio.get_running_loop().call_soon_threadsafe
+        await asyncio.to_thread(ledger.when_asked_to_stop, partial(soon, self._asked_to_stop))
         runner = self._runner = await asyncio.to_thread(self._made, ledger)
         if self._is_drained:
             runner.drain()

@@ -42,12 +42,8 @@ class TemporalBulk(AsyncBulk):
 
     def __init__(self, connector: Connector, connection: Connection, *, place: TemporalPlace, span: int = 500, **more: Any) -> None:
         super().__init__(connector, connection, **more)
-        self._place, self._span, self._stopping = place, span, False
+        self._place, self._span = place, span
         self._client: Any = None
-
-    def stop(self) -> None:
-        """Ends sending: workers finish and keep what is under way."""
-        self._stopping = True
 
     async def run(
         self, target: str, rows: Rows, out: Place, options: RowOptions = RowOptions(), send: SendOptions = SendOptions()
@@ -71,18 +67,15 @@ class TemporalBulk(AsyncBulk):
         self._client = await connected(self._place)
         with open_ledger(ledger_of(Path(path)), read_only=True) as ledger:
             run = _in_database(ledger).run
-            if await self._is_running(run):
-                return await self._watched(self._old(ledger), _in_database(ledger), send)
+            if await _is_running(self._client, run):
+                if adopt or retry_failed:
+                    fix = "Let it end, or end it with `bulk cancel`; then do this again."
+                    raise SetupError(
+                        "Workers are on this run; nothing was changed.", [Fault("/ledger", "held", "goes on on Temporal.", fix)]
+                    )
+                with self._stoppable():
+                    return await self._watched(self._old(ledger), _in_database(ledger), send, is_going=True)
         return await super().resume(path, send, adopt=adopt, retry_failed=retry_failed)
-
-    async def _is_running(self, run: str) -> bool:
-        from temporalio.client import WorkflowExecutionStatus
-        from temporalio.service import RPCError
-
-        with suppress(RPCError):
-            found = await self._client.get_workflow_handle(_id(run)).describe()
-            return bool(found.status == WorkflowExecutionStatus.RUNNING)
-        return False
 
     async def _send(self, job: RowJob, ledger: Ledger, send: SendOptions, start: Start) -> BulkResult:
         kept = _in_database(ledger)
@@ -91,13 +84,15 @@ class TemporalBulk(AsyncBulk):
         kept.keep("send", {name: getattr(send, name) for name in KEPT} | more)
         return await self._watched(job, kept, send)
 
-    async def _watched(self, job: RowJob, ledger: PostgresLedger, send: SendOptions) -> BulkResult:
-        ended, decided, before = _Ended(progress_of(ledger)), False, -1
+    async def _watched(self, job: RowJob, ledger: PostgresLedger, send: SendOptions, *, is_going: bool = False) -> BulkResult:
+        ended, decided, before, dedupe = _Ended(progress_of(ledger)), False, -1, job.options.dedupe
         while True:
             ledger.share()
-            await self._passed(ledger, ended)
+            if is_going or ledger.waiting(dedupe=dedupe):  # where nothing waits, no worker needs to be there
+                await self._passed(ledger, ended)
+            is_going = False
             await self._settled(ledger)
-            waiting = 0 if job.options.dedupe else ledger.counts()[RowState.PENDING]
+            waiting = ledger.waiting(dedupe=dedupe)
             if ended.stop or ended.reason:
                 break
             if waiting and waiting != before:  # a worker that was lost gave rows back after their span had ended
@@ -111,9 +106,9 @@ class TemporalBulk(AsyncBulk):
         return self._result(job, ledger, ended)
 
     async def _passed(self, ledger: PostgresLedger, ended: _Ended) -> None:
-        """One workflow over all rows, watched to its end."""
-        last = int(ledger.read("SELECT coalesce(max(n), 0) FROM rows")[0][0])
-        plan = {"run": ledger.run, "next": 1, "last": last, "span": self._span, "window": 16}
+        """One workflow over all rows that wait, watched to its end."""
+        first, last = ledger.read("SELECT coalesce(min(n), 1), coalesce(max(n), 0) FROM rows WHERE state = 0")[0]
+        plan = {"run": ledger.run, "next": first, "last": last, "span": self._span, "window": 16}
         queue = queue_of(self.connector, WORK)
         async with begun(self._client, self._place, "kosha-bulk", [plan], name=_id(ledger.run), queue=queue) as handle:
             await self._followed(handle, ledger, ended)
@@ -131,8 +126,9 @@ class TemporalBulk(AsyncBulk):
             _show(ended.progress, ledger, began, done)
             if self._watch is not None:
                 self._watch(ended.progress)
-            if self._stopping and not asked:
-                with suppress(RPCError):
+            if self._stopped and not asked:
+                with suppress(RPCError, SetupError):
+                    ledger.ask_to_stop()
                     await handle.cancel()
                     asked = True
             if not result.done():
@@ -164,17 +160,30 @@ async def cancel_on_temporal(ledger: Ledger, place: TemporalPlace | None = None)
     if kept is None:
         return False
     place = place or TemporalPlace.of_kept(kept)
+    shared = _in_database(ledger)
+    asked = shared.ask_to_stop()  # workers hear it at once, and of Temporal with a heartbeat; that ends what none has taken up
     from temporalio.client import WorkflowFailureError
     from temporalio.service import RPCError
 
-    handle = (await connected(place)).get_workflow_handle(_id(_in_database(ledger).run))
-    try:
-        await handle.cancel()
-    except RPCError:  # it has ended, or was never begun
+    client = await connected(place)
+    handle = client.get_workflow_handle(_id(shared.run))
+    if not (await _is_running(client, shared.run) or asked):
         return False
-    with suppress(WorkflowFailureError):
+    with suppress(RPCError, WorkflowFailureError):
+        await handle.cancel()
         await handle.result()
     return True
+
+
+async def _is_running(client: Any, run: str) -> bool:
+    """Whether a run's workflow goes on; Temporal takes it for no fault to cancel one that has ended."""
+    from temporalio.client import WorkflowExecutionStatus
+    from temporalio.service import RPCError
+
+    with suppress(RPCError):
+        found = await client.get_workflow_handle(_id(run)).describe()
+        return bool(found.status == WorkflowExecutionStatus.RUNNING)
+    return False
 
 
 def _id(run: str) -> str:

@@ -21,6 +21,7 @@ class BulkWorkflow:
     def __init__(self) -> None:
         self._plan: dict[str, Any] = {}
         self._going: list[asyncio.Task[str]] = []
+        self._ending: list[asyncio.Task[str]] = []
         self._begun = 0
         self._stop = ""
 
@@ -45,12 +46,11 @@ class BulkWorkflow:
         return self._stop
 
     async def _cancelled(self) -> None:
-        """Ends the spans: those that no worker has yet are not taken up."""
-        going, self._going = self._going, []
-        for task in going:
-            task.cancel()
-        if going:
-            await workflow.wait(going)
+        """Ends the spans: those that no worker has yet are not taken up. Who cancels while they end waits for the same."""
+        self._ending = self._ending or [task for task in self._going if task.cancel()]
+        while self._going:
+            _, going = await workflow.wait(self._going)
+            self._going = list(going)
 
     @property
     def _more(self) -> bool:

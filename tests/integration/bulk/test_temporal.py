@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from kosha_connector_openai.flows.bulk import ledger_of, open_ledger
+from kosha_connector_openai.flows.bulk.postgres import PostgresLedger
 from tests.integration.bulk.site import CANARY, KEY, Site, found_in
 from tests.recorder import reply
 from tests.running_servers import PASSWORD, Temporal
@@ -86,6 +88,43 @@ def test_cancelling_ends_sending_and_keeps_answers(server: str, tmp_path: Path, 
             told = site.result(run, 60)
             assert (told["stop"], told["code"], told["done"], told["unknown"]) == ("signal", 11, sent, 0)
             assert len(site.out.read_bytes().splitlines()) == sent
+
+
+def test_workers_are_asked_to_end_through_the_ledger(server: str, tmp_path: Path) -> None:
+    """They need not wait for Temporal, which tells with a heartbeat: what they have is finished, and spans that wait are not taken up."""
+    with Temporal(tmp_path) as temporal, Upstream(delay=0.05) as upstream, Site(tmp_path, server, upstream, temporal, 3_000, 50) as site:
+        site.worker()
+        run = site.run()
+        site.wait_for(200)
+        refused = site.begin("bulk", "retry-failed", str(site.out), *site.engine).communicate(timeout=30)[1]
+        assert "Workers are on this run" in refused
+        with open_ledger(ledger_of(site.out), read_only=True) as ledger:
+            assert isinstance(ledger, PostgresLedger)
+            assert ledger.ask_to_stop()
+            told = site.result(run, 60)
+            assert not ledger.ask_to_stop()
+        sent = sum(upstream.seen.values())
+        assert (told["stop"], told["code"], told["done"], told["unknown"]) == ("signal", 11, sent, 0)
+        assert sent < 3_000
+
+
+def test_a_run_goes_from_temporal_to_one_machine_and_back(server: str, tmp_path: Path) -> None:
+    """Cancelled in each place, where `bulk cancel` ends what sends there; where nothing waits, Temporal needs no worker."""
+    with Temporal(tmp_path) as temporal, Upstream(delay=0.1) as upstream, Site(tmp_path, server, upstream, temporal, 2_500) as site:
+        worker = site.worker()
+        run = site.run()
+        for who in ("The workers have ended", "Process "):
+            site.wait_for(sum(site.seen().values()) + 100)
+            assert who in site.begin("bulk", "cancel", str(site.out)).communicate(timeout=60)[0]
+            told = site.result(run, 60)
+            assert (told["stop"], told["unknown"]) == ("signal", 0)
+            run = site.begin("bulk", "resume", str(site.out), "--json", "--in-flight", "8")
+        site.result(run, 60)
+        worker.terminate()
+        worker.wait(60)
+        again = site.result(site.resume(), 60)
+        assert (again["done"], again["code"]) == (2_500, 0)
+        assert site.twice() == []
 
 
 def test_a_budget_covers_the_run_whoever_sends(server: str, tmp_path: Path) -> None:
