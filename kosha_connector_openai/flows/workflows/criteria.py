@@ -18,6 +18,8 @@ Test = Callable[[Any], Truth]
 """Asked of the value of a criterion's context."""
 _LONGEST: Final = 1_000
 _MOST_COMMAS: Final = 4
+_FORMS: Final = {"match": "^(?:{})$", "search": "{}"}
+"""The functions of JSONPath that take a regular expression (RFC 9535, section 2.4), each with the one that is looked for."""
 _QUOTED: Final = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 
 
@@ -41,14 +43,14 @@ def read_jsonpath(condition: str) -> Test:
     if len(condition) > _LONGEST or bare.count("..") > 1 or bare.count("$") > 1 or bare.count(",") > _MOST_COMMAS:
         message = f"could take too long: use at most one `..` and {_MOST_COMMAS} commas, and `$` only at its beginning."
         raise ExpressionError(message, rule="too-complex")
-    query = _query(condition)
+    query, refused = _query(condition)
 
     def test(value: Any) -> Truth:
         if value is MISSING or isinstance(value, (bytes, bytearray)):
             return None
         try:
             return any(node.value is not None and node.value is not False for node in query.finditer(value))
-        except (ValueError, TypeError, RecursionError):
+        except (ValueError, TypeError, RecursionError, refused):  # the last where a value is nested deeper than the library goes
             return None
 
     return test
@@ -88,13 +90,14 @@ def _fits(pattern: Compiled, text: str) -> bool:
         return False
 
 
-def _query(condition: str) -> Any:
+def _query(condition: str) -> tuple[Any, type[Exception]]:
+    """The compiled query, and the library's own error."""
     try:
         import jsonpath_rfc9535 as library
     except ModuleNotFoundError:
         raise ExpressionError("needs a JSONPath library that is not installed.", install("workflows"), "extra") from None
     try:
-        return _environment(library).compile(condition)
+        return _environment(library).compile(condition), library.JSONPathError
     except (library.JSONPathError, RecursionError, ValueError):
         pass
     raise ExpressionError("is not a JSONPath query (RFC 9535).", "The root is `$`, a filter is `[?@.name == 'x']`.", "jsonpath")
@@ -102,7 +105,6 @@ def _query(condition: str) -> Any:
 
 def _environment(library: Any) -> Any:
     """The library's environment with our own regular expressions: its own can take exponential time."""
-    from jsonpath_rfc9535.function_extensions import Match, Search
 
     def by(base: type, form: str) -> Any:
         def call(_: Any, text: object, pattern: object) -> bool:
@@ -114,6 +116,8 @@ def _environment(library: Any) -> Any:
         return type(base.__name__, (base,), {"__call__": call})()
 
     environment = library.JSONPathEnvironment()
-    environment.function_extensions["match"] = by(Match, "^(?:{})$")
-    environment.function_extensions["search"] = by(Search, "{}")
+    # Version 2, which needs Python 3.12, and version 1.
+    functions = environment.functions if hasattr(environment, "functions") else environment.function_extensions
+    for name, form in _FORMS.items():
+        functions[name] = by(type(functions[name]), form)
     return environment
