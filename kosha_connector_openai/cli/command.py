@@ -30,7 +30,11 @@ def _process(parameter: Any, convert: Callable[[Any, Any], Any], ctx: Any, value
     kind = getattr(parameter, "type_descriptor", None)
     is_text = bool(value) and kind is not None and kind.annotation in _TEXTS
     if not (is_text or (value is None and not parameter.required)):
-        return convert(ctx, value)
+        try:
+            return convert(ctx, value)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")  # of the library that typer converts by
+            raise
     return value if parameter.callback is None else parameter.callback(ctx, parameter, value)
 
 

@@ -16,7 +16,7 @@ from kosha_connector_openai.cli.fields import Field, read_fields
 from kosha_connector_openai.core.actions import Action
 from kosha_connector_openai.core.request import FileInput, local_file
 from kosha_connector_openai.errors import Fault, InputError
-from kosha_connector_openai.text import MIB, JsonLimits, escape, loads_strict
+from kosha_connector_openai.text import MIB, JsonLimits, escape, loads_strict, nearest
 
 STDIN: Final = "-"
 _LIMITS: Final = JsonLimits(bytes=512 * MIB, string=512 * MIB)
@@ -48,7 +48,7 @@ def read_given(known: Callable[[], Mapping[str, Field]], given: Given) -> dict[s
     reader = _Reader()
     sources: list[tuple[str, Callable[[], Any]]] = []
     if given.file is not None:
-        sources += _whole(reader.data(given.file, "/"), "standard input" if given.file == STDIN else f"file {Path(given.file).name}")
+        sources += _whole(reader.data(given.file, "--input"), "standard input" if given.file == STDIN else f"file {Path(given.file).name}")
     if given.inline is not None:
         sources += _whole(given.inline, "JSON of --json-input")
     fields = known() if given.arguments or given.files else {}
@@ -118,10 +118,29 @@ def _one(argument: str, fields: Mapping[str, Field], reader: _Reader, *, literal
     named = text.startswith("@") and not literal
     if named and field.takes_file and sign == "=":
         return name, lambda: _file(text[1:], pointer, reader)
-    given: Callable[[], str] = partial(reader.text, text[1:], pointer) if named else partial(str, text)
+    given: Callable[[], str] = partial(_text_in, text[1:], name, fields, reader) if named else partial(str, text)
     if sign == ":=":
         return name, lambda: _json(given(), pointer, "Write JSON after `:=`.")
     return name, lambda: _typed(given(), field, pointer)
+
+
+def _text_in(file: str, name: str, fields: Mapping[str, Field], reader: _Reader) -> str:
+    """The text in a file; raises InputError, which of a name that is not known says so before it says what is wrong with the file."""
+    pointer = f"/{escape(name)}"
+    try:
+        return reader.text(file, pointer)
+    except InputError as error:
+        rule = error.faults[0].rule
+        if rule == "utf-8" and name not in fields:
+            takers = ", ".join(each.name for each in fields.values() if each.takes_file) or "no field"
+            fix = f"Did you mean `{near}`?" if (near := nearest(name, fields)) else f"What takes files here: {takers}."
+            refusal = _refused(pointer, "unknown", "is not a known field, and its file is no text.", fix)
+        elif rule == "file":
+            fix = f"Name a file that you may read, or write a text that begins with @ as JSON: {name}:='\"@...\"'."
+            refusal = _refused(pointer, rule, error.faults[0].message, fix)
+        else:
+            refusal = error
+    raise refusal
 
 
 def _typed(text: str, field: Field, pointer: str) -> Any:

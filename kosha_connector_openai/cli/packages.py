@@ -134,8 +134,9 @@ def rollback(name: PackageName, as_json: opt.AsJson = False) -> None:
 
 def remove(name: PackageName, yes: Yes = False, as_json: opt.AsJson = False) -> None:
     """Removes a connector with all its versions."""
-    _ask(f"Remove {name}?", yes=yes)
-    _tell(PackageStore().remove(name), "was removed", as_json=as_json)
+    store = PackageStore()
+    _ask(f"Remove {store.wanted(name).id}?", yes=yes)
+    _tell(store.remove(name), "was removed", as_json=as_json)
 
 
 def verify(

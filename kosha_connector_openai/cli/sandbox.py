@@ -42,7 +42,7 @@ def sandbox(
     except OSError as error:
         if error.errno not in _TAKEN:
             raise
-        raise typer.BadParameter(f"The port cannot be used: {error.strerror}.", param_hint="--port") from None
+        raise typer.BadParameter(f"The port cannot be used: {error.strerror}. Give another, or 0.", param_hint="--port") from None
 
 
 def variables(connector: Connector, url: str, key: str) -> Iterator[str]:

@@ -30,6 +30,7 @@ Url = Annotated[str, Constraint(pattern=r"^https?://[!-~]+$", max_length=2_048)]
 DEFAULT: Final = "default"
 """The name of the connection that the environment describes, and of what needs no name."""
 PREFIX: Final = "KOSHA_GATEWAY_"
+_MAKE: Final = "Make one with the command `gateway token`."
 _FILE_LIMITS: Final = YamlLimits(bytes=1024 * 1024, depth=16, nodes=100_000)
 _LISTS: Final = frozenset({"hosts", "cors_origins", "token_hashes"})
 _VARIABLES: Final[Mapping[str, str]] = {
@@ -268,10 +269,9 @@ def _with_plain_hashes(settings: Settings, sources: Mapping[str, str]) -> Settin
     except ManifestError:
         tokens = ()
     if len(tokens) != len(entries):
-        fix = "Make one with the command `gateway token`."
         where = sources.get("token_hashes", "/token_hashes")
         raise SetupError(
-            "The gateway cannot start: its settings are wrong.", [Fault(where, "hash", "holds something that is no digest.", fix)]
+            "The gateway cannot start: its settings are wrong.", [Fault(where, "hash", "holds something that is no digest.", _MAKE)]
         )
     return replace(settings, tokens=settings.tokens + tokens, token_hashes=())
 
@@ -324,4 +324,6 @@ def _named(fault: Fault, sources: Mapping[str, str], file: Path | None) -> Fault
     """The fault with the place as its author wrote it: a variable, a flag, or a pointer into the file."""
     name = fault.pointer.strip("/").partition("/")[0]
     where = sources.get(name) or (f"{file.name}#{fault.pointer}" if file else fault.pointer)
+    if fault.rule == "string_pattern_mismatch" and fault.pointer.endswith("/hash"):
+        return Fault(where, "hash", "is no digest.", _MAKE)
     return Fault(where, fault.rule, fault.message, fault.fix, fault.allowed)

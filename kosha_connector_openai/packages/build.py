@@ -35,6 +35,8 @@ def build_wheel(folder: Path, *, version: str | None = None) -> tuple[str, bytes
 
     Raises ConnectorPackageError, and ManifestError or DocumentError where the connector itself is wrong.
     """
+    if not folder.is_dir():
+        raise ConnectorPackageError("There is nothing to package.", [Fault(f"/{folder.name}", "folder", "is no folder.", "Name one.")])
     with Connector(folder) as connector:
         manifest, catalog = connector.manifest, connector.catalog
         if not len(catalog):

@@ -101,9 +101,8 @@ def build_catalogue(folder: Path) -> Catalogue:
     """Writes ``index.json``, ``index.html`` and a page for each connector beside the packages of a folder. Raises ConnectorPackageError."""
     files = sorted(folder.glob("*.whl"))
     if not files:
-        raise ConnectorPackageError(
-            "The folder has no packages.", [Fault("/", "empty", "has no file that ends in .whl.", "Build one: `package`.")]
-        )
+        what = "has no file that ends in .whl." if folder.is_dir() else "is no folder."
+        raise ConnectorPackageError("The folder has no packages.", [Fault(f"/{folder.name}", "empty", what, "Build one: `package`.")])
     entries: list[CatalogueEntry] = []
     logos: dict[str, bytes] = {}
     for file in files:
@@ -201,7 +200,7 @@ def _read_file(path: Path, limit: int) -> bytes:
             is_plain = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
             data = file.read(limit + 1) if is_plain else b""
     except OSError as error:
-        fault = Fault(f"/{path.name}", "file", f"cannot be opened: {error.strerror}.")
+        fault = Fault(f"/{path.name}", "file", f"cannot be opened: {error.strerror}.", "Name a folder that `catalogue build` made.")
     else:
         if is_plain and len(data) <= limit:
             return data

@@ -115,7 +115,7 @@ class PackageStore:
     def rollback(self, key: str) -> Installed:
         """Switches to the version before. Raises ConnectorPackageError where there is none."""
         with self._locked():
-            return self._rolled_back(self._wanted(key))
+            return self._rolled_back(self.wanted(key))
 
     def _rolled_back(self, found: Installed) -> Installed:
         chosen = self._order(found.id)
@@ -129,14 +129,14 @@ class PackageStore:
     def remove(self, key: str) -> Installed:
         """Removes a connector with all its versions."""
         with self._locked():
-            found = self._wanted(key)
+            found = self.wanted(key)
             (self.folder / found.id / _CURRENT).unlink()
             shutil.rmtree(self.folder / found.id, ignore_errors=True)
         return found
 
     def verify(self, key: str) -> Installed:
         """Holds the files of the version that counts against their RECORD. Raises ConnectorPackageError with each that differs."""
-        found = self._wanted(key)
+        found = self.wanted(key)
         files: dict[str, bytes] = {}
         for path in sorted(found.place.rglob("*")):
             if path.is_symlink():
@@ -148,7 +148,8 @@ class PackageStore:
         check_record(files, f"{found.distribution}-{found.version}.dist-info")
         return found
 
-    def _wanted(self, key: str) -> Installed:
+    def wanted(self, key: str) -> Installed:
+        """``find``; raises ConnectorPackageError where it is not installed."""
         found = self.find(key)
         if found is None:
             known = ", ".join(each.id for each in self.installed()) or "nothing"

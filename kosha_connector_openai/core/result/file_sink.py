@@ -40,11 +40,11 @@ class FileSink:
     def check(self) -> None:
         """Raises InputError where the target cannot be written; called before anything is sent."""
         if not self._target.parent.is_dir():
-            raise _refused("directory", "The folder of the output file does not exist.", "Create it first.")
+            raise _refused("directory", "is in a folder that does not exist.", "Create it first.")
         if self._target.is_symlink() or (self._target.exists() and not self._target.is_file()):
-            raise _refused("file", "The output is a folder, a symbolic link or a device.", "Name a file.")
+            raise _refused("file", "is a folder, a symbolic link or a device.", "Name a file.")
         if self._target.exists() and not self._overwrite:
-            raise _refused("exists", "The output file exists.", "Name another one, or allow overwriting.")
+            raise _refused("exists", "exists already.", "Name another one, or let it be replaced: `--force`, in Python `overwrite=True`.")
 
     def write(self, chunk: bytes) -> None:
         """Adds bytes; raises ReplyError where the disk takes no more."""
@@ -126,4 +126,4 @@ def _translated() -> Iterator[None]:
 
 
 def _refused(rule: str, message: str, fix: str) -> InputError:
-    return InputError(message, [Fault(OUT, rule, message, fix)])
+    return InputError("The output file cannot be written.", [Fault(OUT, rule, message, fix)])

@@ -49,7 +49,7 @@ class JobStore:
         exact = [known for known in found if known == name] or found
         if len(exact) != 1:
             word = "No job has this name." if not exact else "Several jobs begin with this name."
-            raise InputError(word, hint="List the jobs to see their names.")
+            raise InputError(word, hint="`jobs list` shows their names.")
         return self._read(exact[0])
 
     def names(self) -> list[str]:

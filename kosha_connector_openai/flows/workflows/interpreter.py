@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from kosha_connector_openai.core.actions import Action, is_file
@@ -50,11 +50,11 @@ class _Attempt:
 def checked_inputs(workflow: Workflow, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """The inputs with the schema's defaults; raises InputError with every fault."""
     given = {**workflow.inputs.defaults, **inputs}
-    files = {name for name, part in workflow.inputs.schema.get("properties", {}).items() if _takes_file(part)}
-    plain = {name: "file" if name in files and is_file(value) else _stand_in(value) for name, value in given.items()}
+    known = workflow.inputs.schema.get("properties", {})
+    plain = {name: "file" if _takes_file(known.get(name)) and is_file(value) else _stand_in(value) for name, value in given.items()}
     report = workflow.inputs.validator.check(plain)
-    faults = (*report.faults, *report.warnings)  # a name that the workflow does not know could have no effect
-    if faults:
+    fix = f"Known here: {', '.join(known) or 'none'}."  # any other name could have no effect
+    if faults := (*report.faults, *(replace(fault, fix=fix) for fault in report.warnings)):
         raise InputError(f"The inputs of {workflow.id} are wrong.", faults)
     return given
 
