@@ -50,4 +50,7 @@ def show(state: RunProgress) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(label(Path(sys.argv[1])))
+    match sys.argv[1:]:
+        case [name] if Path(name).is_file():
+            sys.exit(label(Path(name)))
+    sys.exit("Name a database that is there: label_tickets.py tickets.db")

@@ -1,13 +1,14 @@
 """A receiver of webhooks in plain WSGI: it takes each event once, and answers before it works on it.
 
 Run it with ``WEBHOOK_SECRET=whsec_... python examples/webhooks/receiver.py`` and send it a sample:
-``kosha-openai trigger sample batch.completed --signed-by env:WEBHOOK_SECRET``.
+``kosha-openai trigger sample batch.completed --signed-by env:WEBHOOK_SECRET`` prints a curl command, whose URL is http://127.0.0.1:8808.
 """
 
 from __future__ import annotations
 
 import os
 import queue
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -71,8 +72,12 @@ def work(connector: Connector, events: queue.Queue[TriggerEvent]) -> None:
 
 def main() -> None:
     """Serves on the loopback interface until it is stopped."""
+    secret = os.environ.get("WEBHOOK_SECRET")
+    if not secret:
+        sys.exit("Set WEBHOOK_SECRET to the signing secret of your endpoint: whsec_...")
     events: queue.Queue[TriggerEvent] = queue.Queue(1_000)
-    with open_connector() as connector, make_server("127.0.0.1", 8808, Receiver(connector, os.environ["WEBHOOK_SECRET"], events)) as server:
+    with open_connector() as connector, make_server("127.0.0.1", 8808, Receiver(connector, secret, events)) as server:
+        print("Listening at http://127.0.0.1:8808")
         threading.Thread(target=work, args=(connector, events), daemon=True).start()
         server.serve_forever()
 
