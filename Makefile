@@ -74,7 +74,7 @@ build: $(STAMP) $(PAGE)  ## wheel and sdist in dist/, the studio's page in both
 lock: $(VENV)/lock/bin/uv  ## locks/*.txt anew: the newest packages that pyproject.toml allows, with their digests
 	@$(BIN)/python -m tools.lock $(VENV)/lock/bin/uv
 
-floors: $(STAMP)  ## the core of the suite with the lowest versions that pyproject.toml allows, in an environment of its own
+floors: $(STAMP)  ## the unit tests with the lowest versions that pyproject.toml allows, in an environment of its own
 	@$(BIN)/python -m tools.floors $(VENV)/floors
 
 clean:  ## remove what the targets made

@@ -1,4 +1,4 @@
-"""Runs the core of the suite with the lowest versions that pyproject.toml allows, in an environment of its own.
+"""Runs the unit tests with the lowest versions that pyproject.toml allows, in an environment of its own.
 
 Use: ``python -m tools.floors FOLDER``. What the tests themselves need comes in the newest versions that go with those.
 """
@@ -14,6 +14,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parent.parent
 TOOLS: Final = (
+    "build",
     "hatchling",
     "editables",
     "hypothesis",
@@ -22,15 +23,7 @@ TOOLS: Final = (
     "pytest",
     "pytest-asyncio",
     "pytest-httpx",
-)
-TESTS: Final = (
-    "tests/unit/http",
-    "tests/unit/schema",
-    "tests/unit/secrets",
-    "tests/unit/core",
-    "tests/unit/test_plugins.py",
-    "tests/unit/test_connector.py",
-    "tests/unit/gateway",
+    "pytest-xdist",
 )
 _FLOOR: Final = re.compile(r"([A-Za-z0-9._-]+)((?:\[[^]]*\])?)>=([^,;\s]+)")
 _EXACT: Final = re.compile(r"([A-Za-z0-9._-]+)(?:\[[^]]*\])?(==.+)")
@@ -57,7 +50,9 @@ def main(folder: str) -> int:
     subprocess.run([*install, *pins(), *TOOLS], check=True)
     subprocess.run([*install, "--no-deps", "--no-build-isolation", "-e", str(ROOT)], check=True)
     print("\n".join(pins()))
-    return subprocess.run([str(python), "-m", "pytest", "-q", *TESTS], cwd=ROOT, check=False).returncode
+    return subprocess.run(
+        [str(python), "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal", "tests/unit"], cwd=ROOT, check=False
+    ).returncode
 
 
 if __name__ == "__main__":

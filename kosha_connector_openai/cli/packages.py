@@ -78,8 +78,8 @@ def package(
         name, data, target = place.name, _bytes(place), place
         read_wheel(data, name)
     else:
+        make_folder(out, "out")  # first: a build takes its time
         name, data = _built(place) if (place / "pyproject.toml").is_file() else build_wheel(place, version=version)
-        make_folder(out, "out")
         target = out / name
         save(target, data)
     signed = target.with_name(name + SIGNATURE)

@@ -130,7 +130,7 @@ def run(
 ) -> dict[str, str]:
     """Each test's outcome by its id; the suite's output is in ``suite.log`` beside it. A sample has the same tests each time."""
     settings = {"TEST_API_BASE_URL": f"{url}/v1", "CLIENT_SUITE_KEY": key, "CLIENT_SUITE_SAMPLE": str(sample or 0)}
-    command = [str(python), "-m", "pytest", "-q", "-p", "keys", "-p", "no:cacheprovider", "-o", "addopts=", "--tb=line", "-rA"]
+    command = [str(python), "-m", "pytest", "-q", "-p", "keys", "-p", "no:cacheprovider", "-o", "addopts=", "--tb=line", "-rap"]
     command += ["-n", str(processes)] if processes > 1 else []
     command += ["-k", keyword] if keyword else []
     environ = {**os.environ, **settings, "PYTHONPATH": str(Path(__file__).parent)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -175,8 +176,12 @@ def test_files_of_a_result(cli: Cli, httpx_mock: HTTPXMock, canary: Canary, tmp_
     assert cli(*arguments, "--force").exit_code == 0
 
 
-def test_a_folder_that_cannot_be_made_is_told_before_the_call(cli: Cli, httpx_mock: HTTPXMock, canary: Canary, tmp_path: Path) -> None:
-    """No request is made, since its answer would be paid for and lost; commands that write files of their own say the same."""
+def test_a_folder_that_cannot_be_made_is_told_before_the_call(
+    cli: Cli, httpx_mock: HTTPXMock, canary: Canary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No request is made, since its answer would be paid for and lost; commands that write files of their own say the same, and nothing
+    is built for one."""
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")  # which builds
     (tmp_path / "file").touch()
     below = str(tmp_path / "file" / "folder")
     commands = [
