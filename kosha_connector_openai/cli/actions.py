@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from kosha_connector_openai.cli import options as opt
-from kosha_connector_openai.cli.connection import Choices
+from kosha_connector_openai.cli.connection import Choices, options
 from kosha_connector_openai.cli.connection import catalog as find_catalog
-from kosha_connector_openai.cli.fields import Field, read_fields
+from kosha_connector_openai.cli.fields import Field, example_arguments, read_fields
 from kosha_connector_openai.cli.session import Session
 from kosha_connector_openai.cli.terminal import clean, note, say_json, say_table
 from kosha_connector_openai.core.actions import Action
@@ -85,7 +85,8 @@ def show(ctx: typer.Context, action: opt.ActionId, as_json: opt.AsJson = False, 
         ("Input", "Takes", "Needed", "What it is"),
         [(field.name, field.words, "yes" if field.required else "", field.help) for field in fields.values()],
     )
-    typer.echo(clean(f"\nkosha-openai run {shlex.join([chosen.id, *_example(fields.values())])}"))
+    sample = _session(ctx).connector.forms_by(options(Choices(spec=spec)))[action].sample()
+    typer.echo(clean(f"\nkosha-openai run {shlex.join([chosen.id, *example_arguments(fields.values(), sample)])}"))
 
 
 def schema(
@@ -124,8 +125,3 @@ def _task(task: TaskInfo) -> dict[str, str]:
 
 def _described(field: Field) -> dict[str, Any]:
     return {"name": field.name, "kinds": list(field.kinds), "required": field.required, "help": field.help}
-
-
-def _example(fields: Iterable[Field]) -> list[str]:
-    """An argument for each input that is needed."""
-    return [f"{field.name}=@PATH" if field.takes_file else f"{field.name}=..." for field in fields if field.required]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
@@ -97,3 +98,15 @@ def _choices(schema: Mapping[str, Any]) -> list[Any]:
 def _is_open(schema: Mapping[str, Any]) -> bool:
     """Whether any text will do, so that an ``enum`` beside it lists examples."""
     return "string" in schema.get("type", ()) and not _choices(schema)
+
+
+def example_arguments(fields: Iterable[Field], values: Mapping[str, Any]) -> list[str]:
+    """An argument for each input that is needed, with its sample value, as a shell's words."""
+    return [_argument(field, values.get(field.name, "...")) for field in fields if field.required]
+
+
+def _argument(field: Field, value: Any) -> str:
+    if field.takes_file:
+        return f"{field.name}=@PATH"
+    plain = isinstance(value, str) and field.takes_text and not value.startswith("@")
+    return f"{field.name}={value}" if plain else f"{field.name}:={json.dumps(value, ensure_ascii=False)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -14,7 +13,7 @@ import typer
 from kosha_connector_openai.cli import options as opt
 from kosha_connector_openai.cli.connection import Choices, connect
 from kosha_connector_openai.cli.exit_codes import ExitCode
-from kosha_connector_openai.cli.fields import Field, fields_of
+from kosha_connector_openai.cli.fields import Field, example_arguments, fields_of
 from kosha_connector_openai.cli.inputs import Given, read_given
 from kosha_connector_openai.cli.output import show_warnings
 from kosha_connector_openai.cli.session import Session
@@ -72,7 +71,7 @@ def show(ctx: typer.Context, task: TaskName, as_json: opt.AsJson = False) -> Non
         [(field.name, field.words, _default(field, defaults), field.help) for field in fields.values()],
     )
     typer.echo(f"\nResult, for example: {to_json(info.sample, indent=None)}")
-    typer.echo(clean(f"\nkosha-openai task run {shlex.join([info.name, *_example(info, fields)])}"))
+    typer.echo(clean(f"\nkosha-openai task run {shlex.join([info.name, *example_arguments(fields.values(), info.example)])}"))
 
 
 def run(
@@ -151,17 +150,6 @@ def _file(text: str) -> str:
 
 def _default(field: Field, defaults: dict[str, Any]) -> str:
     return "yes" if field.required else to_json(defaults[field.name], indent=None) if field.name in defaults else ""
-
-
-def _example(info: TaskInfo, fields: dict[str, Field]) -> list[str]:
-    """An argument for each input that is needed."""
-    found = []
-    for field in fields.values():
-        value = info.example.get(field.name)
-        if field.required:
-            text = f"={value}" if isinstance(value, str) else f":={json.dumps(value)}"
-            found.append(f"{field.name}=@PATH" if field.takes_file else f"{field.name}{text}")
-    return found
 
 
 def _text(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -69,7 +70,16 @@ def test_show(cli: Cli) -> None:
     assert lines[0] == "createTranscription: Create transcription"
     assert lines[2] == "POST /v1/audio/transcriptions (paid, streams, file in)"
     assert lines[5].startswith("file\ta file\tyes\t")
-    assert lines[-1] == "kosha-openai run createTranscription file=@PATH model=..."
+    assert lines[-1] == "kosha-openai run createTranscription file=@PATH model=gpt-4o-transcribe"
+
+
+def test_the_example_can_be_pasted(cli: Cli) -> None:
+    """A shell's words of the last line of `actions show` are taken by `validate`, and stand for the sample's values."""
+    for action in ("createChatCompletion", "createEmbedding", "createFineTuningJob", "createBatch", "createModeration"):
+        command = shlex.split(cli("actions", "show", action).stdout.splitlines()[-1])
+        assert command[:3] == ["kosha-openai", "run", action]
+        done = cli("validate", *command[2:], "--json")
+        assert (done.exit_code, "..." in command[3:]) == (0, False), done.stdout
 
 
 def test_show_retired(cli: Cli) -> None:
