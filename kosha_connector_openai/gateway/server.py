@@ -155,6 +155,13 @@ class _Uvicorn(_Server):
         self.force_exit = self.should_exit
         self.should_exit = True
         self._service.stop()
+        if self.force_exit:
+            asyncio.get_running_loop().call_soon_threadsafe(self._abort)
+
+    def _abort(self) -> None:
+        """Ends the connections: from Python 3.12 on, a server waits for them."""
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
 
 
 class _Quiet(_Server):
