@@ -121,7 +121,7 @@ def run(
 ) -> None:
     """Runs an action, a task or a workflow over rows; a run that was broken off goes on with `bulk resume`."""
     connector, connection = connect(ctx.obj, Choices(file=connection_file, spec=spec, validation=validation), preview=dry)
-    shared = read_given(lambda: fields_of(target_schema(connector, connection, target, workflow)), Given(fixed or ()))
+    shared = read_given(lambda: fields_of(target_schema(connector, connection, target, workflow)), Given(fixed or (), option="--set"))
     options = RowOptions(
         map=tuple(maps or ()),
         fixed=shared,

@@ -34,6 +34,8 @@ class Given:
     """Whether an ``@`` at the start of a value is text, so that no argument opens a file."""
     files: Sequence[str] = ()
     """``NAME=@FILE`` arguments that name files even so."""
+    option: str | None = None
+    """The option by which the arguments were given, where they stand behind one."""
 
 
 def read_inputs(action: Action, given: Given) -> dict[str, Any]:
@@ -52,7 +54,7 @@ def read_given(known: Callable[[], Mapping[str, Field]], given: Given) -> dict[s
     if given.inline is not None:
         sources += _whole(given.inline, "JSON of --json-input")
     fields = known() if given.arguments or given.files else {}
-    sources += [_one(argument, fields, reader, literal=given.literal) for argument in given.arguments]
+    sources += [_one(argument, fields, reader, literal=given.literal, option=given.option) for argument in given.arguments]
     sources += [_one(argument, fields, reader, literal=False) for argument in given.files]
     for name, make in sources:
         if name in found:
@@ -108,10 +110,12 @@ def _whole(text: str | bytes, what: str) -> list[tuple[str, Callable[[], Any]]]:
     return [(name, lambda item=item: item) for name, item in value.items()]  # type: ignore[misc]
 
 
-def _one(argument: str, fields: Mapping[str, Field], reader: _Reader, *, literal: bool) -> tuple[str, Callable[[], Any]]:
+def _one(
+    argument: str, fields: Mapping[str, Field], reader: _Reader, *, literal: bool, option: str | None = None
+) -> tuple[str, Callable[[], Any]]:
     match = _ARGUMENT.fullmatch(argument)
     if match is None:
-        raise typer.BadParameter("An input is written NAME=VALUE, NAME:=JSON or NAME=@FILE.")
+        raise typer.BadParameter("An input is written NAME=VALUE, NAME:=JSON or NAME=@FILE.", param_hint=option)
     name, sign, text = match.groups()
     pointer = f"/{escape(name)}"
     field = fields.get(name) or Field(name, (), (), required=False, help="")

@@ -101,13 +101,15 @@ def poll(
     """Asks once which jobs have ended since the last time: a line of JSON for each, told once."""
     connector, connection = connect(ctx.obj, Choices(values or (), connection_file, spec=spec))
     given = read_given(dict, Given(inputs or ()))
+    sink = FileSink(state, overwrite=True, pointer="/state") if state is not None else None
+    if sink is not None:
+        sink.check()
     before = _state(state) if state is not None and state.exists() else None
     events, after = triggers.poll(connector, connection, kind, before, inputs=given, past=past)
     for event in events:
         say_json(event.to_dict(), indent=None)
     note(f"{len(events)} ended, {len(after.open)} go on.")
-    if state is not None:
-        sink = FileSink(state, overwrite=True)
+    if sink is not None:
         sink.write(after.to_json().encode())
         sink.commit("application/json")
 

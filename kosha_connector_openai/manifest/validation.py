@@ -67,6 +67,8 @@ def _fault(model: type[Any], location: tuple[int | str, ...], rule: str, message
     pointer = to_pointer(location)
     if rule == "dataclass_type":
         rule, message = "model_type", "must be an object"
+    if rule == "missing":
+        return Fault(pointer, rule, "is missing.", f"Add `{location[-1]}`.")
     if rule != "unexpected_keyword_argument":
         return Fault(pointer, rule, f"{message}.")
     names = sorted(_names(model, location[:-1]))

@@ -29,8 +29,8 @@ class SavedFile:
 class FileSink:
     """Writes beside the target and puts the file in its place at the end; a failure leaves the target untouched and no rest behind."""
 
-    def __init__(self, target: Path, *, overwrite: bool = False) -> None:
-        self._target = target
+    def __init__(self, target: Path, *, overwrite: bool = False, pointer: str = OUT) -> None:
+        self._target, self._pointer = target, pointer
         self._overwrite = overwrite
         self._part = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")
         self._file: BinaryIO | None = None
@@ -40,11 +40,16 @@ class FileSink:
     def check(self) -> None:
         """Raises InputError where the target cannot be written; called before anything is sent."""
         if not self._target.parent.is_dir():
-            raise _refused("directory", "is in a folder that does not exist.", "Create it first.")
+            raise self._refused("directory", "is in a folder that does not exist.", "Create it first.")
         if self._target.is_symlink() or (self._target.exists() and not self._target.is_file()):
-            raise _refused("file", "is a folder, a symbolic link or a device.", "Name a file.")
+            raise self._refused("file", "is a folder, a symbolic link or a device.", "Name a file.")
         if self._target.exists() and not self._overwrite:
-            raise _refused("exists", "exists already.", "Name another one, or let it be replaced: `--force`, in Python `overwrite=True`.")
+            raise self._refused(
+                "exists", "exists already.", "Name another one, or let it be replaced: `--force`, in Python `overwrite=True`."
+            )
+
+    def _refused(self, rule: str, message: str, fix: str) -> InputError:
+        return InputError("The output file cannot be written.", [Fault(self._pointer, rule, message, fix)])
 
     def write(self, chunk: bytes) -> None:
         """Adds bytes; raises ReplyError where the disk takes no more."""
@@ -123,7 +128,3 @@ def _translated() -> Iterator[None]:
     except OSError as error:
         message = f"The reply arrived, but the output file could not be written: {error.strerror}."
         raise ReplyError(message, hint="Check its place, and look before you run it again.") from None
-
-
-def _refused(rule: str, message: str, fix: str) -> InputError:
-    return InputError("The output file cannot be written.", [Fault(OUT, rule, message, fix)])

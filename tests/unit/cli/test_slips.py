@@ -55,6 +55,9 @@ SLIPS = [
     ),
     ("remove nope", 10, "/package: is not installed. Installed: nothing."),
     ("serve --check --config gateway.yaml", 4, "gateway.yaml#/tokens/0/hash: is no digest. Make one with the command `gateway token`."),
+    ("trigger poll batch --state no/where.json", 3, "/state: is in a folder that does not exist. Create it first."),
+    ("bulk run ask rows.csv --map question=text --out out.csv --set modle", 2, "Invalid value for --set: An input is written NAME=VALUE"),
+    ("manifest --check there.json", 10, "/title: is missing. Add `title`."),
     ("sandbox --port PORT", 2, "The port cannot be used: Address already in use. Give another, or 0."),
 ]
 
