@@ -12,6 +12,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -75,6 +76,8 @@ class Runner:
     """Whether more rows may come when ``feed`` is at its end."""
     over: Callable[[set[int]], None] | None = None
     """Is told the numbers of rows that need nothing more: their answers are kept, or another process has them."""
+    room: AbstractAsyncContextManager[Any] = field(default_factory=nullcontext)
+    """Is held by each row under way; one for several runners keeps them together below what a process may have under way."""
 
     def __post_init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -127,7 +130,7 @@ class Runner:
             for task in done:
                 if (error := task.exception()) is not None:
                     raise error
-            if left == 0.0:
+            if left == 0.0 or (self.stop and not self.progress.in_flight):  # who still waits for room sends nothing
                 return
 
     def stop_soon(self) -> None:
@@ -176,13 +179,19 @@ class Runner:
                 await self._sleep(max(0.01, min(wait, _IDLE)))
                 continue
             self._active += 1
-            self.progress.in_flight += 1
             try:
-                await self._work(*item)
+                async with self.room:
+                    await self._under_way(item)
             finally:
                 self._active -= 1
-                self.progress.in_flight -= 1
         self.wake()  # the others end, too
+
+    async def _under_way(self, item: Item) -> None:
+        self.progress.in_flight += 1
+        try:
+            await self._work(*item)
+        finally:
+            self.progress.in_flight -= 1
 
     def close(self) -> None:
         """Ends when nothing waits."""

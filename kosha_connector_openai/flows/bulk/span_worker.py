@@ -45,8 +45,13 @@ class SpanWorker:
     reached: dict[str, int] = field(default_factory=dict, init=False, repr=False)
     """How many rows of a run were under way at most when its last span ended: the next one begins with them."""
     _senders: list[_Sender] = field(default_factory=list, init=False, repr=False)
+    _room: asyncio.Semaphore = field(init=False, repr=False)
+    """For the rows of all runs: one whose part has shrunk still has more under way, until they are answered."""
     _stops: dict[str, str] = field(default_factory=dict, init=False, repr=False)
     """Why runs stop, by Temporal's name of their execution."""
+
+    def __post_init__(self) -> None:
+        self._room = asyncio.Semaphore(self.in_flight)
 
     async def run(self, place: TemporalPlace) -> None:
         """Works until it is asked to end; what is under way is then finished and kept."""
@@ -208,7 +213,7 @@ class _Sender:
         send = replace(SendOptions(**{name: kept[name] for name in KEPT}), in_flight=worker.in_flight, budget=budget)
         sending = Sending(worker.connector, worker.connection, job, ledger, send, start=worker.reached.get(self.run))
         runner = sending.runner(self._feed, RunProgress())
-        runner.is_open, runner.over = True, self._over
+        runner.is_open, runner.over, runner.room = True, self._over, worker._room
         return runner
 
     async def send(self, first: int, last: int) -> str:
