@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.connector import Connector
 
 T = TypeVar("T")
+LOGGER: Final = logging.getLogger("kosha.connector.temporal")
 _TASK: Final = timedelta(seconds=2)
 _GRACE: Final = timedelta(seconds=35)
 _BEAT: Final = 0.5
@@ -115,7 +117,7 @@ def _runtime() -> Any:
     """One for the process; its core would write its log to standard output."""
     from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 
-    forwarding = LogForwardingConfig(logging.getLogger("kosha.connector.temporal"))
+    forwarding = LogForwardingConfig(LOGGER)
     logs = LoggingConfig(TelemetryFilter(core_level="WARN", other_level="ERROR"), forwarding=forwarding)
     return Runtime(telemetry=TelemetryConfig(logging=logs))
 
@@ -189,6 +191,27 @@ async def _draining(drain: Callable[[], None]) -> None:
 
     await activity.wait_for_worker_shutdown()
     drain()
+
+
+class Failures:
+    """What a worker's activities fail with: in words for Temporal, and for the worker's log, there once a minute: they are tried again."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, float] = {}
+
+    def told(self, error: ConnectorError) -> Exception:
+        """The error for Temporal, which tries again what may come back: a server that is away, a run that another process holds."""
+        from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+        again = any(fault.rule in ("server", "held") for fault in getattr(error, "faults", ()))
+        text, now = str(error), time.monotonic()
+        if now - self._said.get(text, -_RENEWAL) >= _RENEWAL:
+            self._said[text] = now
+            LOGGER.warning("%s%s", text, "\n  It is tried again each second." if again else "")
+        # Benign: its own log has a traceback for each. Where a server is stays out of Temporal.
+        words, category = error.message if again else text, ApplicationErrorCategory.BENIGN
+        found: Exception = ApplicationError(words, type=error.code, non_retryable=not again, category=category)
+        return found
 
 
 def told(error: BaseException) -> ConnectorError:

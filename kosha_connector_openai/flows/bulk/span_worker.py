@@ -24,7 +24,7 @@ from kosha_connector_openai.flows.bulk.progress import RunProgress
 from kosha_connector_openai.flows.bulk.row import Format, Row, Start, refused
 from kosha_connector_openai.flows.bulk.runner import Item, Runner
 from kosha_connector_openai.flows.bulk.sending import Sending
-from kosha_connector_openai.flows.temporal import finished, queue_of, run_worker
+from kosha_connector_openai.flows.temporal import Failures, finished, queue_of, run_worker
 from kosha_connector_openai.flows.temporal_place import TemporalPlace
 
 WORK: Final = "bulk"
@@ -47,6 +47,7 @@ class SpanWorker:
     _senders: list[_Sender] = field(default_factory=list, init=False, repr=False)
     _room: asyncio.Semaphore = field(init=False, repr=False)
     """For the rows of all runs: one whose part has shrunk still has more under way, until they are answered."""
+    _failures: Failures = field(default_factory=Failures, init=False, repr=False)
     _stops: dict[str, str] = field(default_factory=dict, init=False, repr=False)
     """Why runs stop, by Temporal's name of their execution."""
 
@@ -66,7 +67,7 @@ class SpanWorker:
     async def span(self, run: str, first: int, last: int) -> str:
         """Sends the rows from ``first`` to ``last`` that wait; "" or why the whole run stops."""
         from temporalio import activity
-        from temporalio.exceptions import ApplicationError
+        from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
         execution = activity.info().workflow_run_id
         if execution in self._stops:  # Temporal had handed it out before it knew
@@ -75,12 +76,13 @@ class SpanWorker:
         try:
             stop, cancelled = await finished(self._sent(sender, first, last), sender.drain)
         except ConnectorError as error:
-            again = any(fault.rule in ("server", "held") for fault in getattr(error, "faults", ()))
-            raise ApplicationError(error.message, type=error.code, non_retryable=not again) from None
+            raise self._failures.told(error) from None
         if cancelled or sender.is_asked_to_stop:
             stop = "signal"
-        elif stop in ("signal", "ledger"):
-            raise ApplicationError("This worker ends; another takes the rest.", type=stop)
+        elif stop == "ledger" and sender.reason is not None:
+            raise self._failures.told(sender.reason)
+        elif stop == "signal":
+            raise ApplicationError("This worker ends; another takes the rest.", type=stop, category=ApplicationErrorCategory.BENIGN)
         if stop:
             self._stops[execution] = stop
         return stop
@@ -169,6 +171,11 @@ class _Sender:
     def stop(self) -> str:
         """Why it takes no more rows; "" while it does."""
         return self._runner.stop if self._runner is not None else "signal" if self._is_drained else ""
+
+    @property
+    def reason(self) -> ConnectorError | None:
+        """What it stops for, where that is an error."""
+        return self._runner.reason if self._runner is not None else None
 
     def drain(self) -> None:
         """Nothing new leaves; it may come before there is a runner."""

@@ -13,7 +13,7 @@ from kosha_connector_openai.errors import ConnectorError, Fault, OutcomeUnknownE
 from kosha_connector_openai.flows.bulk import KeptBudget, Ledger, RowAnswer, RowEntry, RowState, dsn_of, shared_ledger
 from kosha_connector_openai.flows.driving import Pause, adrive
 from kosha_connector_openai.flows.durable.codec import dump, load
-from kosha_connector_openai.flows.temporal import begun, connected, finished, queue_of, run_worker, told
+from kosha_connector_openai.flows.temporal import Failures, begun, connected, finished, queue_of, run_worker, told
 from kosha_connector_openai.flows.temporal_place import TemporalPlace
 from kosha_connector_openai.flows.workflows import (
     End,
@@ -116,6 +116,7 @@ class StepWorker:
     ledger: str
     options: CallOptions = CallOptions()
     steps: int = 20
+    _failures: Failures = field(default_factory=Failures, init=False, repr=False)
 
     async def run(self, place: TemporalPlace) -> None:
         """Works until it is asked to end; a step that is under way is then finished and kept."""
@@ -127,8 +128,6 @@ class StepWorker:
 
     async def step(self, name: str, place: int) -> dict[str, Any]:
         """Runs the next task of a run: whether the run has ended, and seconds to wait before the next one. Only one worker has a run."""
-        from temporalio.exceptions import ApplicationError
-
         del place  # the ledger knows where the run is; the number tells one activity from another
         try:
             with shared_ledger(self.ledger, f"workflow-{name}") as ledger:
@@ -136,8 +135,7 @@ class StepWorker:
                 await finished(task.run(), lambda: None)
                 return task.answer
         except ConnectorError as error:
-            again = any(fault.rule in ("server", "held") for fault in getattr(error, "faults", ()))
-            raise ApplicationError(error.message, type=error.code, non_retryable=not again) from None
+            raise self._failures.told(error) from None
 
 
 @dataclass(slots=True)

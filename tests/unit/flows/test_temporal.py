@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from kosha_connector_openai import Connector
-from kosha_connector_openai.flows.temporal import begun, queue_of, renewed
+from kosha_connector_openai.errors import Fault, SetupError
+from kosha_connector_openai.flows.temporal import Failures, begun, queue_of, renewed
 from kosha_connector_openai.flows.temporal_place import TemporalPlace
 
 
@@ -67,3 +68,19 @@ async def test_whoever_waits_for_a_workflow_takes_it_up_too(tmp_path: Path) -> N
     async with asyncio.timeout(30), begun(client, TemporalPlace(api_key=f"file:{file}"), "work", [], name="run", queue="queue") as handle:
         await client.signed_in(1)
     assert handle == "work run"
+
+
+@pytest.mark.e2e
+def test_what_a_worker_fails_with_is_in_its_log_with_the_fix(caplog: pytest.LogCaptureFixture) -> None:
+    """Once, however often it is tried again; what will not help to try again is told to whoever began the run with its fix, too."""
+    exceptions = pytest.importorskip("temporalio.exceptions", reason="make e2e installs it")
+    failures = Failures()
+    away = SetupError("PostgreSQL is not there.", [Fault("/ledger", "server", "is at db:5432.", "Start it.")])
+    wrong = SetupError("The rows cannot be used.", [Fault("/target", "changed", "is another here.", "Give the one of before.")])
+    first, second, third = (failures.told(error) for error in (away, away, wrong))
+    assert [record.getMessage() for record in caplog.records] == [f"{away}\n  It is tried again each second.", str(wrong)]
+    assert isinstance(third, exceptions.ApplicationError)
+    assert isinstance(second, exceptions.ApplicationError)
+    assert (str(first), second.non_retryable) == ("setup: PostgreSQL is not there.", False)
+    assert "Give the one of before." in str(third)
+    assert third.non_retryable
