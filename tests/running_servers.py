@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
@@ -63,6 +64,18 @@ def postgres() -> Iterator[str]:
             run(control, "-D", data, "-m", "immediate", "-w", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def end_connections(dsn: str) -> None:
+    """Ends all connections of ours to a database, as its restart does."""
+    import asyncpg
+
+    async def end() -> None:
+        connection = await asyncpg.connect(dsn)
+        await connection.fetch("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'kosha-connector'")
+        await connection.close()
+
+    asyncio.run(end())
 
 
 class Temporal:

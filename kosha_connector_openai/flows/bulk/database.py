@@ -62,7 +62,7 @@ class Database:
             return self._wait(self._asyncpg.connect(dsn.reveal(), timeout=_SECONDS, command_timeout=60, server_settings=_SESSION))
         except (OSError, TimeoutError) as error:
             problem = f"nobody answers ({type(error).__name__})"
-        except (self._asyncpg.PostgresError, self._asyncpg.InterfaceError, ValueError) as error:
+        except (self._asyncpg.PostgresError, self._asyncpg.InterfaceError, self._asyncpg.InternalClientError, ValueError) as error:
             problem = f"it refuses ({type(error).__name__})"  # its words may have parts of the DSN
         fix = "Start PostgreSQL there, or mend the DSN in the secret; the role needs CREATE on the database."
         raise SetupError("PostgreSQL is not there; nothing was sent.", [Fault("/ledger", "server", f"is at {place}, and {problem}.", fix)])
@@ -126,12 +126,19 @@ class Database:
         """Tells what fails in the database as a SetupError."""
         try:
             yield
-        except (self._asyncpg.PostgresError, self._asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except (
+            self._asyncpg.PostgresError, self._asyncpg.InterfaceError, self._asyncpg.InternalClientError, OSError, TimeoutError
+        ) as error:  # fmt: skip
             problem = type(error).__name__
         else:
             return
         fix = _FIXES.get(problem, _FIX)
         raise SetupError(f"The ledger cannot be used: {problem}.", [Fault("/ledger", "server", "cannot be read or written.", fix)])
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection has gone, as when the server was restarted."""
+        return self.connection is None or bool(self.connection.is_closed())
 
     def close(self) -> None:
         """Closes the connection, and ends the thread."""

@@ -97,6 +97,10 @@ class Ledger(ABC):
     def close(self) -> None:
         """Frees the lock."""
 
+    def again(self) -> bool:
+        """Opens it anew where its connection was lost; whether it was. Raises SetupError where it is not there again yet."""
+        return False
+
     @abstractmethod
     def discard(self) -> None:
         """Closes it and deletes all of it."""

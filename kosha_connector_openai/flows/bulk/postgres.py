@@ -80,7 +80,9 @@ class PostgresLedger(Ledger):
         self._schema = f"kosha_bulk_{run}"
         self._pace: SharedPace | None = None
         self._known: dict[str, str] = {}
-        self._database = Database(dsn)
+        self._lock: bool | None = None
+        """Whether it is held together with others; None where it is not."""
+        self._dsn, self._database = dsn, Database(dsn)
         try:
             self._open(new=new)
             if not read_only:
@@ -118,12 +120,14 @@ class PostgresLedger(Ledger):
                 "/ledger", "held", f"is held by process {self.kept('owner') or 'unknown'}.", "Let it end, or end it; then resume."
             )
             raise SetupError("Another process works on this run.", [fault])
+        self._lock = shared
         if not shared:
             self.keep("owner", f"{socket.gethostname()}:{os.getpid()}")
 
     def share(self) -> None:
         """Lets others work on the run at the same time."""
         self.read("SELECT pg_advisory_lock_shared(?), pg_advisory_unlock(?)", _number(self._schema), _number(self._schema))
+        self._lock = True
 
     def alone(self) -> bool:
         """Takes the run for itself again, where nobody else works on it."""
@@ -160,6 +164,17 @@ class PostgresLedger(Ledger):
     def owner(self) -> str | None:
         name = self.kept("owner")
         return str(name) if name and self.read(f"SELECT 1 {_HOLDERS}", _number(self._schema)) else None
+
+    def again(self) -> bool:
+        if not self._database.is_lost:
+            return False
+        fresh = Database(self._dsn)  # where it fails, the old one still says that it cannot be used
+        self._database.close()
+        self._database = fresh
+        self._open(new=False)
+        if self._lock is not None:
+            self._hold(shared=self._lock)
+        return True
 
     def close(self) -> None:
         self._database.close()

@@ -365,8 +365,21 @@ class Runner:
         if last:
             if self._moved:
                 await self._commit()
+            if self.stop == "ledger" and await self._is_again() and self._moved:
+                await self._commit()
         elif self.stop == "ledger" and self.reason is not None:
             raise self.reason
+
+    async def _is_again(self) -> bool:
+        """Whether a ledger that was lost is there again: a database that is restarted soon is."""
+        end = time.monotonic() + DRAIN
+        while True:
+            try:
+                return await asyncio.to_thread(self.ledger.again)
+            except SetupError:
+                if time.monotonic() > end:
+                    return False
+            await asyncio.sleep(_IDLE)
 
     async def _flush(self) -> None:
         while self._claims or ((self._moved or self._calls or self._aside) and self.stop != "ledger"):

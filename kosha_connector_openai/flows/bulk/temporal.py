@@ -123,7 +123,11 @@ class TemporalBulk(AsyncBulk):
         while True:
             result = result or asyncio.create_task(handle.result())
             await asyncio.wait([result], timeout=0.5)
-            _show(ended.progress, ledger, began, done)
+            try:
+                _show(ended.progress, ledger, began, done)
+            except SetupError:  # PostgreSQL is away for a while: workers wait for it, too
+                with suppress(SetupError):
+                    ledger.again()
             if self._watch is not None:
                 self._watch(ended.progress)
             if self._stopped and not asked:

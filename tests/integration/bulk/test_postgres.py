@@ -15,8 +15,8 @@ from kosha_connector_openai.errors import SecretError, SetupError
 from kosha_connector_openai.flows.bulk import RowAnswer, RowOptions, RowState, SendOptions, open_ledger
 from kosha_connector_openai.flows.bulk.opening import run_name, shared_ledger
 from tests.recorder import reply
-from tests.running_servers import PASSWORD
-from tests.unit.flows.bulk.conftest import SHARED, Upstream, prompts, texts
+from tests.running_servers import PASSWORD, end_connections
+from tests.unit.flows.bulk.conftest import SHARED, Upstream, completion, prompts, texts
 
 pytestmark = pytest.mark.e2e
 LIMITED = reply(429, {"error": {"message": "slow", "type": "requests", "code": "rate_limit_exceeded"}}, [("retry-after", "0.2")])
@@ -163,6 +163,21 @@ def test_a_done_row_stays_done_and_only_its_owner_gives_a_row_back(run: Any, dsn
         first.state = RowState.PENDING
         asyncio.run(ledger.acommit(moved=[(first, None)]))
         assert ledger.counts() == {RowState.PENDING: 3}
+
+
+def test_a_database_that_is_away_for_a_moment_costs_no_answer(run: Any, bulk: Any, dsn: str, server: str, tmp_path: Path) -> None:
+    """Its connections end while rows are under way, as when it is restarted: the run stops, their answers are kept, a resume ends it."""
+
+    def lose(connection: Any, request: Any) -> bool:
+        end_connections(server)
+        return reply(200, completion("t20"))(connection, request)
+
+    with Upstream({"t20": [lose]}, delay=0.1) as upstream:
+        result = run(upstream, prompts(400), SendOptions(in_flight=16), ledger=dsn)
+        sent = sum(upstream.seen.values())
+        assert (result.stop, result.unkept, result.done, result.unknown, result.waiting) == ("ledger", (), sent, 0, 400 - sent)
+        assert bulk(upstream).resume(tmp_path / "out.jsonl").done == 400
+        assert set(upstream.seen.values()) == {1}
 
 
 def test_shares_that_are_killed_and_started_again(dsn: str, server: str, tmp_path: Path, key: str, record_property: Any) -> None:

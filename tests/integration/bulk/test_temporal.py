@@ -14,7 +14,7 @@ from kosha_connector_openai.flows.bulk import ledger_of, open_ledger
 from kosha_connector_openai.flows.bulk.postgres import PostgresLedger
 from tests.integration.bulk.site import CANARY, KEY, Site, found_in
 from tests.recorder import reply
-from tests.running_servers import PASSWORD, Temporal
+from tests.running_servers import PASSWORD, Temporal, end_connections
 from tests.unit.flows.bulk.conftest import Upstream
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("dsn")]
@@ -124,6 +124,18 @@ def test_a_run_goes_from_temporal_to_one_machine_and_back(server: str, tmp_path:
         worker.wait(60)
         again = site.result(site.resume(), 60)
         assert (again["done"], again["code"]) == (2_500, 0)
+        assert site.twice() == []
+
+
+def test_a_database_that_is_away_for_a_moment_ends_no_run(server: str, tmp_path: Path) -> None:
+    """The connections of worker and run end: the worker keeps what comes back and takes its spans up again, the run is watched on."""
+    with Temporal(tmp_path) as temporal, Upstream(delay=0.1) as upstream, Site(tmp_path, server, upstream, temporal, 1_000) as site:
+        site.worker()
+        run = site.run()
+        site.wait_for(200)
+        end_connections(server)
+        told = site.result(run, 90)
+        assert (told["done"], told["unknown"], told["code"]) == (1_000, 0, 0)
         assert site.twice() == []
 
 
