@@ -111,8 +111,12 @@ def shared_ledger(reference: str, run: str, *, path: Path = Path("run.ledger"), 
 
 def dsn_of(reference: str) -> Secret:
     """The DSN that ``reference`` stands for. Raises SetupError for a DSN in its place, and what secret stores raise."""
+    fault = None
     if reference.startswith(("postgres:", "postgresql:")):
         fault = Fault("/ledger", "reference", "is a DSN, which may hold a password.", "Put it in a variable and give --ledger env:NAME.")
+    elif ":" not in reference:
+        fault = Fault("/ledger", "reference", "is no secret reference.", "Give --ledger env:NAME, or file:/run/secrets/NAME.")
+    if fault is not None:
         raise SetupError("The ledger cannot be used; nothing was sent.", [fault])
     return operator_secret(reference)
 

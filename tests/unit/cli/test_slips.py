@@ -57,6 +57,7 @@ SLIPS = [
     ("serve --check --config gateway.yaml", 4, "gateway.yaml#/tokens/0/hash: is no digest. Make one with the command `gateway token`."),
     ("trigger poll batch --state no/where.json", 3, "/state: is in a folder that does not exist. Create it first."),
     ("bulk run ask rows.csv --map question=text --out out.csv --set modle", 2, "Invalid value for --set: An input is written NAME=VALUE"),
+    ("bulk run ask rows.csv --map question=text --out out.csv --ledger DSN", 4, "/ledger: is no secret reference. Give --ledger env:NAME"),
     ("manifest --check there.json", 10, "/title: is missing. Add `title`."),
     ("sandbox --port PORT", 2, "The port cannot be used: Address already in use. Give another, or 0."),
 ]
@@ -67,7 +68,7 @@ def test_a_slip_is_told_with_its_place_and_a_fix(cli: Any, canary: Any, tmp_path
     monkeypatch.chdir(tmp_path)
     for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "KOSHA_JOBS", "HOME"):
         monkeypatch.setenv(name, str(tmp_path / name))
-    for name, content in {"flow.yaml": FLOW, "gateway.yaml": TOKENS, "there.json": "{}"}.items():
+    for name, content in {"flow.yaml": FLOW, "gateway.yaml": TOKENS, "there.json": "{}", "rows.csv": "text\nWhy?\n"}.items():
         Path(name).write_text(content)
     Path("talk.wav").write_bytes(b"RIFF\xff\xfe")
 
