@@ -19,13 +19,14 @@ from kosha_connector_openai.errors import DescriptionError, Fault, SetupError
 from kosha_connector_openai.manifest import Validation
 from kosha_connector_openai.secrets import SecretReference, SecretStore
 from kosha_connector_openai.secrets.stores import default_stores
-from kosha_connector_openai.text import YamlLimits, load_yaml
+from kosha_connector_openai.text import YamlLimits, escape, load_yaml, nearest
 from kosha_connector_openai.trusted_files import home, read_trusted
 
 _PASTED: Final = re.compile(r"(?:\A|[:/#@\s])(?:[spr]k[-_]|eyJ)[\w-]{14}")
 _LIMITS: Final = YamlLimits(bytes=1024 * 1024, depth=16, nodes=10_000)
 _TRUST: Final = "Name a connection that `connect` made, or a file (./NAME) that is yours, that others cannot write, and that is no link."
 _PARTS: Final = frozenset({"values", "options"})
+_SHAPE: Final = "Write `values:` with one text for each field of the connection, and `options:`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +133,12 @@ def _read_file(name: str) -> Sources:
 
 
 def _parts(raw: Any) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    if not isinstance(raw, Mapping) or not raw.keys() <= _PARTS:
+    if not isinstance(raw, Mapping):
         raise _misshapen()
+    if other := [str(name) for name in raw if name not in _PARTS]:
+        fixes = [f"Did you mean `{near}`?" if (near := nearest(name, _PARTS)) else _SHAPE for name in other]
+        faults = [Fault(f"/{escape(name)}", "unknown", "is not a known key.", fix) for name, fix in zip(other, fixes, strict=True)]
+        raise SetupError("The connection file has another form.", faults)
     values, options = raw.get("values") or {}, raw.get("options") or {}
     if not isinstance(values, Mapping) or not isinstance(options, Mapping):
         raise _misshapen()
@@ -141,8 +146,7 @@ def _parts(raw: Any) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
 
 
 def _misshapen() -> SetupError:
-    fix = "Write `values:` with one text for each field of the connection, and `options:`."
-    return SetupError("The connection file has another form.", [Fault("", "type", "is no connection.", fix)])
+    return SetupError("The connection file has another form.", [Fault("", "type", "is no connection.", _SHAPE)])
 
 
 def _tuned(connector: Connector, options: Mapping[str, Any], choices: Choices) -> dict[str, Any]:

@@ -19,6 +19,7 @@ workflows:
     inputs: {type: object, properties: {recording: {format: binary}, language: {type: string}}}
     steps: [{stepId: list, operationId: listModels}]
 """
+CONNECTIONS = {"work.yaml": "values: {api_key: env:OPENAI_API_KEY}\noption: {}\n", "flat.yaml": "api_key: env:OPENAI_API_KEY\n"}
 TOKENS = "tokens: [{name: a, hash: 'kosha1:...'}]\n"
 SLIPS = [
     (
@@ -58,6 +59,8 @@ SLIPS = [
     ("trigger poll batch --state no/where.json", 3, "/state: is in a folder that does not exist. Create it first."),
     ("bulk run ask rows.csv --map question=text --out out.csv --set modle", 2, "Invalid value for --set: An input is written NAME=VALUE"),
     ("bulk run ask rows.csv --map question=text --out out.csv --ledger DSN", 4, "/ledger: is no secret reference. Give --ledger env:NAME"),
+    ("run listModels --connection ./work.yaml", 4, "/option: is not a known key. Did you mean `options`?"),
+    ("run listModels --connection ./flat.yaml", 4, "/api_key: is not a known key. Write `values:` with one text for each field"),
     ("manifest --check there.json", 10, "/title: is missing. Add `title`."),
     ("sandbox --port PORT", 2, "The port cannot be used: Address already in use. Give another, or 0."),
 ]
@@ -68,7 +71,7 @@ def test_a_slip_is_told_with_its_place_and_a_fix(cli: Any, canary: Any, tmp_path
     monkeypatch.chdir(tmp_path)
     for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "KOSHA_JOBS", "HOME"):
         monkeypatch.setenv(name, str(tmp_path / name))
-    for name, content in {"flow.yaml": FLOW, "gateway.yaml": TOKENS, "there.json": "{}", "rows.csv": "text\nWhy?\n"}.items():
+    for name, content in {"flow.yaml": FLOW, "gateway.yaml": TOKENS, "there.json": "{}", "rows.csv": "text\nWhy?\n", **CONNECTIONS}.items():
         Path(name).write_text(content)
     Path("talk.wav").write_bytes(b"RIFF\xff\xfe")
 
