@@ -16,7 +16,7 @@ import pytest
 
 from kosha_connector_openai.errors import InputError, SetupError
 from kosha_connector_openai.flows.bulk import Bulk, RowOptions, SendOptions, SqliteLedger, ledger_of
-from kosha_connector_openai.flows.bulk.mapping import MapRule
+from kosha_connector_openai.flows.bulk.mapping import Fields, MapRule, RowMap
 from kosha_connector_openai.flows.bulk.rows import open_source
 from tests.recorder import reply
 from tests.unit.flows.bulk.conftest import SHARED, Upstream, prompts
@@ -379,6 +379,18 @@ def test_a_table_is_parted_as_its_header_is(tmp_path: Path, data: bytes, rows: d
     path.write_bytes(data)
     (row,) = open_source(path).rows()
     assert row.values == rows
+
+
+def test_a_row_has_the_same_bytes_with_every_version_of_the_library(tmp_path: Path) -> None:
+    """They tell whether a row is the one that the ledger has: another spelling is another row, on another host or after an upgrade."""
+    path = tmp_path / "in.jsonl"
+    path.write_text('{"n": [1e22, 1.5E-7, 0.00001, 1e15, 1e16, -0.0, 9007199254740993], "a": "\u00e9\u2028/"}')
+    source = open_source(path)
+    (row,) = source.rows()
+    rows = RowMap((), {}, Fields(frozenset(), frozenset(), frozenset(), is_open=True), source, row)
+    assert (
+        rows.digest_bytes(row).decode() == '{"a":"\u00e9\u2028/","n":[1e+22,1.5e-7,0.00001,1000000000000000.0,1e+16,-0.0,9007199254740993]}'
+    )
 
 
 @pytest.mark.parametrize("ending", ["tsv", "xlsx", "gz"])
