@@ -24,7 +24,6 @@ _CHANGED: Final = (
     " AND NOT EXISTS (SELECT 1 FROM fresh y WHERE y.base = r.base AND y.occurrence = r.occurrence)"
 )
 """Rows whose place has another row now, and neither of the two is anywhere else."""
-_EMPTY: Final = ("DELETE FROM rows", "DELETE FROM answers", "DELETE FROM calls")
 _DONE: Final = ("DROP INDEX rows_base", "DROP TABLE fresh")
 
 
@@ -69,7 +68,7 @@ def _move(ledger: Ledger, base: Cursors) -> None:
     for before, entry in moved:
         entry.take(before)
         entry.done = before.done
-    _execute(base, _EMPTY)
+    _execute(base, (f"DELETE FROM {name}" for name in ledger.by_row))  # noqa: S608 - our own words # nosec B608
     base.executemany("INSERT INTO rows VALUES (?,?,?,?,?,?,?,?,?)", [entry.values() for entry in entries])
     for entry, answer in answers:
         if answer is not None:

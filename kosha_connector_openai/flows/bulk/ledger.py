@@ -84,6 +84,8 @@ class Ledger(ABC):
     """Whether large answers and files are beside it, not in it."""
     is_common: bool = False
     """Whether processes on other hosts may work on the run at the same time."""
+    by_row: tuple[str, ...] = ("rows", "answers", "calls")
+    """The tables that have something of each row, by its number."""
     elsewhere: Mapping[str, str] = {}
     """What other processes have spent since the last commit."""
 

@@ -67,6 +67,7 @@ class PostgresLedger(Ledger):
 
     in_place = False
     is_common = True
+    by_row = (*Ledger.by_row, "inputs")
 
     def __init__(self, path: Path, dsn: Secret, run: str, *, new: bool = False, read_only: bool = False, shared: bool = False) -> None:
         """Opens the ledger of ``run``, or makes a ``new`` one; ``path`` is the file that names it, beside the run's output.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from itertools import pairwise
+from json import loads
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from kosha_connector_openai.flows.bulk.postgres import PostgresLedger
 from tests.integration.bulk.site import CANARY, KEY, Site, found_in
 from tests.recorder import reply
 from tests.running_servers import PASSWORD, Temporal, end_connections
-from tests.unit.flows.bulk.conftest import Upstream
+from tests.unit.flows.bulk.conftest import Upstream, texts
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("dsn")]
 
@@ -136,6 +137,23 @@ def test_a_database_that_is_away_for_a_moment_ends_no_run(server: str, tmp_path:
         end_connections(server)
         told = site.result(run, 90)
         assert (told["done"], told["unknown"], told["code"]) == (1_000, 0, 0)
+        assert site.twice() == []
+
+
+def test_workers_send_the_rows_of_an_input_that_was_adopted(server: str, tmp_path: Path) -> None:
+    """Its rows stand in other places now, and some are new: each gets the answer to itself, and those that were done are not sent again."""
+    with Temporal(tmp_path) as temporal, Upstream(delay=0.1) as upstream, Site(tmp_path, server, upstream, temporal, 500, 50) as site:
+        site.worker()
+        run = site.run()
+        site.wait_for(60)
+        site.begin("bulk", "cancel", str(site.out)).communicate(timeout=60)
+        site.result(run, 60)
+        rows = tmp_path / "in.jsonl"
+        lines = [f'{{"prompt": "new-{n}"}}' for n in range(1, 11)] + rows.read_text().splitlines()[::-1]
+        rows.write_text("\n".join(lines))
+        told = site.result(site.resume("--adopt"), 60)
+        assert (told["done"], told["total"]) == (510, 510)
+        assert texts(site.out) == [(n, f"echo {loads(line)['prompt']}") for n, line in enumerate(lines, 1)]
         assert site.twice() == []
 
 
