@@ -16,12 +16,13 @@ BLOCK = re.compile(r"^```python(?: file=(\S+))?\n(.*?)^```$", re.MULTILINE | re.
 PRINTED = {
     "paging.py": ["4.jsonl", "3.jsonl", "2.jsonl", "1.jsonl", "0.jsonl", "3 False items", "2 True"],
     "jobs.py": ["It took a while (sandbox).", "completed True It took a while (sandbox)."],
+    "upload.py": ["big.jsonl success"],
     "": ["It works (sandbox)."],
     "batch.py": ["0 True One (sandbox).", "1 True Two (sandbox)."],
 }
 
 
-PROGRAMS = [("paging.md", "paging.py"), ("jobs.md", "jobs.py"), ("jobs.md", "batch.py"), ("sandbox.md", "")]
+PROGRAMS = [("paging.md", "paging.py"), ("jobs.md", "jobs.py"), ("jobs.md", "batch.py"), ("jobs.md", "upload.py"), ("sandbox.md", "")]
 
 
 @pytest.mark.parametrize(("page", "name"), PROGRAMS)
