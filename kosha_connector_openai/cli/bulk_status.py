@@ -88,7 +88,7 @@ def show(ctx: typer.Context, run_path: _Run, row: _Row, as_json: opt.AsJson = Fa
             raise InputError("The run has no such row.", hint="`bulk status` tells how many there are.")
         answer = ledger.answer(row)
         values = row_values(entry, answer, ledger.calls(row))
-        found = next((each for each in source_of(settings).rows() if each.number == row), None)
+        found = next((each for each in source_of(ledger).rows() if each.number == row), None)
         values["columns"] = found.values if found else None
         values["line"] = found.line if found else None
         if answer is not None and entry.state == RowState.DONE:
@@ -121,7 +121,7 @@ def export(
         place = out or output_of(ledger.path)
         texts = ctx.obj.connector.manifest.result.text
         count = write_out(
-            ledger, source_of(settings), place, order=order or settings["options"]["order"], texts=texts, keep=kept_options(settings)
+            ledger, source_of(ledger), place, order=order or settings["options"]["order"], texts=texts, keep=kept_options(settings)
         )
     if as_json:
         say_json({"out": str(place), "answers": count})

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kosha_connector_openai.flows.bulk.bulk import *
     from kosha_connector_openai.flows.bulk.entry import *
     from kosha_connector_openai.flows.bulk.files import *
+    from kosha_connector_openai.flows.bulk.kept_rows import *
     from kosha_connector_openai.flows.bulk.ledger import *
     from kosha_connector_openai.flows.bulk.mapping import *
     from kosha_connector_openai.flows.bulk.opening import *
@@ -38,7 +39,8 @@ else:
             "batch_file": "RowBatch open_batches",
             "batch_job": "cancel_batches",
             "bulk": "AsyncBulk",
-            "files": "kept_options open_run output_of source_of",
+            "files": "kept_options open_run output_of",
+            "kept_rows": "source_of",
             "entry": "RowAnswer RowEntry RowState",
             "ledger": "Ledger",
             "mapping": "MapRule",

@@ -20,6 +20,7 @@ from kosha_connector_openai.flows.bulk.collector import rare_collections
 from kosha_connector_openai.flows.bulk.entry import RowState, no_run
 from kosha_connector_openai.flows.bulk.files import check_places, drop_spool, open_run, output_of, shared_name, spooled
 from kosha_connector_openai.flows.bulk.job import RowJob
+from kosha_connector_openai.flows.bulk.kept_rows import source_of
 from kosha_connector_openai.flows.bulk.keys import read_share
 from kosha_connector_openai.flows.bulk.ledger import Ledger
 from kosha_connector_openai.flows.bulk.mapping import Fields, RowMap, unknown_column
@@ -137,7 +138,7 @@ class AsyncBulk:
 
         with open_run(Path(path)) as ledger:
             job = self._old(ledger)
-        found = next((each for each in job.source.rows() if each.number == row), None)
+            found = next((each for each in job.source.rows() if each.number == row), None)
         if found is None or found.fault is not None:
             raise found.fault if found and found.fault else InputError("The input has no such row.")
         return shown(job.target, job.row_map.inputs(found))
@@ -217,7 +218,7 @@ class AsyncBulk:
         name = settings["document"] or settings["target"]
         workflow = settings["target"] if settings["document"] else None
         target = find_target(self.connector, self.connection, name, policy=options.if_cut, workflow=workflow)
-        return self._job(target, source or open_source(Path(settings["input"]), options.format), output_of(ledger.path), options)
+        return self._job(target, source or source_of(ledger), output_of(ledger.path), options)
 
     def _verified(self, job: RowJob, ledger: Ledger, *, adopt: bool) -> Start:
         """Where the first row stands that waits; raises InputError where input and ledger differ, and none of it may be adopted."""

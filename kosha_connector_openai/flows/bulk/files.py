@@ -17,8 +17,7 @@ from kosha_connector_openai.flows.bulk.keys import read_share
 from kosha_connector_openai.flows.bulk.ledger import Ledger
 from kosha_connector_openai.flows.bulk.opening import exists, has_run, ledger_of, open_ledger
 from kosha_connector_openai.flows.bulk.output import failed_path, output_format
-from kosha_connector_openai.flows.bulk.row import RowSource, refused
-from kosha_connector_openai.flows.bulk.rows import open_source
+from kosha_connector_openai.flows.bulk.row import refused
 from kosha_connector_openai.text import MIB
 
 
@@ -125,11 +124,6 @@ def drop_spool(path: Path | None) -> None:
 def open_run(path: Path) -> Ledger:
     """The ledger of a run, to look at; another process may work on it meanwhile."""
     return open_ledger(ledger_of(path), read_only=True)
-
-
-def source_of(settings: Mapping[str, Any]) -> RowSource:
-    """The input of a run, by its settings."""
-    return open_source(Path(settings["input"]), settings["options"]["format"])
 
 
 def kept_options(settings: Mapping[str, Any]) -> Sequence[str]:

@@ -33,6 +33,7 @@ from kosha_connector_openai.flows.bulk.entry import (
     unusable,
 )
 from kosha_connector_openai.flows.bulk.pace import Pace
+from kosha_connector_openai.flows.bulk.row import Row
 from kosha_connector_openai.trusted_files import check_folder, read_trusted, replace_trusted
 
 Sync = Literal["normal", "full"]
@@ -41,7 +42,7 @@ _NAME: Final = re.compile(r"[0-9]+\.\w+")
 """The name of a file with an answer."""
 _INLINE: Final = 256 * 1024
 """Bytes of the largest answer inside the file; a larger one is a file of its own."""
-_PIECE: Final = 1_000
+PIECE: Final = 1_000
 _TOGETHER: Final = 8
 """Answers that are read at once: few, since each may be a large file."""
 TABLES: Final = """
@@ -177,16 +178,16 @@ class Ledger(ABC):
         """The rows in these states, or all, in the order of the input; read in pieces, so that rows may change meanwhile."""
         where = f"AND state IN ({','.join(str(int(state)) for state in states)})" if states else ""
         while True:
-            found = self.read(f"SELECT * FROM rows WHERE n > ? {where} ORDER BY n LIMIT {_PIECE}", after)  # noqa: S608 - whole numbers # nosec B608
+            found = self.read(f"SELECT * FROM rows WHERE n > ? {where} ORDER BY n LIMIT {PIECE}", after)  # noqa: S608 - whole numbers # nosec B608
             yield from map(entry_of, found)
-            if len(found) < _PIECE:
+            if len(found) < PIECE:
                 return
             after = found[-1][0]
 
     def places(self) -> Iterator[tuple[int, bytes, int]]:
         """The number, digest and state of all rows, checked; for a million rows in a few seconds."""
         after = 0
-        while found := self.read(f"SELECT * FROM rows WHERE n > ? ORDER BY n LIMIT {_PIECE}", after):  # noqa: S608 - a number # nosec B608
+        while found := self.read(f"SELECT * FROM rows WHERE n > ? ORDER BY n LIMIT {PIECE}", after):  # noqa: S608 - a number # nosec B608
             for values in found:
                 if digest(repr(values[:8]).encode()) != values[8]:
                     raise damaged(f"Row {values[0]} was changed")
@@ -204,6 +205,11 @@ class Ledger(ABC):
         if not {state for state, _ in found} <= STATES.keys():
             raise damaged("a row has a state that there is not")
         return Counter({RowState(state): count for state, count in found})
+
+    def inputs(self, *, after: int = 0, most: int = PIECE) -> Iterator[Row]:
+        """The rows themselves, where they are kept for other hosts; they are read in pieces of ``most``."""
+        del after, most
+        return iter(())
 
     def waiting(self, *, dedupe: bool = False) -> int:
         """How many rows wait; with ``dedupe`` the first of equal ones alone."""
@@ -368,7 +374,7 @@ class Ledger(ABC):
             self.commit(moved=[(entry, self.answer(first.n))])
 
 
-def pieces(items: Iterable[Any], size: int = _PIECE) -> Iterator[list[Any]]:
+def pieces(items: Iterable[Any], size: int = PIECE) -> Iterator[list[Any]]:
     """The items in lists of so many, so that a million of them need little memory."""
     rest = iter(items)
     while piece := list(islice(rest, size)):

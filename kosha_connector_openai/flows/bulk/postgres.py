@@ -9,7 +9,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from decimal import Decimal
 from hashlib import blake2b
@@ -21,7 +21,7 @@ import orjson
 from kosha_connector_openai.errors import Fault, SetupError
 from kosha_connector_openai.flows.bulk.database import Database, numbered
 from kosha_connector_openai.flows.bulk.entry import Claim, Moved, RowEntry, damaged, digest, entry_of
-from kosha_connector_openai.flows.bulk.ledger import COLUMNS, PUT_CALL, TABLES, VERSION, Ledger
+from kosha_connector_openai.flows.bulk.ledger import COLUMNS, PIECE, PUT_CALL, TABLES, VERSION, Ledger
 from kosha_connector_openai.flows.bulk.row import Row
 from kosha_connector_openai.flows.bulk.shared_pace import SharedPace, Turn
 from kosha_connector_openai.secrets import Secret
@@ -158,9 +158,10 @@ class PostgresLedger(Ledger):
         text = "SELECT r.*, i.line, i.data FROM rows r JOIN inputs i USING (n) WHERE r.n BETWEEN ? AND ? AND r.state = 0 ORDER BY r.n"
         return [(entry_of(found[:9]), Row(found[0], found[9], orjson.loads(found[10]))) for found in self.read(text, first, last)]
 
-    def first_row(self) -> Row | None:
-        """The first row of the input."""
-        return next((Row(n, line, orjson.loads(data)) for n, line, data in self.read("SELECT * FROM inputs ORDER BY n LIMIT 1")), None)
+    def inputs(self, *, after: int = 0, most: int = PIECE) -> Iterator[Row]:
+        while found := self.read("SELECT * FROM inputs WHERE n > ? ORDER BY n LIMIT ?", after, most):
+            yield from (Row(n, line, orjson.loads(data)) for n, line, data in found)
+            after = found[-1][0]
 
     def owner(self) -> str | None:
         name = self.kept("owner")

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b, file_digest
 from pathlib import Path
-from typing import Any, BinaryIO, Final, get_args
+from typing import Any, BinaryIO, Final, cast, get_args
 
 from kosha_connector_openai.errors import Fault, InputError
 from kosha_connector_openai.flows.bulk.row import Format, Row, RowSource, Start, json_value, refused
@@ -68,6 +68,8 @@ def open_source(path: Path, format: Format | None = None) -> RowSource:  # noqa:
 
 def digest_of(source: RowSource) -> str | None:
     """The digest of a file's bytes; None where it is a folder, or cannot be read: the reader says what is wrong with it."""
+    if hasattr(source, "digest"):  # its rows are elsewhere
+        return cast("str | None", source.digest)
     try:
         with source.path.open("rb") as file:
             return file_digest(file, lambda: blake2b(digest_size=16)).hexdigest()

@@ -17,11 +17,12 @@ from kosha_connector_openai.flows.bulk.bucket import library
 from kosha_connector_openai.flows.bulk.bulk import AsyncBulk
 from kosha_connector_openai.flows.bulk.collector import rare_collections
 from kosha_connector_openai.flows.bulk.job import RowJob
+from kosha_connector_openai.flows.bulk.kept_rows import KeptRows
 from kosha_connector_openai.flows.bulk.opening import dsn_of, shared_ledger
 from kosha_connector_openai.flows.bulk.options import SendOptions
 from kosha_connector_openai.flows.bulk.postgres import PostgresLedger
 from kosha_connector_openai.flows.bulk.progress import RunProgress
-from kosha_connector_openai.flows.bulk.row import Format, Row, Start, refused
+from kosha_connector_openai.flows.bulk.row import refused
 from kosha_connector_openai.flows.bulk.runner import Item, Runner
 from kosha_connector_openai.flows.bulk.sending import Sending
 from kosha_connector_openai.flows.temporal import Failures, finished, queue_of, run_worker
@@ -212,7 +213,7 @@ class _Sender:
     def _made(self, ledger: PostgresLedger) -> Runner:
         """The local runner, whose rows come span by span."""
         worker, settings, kept = self.worker, ledger.kept("settings"), ledger.kept("send")
-        source = _LedgerRows(ledger, Path(settings["input"]), settings["options"]["format"])
+        source = KeptRows(ledger, Path(settings["input"]), settings["options"]["format"])
         job = self._job = AsyncBulk(worker.connector, worker.connection)._old(ledger, source)
         if job.target.digest != settings["description"]:
             raise refused("/target", "changed", "has another description here.", "Give all workers the connector that the run began with.")
@@ -262,22 +263,3 @@ class _Sender:
             self.worker.reached = {self.run: self._runner.flight.size}
         if self._ledger is not None:
             await asyncio.to_thread(self._ledger.close)
-
-
-@dataclass(slots=True)
-class _LedgerRows:
-    """The input of a run as its ledger keeps it, for hosts that do not have the file."""
-
-    ledger: PostgresLedger
-    path: Path
-    format: Format
-
-    def columns(self) -> tuple[str, ...] | None:
-        first = self.ledger.first_row() if self.format != "jsonl" else None
-        return tuple(first.values) if first else None
-
-    def rows(self, start: Start = Start()) -> Iterator[Row]:
-        del start  # the first row alone is asked for; spans are read from the ledger
-        first = self.ledger.first_row()
-        if first is not None:
-            yield first

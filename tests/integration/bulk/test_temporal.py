@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import time
 from itertools import pairwise
@@ -155,6 +156,30 @@ def test_workers_send_the_rows_of_an_input_that_was_adopted(server: str, tmp_pat
         assert (told["done"], told["total"]) == (510, 510)
         assert texts(site.out) == [(n, f"echo {loads(line)['prompt']}") for n, line in enumerate(lines, 1)]
         assert site.twice() == []
+
+
+def test_another_host_needs_the_name_of_the_ledger_alone(server: str, tmp_path: Path) -> None:
+    """The input is not there, and was never: a run on Temporal keeps its rows, so each command of `bulk` works from there."""
+    no = reply(400, {"error": {"message": "no", "type": "invalid_request_error"}})
+    special = {f"{CANARY}-7": [no]}
+    with Temporal(tmp_path) as temporal, Upstream(special, 0.1) as upstream, Site(tmp_path, server, upstream, temporal, 300, 50) as site:
+        site.worker()
+        run = site.run()
+        site.wait_for(60)
+        site.begin("bulk", "cancel", str(site.out)).communicate(timeout=60)
+        site.result(run, 60)
+        (tmp_path / "in.jsonl").rename(tmp_path / "elsewhere.jsonl")
+        other = tmp_path / "other"
+        other.mkdir()
+        out = str(shutil.copy(tmp_path / "out.jsonl.ledger", other)).removesuffix(".ledger")
+        assert f"{CANARY}-7" in site.begin("bulk", "show", out, "7").communicate(timeout=60)[0]
+        assert "answers" in site.begin("bulk", "export", out).communicate(timeout=60)[0]
+        here = site.result(site.begin("bulk", "resume", out, "--json", "--rpm", "60000"), 90)
+        assert (here["done"], here["failed"]) == (299, 1)
+        assert loads((other / "out.jsonl.failed.jsonl").read_text()) == {"prompt": f"{CANARY}-7"}
+        again = site.result(site.begin("bulk", "retry-failed", out, "--json", *site.engine), 90)
+        assert (again["done"], again["code"]) == (300, 0)
+        assert site.twice() == [f"{CANARY}-7"]
 
 
 def test_a_budget_covers_the_run_whoever_sends(server: str, tmp_path: Path) -> None:

@@ -282,5 +282,5 @@ class BulkApi:
         out = run.out if file == "failed.jsonl" else run.path / file
         settings = kept_settings(run)
         with open_run(run.ledger) as ledger:
-            export(ledger, source_of(settings), out, texts=texts, keep=kept_options(settings))
+            export(ledger, source_of(ledger), out, texts=texts, keep=kept_options(settings))
         return failed_path(out) if file == "failed.jsonl" else out

@@ -22,7 +22,6 @@ from kosha_connector_openai.flows.bulk import (
     export,
     failed_path,
     open_run,
-    settings_of,
     source_of,
 )
 from tests.recorder import Recorder, raw, reply, reset
@@ -384,7 +383,7 @@ def test_a_kept_column_stands_once(run: Any, tmp_path: Path) -> None:
         run(upstream, rows, keep=("id", "answer"), **how)
     assert orjson.loads((tmp_path / "out.jsonl").read_bytes())["input"] == {"id": 1, "answer": 2}
     with open_run(tmp_path / "out.jsonl") as ledger, pytest.raises(SetupError, match="stand twice"):
-        export(ledger, source_of(settings_of(ledger)), tmp_path / "out.csv", keep=("answer",))
+        export(ledger, source_of(ledger), tmp_path / "out.csv", keep=("answer",))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="the administrator may write everywhere")
