@@ -8,7 +8,10 @@ import os
 import secrets
 import stat
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import sqlite3
 
 _FLAGS: Final = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
@@ -52,6 +55,26 @@ def open_trusted(path: Path, flags: int = os.O_RDONLY, *, private: bool = False,
         os.close(descriptor)
         raise
     return descriptor
+
+
+def open_database(path: Path | None, *statements: str, timeout: float = 5.0) -> sqlite3.Connection:
+    """The SQLite database in a file that only this user can read, made where there is none, once it has taken ``statements``; one in memory
+    without a path. ``timeout``: seconds that another process may hold it.
+
+    Raises OSError; UntrustedFileError where the file must not be used, or is no such database.
+    """
+    import sqlite3  # most programs have none
+
+    if path is not None:
+        os.close(open_trusted(path, os.O_RDWR | os.O_CREAT, private=True))
+    base = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False, timeout=timeout)
+    try:
+        for statement in statements:
+            base.execute(statement)
+    except sqlite3.Error as error:
+        base.close()
+        raise UntrustedFileError(errno.EIO, str(error)) from None
+    return base
 
 
 def _is_written_over(flags: int) -> bool:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import sqlite3
 from collections import OrderedDict
 from enum import Enum
 from pathlib import Path
 from typing import Final, Protocol
 
 from kosha_connector_openai.errors import SetupError
-from kosha_connector_openai.trusted_files import UntrustedFileError, open_trusted
+from kosha_connector_openai.trusted_files import open_database
 
 PASSING: Final = 20_000
 """Ids of a tenant that may be forgotten, kept at a time: a list, or the next reply, names them again, or nothing can be done with them."""
+_TABLES: Final = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=NORMAL",
+    """CREATE TABLE IF NOT EXISTS objects (place INTEGER PRIMARY KEY AUTOINCREMENT, account TEXT, id TEXT, tenant TEXT, kind TEXT,
+    note TEXT, UNIQUE (account, id))""",
+    "CREATE INDEX IF NOT EXISTS owned ON objects (account, tenant, kind, place)",
+)
 _SWEEP: Final = 1_000
 Kept = tuple[str, "IdKind"]
 
@@ -111,19 +116,9 @@ class SqliteIds:
         self._new: dict[tuple[str, str], int] = {}
         self._counts: dict[tuple[str, str], int] = {}
         try:
-            os.close(open_trusted(path, os.O_RDWR | os.O_CREAT, private=True))
-            self._base = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._base.execute("PRAGMA journal_mode=WAL")
-            self._base.execute("PRAGMA synchronous=NORMAL")
-            self._base.execute(
-                "CREATE TABLE IF NOT EXISTS objects (place INTEGER PRIMARY KEY AUTOINCREMENT, account TEXT, id TEXT, tenant TEXT, "
-                "kind TEXT, note TEXT, UNIQUE (account, id))"
-            )
-            self._base.execute("CREATE INDEX IF NOT EXISTS owned ON objects (account, tenant, kind, place)")
-        except UntrustedFileError as error:
+            self._base = open_database(path, *_TABLES)
+        except OSError as error:
             raise SetupError(f"The file of ids cannot be used: {error.strerror}.", pointer="/ownership") from None
-        except (OSError, sqlite3.Error) as error:
-            raise SetupError(f"The file of ids cannot be used: {type(error).__name__}.", pointer="/ownership") from None
 
     def find(self, account: str, key: str) -> Kept | None:
         """Whose the id is, and of what."""

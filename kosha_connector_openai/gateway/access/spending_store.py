@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import sqlite3
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Self
 
 from kosha_connector_openai.errors import SetupError
-from kosha_connector_openai.trusted_files import UntrustedFileError, open_trusted
+from kosha_connector_openai.trusted_files import open_database
 
 WINDOWS: Final[Mapping[str, int]] = {"minute": 60, "day": 86_400}
 """Windows by name, in seconds; they begin at whole minutes and days of UTC."""
 Spent = tuple[int, int, int]
 """Calls, tokens, and cost in billionths of the currency."""
+_TABLES: Final = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=NORMAL",
+    """CREATE TABLE IF NOT EXISTS spent (token TEXT, window TEXT, start INTEGER, calls INTEGER, tokens INTEGER, cost INTEGER,
+    PRIMARY KEY (token, window)) WITHOUT ROWID""",
+)
 _WAIT: Final = 0.25
 """Seconds that another process may hold the file."""
 
@@ -27,19 +31,9 @@ class SpendingStore:
         """Raises SetupError where the file cannot be used: a link, one that others may write, or no database."""
         self._lock = threading.Lock()
         try:
-            if path is not None:
-                os.close(open_trusted(path, os.O_RDWR | os.O_CREAT, private=True))
-            self._base = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False, timeout=_WAIT)
-            self._base.execute("PRAGMA journal_mode=WAL")
-            self._base.execute("PRAGMA synchronous=NORMAL")
-            self._base.execute(
-                "CREATE TABLE IF NOT EXISTS spent (token TEXT, window TEXT, start INTEGER, calls INTEGER, tokens INTEGER, cost INTEGER, "
-                "PRIMARY KEY (token, window)) WITHOUT ROWID"
-            )
-        except UntrustedFileError as error:
+            self._base = open_database(path, *_TABLES, timeout=_WAIT)
+        except OSError as error:
             raise SetupError(f"The file of budgets cannot be used: {error.strerror}.", pointer="/budgets/file") from None
-        except (OSError, sqlite3.Error) as error:
-            raise SetupError(f"The file of budgets cannot be used: {type(error).__name__}.", pointer="/budgets/file") from None
 
     def spent(self, token: str, window: str, now: float) -> tuple[int, Spent]:
         """When the window began, and what was spent in it. A clock that was set back does not begin one anew."""

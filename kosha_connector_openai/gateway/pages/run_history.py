@@ -5,21 +5,21 @@ where that was switched on.
 from __future__ import annotations
 
 import json
-import os
-import sqlite3
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
-from kosha_connector_openai.trusted_files import open_trusted
+from kosha_connector_openai.trusted_files import open_database
 
 _MOST: Final = 2_000
 """Rows; the oldest go first."""
-_TABLE: Final = (
-    "CREATE TABLE IF NOT EXISTS runs (id INTEGER PRIMARY KEY, at REAL NOT NULL, what TEXT NOT NULL, outcome TEXT NOT NULL, "
-    "seconds REAL, request_id TEXT, usage TEXT, contents TEXT)"
+_TABLES: Final = (
+    "PRAGMA secure_delete=ON",
+    "PRAGMA journal_mode=MEMORY",  # no second file beside it
+    """CREATE TABLE IF NOT EXISTS runs (id INTEGER PRIMARY KEY, at REAL NOT NULL, what TEXT NOT NULL, outcome TEXT NOT NULL, seconds REAL,
+    request_id TEXT, usage TEXT, contents TEXT)""",
 )
 _FIELDS: Final[Mapping[str, tuple[type, ...]]] = {
     "what": (str,), "outcome": (str,), "seconds": (int, float), "request_id": (str,), "usage": (dict,), "contents": (dict,),
@@ -32,15 +32,11 @@ class RunHistory:
     """The rows, newest first. Safe to share between threads."""
 
     def __init__(self, path: Path, *, contents: bool = False) -> None:
-        """Raises OSError where the file cannot be had for this user alone."""
+        """Raises OSError where the file cannot be had for this user alone, or is no database."""
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(open_trusted(path, os.O_RDWR | os.O_CREAT, private=True))
         self.contents = contents
         self._lock = Lock()
-        self._rows = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._rows.execute("PRAGMA secure_delete=ON")
-        self._rows.execute("PRAGMA journal_mode=MEMORY")  # no second file beside it
-        self._rows.execute(_TABLE)
+        self._rows = open_database(path, *_TABLES)
 
     def add(self, entry: Any) -> str | None:
         """Keeps one row; the reason where ``entry`` is none."""

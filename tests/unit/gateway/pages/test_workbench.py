@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -125,9 +126,19 @@ def test_the_file_is_for_its_user_alone(tmp_path: Path) -> None:
         history.close()
         assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
         assert (b"the prompt" in path.read_bytes()) is contents
-    assert len(sqlite3.connect(path).execute("SELECT * FROM runs").fetchall()) == 2
+    with closing(sqlite3.connect(path)) as base:
+        assert len(base.execute("SELECT * FROM runs").fetchall()) == 2
     path.chmod(0o644)
     with pytest.raises(OSError, match="others"):
+        RunHistory(path)
+
+
+def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+    """OSError with the reason, which the command turns into its own words; the library's error never leaves."""
+    path = tmp_path / "runs.sqlite"
+    path.touch(mode=0o600)
+    path.write_bytes(b"no database, but long enough to look like something" * 50)
+    with pytest.raises(OSError, match="not a database"):
         RunHistory(path)
 
 
