@@ -18,7 +18,13 @@ from kosha_connector_openai.text import install
 
 T = TypeVar("T")
 _SECONDS: Final = 10.0
-_SESSION: Final = {"application_name": "kosha-connector", "tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5"}
+_SESSION: Final = {
+    "application_name": "kosha-connector",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "idle_in_transaction_session_timeout": "30s",
+}
+"""Who is stopped, or cut off, while it holds rows is ended before those that wait for them give up."""
 
 _FIX: Final = "Look whether PostgreSQL is there and has room; then resume. What was sent and is not in it is told as unknown."
 _ROLE: Final = "The role needs CREATE on the database, and a run's schema is its own: give the DSN of the role that began the run."

@@ -352,13 +352,17 @@ class Ledger(ABC):
         return [orjson.loads(facts) for facts, _ in found]
 
     def move(self, before: RowState, after: RowState, category: str = "") -> int:
-        """Puts all rows of one state into another; gives how many."""
+        """Puts all rows of one state into another, but for those that another process moves meanwhile; gives how many there were."""
         moved = 0
-        for entry in list(self.entries(before)):
-            entry.state, entry.category = after, category
+        for piece in pieces(list(self.entries(before))):
+            changes = []
+            for entry in piece:
+                known = entry.values()[-1]
+                entry.state, entry.category = after, category
+                changes.append((int(after), category, entry.values()[-1], entry.n, known))
             with self.transaction() as base:
-                base.execute(_PUT["rows"], entry.values())
-            moved += 1
+                base.executemany("UPDATE rows SET state = ?, category = ?, sum = ? WHERE n = ? AND sum = ?", changes)
+            moved += len(piece)
         return moved
 
     def copy_equal(self) -> None:

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from kosha_connector_openai.errors import SecretError, SetupError
-from kosha_connector_openai.flows.bulk import RowAnswer, RowOptions, RowState, SendOptions, open_ledger
+from kosha_connector_openai.flows.bulk import RowAnswer, RowOptions, RowState, SendOptions, database, open_ledger
 from kosha_connector_openai.flows.bulk.opening import run_name, shared_ledger
+from kosha_connector_openai.secrets import Secret
 from tests.recorder import reply
 from tests.running_servers import PASSWORD, end_connections
 from tests.unit.flows.bulk.conftest import SHARED, Upstream, completion, prompts, texts
@@ -163,6 +164,34 @@ def test_a_done_row_stays_done_and_only_its_owner_gives_a_row_back(run: Any, dsn
         first.state = RowState.PENDING
         asyncio.run(ledger.acommit(moved=[(first, None)]))
         assert ledger.counts() == {RowState.PENDING: 3}
+
+
+def test_who_is_stopped_in_a_transaction_holds_up_nobody_for_long(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It holds what another process needs, and goes on with nothing: the server ends its session, and the other gets it."""
+    monkeypatch.setitem(database._SESSION, "idle_in_transaction_session_timeout", "500ms")
+    stopped, other = database.Database(Secret(server)), database.Database(Secret(server))
+    try:
+        stopped.command("BEGIN")
+        stopped.read("SELECT pg_advisory_xact_lock(5)")
+        other.read("SELECT pg_advisory_xact_lock(5)")
+        with pytest.raises(SetupError):
+            stopped.command("COMMIT")
+    finally:
+        stopped.close()
+        other.close()
+
+
+def test_rows_that_are_moved_together_are_those_that_are_so_still(run: Any, dsn: str, tmp_path: Path, monkeypatch: Any) -> None:
+    """A row whose answer another process keeps meanwhile stays done."""
+    with Upstream() as upstream:
+        run(upstream, prompts(3), ledger=dsn)
+    with open_ledger(tmp_path / "out.jsonl.ledger") as ledger:
+        late = ledger.entry(1)
+        assert late is not None
+        late.state = RowState.SENT  # as it was when it was read
+        monkeypatch.setattr(ledger, "entries", lambda *_, **__: iter([late]))
+        ledger.move(RowState.SENT, RowState.UNKNOWN, "process_ended")
+        assert ledger.counts() == {RowState.DONE: 3}
 
 
 def test_a_database_that_is_away_for_a_moment_costs_no_answer(run: Any, bulk: Any, dsn: str, server: str, tmp_path: Path) -> None:
