@@ -19,7 +19,7 @@ from kosha_connector_openai.gateway.head_refusals import REFUSALS
 from kosha_connector_openai.gateway.places import Places
 from kosha_connector_openai.gateway.rounds import BEGUN, READ, Rounds
 from kosha_connector_openai.gateway.turned_flow import TurnedFlow
-from kosha_connector_openai.gateway.turned_requests import TurnedRequests
+from kosha_connector_openai.gateway.turned_requests import TurnedRequests, check_library
 
 if TYPE_CHECKING:
     from kosha_connector_openai.gateway.settings import ServiceLimits
@@ -323,6 +323,7 @@ class GuardedProtocol(TurnedRequests):
 
 
 def guarded(limits: ServiceLimits) -> type[Any]:
-    """The protocol with these limits, for ``uvicorn.Config(http=...)``."""
+    """The protocol with these limits, for ``uvicorn.Config(http=...)``. Raises SetupError for a uvicorn that it does not fit."""
+    check_library()
     places = Places(limits.connections, limits.connections_anonymous)
     return type("GuardedProtocol", (GuardedProtocol,), {"limits": limits, "places": places, "begun": Rounds(BEGUN), "reads": Rounds(READ)})

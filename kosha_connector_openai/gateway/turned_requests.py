@@ -5,13 +5,22 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any, Final
 
+import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from kosha_connector_openai.errors import SetupError
 from kosha_connector_openai.gateway.rounds import Rounds
 
 PROBES: Final = frozenset({b"/livez", b"/readyz", b"/healthz"})
 """Pages whose answers wait for nothing."""
 _BODY: Final = frozenset({b"content-length", b"transfer-encoding"})
+
+
+def check_library() -> None:
+    """Raises SetupError for a uvicorn in which requests would take no turns, unsaid."""
+    if not hasattr(HttpToolsProtocol, "_start_asgi_task"):
+        hint = "Install a version that is known, such as 0.54."
+        raise SetupError(f"How uvicorn {uvicorn.__version__} begins a request is not known here.", hint=hint)
 
 
 class TurnedRequests(HttpToolsProtocol):

@@ -13,8 +13,10 @@ from typing import Any, cast
 
 import pytest
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from kosha_connector_openai.errors import SetupError
 from kosha_connector_openai.gateway.pages.description import ACCESS, service_document
 from kosha_connector_openai.gateway.protocol import GuardedProtocol, guarded
 from kosha_connector_openai.gateway.rounds import BEGUN, READ
@@ -333,3 +335,10 @@ async def test_an_answered_request_is_kept_no_longer_and_the_next_one_is() -> No
     await _settle(20)
     assert wire.written.count(b"204") == 3
     protocol.connection_lost(None)
+
+
+def test_a_library_without_the_method_that_turns_rest_on_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As uvicorn before 0.45 has none: the service does not start, in place of answering a crowd all at once."""
+    monkeypatch.delattr(HttpToolsProtocol, "_start_asgi_task")
+    with pytest.raises(SetupError, match="begins a request"):
+        guarded(ServiceLimits())
