@@ -78,8 +78,10 @@ class SpanWorker:
             stop, cancelled = await finished(self._sent(sender, first, last), sender.drain)
         except ConnectorError as error:
             raise self._failures.told(error) from None
-        if cancelled or sender.is_asked_to_stop:
+        if sender.is_asked_to_stop:
             stop = "signal"
+        elif cancelled:  # so is a span that Temporal gave to another worker: the run may go on
+            return "signal"
         elif stop == "ledger" and sender.reason is not None:
             raise self._failures.told(sender.reason)
         elif stop == "signal":
