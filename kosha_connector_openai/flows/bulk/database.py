@@ -47,7 +47,8 @@ class Database:
         except ImportError:
             fault = Fault("/ledger", "extra", "is in PostgreSQL, and asyncpg is not installed.", install("postgres"))
             raise SetupError("The ledger cannot be used; nothing was sent.", [fault]) from None
-        self._asyncpg = asyncpg
+        self._connect = asyncpg.connect
+        self._errors = asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="ledger", daemon=True)
         self._thread.start()
@@ -65,10 +66,10 @@ class Database:
     def _connected(self, dsn: Secret) -> Any:
         place = _place(dsn)
         try:
-            return self._wait(self._asyncpg.connect(dsn.reveal(), timeout=_SECONDS, command_timeout=60, server_settings=_SESSION))
+            return self._wait(self._connect(dsn.reveal(), timeout=_SECONDS, command_timeout=60, server_settings=_SESSION))
         except (OSError, TimeoutError) as error:
             problem = f"nobody answers ({type(error).__name__})"
-        except (self._asyncpg.PostgresError, self._asyncpg.InterfaceError, self._asyncpg.InternalClientError, ValueError) as error:
+        except (*self._errors, ValueError) as error:
             problem = f"it refuses ({type(error).__name__})"  # its words may have parts of the DSN
         fix = "Start PostgreSQL there, or mend the DSN in the secret; the role needs CREATE on the database."
         raise SetupError("PostgreSQL is not there; nothing was sent.", [Fault("/ledger", "server", f"is at {place}, and {problem}.", fix)])
@@ -132,9 +133,7 @@ class Database:
         """Tells what fails in the database as a SetupError."""
         try:
             yield
-        except (
-            self._asyncpg.PostgresError, self._asyncpg.InterfaceError, self._asyncpg.InternalClientError, OSError, TimeoutError
-        ) as error:  # fmt: skip
+        except (*self._errors, OSError, TimeoutError) as error:
             problem = type(error).__name__
         else:
             return

@@ -43,14 +43,14 @@ def read_jsonpath(condition: str) -> Test:
     if len(condition) > _LONGEST or bare.count("..") > 1 or bare.count("$") > 1 or bare.count(",") > _MOST_COMMAS:
         message = f"could take too long: use at most one `..` and {_MOST_COMMAS} commas, and `$` only at its beginning."
         raise ExpressionError(message, rule="too-complex")
-    query, refused = _query(condition)
+    query, own_error = _query(condition)
 
     def test(value: Any) -> Truth:
         if value is MISSING or isinstance(value, (bytes, bytearray)):
             return None
         try:
             return any(node.value is not None and node.value is not False for node in query.finditer(value))
-        except (ValueError, TypeError, RecursionError, refused):  # the last where a value is nested deeper than the library goes
+        except (ValueError, TypeError, RecursionError, own_error):  # the last where a value is nested deeper than the library goes
             return None
 
     return test

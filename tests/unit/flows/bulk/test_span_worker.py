@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from kosha_connector_openai.flows.bulk import RowEntry
+from collections.abc import Callable, Coroutine
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from kosha_connector_openai import Connector
+from kosha_connector_openai.flows.bulk import RowEntry, SpanWorker, span_worker
 from kosha_connector_openai.flows.bulk.row import Row
 from kosha_connector_openai.flows.bulk.runner import Item
 from kosha_connector_openai.flows.bulk.span_worker import _Feed
@@ -33,3 +40,21 @@ def test_a_feed_without_rows_may_get_some() -> None:
         feed.add(span(1, 3))
         assert [entry.n for entry, _ in feed] == [1, 2, 3]
         assert next(feed, None) is None
+
+
+@pytest.mark.usefixtures("key")
+async def test_a_span_that_is_cancelled_alone_stops_no_other(opened: Connector, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where Temporal gave it to another worker: the next span of the run is sent. What stops one stops those that follow."""
+    activity = pytest.importorskip("temporalio.activity")
+    monkeypatch.setattr(activity, "info", lambda: SimpleNamespace(workflow_run_id="execution"))
+    ends, sent = [("signal", True), ("", False), ("access", False)], []
+
+    async def finished(work: Coroutine[Any, Any, str], drain: Callable[[], None]) -> tuple[str, bool]:
+        work.close()
+        sent.append(drain)
+        return ends[len(sent) - 1]
+
+    monkeypatch.setattr(span_worker, "finished", finished)
+    worker = SpanWorker(opened, opened.connection({"api_key": "env:OPENAI_API_KEY"}), "env:LEDGER")
+    assert [await worker.span("run", 1, 9) for _ in range(4)] == ["signal", "", "access", "access"]
+    assert len(sent) == 3
